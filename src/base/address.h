@@ -1,0 +1,76 @@
+#pragma once
+// Network addresses of either family, in sixteen bytes: IPv4 lives in ::ffff:0:0/96 (RFC 4291,
+// 2.5.5.2), so that nothing above can assume four bytes.
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/byte_order.h"
+#include "base/hash.h"
+
+namespace sluice {
+
+struct Address {
+  std::array<uint8_t, 16> bytes{};
+
+  static constexpr Address v4(uint32_t host_order) {
+    Address a;
+    a.bytes[10] = a.bytes[11] = 0xff;
+    for (unsigned i = 0; i < 4; ++i)
+      a.bytes[12 + i] = static_cast<uint8_t>(host_order >> (24 - 8 * i));
+    return a;
+  }
+  static Address v4(const uint8_t* network_order) { return v4(load_be32(network_order)); }
+
+  bool is_v4() const {
+    static constexpr std::array<uint8_t, 12> kPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(bytes.data(), kPrefix.data(), kPrefix.size()) == 0;
+  }
+  const uint8_t* v4_bytes() const { return bytes.data() + 12; }
+  uint32_t v4_host() const { return load_be32(v4_bytes()); }
+  bool unspecified() const { return *this == Address{} || *this == v4(0); }
+
+  auto operator<=>(const Address&) const = default;
+
+  // Dotted quad or RFC 5952 text; nullopt for anything else.
+  static std::optional<Address> parse(std::string_view text);
+  std::string str() const;
+};
+
+struct Endpoint {
+  Address address;
+  uint16_t port = 0;
+
+  auto operator<=>(const Endpoint&) const = default;
+
+  // "198.18.0.10:50051" or "[2001:db8::1]:50051".
+  static std::optional<Endpoint> parse(std::string_view text);
+  std::string str() const;
+};
+
+// An address with the length of the network it stands in: 198.18.0.2/24.
+struct Prefix {
+  Address address;
+  uint8_t length = 128;  // bits, counted in the sixteen-byte form: an IPv4 /24 is 120
+
+  auto operator<=>(const Prefix&) const = default;
+
+  bool contains(const Address& a) const;
+  // "198.18.0.2/24" or "2001:db8::1/64"; without a slash, the single address.
+  static std::optional<Prefix> parse(std::string_view text);
+  std::string str() const;
+};
+
+// Not secret: tables that strangers can fill mix a seed in.
+inline uint64_t hash_of(const Address& a) {
+  uint64_t w[2];
+  std::memcpy(w, a.bytes.data(), sizeof w);
+  return mix64(w[0] * 0x9e3779b97f4a7c15ULL ^ w[1]);
+}
+
+}  // namespace sluice

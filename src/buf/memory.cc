@@ -1,0 +1,33 @@
+#include "buf/memory.h"
+
+#include <cstring>
+
+namespace sluice::buf {
+
+void Memory::refresh() {
+  rx_free_ = rx_.available();
+  hold_free_ = hold_.available();
+}
+
+Slice Memory::retain(Slice s) {
+  if (s.mbuf()->pool != rx_.mempool()) return s;
+  if (rx_free_ > pin_above_) {
+    --rx_free_;  // an estimate until the next refresh, on the careful side
+    ++pinned_;
+    return s;
+  }
+  if (hold_free_ > hold_reserve_) {
+    Slice copy = hold_.alloc();
+    if (copy && copy.tailroom() >= s.size()) {
+      std::memcpy(copy.mutable_data(), s.data(), s.size());
+      copy.grow_back(s.size());
+      --hold_free_;
+      ++copied_;
+      return copy;
+    }
+  }
+  ++refused_;
+  return {};
+}
+
+}  // namespace sluice::buf

@@ -1,0 +1,53 @@
+#pragma once
+// What a worker may hold on to. Received packets live in the pool that the NIC refills from; data
+// that is kept must never starve it, or the ACKs that would free the data cannot arrive.
+
+#include <cstdint>
+
+#include "buf/pool.h"
+#include "buf/slice.h"
+
+namespace sluice::buf {
+
+// Watermarks, in buffers of the receive pool. Above `pin_above` free ones payload stays where it
+// was received. Below, it is copied into the hold pool and the packet is given back.
+class Memory {
+ public:
+  // rx: the pool of received packets; hold: the pool of copies and of bytes written by Sluice.
+  // pin_above: free receive buffers below which nothing more is pinned; at least the descriptors
+  // of all receive rings on that pool and one burst. hold_reserve: free hold buffers below which
+  // retain() refuses, so that headers and control frames still find room.
+  Memory(Pool rx, Pool hold, uint32_t pin_above, uint32_t hold_reserve)
+      : rx_(rx), hold_(hold), pin_above_(pin_above), hold_reserve_(hold_reserve) {
+    refresh();
+  }
+
+  // Once a loop: reads how much is free.
+  void refresh();
+
+  // The same bytes, safe to keep for any time. Empty when there is no memory: the caller drops the
+  // bytes as if they had been lost on the wire, and counts.
+  Slice retain(Slice s);
+
+  Pool& hold() { return hold_; }
+  // False while the hold pool is below its reserve: no window should open.
+  bool roomy() const { return hold_free_ > hold_reserve_ * 2; }
+  uint32_t rx_free() const { return rx_free_; }
+  uint32_t hold_free() const { return hold_free_; }
+  uint64_t pinned() const { return pinned_; }    // slices ever kept in place
+  uint64_t copied() const { return copied_; }    // slices ever copied
+  uint64_t refused() const { return refused_; }  // slices ever refused
+
+ private:
+  Pool rx_;
+  Pool hold_;
+  uint32_t pin_above_;
+  uint32_t hold_reserve_;
+  uint32_t rx_free_ = 0;
+  uint32_t hold_free_ = 0;
+  uint64_t pinned_ = 0;
+  uint64_t copied_ = 0;
+  uint64_t refused_ = 0;
+};
+
+}  // namespace sluice::buf

@@ -1,0 +1,40 @@
+#pragma once
+// A pool of packet buffers. The mempool itself is made by nic/ (a port's pool has to please its
+// driver) or by make_pool below, and belongs to whoever made it.
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <string>
+
+#include "buf/slice.h"
+
+namespace sluice::buf {
+
+class Pool {
+ public:
+  explicit Pool(rte_mempool* mempool) : mempool_(mempool) {}
+
+  // An empty slice at the start of a fresh buffer's data area, headroom kept; grow_back() fills it.
+  // Empty (false) when the pool is exhausted.
+  Slice alloc() {
+    rte_mbuf* m = rte_pktmbuf_alloc(mempool_);
+    if (m == nullptr) return {};
+    unpoison(m->buf_addr, m->buf_len);
+    return Slice(m, rte_pktmbuf_mtod(m, const uint8_t*), 0);
+  }
+
+  // Buffers free right now, caches included. Costs some hundred cycles: once a loop, not a packet.
+  uint32_t available() const { return rte_mempool_avail_count(mempool_); }
+  uint32_t size() const { return mempool_->size; }
+  rte_mempool* mempool() const { return mempool_; }
+
+ private:
+  rte_mempool* mempool_;
+};
+
+// A plain pool of `count` buffers with `data_room` bytes each (headroom included). Throws
+// std::runtime_error with DPDK's reason. The caller frees it with rte_mempool_free.
+rte_mempool* make_pool(const std::string& name, uint32_t count, uint16_t data_room, int socket);
+
+}  // namespace sluice::buf

@@ -1,0 +1,78 @@
+#pragma once
+// The way down: how a transport hands a packet to IP, and how IP hands a frame to a port.
+
+#include <cstdint>
+#include <span>
+
+#include "base/address.h"
+#include "base/chrono.h"
+#include "buf/slice.h"
+
+namespace sluice::ip {
+
+enum class Protocol : uint8_t { kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58 };
+
+// One transport segment, borrowed for the call.
+struct OutPacket {
+  Address source;
+  Address destination;
+  Protocol protocol = Protocol::kTcp;
+  uint8_t tos = 0;                     // DSCP and ECN
+  std::span<const uint8_t> header;     // transport header with options, its checksum field zero
+  uint16_t checksum_offset = 0;        // of the 16-bit checksum within `header`
+  std::span<const buf::View> payload;  // pieces, in order
+  uint32_t payload_size = 0;           // their sum in bytes
+  uint16_t segment_size = 0;           // > 0: payload bytes a packet, for TSO or its software twin
+};
+
+enum class Sent : uint8_t {
+  kYes,         // handed to a port, or queued behind a neighbour that is being resolved
+  kNoRoute,     // no route or no port: hard error
+  kNoMemory,    // no buffer or no descriptor: as good as lost on the wire
+  kUnreachable  // the neighbour does not answer
+};
+
+class Output {
+ public:
+  virtual Sent send(const OutPacket& packet, Time now) = 0;
+
+  // Largest transport segment (header and payload, bytes) that reaches `destination` unfragmented
+  // from the port that routes it; 0 without a route.
+  virtual uint32_t max_segment(const Address& destination) const = 0;
+
+  // The address that packets to `destination` leave with: the first one of the port that routes it.
+  virtual const Address* source_for(const Address& destination) const = 0;
+
+  // What the route's port can do: > 0 when packets with segment_size may be sent, up to that many
+  // payload bytes.
+  virtual uint32_t max_tso(const Address& destination) const = 0;
+
+ protected:
+  ~Output() = default;
+};
+
+// An Ethernet frame, borrowed for the call.
+struct OutFrame {
+  std::span<const uint8_t> headers;    // Ethernet, IP and transport header
+  std::span<const buf::View> payload;
+  uint32_t payload_size = 0;
+  uint8_t l2_size = 14;
+  uint8_t l3_size = 0;                 // 0: not IP, no checksum to fill
+  bool v4 = true;
+  uint16_t l4_checksum_offset = 0;     // within `headers`; 0: no transport checksum to fill
+  uint16_t segment_size = 0;
+};
+
+// A port as IP sees it. Fills IPv4 header and transport checksums, in hardware or software.
+class Link {
+ public:
+  virtual bool transmit(const OutFrame& frame) = 0;  // false: no buffer or descriptor
+  virtual const uint8_t* mac() const = 0;            // six bytes
+  virtual uint16_t mtu() const = 0;                  // bytes of an IP packet
+  virtual uint32_t max_tso() const = 0;              // payload bytes, 0: none
+
+ protected:
+  ~Link() = default;
+};
+
+}  // namespace sluice::ip
