@@ -33,7 +33,7 @@ struct Address {
   }
   const uint8_t* v4_bytes() const { return bytes.data() + 12; }
   uint32_t v4_host() const { return load_be32(v4_bytes()); }
-  bool unspecified() const { return *this == Address{} || *this == v4(0); }
+  bool unspecified() const { return *this == Address{} || *this == v4(uint32_t{0}); }
 
   auto operator<=>(const Address&) const = default;
 
