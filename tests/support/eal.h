@@ -1,0 +1,37 @@
+#pragma once
+// A main() for test binaries whose rooms need packet buffers: starts DPDK's EAL once, without huge
+// pages, devices or files, and runs the tests. A binary is linked against gtest, not gtest_main:
+//
+//   int main(int argc, char** argv) { return sluice::test::run_with_eal(argc, argv); }
+
+#include <gtest/gtest.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <sched.h>
+
+#include <cstdio>
+
+namespace sluice::test {
+
+inline int run_with_eal(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  const char* options[] = {
+      "test",     "--no-huge", "--no-pci",       "--no-shconf", "-m",    "256",
+      "--lcores", "0",         "--no-telemetry", "--log-level", "error",
+  };
+  cpu_set_t allowed;
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  char* args[std::size(options)];
+  for (size_t i = 0; i < std::size(options); ++i) args[i] = const_cast<char*>(options[i]);
+  if (rte_eal_init(static_cast<int>(std::size(options)), args) < 0) {
+    std::fprintf(stderr, "EAL does not start: %s\n", rte_strerror(rte_errno));
+    return 1;
+  }
+  // EAL pins the thread to core 0; tests that run side by side should spread over the machine.
+  sched_setaffinity(0, sizeof allowed, &allowed);
+  const int result = RUN_ALL_TESTS();
+  rte_eal_cleanup();
+  return result;
+}
+
+}  // namespace sluice::test
