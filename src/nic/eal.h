@@ -1,0 +1,57 @@
+#pragma once
+// Starts DPDK's environment (EAL) the way Sluice uses it: lcore 0 is the control thread, lcore
+// i + 1 is worker i, each pinned to the core that the configuration names. Several lcores may share
+// a core: slow, but it runs on a one-core machine and under sanitizers.
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace sluice::nic {
+
+// What went wrong, and what the operator can do about it; one or more lines, without a newline at
+// the end.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct EalOptions {
+  std::vector<unsigned> worker_cores;  // one worker each, in order
+  unsigned control_core = 0;
+  uint32_t memory_mib = 512;
+  bool hugepages = true;              // false: ordinary pages, only for virtual devices
+  bool in_memory = true;              // no files under /var/run/dpdk and no mount of hugetlbfs
+  std::vector<std::string> vdevs;     // as DPDK spells them: "net_tap0,iface=north"
+  std::vector<std::string> pci;       // addresses to take over; none: the PCI bus is not scanned
+  std::vector<std::string> extra;     // further EAL arguments, passed on unchanged
+  std::string log_level = "warning";  // DPDK's own log, on stderr
+};
+
+// The command line that EAL gets, program name first. Apart from Eal so that tests can read it.
+std::vector<std::string> eal_arguments(const EalOptions& options);
+
+// One a process: EAL cannot be started twice. Construct it on the thread that becomes the control
+// thread; that thread is pinned to control_core and stays so.
+class Eal {
+ public:
+  // Throws Error.
+  explicit Eal(const EalOptions& options);
+  ~Eal();
+  Eal(Eal&&) = delete;
+
+  unsigned workers() const { return workers_; }
+
+  // Runs `loop` on worker's core, once at a time. The callable lives until join(worker).
+  void launch(unsigned worker, std::function<void()> loop);
+  // Waits until the worker's loop has returned. An exception out of a loop ends the process.
+  void join(unsigned worker);
+
+ private:
+  unsigned workers_;
+  std::vector<std::function<void()>> loops_;
+};
+
+}  // namespace sluice::nic

@@ -1,0 +1,61 @@
+#pragma once
+// The memory that packets live in: one receive pool for all ports, one transmit pool, and for each
+// worker a hold pool (copies of received bytes, and bytes that Sluice writes itself).
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "buf/pool.h"
+#include "nic/profile.h"
+
+namespace sluice::nic {
+
+struct PoolOptions {
+  uint32_t rx_mbufs = 16384;    // all ports and workers together
+  uint32_t tx_mbufs = 8192;     // all ports and workers together
+  uint32_t hold_mbufs = 16384;  // each worker
+  uint16_t data_room = 2176;    // bytes a buffer, headroom included
+  unsigned workers = 1;
+};
+
+// Receive buffers that only the rings need: below this many free ones nothing may be pinned, or
+// the ports stop receiving. For buf::Memory's pin_above.
+uint32_t rx_reserve(const std::vector<Profile>& ports, unsigned workers);
+
+class Pools {
+ public:
+  // One profile a port. Throws Error: too little memory, or a pool too small for its rings.
+  Pools(const PoolOptions& options, const std::vector<Profile>& ports);
+
+  buf::Pool rx() const { return buf::Pool(rx_.get()); }
+  buf::Pool hold(unsigned worker) const { return buf::Pool(hold_[worker].get()); }
+  // The pool that frames for a port with this profile are built in.
+  buf::Pool tx(const Profile& profile) const {
+    return buf::Pool(profile.tx_from_rx_pool ? rx_.get() : tx_.get());
+  }
+  uint32_t reserve() const { return reserve_; }
+
+ private:
+  struct Free {
+    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+  };
+  using Owned = std::unique_ptr<rte_mempool, Free>;
+
+  uint32_t reserve_;
+  Owned rx_;
+  Owned tx_;
+  std::vector<Owned> hold_;
+};
+
+// A pool whose buffers lie one behind the other in one memory area, as AF_XDP's UMEM needs them.
+// Throws Error when DPDK cannot give such an area.
+rte_mempool* make_dense_pool(const std::string& name, uint32_t count, uint16_t data_room,
+                             int socket);
+// Whether every buffer lies inside the pool's first memory area, evenly spaced.
+bool is_dense(rte_mempool* pool);
+
+}  // namespace sluice::nic

@@ -1,0 +1,57 @@
+#pragma once
+// A network port: the devices that make it up, and the queue pair that each worker has of it.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nic/pools.h"
+#include "nic/port_queue.h"
+#include "nic/profile.h"
+
+namespace sluice::nic {
+
+struct PortOptions {
+  std::string name;                  // "north"
+  std::vector<std::string> devices;  // DPDK's names: "net_tap0", "0000:03:00.0"
+  Profile profile;
+  uint16_t mtu = 1500;  // bytes of an IP packet
+};
+
+// Where the devices of a port are found and what they offer. Throws Error when there is none of
+// that name.
+uint16_t device_id(const std::string& port, const std::string& device);
+
+class Port {
+ public:
+  // Checks (selftest.h), configures and starts the port with one queue pair a worker. The pools
+  // outlive it. Throws Error.
+  Port(const PortOptions& options, const Pools& pools, unsigned workers);
+  ~Port();
+  Port(Port&&) = delete;
+
+  const std::string& name() const { return options_.name; }
+  const Profile& profile() const { return options_.profile; }
+  const Traits& traits() const { return traits_; }
+  const std::array<uint8_t, 6>& mac() const { return mac_; }
+  uint16_t mtu() const { return options_.mtu; }
+  // Asks the driver, which may make a system call: for the control thread.
+  bool link_up() const;
+
+  // The queue pair of one worker: only that worker may touch it.
+  PortQueue& queue(unsigned worker) { return *queues_[worker]; }
+
+ private:
+  void configure(uint16_t device, uint16_t first_worker, uint16_t queues, const Pools& pools);
+
+  PortOptions options_;
+  Traits traits_;
+  std::array<uint8_t, 6> mac_{};
+  std::vector<uint16_t> devices_;
+  std::vector<uint16_t> started_;
+  std::vector<std::unique_ptr<PortQueue>> queues_;
+};
+
+}  // namespace sluice::nic

@@ -1,0 +1,88 @@
+#pragma once
+// One worker's queue pair of a port: bursts in, frames out, and what the driver cost.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "buf/pool.h"
+#include "buf/slice.h"
+#include "ip/output.h"
+#include "nic/profile.h"
+
+namespace sluice::nic {
+
+// Written by the worker that owns the queue; it publishes what others should see.
+struct QueueStats {
+  uint64_t rx_packets = 0;
+  uint64_t rx_bytes = 0;
+  uint64_t rx_flattened = 0;  // arrived as a chain and were copied into one buffer
+  uint64_t rx_oversize = 0;   // dropped: a chain longer than a buffer
+  uint64_t tx_packets = 0;
+  uint64_t tx_bytes = 0;
+  uint64_t tx_full = 0;        // dropped: the driver took no more
+  uint64_t tx_no_memory = 0;   // not built: the pool was empty
+  uint64_t tx_oversize = 0;    // not built: larger than a buffer or than the MTU
+  uint64_t driver_cycles = 0;  // TSC cycles inside the driver, both directions
+};
+
+class PortQueue : public ip::Link {
+ public:
+  virtual ~PortQueue() = default;
+  PortQueue(PortQueue&&) = delete;
+
+  // Up to n frames, each one slice of one buffer that the caller owns. Less than n means that the
+  // port has no more right now.
+  uint16_t receive(buf::Slice* out, uint16_t n);
+
+  // Builds the frame in buffers of the port and gathers it: nothing is sent before flush() or a
+  // full gather array. False when it (or, of a segmented frame, the rest) was dropped and counted.
+  bool transmit(const ip::OutFrame& frame) override = 0;
+
+  // Gathers a complete frame as it is, checksums included: for forwarding.
+  bool transmit(buf::Slice frame);
+
+  // Hands everything gathered to the driver; once a loop turn. What it does not take is dropped
+  // and counted.
+  void flush();
+
+  const uint8_t* mac() const override { return mac_.data(); }
+  uint16_t mtu() const override { return mtu_; }
+  uint32_t max_tso() const override { return max_tso_; }
+  const QueueStats& stats() const { return stats_; }
+
+ protected:
+  struct Setup {
+    uint16_t device = 0;
+    uint16_t queue = 0;
+    uint16_t mtu = 1500;
+    uint32_t max_tso = 0;  // payload bytes of one OutFrame with segment_size
+    uint16_t tx_burst = 256;
+    std::array<uint8_t, 6> mac{};
+    rte_mempool* tx_pool = nullptr;
+    bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
+  };
+  explicit PortQueue(const Setup& setup);
+  friend class Port;
+
+  void gather(rte_mbuf* m);
+
+  buf::Pool tx_pool_;
+  QueueStats stats_;
+
+ private:
+  static constexpr uint16_t kMaxGather = 256;  // frames; a loop turn rarely has more
+  static constexpr unsigned kFlushTries = 8;   // calls without progress before frames are dropped
+
+  uint16_t device_;
+  uint16_t queue_;
+  uint16_t mtu_;
+  uint16_t gather_limit_;
+  uint16_t gathered_ = 0;
+  uint32_t max_tso_;
+  bool tx_pool_only_;
+  std::array<uint8_t, 6> mac_;
+  std::array<rte_mbuf*, kMaxGather> gather_;
+};
+
+}  // namespace sluice::nic
