@@ -1,0 +1,71 @@
+#pragma once
+// Every limit and timeout of TCP, with its unit, default and reason.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/chrono.h"
+
+namespace sluice::tcp {
+
+struct Config {
+  // Connections of one worker, both roles. Sizes the connection table once: 16 bytes each.
+  size_t max_connections = 131'072;
+  // Handshakes waiting for their last ACK. Beyond it SYNs are answered with cookies, so a flood
+  // costs no memory; a record is about 128 bytes.
+  size_t max_half_open = 4'096;
+  // TIME_WAIT records of one worker (about 100 bytes); the oldest goes early when it is full.
+  size_t max_time_wait = 32'768;
+  // How long a closed four-tuple stays known (RFC 9293 says 2 MSL = 4 min; like other stacks, one
+  // minute, as segments do not live longer on today's paths).
+  Duration time_wait = 60s;
+
+  // RFC 6298, 2.1 and 2.4, with the floor that other stacks use: one second would stall every tail
+  // loss in a data centre.
+  Duration initial_rto = 1s;
+  Duration min_rto = 200ms;
+  Duration max_rto = 60s;
+
+  // Active open: how long a connect may take in all. Pods are near: one SYN retransmission at most.
+  Duration connect_timeout = 1s;
+  // Passive open: SYN-ACK retransmissions (1, 2, 4 s apart) before a half-open record is forgotten.
+  unsigned syn_ack_retries = 3;
+
+  // Unacknowledged data (or window probe) for this long ends the connection (RFC 5482). Default of
+  // new connections; Connection::set_user_timeout changes one.
+  Duration user_timeout = 60s;
+  // Silence from the peer before the first keepalive probe; 0 turns keepalive off (RFC 1122,
+  // 4.2.3.6). Shorter than two hours since NATs forget idle flows after minutes.
+  Duration keepalive_idle = 120s;
+  Duration keepalive_interval = 15s;
+  unsigned keepalive_probes = 4;
+  // After our FIN was acknowledged and the peer says nothing: how long to wait for its FIN.
+  Duration fin_wait_2 = 60s;
+
+  // ACK every second full segment, or after this long (RFC 9293, 3.8.6.3 allows 500 ms).
+  Duration delayed_ack = 40ms;
+  // Segments acknowledged at once at the start, while the peer is in slow start.
+  unsigned quick_acks = 16;
+
+  // Bytes of receive window: at the start, and at most after auto-tuning.
+  uint32_t receive_buffer = 256 * 1024;
+  uint32_t receive_buffer_max = 4 * 1024 * 1024;
+  // Bytes queued in send_queue() before send_space() is zero. A soft limit.
+  uint32_t send_buffer = 1024 * 1024;
+  // Islands of out-of-order data kept; bounds the work that one segment can cause.
+  unsigned max_out_of_order_ranges = 256;
+
+  // RFC 6928.
+  unsigned initial_window = 10;  // segments
+  // Smallest MSS believed from a peer: smaller ones make us send headers instead of data.
+  uint16_t min_mss = 88;
+
+  // RFC 5961, 7: challenge ACKs a second, and in one burst, over all connections of a worker.
+  unsigned challenge_acks = 200;
+
+  // Source ports of active opens, both included.
+  uint16_t first_ephemeral_port = 32'768;
+  uint16_t last_ephemeral_port = 60'999;
+};
+
+}  // namespace sluice::tcp

@@ -1,0 +1,53 @@
+#pragma once
+// What the owner of a connection is told, and why a connection ends.
+
+#include <cstdint>
+
+#include "buf/slice.h"
+
+namespace sluice::tcp {
+
+class Connection;  // tcp/connection.h
+
+// Why a connection ended.
+enum class CloseReason : uint8_t {
+  kFinished,     // both directions closed in order
+  kReset,        // RST from the peer, or the peer refused the connection
+  kTimeout,      // no answer: SYN, retransmission, keepalive or user timeout ran out
+  kUnreachable,  // no route, or the neighbour does not resolve
+  kAborted,      // abort() here
+};
+
+// What a connection tells its owner. Callbacks run inside Stack::input, Stack::flush or a timer. A
+// callback may send, close or abort any connection, its own included; the Connection object stays
+// valid until on_closed has returned, and is gone afterwards.
+class User {
+ public:
+  // Only for connections made by Stack::connect: an accepted one is established from the moment
+  // that on_accept is asked for its owner.
+  virtual void on_established(Connection& c) = 0;
+  // In order, every byte once. The owner calls c.consumed(n) when it has taken n bytes (at once or
+  // later): only then does the receive window open again. The slice may lie in the receive pool:
+  // what is kept beyond the call goes through buf::Memory::retain.
+  virtual void on_data(Connection& c, buf::Slice data) = 0;
+  // The peer's FIN was reached; sending goes on being possible.
+  virtual void on_end_of_data(Connection& c) = 0;
+  // Bytes were acknowledged and send_space() grew past half the send buffer after it had been less.
+  virtual void on_writable(Connection& c) = 0;
+  // The last word about c.
+  virtual void on_closed(Connection& c, CloseReason reason) = 0;
+
+ protected:
+  ~User() = default;
+};
+
+class Acceptor {
+ public:
+  // A connection completed its handshake: the answer is its owner, or nullptr to reset it.
+  virtual User* on_accept(Connection& c) = 0;
+
+ protected:
+  ~Acceptor() = default;
+};
+
+}  // namespace sluice::tcp
