@@ -51,6 +51,10 @@ class List {
   T& back() { return *static_cast<T*>(head_.prev_); }
   void push_back(T& t) { insert(head_.prev_, t); }
   void push_front(T& t) { insert(&head_, t); }
+  void insert_before(T& at, T& t) { insert(static_cast<Hook&>(at).prev_, t); }
+  // The neighbours of an element of this list; nullptr at its ends.
+  T* next(T& t) { return element(static_cast<Hook&>(t).next_); }
+  T* previous(T& t) { return element(static_cast<Hook&>(t).prev_); }
   T* pop_front() {
     if (empty()) return nullptr;
     T& t = front();
@@ -86,6 +90,7 @@ class List {
   Iterator end() { return Iterator(&head_); }
 
  private:
+  T* element(Hook* h) { return h == &head_ ? nullptr : static_cast<T*>(h); }
   void insert(Hook* after, T& t) {
     Hook& h = t;
     assert(!h.linked());
