@@ -1,0 +1,108 @@
+// sluice-client: unary calls over exactly one connection (pick_first), reported as JSON lines; or a
+// list of checks.
+#include <signal.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "connections.h"
+#include "json.h"
+#include "load.h"
+#include "options.h"
+#include "pattern.h"
+
+namespace {
+
+using sluice::lab::Load;
+using sluice::lab::LoadReport;
+using Clock = std::chrono::steady_clock;
+
+// How often the sockets are looked at.
+constexpr std::chrono::milliseconds kLook{20};
+// How long calls in flight may take to end after the last one was begun.
+constexpr std::chrono::seconds kPatience{10};
+
+std::uint32_t percentile(std::vector<std::uint32_t>& values, int percent) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * percent / 100);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+void print(LoadReport report, const sluice::lab::Connections& connections, Clock::time_point began,
+           bool final) {
+  const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  std::cout << "{\"t\": " << seconds << ", \"calls\": " << sluice::lab::json_counts(report.calls)
+            << ", \"failed\": " << sluice::lab::json_counts(report.failed)
+            << ", \"in_flight\": " << report.in_flight
+            << ", \"connections\": " << connections.ever()
+            << ", \"connections_now\": " << connections.now()
+            << ", \"p50_us\": " << percentile(report.latencies_us, 50)
+            << ", \"p99_us\": " << percentile(report.latencies_us, 99)
+            << ", \"last_error\": " << sluice::lab::json_text(report.last_error)
+            << ", \"final\": " << (final ? "true" : "false") << "}" << std::endl;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const sluice::lab::Options options(
+      argc, argv,
+      "sluice-client: calls sluice.lab.Echo and prints what became of the calls, as JSON lines",
+      {{"target", "198.18.0.10:50051", "address:port to call"},
+       {"check", "no", "yes: run the list of checks and end; the exit code is 1 when one fails"},
+       {"channels", "1", "channels, each with one connection"},
+       {"in-flight", "10", "calls in flight on each channel"},
+       {"rate", "0", "calls a second over all channels, in place of a fixed number in flight"},
+       {"duration", "0", "milliseconds to run; 0: until SIGTERM or SIGINT"},
+       {"interval", "200", "milliseconds between two lines"},
+       {"deadline", "0", "milliseconds that each call may take; 0: no deadline"},
+       {"delay", "0", "milliseconds that the pod waits before it answers"},
+       {"payload", "100", "bytes in each request and reply"}});
+  if (options.text("check") == "yes")
+    return sluice::lab::run_checks(options.text("target")) == 0 ? 0 : 1;
+
+  // Blocked before gRPC starts threads, so that only sigtimedwait() below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  Load::Plan plan;
+  plan.target = options.text("target");
+  plan.channels = options.number("channels");
+  plan.in_flight = options.number("in-flight");
+  plan.rate = options.number("rate");
+  plan.deadline = std::chrono::milliseconds(options.number("deadline"));
+  plan.request.set_payload(sluice::lab::pattern(options.number("payload")));
+  plan.request.set_delay_ms(static_cast<std::uint32_t>(options.number("delay")));
+
+  const std::string port = plan.target.substr(plan.target.rfind(':') + 1);
+  sluice::lab::Connections connections(static_cast<std::uint16_t>(std::stoi(port)));
+  Load load(plan);
+  const auto began = Clock::now();
+  const auto duration = std::chrono::milliseconds(options.number("duration"));
+  const auto interval = std::chrono::milliseconds(options.number("interval"));
+  auto next_line = began + interval;
+  load.start();
+  const timespec look{0, std::chrono::nanoseconds(kLook).count()};
+  while (sigtimedwait(&signals, nullptr, &look) < 0) {
+    connections.look();
+    const auto now = Clock::now();
+    if (duration.count() > 0 && now - began >= duration) break;
+    if (now < next_line) continue;
+    next_line += interval;
+    print(load.report(), connections, began, false);
+  }
+  const bool all_ended = load.stop(kPatience);
+  connections.look();
+  print(load.report(), connections, began, true);
+  if (!all_ended) std::_Exit(3);  // calls that never end still hold references to the load
+  return 0;
+}
