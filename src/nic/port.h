@@ -20,8 +20,8 @@ struct PortOptions {
   uint16_t mtu = 1500;  // bytes of an IP packet
 };
 
-// Where the devices of a port are found and what they offer. Throws Error when there is none of
-// that name.
+// DPDK's number of a device. Throws Error, with the devices that there are, when it is not among
+// them.
 uint16_t device_id(const std::string& port, const std::string& device);
 
 class Port {
@@ -44,13 +44,14 @@ class Port {
   PortQueue& queue(unsigned worker) { return *queues_[worker]; }
 
  private:
-  void configure(uint16_t device, uint16_t first_worker, uint16_t queues, const Pools& pools);
+  void start(uint16_t device, uint16_t queues, const Pools& pools);
+  void stop();
 
   PortOptions options_;
   Traits traits_;
   std::array<uint8_t, 6> mac_{};
   std::vector<uint16_t> devices_;
-  std::vector<uint16_t> started_;
+  std::vector<uint16_t> configured_;
   std::vector<std::unique_ptr<PortQueue>> queues_;
 };
 

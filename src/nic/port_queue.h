@@ -28,11 +28,22 @@ struct QueueStats {
 
 class PortQueue : public ip::Link {
  public:
+  struct Setup {
+    uint16_t device = 0;
+    uint16_t queue = 0;
+    uint16_t mtu = 1500;
+    uint32_t max_tso = 0;  // payload bytes of one OutFrame with segment_size
+    uint16_t tx_burst = 256;
+    std::array<uint8_t, 6> mac{};
+    rte_mempool* tx_pool = nullptr;
+    bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
+  };
+
   virtual ~PortQueue() = default;
   PortQueue(PortQueue&&) = delete;
 
-  // Up to n frames, each one slice of one buffer that the caller owns. Less than n means that the
-  // port has no more right now.
+  // Up to n frames (64 at most), each one slice of one buffer that the caller owns. One call of
+  // the driver, which may return less than it has.
   uint16_t receive(buf::Slice* out, uint16_t n);
 
   // Builds the frame in buffers of the port and gathers it: nothing is sent before flush() or a
@@ -52,18 +63,7 @@ class PortQueue : public ip::Link {
   const QueueStats& stats() const { return stats_; }
 
  protected:
-  struct Setup {
-    uint16_t device = 0;
-    uint16_t queue = 0;
-    uint16_t mtu = 1500;
-    uint32_t max_tso = 0;  // payload bytes of one OutFrame with segment_size
-    uint16_t tx_burst = 256;
-    std::array<uint8_t, 6> mac{};
-    rte_mempool* tx_pool = nullptr;
-    bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
-  };
   explicit PortQueue(const Setup& setup);
-  friend class Port;
 
   void gather(rte_mbuf* m);
 
@@ -71,6 +71,7 @@ class PortQueue : public ip::Link {
   QueueStats stats_;
 
  private:
+  static constexpr uint16_t kMaxBurst = 64;    // frames of one receive() at most
   static constexpr uint16_t kMaxGather = 256;  // frames; a loop turn rarely has more
   static constexpr unsigned kFlushTries = 8;   // calls without progress before frames are dropped
 

@@ -14,30 +14,25 @@ namespace sluice::nic {
 struct Profile {
   std::string name;
   bool multi_segment = false;  // transmits chains of mbufs correctly
-  bool tx_ipv4_checksum = false;
-  bool tx_l4_checksum = false;  // TCP and UDP
+  bool tx_checksum = false;    // IPv4 header, TCP and UDP
   bool tso = false;
-  bool rss = false;                   // spreads flows over queues by hash
-  bool dense_pool = false;            // receive buffers must lie gapless in one memory area
-  bool tx_from_rx_pool = false;       // transmits without a copy only from the receive pool
-  bool copies_in_process = false;     // the driver fills buffers through libc (address sanitizer)
-  bool one_queue_per_device = false;  // a port with N workers is N devices
-  uint16_t rx_offset = 128;           // bytes from a buffer's start to a received frame
+  bool rss = false;                // spreads flows over queues by hash
+  bool dense_pool = false;         // receive buffers must lie gapless in one memory area
+  bool tx_from_rx_pool = false;    // transmits without a copy only from the receive pool
+  bool copies_in_process = false;  // the driver fills buffers through libc (address sanitizer)
+  uint16_t rx_offset = 128;        // bytes from a buffer's start to a received frame
   uint16_t max_mtu = 1500;
   uint16_t max_queues = 1;
-  uint16_t rx_descriptors = 1024;
+  uint16_t rx_descriptors = 1024;  // a queue keeps as many buffers
   uint16_t tx_descriptors = 1024;
-  uint16_t rx_held = 0;     // buffers a queue pair keeps; 0: all its descriptors
   uint16_t tx_burst = 256;  // frames gathered before the driver is called
 };
 
 // What the data path uses of one port, fixed when it starts.
 struct Traits {
   bool multi_segment = false;
-  bool tx_ipv4_checksum = false;
-  bool tx_l4_checksum = false;
+  bool tx_checksum = false;
   bool tso = false;
-  uint64_t rx_offloads = 0;  // RTE_ETH_RX_OFFLOAD_*
   uint64_t tx_offloads = 0;  // RTE_ETH_TX_OFFLOAD_*
 };
 

@@ -1,0 +1,152 @@
+#include "nic/eal.h"
+
+#include <rte_bus_vdev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace sluice::nic {
+
+namespace {
+
+constexpr unsigned kFirstWorkerLcore = 1;  // lcore 0 is the control thread
+
+uint64_t free_huge_bytes() {
+  uint64_t bytes = 0;
+  std::error_code ignored;
+  for (const auto& size :
+       std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
+    const std::string name = size.path().filename();  // hugepages-2048kB
+    const auto dash = name.find('-');
+    uint64_t pages = 0;
+    std::ifstream(size.path() / "free_hugepages") >> pages;
+    if (dash != std::string::npos) bytes += pages * std::stoull(name.substr(dash + 1)) * 1024;
+  }
+  return bytes;
+}
+
+void check_memory(const EalOptions& options) {
+  if (!options.hugepages) return;
+  const uint64_t free = free_huge_bytes() >> 20;
+  if (free >= options.memory_mib) return;
+  throw Error("DPDK is to have " + std::to_string(options.memory_mib) + " MiB of huge pages, and " +
+              std::to_string(free) +
+              " MiB are free. Reserve more, for example\n"
+              "  echo " +
+              std::to_string(options.memory_mib / 2 + 64) +
+              " > /proc/sys/vm/nr_hugepages\n"
+              "or lower the memory that the DPDK configuration asks for.");
+}
+
+void check_cores(const EalOptions& options) {
+  const unsigned present = std::thread::hardware_concurrency();
+  auto check = [present](unsigned core, const char* whose) {
+    if (present != 0 && core >= present)
+      throw Error(std::string("core ") + std::to_string(core) + " of " + whose +
+                  " does not exist: this machine has cores 0 to " + std::to_string(present - 1));
+  };
+  for (const unsigned core : options.worker_cores) check(core, "a worker");
+  check(options.control_core, "the control thread");
+}
+
+std::string reason_for(int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return "it lacks permission. Run as root, or with CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, "
+             "CAP_SYS_ADMIN and CAP_IPC_LOCK";
+    case ENOMEM:
+      return "it gets no memory. Check that enough huge pages are free: grep Huge /proc/meminfo";
+    case EALREADY:
+      return "it has been started before in this process";
+    case EINVAL:
+      return "it does not accept its arguments; see the lines above and the extra arguments in "
+             "the DPDK configuration";
+    case ENODEV:
+      return "no bus can be scanned for devices";
+    default:
+      return rte_strerror(error);
+  }
+}
+
+void create_device(const std::string& spec) {
+  const auto comma = spec.find(',');
+  const std::string name = spec.substr(0, comma);
+  const std::string args = comma == std::string::npos ? "" : spec.substr(comma + 1);
+  const int result = rte_vdev_init(name.c_str(), args.c_str());
+  if (result == 0) return;
+  throw Error("the virtual device '" + name + "' with '" + args +
+              "' does not start: " + rte_strerror(-result) +
+              ". Check that the network interface it names exists (ip link), that no other "
+              "process uses it, and that sluiced runs as root; DPDK's own lines above say more.");
+}
+
+}  // namespace
+
+std::vector<std::string> eal_arguments(const EalOptions& options) {
+  std::string lcores = "0@" + std::to_string(options.control_core);
+  for (size_t i = 0; i < options.worker_cores.size(); ++i)
+    lcores +=
+        "," + std::to_string(i + kFirstWorkerLcore) + "@" + std::to_string(options.worker_cores[i]);
+  std::vector<std::string> args{"sluiced",
+                                "--lcores",
+                                lcores,
+                                "--main-lcore",
+                                "0",
+                                "-m",
+                                std::to_string(options.memory_mib),
+                                "--no-telemetry",
+                                "--log-level=" + options.log_level};
+  if (!options.hugepages) {
+    args.insert(args.end(), {"--no-huge", "--no-shconf"});
+  } else if (options.in_memory) {
+    args.emplace_back("--in-memory");
+  }
+  if (options.pci.empty()) args.emplace_back("--no-pci");
+  for (const std::string& address : options.pci) args.insert(args.end(), {"-a", address});
+  args.insert(args.end(), options.extra.begin(), options.extra.end());
+  return args;
+}
+
+Eal::Eal(const EalOptions& options)
+    : workers_(static_cast<unsigned>(options.worker_cores.size())), loops_(workers_) {
+  check_cores(options);
+  check_memory(options);
+  std::vector<std::string> args = eal_arguments(options);
+  std::vector<char*> argv;
+  for (std::string& a : args) argv.push_back(a.data());
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
+    throw Error("DPDK does not start: " + reason_for(rte_errno));
+  try {
+    for (const std::string& spec : options.vdevs) create_device(spec);
+  } catch (...) {
+    rte_eal_cleanup();
+    throw;
+  }
+}
+
+Eal::~Eal() {
+  for (unsigned i = 0; i < workers_; ++i) join(i);
+  rte_eal_cleanup();
+}
+
+void Eal::launch(unsigned worker, std::function<void()> loop) {
+  loops_[worker] = std::move(loop);
+  const auto run = [](void* arg) noexcept {
+    (*static_cast<std::function<void()>*>(arg))();
+    return 0;
+  };
+  const int result = rte_eal_remote_launch(run, &loops_[worker], worker + kFirstWorkerLcore);
+  if (result != 0)
+    throw Error("worker " + std::to_string(worker) + " does not start: " + rte_strerror(-result));
+}
+
+void Eal::join(unsigned worker) {
+  rte_eal_wait_lcore(worker + kFirstWorkerLcore);
+}
+
+}  // namespace sluice::nic

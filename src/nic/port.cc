@@ -1,0 +1,147 @@
+#include "nic/port.h"
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+
+#include "nic/eal.h"
+#include "nic/selftest.h"
+#include "nic/tx_path.h"
+
+namespace sluice::nic {
+
+namespace {
+
+// Payload bytes of one OutFrame that is cut into packets. A TSO packet is one IP packet of 65,535
+// bytes at most, less the largest headers. In software a larger piece saves nothing.
+constexpr uint32_t kMaxTso = 65535 - 60 - 60;
+constexpr uint32_t kMaxSoftwareTso = 16384;
+
+rte_eth_dev_info info_of(const std::string& port, uint16_t device) {
+  rte_eth_dev_info info{};
+  const int result = rte_eth_dev_info_get(device, &info);
+  if (result != 0)
+    throw Error("port '" + port + "': its device gives no information: " + rte_strerror(-result));
+  return info;
+}
+
+std::string device_names() {
+  std::string names;
+  uint16_t id;
+  RTE_ETH_FOREACH_DEV(id) {
+    char name[RTE_ETH_NAME_MAX_LEN];
+    if (rte_eth_dev_get_name_by_port(id, name) == 0)
+      names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return names.empty() ? "there is none at all" : "there are " + names;
+}
+
+}  // namespace
+
+uint16_t device_id(const std::string& port, const std::string& device) {
+  uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(device.c_str(), &id) == 0) return id;
+  throw Error("port '" + port + "': DPDK has no device '" + device + "'; " + device_names() +
+              ". A virtual device is made by a vdev line in the DPDK configuration; a physical "
+              "one has to be bound to vfio-pci (dpdk-devbind.py --status) and listed under pci.");
+}
+
+Port::Port(const PortOptions& options, const Pools& pools, unsigned workers) : options_(options) {
+  const auto devices = static_cast<unsigned>(options_.devices.size());
+  if (devices == 0 || workers % devices != 0)
+    throw Error("port '" + name() + "' has " + std::to_string(devices) + " devices for " +
+                std::to_string(workers) +
+                " workers: give it one device for all of them, or one for each.");
+  const auto queues = static_cast<uint16_t>(workers / devices);
+  std::string wrong;
+  for (const std::string& device : options_.devices) {
+    const uint16_t id = device_id(name(), device);
+    const Claim claim{name(), device, options_.profile, info_of(name(), id), options_.mtu, queues};
+    for (const std::string& what : find_contradictions(claim, pools.rx().mempool()))
+      wrong += (wrong.empty() ? "" : "\n") + what;
+    devices_.push_back(id);
+  }
+  if (!wrong.empty()) throw Error(wrong);
+  try {
+    for (const uint16_t id : devices_) start(id, queues, pools);
+  } catch (...) {
+    stop();
+    throw;
+  }
+}
+
+Port::~Port() {
+  stop();
+}
+
+void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
+  const rte_eth_dev_info info = info_of(name(), device);
+  traits_ = traits_of(options_.profile, info);
+  const auto check = [this](int result, const char* step) {
+    if (result == 0) return;
+    throw Error("port '" + name() + "': " + step + " fails: " + rte_strerror(-result) +
+                ". DPDK's own lines above say more.");
+  };
+
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = options_.mtu;
+  conf.txmode.offloads = traits_.tx_offloads;
+  if (options_.profile.rss && queues > 1) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf =
+        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+  }
+  check(rte_eth_dev_configure(device, queues, queues, &conf), "configuring the device");
+  configured_.push_back(device);
+  const int mtu_result = rte_eth_dev_set_mtu(device, options_.mtu);
+  if (mtu_result != -ENOTSUP) check(mtu_result, "setting the MTU");
+
+  uint16_t rx_ring = options_.profile.rx_descriptors;
+  uint16_t tx_ring = options_.profile.tx_descriptors;
+  check(rte_eth_dev_adjust_nb_rx_tx_desc(device, &rx_ring, &tx_ring), "sizing the rings");
+  const int socket = rte_eth_dev_socket_id(device);
+  for (uint16_t q = 0; q < queues; ++q) {
+    rte_eth_txconf tx = info.default_txconf;
+    tx.offloads = traits_.tx_offloads;
+    check(rte_eth_rx_queue_setup(device, q, rx_ring, socket, nullptr, pools.rx().mempool()),
+          "setting up a receive queue");
+    check(rte_eth_tx_queue_setup(device, q, tx_ring, socket, &tx), "setting up a transmit queue");
+  }
+  check(rte_eth_dev_start(device), "starting the device");
+  rte_eth_allmulticast_enable(device);  // ARP is broadcast; NDP needs multicast, where it exists
+
+  rte_ether_addr mac;
+  check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
+  // A port of several devices speaks with the address of the first.
+  if (queues_.empty()) std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
+  for (uint16_t q = 0; q < queues; ++q)
+    queues_.push_back(make_queue(traits_, {.device = device,
+                                           .queue = q,
+                                           .mtu = options_.mtu,
+                                           .max_tso = traits_.tso ? kMaxTso : kMaxSoftwareTso,
+                                           .tx_burst = options_.profile.tx_burst,
+                                           .mac = mac_,
+                                           .tx_pool = pools.tx(options_.profile).mempool(),
+                                           .tx_pool_only = options_.profile.tx_from_rx_pool}));
+}
+
+void Port::stop() {
+  queues_.clear();
+  for (const uint16_t device : configured_) {
+    rte_eth_dev_stop(device);
+    rte_eth_dev_close(device);
+  }
+  configured_.clear();
+}
+
+bool Port::link_up() const {
+  for (const uint16_t device : devices_) {
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(device, &link) != 0 || link.link_status != RTE_ETH_LINK_UP)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace sluice::nic

@@ -1,0 +1,98 @@
+#include "nic/port_queue.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/poison.h"
+#include "nic/frame.h"
+
+namespace sluice::nic {
+
+PortQueue::PortQueue(const Setup& setup)
+    : tx_pool_(setup.tx_pool),
+      device_(setup.device),
+      queue_(setup.queue),
+      mtu_(setup.mtu),
+      gather_limit_(std::clamp<uint16_t>(setup.tx_burst, 1, kMaxGather)),
+      max_tso_(setup.max_tso),
+      tx_pool_only_(setup.tx_pool_only),
+      mac_(setup.mac) {}
+
+uint16_t PortQueue::receive(buf::Slice* out, uint16_t n) {
+  std::array<rte_mbuf*, kMaxBurst> burst;
+  uint16_t filled = 0;
+  const uint64_t start = rte_rdtsc();
+  const uint16_t got = rte_eth_rx_burst(device_, queue_, burst.data(), std::min(n, kMaxBurst));
+  stats_.driver_cycles += rte_rdtsc() - start;
+  for (uint16_t i = 0; i < got; ++i) {
+    rte_mbuf* m = burst[i];
+    for (const rte_mbuf* s = m; s != nullptr; s = s->next) unpoison(s->buf_addr, s->buf_len);
+    stats_.rx_bytes += m->pkt_len;
+    if (m->nb_segs != 1) {
+      if (rte_pktmbuf_linearize(m) != 0) {
+        rte_pktmbuf_free(m);
+        ++stats_.rx_oversize;
+        continue;
+      }
+      ++stats_.rx_flattened;
+    }
+    out[filled++] = buf::Slice(m);
+  }
+  stats_.rx_packets += got;
+  return filled;
+}
+
+bool PortQueue::transmit(buf::Slice frame) {
+  rte_mbuf* m = frame.mbuf();
+  if (frame.shared() || (tx_pool_only_ && m->pool != tx_pool_.mempool())) {
+    buf::Slice copy = tx_pool_.alloc();
+    if (!copy || copy.tailroom() < frame.size()) {
+      copy ? ++stats_.tx_oversize : ++stats_.tx_no_memory;
+      return false;
+    }
+    std::memcpy(copy.mutable_data(), frame.data(), frame.size());
+    copy.grow_back(frame.size());
+    frame = std::move(copy);
+    m = frame.mbuf();
+  }
+  m->data_off = static_cast<uint16_t>(frame.data() - static_cast<const uint8_t*>(m->buf_addr));
+  m->data_len = static_cast<uint16_t>(frame.size());
+  m->pkt_len = frame.size();
+  m->ol_flags = 0;
+  frame.release();
+  gather(m);
+  return true;
+}
+
+void PortQueue::gather(rte_mbuf* m) {
+  gather_[gathered_++] = m;
+  if (gathered_ >= gather_limit_) flush();
+}
+
+void PortQueue::flush() {
+  if (gathered_ == 0) return;
+  uint64_t bytes = 0;
+  for (uint16_t i = 0; i < gathered_; ++i) bytes += gather_[i]->pkt_len;
+  const uint64_t start = rte_rdtsc();
+  uint16_t sent = 0;
+  for (unsigned tries = 0; sent < gathered_ && tries < kFlushTries;) {
+    const uint16_t n = rte_eth_tx_burst(device_, queue_, gather_.data() + sent,
+                                        static_cast<uint16_t>(gathered_ - sent));
+    if (n == 0) ++tries;
+    sent = static_cast<uint16_t>(sent + n);
+  }
+  stats_.driver_cycles += rte_rdtsc() - start;
+  for (uint16_t i = sent; i < gathered_; ++i) {
+    bytes -= gather_[i]->pkt_len;
+    rte_pktmbuf_free(gather_[i]);
+  }
+  stats_.tx_packets += sent;
+  stats_.tx_bytes += bytes;
+  stats_.tx_full += static_cast<uint64_t>(gathered_ - sent);
+  gathered_ = 0;
+}
+
+}  // namespace sluice::nic
