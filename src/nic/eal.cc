@@ -1,6 +1,6 @@
 #include "nic/eal.h"
 
-#include <rte_bus_vdev.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
@@ -77,7 +77,7 @@ void create_device(const std::string& spec) {
   const auto comma = spec.find(',');
   const std::string name = spec.substr(0, comma);
   const std::string args = comma == std::string::npos ? "" : spec.substr(comma + 1);
-  const int result = rte_vdev_init(name.c_str(), args.c_str());
+  const int result = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
   if (result == 0) return;
   throw Error("the virtual device '" + name + "' with '" + args +
               "' does not start: " + rte_strerror(-result) +
