@@ -1,0 +1,56 @@
+"""The files that sluiced reads: its own and the endpoints'."""
+
+from typing import Iterable, Optional
+
+from . import layout, state
+
+DEVICES = {"af_xdp": ("net_af_xdp0", "net_af_xdp1"), "tap": ("net_tap0", "net_tap1")}
+PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml"}
+DEFAULT_TIMEOUTS = {"drain_announce": "0s", "drain_timeout": "10s", "time_wait": "60s"}
+
+
+def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "") -> str:
+    """`extra` is appended: further listeners and services."""
+    north, south = DEVICES[driver]
+    profile = layout.REPOSITORY / "nic_profiles" / PROFILES[driver]
+    settings = "\n".join(f'{key} = "{value}"' for key, value in {**DEFAULT_TIMEOUTS, **(timeouts or {})}.items())
+    return f"""\
+dpdk = "{layout.REPOSITORY}/dpdk_conf/{driver}.toml"
+
+[sluice]
+workers = 1
+admin_socket = "{layout.ADMIN_SOCKET}"
+log_level = "info"
+
+[timeouts]
+{settings}
+
+[[port]]
+name = "north"
+device = "{north}"
+profile = "{profile}"
+addresses = ["{layout.NORTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
+
+[[port]]
+name = "south"
+device = "{south}"
+profile = "{profile}"
+addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
+
+[[listener]]
+name = "grpc"
+address = "{layout.VIP}:{layout.PORT}"
+protocol = "h2c"
+service = "echo"
+
+[[service]]
+name = "echo"
+balance = "{balance}"
+endpoints = {{ file = "{layout.ENDPOINTS_FILE}" }}
+{extra}"""
+
+
+def write_endpoints(pods: Iterable[int]) -> None:
+    lines = [f'  {{ address = "{layout.pod_address(number)}:{layout.PORT}", id = "{layout.pod_name(number)}" }},'
+             for number in sorted(pods)]
+    state.replace(layout.ENDPOINTS_FILE, "endpoints = [\n" + "".join(line + "\n" for line in lines) + "]\n")

@@ -1,0 +1,135 @@
+"""The lab's commands, as functions: for tools/lab, the demo and the tests."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Optional
+
+from . import configuration, daemon, hugepages, layout, network, pods, state
+from .process import LabError, alive, send_signal, wait_until
+
+
+def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
+       with_sluiced: bool = True) -> None:
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces and needs root")
+    with state.locked():
+        if state.exists() or network.lab_namespaces():
+            raise LabError("the lab is already up: tools/lab down")
+        shutil.rmtree(layout.RUN_DIR, ignore_errors=True)
+        layout.RUN_DIR.mkdir(parents=True)
+        current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
+                   "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None}
+        try:
+            _up(current, pod_count, with_sluiced)
+        except BaseException:
+            _down(current)
+            raise
+
+
+def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
+    current["hugepages_before"] = hugepages.reserve()
+    state.save(current)
+    network.up(current["driver"])
+    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"]))
+    configuration.write_endpoints([])
+    if not with_sluiced:
+        for number in range(1, pod_count + 1):
+            network.add_pod(number)
+        return
+    pods.scale(current, pod_count)
+    state.save(current)
+    current["sluiced_pid"] = daemon.start(current["driver"], Path(current["config"]))
+    state.save(current)
+    pods.wait_ready(pod_count)
+
+
+def scale(pod_count: int) -> None:
+    with state.locked():
+        current = state.load()
+        try:
+            pods.scale(current, pod_count)
+        finally:
+            state.save(current)
+        if alive(current["sluiced_pid"]):
+            pods.wait_ready(pod_count)
+
+
+def kill(name: str) -> None:
+    """Without warning; it stays an endpoint. Takes no lock: a kill happens at once."""
+    number = _number_of(name)
+    pid = state.load()["pods"].get(str(number))
+    if not alive(pid):
+        raise LabError(f"{name} is not running")
+    send_signal(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), 1.0, every=0.001)
+
+
+def restart_sluiced(config: Optional[Path] = None) -> None:
+    """Ends sluiced, if it runs, and starts it again; the rest of the lab stays."""
+    with state.locked():
+        current = state.load()
+        daemon.stop(current["sluiced_pid"])
+        if config is not None:
+            current["config"] = str(config.resolve())
+        current["sluiced_pid"] = None
+        state.save(current)
+        current["sluiced_pid"] = daemon.start(current["driver"], Path(current["config"]))
+        state.save(current)
+        pods.wait_ready(len(current["pods"]))
+
+
+def down() -> None:
+    with state.locked():
+        _down(state.load() if state.exists() else {})
+
+
+def _down(current: dict) -> None:
+    daemon.stop(current.get("sluiced_pid"))
+    for pid in current.get("pods", {}).values():
+        send_signal(pid, signal.SIGKILL)
+    network.down()
+    if current.get("hugepages_before") is not None:
+        hugepages.restore(current["hugepages_before"])
+    state.STATE_FILE.unlink(missing_ok=True)  # the logs stay until the next up
+
+
+def namespace_of(name: str) -> str:
+    if name in ("client", "sluice", "south"):
+        return {"client": layout.CLIENT_NAMESPACE, "sluice": layout.SLUICE_NAMESPACE,
+                "south": layout.SOUTH_NAMESPACE}[name]
+    return layout.pod_namespace(_number_of(name))
+
+
+def _number_of(name: str) -> int:
+    if name.startswith("pod") and name[3:].isdecimal() and name == layout.pod_name(int(name[3:])):
+        return int(name[3:])
+    raise LabError(f"{name}: pod1, pod2, ... were expected")
+
+
+def status() -> dict:
+    if not state.exists():
+        return {"up": False, "logs": str(layout.RUN_DIR)}
+    current = state.load()
+    pid = current["sluiced_pid"]
+    return {
+        "up": True,
+        "driver": current["driver"],
+        "client": {"namespace": layout.CLIENT_NAMESPACE, "address": layout.CLIENT_ADDRESS},
+        "vip": {"address": layout.VIP, "port": layout.PORT},
+        "sluiced": {
+            "namespace": layout.SLUICE_NAMESPACE, "pid": pid, "alive": alive(pid),
+            "north": layout.NORTH_ADDRESS, "south": layout.SOUTH_ADDRESS,
+            "config": current["config"], "endpoints": str(layout.ENDPOINTS_FILE),
+            "socket": str(layout.ADMIN_SOCKET), "log": str(layout.SLUICED_LOG),
+        },
+        "south": {"namespace": layout.SOUTH_NAMESPACE, "address": layout.BRIDGE_ADDRESS},
+        "pods": [
+            {"name": layout.pod_name(number), "namespace": layout.pod_namespace(number),
+             "address": layout.pod_address(number), "port": layout.PORT, "pid": pod_pid, "alive": alive(pod_pid),
+             "log": str(layout.pod_log(number))}
+            for number, pod_pid in ((int(text), pod_pid) for text, pod_pid in current["pods"].items())
+        ],
+        "logs": str(layout.RUN_DIR),
+    }

@@ -1,0 +1,71 @@
+"""Names, addresses and places: the fixed and documented face of the lab."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RUN_DIR = Path("/run/sluice-lab")
+
+CLIENT_NAMESPACE = "sluice-client"
+SLUICE_NAMESPACE = "sluice-lb"
+SOUTH_NAMESPACE = "sluice-south"
+
+CLIENT_ADDRESS = "198.18.0.1"
+NORTH_ADDRESS = "198.18.0.2"
+VIP = "198.18.0.10"
+SOUTH_ADDRESS = "198.18.1.1"
+BRIDGE_ADDRESS = "198.18.1.250"
+FIRST_POD_ADDRESS = "198.18.1.101"
+PREFIX_LENGTH = 24
+PORT = 50051
+MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
+
+# All but the worker, which is pinned to core 0 by the DPDK configuration.
+COMMON_CORE = 1
+
+DRIVERS = ("af_xdp", "tap")
+
+ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
+CONFIG_FILE = RUN_DIR / "sluiced.toml"
+ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
+SLUICED_LOG = RUN_DIR / "sluiced.log"
+
+
+def build_dir() -> Path:
+    return Path(os.environ.get("SLUICE_BUILD", REPOSITORY / "build"))
+
+
+def sluiced_binary() -> Path:
+    return build_dir() / "src" / "sluiced"
+
+
+def sluicectl_binary() -> Path:
+    return build_dir() / "tools" / "sluicectl"
+
+
+def pod_binary() -> Path:
+    return build_dir() / "tools" / "apps" / "sluice-pod"
+
+
+def client_binary() -> Path:
+    return build_dir() / "tools" / "apps" / "sluice-client"
+
+
+def pod_name(number: int) -> str:
+    return f"pod{number}"
+
+
+def pod_namespace(number: int) -> str:
+    return f"sluice-pod{number}"
+
+
+def pod_address(number: int) -> str:
+    return f"198.18.1.{100 + number}"
+
+
+def pod_log(number: int) -> Path:
+    return RUN_DIR / f"{pod_name(number)}.log"
+
+
+def pod_counts(number: int) -> Path:
+    return RUN_DIR / f"{pod_name(number)}.counts"

@@ -1,0 +1,103 @@
+"""Namespaces, veth pairs and bridges."""
+
+import os
+import signal
+from pathlib import Path
+
+from . import layout
+from .process import ip, in_namespace, run
+
+# A bridge that only forwards: no spanning tree to wait for, no snooping that would drop what it has not learned.
+BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+
+# Of the TAP devices as the kernel sees them. DPDK answers to the address that a TAP device was made with, and a bridge keeps
+# frames for the addresses of its own ports to itself: so the kernel's side gets another one.
+TAP_ADDRESSES = {"north": "02:00:00:00:00:0a", "south": "02:00:00:00:00:0b"}
+
+
+def namespace_exists(name: str) -> bool:
+    return Path("/run/netns", name).exists()
+
+
+def add_namespace(name: str) -> None:
+    ip(f"netns add {name}")
+    ip("link set lo up", name)
+
+
+def no_ipv6(namespace: str) -> None:
+    """Keeps the kernel from sending router solicitations of its own through devices that are not its own."""
+    run(*in_namespace(namespace, ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
+                                  "net.ipv6.conf.default.disable_ipv6=1"]))
+
+
+def compute_checksums(namespace: str, device: str) -> None:
+    """The kernel leaves checksums to the hardware, and a veth pair has none: a DPDK port at its other end would see wrong ones."""
+    run(*in_namespace(namespace, ["ethtool", "-K", device, "tx", "off"]))
+
+
+def connect(outer: str, outer_device: str, inner_device: str) -> None:
+    """A veth pair between another namespace and the one where Sluice runs."""
+    ip(f"link add {outer_device} netns {outer} type veth peer name {inner_device} netns {layout.SLUICE_NAMESPACE}")
+    compute_checksums(outer, outer_device)
+    ip(f"link set {outer_device} up", outer)
+    ip(f"link set {inner_device} up", layout.SLUICE_NAMESPACE)
+
+
+def up(driver: str) -> None:
+    for name in (layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE):
+        add_namespace(name)
+    no_ipv6(layout.SLUICE_NAMESPACE)
+    no_ipv6(layout.SOUTH_NAMESPACE)
+    tap = driver == "tap"
+    connect(layout.CLIENT_NAMESPACE, "eth0", "north-veth" if tap else "north")
+    connect(layout.SOUTH_NAMESPACE, "sluice", "south-veth" if tap else "south")
+    ip(f"address add {layout.CLIENT_ADDRESS}/{layout.PREFIX_LENGTH} dev eth0", layout.CLIENT_NAMESPACE)
+    ip(f"link add br0 {BRIDGE}", layout.SOUTH_NAMESPACE)
+    ip(f"address add {layout.BRIDGE_ADDRESS}/{layout.PREFIX_LENGTH} dev br0", layout.SOUTH_NAMESPACE)
+    ip("link set br0 up", layout.SOUTH_NAMESPACE)
+    ip("link set sluice master br0", layout.SOUTH_NAMESPACE)
+    if tap:
+        for side in ("north", "south"):
+            ip(f"link add br-{side} {BRIDGE}", layout.SLUICE_NAMESPACE)
+            ip(f"link set br-{side} up", layout.SLUICE_NAMESPACE)
+            ip(f"link set {side}-veth master br-{side}", layout.SLUICE_NAMESPACE)
+
+
+def tap_exists(side: str) -> bool:
+    return side in os.popen(f"ip -n {layout.SLUICE_NAMESPACE} -br link show type tun").read().split()
+
+
+def plug_tap(side: str) -> None:
+    """Connects a TAP device that DPDK has made to the bridge that waits for it."""
+    ip(f"link set {side} address {TAP_ADDRESSES[side]}", layout.SLUICE_NAMESPACE)
+    ip(f"link set {side} master br-{side}", layout.SLUICE_NAMESPACE)
+    ip(f"link set {side} up", layout.SLUICE_NAMESPACE)
+
+
+def add_pod(number: int) -> None:
+    """The pod's namespace and its place behind the bridge. Stays until down(), so that scaling is quick."""
+    namespace = layout.pod_namespace(number)
+    if namespace_exists(namespace):
+        return
+    add_namespace(namespace)
+    ip(f"link add eth0 netns {namespace} type veth peer name {layout.pod_name(number)} netns {layout.SOUTH_NAMESPACE}")
+    ip(f"address add {layout.pod_address(number)}/{layout.PREFIX_LENGTH} dev eth0", namespace)
+    ip("link set eth0 up", namespace)
+    ip(f"link set {layout.pod_name(number)} master br0 up", layout.SOUTH_NAMESPACE)
+
+
+def lab_namespaces() -> list:
+    names = [layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE]
+    names += [layout.pod_namespace(number) for number in range(1, layout.MAX_PODS + 1)]
+    return [name for name in names if namespace_exists(name)]
+
+
+def down() -> None:
+    """Removes the lab's namespaces, and with them every process and device in them."""
+    for name in lab_namespaces():
+        for pid in run("ip", "netns", "pids", name).split():
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        ip(f"netns delete {name}")

@@ -1,0 +1,101 @@
+"""Pods: processes that come, go and are killed, and the endpoints file that follows them."""
+
+import signal
+import struct
+from pathlib import Path
+from typing import Optional
+
+from . import configuration, daemon, layout, network
+from .process import LabError, alive, send_signal, spawn, tail, wait_until
+
+LISTEN_SECONDS = 15.0
+IDLE_SECONDS = 5.0    # for running streams to end, before SIGTERM
+EXIT_SECONDS = 12.0   # a little more than the pod's own grace after SIGTERM
+READY_SECONDS = 5.0
+
+TCP_LISTEN = "0A"
+
+
+def listens(pid: int) -> bool:
+    """Whether anything in the namespace of that process listens on the lab's port."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+        except (FileNotFoundError, ProcessLookupError, OSError):
+            return False
+        for fields in map(str.split, lines):
+            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == layout.PORT:
+                return True
+    return False
+
+
+def start(number: int, command: Optional[str]) -> int:
+    network.add_pod(number)
+    environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
+                   "POD_PORT": str(layout.PORT)}
+    if command:
+        words = ["/bin/sh", "-c", command]
+    else:
+        words = [str(layout.pod_binary()), "--counts", str(layout.pod_counts(number))]
+        if not layout.pod_binary().exists():
+            raise LabError(f"{layout.pod_binary()} is not built (SLUICE_BUILD names the build directory)")
+    return spawn(layout.pod_namespace(number), words, layout.pod_log(number), environment)
+
+
+def wait_listening(number: int, pid: int) -> None:
+    if wait_until(lambda: listens(pid) or not alive(pid), LISTEN_SECONDS) and alive(pid):
+        return
+    raise LabError(f"{layout.pod_name(number)} does not listen on port {layout.PORT}; the end of its log:\n"
+                   f"{tail(layout.pod_log(number))}")
+
+
+def scale(state: dict, wanted: int) -> None:
+    """Makes pods 1 to `wanted` run and be endpoints, and no others. Changes state["pods"], which maps number to pid."""
+    if not 0 <= wanted <= layout.MAX_PODS:
+        raise LabError(f"0 to {layout.MAX_PODS} pods, not {wanted}")
+    pids = {int(number): pid for number, pid in state["pods"].items()}
+    leaving = {number: pid for number, pid in pids.items() if number > wanted}
+    fresh = {}
+    for number in range(1, wanted + 1):
+        if alive(pids.get(number)):
+            continue
+        fresh[number] = start(number, state["pod_command"])
+        state["pods"][str(number)] = fresh[number]
+    for number, pid in fresh.items():
+        wait_listening(number, pid)
+    configuration.write_endpoints(range(1, wanted + 1))
+    _retire(leaving, watched=alive(state["sluiced_pid"]))
+    for number in leaving:
+        del state["pods"][str(number)]
+
+
+def _retire(leaving: dict, watched: bool) -> None:
+    names = {layout.pod_name(number) for number in leaving}
+
+    def idle() -> bool:
+        rows = daemon.pod_rows()
+        return all(rows[name]["active"] == 0 for name in names if name in rows)
+
+    if leaving and watched:
+        wait_until(idle, IDLE_SECONDS, every=0.02)
+    for pid in leaving.values():
+        send_signal(pid, signal.SIGTERM)
+    if not wait_until(lambda: not any(map(alive, leaving.values())), EXIT_SECONDS):
+        for pid in leaving.values():
+            send_signal(pid, signal.SIGKILL)
+
+
+def wait_ready(wanted: int) -> bool:
+    """Until sluiced knows exactly these pods and is connecting to none of them. IDLE counts: it connects on demand."""
+
+    def ready() -> bool:
+        rows = [row for row in daemon.pod_rows().values() if row["state"] != "SHUTDOWN"]
+        return len(rows) >= wanted and all(row["state"] in ("READY", "IDLE") for row in rows)
+
+    return wait_until(ready, READY_SECONDS, every=0.02)
+
+
+def in_flight(number: int) -> int:
+    """Calls that the project's own pod has begun and not ended; holds after a kill -9 too."""
+    begun, ended, _ = struct.unpack("=QQQ", layout.pod_counts(number).read_bytes())
+    return begun - ended
