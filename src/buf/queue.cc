@@ -50,9 +50,9 @@ uint8_t* Queue::append_space(uint32_t n, Pool& pool) {
 bool Queue::append_copy(View bytes, Pool& pool) {
   const uint64_t before = end_;
   while (!bytes.empty()) {
-    uint32_t room =
-        tail_writable_ && count_ != 0 ? std::min(at(count_ - 1).slice.tailroom(), kMaxContiguous)
-                                      : 0;
+    uint32_t room = tail_writable_ && count_ != 0
+                        ? std::min(at(count_ - 1).slice.tailroom(), kMaxContiguous)
+                        : 0;
     if (room == 0) room = kMaxContiguous;
     const auto n = static_cast<uint32_t>(std::min<size_t>(bytes.size(), room));
     uint8_t* p = append_space(n, pool);
@@ -107,7 +107,9 @@ void Queue::trim_to(uint64_t position) {
   }
 }
 
-void Queue::clear() { trim_to(end_); }
+void Queue::clear() {
+  trim_to(end_);
+}
 
 Slice Queue::pop(uint32_t max) {
   if (count_ == 0) return {};

@@ -47,6 +47,12 @@ class Queue {
   // Takes the next piece, at most `max` bytes of the first slice.
   Slice pop(uint32_t max);
 
+  // Calls fn(const Slice&) for every slice, in order.
+  template <class Fn>
+  void for_each(Fn&& fn) const {
+    for (uint32_t i = 0; i < count_; ++i) fn(at(i).slice);
+  }
+
   // Calls fn(View) for the pieces of [position, position + n), in order.
   template <class Fn>
   void peek(uint64_t position, uint32_t n, Fn&& fn) const {

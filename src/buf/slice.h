@@ -16,6 +16,11 @@ namespace sluice::buf {
 // Bytes that somebody else keeps alive.
 using View = std::span<const uint8_t>;
 
+#ifdef SLUICE_ASAN
+// Off while a driver fills free buffers through libc calls that the sanitizer watches.
+inline bool poison_free_buffers = true;
+#endif
+
 // Holds one reference to a single-segment direct mbuf; the last reference gives the mbuf back to
 // its pool. Move-only: a second reference is an explicit share(). The bytes are read-only as soon
 // as shared() is true. An empty slice (default, moved-from) refers to nothing.
@@ -102,7 +107,7 @@ class Slice {
     if (mbuf_ == nullptr) return;
     rte_mbuf* m = release();
 #ifdef SLUICE_ASAN
-    if (rte_mbuf_refcnt_read(m) == 1) poison(m->buf_addr, m->buf_len);
+    if (poison_free_buffers && rte_mbuf_refcnt_read(m) == 1) poison(m->buf_addr, m->buf_len);
 #endif
     rte_pktmbuf_free_seg(m);
   }

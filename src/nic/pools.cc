@@ -19,6 +19,14 @@ bool any_dense(const std::vector<Profile>& ports) {
   return std::any_of(ports.begin(), ports.end(), [](const Profile& p) { return p.dense_pool; });
 }
 
+// Buffers that lie in the ports' rings and not in the pool.
+uint32_t in_rings(const std::vector<Profile>& ports, unsigned workers) {
+  uint32_t sum = 0;
+  for (const Profile& p : ports)
+    sum += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? p.tx_descriptors : 0));
+  return sum;
+}
+
 rte_mempool* make_plain_pool(const std::string& name, uint32_t count, uint16_t data_room) {
   try {
     return buf::make_pool(name, count, data_room, static_cast<int>(rte_socket_id()));
@@ -49,18 +57,19 @@ void check_object(rte_mempool* pool, void* arg, void* object, unsigned) {
 uint32_t rx_reserve(const std::vector<Profile>& ports, unsigned workers) {
   uint32_t reserve = kBurst + workers * kCache;
   for (const Profile& p : ports)
-    reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? p.tx_descriptors : 0));
+    reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? 2 * p.tx_burst : 0));
   return reserve;
 }
 
 Pools::Pools(const PoolOptions& options, const std::vector<Profile>& ports)
     : reserve_(rx_reserve(ports, options.workers)) {
-  if (options.rx_mbufs < reserve_ + kUsable)
+  const uint32_t least = in_rings(ports, options.workers) + reserve_ + kUsable;
+  if (options.rx_mbufs < least)
     throw Error("rx_mbufs = " + std::to_string(options.rx_mbufs) +
-                " is too small: the rings of the ports alone keep up to " +
-                std::to_string(reserve_) + ", and " + std::to_string(kUsable) +
-                " more are the least to work with. Set it to " +
-                std::to_string(reserve_ + kUsable) + " or more.");
+                " is too small: the rings of the ports keep up to " +
+                std::to_string(in_rings(ports, options.workers)) + ", refilling them needs " +
+                std::to_string(reserve_) + ", and data must fit too. Set it to " +
+                std::to_string(least) + " or more.");
   const int socket = static_cast<int>(rte_socket_id());
   rx_.reset(any_dense(ports) ? make_dense_pool("rx", options.rx_mbufs, options.data_room, socket)
                              : make_plain_pool("rx", options.rx_mbufs, options.data_room));

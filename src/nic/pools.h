@@ -22,8 +22,8 @@ struct PoolOptions {
   unsigned workers = 1;
 };
 
-// Receive buffers that only the rings need: below this many free ones nothing may be pinned, or
-// the ports stop receiving. For buf::Memory's pin_above.
+// Free receive buffers that refilling the rings may need at once: below this many nothing may be
+// pinned, or the ports stop receiving. For buf::Memory's pin_above.
 uint32_t rx_reserve(const std::vector<Profile>& ports, unsigned workers);
 
 class Pools {
@@ -41,7 +41,7 @@ class Pools {
 
  private:
   struct Free {
-    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+    void operator()(rte_mempool* pool) const { buf::free_pool(pool); }
   };
   using Owned = std::unique_ptr<rte_mempool, Free>;
 

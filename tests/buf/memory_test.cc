@@ -1,0 +1,70 @@
+#include "buf/memory.h"
+
+#include "fixture.h"
+
+namespace sluice::buf {
+namespace {
+
+TEST(Memory, pins_received_bytes_in_place_while_buffers_abound) {
+  TestPool rx("rx");
+  TestPool hold("hold");
+  Memory memory(rx, hold, 4, 2);
+  Slice s = rx.filled("data");
+  const rte_mbuf* before = s.mbuf();
+  Slice kept = memory.retain(std::move(s));
+  EXPECT_EQ(kept.mbuf(), before);
+  EXPECT_EQ(memory.pinned(), 1u);
+}
+
+TEST(Memory, copies_and_gives_the_packet_back_below_the_watermark) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold");
+  Memory memory(rx, hold, 4, 2);
+  std::vector<Slice> kept;
+  for (int i = 0; i < 13; ++i) {
+    kept.push_back(memory.retain(rx.filled("data " + std::to_string(i))));
+    memory.refresh();
+  }
+  EXPECT_GE(rx->available(), 4u) << "the reserve is what refills the ring";
+  EXPECT_GT(memory.copied(), 0u);
+  for (int i = 0; i < 13; ++i) EXPECT_EQ(text_of(kept[i].view()), "data " + std::to_string(i));
+}
+
+TEST(Memory, within_one_turn_counts_what_it_pins_without_asking_the_pool) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold");
+  Memory memory(rx, hold, 10, 2);
+  std::vector<Slice> kept;
+  for (int i = 0; i < 8; ++i) kept.push_back(memory.retain(rx.filled("x")));
+  EXPECT_EQ(memory.pinned(), 5u);
+  EXPECT_EQ(memory.copied(), 3u);
+}
+
+TEST(Memory, refuses_when_both_pools_are_down_to_their_reserves) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold", 7);
+  Memory memory(rx, hold, 15, 2);
+  std::vector<Slice> kept;
+  for (int i = 0; i < 10; ++i) kept.push_back(memory.retain(rx.filled("x")));
+  EXPECT_EQ(memory.copied(), 5u);
+  EXPECT_EQ(memory.refused(), 5u);
+  EXPECT_FALSE(kept.back());
+  memory.refresh();
+  EXPECT_EQ(memory.hold_free(), 2u);
+  EXPECT_FALSE(memory.roomy());
+  EXPECT_EQ(rx->available(), rx->size());
+}
+
+TEST(Memory, leaves_alone_what_is_not_a_received_packet) {
+  TestPool rx("rx");
+  TestPool hold("hold");
+  Memory memory(rx, hold, 15, 2);
+  Slice own = hold.filled("own");
+  const rte_mbuf* before = own.mbuf();
+  Slice kept = memory.retain(std::move(own));
+  EXPECT_EQ(kept.mbuf(), before);
+  EXPECT_EQ(memory.copied() + memory.pinned(), 0u);
+}
+
+}  // namespace
+}  // namespace sluice::buf
