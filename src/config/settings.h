@@ -1,0 +1,78 @@
+#pragma once
+// Timeouts and limits: the numbers of a configuration that may change while Sluice runs. New
+// connections and streams obey the new ones; the field comments are the reasons for the defaults.
+
+#include <cstdint>
+
+#include "base/chrono.h"
+
+namespace sluice::config {
+
+// [timeouts]
+struct Timeouts {
+  // A connect to a pod in all. Pods are near: one retransmitted SYN at most.
+  Duration connect = 1s;
+  // How long a stream waits while its pods are IDLE or CONNECTING. Longer than a rollout's gap,
+  // shorter than people wait.
+  Duration queue = 5s;
+  // After SIGTERM: how long new connections are still accepted, while routers and load balancers
+  // in front learn of the shutdown.
+  Duration drain_announce = 0s;
+  // After drain_announce: how long streams may go on. Within Kubernetes' grace period of 30 s.
+  Duration drain = 10s;
+  // How long a closed four-tuple stays known (RFC 9293, 3.4.2 says 2 MSL).
+  Duration time_wait = 60s;
+  // The first SYN-ACK or SYN waits as long for its answer (RFC 6298, 2.1).
+  Duration tcp_initial_rto = 1s;
+  // A peer that acknowledges nothing for this long is gone (RFC 5482).
+  Duration tcp_user = 60s;
+  // Silence before the first keepalive probe; 0 for none. NATs forget idle flows after minutes.
+  Duration tcp_keepalive = 120s;
+  // A client's connection without a stream for this long is closed by GOAWAY; 0 for never: gRPC
+  // clients keep theirs for good.
+  Duration client_idle = 0s;
+  // A pod's connection without a stream for this long is closed; 0 for never.
+  Duration pod_idle = 0s;
+  // Waiting for the preface and SETTINGS of a new client.
+  Duration handshake = 10s;
+  // Wait after a failed connect: gRPC's connection-backoff document, with a lower cap, so that a
+  // pod that restarts is found again soon.
+  Duration backoff_initial = 1s;
+  Duration backoff_max = 10s;
+
+  bool operator==(const Timeouts&) const = default;
+};
+
+inline constexpr double kBackoffFactor = 1.6;
+inline constexpr double kBackoffJitter = 0.2;  // either way
+
+// [limits]
+struct Limits {
+  // Per worker.
+  uint32_t connections = 131'072;   // both sides together
+  uint32_t half_open = 4'096;       // handshakes under way, before SYN cookies
+  uint32_t time_wait = 32'768;      // records of about 100 bytes; the oldest goes first
+  uint32_t queued_streams = 1'024;  // of one service, waiting for a pod
+
+  // Per connection, TCP.
+  uint32_t receive_buffer = 262'144;        // bytes of window at first
+  uint32_t receive_buffer_max = 4'194'304;  // bytes of window after auto-tuning
+  uint32_t send_buffer = 1'048'576;         // bytes queued before the producer is held
+
+  // Per connection, HTTP/2.
+  uint32_t concurrent_streams = 128;  // that a client may have open
+  uint32_t stream_window = 65'536;    // bytes ahead on one stream: what one stalled stream holds
+  uint32_t connection_window = 1'048'576;  // bytes ahead on a connection
+  uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame
+  uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts
+  uint32_t header_table_size = 4'096;      // bytes of HPACK's dynamic tables
+  uint32_t pod_connection_streams = 100;   // streams on one connection before another one is opened
+
+  // Per stream.
+  uint32_t transparent_retries = 5;  // tries after the first, on pods that provably did nothing
+  uint32_t replay_buffer = 65'536;   // bytes of a request kept for another try
+
+  bool operator==(const Limits&) const = default;
+};
+
+}  // namespace sluice::config

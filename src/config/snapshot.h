@@ -1,0 +1,59 @@
+#pragma once
+// Everything that one reading of the configuration says, validated and complete. Control builds a
+// snapshot, publishes it (config/published.h) and never changes it again; workers only read.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/chrono.h"
+#include "config/settings.h"
+#include "config/startup.h"
+
+namespace sluice::config {
+
+enum class Protocol : uint8_t { kH2c };  // HTTP/2 over cleartext TCP, by prior knowledge
+
+enum class Balance : uint8_t { kRoundRobin, kLeastRequest };
+
+// Slots are small numbers that index the workers' counters (stats/worker.h). A thing that stays
+// from one snapshot to the next keeps its slot.
+
+struct Pod {
+  // Together with the service, a pod's identity: the same identity is the same pod.
+  Endpoint endpoint;
+  std::string id;  // may be empty
+  uint32_t weight = 1;
+  uint32_t slot = 0;
+};
+
+struct Service {
+  std::string name;
+  Balance balance = Balance::kRoundRobin;
+  std::vector<Pod> pods;  // in the order of the endpoints; may be empty
+  // What [timeouts] and [limits] say, unless the service says otherwise itself.
+  Duration connect_timeout{};
+  Duration queue_timeout{};
+  uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
+  uint32_t slot = 0;
+};
+
+struct Listener {
+  std::string name;
+  Endpoint address;
+  Protocol protocol = Protocol::kH2c;
+  uint32_t service = 0;  // index into Snapshot::services
+  uint32_t slot = 0;
+};
+
+struct Snapshot {
+  uint64_t generation = 0;  // 1 for the first, one more with each that is published
+  Startup startup;          // the same in all snapshots of one process
+  Timeouts timeouts;
+  Limits limits;
+  std::vector<Service> services;
+  std::vector<Listener> listeners;
+};
+
+}  // namespace sluice::config

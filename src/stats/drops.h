@@ -1,0 +1,75 @@
+#pragma once
+// Why a packet ended here. One line is one reason: the enumerator, its name for people and
+// programs, and what it means (docs/operations.md explains each).
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice::stats {
+
+// clang-format off
+#define SLUICE_DROPS(X)                                                                          \
+  X(EthernetShort,    ethernet_short,    "shorter than an Ethernet header")                      \
+  X(NotOurMac,        not_our_mac,       "unicast to another station")                           \
+  X(UnknownEtherType, unknown_ethertype, "neither ARP nor IP")                                   \
+  X(ArpMalformed,     arp_malformed,     "not a whole ARP packet of IPv4 over Ethernet")         \
+  X(IpShort,          ip_short,          "shorter than an IP header")                            \
+  X(IpVersion,        ip_version,        "version field contradicts the EtherType")              \
+  X(IpHeaderLength,   ip_header_length,  "header length below 20 bytes or beyond the packet")    \
+  X(IpTotalLength,    ip_total_length,   "total length below the header's or beyond the frame")  \
+  X(IpChecksum,       ip_checksum,       "wrong IPv4 header checksum")                           \
+  X(IpMulticast,      ip_multicast,      "IP in a broadcast or multicast frame")                 \
+  X(Ipv6,             ipv6,              "IPv6, which no port is configured for")                \
+  X(NotOurAddress,    not_our_address,   "addressed to nobody here")                             \
+  X(BadSource,        bad_source,        "from an address that nobody may send from")            \
+  X(Fragment,         fragment,          "an IP fragment")                                       \
+  X(UnknownProtocol,  unknown_protocol,  "neither TCP nor ICMP")                                 \
+  X(IcmpShort,        icmp_short,        "shorter than an ICMP header")                          \
+  X(IcmpChecksum,     icmp_checksum,     "wrong ICMP checksum")                                  \
+  X(IcmpUnknown,      icmp_unknown,      "an ICMP type that means nothing to Sluice")            \
+  X(IcmpRateLimit,    icmp_rate_limit,   "more echo requests than are answered in a second")     \
+  X(IcmpUnmatched,    icmp_unmatched,    "an ICMP error about no connection of ours")            \
+  X(TcpShort,         tcp_short,         "shorter than a TCP header")                            \
+  X(TcpHeaderLength,  tcp_header_length, "data offset below 20 bytes or beyond the segment")     \
+  X(TcpChecksum,      tcp_checksum,      "wrong TCP checksum")                                   \
+  X(NoListener,       no_listener,       "a SYN for a port that nobody listens on")              \
+  X(NoConnection,     no_connection,     "a segment of no connection that is known")             \
+  X(NoMemory,         no_memory,         "received while no buffer was free to keep it")         \
+  X(RxMissed,         rx_missed,         "the NIC had no descriptor left (a slow worker)")       \
+  X(RxErrors,         rx_errors,         "the NIC reported a damaged frame")                     \
+  X(RxNoBuffer,       rx_no_buffer,      "the receive pool was empty")                           \
+  X(HandoverFull,     handover_full,     "the owner's ring to another worker was full")          \
+  X(NoRoute,          no_route,          "to send: no route to the destination")                 \
+  X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer ARP")            \
+  X(TxNoMemory,       tx_no_memory,      "to send: no transmit buffer was free")                 \
+  X(TxFull,           tx_full,           "to send: the NIC's transmit ring was full")            \
+  X(TxTooLong,        tx_too_long,       "to send: larger than the port's MTU")
+// clang-format on
+
+enum class Drop : uint8_t {
+#define X(id, name, text) k##id,
+  SLUICE_DROPS(X)
+#undef X
+      kCount
+};
+
+inline constexpr size_t kDrops = static_cast<size_t>(Drop::kCount);
+
+struct DropInfo {
+  std::string_view name;
+  std::string_view text;
+};
+
+inline constexpr std::array<DropInfo, kDrops> kDropInfo{{
+#define X(id, name, text) {#name, text},
+    SLUICE_DROPS(X)
+#undef X
+}};
+
+constexpr std::string_view name_of(Drop d) {
+  return kDropInfo[static_cast<size_t>(d)].name;
+}
+
+}  // namespace sluice::stats

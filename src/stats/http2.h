@@ -1,0 +1,43 @@
+#pragma once
+// What HTTP/2 counts, per worker; each guard against abuse has a counter of its own.
+
+#include "stats/table.h"
+
+namespace sluice::stats {
+
+// clang-format off
+#define SLUICE_HTTP2_STATS(X)                                                                  \
+  X(Gauge,   client_connections,   "connections of clients now")                               \
+  X(Gauge,   pod_connections,      "connections to pods now")                                  \
+  X(Gauge,   streams,              "streams of clients now")                                   \
+  X(Gauge,   queued_streams,       "streams waiting for a pod now")                            \
+  X(Counter, frames_in,            "frames received")                                          \
+  X(Counter, frames_out,           "frames sent")                                              \
+  X(Counter, streams_opened,       "streams that clients opened")                              \
+  X(Counter, streams_refused,      "streams refused: over concurrent_streams, or draining")    \
+  X(Counter, resets_in,            "RST_STREAM received")                                      \
+  X(Counter, resets_out,           "RST_STREAM sent")                                          \
+  X(Counter, goaways_in,           "GOAWAY received")                                          \
+  X(Counter, goaways_out,          "GOAWAY sent")                                              \
+  X(Counter, connection_errors,    "connections ended for a protocol error")                   \
+  X(Counter, stream_errors,        "streams ended for a protocol error")                       \
+  X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
+  X(Counter, header_list_too_big,  "field sections over header_list_size")                     \
+  X(Counter, retries,              "streams sent again, to a pod that had provably not begun")  \
+  X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
+  X(Counter, queue_overflows,      "streams that failed: too many waited")                     \
+  X(Counter, queue_timeouts,       "streams that failed: waited too long")                     \
+  X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
+  X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
+  X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
+  X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
+  X(Counter, guard_continuations,  "connections ended: endless field sections")                \
+  X(Counter, guard_control_flood,  "connections ended: too many control frames to answer")     \
+  X(Counter, guard_empty_frames,   "connections ended: too many empty DATA frames")
+// clang-format on
+
+struct Http2 {
+  SLUICE_STATS_TABLE(SLUICE_HTTP2_STATS)
+};
+
+}  // namespace sluice::stats

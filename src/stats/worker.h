@@ -1,0 +1,124 @@
+#pragma once
+// All numbers of one worker. The worker writes, control reads at any time; nothing is ever reset,
+// so readers subtract.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/histogram.h"
+#include "stats/drops.h"
+#include "stats/http2.h"
+#include "stats/tcp.h"
+
+namespace sluice::stats {
+
+// How many of each there can be, removed ones that still drain included: slots below these index
+// the arrays of every worker. Control refuses a configuration that needs more.
+inline constexpr size_t kMaxPorts = 16;
+inline constexpr size_t kMaxListeners = 256;
+inline constexpr size_t kMaxServices = 256;
+inline constexpr size_t kMaxPods = 4096;  // 4 KiB each
+
+// clang-format off
+#define SLUICE_PORT_STATS(X)                                            \
+  X(Counter, rx_packets, "frames received")                            \
+  X(Counter, rx_bytes,   "bytes received, Ethernet header included")   \
+  X(Counter, tx_packets, "frames sent")                                \
+  X(Counter, tx_bytes,   "bytes sent, Ethernet header included")
+
+#define SLUICE_LISTENER_STATS(X)                                        \
+  X(Counter, connections,        "connections accepted")               \
+  X(Gauge,   active_connections, "connections now")                    \
+  X(Counter, streams,            "streams begun")                      \
+  X(Gauge,   active_streams,     "streams now")
+
+#define SLUICE_SERVICE_STATS(X)                                         \
+  X(Counter, streams,  "streams begun")                                \
+  X(Gauge,   queued,   "streams waiting for a pod now")                \
+  X(Counter, failed,   "streams that Sluice itself had to fail")
+
+#define SLUICE_POD_STATS(X)                                             \
+  X(Counter, streams,      "streams sent to the pod, retries included") \
+  X(Gauge,   active,       "streams on the pod now")                   \
+  X(Counter, failed,       "streams that ended without the pod's own end") \
+  X(Counter, retried,      "streams taken back and sent to another pod") \
+  X(Gauge,   connections,  "connections to the pod now")               \
+  X(Counter, connects,     "connections begun")                        \
+  X(Counter, connect_failures, "connections that were not established") \
+  X(Gauge,   state,        "pods::Connectivity")
+// clang-format on
+
+struct Port {
+  SLUICE_STATS_TABLE(SLUICE_PORT_STATS)
+  std::array<Counter, kDrops> drops;
+
+  void drop(Drop reason, uint64_t n = 1) { drops[static_cast<size_t>(reason)].add(n); }
+  Counter& drop_counter(Drop reason) { return drops[static_cast<size_t>(reason)]; }
+};
+
+struct Listener {
+  SLUICE_STATS_TABLE(SLUICE_LISTENER_STATS)
+};
+
+struct Service {
+  SLUICE_STATS_TABLE(SLUICE_SERVICE_STATS)
+};
+
+struct Pod {
+  SLUICE_STATS_TABLE(SLUICE_POD_STATS)
+  // From the moment the stream was sent to the pod until its end; streams that ended well.
+  Histogram latency;
+};
+
+class alignas(64) Worker {
+ public:
+  Worker()
+      : listeners_(std::make_unique<Listener[]>(kMaxListeners)),
+        services_(std::make_unique<Service[]>(kMaxServices)),
+        pods_(std::make_unique<Pod[]>(kMaxPods)) {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // The generation of the snapshot that the worker uses. To be stored with adopt() after the last
+  // look at the snapshot before: control then frees that one.
+  void adopt(uint64_t generation) { generation_.store(generation, std::memory_order_release); }
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  // Loop turns, and the cycles of the time stamp counter that they took: all, those of turns (or
+  // parts of them) that did something, and those inside drivers' receive and transmit calls.
+  Counter loops;
+  Counter cycles;
+  Counter cycles_busy;
+  Counter cycles_io;
+
+  // Buffers: free now, and what was done to received data that had to be kept.
+  Gauge rx_buffers_free;
+  Gauge hold_buffers_free;
+  Counter slices_pinned;
+  Counter slices_copied;
+  Counter slices_refused;
+
+  Tcp tcp;
+  Http2 http2;
+
+  Port& port(size_t i) { return ports_[i]; }
+  const Port& port(size_t i) const { return ports_[i]; }
+  Listener& listener(uint32_t slot) { return listeners_[slot]; }
+  const Listener& listener(uint32_t slot) const { return listeners_[slot]; }
+  Service& service(uint32_t slot) { return services_[slot]; }
+  const Service& service(uint32_t slot) const { return services_[slot]; }
+  Pod& pod(uint32_t slot) { return pods_[slot]; }
+  const Pod& pod(uint32_t slot) const { return pods_[slot]; }
+
+ private:
+  std::atomic<uint64_t> generation_{0};
+  std::array<Port, kMaxPorts> ports_;
+  std::unique_ptr<Listener[]> listeners_;
+  std::unique_ptr<Service[]> services_;
+  std::unique_ptr<Pod[]> pods_;
+};
+
+}  // namespace sluice::stats
