@@ -13,65 +13,40 @@ namespace sluice::config {
 // What a NIC can do and how it is driven: one file of nic_profiles/. The defaults describe the
 // most cautious port.
 struct NicProfile {
-  std::string name;         // of the file, without .toml
-  std::string driver;       // as DPDK names it; checked at start, never asked for on the data path
-  uint16_t mtu = 1500;      // bytes of an IP packet
-  uint16_t max_mtu = 1500;  // the largest that the device takes
-
-  // [queues]
+  std::string name;
+  bool multi_segment = false;      // transmits chains of buffers correctly
+  bool tx_checksum = false;        // IPv4 header, TCP and UDP
+  bool tso = false;                // cuts a large TCP packet into segments
+  bool rss = false;                // spreads flows over queues by a hash that can be computed
+  bool dense_pool = false;         // receive buffers must lie gapless in one memory area
+  bool tx_from_rx_pool = false;    // transmits without a copy only from the receive pool
+  bool copies_in_process = false;  // the driver fills buffers through libc
+  uint16_t rx_offset = 128;        // bytes from a buffer's start to a received frame
+  uint16_t max_mtu = 1500;         // bytes of an IP packet
   uint16_t max_queues = 1;
   uint16_t rx_descriptors = 1024;
   uint16_t tx_descriptors = 1024;
-
-  // [rss]
-  bool rss_usable = false;  // spreads flows over queues by a hash that can be computed
-
-  // [tx]
-  bool tx_multi_segment = false;  // sends chains of mbufs
-  bool tx_checksum_ipv4 = false;
-  bool tx_checksum_tcp = false;
-  bool tx_tso = false;
-  bool tx_from_rx_pool = false;  // sends without a copy only from the receive pool
-  uint16_t tx_burst = 256;       // frames gathered before the driver is called
-
-  // [rx]
-  bool rx_checksum = false;    // reports whether the TCP checksum was good
-  uint16_t rx_headroom = 128;  // bytes from a buffer's start to a received frame
-
-  // [pool]
-  bool pool_dense = false;    // receive buffers must lie gapless in one memory area
-  uint16_t data_room = 2176;  // bytes of a buffer, headroom included
-
-  // [quirks]
-  bool copies_in_process = false;  // the driver fills buffers through libc
+  uint16_t tx_burst = 256;  // frames gathered before the driver is called
 
   bool operator==(const NicProfile&) const = default;
 };
 
-struct Vdev {
-  std::string name;  // "net_af_xdp0"
-  std::string args;  // "iface=north,start_queue=0"
-  bool operator==(const Vdev&) const = default;
-};
-
 // How DPDK starts: one file of dpdk_conf/.
 struct DpdkConf {
-  // [eal]
   std::vector<uint32_t> worker_cores{0};  // one a worker, at least as many as workers
   uint32_t control_core = 0;
   uint32_t memory_mib = 512;
-  bool in_memory = true;                // no files in /var/run/dpdk and in hugetlbfs
-  bool no_pci = true;                   // the PCI bus is not scanned
-  bool no_huge = false;                 // ordinary pages, only for virtual devices
-  std::string log_level = "warning";    // DPDK's own log
-  std::vector<std::string> extra_args;  // passed on unchanged
+  bool hugepages = true;              // false: ordinary pages, only for virtual devices
+  bool in_memory = true;              // no files in /var/run/dpdk and in hugetlbfs
+  std::vector<std::string> vdevs;     // as DPDK spells them: "net_tap0,iface=north"
+  std::vector<std::string> pci;       // addresses to take over; none: the bus is not scanned
+  std::vector<std::string> extra;     // further EAL arguments, passed on unchanged
+  std::string log_level = "warning";  // DPDK's own log
 
-  // [pool]
-  uint32_t mbufs = 16'384;       // receive buffers of all ports and workers
+  uint32_t rx_mbufs = 16'384;    // receive buffers of all ports and workers
   uint32_t tx_mbufs = 8'192;     // transmit buffers of all ports and workers
-  uint32_t hold_mbufs = 16'384;  // copies and bytes of our own, each worker
-
-  std::vector<Vdev> vdevs;
+  uint32_t hold_mbufs = 16'384;  // copies, and bytes of Sluice's own, of each worker
+  uint16_t data_room = 2'176;    // bytes of a buffer, headroom included
 
   bool operator==(const DpdkConf&) const = default;
 };
@@ -86,7 +61,8 @@ struct Port {
   std::string name;
   std::string device;  // DPDK's name: a vdev's or a PCI address
   NicProfile profile;
-  std::vector<Prefix> addresses;
+  uint16_t mtu = 1500;            // bytes of an IP packet
+  std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
   std::vector<Route> routes;
   bool operator==(const Port&) const = default;
 };
