@@ -70,6 +70,12 @@ class HistogramSum {
     }
     sum_ns_ += h.sum_ns();
   }
+  // What was there at an earlier moment, so that what came since remains.
+  void subtract(const HistogramSum& earlier) {
+    for (size_t i = 0; i < Histogram::kBuckets; ++i) counts_[i] -= earlier.counts_[i];
+    total_ -= earlier.total_;
+    sum_ns_ -= earlier.sum_ns_;
+  }
   uint64_t count() const { return total_; }
   uint64_t sum_ns() const { return sum_ns_; }
   uint64_t bucket(size_t i) const { return counts_[i]; }

@@ -22,37 +22,17 @@ struct Timeouts {
   Duration drain = 10s;
   // How long a closed four-tuple stays known (RFC 9293, 3.4.2 says 2 MSL).
   Duration time_wait = 60s;
-  // The first SYN-ACK or SYN waits as long for its answer (RFC 6298, 2.1).
-  Duration tcp_initial_rto = 1s;
   // A peer that acknowledges nothing for this long is gone (RFC 5482).
   Duration tcp_user = 60s;
   // Silence before the first keepalive probe; 0 for none. NATs forget idle flows after minutes.
   Duration tcp_keepalive = 120s;
-  // A client's connection without a stream for this long is closed by GOAWAY; 0 for never: gRPC
-  // clients keep theirs for good.
-  Duration client_idle = 0s;
-  // A pod's connection without a stream for this long is closed; 0 for never.
-  Duration pod_idle = 0s;
-  // Waiting for the preface and SETTINGS of a new client.
-  Duration handshake = 10s;
-  // Wait after a failed connect: gRPC's connection-backoff document, with a lower cap, so that a
-  // pod that restarts is found again soon.
-  Duration backoff_initial = 1s;
-  Duration backoff_max = 10s;
 
   bool operator==(const Timeouts&) const = default;
 };
 
-inline constexpr double kBackoffFactor = 1.6;
-inline constexpr double kBackoffJitter = 0.2;  // either way
-
 // [limits]
 struct Limits {
-  // Per worker.
-  uint32_t connections = 131'072;   // both sides together
-  uint32_t half_open = 4'096;       // handshakes under way, before SYN cookies
-  uint32_t time_wait = 32'768;      // records of about 100 bytes; the oldest goes first
-  uint32_t queued_streams = 1'024;  // of one service, waiting for a pod
+  uint32_t queued_streams = 1'024;  // of one service on one worker, waiting for a pod
 
   // Per connection, TCP.
   uint32_t receive_buffer = 262'144;        // bytes of window at first

@@ -50,6 +50,7 @@ struct Listener {
 struct Snapshot {
   uint64_t generation = 0;  // 1 for the first, one more with each that is published
   Startup startup;          // the same in all snapshots of one process
+  std::string log_level = "info";
   Timeouts timeouts;
   Limits limits;
   std::vector<Service> services;

@@ -59,7 +59,9 @@ struct Route {
 
 struct Port {
   std::string name;
-  std::string device;  // DPDK's name: a vdev's or a PCI address
+  // DPDK's names: vdevs or PCI addresses. Usually one; where a device has a single queue, one a
+  // worker.
+  std::vector<std::string> devices;
   NicProfile profile;
   uint16_t mtu = 1500;            // bytes of an IP packet
   std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
@@ -67,8 +69,17 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+// [memory]: tables that every worker sizes once.
+struct Memory {
+  uint32_t connections = 131'072;  // TCP connections of both sides together
+  uint32_t half_open = 4'096;      // handshakes under way before SYN cookies; 128 bytes each
+  uint32_t time_wait = 32'768;     // records of about 100 bytes; the oldest goes first
+  bool operator==(const Memory&) const = default;
+};
+
 struct Startup {
   uint32_t workers = 1;
+  Memory memory;
   std::string admin_socket;
   DpdkConf dpdk;
   std::vector<Port> ports;

@@ -1,0 +1,40 @@
+#include "control/reading.h"
+
+namespace sluice::control {
+
+void read_settings(Table& root, Reading& reading) {
+  constexpr Duration kLong = 24h;
+  if (auto t = root.table("timeouts")) {
+    config::Timeouts& o = reading.snapshot.timeouts;
+    t->duration("connect_timeout", o.connect, 1ms, kLong);
+    t->duration("queue_timeout", o.queue, 0s, kLong);
+    t->duration("drain_announce", o.drain_announce, 0s, kLong);
+    t->duration("drain_timeout", o.drain, 0s, kLong);
+    t->duration("time_wait", o.time_wait, 0s, 10min);
+    t->duration("tcp_user_timeout", o.tcp_user, 1s, kLong);
+    t->duration("tcp_keepalive", o.tcp_keepalive, 0s, kLong);
+    t->finish();
+  }
+  if (auto t = root.table("limits")) {
+    config::Limits& l = reading.snapshot.limits;
+    t->integer("queued_streams", l.queued_streams, 0, 1 << 20);
+    t->integer("receive_buffer", l.receive_buffer, 4096, 1 << 30);
+    t->integer("receive_buffer_max", l.receive_buffer_max, 4096, 1 << 30);
+    t->integer("send_buffer", l.send_buffer, 4096, 1 << 30);
+    t->integer("concurrent_streams", l.concurrent_streams, 1, 1 << 20);
+    t->integer("stream_window", l.stream_window, 1024, 0x7fffffff);
+    t->integer("connection_window", l.connection_window, 65'535, 0x7fffffff);
+    t->integer("frame_size", l.frame_size, 16'384, 16'777'215);
+    t->integer("header_list_size", l.header_list_size, 1024, 1 << 20);
+    t->integer("header_table_size", l.header_table_size, 0, 65'536);
+    t->integer("pod_connection_streams", l.pod_connection_streams, 1, 1 << 20);
+    t->integer("transparent_retries", l.transparent_retries, 0, 100);
+    t->integer("replay_buffer", l.replay_buffer, 0, 1 << 24);
+    if (l.receive_buffer_max < l.receive_buffer)
+      t->mistake("receive_buffer_max",
+                 "receive_buffer_max is below receive_buffer; it must be at least as large");
+    t->finish();
+  }
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,35 @@
+#pragma once
+// The parts of load(): each reads some tables into the snapshot and notes mistakes.
+
+#include <filesystem>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "control/document.h"
+
+namespace sluice::control {
+
+struct Reading {
+  config::Snapshot& snapshot;
+  Mistakes& mistakes;
+  std::vector<std::filesystem::path>& files;
+
+  // The file that `key` of `table` names.
+  std::optional<Document> open(Table& table, std::string_view key, const std::string& path) {
+    const Mistake place = table.place(key);
+    files.push_back(table.document().resolve(path));
+    return Document::open(files.back(), &place, mistakes);
+  }
+};
+
+// [sluice] workers and socket, [memory], dpdk and [[port]].
+void read_startup(Table& root, Reading& reading);
+// [timeouts] and [limits].
+void read_settings(Table& root, Reading& reading);
+// [[service]] and [[listener]], after the two above.
+void read_services(Table& root, Reading& reading);
+
+// IPv6 addresses are understood, but the data path cannot serve them: false, and a mistake.
+bool served_family(Table& table, std::string_view key, const Address& address);
+
+}  // namespace sluice::control
