@@ -26,7 +26,8 @@ struct Config {
   Duration min_rto = 200ms;
   Duration max_rto = 60s;
 
-  // Active open: how long a connect may take in all. Pods are near: one SYN retransmission at most.
+  // Active open: how long a connect may take in all. Pods are near: one that does not answer a SYN
+  // within its first timeout is better tried anew later, and others meanwhile.
   Duration connect_timeout = 1s;
   // Passive open: SYN-ACK retransmissions (1, 2, 4 s apart) before a half-open record is forgotten.
   unsigned syn_ack_retries = 3;
@@ -66,6 +67,13 @@ struct Config {
   // Source ports of active opens, both included.
   uint16_t first_ephemeral_port = 32'768;
   uint16_t last_ephemeral_port = 60'999;
+
+  // RFC 7323, 2.3: the smallest shift that lets the largest receive window be told.
+  uint8_t window_scale() const {
+    uint8_t scale = 0;
+    while (scale < 14 && (receive_buffer_max >> scale) > 0xffff) ++scale;
+    return scale;
+  }
 };
 
 }  // namespace sluice::tcp

@@ -1,25 +1,50 @@
 #pragma once
-// One TCP connection as its owner sees it.
+// One TCP connection (RFC 9293) from SYN-SENT, or from the end of a passive handshake, up to
+// TIME-WAIT. The owner's side of it is in the first public section.
 
 #include <cstdint>
+#include <span>
 
 #include "base/address.h"
 #include "base/chrono.h"
+#include "base/list.h"
+#include "base/timer_wheel.h"
 #include "buf/queue.h"
+#include "tcp/context.h"
+#include "tcp/cubic.h"
+#include "tcp/flow_table.h"
+#include "tcp/half_open.h"
+#include "tcp/header.h"
+#include "tcp/prr.h"
+#include "tcp/rack.h"
+#include "tcp/receive_queue.h"
+#include "tcp/rtt.h"
+#include "tcp/scoreboard.h"
+#include "tcp/sequence.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
 
-class Connection {
+enum class State : uint8_t {
+  kSynSent,
+  kSynReceived,  // only by simultaneous open: a passive one waits as HalfOpen
+  kEstablished,
+  kFinWait1,
+  kFinWait2,
+  kCloseWait,
+  kClosing,
+  kLastAck,
+  kClosed,  // ended (TIME-WAIT included, which lives on as a record); waits for on_closed
+};
+
+class Connection : public Flow, private ListHook<Waiting> {
  public:
-  const Endpoint& local() const;
-  const Endpoint& remote() const;
-  User* user() const;
-  void set_user(User* user);
+  User* user() const { return user_; }
+  void set_user(User* user) { user_ = user; }
 
   // Bytes to send: append, then push(). TCP trims what is acknowledged; nobody else takes bytes
   // out. Appending after close() is an error.
-  buf::Queue& send_queue();
+  buf::Queue& send_queue() { return send_queue_; }
   // Bytes that the send buffer still takes. A soft limit: the queue itself takes any amount.
   uint32_t send_space() const;
   // There are new bytes in send_queue(): they leave at the next Stack::flush.
@@ -36,11 +61,199 @@ class Connection {
   // send_queue() position below which the peer has acknowledged.
   uint64_t acknowledged() const;
   // Zero before the first measurement.
-  Duration smoothed_rtt() const;
+  Duration smoothed_rtt() const { return rtt_.smoothed(); }
   // The handshake is done and the connection has not ended (half-closed ones count).
-  bool established() const;
+  bool established() const { return state_ >= State::kEstablished && state_ < State::kClosed; }
   // How long data may stay unacknowledged before the connection ends with kTimeout.
   void set_user_timeout(Duration timeout);
+
+  // What diagnosis shows.
+  State state() const { return state_; }
+  uint32_t congestion_window() const { return congestion_.window(); }  // bytes
+  uint32_t in_flight() const { return board_.pipe(); }                 // bytes
+  uint16_t segment_size() const { return mss_; }                       // payload bytes
+
+ private:
+  friend class Stack;
+  friend class Slab<Connection>;
+  friend class List<Connection, Waiting>;
+
+  // SYN-SENT; the SYN leaves at the next flush.
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user);
+  // ESTABLISHED, from a handshake.
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, const Handshake& h);
+  ~Connection() = default;
+
+  // connection_input.cc: a segment for this connection, header dropped from data.
+  void input(const Header& h, uint8_t tos, buf::Slice data);
+  void input_syn_sent(const Header& h, buf::Slice data);
+  bool timestamps_in_order(const Header& h);
+  bool acceptable(const Header& h, Seq seq, Seq end);
+  void accept_data(Seq seq, buf::Slice data, bool fin);
+  void deliver(buf::Slice data);
+  void reached_fin();
+  void learn_options(const Options& o);
+  void challenge();
+  void answer_out_of_window();
+
+  // connection_ack.cc: what an ACK says about what was sent.
+  void process_ack(const Header& h, Seq seq, Seq ack, bool carries_data);
+  // What one ACK brought.
+  struct Delivery {
+    uint32_t bytes = 0;       // newly acknowledged or SACKed
+    uint32_t pipe_before = 0;
+    Duration rtt{};           // of the newest segment that was sent once; zero: none
+    bool advanced = false;    // snd_una moved
+    bool duplicate = false;   // it carried a D-SACK
+    bool found_lost = false;
+  };
+  bool is_duplicate_report(const Header& h, Seq begin, Seq end, Seq ack) const;
+  bool update_window(const Header& h, Seq seq, Seq ack);
+  void detect_loss(Delivery& d);
+  void enter_recovery();
+  void begin_episode();
+  void leave_recovery();
+  void undo_if_spurious();
+  void tail_probe_answered(Seq ack, const Delivery& d);
+  void fin_acknowledged();
+  uint32_t pipe() const;             // bytes in flight, what duplicate ACKs say included
+  uint32_t timestamp(Time t) const;  // our timestamp clock then
+
+  // connection_output.cc
+  void flush();
+  void send_syn();
+  void send_lost();
+  void send_new();
+  void send_tail_probe();
+  void send_probe();
+  void note_resent(uint32_t size);
+  bool send_range(Seq begin, Seq& end, uint16_t segment_size);
+  bool send_ack();
+  void acknowledged_up_to_now(const Header& h);
+  Header make_header(uint8_t flags, Seq seq);
+  void fill_sacks(Header& h);
+  uint32_t window_budget() const;  // bytes that congestion control lets go now
+  Seq end_of_data() const { return iss_ + 1 + send_queue_.end(); }
+  Seq end_of_data_to_send() const;
+  Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
+  uint32_t allowance() const;  // bytes of receive window to promise from rcv_nxt_ on
+  void route_changed();        // MSS from path and peer
+
+  // connection_timers.cc
+  enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe };
+  void arm_loss_timer();
+  void on_loss_timer();
+  void on_retransmission_timeout();
+  void on_window_probe();
+  void on_reorder_deadline();
+  void on_ack_timer();
+  void on_life_timer();
+  void arm_life_timer();
+  Duration rto() const;
+  bool user_timeout_over() const;
+
+  void touch();  // something to send at the next flush
+  void starve();
+  void ack_now() {
+    ack_now_ = true;
+    touch();
+  }
+  void end(CloseReason reason);
+  void enter_time_wait();
+  bool ended() const { return state_ == State::kClosed; }
+
+  Context& context_;
+  User* user_;
+  State state_;
+  CloseReason reason_{};
+
+  // What the handshake agreed on.
+  bool sack_ : 1 = false;
+  bool timestamps_ : 1 = false;
+  bool passive_ : 1 = false;
+  // Sending.
+  bool closing_ : 1 = false;      // close() was called: fin_seq_ is known
+  bool syn_due_ : 1 = false;      // a SYN or SYN-ACK leaves with the next flush
+  bool low_space_ : 1 = false;    // the owner saw little send_space(): on_writable is owed
+  bool probe_due_ : 1 = false;    // a window or keepalive probe leaves with the next flush
+  bool tail_probe_due_ : 1 = false;
+  bool resent_syn_ : 1 = false;
+  bool starved_ : 1 = false;       // a send found no buffer in this flush
+  bool force_resend_ : 1 = false;  // after a timeout one segment goes, whatever is in flight
+  bool force_small_ : 1 = false;   // the window stayed small: a small segment may go
+  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;    // in this episode
+  // Receiving.
+  bool ack_now_ : 1 = false;
+  bool ack_later_ : 1 = false;
+  bool fin_known_ : 1 = false;    // the peer's FIN was seen, at rcv_fin_
+  bool duplicate_ : 1 = false;    // duplicate_begin_/end_ wait to be reported
+
+  uint8_t snd_scale_ = 0;
+  uint8_t rcv_scale_ = 0;
+  uint8_t backoff_ = 0;           // doublings of the RTO
+  uint8_t keepalives_ = 0;        // probes without an answer
+  uint8_t quick_acks_ = 0;        // segments still to be acknowledged at once
+  uint16_t mss_ = 0;              // payload bytes of a full segment, options subtracted
+  uint16_t peer_mss_ = 0;
+  uint16_t rcv_mss_ = 0;          // largest payload seen from the peer
+
+  // Send sequence space (RFC 9293, 3.3.1).
+  Seq iss_ = 0;
+  Seq snd_una_ = 0;
+  Seq snd_nxt_ = 0;
+  Seq fin_seq_ = 0;
+  Seq snd_wl1_ = 0;
+  Seq snd_wl2_ = 0;
+  uint32_t snd_wnd_ = 0;
+  uint32_t max_snd_wnd_ = 0;
+  buf::Queue send_queue_;
+  Scoreboard board_;
+
+  // Receive sequence space.
+  Seq irs_ = 0;
+  Seq rcv_nxt_ = 0;
+  Seq rcv_adv_ = 0;               // right edge promised to the peer; never goes back
+  Seq rcv_fin_ = 0;
+  Seq acked_ = 0;                 // rcv_nxt_ as last told to the peer
+  Seq duplicate_begin_ = 0;
+  Seq duplicate_end_ = 0;
+  uint32_t rcv_buffer_ = 0;
+  uint32_t unconsumed_ = 0;       // bytes the owner holds
+  uint32_t ts_recent_ = 0;
+  uint32_t ts_offset_ = 0;
+  Time ts_recent_at_{};
+  ReceiveQueue out_of_order_;
+
+  // Loss recovery.
+  enum class Recovery : uint8_t { kOpen, kFast, kTimeout };
+  Recovery recovery_ = Recovery::kOpen;
+  uint8_t duplicate_acks_ = 0;    // without SACK only
+  Seq recovery_end_ = 0;          // snd_nxt_ when the episode began
+  Seq tail_probe_end_ = 0;        // snd_nxt_ when a tail loss probe left; zero: none is out
+  bool tail_probe_resent_ = false;
+  uint32_t undo_resent_ = 0;      // segments resent in the episode and not reported as duplicates
+  RttEstimator rtt_;
+  Rack rack_;
+  Prr prr_;
+  Cubic congestion_;
+
+  // Deadlines.
+  Time opened_{};
+  Time last_heard_{};
+  Time last_sent_{};
+  Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was out
+  Time rto_base_{};                     // RFC 6298, 5.3: when the timer was last restarted
+  Time reorder_deadline_ = kNever;
+  Time out_of_window_answered_{};
+  Duration user_timeout_;
+  LossTimer loss_timer_is_ = LossTimer::kRetransmit;
+  Timer loss_timer_;
+  Timer ack_timer_;
+  Timer life_timer_;  // connect timeout, keepalive, FIN-WAIT-2
 };
+
+// A million idle connections are a gigabyte, their table included.
+static_assert(sizeof(Connection) <= 960);
 
 }  // namespace sluice::tcp

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <vector>
 
 #include "base/address.h"
 #include "base/chrono.h"
@@ -16,7 +16,9 @@
 #include "ip/output.h"
 #include "tcp/config.h"
 #include "tcp/connection.h"
+#include "tcp/context.h"
 #include "tcp/counters.h"
+#include "tcp/half_open.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
@@ -36,6 +38,7 @@ class Stack {
   // connection table and the choice of ports: random, from the operating system.
   Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
         Counters& counters, const SipKey& secret);
+  // Connections vanish without a word to peers or owners; abort() or close() them before.
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
@@ -59,15 +62,46 @@ class Stack {
   void flush(Time now);
 
   // Source ports of active opens must please `chooser` (nullptr: every port does).
-  void set_port_chooser(PortChooser* chooser);
+  void set_port_chooser(PortChooser* chooser) { chooser_ = chooser; }
 
-  size_t connections() const;  // not counting TIME_WAIT and half-open ones
-  size_t half_open() const;
-  size_t time_wait() const;
+  size_t connections() const { return connections_.live(); }  // established and opening ones
+  size_t half_open() const { return half_open_.live(); }
+  size_t time_wait() const { return context_.time_waits.size(); }
 
-  // fn(Connection&) for every connection; fn may not open or destroy any, abort() is allowed.
+  // fn(Connection&) for every connection; fn may abort() or close() them.
   template <class Fn>
-  void for_each(Fn&& fn);
+  void for_each(Fn&& fn) {
+    for (Connection* c : snapshot())
+      if (!c->ended()) fn(*c);
+  }
+
+ private:
+  struct Listener {
+    Endpoint local;
+    Acceptor* acceptor;
+  };
+
+  std::vector<Connection*> snapshot();
+  Acceptor* acceptor_of(const Endpoint& local) const;
+  uint16_t choose_port(const Address& local, const Endpoint& remote);
+  void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint32_t size);
+  void input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data);
+  // False: the record is gone and the SYN opens a new connection.
+  bool input_time_wait(TimeWait& t, const Header& h, uint32_t size);
+  void send_syn_ack(const Endpoint& local, const Endpoint& remote, const Handshake& handshake);
+  void send_half_open_ack(HalfOpen& half);
+  Connection* establish(const Endpoint& local, const Endpoint& remote, const Handshake& handshake,
+                        Acceptor& acceptor);
+  void on_half_open_timer(HalfOpen& half);
+  void forget(HalfOpen& half);
+
+  Context context_;
+  Slab<Connection> connections_;
+  Slab<HalfOpen> half_open_;
+  std::vector<Listener> listeners_;
+  PortChooser* chooser_ = nullptr;
+  uint32_t port_counter_ = 0;
+  Timer retry_timer_;
 };
 
 }  // namespace sluice::tcp

@@ -1,0 +1,184 @@
+#include "tcp/connection.h"
+
+#include <algorithm>
+
+#include "tcp/isn.h"
+
+namespace sluice::tcp {
+
+Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, User* user)
+    : Flow(Kind::kConnection, l, r),
+      context_(context),
+      user_(user),
+      state_(State::kSynSent),
+      board_(context.segments),
+      out_of_order_(context.receive_pools),
+      user_timeout_(context.config.user_timeout),
+      loss_timer_([](void* c, Time now) {
+        auto& self = *static_cast<Connection*>(c);
+        self.context_.now = now;
+        self.on_loss_timer();
+      }, this),
+      ack_timer_([](void* c, Time now) {
+        auto& self = *static_cast<Connection*>(c);
+        self.context_.now = now;
+        self.on_ack_timer();
+      }, this),
+      life_timer_([](void* c, Time now) {
+        auto& self = *static_cast<Connection*>(c);
+        self.context_.now = now;
+        self.on_life_timer();
+      }, this) {
+  iss_ = first_seq(initial_sequence(context.secret, l, r, context.now));
+  ts_offset_ = timestamp_offset(context.secret, l, r);
+  snd_una_ = iss_;
+  snd_nxt_ = iss_;
+  rcv_buffer_ = context.config.receive_buffer;
+  quick_acks_ = static_cast<uint8_t>(std::min(context.config.quick_acks, 255u));
+  opened_ = last_heard_ = last_sent_ = context.now;
+  syn_due_ = true;
+  arm_life_timer();
+  touch();
+}
+
+Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, const Handshake& h)
+    : Connection(context, l, r, nullptr) {
+  syn_due_ = false;
+  passive_ = true;
+  state_ = State::kEstablished;
+  iss_ = first_seq(h.iss);
+  snd_una_ = snd_nxt_ = iss_ + 1;
+  irs_ = first_seq(h.irs);
+  rcv_nxt_ = acked_ = irs_ + 1;
+  rcv_adv_ = rcv_nxt_ + h.offered_window;
+  ts_offset_ = h.ts_offset;
+  ts_recent_ = h.ts_recent;
+  ts_recent_at_ = context.now;
+  sack_ = h.sack;
+  timestamps_ = h.timestamps;
+  if (h.peer_scale) {
+    snd_scale_ = *h.peer_scale;
+    rcv_scale_ = context.config.window_scale();
+  }
+  peer_mss_ = h.peer_mss;
+  snd_wl1_ = irs_;
+  route_changed();
+  congestion_.start(mss_, context.config.initial_window * mss_);
+  if (h.rtt > Duration::zero()) rtt_.sample(h.rtt, context.now);
+  arm_life_timer();
+}
+
+uint32_t Connection::send_space() const {
+  const uint64_t queued = send_queue_.size();
+  const uint32_t limit = context_.config.send_buffer;
+  return queued >= limit ? 0 : static_cast<uint32_t>(limit - queued);
+}
+
+void Connection::push() {
+  if (send_space() < context_.config.send_buffer / 2) low_space_ = true;
+  touch();
+}
+
+void Connection::close() {
+  if (closing_ || ended()) return;
+  if (state_ == State::kSynSent) {
+    // Nothing was exchanged: there is nothing to close in order.
+    end(CloseReason::kAborted);
+    return;
+  }
+  closing_ = true;
+  fin_seq_ = end_of_data();
+  if (state_ == State::kEstablished) {
+    state_ = State::kFinWait1;
+  } else if (state_ == State::kCloseWait) {
+    state_ = State::kLastAck;
+  }
+  touch();
+}
+
+void Connection::abort() {
+  if (ended()) return;
+  if (state_ != State::kSynSent) {
+    Header h = make_header(kRst | kAck, snd_nxt_);
+    if (context_.send(local(), remote(), h) == ip::Sent::kYes) ++context_.counters.resets_out;
+  }
+  end(CloseReason::kAborted);
+}
+
+uint64_t Connection::transmitted() const {
+  return snd_nxt_ <= iss_ ? 0 : std::min(snd_nxt_ - iss_ - 1, send_queue_.end());
+}
+
+uint64_t Connection::acknowledged() const { return send_queue_.begin(); }
+
+void Connection::set_user_timeout(Duration timeout) {
+  user_timeout_ = timeout;
+  if (!ended()) arm_loss_timer();
+}
+
+// Right edge: what fits the buffer beside what the owner still holds. Without memory it stays.
+uint32_t Connection::allowance() const {
+  const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
+  if (!context_.memory.roomy()) return promised;
+  const uint32_t room = rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0;
+  return std::max(promised, room);
+}
+
+void Connection::consumed(uint32_t n) {
+  unconsumed_ -= std::min(n, unconsumed_);
+  if (ended() || state_ < State::kEstablished) return;
+  // Silly window avoidance (RFC 9293, 3.8.6.2.2): tell of growth that matters, at once when the
+  // window was nearly shut.
+  const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
+  const uint32_t growth = allowance() - promised;
+  const uint32_t segments = std::min(2u * std::max<uint32_t>(rcv_mss_, kDefaultMss), rcv_buffer_ / 2);
+  if (growth < segments) return;
+  if (growth >= rcv_buffer_ / 4 || promised <= rcv_buffer_ / 8) ack_now();
+}
+
+void Connection::touch() {
+  if (ended()) return;
+  ListHook<Waiting>::unlink();
+  context_.touched.push_back(*this);
+}
+
+void Connection::starve() {
+  ++context_.counters.send_starved;
+  ListHook<Waiting>::unlink();
+  context_.starved.push_back(*this);
+}
+
+// From here on the four-tuple is free; only on_closed is left to be said.
+void Connection::end(CloseReason reason) {
+  if (ended()) return;
+  if (!passive_ && state_ <= State::kSynReceived) ++context_.counters.connect_failed;
+  if (reason == CloseReason::kTimeout) ++context_.counters.timeouts;
+  state_ = State::kClosed;
+  reason_ = reason;
+  loss_timer_.disarm();
+  ack_timer_.disarm();
+  life_timer_.disarm();
+  board_.clear();
+  out_of_order_.clear();
+  context_.table.erase(*this);
+  ListHook<Waiting>::unlink();
+  context_.ended.push_back(*this);
+}
+
+void Connection::enter_time_wait() {
+  const auto window = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
+  if (ack_now_ || ack_later_) send_ack();
+  end(CloseReason::kFinished);
+  bool evicted = false;
+  TimeWait& t = context_.time_waits.add(local(), remote(),
+                                        context_.now + context_.config.time_wait, evicted);
+  if (evicted) ++context_.counters.time_wait_evicted;
+  t.snd_nxt = wire(snd_nxt_);
+  t.rcv_nxt = wire(rcv_nxt_);
+  t.window_end = wire(rcv_nxt_) + window;
+  t.timestamps = timestamps_;
+  t.ts_recent = ts_recent_;
+  t.ts_offset = ts_offset_;
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,244 @@
+// What an ACK says about what was sent: SACK, RTT, loss detection, recovery, the send window.
+
+#include <algorithm>
+
+#include "tcp/connection.h"
+
+namespace sluice::tcp {
+
+void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_data) {
+  Delivery d;
+  d.pipe_before = board_.pipe();
+  Time newest{};
+  const bool echo_valid = timestamps_ && h.options.timestamps && h.options.ts_echo != 0;
+  auto delivered = [&](const Scoreboard::Segment& s) {
+    // Karn, or the timestamp's word that it is not the first transmission that arrived.
+    bool ambiguous = false;
+    if (s.retransmitted) {
+      const Duration age = context_.now - s.sent;
+      ambiguous = age < rtt_.minimum() && rtt_.measured();
+      if (echo_valid && before(h.options.ts_echo, timestamp(s.sent))) ambiguous = true;
+    } else if (s.sent >= newest) {
+      newest = s.sent;
+      d.rtt = context_.now - s.sent;
+    }
+    rack_.delivered(s, context_.now, ambiguous);
+  };
+
+  if (sack_ && h.options.sack_count > 0) {
+    const uint32_t before_sack = board_.sacked();
+    for (size_t i = 0; i < h.options.sack_count; ++i) {
+      const Seq begin = widen(snd_una_, h.options.sacks[i].begin);
+      const Seq end = widen(snd_una_, h.options.sacks[i].end);
+      if (i == 0 && is_duplicate_report(h, begin, end, ack)) {
+        d.duplicate = true;
+        ++context_.counters.dsacks;
+        continue;
+      }
+      if (begin >= end || end > snd_nxt_) {
+        ++context_.counters.bad_sacks;
+        continue;
+      }
+      if (end <= ack) continue;  // an old ACK, overtaken
+      board_.sack(std::max(begin, snd_una_), end, delivered);
+    }
+    d.bytes += board_.sacked() - before_sack;
+  }
+
+  const bool window_same = !update_window(h, seq, ack);
+  if (ack > snd_una_) {
+    d.advanced = true;
+    d.bytes += board_.acknowledge(ack, delivered);
+    snd_una_ = ack;
+    send_queue_.trim_to(std::min(ack - iss_ - 1, send_queue_.end()));
+    backoff_ = 0;
+    duplicate_acks_ = 0;
+    rto_base_ = context_.now;
+    unacknowledged_since_ = snd_una_ < snd_nxt_ ? context_.now : kNever;
+  } else if (!sack_ && ack == snd_una_ && !carries_data && window_same && snd_nxt_ > snd_una_) {
+    if (duplicate_acks_ < 255) ++duplicate_acks_;
+    d.bytes += std::min<uint32_t>(mss_, board_.pipe());
+  }
+  // A peer that answers with a shut window is alive (RFC 9293, 3.8.6.1).
+  if (board_.empty()) {
+    unacknowledged_since_ = kNever;
+  } else if (snd_wnd_ == 0) {
+    unacknowledged_since_ = context_.now;
+  }
+
+  if (d.rtt > Duration::zero()) {
+    rtt_.sample(d.rtt, context_.now);
+  } else if (d.advanced && echo_valid) {
+    const auto ms = static_cast<int32_t>(timestamp(context_.now) - h.options.ts_echo);
+    if (ms > 0) rtt_.sample(Duration(1ms) * ms, context_.now);
+  }
+  if (d.duplicate) {
+    rack_.duplicate_reported(snd_una_, snd_nxt_);
+    if (undo_resent_ > 0 && !(tail_probe_end_ != 0 && tail_probe_resent_)) --undo_resent_;
+  }
+
+  tail_probe_answered(ack, d);
+  detect_loss(d);
+  if (recovery_ != Recovery::kOpen && snd_una_ >= recovery_end_) leave_recovery();
+  undo_if_spurious();
+  if (recovery_ == Recovery::kFast) {
+    prr_.on_ack(d.bytes, pipe(), congestion_.threshold(), mss_, d.advanced && !d.found_lost);
+  } else if (d.advanced || d.bytes > 0) {
+    AckSample sample;
+    sample.now = context_.now;
+    sample.delivered = d.bytes;
+    sample.in_flight = d.pipe_before;
+    sample.rtt = d.rtt;
+    sample.smoothed_rtt = rtt_.smoothed();
+    sample.acknowledged = snd_una_;
+    sample.sent = snd_nxt_;
+    congestion_.on_ack(sample);
+  }
+  arm_loss_timer();
+  if (snd_nxt_ < end_to_send() || board_.lost() > 0) touch();
+
+  if (d.advanced) {
+    if (closing_ && snd_una_ > fin_seq_) {
+      fin_acknowledged();
+      if (ended()) return;
+    }
+    const uint32_t limit = context_.config.send_buffer;
+    if (low_space_ && send_space() >= limit / 2) {
+      low_space_ = false;
+      if (!closing_) user_->on_writable(*this);
+    }
+  }
+}
+
+uint32_t Connection::timestamp(Time t) const {
+  return static_cast<uint32_t>(t.time_since_epoch() / 1ms) + ts_offset_;
+}
+
+// RFC 2883, 4: below the cumulative ACK, or inside of the second block.
+bool Connection::is_duplicate_report(const Header& h, Seq begin, Seq end, Seq ack) const {
+  if (begin >= end) return false;
+  if (end <= ack) return end + max_snd_wnd_ >= snd_una_;
+  if (h.options.sack_count < 2) return false;
+  const Seq begin2 = widen(snd_una_, h.options.sacks[1].begin);
+  const Seq end2 = widen(snd_una_, h.options.sacks[1].end);
+  return begin >= begin2 && end <= end2;
+}
+
+// RFC 9293, 3.10.7.4. True when the window or its right edge changed.
+bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
+  if (ack < snd_una_) return false;
+  if (seq < snd_wl1_ || (seq == snd_wl1_ && ack < snd_wl2_)) return false;
+  const uint32_t window = uint32_t{h.window} << snd_scale_;
+  const bool changed = window != snd_wnd_;
+  snd_wnd_ = window;
+  max_snd_wnd_ = std::max(max_snd_wnd_, window);
+  snd_wl1_ = seq;
+  snd_wl2_ = ack;
+  if (changed) {
+    if (board_.empty()) backoff_ = 0;
+    touch();
+  }
+  return changed;
+}
+
+uint32_t Connection::pipe() const {
+  const uint32_t left = duplicate_acks_ * uint32_t{mss_};  // each says that one has left
+  return board_.pipe() > left ? board_.pipe() - left : 0;
+}
+
+// RFC 8985, 6.2, step 5, and RFC 6582 for peers without SACK.
+void Connection::detect_loss(Delivery& d) {
+  reorder_deadline_ = kNever;
+  if (board_.empty()) return;
+  const uint32_t lost_before = board_.lost();
+  if (!sack_) {
+    const bool partial = recovery_ == Recovery::kFast && d.advanced && snd_una_ < recovery_end_;
+    Scoreboard::Segment* first = board_.first();
+    if ((duplicate_acks_ == 3 && recovery_ == Recovery::kOpen) || partial) {
+      if (first->state == Scoreboard::State::kInFlight) board_.mark_lost(*first);
+    }
+  } else if (rack_.newest() != Time{}) {
+    const bool three_sacked = board_.sacked() >= 3u * mss_;
+    const Duration window =
+        rack_.window(recovery_ != Recovery::kOpen, three_sacked,
+                     rtt_.measured() ? rtt_.minimum() : Duration::zero(), rtt_.smoothed());
+    board_.walk_in_flight([&](Scoreboard::Segment& s) {
+      if (s.sent > rack_.newest()) return false;
+      if (!rack_.overtook(s)) return true;
+      const Time due = s.sent + rack_.rtt() + window;
+      if (due <= context_.now) {
+        board_.mark_lost(s);
+        return true;
+      }
+      reorder_deadline_ = std::min(reorder_deadline_, due);
+      return false;  // the later ones are due later
+    });
+  }
+  if (board_.lost() > lost_before) {
+    d.found_lost = true;
+    if (recovery_ == Recovery::kOpen) enter_recovery();
+    touch();
+  }
+}
+
+void Connection::enter_recovery() {
+  ++context_.counters.fast_recoveries;
+  recovery_ = Recovery::kFast;
+  recovery_end_ = snd_nxt_;
+  begin_episode();
+  prr_.start(static_cast<uint32_t>(snd_nxt_ - snd_una_));
+  congestion_.on_congestion(context_.now, board_.pipe());
+  prr_.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
+}
+
+void Connection::begin_episode() {
+  undo_resent_ = 0;
+  resent_any_ = false;
+  may_undo_ = true;
+  tail_probe_end_ = 0;
+}
+
+void Connection::leave_recovery() {
+  recovery_ = Recovery::kOpen;
+  duplicate_acks_ = 0;
+  rack_.recovery_ended();
+}
+
+// Everything that the episode sent again was reported as a duplicate: nothing had been lost
+// (RFC 3708's idea, with D-SACK).
+void Connection::undo_if_spurious() {
+  if (!may_undo_ || !resent_any_ || undo_resent_ > 0) return;
+  may_undo_ = false;
+  resent_any_ = false;
+  ++context_.counters.spurious_recoveries;
+  congestion_.undo();
+  if (recovery_ != Recovery::kOpen) leave_recovery();
+}
+
+// RFC 8985, 7.4: the probe that filled a hole hid a loss from everybody else.
+void Connection::tail_probe_answered(Seq ack, const Delivery& d) {
+  if (tail_probe_end_ == 0 || ack < tail_probe_end_) return;
+  const bool repaired = tail_probe_resent_ && !d.duplicate && ack >= tail_probe_end_ && d.advanced;
+  tail_probe_end_ = 0;
+  if (!repaired || recovery_ != Recovery::kOpen) return;
+  congestion_.on_congestion(context_.now, board_.pipe());
+}
+
+void Connection::fin_acknowledged() {
+  switch (state_) {
+    case State::kFinWait1:
+      state_ = State::kFinWait2;
+      arm_life_timer();
+      break;
+    case State::kClosing:
+      enter_time_wait();
+      break;
+    case State::kLastAck:
+      end(CloseReason::kFinished);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,299 @@
+// Segments that arrive (RFC 9293, 3.10.7).
+
+#include <algorithm>
+
+#include "tcp/connection.h"
+
+namespace sluice::tcp {
+
+namespace {
+// RFC 7323, 5.5: after 24 days without news the peer's clock may have wrapped.
+constexpr Duration kTimestampAge = 24h * 24;
+// Answers to pure ACKs outside of the window (keepalives, window probes, and the ACK storms of two
+// stacks that disagree) at most this often for a connection.
+constexpr Duration kOutOfWindowInterval = 50ms;
+}  // namespace
+
+void Connection::input(const Header& h, uint8_t, buf::Slice data) {
+  if (ended()) return;
+  if (state_ == State::kSynSent) {
+    input_syn_sent(h, std::move(data));
+    return;
+  }
+  Seq seq = widen(rcv_nxt_, h.seq);
+  bool syn = h.has(kSyn);
+  if (state_ == State::kSynReceived && syn && h.has(kAck) && seq == irs_) {
+    // The other half of a simultaneous open: the SYN is known, the ACK is news.
+    syn = false;
+    ++seq;
+  }
+  const Seq last = seq + data.size() + (syn ? 1 : 0) + (h.has(kFin) ? 1 : 0);
+
+  if (!timestamps_in_order(h)) return;
+  if (!acceptable(h, seq, last)) return;
+
+  if (h.has(kRst)) {
+    // RFC 5961, 3.2: only the exact number resets; anything else in the window must prove itself.
+    if (seq == rcv_nxt_) {
+      ++context_.counters.resets_in;
+      end(CloseReason::kReset);
+    } else {
+      challenge();
+    }
+    return;
+  }
+  if (syn) {
+    challenge();  // RFC 5961, 4
+    return;
+  }
+  if (!h.has(kAck)) return;
+
+  const Seq ack = widen(snd_una_, h.ack);
+  if (ack > snd_nxt_ || ack + std::max(max_snd_wnd_, 1u) < snd_una_) {
+    ++context_.counters.bad_acks;
+    challenge();  // RFC 5961, 5
+    return;
+  }
+
+  last_heard_ = context_.now;
+  keepalives_ = 0;
+  // RFC 7323, 4.3: the timestamp to echo is that of the segment that the last ACK stood at.
+  if (timestamps_ && h.options.timestamps && seq <= acked_ &&
+      !before(h.options.ts_value, ts_recent_)) {
+    ts_recent_ = h.options.ts_value;
+    ts_recent_at_ = context_.now;
+  }
+
+  if (state_ == State::kSynReceived) {
+    if (ack <= iss_) return;
+    state_ = closing_ ? State::kFinWait1 : State::kEstablished;
+    ++context_.counters.connect_established;
+    arm_life_timer();
+    process_ack(h, seq, ack, true);
+    user_->on_established(*this);
+  } else {
+    process_ack(h, seq, ack, last > seq);
+  }
+  if (ended()) return;
+
+  const bool fin = h.has(kFin);
+  if (data.size() > 0 || fin) accept_data(seq, std::move(data), fin);
+}
+
+// RFC 9293, 3.10.7.3.
+void Connection::input_syn_sent(const Header& h, buf::Slice data) {
+  if (h.has(kAck) && (h.ack != wire(iss_ + 1) || snd_nxt_ == iss_)) {
+    context_.send_reset(local(), remote(), h, data.size());
+    return;
+  }
+  if (h.has(kRst)) {
+    if (!h.has(kAck)) return;
+    ++context_.counters.resets_in;
+    end(CloseReason::kReset);
+    return;
+  }
+  if (!h.has(kSyn)) return;
+
+  irs_ = first_seq(h.seq);
+  rcv_nxt_ = acked_ = irs_ + 1;
+  rcv_adv_ = rcv_nxt_ + std::min(rcv_buffer_, 0xffffu);
+  snd_wl1_ = irs_;
+  last_heard_ = context_.now;
+  learn_options(h.options);
+  snd_wnd_ = max_snd_wnd_ = h.window;  // never scaled in a SYN
+  ack_now();
+  if (!h.has(kAck)) {
+    // Simultaneous open: our SYN goes again, now as SYN-ACK.
+    state_ = State::kSynReceived;
+    syn_due_ = true;
+    return;
+  }
+  snd_una_ = snd_wl2_ = iss_ + 1;
+  backoff_ = 0;
+  loss_timer_.disarm();
+  unacknowledged_since_ = kNever;
+  if (!resent_syn_) rtt_.sample(context_.now - opened_, context_.now);
+  state_ = State::kEstablished;
+  ++context_.counters.connect_established;
+  arm_life_timer();
+  user_->on_established(*this);
+  if (ended()) return;
+  if (data.size() > 0 || h.has(kFin)) accept_data(rcv_nxt_, std::move(data), h.has(kFin));
+}
+
+void Connection::learn_options(const Options& o) {
+  sack_ = o.sack_permitted;
+  timestamps_ = o.timestamps;
+  if (o.timestamps) {
+    ts_recent_ = o.ts_value;
+    ts_recent_at_ = context_.now;
+  }
+  if (o.scale) {
+    snd_scale_ = std::min(*o.scale, kMaxWindowScale);
+    rcv_scale_ = context_.config.window_scale();
+  }
+  peer_mss_ = o.mss != 0 ? o.mss : kDefaultMss;
+  route_changed();
+  congestion_.start(mss_, context_.config.initial_window * mss_);
+}
+
+// PAWS (RFC 7323, 5). False: the segment is dropped, and answered if it must be.
+bool Connection::timestamps_in_order(const Header& h) {
+  if (!timestamps_ || h.has(kRst) || h.has(kSyn)) return true;
+  if (!h.options.timestamps) {
+    ++context_.counters.no_timestamp;
+    return false;
+  }
+  if (!before(h.options.ts_value, ts_recent_)) return true;
+  if (context_.now - ts_recent_at_ > kTimestampAge) return true;
+  ++context_.counters.paws_drops;
+  answer_out_of_window();
+  return false;
+}
+
+// RFC 9293, 3.10.7.4, first step. False: the segment is dropped, and answered if it must be. Both
+// edges are inclusive: a probe of a shut window stands at its right edge and carries a good ACK.
+bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
+  if (seq <= rcv_adv_ && end >= rcv_nxt_ && (end > rcv_nxt_ || seq == rcv_nxt_)) return true;
+  if (h.has(kRst)) return false;
+  if (end == seq) {
+    // A keepalive or window probe asks for an answer; so may an old duplicate.
+    if (seq != rcv_nxt_) answer_out_of_window();
+    return false;
+  }
+  if (end <= rcv_nxt_) {
+    // All of it is here: our ACK was lost, or it was sent again for nothing.
+    ++context_.counters.duplicate_data;
+    duplicate_ = true;
+    duplicate_begin_ = seq;
+    duplicate_end_ = end;
+    // What it acknowledges is worth knowing: the peer may have nothing else to say.
+    if (h.has(kAck)) {
+      const Seq ack = widen(snd_una_, h.ack);
+      if (ack >= snd_una_ && ack <= snd_nxt_ && state_ != State::kSynReceived) {
+        last_heard_ = context_.now;
+        keepalives_ = 0;
+        process_ack(h, seq, ack, true);
+        if (ended()) return false;
+      }
+    }
+    ack_now();
+    return false;
+  }
+  ++context_.counters.out_of_window;
+  answer_out_of_window();
+  return false;
+}
+
+void Connection::challenge() {
+  if (context_.may_challenge()) ack_now();
+}
+
+void Connection::answer_out_of_window() {
+  if (context_.now - out_of_window_answered_ < kOutOfWindowInterval) return;
+  out_of_window_answered_ = context_.now;
+  ack_now();
+}
+
+void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
+  // After the peer's FIN nothing can follow.
+  if (state_ == State::kCloseWait || state_ == State::kClosing || state_ == State::kLastAck) {
+    ack_now();
+    return;
+  }
+  if (fin) {
+    const Seq at = seq + data.size();
+    if (at <= rcv_adv_ && (!fin_known_ || at < rcv_fin_)) {
+      fin_known_ = true;
+      rcv_fin_ = at;
+    }
+  }
+  if (data.size() > 0) {
+    rcv_mss_ = std::max<uint16_t>(rcv_mss_, static_cast<uint16_t>(std::min(data.size(), 0xffffu)));
+    if (seq < rcv_nxt_) {
+      const auto old = static_cast<uint32_t>(std::min<uint64_t>(rcv_nxt_ - seq, data.size()));
+      duplicate_ = true;
+      duplicate_begin_ = seq;
+      duplicate_end_ = seq + old;
+      data.drop_front(old);
+      seq += old;
+      ack_now_ = true;
+    }
+    if (seq + data.size() > rcv_adv_) {
+      const auto beyond =
+          static_cast<uint32_t>(std::min<uint64_t>(seq + data.size() - rcv_adv_, data.size()));
+      data.drop_back(beyond);
+      ++context_.counters.out_of_window;
+      ack_now_ = true;
+    }
+  }
+  if (data.size() > 0 && seq > rcv_nxt_) {
+    if (out_of_order_.covers(seq, seq + data.size())) {
+      ++context_.counters.duplicate_data;
+      duplicate_ = true;
+      duplicate_begin_ = seq;
+      duplicate_end_ = seq + data.size();
+    }
+    buf::Slice kept = context_.memory.retain(std::move(data));
+    if (!kept) {
+      ++context_.counters.memory_drops;
+    } else {
+      // Pieces are bounded by what the window is worth in packet buffers of 2 KiB.
+      const uint32_t pieces = rcv_buffer_ / 2048 + 64;
+      const uint32_t n = kept.size();
+      const uint32_t took = out_of_order_.insert(
+          seq, std::move(kept), context_.config.max_out_of_order_ranges, pieces);
+      if (took > 0) ++context_.counters.out_of_order;
+      if (took == 0 && !duplicate_ && n > 0) ++context_.counters.out_of_order_dropped;
+    }
+    // Without SACK the sender counts duplicate ACKs: each gap gets its own (RFC 5681, 4.2).
+    if (!sack_) send_ack();
+    ack_now();
+    return;
+  }
+  if (data.size() > 0) {
+    const bool gap_before = !out_of_order_.empty();
+    if (quick_acks_ > 0) {
+      --quick_acks_;
+      ack_now_ = true;
+    }
+    deliver(std::move(data));
+    while (!ended() && !out_of_order_.empty()) {
+      buf::Slice next = out_of_order_.pop(rcv_nxt_);
+      if (!next) break;
+      deliver(std::move(next));
+    }
+    if (ended()) return;
+    if (gap_before || rcv_nxt_ - acked_ >= 2u * std::max<uint32_t>(rcv_mss_, 1)) ack_now_ = true;
+    ack_later_ = true;
+  }
+  touch();
+  if (fin_known_ && rcv_nxt_ == rcv_fin_) {
+    reached_fin();
+  } else if (fin) {
+    ack_now_ = true;  // a FIN behind a gap
+  }
+}
+
+void Connection::deliver(buf::Slice data) {
+  const uint32_t n = data.size();
+  rcv_nxt_ += n;
+  unconsumed_ += n;
+  context_.counters.bytes_in.add(n);
+  user_->on_data(*this, std::move(data));
+}
+
+void Connection::reached_fin() {
+  rcv_nxt_ = rcv_fin_ + 1;
+  rcv_adv_ = std::max(rcv_adv_, rcv_nxt_);
+  ack_now_ = true;
+  touch();
+  const State before = state_;
+  if (state_ == State::kEstablished) state_ = State::kCloseWait;
+  // Our FIN is not acknowledged yet, or process_ack would have moved on to FIN-WAIT-2.
+  if (state_ == State::kFinWait1) state_ = State::kClosing;
+  user_->on_end_of_data(*this);
+  if (before == State::kFinWait2 && !ended()) enter_time_wait();
+}
+
+}  // namespace sluice::tcp

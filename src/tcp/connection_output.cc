@@ -1,0 +1,306 @@
+// Segments that leave (RFC 9293, 3.8). Everything but resets leaves from flush().
+
+#include <algorithm>
+#include <array>
+
+#include "tcp/connection.h"
+
+namespace sluice::tcp {
+
+namespace {
+constexpr size_t kMaxPieces = 64;  // views a segment; more pieces make it shorter
+}
+
+void Connection::route_changed() {
+  const uint32_t path = context_.output.max_segment(remote().address);
+  const uint32_t ours = path > kMinHeader ? path - kMinHeader : 0;
+  uint32_t mss = std::max(std::min<uint32_t>(ours, peer_mss_), uint32_t{context_.config.min_mss});
+  if (timestamps_) mss -= kTimestampsSpace;
+  mss_ = static_cast<uint16_t>(mss);
+  congestion_.set_mss(mss_);
+}
+
+Header Connection::make_header(uint8_t flags, Seq seq) {
+  Header h;
+  h.source_port = local().port;
+  h.destination_port = remote().port;
+  h.seq = wire(seq);
+  h.flags = flags;
+  if (flags & kAck) h.ack = wire(rcv_nxt_);
+  if (timestamps_) {
+    h.options.timestamps = true;
+    h.options.ts_value = timestamp(context_.now);
+    h.options.ts_echo = ts_recent_;
+  }
+  // Rounded up to the scale's unit: the edge in units must not fall behind what was promised.
+  const uint64_t unit = uint64_t{1} << rcv_scale_;
+  const uint64_t scaled = std::min<uint64_t>((allowance() + unit - 1) >> rcv_scale_, 0xffff);
+  h.window = static_cast<uint16_t>(scaled);
+  return h;
+}
+
+void Connection::acknowledged_up_to_now(const Header& h) {
+  rcv_adv_ = std::max(rcv_adv_, rcv_nxt_ + (uint64_t{h.window} << rcv_scale_));
+  acked_ = rcv_nxt_;
+  ack_now_ = ack_later_ = false;
+  ack_timer_.disarm();
+}
+
+void Connection::flush() {
+  if (syn_due_) {
+    send_syn();
+    return;
+  }
+  if (state_ == State::kSynSent) return;
+  if (state_ != State::kSynReceived) {
+    starved_ = false;
+    // Data segments have no room for SACK blocks.
+    if (ack_now_ && sack_ && (duplicate_ || !out_of_order_.empty())) send_ack();
+    if (tail_probe_due_) send_tail_probe();
+    send_lost();
+    send_new();
+    if (ended()) return;
+  }
+  if (probe_due_) send_probe();
+  if (ack_now_) send_ack();
+  if (ended()) return;
+  if (ack_later_ && !ack_timer_.armed())
+    context_.wheel.arm(ack_timer_, context_.now + context_.config.delayed_ack);
+  arm_loss_timer();
+  if (starved_) starve();
+}
+
+void Connection::send_syn() {
+  Header h;
+  h.source_port = local().port;
+  h.destination_port = remote().port;
+  h.seq = wire(iss_);
+  h.flags = kSyn;
+  h.options.mss = static_cast<uint16_t>(std::max<uint32_t>(
+      context_.output.max_segment(remote().address), kMinHeader + kDefaultMss) - kMinHeader);
+  const bool answer = state_ == State::kSynReceived;
+  if (answer) {
+    h.flags |= kAck;
+    h.ack = wire(rcv_nxt_);
+  }
+  h.window = static_cast<uint16_t>(std::min(rcv_buffer_, 0xffffu));
+  if (!answer || rcv_scale_ != 0 || snd_scale_ != 0) h.options.scale = context_.config.window_scale();
+  h.options.sack_permitted = !answer || sack_;
+  if (!answer || timestamps_) {
+    h.options.timestamps = true;
+    h.options.ts_value = timestamp(context_.now);
+    h.options.ts_echo = answer ? ts_recent_ : 0;
+  }
+  const ip::Sent sent = context_.send(local(), remote(), h);
+  if (sent == ip::Sent::kNoRoute || sent == ip::Sent::kUnreachable) {
+    end(CloseReason::kUnreachable);
+    return;
+  }
+  if (sent == ip::Sent::kNoMemory) {
+    starve();
+    return;
+  }
+  syn_due_ = false;
+  if (snd_nxt_ > iss_) resent_syn_ = true;
+  snd_nxt_ = std::max(snd_nxt_, iss_ + 1);
+  rto_base_ = context_.now;
+  if (answer) ack_now_ = false;
+  arm_loss_timer();
+}
+
+uint32_t Connection::window_budget() const {
+  if (recovery_ == Recovery::kFast) return prr_.allowance();
+  const uint32_t cwnd = congestion_.window();
+  const uint32_t out = pipe();
+  return cwnd > out ? cwnd - out : 0;
+}
+
+void Connection::send_lost() {
+  while (Scoreboard::Segment* s = board_.next_lost()) {
+    // One segment always goes when nothing is in flight, or recovery would stand still.
+    const auto size = static_cast<uint32_t>(std::min<uint64_t>(s->end - s->begin, mss_));
+    if (window_budget() < size && pipe() > 0 && !force_resend_) return;
+    Seq end = std::min(s->end, s->begin + mss_);
+    // A FIN behind a full segment's bytes goes along.
+    if (closing_ && end == fin_seq_ && s->end == fin_seq_ + 1) end = s->end;
+    if (!send_range(s->begin, end, 0)) return;
+    board_.resent(*s, end, context_.now);
+    note_resent(size);
+  }
+}
+
+void Connection::note_resent(uint32_t size) {
+  ++context_.counters.retransmits;
+  ++undo_resent_;
+  resent_any_ = true;
+  force_resend_ = false;
+  if (recovery_ == Recovery::kFast) prr_.sent(size);
+}
+
+void Connection::send_new() {
+  // RFC 5681, 4.1: a window that was earned long ago is not believed any more.
+  if (board_.empty() && snd_nxt_ < end_to_send() && context_.now - last_sent_ > rto())
+    congestion_.on_idle(context_.now, context_.config.initial_window * mss_);
+  const uint32_t tso = context_.output.max_tso(remote().address);
+  while (snd_nxt_ < end_to_send() && board_.lost() == 0) {
+    const Seq edge = snd_una_ + snd_wnd_;
+    const uint64_t queued = end_of_data_to_send() - snd_nxt_;
+    const bool fin_only = queued == 0;
+    const uint64_t room = edge > snd_nxt_ ? edge - snd_nxt_ : 0;
+    uint64_t size = std::min<uint64_t>(queued, mss_);
+    if (fin_only) {
+      // A FIN may stand at the edge: it takes no buffer.
+      if (edge < snd_nxt_) return;
+    } else {
+      if (room < size) {
+        // Sender's silly window avoidance (RFC 9293, 3.8.6.2.1): half of the largest window seen.
+        if (room == 0 || (room < max_snd_wnd_ / 2 && !force_small_)) return;
+        size = room;
+      }
+      const uint32_t budget = window_budget();
+      if (budget < size && pipe() > 0) return;
+      if (tso > mss_ && size == mss_) {
+        const uint64_t burst = std::min<uint64_t>({queued, room, budget, tso});
+        size = std::max<uint64_t>(burst / mss_ * mss_, mss_);
+      }
+    }
+    force_small_ = false;
+    const Seq begin = snd_nxt_;
+    Seq end = begin + size;
+    if (closing_ && end == fin_seq_) ++end;
+    const bool was_empty = board_.empty();
+    if (!send_range(begin, end, size > mss_ ? mss_ : 0)) return;
+    for (Seq at = begin; at < end;) {
+      Seq upto = std::min<Seq>(at + mss_, end);
+      if (closing_ && upto == fin_seq_) ++upto;
+      board_.sent(at, upto, context_.now);
+      at = upto;
+    }
+    context_.counters.bytes_out.add(end - begin);
+    snd_nxt_ = end;
+    if (was_empty) {
+      rto_base_ = context_.now;
+      unacknowledged_since_ = context_.now;
+    }
+    if (recovery_ == Recovery::kFast) prr_.sent(static_cast<uint32_t>(size));
+  }
+}
+
+Seq Connection::end_of_data_to_send() const { return closing_ ? fin_seq_ : end_of_data(); }
+
+// Sends [begin, end), a FIN included when end is behind it. May send less: end is what was sent.
+// False when nothing left.
+bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size) {
+  const bool fin = closing_ && end > fin_seq_;
+  const Seq data_end = fin ? fin_seq_ : end;
+  auto size = static_cast<uint32_t>(data_end - begin);
+  std::array<buf::View, kMaxPieces> pieces;
+  size_t count = 0;
+  uint32_t gathered = 0;
+  if (size > 0) {
+    send_queue_.peek(begin - iss_ - 1, size, [&](buf::View v) {
+      if (count == kMaxPieces) return;
+      pieces[count++] = v;
+      gathered += static_cast<uint32_t>(v.size());
+    });
+  }
+  uint8_t flags = kAck;
+  if (gathered < size) {
+    if (segment_size != 0 && gathered > segment_size) {
+      // Keep a burst in whole segments: the records of the scoreboard are.
+      uint32_t cut = gathered % segment_size;
+      gathered -= cut;
+      while (cut > 0) {
+        buf::View& last = pieces[count - 1];
+        const auto n = static_cast<uint32_t>(std::min<size_t>(cut, last.size()));
+        last = last.first(last.size() - n);
+        if (last.empty()) --count;
+        cut -= n;
+      }
+    }
+    size = gathered;
+    end = begin + size;
+  } else if (fin) {
+    flags |= kFin;
+  }
+  if (size > 0 && begin + size == end_of_data()) flags |= kPsh;
+  if (segment_size >= size) segment_size = 0;
+
+  Header h = make_header(flags, begin);
+  const ip::Sent sent =
+      context_.send(local(), remote(), h, 0, {pieces.data(), count}, size, segment_size);
+  if (sent == ip::Sent::kNoMemory) {
+    starved_ = true;
+    return false;
+  }
+  last_sent_ = context_.now;
+  acknowledged_up_to_now(h);
+  return true;
+}
+
+bool Connection::send_ack() {
+  Header h = make_header(kAck, snd_nxt_);
+  fill_sacks(h);
+  if (context_.send(local(), remote(), h) == ip::Sent::kNoMemory) {
+    starve();
+    return false;
+  }
+  duplicate_ = false;
+  acknowledged_up_to_now(h);
+  return true;
+}
+
+// RFC 2018, 4, with a duplicate first (RFC 2883, 4).
+void Connection::fill_sacks(Header& h) {
+  if (!sack_) return;
+  auto& o = h.options;
+  const size_t room = timestamps_ ? 3 : 4;
+  size_t n = 0;
+  if (duplicate_) o.sacks[n++] = {wire(duplicate_begin_), wire(duplicate_end_)};
+  n += out_of_order_.sack_blocks(std::span(o.sacks).subspan(n, room - n));
+  o.sack_count = static_cast<uint8_t>(n);
+}
+
+// An old sequence number, to which every peer answers with an ACK: asks whether it is alive, and
+// what its window is (RFC 9293, 3.8.4 and 3.8.6.1).
+void Connection::send_probe() {
+  Header h = make_header(kAck, snd_una_ - 1);
+  if (context_.send(local(), remote(), h) == ip::Sent::kNoMemory) {
+    starve();
+    return;
+  }
+  probe_due_ = false;
+}
+
+// RFC 8985, 7.3: new data if there is some and the peer has room, else the last segment again.
+void Connection::send_tail_probe() {
+  tail_probe_due_ = false;
+  if (board_.empty() || recovery_ != Recovery::kOpen) return;
+  const Seq old_nxt = snd_nxt_;
+  const Seq edge = snd_una_ + snd_wnd_;
+  const uint64_t queued = end_of_data_to_send() - snd_nxt_;
+  const uint64_t size = std::min<uint64_t>(queued, mss_);
+  Seq end = snd_nxt_ + size;
+  if (size > 0 && end <= edge) {
+    if (closing_ && end == fin_seq_) ++end;
+    if (!send_range(old_nxt, end, 0)) return;
+    board_.sent(old_nxt, end, context_.now);
+    context_.counters.bytes_out.add(size);
+    snd_nxt_ = end;
+    tail_probe_resent_ = false;
+  } else {
+    Scoreboard::Segment& s = *board_.last();
+    if (s.state != Scoreboard::State::kInFlight) return;
+    Seq upto = s.end;
+    if (s.end - s.begin > mss_ + 1u) return;
+    if (!send_range(s.begin, upto, 0)) return;
+    board_.resent(s, upto, context_.now);
+    ++context_.counters.retransmits;
+    tail_probe_resent_ = true;
+  }
+  ++context_.counters.tail_probes;
+  tail_probe_end_ = snd_nxt_;
+  rto_base_ = context_.now;
+}
+
+}  // namespace sluice::tcp

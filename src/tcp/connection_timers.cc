@@ -1,0 +1,199 @@
+// What happens when nothing arrives. One loss timer serves retransmission, tail probes, RACK's
+// reordering window and window probes: at most one of them is ever the next thing to do.
+
+#include <algorithm>
+
+#include "tcp/connection.h"
+
+namespace sluice::tcp {
+
+namespace {
+// RFC 8985, 7.2: a peer may delay the ACK of a single segment.
+constexpr Duration kMaxAckDelay = 200ms;
+constexpr uint8_t kMaxBackoff = 16;  // doublings; max_rto caps the time long before
+}  // namespace
+
+Duration Connection::rto() const {
+  const Config& c = context_.config;
+  const Duration base = rtt_.rto(c.initial_rto, c.min_rto, c.max_rto);
+  return std::min(base * (int64_t{1} << backoff_), c.max_rto);
+}
+
+bool Connection::user_timeout_over() const {
+  return unacknowledged_since_ != kNever && context_.now - unacknowledged_since_ >= user_timeout_;
+}
+
+void Connection::arm_loss_timer() {
+  if (ended()) return;
+  const bool opening = state_ == State::kSynSent || state_ == State::kSynReceived;
+  Time deadline = kNever;
+  loss_timer_is_ = LossTimer::kRetransmit;
+  if (opening) {
+    if (snd_nxt_ > iss_) deadline = rto_base_ + rto();
+  } else if (!board_.empty()) {
+    deadline = rto_base_ + rto();
+    const bool probe = sack_ && recovery_ == Recovery::kOpen && board_.sacked() == 0 &&
+                       tail_probe_end_ == 0 && backoff_ == 0 && rtt_.measured();
+    if (probe) {
+      Duration pto = 2 * rtt_.smoothed() + 2 * TimerWheel::kTick;
+      if (board_.pipe() <= mss_) pto += kMaxAckDelay;
+      const Time at = std::max(last_sent_, rto_base_) + pto;
+      if (at < deadline) {
+        deadline = at;
+        loss_timer_is_ = LossTimer::kTailProbe;
+      }
+    }
+    if (reorder_deadline_ < deadline) {
+      deadline = reorder_deadline_;
+      loss_timer_is_ = LossTimer::kReorder;
+    }
+    if (unacknowledged_since_ != kNever)
+      deadline = std::min(deadline, unacknowledged_since_ + user_timeout_);
+  } else if (snd_nxt_ < end_to_send()) {
+    deadline = rto_base_ + rto();
+    loss_timer_is_ = LossTimer::kWindowProbe;
+  }
+  if (deadline == kNever) {
+    loss_timer_.disarm();
+  } else if (loss_timer_.deadline() != deadline) {
+    context_.wheel.arm(loss_timer_, deadline);
+  }
+}
+
+void Connection::on_loss_timer() {
+  if (user_timeout_over()) {
+    end(CloseReason::kTimeout);
+    return;
+  }
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
+    syn_due_ = true;
+    ++context_.counters.retransmits;
+    touch();
+    return;
+  }
+  switch (loss_timer_is_) {
+    case LossTimer::kRetransmit:
+      on_retransmission_timeout();
+      break;
+    case LossTimer::kTailProbe:
+      tail_probe_due_ = true;
+      touch();
+      break;
+    case LossTimer::kReorder:
+      on_reorder_deadline();
+      break;
+    case LossTimer::kWindowProbe:
+      on_window_probe();
+      break;
+  }
+}
+
+// RFC 6298, 5.4 to 5.7, marking losses as in RFC 8985, 6.3.
+void Connection::on_retransmission_timeout() {
+  if (board_.empty()) return;
+  if (context_.now < rto_base_ + rto()) {
+    arm_loss_timer();
+    return;
+  }
+  ++context_.counters.rto;
+  if (board_.first()->state == Scoreboard::State::kSacked) {
+    ++context_.counters.sack_reneged;
+    board_.forget_sacks();
+  }
+  // RFC 5681, 3.1: the same segment timing out again does not lower ssthresh again.
+  if (backoff_ == 0) congestion_.on_timeout(context_.now, board_.pipe());
+  recovery_ = Recovery::kTimeout;
+  recovery_end_ = snd_nxt_;
+  duplicate_acks_ = 0;
+  begin_episode();
+  if (board_.first()->state == Scoreboard::State::kInFlight) board_.mark_lost(*board_.first());
+  const Duration old = sack_ ? rtt_.smoothed() : Duration::zero();
+  board_.walk_in_flight([&](Scoreboard::Segment& s) {
+    if (context_.now - s.sent < old) return false;
+    board_.mark_lost(s);
+    return true;
+  });
+  force_resend_ = true;
+  reorder_deadline_ = kNever;
+  backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
+  rto_base_ = context_.now;
+  arm_loss_timer();
+  touch();
+}
+
+void Connection::on_reorder_deadline() {
+  Delivery d;
+  detect_loss(d);
+  if (recovery_ == Recovery::kFast && d.found_lost)
+    prr_.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
+  arm_loss_timer();
+}
+
+void Connection::on_window_probe() {
+  if (unacknowledged_since_ == kNever) unacknowledged_since_ = context_.now;
+  rto_base_ = context_.now;
+  backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
+  if (snd_una_ + snd_wnd_ > snd_nxt_) {
+    force_small_ = true;  // RFC 9293, 3.8.6.2.1: the override timeout
+  } else {
+    ++context_.counters.window_probes;
+    probe_due_ = true;
+  }
+  arm_loss_timer();
+  touch();
+}
+
+void Connection::on_ack_timer() {
+  if (ack_later_) ack_now();
+}
+
+void Connection::arm_life_timer() {
+  const Config& c = context_.config;
+  Time deadline = kNever;
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    deadline = opened_ + c.connect_timeout;
+  } else if (state_ == State::kFinWait2) {
+    deadline = last_heard_ + c.fin_wait_2;
+  } else if (c.keepalive_idle > Duration::zero()) {
+    deadline = last_heard_ + c.keepalive_idle + keepalives_ * c.keepalive_interval;
+  }
+  if (deadline == kNever) {
+    life_timer_.disarm();
+  } else {
+    context_.wheel.arm(life_timer_, deadline);
+  }
+}
+
+// Armed for the earliest moment it could matter and moved on from there, not with every segment.
+void Connection::on_life_timer() {
+  const Config& c = context_.config;
+  const Duration silence = context_.now - last_heard_;
+  if (state_ == State::kSynSent || state_ == State::kSynReceived) {
+    end(CloseReason::kTimeout);
+    return;
+  }
+  if (state_ == State::kFinWait2) {
+    if (silence >= c.fin_wait_2) {
+      end(CloseReason::kTimeout);
+      return;
+    }
+  } else if (silence >= c.keepalive_idle + keepalives_ * c.keepalive_interval) {
+    if (keepalives_ >= c.keepalive_probes) {
+      end(CloseReason::kTimeout);
+      return;
+    }
+    // With data in flight retransmissions ask the same question.
+    if (board_.empty()) {
+      ++keepalives_;
+      ++context_.counters.keepalive_probes;
+      probe_due_ = true;
+      touch();
+    } else {
+      last_heard_ = context_.now;
+    }
+  }
+  arm_life_timer();
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,95 @@
+#include "tcp/cubic.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sluice::tcp {
+
+namespace {
+constexpr double kC = 0.4;     // RFC 9438, 5: segments / s^3
+constexpr double kBeta = 0.7;  // multiplicative decrease
+constexpr double kReno = 3 * (1 - kBeta) / (1 + kBeta);  // alpha_cubic: as fair as Reno at beta 0.7
+constexpr uint32_t kMinSegments = 2;                     // RFC 9438, 4.6: ssthresh at least this
+
+double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+}  // namespace
+
+void Cubic::start(uint32_t mss, uint32_t initial_window) {
+  *this = Cubic();
+  mss_ = mss;
+  cwnd_ = initial_window;
+}
+
+void Cubic::on_ack(const AckSample& ack) {
+  // RFC 9438, 5.8 and RFC 7661: a window that was not used must not grow.
+  if (cwnd_ > ack.in_flight + (slow_start() ? ack.in_flight : 2 * mss_)) return;
+  if (slow_start()) {
+    cwnd_ += std::min(ack.delivered, ssthresh_ - cwnd_);
+    return;
+  }
+  avoid(ack);
+}
+
+void Cubic::avoid(const AckSample& ack) {
+  const double cwnd = cwnd_;
+  if (epoch_ == kNever) {
+    epoch_ = ack.now;
+    w_est_ = cwnd;
+    origin_ = std::max<double>(w_max_, cwnd);
+    k_ = std::cbrt((origin_ - cwnd) / mss_ / kC);
+  }
+  const double t = seconds(ack.now - epoch_ + ack.smoothed_rtt) - k_;
+  double target = origin_ + kC * t * t * t * mss_;
+  target = std::clamp(target, cwnd, 1.5 * cwnd);  // RFC 9438, 4.2
+
+  const double alpha = w_est_ < origin_ ? kReno : 1.0;  // 4.3: 1 once w_est passed cwnd_prior
+  w_est_ += alpha * ack.delivered * mss_ / cwnd;
+  const double goal = std::max(target, w_est_);
+  // (target - cwnd) / cwnd of each acknowledged byte; whole segments only, the rest is carried.
+  const double grow = (goal - cwnd) / cwnd * ack.delivered;
+  fraction_ += std::max(grow, 0.0);
+  if (fraction_ >= mss_) {
+    const uint32_t whole = static_cast<uint32_t>(fraction_) / mss_ * mss_;
+    cwnd_ += whole;
+    fraction_ -= whole;
+  }
+}
+
+void Cubic::remember() { saved_ = {cwnd_, ssthresh_, w_max_}; }
+
+void Cubic::reduce() {
+  // Fast convergence (4.7): a flow that lost ground gives more way.
+  w_max_ = cwnd_ < w_max_ ? static_cast<uint32_t>(cwnd_ * (1 + kBeta) / 2) : cwnd_;
+  ssthresh_ = std::max(static_cast<uint32_t>(cwnd_ * kBeta), kMinSegments * mss_);
+  epoch_ = kNever;
+  fraction_ = 0;
+}
+
+void Cubic::on_congestion(Time, uint32_t) {
+  remember();
+  reduce();
+  cwnd_ = std::min(cwnd_, ssthresh_);
+}
+
+void Cubic::on_timeout(Time, uint32_t) {
+  remember();
+  reduce();
+  cwnd_ = mss_;
+}
+
+void Cubic::undo() {
+  cwnd_ = std::max(cwnd_, saved_.cwnd);
+  ssthresh_ = saved_.ssthresh;
+  w_max_ = saved_.w_max;
+  epoch_ = kNever;
+}
+
+void Cubic::on_idle(Time, uint32_t restart_window) {
+  // The threshold remembers what the path took (RFC 7661 keeps three quarters).
+  if (cwnd_ <= restart_window) return;
+  ssthresh_ = std::max(ssthresh_, cwnd_ / 4 * 3);
+  cwnd_ = restart_window;
+  epoch_ = kNever;
+}
+
+}  // namespace sluice::tcp

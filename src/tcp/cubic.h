@@ -1,0 +1,46 @@
+#pragma once
+// CUBIC congestion control (RFC 9438), slow start included.
+
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "tcp/congestion.h"
+
+namespace sluice::tcp {
+
+class Cubic {
+ public:
+  void start(uint32_t mss, uint32_t initial_window);
+  void set_mss(uint32_t mss) { mss_ = mss; }
+  void on_ack(const AckSample& ack);
+  void on_congestion(Time now, uint32_t in_flight);
+  void on_timeout(Time now, uint32_t in_flight);
+  void undo();
+  void on_idle(Time now, uint32_t restart_window);
+
+  uint32_t window() const { return cwnd_; }
+  uint32_t threshold() const { return ssthresh_; }
+  bool slow_start() const { return cwnd_ < ssthresh_; }
+
+ private:
+  void remember();
+  void reduce();
+  void avoid(const AckSample& ack);
+
+  uint32_t mss_ = 0;
+  uint32_t cwnd_ = 0;
+  uint32_t ssthresh_ = UINT32_MAX;
+  uint32_t w_max_ = 0;         // bytes: window when the last episode began, after fast convergence
+  double fraction_ = 0;        // bytes of growth earned, less than a segment
+  double w_est_ = 0;           // bytes: what Reno would have (RFC 9438, 4.3)
+  double k_ = 0;               // seconds until the cubic reaches w_max_
+  double origin_ = 0;          // bytes: plateau of the current epoch
+  Time epoch_ = kNever;        // start of congestion avoidance; kNever: starts with the next ACK
+  struct {
+    uint32_t cwnd, ssthresh, w_max;
+  } saved_{};                  // for undo()
+};
+
+static_assert(CongestionController<Cubic>);
+
+}  // namespace sluice::tcp

@@ -1,0 +1,67 @@
+#include "tcp/flow_table.h"
+
+#include <bit>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace sluice::tcp {
+
+void FlowTable::Free::operator()(Slot* p) const { std::free(p); }
+
+// Twice the slots: probes stay short. calloc hands out untouched zero pages, so a large capacity
+// costs memory only as far as it is used.
+FlowTable::FlowTable(size_t capacity, const SipKey& key)
+    : capacity_(capacity), mask_(std::bit_ceil(capacity * 2) - 1), key_(key) {
+  slots_.reset(static_cast<Slot*>(std::calloc(mask_ + 1, sizeof(Slot))));
+  if (slots_ == nullptr) throw std::bad_alloc();
+}
+
+uint32_t FlowTable::hash(const Endpoint& local, const Endpoint& remote) const {
+  uint8_t bytes[36];
+  std::memcpy(bytes, remote.address.bytes.data(), 16);
+  std::memcpy(bytes + 16, local.address.bytes.data(), 16);
+  std::memcpy(bytes + 32, &remote.port, 2);
+  std::memcpy(bytes + 34, &local.port, 2);
+  return static_cast<uint32_t>(siphash(key_, bytes));
+}
+
+Flow* FlowTable::find(const Endpoint& local, const Endpoint& remote) const {
+  const uint32_t h = hash(local, remote);
+  for (size_t i = h & mask_;; i = (i + 1) & mask_) {
+    const Slot& s = slots_[i];
+    if (s.flow == nullptr) return nullptr;
+    if (s.hash == h && s.flow->remote() == remote && s.flow->local() == local) return s.flow;
+  }
+}
+
+void FlowTable::insert(Flow& flow) {
+  assert(!full());
+  flow.hash_ = hash(flow.local(), flow.remote());
+  size_t i = flow.hash_ & mask_;
+  while (slots_[i].flow != nullptr) i = (i + 1) & mask_;
+  slots_[i] = {&flow, flow.hash_};
+  ++size_;
+}
+
+void FlowTable::erase(Flow& flow) {
+  size_t i = flow.hash_ & mask_;
+  while (slots_[i].flow != &flow) {
+    assert(slots_[i].flow != nullptr);
+    i = (i + 1) & mask_;
+  }
+  // Moves back what the hole would hide, so that no tombstones pile up.
+  size_t hole = i;
+  for (size_t j = (i + 1) & mask_; slots_[j].flow != nullptr; j = (j + 1) & mask_) {
+    const size_t home = slots_[j].hash & mask_;
+    if (((j - home) & mask_) >= ((j - hole) & mask_)) {
+      slots_[hole] = slots_[j];
+      hole = j;
+    }
+  }
+  slots_[hole] = {};
+  --size_;
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,68 @@
+#pragma once
+// RACK: a segment is lost when one sent later has been delivered, and reordering had its time
+// (RFC 8985, 6).
+
+#include <algorithm>
+
+#include "base/chrono.h"
+#include "tcp/scoreboard.h"
+#include "tcp/sequence.h"
+
+namespace sluice::tcp {
+
+class Rack {
+ public:
+  // A segment was delivered. ambiguous: it was sent more than once and the ACK may be for the first
+  // transmission.
+  void delivered(const Scoreboard::Segment& s, Time now, bool ambiguous) {
+    if (s.end < highest_ && !s.retransmitted) reordering_ = true;
+    highest_ = std::max(highest_, s.end);
+    if (ambiguous) return;
+    if (s.sent > sent_ || (s.sent == sent_ && s.end > end_)) {
+      sent_ = s.sent;
+      end_ = s.end;
+      rtt_ = now - s.sent;
+    }
+  }
+
+  // The peer reported a duplicate: the window was too small (RFC 8985, 6.2, step 4). Once a round.
+  void duplicate_reported(Seq snd_una, Seq snd_nxt) {
+    if (snd_una < round_end_) return;
+    round_end_ = snd_nxt;
+    multiplier_ = std::min<unsigned>(multiplier_ + 1, kMaxMultiplier);
+    persist_ = kPersist;
+  }
+  // A recovery ended: after kPersist of them without duplicates the window is small again.
+  void recovery_ended() {
+    if (persist_ > 0 && --persist_ == 0) multiplier_ = 1;
+  }
+
+  // How long a segment may be overtaken before it counts as lost.
+  Duration window(bool recovering, bool three_sacked, Duration min_rtt, Duration smoothed) const {
+    if (!reordering_ && (recovering || three_sacked)) return Duration::zero();
+    return std::min(min_rtt / 4 * multiplier_, smoothed);
+  }
+
+  // The newest transmission known to have arrived is newer than s.
+  bool overtook(const Scoreboard::Segment& s) const {
+    return sent_ > s.sent || (sent_ == s.sent && end_ > s.end);
+  }
+  Time newest() const { return sent_; }
+  Duration rtt() const { return rtt_; }
+  bool reordering_seen() const { return reordering_; }
+
+ private:
+  static constexpr unsigned kMaxMultiplier = 16;  // quarters of min RTT; smoothed RTT caps it anyway
+  static constexpr unsigned kPersist = 16;        // recoveries, RFC 8985, 6.2
+
+  Time sent_{};
+  Seq end_ = 0;
+  Seq highest_ = 0;
+  Seq round_end_ = 0;
+  Duration rtt_{};
+  uint8_t multiplier_ = 1;
+  uint8_t persist_ = 0;
+  bool reordering_ = false;
+};
+
+}  // namespace sluice::tcp

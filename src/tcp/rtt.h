@@ -1,0 +1,55 @@
+#pragma once
+// Round-trip time and retransmission timeout (RFC 6298).
+
+#include <algorithm>
+
+#include "base/chrono.h"
+
+namespace sluice::tcp {
+
+class RttEstimator {
+ public:
+  bool measured() const { return srtt_ != Duration::zero(); }
+  Duration smoothed() const { return srtt_; }
+  Duration variance() const { return rttvar_; }
+  // Smallest of the last kMinWindow to twice that; the path's propagation delay.
+  Duration minimum() const { return std::min(min_, previous_min_); }
+
+  void sample(Duration rtt, Time now) {
+    rtt = std::max(rtt, kGranularity);
+    if (!measured()) {
+      srtt_ = rtt;
+      rttvar_ = rtt / 2;
+    } else {
+      const Duration error = rtt > srtt_ ? rtt - srtt_ : srtt_ - rtt;
+      rttvar_ += (error - rttvar_) / 4;
+      srtt_ += (rtt - srtt_) / 8;
+    }
+    if (now >= window_end_) {
+      previous_min_ = window_end_ == Time{} ? kNone : min_;
+      min_ = rtt;
+      window_end_ = now + kMinWindow;
+    }
+    min_ = std::min(min_, rtt);
+  }
+
+  // Without backoff. min_rto is a floor for the whole, as every deployed stack has it: the variance
+  // of a quiet path is near zero, and the peer's delayed ACK is not in it.
+  Duration rto(Duration initial, Duration min_rto, Duration max_rto) const {
+    if (!measured()) return initial;
+    return std::clamp(srtt_ + std::max(kGranularity, 4 * rttvar_), min_rto, max_rto);
+  }
+
+ private:
+  static constexpr Duration kGranularity = 1us;
+  static constexpr Duration kMinWindow = 300s;  // a path that has changed is believed after this
+  static constexpr Duration kNone = Duration::max();
+
+  Duration srtt_{};
+  Duration rttvar_{};
+  Duration min_ = kNone;
+  Duration previous_min_ = kNone;
+  Time window_end_{};
+};
+
+}  // namespace sluice::tcp

@@ -1,0 +1,100 @@
+#include "tcp/scoreboard.h"
+
+#include <cassert>
+
+namespace sluice::tcp {
+
+void Scoreboard::sent(Seq begin, Seq end, Time now) {
+  Segment* s = pool_.create();
+  s->begin = begin;
+  s->end = end;
+  s->sent = now;
+  segments_.push_back(*s);
+  in_flight_.push_back(*s);
+  total_ += static_cast<uint32_t>(end - begin);
+}
+
+void Scoreboard::mark_lost(Segment& s) {
+  static_cast<ListHook<ByTime>&>(s).unlink();
+  s.state = State::kLost;
+  lost_ += static_cast<uint32_t>(s.end - s.begin);
+  lost_list_.push_back(s);
+}
+
+void Scoreboard::resent(Segment& s, Seq sent_end, Time now) {
+  if (sent_end < s.end) {
+    assert(s.state == State::kLost);
+    Segment* rest = pool_.create();
+    rest->begin = sent_end;
+    rest->end = s.end;
+    rest->sent = s.sent;
+    rest->state = State::kLost;
+    rest->retransmitted = s.retransmitted;
+    s.end = sent_end;
+    if (Segment* next = segments_.next(s)) {
+      segments_.insert_before(*next, *rest);
+    } else {
+      segments_.push_back(*rest);
+    }
+    lost_list_.push_front(*rest);
+  }
+  static_cast<ListHook<ByTime>&>(s).unlink();
+  if (s.state == State::kLost) lost_ -= static_cast<uint32_t>(s.end - s.begin);
+  s.state = State::kInFlight;
+  s.retransmitted = true;
+  s.sent = now;
+  in_flight_.push_back(s);
+}
+
+void Scoreboard::drop(Segment& s) {
+  const auto n = static_cast<uint32_t>(s.end - s.begin);
+  total_ -= n;
+  if (s.state == State::kSacked) sacked_ -= n;
+  if (s.state == State::kLost) lost_ -= n;
+  if (hint_ == &s) hint_ = segments_.next(s);
+  pool_.destroy(&s);
+}
+
+// The first segment that begins at or behind `begin`.
+Scoreboard::Segment* Scoreboard::find(Seq begin) {
+  Segment* s = hint_ != nullptr ? hint_ : last();
+  while (s != nullptr && s->begin < begin) s = segments_.next(*s);
+  if (s == nullptr) {
+    s = last();
+    if (s == nullptr || s->begin < begin) return nullptr;
+  }
+  for (Segment* p = segments_.previous(*s); p != nullptr && p->begin >= begin;
+       p = segments_.previous(*s))
+    s = p;
+  return s;
+}
+
+// Runs of SACKed segments become one record, so that walks are as long as there are holes.
+void Scoreboard::merge_sacked(Segment& s) {
+  if (Segment* p = segments_.previous(s); p != nullptr && p->state == State::kSacked) {
+    s.begin = p->begin;
+    if (hint_ == p) hint_ = &s;
+    pool_.destroy(p);
+  }
+  if (Segment* n = segments_.next(s); n != nullptr && n->state == State::kSacked) {
+    s.end = n->end;
+    if (hint_ == n) hint_ = &s;
+    pool_.destroy(n);
+  }
+}
+
+void Scoreboard::forget_sacks() {
+  for (Segment& s : segments_) {
+    if (s.state != State::kSacked) continue;
+    s.state = State::kInFlight;
+    sacked_ -= static_cast<uint32_t>(s.end - s.begin);
+    mark_lost(s);
+  }
+  highest_sacked_ = 0;
+}
+
+void Scoreboard::clear() {
+  while (!segments_.empty()) drop(segments_.front());
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,142 @@
+#pragma once
+// What was sent and is not yet cumulatively acknowledged: per segment, when it left, whether it was
+// SACKed (RFC 2018), counts as lost, was sent again. Gives pipe (RFC 6675) in constant time and the
+// transmit-time order that RACK walks (RFC 8985).
+
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "tcp/sequence.h"
+
+namespace sluice::tcp {
+
+class Scoreboard {
+  struct BySeq;
+  struct ByTime;
+
+ public:
+  enum class State : uint8_t {
+    kInFlight,  // sent, nothing heard
+    kLost,      // believed lost, waits to be sent again
+    kSacked,    // arrived out of order
+  };
+  // One segment as it was cut when first sent; SACKed neighbours merge.
+  struct Segment : ListHook<BySeq>, ListHook<ByTime> {
+    Seq begin = 0;
+    Seq end = 0;
+    Time sent{};  // last transmission
+    State state = State::kInFlight;
+    bool retransmitted = false;
+  };
+  using Pool = Slab<Segment>;
+
+  // pool: without a limit; what is queued to be sent bounds it.
+  explicit Scoreboard(Pool& pool) : pool_(pool) {}
+  ~Scoreboard() { clear(); }
+  Scoreboard(const Scoreboard&) = delete;
+
+  bool empty() const { return segments_.empty(); }
+  uint32_t sacked() const { return sacked_; }       // bytes
+  uint32_t lost() const { return lost_; }           // bytes that wait to be sent again
+  Seq highest_sacked() const { return highest_sacked_; }  // end of it; zero when none
+  // Bytes believed to be in the network.
+  uint32_t pipe() const { return total_ - sacked_ - lost_; }
+
+  // New data, right behind the last.
+  void sent(Seq begin, Seq end, Time now);
+
+  // Forgets everything below una. delivered(const Segment&) hears of each that was not SACKed
+  // before; a segment acknowledged in part is cut and not reported. Returns its bytes.
+  template <class Fn>
+  uint32_t acknowledge(Seq una, Fn&& delivered);
+
+  // Marks segments that lie within [begin, end) whole. A block that covers a part of a segment
+  // changes nothing for it: the cumulative ACK will tell.
+  template <class Fn>
+  uint32_t sack(Seq begin, Seq end, Fn&& delivered);
+
+  // The segments in flight, least recently sent first, until fn says false. fn may call mark_lost
+  // on the segment it is given.
+  template <class Fn>
+  void walk_in_flight(Fn&& fn) {
+    for (Segment& s : in_flight_)
+      if (!fn(s)) return;
+  }
+  void mark_lost(Segment& s);
+
+  // The next segment to send again; nullptr when none is lost.
+  Segment* next_lost() { return lost_list_.empty() ? nullptr : &lost_list_.front(); }
+  // It was sent again. When only `sent_end` of it fit (the MSS has shrunk), it is cut there.
+  void resent(Segment& s, Seq sent_end, Time now);
+
+  Segment* first() { return segments_.empty() ? nullptr : &segments_.front(); }
+  Segment* last() { return segments_.empty() ? nullptr : &segments_.back(); }
+
+  // The peer has thrown SACKed data away (RFC 2018, 8), or a timeout makes us doubt it.
+  void forget_sacks();
+  void clear();
+
+ private:
+  void drop(Segment& s);
+  Segment* find(Seq begin);
+  void merge_sacked(Segment& s);
+
+  Pool& pool_;
+  List<Segment, BySeq> segments_;
+  List<Segment, ByTime> in_flight_;
+  List<Segment, ByTime> lost_list_;
+  Segment* hint_ = nullptr;  // where the last SACK was found: the next one is near
+  uint32_t total_ = 0;
+  uint32_t sacked_ = 0;
+  uint32_t lost_ = 0;
+  Seq highest_sacked_ = 0;
+};
+
+template <class Fn>
+uint32_t Scoreboard::acknowledge(Seq una, Fn&& delivered) {
+  uint32_t bytes = 0;
+  while (!segments_.empty()) {
+    Segment& s = segments_.front();
+    if (s.begin >= una) break;
+    const Seq upto = s.end < una ? s.end : una;
+    const auto n = static_cast<uint32_t>(upto - s.begin);
+    if (s.state != State::kSacked) bytes += n;
+    if (upto < s.end) {
+      total_ -= n;
+      if (s.state == State::kSacked) sacked_ -= n;
+      if (s.state == State::kLost) lost_ -= n;
+      s.begin = una;
+      break;
+    }
+    if (s.state != State::kSacked) delivered(static_cast<const Segment&>(s));
+    drop(s);
+  }
+  if (highest_sacked_ <= una) highest_sacked_ = 0;
+  return bytes;
+}
+
+template <class Fn>
+uint32_t Scoreboard::sack(Seq begin, Seq end, Fn&& delivered) {
+  uint32_t bytes = 0;
+  Segment* s = find(begin);
+  while (s != nullptr && s->end <= end) {
+    if (s->state != State::kSacked) {
+      const auto n = static_cast<uint32_t>(s->end - s->begin);
+      delivered(static_cast<const Segment&>(*s));
+      if (s->state == State::kLost) lost_ -= n;
+      static_cast<ListHook<ByTime>&>(*s).unlink();
+      s->state = State::kSacked;
+      sacked_ += n;
+      bytes += n;
+      if (s->end > highest_sacked_) highest_sacked_ = s->end;
+      merge_sacked(*s);
+    }
+    hint_ = s;
+    s = segments_.next(*s);
+  }
+  return bytes;
+}
+
+}  // namespace sluice::tcp

@@ -1,0 +1,334 @@
+#include "tcp/stack.h"
+
+#include <algorithm>
+
+#include "tcp/isn.h"
+
+namespace sluice::tcp {
+
+namespace {
+// Sends that found no buffer are tried again after this: a few turns of the worker, long enough
+// for a port to have sent what it holds.
+constexpr Duration kRetryAfter = 1ms;
+constexpr uint64_t kPortPurpose = 3;
+}  // namespace
+
+Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
+             Counters& counters, const SipKey& secret)
+    : context_(config, output, wheel, memory, counters, secret),
+      connections_(config.max_connections),
+      half_open_(config.max_half_open),
+      retry_timer_(
+          [](void* s, Time) {
+            auto& context = static_cast<Stack*>(s)->context_;
+            context.touched.splice_back(context.starved);
+          },
+          this) {}
+
+Stack::~Stack() {
+  context_.touched.clear();
+  context_.starved.clear();
+  std::vector<HalfOpen*> halves;
+  context_.table.for_each([&](Flow& f) {
+    if (f.kind() == Flow::Kind::kHalfOpen) halves.push_back(&static_cast<HalfOpen&>(f));
+  });
+  for (HalfOpen* h : halves) forget(*h);
+  for (Connection* c : snapshot()) c->end(CloseReason::kAborted);
+  while (Connection* c = context_.ended.pop_front()) connections_.destroy(c);
+}
+
+std::vector<Connection*> Stack::snapshot() {
+  std::vector<Connection*> all;
+  context_.table.for_each([&](Flow& f) {
+    if (f.kind() == Flow::Kind::kConnection) all.push_back(&static_cast<Connection&>(f));
+  });
+  return all;
+}
+
+bool Stack::listen(const Endpoint& local, Acceptor* acceptor) {
+  for (const Listener& l : listeners_)
+    if (l.local == local) return false;
+  listeners_.push_back({local, acceptor});
+  return true;
+}
+
+void Stack::unlisten(const Endpoint& local) {
+  std::erase_if(listeners_, [&](const Listener& l) { return l.local == local; });
+}
+
+Acceptor* Stack::acceptor_of(const Endpoint& local) const {
+  Acceptor* any = nullptr;
+  for (const Listener& l : listeners_) {
+    if (l.local == local) return l.acceptor;
+    if (l.local.port == local.port && l.local.address.unspecified()) any = l.acceptor;
+  }
+  return any;
+}
+
+Connection* Stack::connect(const Endpoint& local, const Endpoint& remote, User* user, Time now) {
+  context_.now = now;
+  Endpoint from = local;
+  if (from.address.unspecified()) {
+    const Address* source = context_.output.source_for(remote.address);
+    if (source == nullptr) return nullptr;
+    from.address = *source;
+  }
+  if (from.port == 0) from.port = choose_port(from.address, remote);
+  if (from.port == 0) {
+    ++context_.counters.port_exhausted;
+    return nullptr;
+  }
+  if (context_.table.find(from, remote) != nullptr) return nullptr;
+  Connection* c = connections_.create(context_, from, remote, user);
+  if (c == nullptr) return nullptr;
+  context_.table.insert(*c);
+  ++context_.counters.connect_started;
+  return c;
+}
+
+// RFC 6056, 3.3.3: an offset that only we know for each remote, and a counter over all.
+uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
+  const Config& c = context_.config;
+  const uint32_t range = c.last_ephemeral_port - c.first_ephemeral_port + 1u;
+  const auto offset = static_cast<uint32_t>(
+      tuple_hash(context_.secret, Endpoint{local, 0}, remote, kPortPurpose));
+  for (uint32_t i = 0; i < range; ++i) {
+    const auto port =
+        static_cast<uint16_t>(c.first_ephemeral_port + (offset + port_counter_++) % range);
+    const Endpoint from{local, port};
+    if (chooser_ != nullptr && !chooser_->acceptable(from, remote)) continue;
+    if (context_.table.find(from, remote) == nullptr) return port;
+  }
+  return 0;
+}
+
+void Stack::input(const Address& source, const Address& destination, uint8_t tos,
+                  buf::Slice segment, Time now) {
+  context_.now = now;
+  ++context_.counters.segments_in;
+  const auto parsed = parse(segment.view());
+  if (!parsed) {
+    ++context_.counters.malformed;
+    return;
+  }
+  const Header& h = parsed->header;
+  segment.drop_front(parsed->size);
+  const Endpoint local{destination, h.destination_port};
+  const Endpoint remote{source, h.source_port};
+  Flow* flow = context_.table.find(local, remote);
+  if (flow != nullptr) {
+    switch (flow->kind()) {
+      case Flow::Kind::kConnection:
+        static_cast<Connection*>(flow)->input(h, tos, std::move(segment));
+        return;
+      case Flow::Kind::kHalfOpen:
+        input_half_open(static_cast<HalfOpen&>(*flow), h, tos, std::move(segment));
+        return;
+      case Flow::Kind::kTimeWait:
+        if (input_time_wait(static_cast<TimeWait&>(*flow), h, segment.size())) return;
+        break;
+    }
+  }
+  input_listen(local, remote, h, segment.size());
+}
+
+// RFC 9293, 3.10.7.1 and 3.10.7.2.
+void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const Header& h,
+                         uint32_t size) {
+  if (h.has(kRst)) return;
+  if (acceptor_of(local) == nullptr || h.has(kAck) || !h.has(kSyn) || h.has(kFin)) {
+    ++context_.counters.no_connection;
+    context_.send_reset(local, remote, h, size);
+    return;
+  }
+  HalfOpen* half = connections_.live() < connections_.max()
+                       ? half_open_.create(local, remote,
+                                           [](void* p, Time now) {
+                                             auto& half = *static_cast<HalfOpen*>(p);
+                                             auto& stack = *static_cast<Stack*>(half.stack);
+                                             stack.context_.now = now;
+                                             stack.on_half_open_timer(half);
+                                           })
+                       : nullptr;
+  if (half == nullptr) {
+    ++context_.counters.half_open_overflow;
+    return;
+  }
+  const Options& o = h.options;
+  Handshake& s = half->handshake;
+  s.iss = initial_sequence(context_.secret, local, remote, context_.now);
+  s.irs = h.seq;
+  s.peer_mss = o.mss != 0 ? o.mss : kDefaultMss;
+  if (o.scale) s.peer_scale = std::min(*o.scale, kMaxWindowScale);
+  s.sack = o.sack_permitted;
+  s.timestamps = o.timestamps;
+  s.ts_recent = o.ts_value;
+  s.ts_offset = timestamp_offset(context_.secret, local, remote);
+  s.offered_window = static_cast<uint16_t>(std::min(context_.config.receive_buffer, 0xffffu));
+  half->stack = this;
+  half->sent = context_.now;
+  context_.table.insert(*half);
+  context_.wheel.arm(half->timer, context_.now + context_.config.initial_rto);
+  send_syn_ack(local, remote, s);
+}
+
+void Stack::send_syn_ack(const Endpoint& local, const Endpoint& remote, const Handshake& s) {
+  Header h;
+  h.source_port = local.port;
+  h.destination_port = remote.port;
+  h.seq = s.iss;
+  h.ack = s.irs + 1;
+  h.flags = kSyn | kAck;
+  h.window = s.offered_window;
+  const uint32_t path = context_.output.max_segment(remote.address);
+  h.options.mss =
+      static_cast<uint16_t>(std::max<uint32_t>(path, kMinHeader + kDefaultMss) - kMinHeader);
+  if (s.peer_scale) h.options.scale = context_.config.window_scale();
+  h.options.sack_permitted = s.sack;
+  if (s.timestamps) {
+    h.options.timestamps = true;
+    h.options.ts_value = timestamp_clock(context_.now) + s.ts_offset;
+    h.options.ts_echo = s.ts_recent;
+  }
+  context_.send(local, remote, h);
+}
+
+// RFC 9293, 3.10.7.4, in SYN-RECEIVED.
+void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data) {
+  const Handshake& s = half.handshake;
+  const uint32_t offset = h.seq - (s.irs + 1);  // from the left edge of our window
+  if (h.has(kRst)) {
+    if (offset == 0) {
+      forget(half);
+    } else if (offset <= s.offered_window) {
+      send_half_open_ack(half);
+    }
+    return;
+  }
+  if (h.has(kSyn)) {
+    if (h.seq == s.irs && !h.has(kAck)) {
+      send_syn_ack(half.local(), half.remote(), s);
+    } else {
+      send_half_open_ack(half);
+    }
+    return;
+  }
+  if (!h.has(kAck)) return;
+  if (offset > s.offered_window ||
+      (s.timestamps && h.options.timestamps && before(h.options.ts_value, s.ts_recent))) {
+    send_half_open_ack(half);
+    return;
+  }
+  Acceptor* acceptor = acceptor_of(half.local());
+  if (h.ack != s.iss + 1 || acceptor == nullptr) {
+    context_.send_reset(half.local(), half.remote(), h, data.size());
+    if (acceptor == nullptr) forget(half);
+    return;
+  }
+  Handshake agreed = s;
+  if (half.retransmits == 0) agreed.rtt = context_.now - half.sent;
+  const Endpoint local = half.local();
+  const Endpoint remote = half.remote();
+  forget(half);
+  if (Connection* c = establish(local, remote, agreed, *acceptor)) {
+    c->input(h, tos, std::move(data));
+  } else {
+    context_.send_reset(local, remote, h, data.size());
+  }
+}
+
+Connection* Stack::establish(const Endpoint& local, const Endpoint& remote,
+                             const Handshake& handshake, Acceptor& acceptor) {
+  Connection* c = connections_.create(context_, local, remote, handshake);
+  if (c == nullptr) {
+    ++context_.counters.refused;
+    return nullptr;
+  }
+  context_.table.insert(*c);
+  User* user = acceptor.on_accept(*c);
+  if (user == nullptr) {
+    ++context_.counters.refused;
+    c->abort();
+    return c;
+  }
+  c->set_user(user);
+  ++context_.counters.accepted;
+  return c;
+}
+
+void Stack::send_half_open_ack(HalfOpen& half) {
+  if (!context_.may_challenge()) return;
+  Header h;
+  h.source_port = half.local().port;
+  h.destination_port = half.remote().port;
+  h.seq = half.handshake.iss + 1;
+  h.ack = half.handshake.irs + 1;
+  h.flags = kAck;
+  h.window = half.handshake.offered_window;
+  context_.send(half.local(), half.remote(), h);
+}
+
+void Stack::on_half_open_timer(HalfOpen& half) {
+  if (half.retransmits >= context_.config.syn_ack_retries) {
+    ++context_.counters.half_open_expired;
+    forget(half);
+    return;
+  }
+  ++half.retransmits;
+  ++context_.counters.retransmits;
+  send_syn_ack(half.local(), half.remote(), half.handshake);
+  context_.wheel.arm(half.timer,
+                     context_.now + context_.config.initial_rto * (1 << half.retransmits));
+}
+
+void Stack::forget(HalfOpen& half) {
+  context_.table.erase(half);
+  half_open_.destroy(&half);
+}
+
+// RFC 9293, 3.10.7.4, in TIME-WAIT; resets are ignored (RFC 1337).
+bool Stack::input_time_wait(TimeWait& t, const Header& h, uint32_t size) {
+  if (h.has(kRst)) return true;
+  if (t.reusable_by(h) && acceptor_of(t.local()) != nullptr) {
+    ++context_.counters.time_wait_reused;
+    context_.time_waits.remove(t);
+    return false;
+  }
+  const uint32_t length = size + (h.has(kFin) ? 1 : 0);
+  if (length == 0 && !h.has(kSyn) && h.seq == t.rcv_nxt) return true;
+  const bool last_fin = h.has(kFin) && h.seq + length == t.rcv_nxt;
+  if (last_fin) {
+    context_.time_waits.restart(t, context_.now + context_.config.time_wait);
+  } else if (!context_.may_challenge()) {
+    return true;
+  }
+  Header ack;
+  ack.source_port = t.local().port;
+  ack.destination_port = t.remote().port;
+  ack.seq = t.snd_nxt;
+  ack.ack = t.rcv_nxt;
+  ack.flags = kAck;
+  if (t.timestamps) {
+    ack.options.timestamps = true;
+    ack.options.ts_value = timestamp_clock(context_.now) + t.ts_offset;
+    ack.options.ts_echo = t.ts_recent;
+  }
+  context_.send(t.local(), t.remote(), ack);
+  return true;
+}
+
+void Stack::flush(Time now) {
+  context_.now = now;
+  context_.time_waits.expire(now);
+  List<Connection, Waiting> batch;
+  batch.splice_back(context_.touched);
+  while (Connection* c = batch.pop_front()) c->flush();
+  while (Connection* c = context_.ended.pop_front()) {
+    if (User* user = c->user()) user->on_closed(*c, c->reason_);
+    connections_.destroy(c);
+  }
+  if (!context_.starved.empty() && !retry_timer_.armed())
+    context_.wheel.arm(retry_timer_, now + kRetryAfter);
+}
+
+}  // namespace sluice::tcp
