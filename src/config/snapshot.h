@@ -26,6 +26,8 @@ struct Pod {
   std::string id;  // may be empty
   uint32_t weight = 1;
   uint32_t slot = 0;
+
+  bool operator==(const Pod&) const = default;
 };
 
 struct Service {
@@ -37,6 +39,8 @@ struct Service {
   Duration queue_timeout{};
   uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
   uint32_t slot = 0;
+
+  bool operator==(const Service&) const = default;
 };
 
 struct Listener {
@@ -45,6 +49,8 @@ struct Listener {
   Protocol protocol = Protocol::kH2c;
   uint32_t service = 0;  // index into Snapshot::services
   uint32_t slot = 0;
+
+  bool operator==(const Listener&) const = default;
 };
 
 struct Snapshot {
@@ -55,6 +61,8 @@ struct Snapshot {
   Limits limits;
   std::vector<Service> services;
   std::vector<Listener> listeners;
+
+  bool operator==(const Snapshot&) const = default;
 };
 
 }  // namespace sluice::config

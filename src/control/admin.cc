@@ -1,0 +1,117 @@
+#include "control/admin.h"
+
+#include <memory>
+#include <stdexcept>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace sluice::control {
+namespace asio = boost::asio;
+namespace json = boost::json;
+using Protocol = asio::local::stream_protocol;
+
+class Admin::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(Protocol::socket socket, Answer answer, std::shared_ptr<size_t> sessions)
+      : socket_(std::move(socket)),
+        deadline_(socket_.get_executor()),
+        answer_(std::move(answer)),
+        sessions_(std::move(sessions)) {
+    ++*sessions_;
+  }
+  ~Session() { --*sessions_; }
+
+  void start() {
+    deadline_.expires_after(kPatience);
+    deadline_.async_wait([self = weak_from_this()](const boost::system::error_code& e) {
+      if (e) return;
+      if (const auto s = self.lock()) {
+        boost::system::error_code ignored;
+        s->socket_.close(ignored);
+      }
+    });
+    asio::async_read_until(
+        socket_, asio::dynamic_buffer(request_, kMaxRequest), '\n',
+        [self = shared_from_this()](const boost::system::error_code& e, size_t n) {
+          if (!e || e == asio::error::not_found) self->respond(e ? 0 : n);
+        });
+  }
+
+ private:
+  // size: of the request's line; 0 when none came within kMaxRequest bytes.
+  void respond(size_t size) {
+    reply_ = json::serialize(answer_to(std::string_view(request_).substr(0, size)));
+    reply_ += '\n';
+    asio::async_write(socket_, asio::buffer(reply_),
+                      [self = shared_from_this()](const boost::system::error_code&, size_t) {
+                        self->deadline_.cancel();
+                      });
+  }
+
+  json::object answer_to(std::string_view line) {
+    json::error_code error;
+    const json::value request = json::parse(line, error);
+    const json::value* command =
+        !error && request.is_object() ? request.get_object().if_contains("command") : nullptr;
+    if (!command || !command->is_string())
+      return {{"error", "the request must be one line like {\"command\":\"pods\"}"}};
+    return answer_(command->get_string());
+  }
+
+  Protocol::socket socket_;
+  asio::steady_timer deadline_;
+  Answer answer_;
+  std::shared_ptr<size_t> sessions_;
+  std::string request_;
+  std::string reply_;
+};
+
+Admin::Admin(asio::io_context& io, const std::filesystem::path& path, Answer answer)
+    : path_(path), answer_(std::move(answer)), acceptor_(io) {
+  const auto fail = [&](const std::string& what) {
+    throw std::runtime_error("admin_socket " + path.string() + ": " + what);
+  };
+  boost::system::error_code error;
+  std::error_code ignored;
+  std::filesystem::create_directories(path.parent_path(), ignored);
+  const Protocol::endpoint endpoint(path.string());
+  if (std::filesystem::is_socket(path, ignored)) {
+    Protocol::socket probe(io);
+    probe.connect(endpoint, error);
+    if (!error) fail("another sluiced answers there; stop it, or give this one its own socket");
+    std::filesystem::remove(path, ignored);
+  }
+  acceptor_.open();
+  // Nobody else may slip in between bind and a later chmod.
+  const mode_t mask = ::umask(0117);
+  acceptor_.bind(endpoint, error);
+  ::umask(mask);
+  if (error) fail(error.message());
+  acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) fail(error.message());
+  accept();
+}
+
+Admin::~Admin() {
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+void Admin::accept() {
+  acceptor_.async_accept([this](const boost::system::error_code& e, Protocol::socket socket) {
+    if (e == asio::error::operation_aborted) return;
+    if (!e && *sessions_ < kMaxSessions)
+      std::make_shared<Session>(std::move(socket), answer_, sessions_)->start();
+    accept();
+  });
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,167 @@
+#include "control/controller.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace sluice::control {
+namespace {
+
+// Generation and slots aside, which a snapshot gets only when it is published.
+bool same_content(config::Snapshot published, const config::Snapshot& loaded) {
+  published.generation = loaded.generation;
+  for (config::Listener& l : published.listeners) l.slot = 0;
+  for (config::Service& s : published.services) {
+    s.slot = 0;
+    for (config::Pod& p : s.pods) p.slot = 0;
+  }
+  return published == loaded;
+}
+
+}  // namespace
+
+std::string startup_difference(const config::Startup& a, const config::Startup& b) {
+  std::vector<std::string_view> parts;
+  if (a.workers != b.workers) parts.push_back("workers");
+  if (a.admin_socket != b.admin_socket) parts.push_back("admin_socket");
+  if (a.memory != b.memory) parts.push_back("[memory]");
+  if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
+  if (a.ports != b.ports) parts.push_back("ports (devices, profiles, addresses or routes)");
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Controller::Controller(boost::asio::io_context& io, std::filesystem::path file, Loaded first,
+                       config::Published& published, std::vector<stats::Worker*> workers,
+                       Events events)
+    : file_(std::move(file)),
+      workers_(std::move(workers)),
+      events_(std::move(events)),
+      publisher_(published, workers_),
+      ledger_(workers_),
+      files_(std::move(first.files)),
+      io_(io),
+      reload_signal_(io),
+      end_signals_(io),
+      sampler_(io),
+      sampled_(workers_.size()),
+      loads_(workers_.size()) {
+  // Nothing drains yet, and load() has checked the numbers: slots suffice.
+  publish(std::move(first.snapshot));
+}
+
+Controller::~Controller() = default;
+
+void Controller::start() {
+  reload_signal_.add(SIGHUP);
+  end_signals_.add(SIGTERM);
+  end_signals_.add(SIGINT);
+  wait_for_reload_signal();
+  wait_for_end_signal();
+  sample_every_second();
+  watcher_ = std::make_unique<discovery::FileWatcher>(io_, [this] { reload("a file changed"); });
+  admin_ = std::make_unique<Admin>(io_, current().startup.admin_socket,
+                                   [this](std::string_view command) { return answer(command); });
+  // The files may have changed between their first reading and now.
+  watcher_->watch(files_);
+  reload("start");
+}
+
+bool Controller::reload(std::string_view reason) {
+  Loaded loaded = load(file_);
+  // Files that were not watched while they were read are read again: a change in between would go
+  // unnoticed. Every round needs new links, so the number of rounds is bounded in practice; the
+  // constant bounds it against somebody who swaps links in a loop.
+  for (int round = 0; watcher_ && watcher_->watch(loaded.files) && round < 3; ++round)
+    loaded = load(file_);
+  if (!loaded.snapshot) {
+    for (const Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
+    spdlog::error("reload ({}) refused: {} mistake(s); the configuration before stays", reason,
+                  loaded.mistakes.size());
+    return false;
+  }
+  const std::string restart = startup_difference(current().startup, loaded.snapshot->startup);
+  if (!restart.empty()) {
+    spdlog::error(
+        "reload ({}) refused: needs a restart, since these changed: {}; the configuration "
+        "before stays",
+        reason, restart);
+    return false;
+  }
+  if (same_content(current(), *loaded.snapshot)) {
+    spdlog::debug("reload ({}): nothing has changed", reason);
+    return false;
+  }
+  if (!publish(std::move(loaded.snapshot))) return false;
+  size_t pods = 0;
+  for (const config::Service& s : current().services) pods += s.pods.size();
+  spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
+               current().generation, current().listeners.size(), current().services.size(), pods);
+  return true;
+}
+
+bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
+  publisher_.reclaim();
+  snapshot->generation = publisher_.next_generation();
+  std::string why;
+  if (!ledger_.assign(*snapshot, publisher_.adopted(), why)) {
+    spdlog::error("reload refused: {}; the configuration before stays", why);
+    return false;
+  }
+  spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
+  publisher_.publish(std::move(snapshot));
+  return true;
+}
+
+boost::json::object Controller::answer(std::string_view command) {
+  if (command == "pods") return report_pods(current(), ledger_);
+  if (command == "listeners") return report_listeners(current(), ledger_);
+  if (command == "stats") {
+    const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
+    return report_stats(current(), ledger_, loads_, up.count());
+  }
+  return {{"error", fmt::format("unknown command {}; allowed: stats, pods, listeners", command)}};
+}
+
+void Controller::wait_for_reload_signal() {
+  reload_signal_.async_wait([this](const boost::system::error_code& e, int) {
+    if (e) return;
+    reload("SIGHUP");
+    wait_for_reload_signal();
+  });
+}
+
+void Controller::wait_for_end_signal() {
+  end_signals_.async_wait([this](const boost::system::error_code& e, int) {
+    if (e) return;
+    if (std::exchange(draining_, true)) {
+      spdlog::warn("second signal: ending at once");
+      if (events_.on_stop) events_.on_stop();
+      return;
+    }
+    spdlog::info("draining");
+    if (events_.on_drain) events_.on_drain();
+    wait_for_end_signal();
+  });
+}
+
+void Controller::sample_every_second() {
+  sampler_.expires_after(kSample);
+  sampler_.async_wait([this](const boost::system::error_code& e) {
+    if (e) return;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      const stats::Worker& w = *workers_[i];
+      const Cycles now{w.cycles.get(), w.cycles_busy.get(), w.cycles_io.get()};
+      const auto all = static_cast<double>(std::max<uint64_t>(now.all - sampled_[i].all, 1));
+      loads_[i].busy = std::min(1.0, static_cast<double>(now.busy - sampled_[i].busy) / all);
+      loads_[i].io = std::min(1.0, static_cast<double>(now.io - sampled_[i].io) / all);
+      sampled_[i] = now;
+    }
+    publisher_.reclaim();
+    sample_every_second();
+  });
+}
+
+}  // namespace sluice::control

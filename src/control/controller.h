@@ -1,0 +1,86 @@
+#pragma once
+// The control thread's work: reloads, signals, the admin socket.
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "config/published.h"
+#include "control/admin.h"
+#include "control/ledger.h"
+#include "control/load.h"
+#include "control/publisher.h"
+#include "control/report.h"
+#include "discovery/file_watcher.h"
+#include "stats/worker.h"
+
+namespace sluice::control {
+
+class Controller {
+ public:
+  struct Events {
+    std::function<void()> on_drain;  // the first SIGTERM or SIGINT
+    std::function<void()> on_stop;   // the second: end at once
+  };
+
+  // Publishes what load(file) has read, without mistakes: workers may begin. The workers' counters
+  // and `published` outlive the controller; the workers stop before it goes.
+  Controller(boost::asio::io_context& io, std::filesystem::path file, Loaded first,
+             config::Published& published, std::vector<stats::Worker*> workers, Events events);
+  ~Controller();
+  Controller(const Controller&) = delete;
+
+  // Begins to watch files and signals and to answer on the admin socket. Throws
+  // std::runtime_error.
+  void start();
+
+  // Reads the configuration again. Publishes it, or logs why not and keeps the old one.
+  // `reason` is for the log. True when a new snapshot was published.
+  bool reload(std::string_view reason);
+
+  const config::Snapshot& current() const { return *publisher_.current(); }
+  // The answer to a command of the admin socket.
+  boost::json::object answer(std::string_view command);
+
+ private:
+  static constexpr std::chrono::seconds kSample{1};  // the while over which busy shares are taken
+
+  bool publish(std::unique_ptr<config::Snapshot> snapshot);
+  void wait_for_reload_signal();
+  void wait_for_end_signal();
+  void sample_every_second();
+
+  std::filesystem::path file_;
+  std::vector<stats::Worker*> workers_;
+  Events events_;
+  Publisher publisher_;
+  Ledger ledger_;
+  std::vector<std::filesystem::path> files_;  // those of the current configuration
+  boost::asio::io_context& io_;
+  boost::asio::signal_set reload_signal_;
+  boost::asio::signal_set end_signals_;
+  boost::asio::steady_timer sampler_;
+  std::unique_ptr<discovery::FileWatcher> watcher_;
+  std::unique_ptr<Admin> admin_;
+  bool draining_ = false;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+
+  struct Cycles {
+    uint64_t all = 0, busy = 0, io = 0;
+  };
+  std::vector<Cycles> sampled_;
+  std::vector<Load> loads_;
+};
+
+// What of the start-up part differs, in words for the operator; empty when nothing does.
+std::string startup_difference(const config::Startup& a, const config::Startup& b);
+
+}  // namespace sluice::control

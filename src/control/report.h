@@ -1,0 +1,26 @@
+#pragma once
+// What the admin socket answers: the numbers of all workers under their names, as JSON.
+
+#include <cstdint>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "config/snapshot.h"
+#include "control/ledger.h"
+
+namespace sluice::control {
+
+// A worker's cycles over the last while.
+struct Load {
+  double busy = 0;  // share of cycles, 0 to 1
+  double io = 0;    // share inside drivers' receive and transmit calls
+};
+
+boost::json::object report_pods(const config::Snapshot& current, const Ledger& ledger);
+boost::json::object report_listeners(const config::Snapshot& current, const Ledger& ledger);
+// loads: one a worker.
+boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
+                                 const std::vector<Load>& loads, double uptime_s);
+
+}  // namespace sluice::control
