@@ -278,8 +278,8 @@ void Connection::send_tail_probe() {
   if (board_.empty() || recovery_ != Recovery::kOpen) return;
   const Seq old_nxt = snd_nxt_;
   const Seq edge = snd_una_ + snd_wnd_;
-  const uint64_t queued = end_of_data_to_send() - snd_nxt_;
-  const uint64_t size = std::min<uint64_t>(queued, mss_);
+  const Seq data_end = end_of_data_to_send();
+  const uint64_t size = data_end > snd_nxt_ ? std::min<uint64_t>(data_end - snd_nxt_, mss_) : 0;
   Seq end = snd_nxt_ + size;
   if (size > 0 && end <= edge) {
     if (closing_ && end == fin_seq_) ++end;

@@ -117,6 +117,8 @@ class Simulation : public testing::Test {
     config.connect_timeout = 120s;
     config.syn_ack_retries = 8;
     config.user_timeout = 600s;
+    config.max_rto = 10s;
+    config.keepalive_probes = 20;
     config.receive_buffer = static_cast<uint32_t>(4096 + r.below(256 * 1024));
     config.send_buffer = static_cast<uint32_t>(4096 + r.below(512 * 1024));
     const uint64_t a_bytes = r.chance(0.1) ? 0 : r.below(r.chance(0.2) ? 1'000'000 : 60'000);
