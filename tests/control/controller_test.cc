@@ -1,0 +1,348 @@
+#include "control/controller.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+
+#include <boost/json/parse.hpp>
+
+#include <future>
+#include "files.h"
+#include "sluicectl/client.h"
+#include "sluicectl/tables.h"
+#include "sluicectl/text.h"
+
+namespace sluice::control {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Files;
+using Clock = std::chrono::steady_clock;
+
+class ControllerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    Loaded first = load(files.path("sluiced.toml"));
+    ASSERT_TRUE(first.snapshot) << first.mistakes.at(0).str();
+    controller.emplace(io, files.path("sluiced.toml"), std::move(first), published,
+                       std::vector<stats::Worker*>{worker.get()},
+                       Controller::Events{[this] { ++drains; }, [this] { ++stops; }});
+    worker->adopt(1);
+    controller->start();
+  }
+  void run(std::chrono::milliseconds time) {
+    io.restart();
+    io.run_for(time);
+  }
+  // Runs until the workers would see generation g; how long that took.
+  std::chrono::milliseconds wait_for(uint64_t g) {
+    const auto start = Clock::now();
+    while (published.get()->generation < g && Clock::now() - start < 2s) run(1ms);
+    EXPECT_EQ(published.get()->generation, g);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
+  }
+  size_t pods() const { return published.get()->services.at(0).pods.size(); }
+  // sluicectl asks on a thread of its own while the controller runs here.
+  std::string ask(const std::string& command) {
+    auto answer = std::async(std::launch::async, [&] {
+      return sluicectl::ask(files.path("admin.sock").string(), command);
+    });
+    while (answer.wait_for(0s) != std::future_status::ready) run(1ms);
+    return answer.get();
+  }
+  int connect_raw() {
+    sockaddr_un a{};
+    a.sun_family = AF_UNIX;
+    std::strcpy(a.sun_path, files.path("admin.sock").c_str());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    return fd;
+  }
+
+  static constexpr const char* kTwo =
+      "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }, { address = \"10.0.0.2:80\" }]\n";
+  Files files;
+  boost::asio::io_context io;
+  config::Published published;
+  std::unique_ptr<stats::Worker> worker = std::make_unique<stats::Worker>();
+  std::optional<Controller> controller;
+  int drains = 0;
+  int stops = 0;
+};
+
+TEST_F(ControllerTest, the_first_snapshot_is_there_before_start) {
+  EXPECT_EQ(published.get()->generation, 1u);
+  EXPECT_EQ(pods(), 1u);
+}
+
+TEST_F(ControllerTest, endpoints_written_in_place_are_used_within_100_ms) {
+  files.write("endpoints.toml", kTwo);
+  EXPECT_LT(wait_for(2), 100ms);
+  EXPECT_EQ(pods(), 2u);
+}
+
+TEST_F(ControllerTest, endpoints_replaced_by_rename_are_used_within_100_ms) {
+  for (uint64_t g = 2; g < 6; ++g) {
+    files.replace("endpoints.toml", g % 2 == 0 ? kTwo : "endpoints = []\n");
+    EXPECT_LT(wait_for(g), 100ms);
+    EXPECT_EQ(pods(), g % 2 == 0 ? 2u : 0u);
+  }
+}
+
+// As a ConfigMap is mounted: endpoints.toml -> ..data/endpoints.toml, ..data -> ..1.
+TEST_F(ControllerTest, a_swapped_directory_link_is_followed_again_and_again) {
+  for (const char* d : {"..1", "..2"}) fs::create_directory(files.path(d));
+  files.write("..1/endpoints.toml", "endpoints = []\n");
+  fs::create_symlink("..1", files.path("..data"));
+  fs::create_symlink("..data/endpoints.toml", files.path("link"));
+  fs::rename(files.path("link"), files.path("endpoints.toml"));
+  EXPECT_LT(wait_for(2), 100ms);
+  EXPECT_EQ(pods(), 0u);
+
+  files.write("..2/endpoints.toml", kTwo);
+  fs::create_symlink("..2", files.path("..data_tmp"));
+  fs::rename(files.path("..data_tmp"), files.path("..data"));
+  EXPECT_LT(wait_for(3), 100ms);
+  EXPECT_EQ(pods(), 2u);
+
+  fs::remove_all(files.path("..1"));
+  fs::create_directory(files.path("..1"));
+  files.write("..1/endpoints.toml", "endpoints = []\n");
+  fs::create_symlink("..1", files.path("..data_tmp"));
+  fs::rename(files.path("..data_tmp"), files.path("..data"));
+  EXPECT_LT(wait_for(4), 100ms);
+  EXPECT_EQ(pods(), 0u);
+}
+
+TEST_F(ControllerTest, a_changed_configuration_is_used_and_its_new_files_are_watched) {
+  files.write("more.toml", "endpoints = []\n");
+  files.replace(
+      "sluiced.toml",
+      files.config("[[service]]\nname = \"more\"\nendpoints = { file = \"more.toml\" }\n"));
+  wait_for(2);
+  EXPECT_EQ(published.get()->services.size(), 2u);
+  files.write("more.toml", kTwo);
+  EXPECT_LT(wait_for(3), 100ms);
+  EXPECT_EQ(published.get()->services.at(1).pods.size(), 2u);
+}
+
+TEST_F(ControllerTest, a_bad_configuration_is_refused_and_the_next_good_one_taken) {
+  files.replace("endpoints.toml", "");
+  run(80ms);
+  EXPECT_EQ(published.get()->generation, 1u);
+  EXPECT_EQ(pods(), 1u);
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+}
+
+TEST_F(ControllerTest, a_change_of_ports_needs_a_restart) {
+  std::string text = files.config();
+  text.replace(text.find("198.18.0.2/24"), 13, "198.18.0.3/24");
+  files.write("sluiced.toml", text);
+  EXPECT_FALSE(controller->reload("test"));
+  EXPECT_EQ(published.get()->generation, 1u);
+  config::Startup changed = published.get()->startup;
+  changed.ports.clear();
+  changed.workers = 2;
+  EXPECT_EQ(startup_difference(published.get()->startup, changed),
+            "workers, ports (devices, profiles, addresses or routes)");
+}
+
+TEST_F(ControllerTest, a_reload_that_changes_nothing_publishes_nothing) {
+  files.replace("endpoints.toml",
+                "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }]\n# same\n");
+  run(80ms);
+  EXPECT_EQ(published.get()->generation, 1u);
+}
+
+TEST_F(ControllerTest, other_files_in_the_directory_do_not_matter) {
+  const auto before = published.get();
+  for (int i = 0; i < 10; ++i) files.write("log.txt", "x");
+  run(60ms);
+  EXPECT_EQ(published.get(), before);
+}
+
+TEST_F(ControllerTest, SIGHUP_reloads) {
+  files.write("nic.toml", "name = \"nic\"\n# same\n");
+  ::raise(SIGHUP);
+  run(50ms);
+  EXPECT_EQ(published.get()->generation, 1u);
+  files.write("endpoints.toml", kTwo);
+  ::raise(SIGHUP);
+  wait_for(2);
+}
+
+TEST_F(ControllerTest, the_first_SIGTERM_drains_and_the_second_stops) {
+  ::raise(SIGTERM);
+  run(20ms);
+  EXPECT_EQ(drains, 1);
+  EXPECT_EQ(stops, 0);
+  ::raise(SIGTERM);
+  run(20ms);
+  EXPECT_EQ(drains, 1);
+  EXPECT_EQ(stops, 1);
+}
+
+TEST(Publisher, keeps_a_snapshot_until_every_worker_has_passed_it) {
+  stats::Worker first, second;
+  std::vector<stats::Worker*> workers{&first, &second};
+  config::Published published;
+  Publisher p(published, workers);
+  for (uint64_t g = 1; g <= 3; ++g) {
+    auto s = std::make_unique<config::Snapshot>();
+    s->generation = g;
+    p.publish(std::move(s));
+  }
+  first.adopt(3);
+  p.reclaim();
+  EXPECT_EQ(p.kept(), 3u);
+  second.adopt(2);
+  p.reclaim();
+  EXPECT_EQ(p.kept(), 2u);
+  second.adopt(3);
+  p.reclaim();
+  EXPECT_EQ(p.kept(), 1u);
+  EXPECT_EQ(published.get()->generation, 3u);
+}
+
+TEST_F(ControllerTest, the_socket_is_for_owner_and_group) {
+  const auto s = fs::status(files.path("admin.sock"));
+  EXPECT_EQ(s.permissions(), fs::perms(0660));
+}
+
+TEST_F(ControllerTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
+  stats::Pod& p = worker->pod(published.get()->services[0].pods[0].slot);
+  p.streams.add(1234);
+  ++p.active;
+  p.state.set(2);
+  for (int i = 0; i < 100; ++i) p.latency.record(Duration(1ms));
+  const auto answer = boost::json::parse(ask("pods"));
+  const auto& row = answer.at("pods").at(0).as_object();
+  EXPECT_EQ(row.at("id"), "a");
+  EXPECT_EQ(row.at("service"), "echo");
+  EXPECT_EQ(row.at("address"), "10.0.0.1:80");
+  EXPECT_EQ(row.at("state"), "READY");
+  EXPECT_EQ(row.at("streams").to_number<int>(), 1234);
+  EXPECT_EQ(row.at("active").to_number<int>(), 1);
+  EXPECT_NEAR(row.at("p50_us").to_number<double>(), 1000, 70);
+  const std::string table = sluicectl::pods_table(answer);
+  EXPECT_NE(table.find("READY"), std::string::npos) << table;
+  EXPECT_NE(table.find("1,234"), std::string::npos) << table;
+}
+
+TEST_F(ControllerTest, a_removed_pod_is_shown_while_it_has_streams) {
+  stats::Pod& p = worker->pod(published.get()->services[0].pods[0].slot);
+  ++p.active;
+  files.replace("endpoints.toml", "endpoints = []\n");
+  wait_for(2);
+  EXPECT_TRUE(boost::json::parse(ask("pods")).at("pods").at(0).at("draining").as_bool());
+  --p.active;
+  EXPECT_TRUE(boost::json::parse(ask("pods")).at("pods").as_array().empty());
+}
+
+TEST_F(ControllerTest, listeners_and_stats_answer_with_what_workers_count) {
+  worker->listener(published.get()->listeners[0].slot).connections.add(3);
+  worker->port(0).drop(stats::Drop::kIpChecksum, 9);
+  worker->tcp.accepted.add(3);
+  const auto listeners = boost::json::parse(ask("listeners"));
+  EXPECT_EQ(listeners.at("listeners").at(0).at("connections").to_number<int>(), 3);
+  EXPECT_EQ(listeners.at("listeners").at(0).at("service"), "echo");
+  const auto all = boost::json::parse(ask("stats"));
+  EXPECT_EQ(all.at("generation").to_number<int>(), 1);
+  const auto& w = all.at("workers").at(0);
+  EXPECT_EQ(w.at("tcp").at("accepted").to_number<int>(), 3);
+  EXPECT_EQ(w.at("ports").at(0).at("name"), "north");
+  EXPECT_EQ(w.at("ports").at(0).at("drops").at("ip_checksum").to_number<int>(), 9);
+  EXPECT_NE(sluicectl::stats_table(all).find("ip_checksum"), std::string::npos);
+  EXPECT_NE(sluicectl::listeners_table(listeners).find("198.18.0.10:50051"), std::string::npos);
+}
+
+TEST_F(ControllerTest, busy_is_the_share_of_the_last_second) {
+  worker->cycles.add(1000);
+  worker->cycles_busy.add(250);
+  worker->cycles_io.add(100);
+  run(1100ms);
+  const auto all = boost::json::parse(ask("stats"));
+  EXPECT_DOUBLE_EQ(all.at("workers").at(0).at("busy").to_number<double>(), 0.25);
+  EXPECT_DOUBLE_EQ(all.at("workers").at(0).at("io").to_number<double>(), 0.1);
+}
+
+TEST_F(ControllerTest, an_unknown_command_is_answered_with_an_error) {
+  EXPECT_NE(ask("nonsense").find("unknown command nonsense"), std::string::npos);
+}
+
+TEST_F(ControllerTest, a_request_without_end_is_cut_off_and_others_are_served) {
+  const int fd = connect_raw();
+  const std::string junk(100'000, 'x');
+  ::send(fd, junk.data(), junk.size(), MSG_NOSIGNAL);
+  run(20ms);
+  char answer[256];
+  EXPECT_GT(::recv(fd, answer, sizeof answer, 0), 0);
+  run(5ms);
+  EXPECT_NE(ask("pods").find("\"pods\""), std::string::npos);
+  ::close(fd);
+}
+
+TEST_F(ControllerTest, silent_clients_neither_pile_up_nor_keep_others_out_for_good) {
+  std::vector<int> fds;
+  for (size_t i = 0; i < Admin::kMaxSessions; ++i) fds.push_back(connect_raw());
+  run(20ms);
+  const int over = connect_raw();
+  run(20ms);
+  char byte;
+  EXPECT_EQ(::recv(over, &byte, 1, 0), 0) << "one more is closed at once";
+  run(Admin::kPatience + 200ms);
+  EXPECT_EQ(::recv(fds[0], &byte, 1, 0), 0) << "a silent one is closed after a while";
+  EXPECT_NE(ask("pods").find("\"pods\""), std::string::npos);
+  for (const int fd : fds) ::close(fd);
+  ::close(over);
+}
+
+TEST_F(ControllerTest, a_living_daemons_socket_is_not_taken_over) {
+  boost::asio::io_context other;
+  EXPECT_THROW(Admin(other, files.path("admin.sock"),
+                     [](std::string_view) { return boost::json::object(); }),
+               std::runtime_error);
+  EXPECT_TRUE(fs::exists(files.path("admin.sock")));
+}
+
+TEST(Admin, replaces_the_socket_of_a_dead_daemon) {
+  Files files;
+  sockaddr_un a{};
+  a.sun_family = AF_UNIX;
+  std::strcpy(a.sun_path, files.path("admin.sock").c_str());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+  ::close(fd);
+  boost::asio::io_context io;
+  Admin admin(io, files.path("admin.sock"), [](std::string_view) { return boost::json::object(); });
+}
+
+TEST(Sluicectl, says_what_is_wrong_when_nobody_answers) {
+  try {
+    sluicectl::ask("/nonexistent/sluiced.sock", "pods");
+    FAIL();
+  } catch (const sluicectl::Error& e) {
+    EXPECT_NE(std::string(e.what()).find("is sluiced running"), std::string::npos);
+  }
+}
+
+TEST(Text, numbers_are_written_for_people) {
+  EXPECT_EQ(sluicectl::count(0), "0");
+  EXPECT_EQ(sluicectl::count(999), "999");
+  EXPECT_EQ(sluicectl::count(1234567), "1,234,567");
+  EXPECT_EQ(sluicectl::bytes(1536), "1.5 KiB");
+  EXPECT_EQ(sluicectl::micros(0), "-");
+  EXPECT_EQ(sluicectl::micros(850), "850 us");
+  EXPECT_EQ(sluicectl::micros(12'300), "12.3 ms");
+  EXPECT_EQ(sluicectl::share(0.123), "12.3 %");
+  EXPECT_EQ(sluicectl::seconds(11'220), "3 h 07 min");
+}
+
+}  // namespace
+}  // namespace sluice::control

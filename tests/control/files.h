@@ -1,0 +1,66 @@
+#pragma once
+// A directory of configuration files for one test.
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace sluice::test {
+
+class Files {
+ public:
+  Files() {
+    std::string name = (std::filesystem::temp_directory_path() / "sluice-control-XXXXXX").string();
+    directory_ = mkdtemp(name.data());
+    write("dpdk.toml", kDpdk);
+    write("nic.toml", "name = \"nic\"\n");
+    write("endpoints.toml", "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }]\n");
+    write("sluiced.toml", config());
+  }
+  ~Files() { std::filesystem::remove_all(directory_); }
+  Files(const Files&) = delete;
+
+  std::filesystem::path path(const std::string& name) const { return directory_ / name; }
+
+  // Truncates and writes in place.
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::trunc) << text;
+  }
+  // Beside it, then a rename: readers see the old or the new.
+  void replace(const std::string& name, const std::string& text) const {
+    write(name + ".new", text);
+    std::filesystem::rename(path(name + ".new"), path(name));
+  }
+
+  static inline const std::string kDpdk =
+      "worker_cores = [0]\nvdevs = [\"net_a,x=1\", \"net_b\"]\n";
+
+  // A whole configuration; `tail` is appended.
+  std::string config(const std::string& tail = "") const {
+    return R"(dpdk = "dpdk.toml"
+[sluice]
+workers = 1
+admin_socket = "admin.sock"
+[[port]]
+name = "north"
+device = "net_a"
+profile = "nic.toml"
+addresses = ["198.18.0.2/24"]
+[[listener]]
+name = "grpc"
+address = "198.18.0.10:50051"
+protocol = "h2c"
+service = "echo"
+[[service]]
+name = "echo"
+endpoints = { file = "endpoints.toml" }
+)" + tail;
+  }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+}  // namespace sluice::test

@@ -1,0 +1,198 @@
+#include "control/load.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "files.h"
+
+namespace sluice::control {
+namespace {
+
+using test::Files;
+
+// The mistakes without the directory's name, one a line.
+std::string mistakes(const Files& files) {
+  std::string out;
+  for (const Mistake& m : load(files.path("sluiced.toml")).mistakes) {
+    std::string s = m.str();
+    const std::string prefix = files.path("").string();
+    for (size_t at; (at = s.find(prefix)) != std::string::npos;) s.erase(at, prefix.size());
+    out += s + "\n";
+  }
+  return out;
+}
+
+TEST(Load, a_whole_configuration_becomes_a_snapshot) {
+  Files files;
+  files.write("sluiced.toml", files.config(R"(balance = "least_request"
+queue_timeout = "250ms"
+[timeouts]
+connect_timeout = "300ms"
+drain_announce = "2s"
+time_wait = "1m"
+[limits]
+concurrent_streams = 50
+[memory]
+time_wait = 100
+)"));
+  const Loaded l = load(files.path("sluiced.toml"));
+  ASSERT_EQ(mistakes(files), "");
+  const config::Snapshot& s = *l.snapshot;
+  EXPECT_EQ(s.startup.workers, 1u);
+  EXPECT_EQ(s.startup.admin_socket, files.path("admin.sock"));
+  EXPECT_EQ(s.startup.memory.time_wait, 100u);
+  EXPECT_EQ(s.startup.dpdk.vdevs.size(), 2u);
+  ASSERT_EQ(s.startup.ports.size(), 1u);
+  EXPECT_EQ(s.startup.ports[0].profile.name, "nic");
+  EXPECT_EQ(s.startup.ports[0].addresses.at(0).str(), "198.18.0.2/24");
+  EXPECT_EQ(s.timeouts.drain_announce, Duration(2s));
+  EXPECT_EQ(s.timeouts.time_wait, Duration(60s));
+  EXPECT_EQ(s.limits.concurrent_streams, 50u);
+  ASSERT_EQ(s.listeners.size(), 1u);
+  EXPECT_EQ(s.listeners[0].address.str(), "198.18.0.10:50051");
+  ASSERT_EQ(s.services.size(), 1u);
+  EXPECT_EQ(s.services[0].balance, config::Balance::kLeastRequest);
+  EXPECT_EQ(s.services[0].connect_timeout, Duration(300ms));
+  EXPECT_EQ(s.services[0].queue_timeout, Duration(250ms));
+  ASSERT_EQ(s.services[0].pods.size(), 1u);
+  EXPECT_EQ(s.services[0].pods[0].id, "a");
+  EXPECT_EQ(s.services[0].pods[0].endpoint.str(), "10.0.0.1:80");
+  EXPECT_EQ(l.files.size(), 4u);
+}
+
+TEST(Load, all_mistakes_are_reported_at_once_with_their_lines) {
+  Files files;
+  files.write("sluiced.toml", R"(dpdk = "dpdk.toml"
+[sluice]
+workers = "two"
+colour = 1
+[timeouts]
+drain_timeout = "soon"
+[[port]]
+name = "north"
+device = "net_c"
+profile = "missing.toml"
+addresses = ["198.18.0.2"]
+[[listener]]
+name = "grpc"
+address = "198.18.0.10"
+protocol = "http"
+service = "eco"
+[[service]]
+name = "echo"
+endpoints = { file = "endpoints.toml" }
+)");
+  files.write("endpoints.toml", "\nendpoints = [\n { adress = \"10.0.0.1:80\" },\n]\n");
+  EXPECT_EQ(
+      mistakes(files),
+      "sluiced.toml:3: workers is a string; it must be an integer from 1 to 128\n"
+      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, "
+      "log_level\n"
+      "sluiced.toml:6: drain_timeout = \"soon\" is not a duration; it must be a whole number "
+      "with us, ms, s, m or h, like \"5s\" or \"100ms\"\n"
+      "sluiced.toml:9: no device net_c in the dpdk file; it has: net_a, net_b\n"
+      "sluiced.toml:10: cannot read missing.toml: No such file or directory; a readable TOML "
+      "file is needed\n"
+      "sluiced.toml:11: \"198.18.0.2\" is not an address with its prefix length; it must be "
+      "like \"198.18.0.2/24\"\n"
+      "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
+      "\"198.18.1.101:50051\"\n"
+      "sluiced.toml:15: protocol = \"http\" is unknown; allowed: h2c\n"
+      "sluiced.toml:16: there is no service eco; known: echo\n"
+      "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
+      "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
+}
+
+TEST(Load, a_mistake_in_toml_itself_names_the_line) {
+  Files files;
+  files.write("sluiced.toml", "dpdk = \"x\"\n[sluice\n");
+  const auto all = load(files.path("sluiced.toml")).mistakes;
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].line, 2u);
+  EXPECT_TRUE(all[0].text.starts_with("not TOML: ")) << all[0].text;
+}
+
+TEST(Load, an_empty_endpoints_file_is_a_mistake_but_an_empty_array_is_not) {
+  Files files;
+  files.write("endpoints.toml", "");
+  EXPECT_EQ(mistakes(files),
+            "endpoints.toml:1: the file has no endpoints; for a service without pods it must say "
+            "endpoints = []\n");
+  files.write("endpoints.toml", "endpoints = []\n");
+  EXPECT_EQ(mistakes(files), "");
+}
+
+TEST(Load, a_configuration_that_is_missing_or_a_directory_is_a_mistake) {
+  Files files;
+  EXPECT_NE(load(files.path("none.toml")).mistakes.at(0).str().find("none.toml:1: cannot read"),
+            std::string::npos);
+  EXPECT_NE(load(files.path("")).mistakes.at(0).str().find("it is a directory"), std::string::npos);
+}
+
+TEST(Load, endpoints_may_stand_in_the_configuration_itself) {
+  Files files;
+  std::string text = files.config();
+  const std::string file = "{ file = \"endpoints.toml\" }";
+  text.replace(
+      text.find(file), file.size(),
+      "[{ address = \"10.0.0.1:80\" }, { address = \"10.0.0.1:80\", id = \"b\", weight = 3 }]");
+  files.write("sluiced.toml", text);
+  ASSERT_EQ(mistakes(files), "");
+  const Loaded l = load(files.path("sluiced.toml"));
+  ASSERT_EQ(l.snapshot->services[0].pods.size(), 2u);
+  EXPECT_EQ(l.snapshot->services[0].pods[1].weight, 3u);
+  EXPECT_EQ(l.files.size(), 3u);
+}
+
+TEST(Load, a_pod_given_twice_is_a_mistake) {
+  Files files;
+  files.write("endpoints.toml",
+              "endpoints = [\n{ address = \"10.0.0.1:80\", id = \"a\" },\n"
+              "{ address = \"10.0.0.1:80\", id = \"a\" }]\n");
+  EXPECT_EQ(mistakes(files),
+            "endpoints.toml:3: the pod 10.0.0.1:80 a is given twice; address, port and id together "
+            "must differ\n");
+}
+
+TEST(Load, names_and_addresses_must_differ) {
+  Files files;
+  files.write("sluiced.toml", files.config(R"([[service]]
+name = "echo"
+endpoints = []
+[[listener]]
+name = "grpc"
+address = "198.18.0.10:50051"
+protocol = "h2c"
+service = "echo"
+)"));
+  const std::string all = mistakes(files);
+  EXPECT_NE(all.find("a second service echo; names must differ"), std::string::npos) << all;
+  EXPECT_NE(all.find("a second listener grpc; names must differ"), std::string::npos) << all;
+  EXPECT_NE(all.find("a second listener on 198.18.0.10:50051"), std::string::npos) << all;
+}
+
+TEST(Load, a_gateway_must_be_a_neighbour) {
+  Files files;
+  std::string text = files.config();
+  const std::string addresses = "addresses = [\"198.18.0.2/24\"]\n";
+  text.replace(text.find(addresses), addresses.size(),
+               addresses +
+                   "routes = [{ to = \"10.0.0.0/8\", via = \"198.18.0.254\" },\n"
+                   "{ to = \"10.0.0.0/8\", via = \"198.18.7.254\" }]\n");
+  files.write("sluiced.toml", text);
+  EXPECT_EQ(
+      mistakes(files),
+      "sluiced.toml:11: via = \"198.18.7.254\" is in none of the port's networks; the gateway "
+      "must be a neighbour\n");
+}
+
+TEST(Load, ipv6_is_refused_in_plain_words) {
+  Files files;
+  files.write("endpoints.toml", "endpoints = [{ address = \"[2001:db8::1]:80\" }]\n");
+  EXPECT_EQ(mistakes(files),
+            "endpoints.toml:1: 2001:db8::1 is an IPv6 address; only IPv4 is served so far\n");
+}
+
+}  // namespace
+}  // namespace sluice::control

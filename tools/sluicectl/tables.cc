@@ -1,0 +1,121 @@
+#include "sluicectl/tables.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "sluicectl/text.h"
+
+namespace sluicectl {
+namespace json = boost::json;
+namespace {
+
+std::string text(const json::value& row, std::string_view key) {
+  return std::string(row.at(key).as_string());
+}
+
+uint64_t number(const json::value& row, std::string_view key) {
+  return row.at(key).to_number<uint64_t>();
+}
+
+double real(const json::value& row, std::string_view key) {
+  return row.at(key).to_number<double>();
+}
+
+// The numbers of an object that are not zero, three to a line.
+std::string nonzero(const json::object& group, std::string_view indent) {
+  constexpr size_t kPerLine = 3;
+  std::string out;
+  size_t n = 0;
+  for (const auto& [key, value] : group) {
+    const auto v = value.to_number<uint64_t>();
+    if (v == 0) continue;
+    if (n % kPerLine == 0) out += fmt::format("{}{}", n == 0 ? "" : "\n", indent);
+    out += fmt::format("{:<20} {:>15}   ", std::string_view(key), count(v));
+    ++n;
+  }
+  if (n == 0) return fmt::format("{}all zero\n", indent);
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string pods_table(const json::value& answer) {
+  using enum Columns::Align;
+  Columns c;
+  c.column("SERVICE", kLeft);
+  c.column("POD", kLeft);
+  c.column("ADDRESS", kLeft);
+  c.column("STATE", kLeft);
+  for (const char* h : {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "P50", "P99"})
+    c.column(h);
+  const json::array& rows = answer.at("pods").as_array();
+  for (const json::value& r : rows) {
+    const bool draining = r.at("draining").as_bool();
+    c.row({text(r, "service"), text(r, "id"), text(r, "address"),
+           text(r, "state") + (draining ? ", draining" : ""), count(number(r, "weight")),
+           count(number(r, "active")), count(number(r, "streams")), count(number(r, "failed")),
+           count(number(r, "retried")), count(number(r, "connections")), micros(real(r, "p50_us")),
+           micros(real(r, "p99_us"))});
+  }
+  return rows.empty() ? "no pods\n" : c.str();
+}
+
+std::string listeners_table(const json::value& answer) {
+  using enum Columns::Align;
+  Columns c;
+  for (const char* h : {"LISTENER", "ADDRESS", "PROTOCOL", "SERVICE"}) c.column(h, kLeft);
+  for (const char* h : {"CONNS", "OPEN", "STREAMS", "ACTIVE"}) c.column(h);
+  const json::array& rows = answer.at("listeners").as_array();
+  for (const json::value& r : rows)
+    c.row({text(r, "name"), text(r, "address"), text(r, "protocol"), text(r, "service"),
+           count(number(r, "connections")), count(number(r, "active_connections")),
+           count(number(r, "streams")), count(number(r, "active_streams"))});
+  return rows.empty() ? "no listeners\n" : c.str();
+}
+
+std::string stats_table(const json::value& answer) {
+  using enum Columns::Align;
+  std::string out = fmt::format("up {}, configuration generation {}\n\n",
+                                seconds(real(answer, "uptime_s")), number(answer, "generation"));
+  const json::array& workers = answer.at("workers").as_array();
+  Columns load;
+  for (const char* h : {"WORKER", "BUSY", "IN DRIVERS", "LOOPS", "TCP CONNS", "STREAMS",
+                        "RX BUFFERS", "HOLD BUFFERS"})
+    load.column(h);
+  for (const json::value& w : workers)
+    load.row({count(number(w, "id")), share(real(w, "busy")), share(real(w, "io")),
+              count(number(w, "loops")), count(number(w.at("tcp"), "connections")),
+              count(number(w.at("http2"), "streams")),
+              count(number(w.at("memory"), "rx_buffers_free")),
+              count(number(w.at("memory"), "hold_buffers_free"))});
+  out += load.str() + "\n";
+
+  Columns ports;
+  ports.column("WORKER");
+  ports.column("PORT", kLeft);
+  for (const char* h : {"RX PACKETS", "RX", "TX PACKETS", "TX", "DROPS"}) ports.column(h);
+  std::string drops;
+  for (const json::value& w : workers)
+    for (const json::value& p : w.at("ports").as_array()) {
+      uint64_t dropped = 0;
+      for (const auto& [reason, n] : p.at("drops").as_object()) dropped += n.to_number<uint64_t>();
+      ports.row({count(number(w, "id")), text(p, "name"), count(number(p, "rx_packets")),
+                 bytes(number(p, "rx_bytes")), count(number(p, "tx_packets")),
+                 bytes(number(p, "tx_bytes")), count(dropped)});
+      if (dropped > 0)
+        drops += fmt::format("\ndropped by worker {} on {}\n{}", number(w, "id"), text(p, "name"),
+                             nonzero(p.at("drops").as_object(), "  "));
+    }
+  out += ports.str() + drops;
+  for (const json::value& w : workers) {
+    out += fmt::format("\nworker {}: TCP\n{}", number(w, "id"),
+                       nonzero(w.at("tcp").as_object(), "  "));
+    out += fmt::format("\nworker {}: HTTP/2\n{}", number(w, "id"),
+                       nonzero(w.at("http2").as_object(), "  "));
+  }
+  return out;
+}
+
+}  // namespace sluicectl
