@@ -6,41 +6,58 @@
 namespace sluice::stats {
 
 // clang-format off
-#define SLUICE_TCP_STATS(X)                                                                    \
-  X(Gauge,   connections,        "connections now, without half-open and TIME_WAIT ones")      \
-  X(Gauge,   half_open,          "handshakes under way now")                                   \
-  X(Gauge,   time_wait,          "closed four-tuples remembered now")                          \
-  X(Counter, accepted,           "connections that clients opened")                            \
-  X(Counter, opened,             "connections opened to pods")                                 \
-  X(Counter, connect_failed,     "connections to pods that were refused or timed out")         \
-  X(Counter, closed,             "connections that ended, in whatever way")                    \
-  X(Counter, resets_in,          "connections that the peer reset")                            \
-  X(Counter, resets_out,         "RST segments sent")                                          \
-  X(Counter, timed_out,          "connections whose peer stopped answering")                   \
-  X(Counter, segments_in,        "segments received")                                          \
-  X(Counter, segments_out,       "segments sent")                                              \
-  X(Counter, bytes_in,           "payload received in order")                                  \
-  X(Counter, bytes_out,          "payload sent, retransmissions not counted")                  \
-  X(Counter, retransmits,        "segments sent again")                                        \
-  X(Counter, rto,                "retransmission timeouts")                                    \
-  X(Counter, fast_recoveries,    "losses repaired without a timeout")                          \
-  X(Counter, tail_probes,        "tail loss probes sent")                                      \
-  X(Counter, spurious,           "retransmissions that D-SACK or timestamps proved needless")  \
-  X(Counter, duplicate_segments, "segments received twice")                                    \
-  X(Counter, out_of_order,       "segments received ahead of a gap")                           \
-  X(Counter, zero_window_probes, "probes sent into a closed window")                           \
-  X(Counter, bad_segments,       "segments with a malformed header or options")                \
-  X(Counter, out_of_window,      "segments outside the window, answered by an ACK")            \
-  X(Counter, paws_rejected,      "segments with an old timestamp (RFC 7323)")                  \
-  X(Counter, challenge_acks,     "challenge ACKs sent (RFC 5961)")                             \
-  X(Counter, challenge_limited,  "challenge ACKs not sent: over the rate limit")               \
-  X(Counter, syn_cookies_sent,   "SYNs answered with a cookie")                                \
-  X(Counter, syn_cookies_good,   "connections accepted from a cookie")                         \
-  X(Counter, syn_cookies_bad,    "ACKs with a wrong cookie")                                   \
-  X(Counter, no_listener,        "SYNs for a port that nobody listens on")                     \
-  X(Counter, no_connection,      "segments of no connection that is known")                    \
-  X(Counter, table_full,         "connections refused: the table was full")                    \
-  X(Counter, memory_drops,       "segments dropped for want of buffers")
+#define SLUICE_TCP_STATS(X)                                                                       \
+  X(Gauge, connections, "connections now, without half-open and TIME_WAIT ones")                  \
+  X(Gauge, half_open, "handshakes under way now")                                                 \
+  X(Gauge, time_wait, "closed four-tuples remembered now")                                        \
+  X(Counter, segments_in, "segments received")                                                    \
+  X(Counter, segments_out, "segments sent, those of a TSO burst counted one by one")              \
+  X(Counter, bytes_in, "payload bytes delivered in order")                                        \
+  X(Counter, bytes_out, "payload bytes sent for the first time")                                  \
+  X(Counter, malformed, "segments with an impossible header")                                     \
+  X(Counter, no_connection, "segments for no connection or listener")                             \
+  X(Counter, resets_in, "connections ended by a reset from the peer")                             \
+  X(Counter, resets_out, "resets sent")                                                           \
+  X(Counter, accepted, "passive opens completed")                                                 \
+  X(Counter, refused, "passive opens the owner or a limit refused")                               \
+  X(Counter, connect_started, "active opens")                                                     \
+  X(Counter, connect_established, "active opens completed")                                       \
+  X(Counter, connect_failed, "active opens that ended before they were established")              \
+  X(Counter, timeouts, "connections ended because the peer stopped answering")                    \
+  X(Counter, half_open_overflow, "SYNs that found the half-open table full")                      \
+  X(Counter, half_open_expired, "handshakes whose last ACK never came")                           \
+  X(Counter, cookies_sent, "SYN-ACKs that carry a cookie")                                        \
+  X(Counter, cookies_accepted, "connections made from a cookie")                                  \
+  X(Counter, cookies_bad, "ACKs to a listener without a valid cookie")                            \
+  X(Counter, retransmits, "segments sent again")                                                  \
+  X(Counter, fast_recoveries, "loss episodes found by SACK, RACK or duplicate ACKs")              \
+  X(Counter, rto, "retransmission timeouts")                                                      \
+  X(Counter, spurious_rto, "retransmission timeouts found needless (F-RTO, D-SACK)")              \
+  X(Counter, spurious_recoveries, "loss episodes found needless and undone")                      \
+  X(Counter, tail_probes, "tail loss probes sent")                                                \
+  X(Counter, window_probes, "zero-window probes sent")                                            \
+  X(Counter, keepalive_probes, "keepalive probes sent")                                           \
+  X(Counter, duplicate_data, "segments whose data had all arrived before")                        \
+  X(Counter, out_of_order, "segments kept ahead of a gap")                                        \
+  X(Counter, out_of_order_dropped, "segments ahead of a gap beyond the limits")                   \
+  X(Counter, out_of_window, "segments outside of the receive window")                             \
+  X(Counter, memory_drops, "segments dropped for want of packet memory")                          \
+  X(Counter, send_starved, "sends put off: no buffer, descriptor or segment record")              \
+  X(Counter, paws_drops, "segments older than the last timestamp (RFC 7323, 5)")                  \
+  X(Counter, no_timestamp, "segments without the agreed timestamp option")                        \
+  X(Counter, bad_acks, "ACKs of data never sent or long gone (RFC 5961, 5)")                      \
+  X(Counter, bad_sacks, "SACK blocks outside of what was sent")                                   \
+  X(Counter, dsacks, "duplicates the peer reported (RFC 2883)")                                   \
+  X(Counter, challenge_acks, "challenge ACKs sent (RFC 5961)")                                    \
+  X(Counter, challenge_limited, "challenge ACKs not sent: over the rate")                         \
+  X(Counter, sack_reneged, "peers that threw SACKed data away")                                   \
+  X(Counter, time_wait_reused, "TIME_WAIT records replaced by a new connection (RFC 6191)")       \
+  X(Counter, time_wait_evicted, "TIME_WAIT records dropped early: the table was full")            \
+  X(Counter, port_exhausted, "active opens that found no free source port")                       \
+  X(Counter, path_mtu_lowered, "connections that learned of a smaller path MTU")                  \
+  X(Counter, icmp_ignored, "ICMP errors that match no segment in flight")                         \
+  X(Counter, ecn_marks_in, "segments received with a congestion mark")                            \
+  X(Counter, ecn_reductions, "window reductions after an ECN echo")
 // clang-format on
 
 struct Tcp {

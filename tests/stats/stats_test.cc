@@ -28,7 +28,9 @@ TEST(Tables, each_field_is_visited_once_under_its_name) {
   uint64_t sum = 0;
   w->tcp.for_each([&](std::string_view name, const auto& value, std::string_view) {
     EXPECT_TRUE(names.insert(name).second) << name;
-    if (name == "retransmits") EXPECT_EQ(value.get(), 7u);
+    if (name == "retransmits") {
+      EXPECT_EQ(value.get(), 7u);
+    }
     sum += value.get();
   });
   EXPECT_EQ(sum, 8u);
