@@ -120,7 +120,9 @@ void Connection::set_user_timeout(Duration timeout) {
 uint32_t Connection::allowance() const {
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
   if (!context_.memory.roomy()) return promised;
-  const uint32_t room = rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0;
+  const uint32_t tellable = 0xffffu << rcv_scale_;
+  const uint32_t room =
+      std::min(rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0, tellable);
   return std::max(promised, room);
 }
 

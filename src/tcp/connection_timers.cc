@@ -107,7 +107,8 @@ void Connection::on_retransmission_timeout() {
   recovery_end_ = snd_nxt_;
   duplicate_acks_ = 0;
   begin_episode();
-  if (board_.first()->state == Scoreboard::State::kInFlight) board_.mark_lost(*board_.first());
+  // The oldest leads: nothing moves before it is there.
+  if (board_.first()->state == Scoreboard::State::kInFlight) board_.mark_lost(*board_.first(), true);
   const Duration old = sack_ ? rtt_.smoothed() : Duration::zero();
   board_.walk_in_flight([&](Scoreboard::Segment& s) {
     if (context_.now - s.sent < old) return false;

@@ -14,11 +14,15 @@ void Scoreboard::sent(Seq begin, Seq end, Time now) {
   total_ += static_cast<uint32_t>(end - begin);
 }
 
-void Scoreboard::mark_lost(Segment& s) {
+void Scoreboard::mark_lost(Segment& s, bool urgent) {
   static_cast<ListHook<ByTime>&>(s).unlink();
   s.state = State::kLost;
   lost_ += static_cast<uint32_t>(s.end - s.begin);
-  lost_list_.push_back(s);
+  if (urgent) {
+    lost_list_.push_front(s);
+  } else {
+    lost_list_.push_back(s);
+  }
 }
 
 void Scoreboard::resent(Segment& s, Seq sent_end, Time now) {

@@ -64,7 +64,8 @@ class Scoreboard {
     for (Segment& s : in_flight_)
       if (!fn(s)) return;
   }
-  void mark_lost(Segment& s);
+  // urgent: it is to be sent again before the others that are lost.
+  void mark_lost(Segment& s, bool urgent = false);
 
   // The next segment to send again; nullptr when none is lost.
   Segment* next_lost() { return lost_list_.empty() ? nullptr : &lost_list_.front(); }

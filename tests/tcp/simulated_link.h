@@ -93,11 +93,13 @@ class World {
     if (trace) print(p, "sent");
     bool lost = random.chance(model.loss) || random.chance(model.corrupt);
     bool& bad = bad_[to];
+    if (now > bad_until_[to]) bad = false;
     if (bad) {
       lost = true;
       bad = !random.chance(1 / model.burst_length);
     } else if (model.burst_loss > 0) {
       bad = random.chance(model.burst_loss);
+      bad_until_[to] = now + 1s;  // a lone retransmission every ten seconds must get out of it
     }
     if (drop && drop(p)) lost = true;
     if (lost) {
@@ -197,6 +199,7 @@ class World {
   std::multimap<Time, std::function<void()>> events_;
   Time link_free_[2]{};
   bool bad_[2]{};
+  Time bad_until_[2]{};
 };
 
 inline ip::Sent Host::send(const ip::OutPacket& p, Time) {

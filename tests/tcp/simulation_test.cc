@@ -92,11 +92,6 @@ class Simulation : public testing::Test {
     rx_ = buf::make_pool("sim_rx", 8191, 2048 + 128, -1);
     hold_ = buf::make_pool("sim_hold", 8191, 2048 + 128, -1);
   }
-  static void TearDownTestSuite() {
-    rte_mempool_free(rx_);
-    rte_mempool_free(hold_);
-  }
-
   void run(uint64_t seed, bool trace) {
     Random r(seed);
     LinkModel m;
@@ -118,6 +113,7 @@ class Simulation : public testing::Test {
     config.syn_ack_retries = 8;
     config.user_timeout = 600s;
     config.max_rto = 10s;
+    config.fin_wait_2 = 1000s;
     config.keepalive_probes = 20;
     config.receive_buffer = static_cast<uint32_t>(4096 + r.below(256 * 1024));
     config.send_buffer = static_cast<uint32_t>(4096 + r.below(512 * 1024));

@@ -1,0 +1,477 @@
+// ESTABLISHED: data in both directions, acknowledgements, windows, attacks.
+
+#include "fixture.h"
+
+namespace sluice::test {
+namespace {
+
+using tcp::CloseReason;
+using Receiving = TcpTest;
+using Sending = TcpTest;
+using Injection = TcpTest;
+
+// Receiving
+
+TEST_F(Receiving, data_is_delivered_in_order_and_acknowledged_within_40_ms) {
+  accept();
+  send({.seq = 1, .ack = 1, .data = "abc"});
+  EXPECT_EQ(owner.received, "abc");
+  expect_silence();
+  after(41ms);
+  expect({.seq = 1, .ack = 4, .length = 0});
+}
+
+TEST_F(Receiving, every_second_full_segment_is_acknowledged_at_once) {
+  accept();
+  send({.seq = 1, .ack = 1, .length = 1460});
+  expect_silence();
+  send({.seq = 1461, .ack = 1, .length = 1460});
+  expect({.ack = 2921});
+}
+
+TEST_F(Receiving, the_first_segments_are_acknowledged_at_once) {
+  config.quick_acks = 2;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 10});
+  expect({.ack = 11});
+  send({.seq = 11, .ack = 1, .length = 10});
+  expect({.ack = 21});
+  send({.seq = 21, .ack = 1, .length = 10});
+  expect_silence();
+}
+
+TEST_F(Receiving, a_burst_is_acknowledged_once) {
+  accept();
+  for (uint32_t i = 0; i < 8; ++i) send_later({.seq = 1 + i * 1000, .ack = 1, .length = 1000});
+  flush();
+  expect({.ack = 8001});
+  expect_silence();
+}
+
+TEST_F(Receiving, data_ahead_of_a_gap_waits_and_is_reported) {
+  accept();
+  send({.seq = 4, .ack = 1, .data = "def"});
+  EXPECT_EQ(owner.received, "");
+  expect({.ack = 1, .sacks = {{4, 7}}});
+  send({.seq = 10, .ack = 1, .data = "jkl"});
+  expect({.ack = 1, .sacks = {{10, 13}, {4, 7}}});
+  send({.seq = 1, .ack = 1, .data = "abc"});
+  EXPECT_EQ(owner.received, "abcdef");
+  expect({.ack = 7, .sacks = {{10, 13}}});
+  send({.seq = 7, .ack = 1, .data = "ghi"});
+  EXPECT_EQ(owner.received, "abcdefghijkl");
+  expect({.ack = 13});
+}
+
+TEST_F(Receiving, overlapping_segments_give_every_byte_once) {
+  accept();
+  send({.seq = 3, .ack = 1, .data = "cdef"});
+  send({.seq = 2, .ack = 1, .data = "bcdefghi"});
+  send({.seq = 1, .ack = 1, .data = "abcd"});
+  EXPECT_EQ(owner.received, "abcdefghi");
+}
+
+TEST_F(Receiving, a_duplicate_is_reported_as_one) {
+  accept();
+  send({.seq = 1, .ack = 1, .data = "abc"});
+  send({.seq = 1, .ack = 1, .data = "abc"});
+  expect({.ack = 4, .sacks = {{1, 4}}});
+  EXPECT_EQ(owner.received, "abc");
+  EXPECT_EQ(counters.duplicate_data.get(), 1u);
+}
+
+TEST_F(Receiving, the_window_shuts_as_the_owner_holds_data_and_opens_as_it_is_done) {
+  config.receive_buffer = 4000;
+  config.receive_buffer_max = 4000;
+  owner.consume = false;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 1400});
+  send({.seq = 1401, .ack = 1, .length = 1400});
+  expect({.ack = 2801, .window = 1200});
+  send({.seq = 2801, .ack = 1, .length = 1200});
+  after(41ms);
+  expect({.ack = 4001, .window = 0});
+  // Beyond the window nothing is taken, but the peer hears where it is.
+  send({.seq = 4001, .ack = 1, .length = 100});
+  expect({.ack = 4001, .window = 0});
+  EXPECT_EQ(owner.received.size(), 4000u);
+  owner.connection->consumed(4000);
+  flush();
+  expect({.ack = 4001, .window = 4000});
+}
+
+TEST_F(Receiving, a_small_release_is_no_window_update) {
+  config.receive_buffer = config.receive_buffer_max = 60'000;
+  owner.consume = false;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 1400});
+  send({.seq = 1401, .ack = 1, .length = 1400});
+  expect({.ack = 2801});
+  owner.connection->consumed(100);
+  flush();
+  expect_silence();
+}
+
+TEST_F(Receiving, the_right_edge_never_moves_back) {
+  config.receive_buffer = config.receive_buffer_max = 10'000;
+  owner.consume = false;
+  accept();
+  uint32_t edge = 0;
+  for (uint32_t seq = 1; seq < 9000; seq += 900) {
+    send({.seq = seq, .ack = 1, .length = 900});
+    while (!wire.sent.empty()) {
+      const auto& h = wire.sent.front().header;
+      const uint32_t right = h.ack - peer_isn + h.window;
+      EXPECT_GE(right, edge);
+      edge = right;
+      wire.sent.pop_front();
+    }
+  }
+}
+
+TEST_F(Receiving, islands_are_bounded_and_what_is_beyond_is_counted) {
+  config.max_out_of_order_ranges = 4;
+  accept();
+  for (uint32_t i = 0; i < 10; ++i) send({.seq = 10 + i * 10, .ack = 1, .data = "x"});
+  EXPECT_EQ(counters.out_of_order.get(), 4u);
+  EXPECT_EQ(counters.out_of_order_dropped.get(), 6u);
+  wire.sent.clear();
+}
+
+TEST_F(Receiving, urgent_data_is_just_data) {
+  accept();
+  send({.flags = ACK | URG | PSH, .seq = 1, .ack = 1, .data = "abc"});
+  EXPECT_EQ(owner.received, "abc");
+}
+
+TEST_F(Receiving, a_segment_older_than_the_last_timestamp_is_dropped) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460, .ts = 1000});
+  send({.seq = 1, .ack = 1, .data = "abc", .ts = 1005});
+  send({.seq = 4, .ack = 1, .data = "old", .ts = 900});
+  EXPECT_EQ(owner.received, "abc");
+  EXPECT_EQ(counters.paws_drops.get(), 1u);
+  expect({.ack = 4, .echo = 1005});
+}
+
+TEST_F(Receiving, a_keepalive_is_answered) {
+  accept();
+  send({.seq = 0, .ack = 1});
+  expect({.seq = 1, .ack = 1});
+}
+
+TEST_F(Receiving, an_owner_may_abort_in_the_middle_of_a_delivery) {
+  accept();
+  owner.on_data_hook = [](tcp::Connection& c) { c.abort(); };
+  send_later({.seq = 4, .ack = 1, .data = "def"});
+  send_later({.flags = ACK | FIN, .seq = 1, .ack = 1, .data = "abc"});
+  flush();
+  expect({.flags = RST | ACK});
+  EXPECT_EQ(owner.received, "abc");
+  EXPECT_EQ(owner.closed, CloseReason::kAborted);
+  EXPECT_EQ(stack().connections(), 0u);
+}
+
+// Sending
+
+TEST_F(Sending, what_is_queued_in_one_turn_leaves_in_full_segments) {
+  accept();
+  for (int i = 0; i < 30; ++i) write_later(100);
+  flush();
+  expect({.seq = 1, .ack = 1, .length = 1460});
+  expect({.seq = 1461, .length = 1460});
+  expect({.flags = ACK | PSH, .seq = 2921, .length = 80});
+  expect_silence();
+  EXPECT_EQ(owner.connection->transmitted(), 3000u);
+  EXPECT_EQ(owner.connection->acknowledged(), 0u);
+  send({.seq = 1, .ack = 1461});
+  EXPECT_EQ(owner.connection->acknowledged(), 1460u);
+}
+
+TEST_F(Sending, ten_segments_go_at_the_start) {
+  accept();
+  write(30'000);
+  EXPECT_EQ(wire.sent.size(), 10u);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 1 + 2920});
+  EXPECT_EQ(wire.sent.size(), 4u);  // slow start: two for each
+  wire.sent.clear();
+}
+
+TEST_F(Sending, data_carries_the_acknowledgement) {
+  accept();
+  send_later({.seq = 1, .ack = 1, .data = "ping"});
+  write(4);
+  expect({.seq = 1, .ack = 5, .length = 4});
+  after(100ms);
+  EXPECT_EQ(counters.tail_probes.get() + counters.rto.get(), 0u);
+  expect_silence();
+}
+
+TEST_F(Sending, a_lost_segment_is_sent_again_after_the_timeout) {
+  accept();
+  write(100);
+  expect({.seq = 1, .length = 100});
+  after(190ms);
+  expect_silence();
+  after(820ms);
+  expect({.seq = 1, .length = 100});
+  send({.seq = 1, .ack = 101});
+  EXPECT_EQ(owner.connection->acknowledged(), 100u);
+  after(10s);
+  expect_silence();
+}
+
+TEST_F(Sending, timeouts_back_off_and_then_give_up) {
+  config.user_timeout = 10s;
+  accept();
+  write(100);
+  expect({.length = 100});
+  after(9s);
+  EXPECT_GE(wire.sent.size(), 3u);
+  EXPECT_LE(wire.sent.size(), 6u);
+  EXPECT_FALSE(owner.closed);
+  after(1001ms);
+  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  wire.sent.clear();
+}
+
+TEST_F(Sending, a_black_hole_is_noticed_within_the_user_timeout) {
+  accept();
+  owner.connection->set_user_timeout(5s);
+  write(100);
+  after(5001ms);
+  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  EXPECT_EQ(counters.timeouts.get(), 1u);
+  wire.sent.clear();
+}
+
+// smoltcp 62: every ACK pushed the timer of the first lost segment off.
+TEST_F(Sending, acks_of_nothing_new_do_not_push_the_retransmission_off) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460});
+  write(100);
+  expect({.length = 100});
+  for (int i = 0; i < 12; ++i) {
+    after(100ms);
+    send({.seq = 1 + static_cast<uint32_t>(i), .ack = 1, .data = "z"});
+  }
+  EXPECT_GE(counters.rto.get(), 1u);
+  wire.sent.clear();
+}
+
+TEST_F(Sending, a_sacked_gap_is_filled_within_a_round_trip) {
+  accept();
+  after(10ms);
+  write(1460 * 8);
+  wire.sent.clear();
+  after(10ms);
+  send({.seq = 1, .ack = 1, .sacks = {{1461, 1461 + 1460 * 3}}});
+  expect({.seq = 1, .length = 1460});
+  EXPECT_EQ(counters.fast_recoveries.get(), 1u);
+  EXPECT_EQ(counters.rto.get(), 0u);
+  wire.sent.clear();
+}
+
+TEST_F(Sending, three_duplicate_acks_do_for_a_peer_without_sack) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460});
+  write(1460 * 8);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 1});
+  send({.seq = 1, .ack = 1});
+  EXPECT_EQ(counters.fast_recoveries.get(), 0u);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 1});
+  expect({.seq = 1, .length = 1460});
+  wire.sent.clear();
+  // A partial ACK says that the next is missing too (RFC 6582).
+  send({.seq = 1, .ack = 1461});
+  expect({.seq = 1461, .length = 1460});
+  wire.sent.clear();
+}
+
+TEST_F(Sending, the_end_of_a_burst_is_probed_before_the_timeout) {
+  accept();
+  write(1000);
+  expect({.length = 1000});
+  after(10ms);
+  send({.seq = 1, .ack = 1001});  // 10 ms of round trip
+  write(1460 * 3);
+  wire.sent.clear();
+  after(30ms);
+  expect({.seq = 1001 + 1460 * 2, .length = 1460});
+  EXPECT_EQ(counters.tail_probes.get(), 1u);
+  EXPECT_EQ(counters.rto.get(), 0u);
+}
+
+TEST_F(Sending, the_peers_window_is_never_overrun) {
+  accept({.flags = SYN, .seq = 0, .window = 3000, .mss = 1460, .sack_permitted = true});
+  write(10'000);
+  uint32_t sent = 0;
+  while (!wire.sent.empty()) {
+    sent += static_cast<uint32_t>(wire.sent.front().data.size());
+    wire.sent.pop_front();
+  }
+  EXPECT_LE(sent, 3000u);
+  EXPECT_GE(sent, 2920u);
+}
+
+TEST_F(Sending, a_shut_window_is_probed_for_as_long_as_the_peer_answers) {
+  config.user_timeout = 5s;
+  accept();
+  write(1000);
+  expect({.length = 1000});
+  send({.seq = 1, .ack = 1001, .window = 0});
+  write(500);
+  expect_silence();
+  for (int i = 0; i < 40; ++i) {
+    after(1s);
+    for (; !wire.sent.empty(); wire.sent.pop_front()) {
+      EXPECT_EQ(wire.sent.front().data.size(), 0u);
+      EXPECT_EQ(wire.sent.front().header.seq - stack_isn, 1000u);
+    }
+    send({.seq = 1, .ack = 1001, .window = 0});
+    ASSERT_FALSE(owner.closed);
+  }
+  EXPECT_GE(counters.window_probes.get(), 3u);
+  send({.seq = 1, .ack = 1001, .window = 65535});
+  expect({.seq = 1001, .length = 500});
+}
+
+TEST_F(Sending, unanswered_window_probes_end_the_connection) {
+  config.user_timeout = 5s;
+  accept();
+  send({.seq = 1, .ack = 1, .window = 0});
+  write(500);
+  after(15s);
+  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  wire.sent.clear();
+}
+
+// gVisor 10312: a peer that takes its window back.
+TEST_F(Sending, a_window_that_shrinks_below_what_is_in_flight_stalls_nothing) {
+  accept();
+  write(5 * 1460);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 1461, .window = 1000});
+  after(3s);
+  EXPECT_GE(wire.sent.size(), 1u);
+  EXPECT_EQ(wire.sent.front().header.seq - stack_isn, 1461u);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 1 + 5 * 1460, .window = 65535});
+  EXPECT_EQ(owner.connection->acknowledged(), 5u * 1460);
+}
+
+TEST_F(Sending, the_owner_hears_when_there_is_room_again) {
+  config.send_buffer = 10'000;
+  accept();
+  write(9'000);
+  EXPECT_EQ(owner.connection->send_space(), 1000u);
+  send({.seq = 1, .ack = 1461});
+  EXPECT_EQ(owner.writable, 0);
+  send({.seq = 1, .ack = 1461 + 5 * 1460});
+  EXPECT_EQ(owner.writable, 1);
+  wire.sent.clear();
+}
+
+TEST_F(Sending, window_scaling_is_applied_both_ways) {
+  accept({.flags = SYN, .seq = 0, .window = 1000, .mss = 1460, .scale = 3, .sack_permitted = true});
+  send({.seq = 1, .ack = 1, .window = 1000});  // 8,000 bytes
+  write(20'000);
+  uint32_t sent = 0;
+  for (; !wire.sent.empty(); wire.sent.pop_front()) {
+    sent += static_cast<uint32_t>(wire.sent.front().data.size());
+    EXPECT_EQ(wire.sent.front().header.window, config.receive_buffer >> 7);
+  }
+  EXPECT_GE(sent, 7300u);
+  EXPECT_LE(sent, 8000u);
+}
+
+TEST_F(Sending, a_port_without_buffers_delays_and_loses_nothing) {
+  accept();
+  wire.answer = ip::Sent::kNoMemory;
+  write(5000);
+  wire.answer = ip::Sent::kYes;
+  after(3ms);
+  expect({.seq = 1, .length = 1460});
+  EXPECT_EQ(counters.retransmits.get(), 0u);
+  wire.sent.clear();
+}
+
+TEST_F(Sending, a_dead_peer_is_found_by_keepalives) {
+  config.keepalive_idle = 10s;
+  config.keepalive_interval = 2s;
+  config.keepalive_probes = 3;
+  accept();
+  after(10'001ms);
+  expect({.seq = 0, .ack = 1, .length = 0});
+  send({.seq = 1, .ack = 1});  // alive
+  after(10'001ms);
+  expect({.seq = 0});
+  after(6100ms);
+  EXPECT_EQ(wire.sent.size(), 2u);
+  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  wire.sent.clear();
+}
+
+// Injection (RFC 5961)
+
+TEST_F(Injection, only_a_reset_at_the_exact_number_resets) {
+  accept();
+  send({.flags = RST, .seq = 2});
+  expect({.seq = 1, .ack = 1});
+  EXPECT_FALSE(owner.closed);
+  send({.flags = RST, .seq = 1});
+  EXPECT_EQ(owner.closed, CloseReason::kReset);
+  EXPECT_EQ(counters.challenge_acks.get(), 1u);
+}
+
+TEST_F(Injection, a_reset_outside_of_the_window_is_nothing) {
+  accept();
+  send({.flags = RST, .seq = 5'000'000});
+  expect_silence();
+  EXPECT_FALSE(owner.closed);
+}
+
+TEST_F(Injection, a_syn_is_challenged) {
+  accept();
+  send({.flags = SYN, .seq = 1});
+  expect({.seq = 1, .ack = 1});
+  EXPECT_FALSE(owner.closed);
+}
+
+TEST_F(Injection, challenges_are_limited) {
+  config.challenge_acks = 10;
+  accept();
+  for (int i = 0; i < 100; ++i) send({.flags = RST, .seq = 2});
+  EXPECT_EQ(wire.sent.size(), 10u);
+  EXPECT_EQ(counters.challenge_limited.get(), 90u);
+  wire.sent.clear();
+}
+
+TEST_F(Injection, an_ack_of_unsent_data_is_challenged_and_moves_nothing) {
+  accept();
+  write(100);
+  expect({.length = 100});
+  send({.seq = 1, .ack = 500});
+  expect({.seq = 101, .ack = 1});
+  EXPECT_EQ(counters.bad_acks.get(), 1u);
+  EXPECT_EQ(owner.connection->acknowledged(), 0u);
+}
+
+TEST_F(Injection, a_sack_of_unsent_data_is_ignored) {
+  accept();
+  write(100);
+  expect({.length = 100});
+  send({.seq = 1, .ack = 1, .sacks = {{50'000, 60'000}}});
+  EXPECT_EQ(counters.bad_sacks.get(), 1u);
+  EXPECT_EQ(owner.connection->in_flight(), 100u);
+}
+
+TEST_F(Injection, two_stacks_that_disagree_do_not_storm_each_other_with_acks) {
+  accept();
+  for (int i = 0; i < 1000; ++i) send({.seq = 4'000'000'000u, .ack = 1});
+  EXPECT_LE(wire.sent.size(), 1u);
+  wire.sent.clear();
+}
+
+}  // namespace
+}  // namespace sluice::test
