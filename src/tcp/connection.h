@@ -87,7 +87,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   // connection_input.cc: a segment for this connection, header dropped from data.
   void input(const Header& h, uint8_t tos, buf::Slice data);
   void input_syn_sent(const Header& h, buf::Slice data);
-  bool timestamps_in_order(const Header& h);
+  bool timestamps_in_order(const Header& h, bool carries_data);
   bool acceptable(const Header& h, Seq seq, Seq end);
   void accept_data(Seq seq, buf::Slice data, bool fin);
   void deliver(buf::Slice data);

@@ -29,8 +29,10 @@ void Connection::input(const Header& h, uint8_t, buf::Slice data) {
   }
   const Seq last = seq + data.size() + (syn ? 1 : 0) + (h.has(kFin) ? 1 : 0);
 
-  if (!timestamps_in_order(h)) return;
+  // What is old by its sequence number is answered as a duplicate, which tells the peer more than
+  // PAWS would; PAWS guards what falls into the window.
   if (!acceptable(h, seq, last)) return;
+  if (!timestamps_in_order(h, last > seq)) return;
 
   if (h.has(kRst)) {
     // RFC 5961, 3.2: only the exact number resets; anything else in the window must prove itself.
@@ -138,7 +140,7 @@ void Connection::learn_options(const Options& o) {
 }
 
 // PAWS (RFC 7323, 5). False: the segment is dropped, and answered if it must be.
-bool Connection::timestamps_in_order(const Header& h) {
+bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
   if (!timestamps_ || h.has(kRst) || h.has(kSyn)) return true;
   if (!h.options.timestamps) {
     ++context_.counters.no_timestamp;
@@ -147,7 +149,7 @@ bool Connection::timestamps_in_order(const Header& h) {
   if (!before(h.options.ts_value, ts_recent_)) return true;
   if (context_.now - ts_recent_at_ > kTimestampAge) return true;
   ++context_.counters.paws_drops;
-  answer_out_of_window();
+  if (carries_data) answer_out_of_window();  // a reordered pure ACK has nothing to be told
   return false;
 }
 

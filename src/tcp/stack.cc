@@ -295,7 +295,7 @@ bool Stack::input_time_wait(TimeWait& t, const Header& h, uint32_t size) {
     return false;
   }
   const uint32_t length = size + (h.has(kFin) ? 1 : 0);
-  if (length == 0 && !h.has(kSyn) && h.seq == t.rcv_nxt) return true;
+  if (length == 0 && !h.has(kSyn)) return true;
   const bool last_fin = h.has(kFin) && h.seq + length == t.rcv_nxt;
   if (last_fin) {
     context_.time_waits.restart(t, context_.now + context_.config.time_wait);
