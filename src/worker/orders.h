@@ -1,0 +1,27 @@
+#pragma once
+// What control tells the workers apart from snapshots: to drain, to end.
+
+#include <atomic>
+#include <cstdint>
+
+namespace sluice::worker {
+
+enum class Order : uint8_t {
+  kRun,
+  kDrain,  // finish what there is, as the snapshot's timeouts say, then end
+  kEnd,    // at once
+};
+
+// Written by control, read by every worker once a turn. Orders only get stricter.
+class Orders {
+ public:
+  Order get() const { return order_.load(std::memory_order_relaxed); }
+  void give(Order order) {
+    if (order > get()) order_.store(order, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<Order> order_{Order::kRun};
+};
+
+}  // namespace sluice::worker

@@ -1,0 +1,11 @@
+#pragma once
+// Keys that nobody may guess, from the operating system.
+
+#include "base/hash.h"
+
+namespace sluice::worker {
+
+// Throws std::system_error when the operating system gives none.
+SipKey random_key();
+
+}  // namespace sluice::worker

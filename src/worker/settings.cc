@@ -1,0 +1,39 @@
+#include "worker/settings.h"
+
+#include <algorithm>
+
+namespace sluice::worker {
+
+tcp::Config tcp_config(const config::Snapshot& snapshot) {
+  const config::Memory& memory = snapshot.startup.memory;
+  const config::Timeouts& timeouts = snapshot.timeouts;
+  const config::Limits& limits = snapshot.limits;
+  tcp::Config c;
+  c.max_connections = memory.connections;
+  c.max_half_open = memory.half_open;
+  c.max_time_wait = memory.time_wait;
+  c.time_wait = timeouts.time_wait;
+  c.connect_timeout = timeouts.connect;
+  c.user_timeout = timeouts.tcp_user;
+  c.keepalive_idle = timeouts.tcp_keepalive;
+  c.receive_buffer = limits.receive_buffer;
+  c.receive_buffer_max = std::max(limits.receive_buffer, limits.receive_buffer_max);
+  c.send_buffer = limits.send_buffer;
+  return c;
+}
+
+std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup) {
+  std::vector<ip::PortAddresses> all;
+  for (const config::Port& port : startup.ports) {
+    ip::PortAddresses one{port.addresses, {}};
+    for (const config::Route& r : port.routes) one.routes.push_back({.to = r.to, .via = r.via});
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+uint32_t hold_reserve(const config::DpdkConf& dpdk) {
+  return dpdk.hold_mbufs / 8;
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,214 @@
+#pragma once
+// The poll loop of one core: wires the rooms together, and nothing else. A template over port and
+// clock, so that a simulation runs the production loop without a NIC and in virtual time.
+//
+// PortT is an ip::Link with receive(Slice*, n), flush() and stats(), as nic::PortQueue has them.
+// Clock has cycles() and at(cycles), as TscClock has them.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/timer_wheel.h"
+#include "buf/memory.h"
+#include "config/published.h"
+#include "ip/host.h"
+#include "relay/relay.h"
+#include "stats/worker.h"
+#include "tcp/stack.h"
+#include "worker/orders.h"
+#include "worker/settings.h"
+#include "worker/tcp_stats.h"
+
+namespace sluice::worker {
+
+template <class PortT, class Clock>
+class Worker {
+ public:
+  // Everything referred to outlives the worker. A snapshot has been published already.
+  struct Setup {
+    std::vector<PortT*> ports;  // in the order of the configuration
+    Clock& clock;
+    buf::Pool rx;
+    buf::Pool hold;
+    uint32_t pin_above;  // see buf::Memory
+    const config::Published& published;
+    const Orders& orders;
+    std::span<stats::Worker* const> workers;  // the counters of all of them
+    size_t self;                              // index of this worker's
+    SipKey secret;                            // random, from the operating system
+  };
+
+  explicit Worker(const Setup& setup)
+      : Worker(setup, *setup.published.get(), setup.clock.cycles()) {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Until the worker has drained or was told to end.
+  void run() {
+    while (turn()) {
+    }
+  }
+
+  // Once around. False: there is nothing left to do.
+  bool turn() {
+    const uint64_t cycles = clock_.cycles();
+    account(cycles);
+    const Time now = clock_.at(cycles);
+    memory_.refresh();
+    relay_.set_now(now);
+    adopt_news();
+    if (!announced_) {
+      host_.announce();
+      announced_ = true;
+    }
+    const Order order = orders_.get();
+    if (order == Order::kDrain && !draining_) {
+      draining_ = true;
+      relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
+    }
+    receive(now);
+    // After receiving: a worker that was held up must not retransmit what the packets that waited
+    // for it acknowledge.
+    wheel_.advance(now);
+    relay_.flush();
+    const bool last = order == Order::kEnd || (draining_ && relay_.drained());
+    if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
+    tcp_.flush(now);
+    for (PortT* port : ports_) port->flush();
+    if (last || now >= publish_at_) publish(now);
+    return !last;
+  }
+
+ private:
+  // One call of receive(), and how many for one port in a turn: a port under flood leaves the
+  // others and the timers their share.
+  static constexpr uint16_t kBurst = 64;
+  static constexpr unsigned kBursts = 4;
+  // How often numbers that others count are copied to where control reads them. Nobody looks more
+  // than a few times a second.
+  static constexpr Duration kPublishEvery = 1ms;
+
+  Worker(const Setup& setup, const config::Snapshot& first, uint64_t cycles)
+      : clock_(setup.clock),
+        published_(setup.published),
+        orders_(setup.orders),
+        stats_(*setup.workers[setup.self]),
+        ports_(setup.ports),
+        wheel_(clock_.at(cycles)),
+        memory_(setup.rx, setup.hold, setup.pin_above, hold_reserve(first.startup.dpdk)),
+        host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
+              memory_, wheel_),
+        tcp_(tcp_config(first), host_, wheel_, memory_, tcp_counters_, setup.secret),
+        relay_(relay::Relay::Setup{.tcp = tcp_,
+                                   .host = host_,
+                                   .wheel = wheel_,
+                                   .memory = memory_,
+                                   .workers = setup.workers,
+                                   .self = setup.self,
+                                   .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
+                                   .now = clock_.at(cycles)}),
+        turn_began_(cycles) {}
+
+  void adopt_news() {
+    const config::Snapshot* news = published_.get();
+    if (news == current_) return;
+    relay_.adopt(*news);
+    current_ = news;
+    // The last look at the snapshot before is over: control may free it.
+    stats_.adopt(news->generation);
+  }
+
+  void receive(Time now) {
+    std::array<buf::Slice, kBurst> burst;
+    for (size_t p = 0; p < ports_.size(); ++p) {
+      for (unsigned round = 0; round < kBursts; ++round) {
+        const uint16_t n = ports_[p]->receive(burst.data(), kBurst);
+        for (uint16_t i = 0; i < n; ++i) input(p, std::move(burst[i]), now);
+        if (n > 0) worked_ = true;
+        if (n < kBurst) break;
+      }
+    }
+  }
+
+  void input(size_t port, buf::Slice frame, Time now) {
+    // No profile claims that its NIC verifies checksums, so nothing is trusted.
+    ip::Input in = host_.input(static_cast<unsigned>(port), std::move(frame), false, now);
+    switch (in.kind) {
+      case ip::Input::Kind::kTcp:
+        tcp_.input(in.source, in.destination, in.tos, std::move(in.segment), now);
+        break;
+      case ip::Input::Kind::kDropped:
+        stats_.port(port).drop(in.reason);
+        break;
+      case ip::Input::Kind::kIcmpError:
+        // TCP does not listen to ICMP: it finds out by itself, if later.
+        stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
+        break;
+      case ip::Input::Kind::kDone:
+        break;
+    }
+  }
+
+  // At the start of a turn: what the one before took.
+  void account(uint64_t cycles) {
+    const uint64_t took = cycles - turn_began_;
+    turn_began_ = cycles;
+    uint64_t sent = 0;
+    for (const PortT* port : ports_) sent += port->stats().tx_packets;
+    ++stats_.loops;
+    stats_.cycles.add(took);
+    if (worked_ || sent != sent_) stats_.cycles_busy.add(took);
+    worked_ = false;
+    sent_ = sent;
+  }
+
+  void publish(Time now) {
+    publish_at_ = now + kPublishEvery;
+    uint64_t driver_cycles = 0;
+    for (size_t p = 0; p < ports_.size(); ++p) {
+      const auto& from = ports_[p]->stats();
+      stats::Port& to = stats_.port(p);
+      to.rx_packets.set(from.rx_packets);
+      to.rx_bytes.set(from.rx_bytes);
+      to.tx_packets.set(from.tx_packets);
+      to.tx_bytes.set(from.tx_bytes);
+      to.drop_counter(stats::Drop::kRxErrors).set(from.rx_oversize);
+      to.drop_counter(stats::Drop::kTxFull).set(from.tx_full);
+      to.drop_counter(stats::Drop::kTxNoMemory).set(from.tx_no_memory);
+      to.drop_counter(stats::Drop::kTxTooLong).set(from.tx_oversize);
+      driver_cycles += from.driver_cycles;
+    }
+    stats_.cycles_io.set(driver_cycles);
+    stats_.rx_buffers_free.set(memory_.rx_free());
+    stats_.hold_buffers_free.set(memory_.hold_free());
+    stats_.slices_pinned.set(memory_.pinned());
+    stats_.slices_copied.set(memory_.copied());
+    stats_.slices_refused.set(memory_.refused());
+    copy_tcp_stats(tcp_, tcp_counters_, stats_.tcp);
+  }
+
+  Clock& clock_;
+  const config::Published& published_;
+  const Orders& orders_;
+  stats::Worker& stats_;
+  const std::vector<PortT*> ports_;
+  const config::Snapshot* current_ = nullptr;  // control keeps it until stats_ says a newer one
+
+  TimerWheel wheel_;
+  buf::Memory memory_;
+  ip::Host host_;
+  tcp::Counters tcp_counters_;
+  tcp::Stack tcp_;
+  relay::Relay relay_;
+
+  bool announced_ = false;
+  bool draining_ = false;
+  bool worked_ = false;  // this turn received something
+  uint64_t turn_began_;  // cycles
+  uint64_t sent_ = 0;    // frames of all ports until the turn before
+  Time publish_at_{};
+};
+
+}  // namespace sluice::worker
