@@ -1,18 +1,24 @@
 #pragma once
 // One HTTP/2 connection (RFC 9113), either role: frames, HPACK, the stream table, flow control and
-// the guards. Sans-IO: received bytes go in as slices; frames come out at the end of a buf::Queue,
+// guards. Sans-IO: received bytes go in as slices; frames come out at the end of a buf::Queue,
 // which is the send queue of the TCP connection underneath.
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/chrono.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "base/token_bucket.h"
 #include "buf/memory.h"
 #include "buf/queue.h"
-#include "http2/error_code.h"
-#include "http2/fields.h"
+#include "http2/frame.h"
+#include "http2/handler.h"
+#include "http2/hpack.h"
+#include "http2/stream_table.h"
+#include "stats/http2.h"
 
 namespace sluice::http2 {
 
@@ -24,103 +30,180 @@ struct Config {
   uint32_t encoder_table_size = 4096;       // bytes, at most; the peer's setting may lower it
   uint32_t max_concurrent_streams = 128;    // server role: streams a client may have open
   uint32_t initial_stream_window = 65'536;  // bytes a peer may send ahead on one stream
-  uint32_t connection_window = 1'048'576;   // bytes a peer may send ahead in all; see consumed()
+  uint32_t connection_window = 1'048'576;   // bytes a peer may send ahead in all
   uint32_t max_frame_size = 16'384;         // bytes of payload that we accept in a frame
   uint32_t max_header_list_size = 16'384;   // bytes, counted as FieldList::size does
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
-  // Guards against abuse: see http2/guards.h (owned there).
-};
 
-class Connection;
-
-// One stream, owned by its Connection.
-class Stream;
-
-// What a connection tells its owner, during receive() or flush(). The owner may call anything on
-// any connection from inside, this one's reset() of this very stream included.
-class Handler {
- public:
-  enum class Section : uint8_t { kRequest, kInformational, kResponse, kTrailers };
-
-  // A whole field section, validated (RFC 9113, 8.2 and 8.3). The list may be swapped away.
-  // Server role: a request opens the stream; set_owner() is the chance to tie it.
-  virtual void on_headers(Stream& s, Section section, FieldList& fields, bool end_stream) = 0;
-
-  // A piece of DATA payload, padding removed, not yet retained; `data` may be empty when
-  // end_stream is set. The stream's window opens again through consumed(); the connection's window
-  // is credited on receipt by the connection itself.
-  virtual void on_data(Stream& s, buf::Slice data, bool end_stream) = 0;
-
-  // `n` bytes of this stream's DATA were framed into the output: room for more from the other side.
-  virtual void on_sent(Stream& s, uint32_t n) = 0;
-
-  // The stream ended other than by both END_STREAMs: RST_STREAM from the peer (remote == true), or
-  // an error of the peer's that we answered with RST_STREAM (remote == false). on_closed follows.
-  virtual void on_reset(Stream& s, ErrorCode code, bool remote) = 0;
-
-  // The last word about s: it was complete, reset by the peer, or reset by an error. Not called for
-  // streams that the owner itself ended with reset().
-  virtual void on_closed(Stream& s) = 0;
-
-  // GOAWAY from the peer. Client role: streams above last_stream_id were not processed; the owner
-  // walks them with for_each_stream. No stream can be opened any more.
-  virtual void on_goaway(uint32_t last_stream_id, ErrorCode code) = 0;
-
-  // The peer's first SETTINGS arrived, or a later one changed max_concurrent_streams.
-  virtual void on_settings() = 0;
-
-  virtual void on_ping_ack(uint64_t opaque) = 0;
-
- protected:
-  ~Handler() = default;
-};
-
-/*
-class Stream {
- public:
-  uint32_t id() const;
-  void* owner() const; void set_owner(void*);
-  bool local_ended() const, remote_ended() const;     // END_STREAM queued by us / seen from the peer
-  bool headers_sent() const;                          // our first field section is in the output
-  uint64_t headers_position() const;                  // position in the output queue where our HEADERS begin; UINT64_MAX before
-  uint64_t queued() const;                            // DATA bytes waiting here for window or room
+  // Guards against abuse. Each ends the connection with ENHANCE_YOUR_CALM and has its counter.
+  uint32_t reset_burst = 1000;              // RST_STREAM at once (CVE-2023-44487) ...
+  uint32_t reset_rate = 33;                 // ... and a second; nghttp2's defaults
+  uint32_t max_continuations = 8;           // CONTINUATION frames in one field block
+  uint32_t max_empty_data = 100;            // consecutive empty DATA frames without END_STREAM
+  uint32_t max_unsent_control = 65'536;     // bytes of answers that a peer lets pile up unread
 };
 
 class Connection {
  public:
-  Connection(Role, const Config&, Handler&, buf::Queue& output, buf::Memory&, Counters&, Slab<Stream>&);
+  // Everything referred to outlives the connection. Frames go to the end of `output`.
+  Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
+             buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams);
+  // Frees the streams without a word to the handler.
   ~Connection();
+  Connection(const Connection&) = delete;
 
-  // Queues what a side says first: preface (client), SETTINGS, the connection window.
+  // Queues what a side says first: preface (client), SETTINGS, the connection's window.
   void start();
 
-  // Takes all of `data`. False when the connection has failed: a GOAWAY with error() is in the
-  // output; the owner flushes TCP, closes it and forgets the streams (for_each_stream). `detail()` says why in words, for the log.
+  // Takes all of `data`. False when the connection has failed, now or before: a GOAWAY with error()
+  // is in the output; the owner sends it, closes, and takes leave of the streams.
   bool receive(buf::Slice data, Time now);
 
-  // Frames what streams have queued while the output holds fewer than `room` unsent bytes more.
+  // Frames what waits, up to about `room` bytes (one frame more at most).
   void flush(uint32_t room);
-  bool wants_flush() const;                          // some stream could be framed if there was room
+  // Something waits that more room would let out.
+  bool wants_flush() const { return !ready_.empty(); }
 
-  // Client role: a new stream; nullptr when no stream may be opened now (peer's limit, GOAWAY, ids used up).
+  // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
   Stream* open(const FieldList& request, bool end_stream, void* owner);
   bool can_open() const;
-  uint32_t open_streams() const; uint32_t peer_max_concurrent_streams() const;  // 100 until the peer's SETTINGS
-  bool settings_received() const;
+  // Streams that are not closed, those included whose owner has gone.
+  uint32_t open_streams() const { return open_; }
+  uint32_t peer_max_concurrent_streams() const { return peer_max_streams_; }
+  bool settings_received() const { return settings_received_; }
 
-  void send_headers(Stream&, const FieldList&, bool end_stream);   // response, informational (1xx in :status), trailers: ordered behind the stream's queued DATA
-  void send_data(Stream&, buf::Slice data, bool end_stream);       // data is retained here (copied below copy_break when it can be framed at once); see `no memory` below
-  void reset(Stream&, ErrorCode);                                  // RST_STREAM if the peer may know the stream; drops queued output; frees the stream at once
-  void consumed(Stream&, uint32_t n);                              // opens the stream's receive window (batched WINDOW_UPDATEs)
+  // A response, an informational one, or trailers; behind the DATA that the stream has queued.
+  void send_headers(Stream& s, const FieldList& fields, bool end_stream);
+  // Without memory to keep `data`, the stream is reset and on_reset(kEnhanceYourCalm) follows.
+  void send_data(Stream& s, buf::Slice data, bool end_stream);
+  // Drops what the stream has queued, tells the peer if it knows the stream, frees the stream.
+  void reset(Stream& s, ErrorCode code);
+  // The owner is finished: what is queued still leaves, then, if the peer has not ended its side,
+  // RST_STREAM(code) (RFC 9113, 8.1). No callback any more; the stream may be gone on return.
+  void reset_after_output(Stream& s, ErrorCode code);
+  // The owner took n bytes of the stream's DATA: its receive window opens.
+  void consumed(Stream& s, uint32_t n);
 
   void ping(uint64_t opaque);
-  void goaway(uint32_t last_stream_id, ErrorCode, std::string_view debug = {});   // 0x7fffffff: announce only
-  uint32_t last_peer_stream_id() const;              // highest accepted (server role)
-  void refuse_new_streams();                         // server role, after the final GOAWAY: new streams are ignored per RFC 9113 6.8
+  // last_stream_id 2^31-1 only announces (6.8).
+  void goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug = {});
+  // Server role, after the final GOAWAY: requests above its last id are discarded.
+  void refuse_new_streams() { refusing_ = true; }
+  uint32_t last_peer_stream_id() const { return last_peer_id_; }
 
-  template <class Fn> void for_each_stream(Fn&& fn); // fn(Stream&) may reset the stream that it is given
-  ErrorCode error() const; const char* detail() const;
+  // fn(Stream&) for all streams that have an owner; it may end the one it is given, no other. Not
+  // for the hot path: it allocates.
+  template <class Fn>
+  void for_each_stream(Fn&& fn) {
+    const std::vector<Stream*> unnumbered(unnumbered_);
+    for (Stream* s : unnumbered)
+      if (s->owner() != nullptr) fn(*s);
+    std::vector<uint32_t> ids;
+    for (uint32_t i = 0; i < table_.capacity(); ++i)
+      if (Stream* s = table_.cell(i)) ids.push_back(s->id());
+    for (const uint32_t id : ids)
+      if (Stream* s = table_.find(id); s != nullptr && s->owner() != nullptr) fn(*s);
+  }
+
+  ErrorCode error() const { return error_; }
+  bool failed() const { return failed_; }
+  const char* detail() const { return detail_; }
+
+ private:
+  enum class State : uint8_t { kPreface, kFrameHeader, kPayload, kData, kPadding };
+
+  // Input.
+  bool fail(ErrorCode code, const char* detail);
+  bool on_frame_header();
+  bool on_frame(buf::View payload);
+  bool on_data_begin();
+  bool on_data_piece(buf::Slice piece);
+  bool on_data_end();
+  bool on_headers_frame(buf::View payload);
+  bool on_block(buf::View block);
+  bool on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end);
+  bool on_response_block(Stream& s, FieldList& fields, bool end);
+  bool on_rst(buf::View payload);
+  bool on_settings_frame(buf::View payload);
+  bool on_ping_frame(buf::View payload);
+  bool on_goaway_frame(buf::View payload);
+  bool on_window_update(buf::View payload);
+  void stream_error(Stream& s, ErrorCode code);
+  bool idle(uint32_t id) const;
+  void remote_end(Stream& s);
+
+  // Output.
+  bool emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
+  bool emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
+  void emit_rst(uint32_t stream, ErrorCode code);
+  void emit_window_update(uint32_t stream, uint32_t n);
+  bool emit_headers(Stream& s, const FieldList& fields, bool end);
+  // One frame of the stream. False when it has nothing that could leave now.
+  bool frame_one(Stream& s);
+  bool frame_data(Stream& s, buf::Slice piece, bool end);
+  void make_ready(Stream& s);
+  void after_output(Stream& s);
+  void close(Stream& s);
+  void credit_connection(uint32_t n);
+  HpackEncoder& encoder();
+
+  Role role_;
+  State state_;
+  bool failed_ = false;
+  bool settings_received_ = false;
+  bool refusing_ = false;
+  bool peer_going_away_ = false;
+  bool in_block_ = false;       // between HEADERS and END_HEADERS
+  bool block_end_stream_ = false;
+  ErrorCode error_ = ErrorCode::kNoError;
+  const char* detail_ = "";
+
+  const Config& config_;
+  Handler& handler_;
+  buf::Queue& output_;
+  buf::Memory& memory_;
+  stats::Http2& stats_;
+  Slab<Stream>& slab_;
+
+  // The frame that is being received.
+  FrameHeader frame_;
+  uint32_t have_ = 0;           // bytes of preface, frame header or payload so far
+  uint32_t data_left_ = 0;      // of the DATA frame, without padding
+  uint32_t padding_left_ = 0;
+  bool padded_ = false;         // the pad length has still to come
+  uint8_t head_[kFrameHeaderSize];
+  std::vector<uint8_t> partial_;  // a payload that arrives in pieces
+  std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
+  uint32_t block_stream_ = 0;
+  uint32_t continuations_ = 0;
+  uint32_t empty_data_ = 0;
+
+  // Windows.
+  int64_t send_window_ = kDefaultWindow;
+  int64_t receive_window_ = kDefaultWindow;
+  uint32_t credit_ = 0;
+  uint32_t peer_initial_window_ = kDefaultWindow;
+  uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
+  // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
+  uint32_t peer_max_streams_ = 100;
+  uint32_t peer_table_size_ = 4096;
+  bool peer_table_changed_ = false;
+
+  StreamTable table_;
+  List<Stream> ready_;            // can be framed, given room
+  List<Stream> window_blocked_;   // wait for the connection's window
+  std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
+  uint32_t open_ = 0;
+  uint32_t next_id_ = 1;
+  uint32_t last_peer_id_ = 0;
+  int64_t room_ = 0;
+  uint64_t control_mark_ = 0;     // output position behind the last control frame
+  uint32_t control_unsent_ = 0;   // bytes of control frames, as far as output_ still holds them
+  TokenBucket resets_;
+  Time now_{};
+
+  std::unique_ptr<HpackDecoder> decoder_;
+  std::unique_ptr<HpackEncoder> encoder_;
 };
-*/
 
 }  // namespace sluice::http2

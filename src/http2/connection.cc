@@ -1,0 +1,186 @@
+#include "http2/connection.h"
+
+#include <algorithm>
+
+namespace sluice::http2 {
+
+namespace {
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
+}
+
+Connection::Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
+                       buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams)
+    : role_(role),
+      state_(role == Role::kServer ? State::kPreface : State::kFrameHeader),
+      config_(config),
+      handler_(handler),
+      output_(output),
+      memory_(memory),
+      stats_(stats),
+      slab_(streams),
+      resets_(config.reset_rate, config.reset_burst) {}
+
+Connection::~Connection() {
+  for (Stream* s : unnumbered_) slab_.destroy(s);
+  for (uint32_t i = 0; i < table_.capacity(); ++i)
+    if (table_.cell(i) != nullptr) slab_.destroy(table_.cell(i));
+}
+
+void Connection::start() {
+  room_ = kDefaultWindow;
+  if (role_ == Role::kClient)
+    output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},
+                        memory_.hold());
+  uint8_t settings[5 * kSettingSize];
+  uint32_t n = 0;
+  const auto add = [&](Setting id, uint32_t value) {
+    store_be16(settings + n, static_cast<uint16_t>(id));
+    store_be32(settings + n + 2, value);
+    n += kSettingSize;
+  };
+  add(Setting::kHeaderTableSize, config_.header_table_size);
+  if (role_ == Role::kClient) add(Setting::kEnablePush, 0);
+  if (role_ == Role::kServer) add(Setting::kMaxConcurrentStreams, config_.max_concurrent_streams);
+  add(Setting::kInitialWindowSize, config_.initial_stream_window);
+  add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
+  emit(FrameType::kSettings, 0, 0, {settings, n});
+  if (config_.connection_window > kDefaultWindow) {
+    emit_window_update(0, config_.connection_window - kDefaultWindow);
+    receive_window_ = config_.connection_window;
+  }
+}
+
+bool Connection::can_open() const {
+  return !failed_ && !peer_going_away_ && open_ < peer_max_streams_ && next_id_ <= kMaxStreamId;
+}
+
+Stream* Connection::open(const FieldList& request, bool end_stream, void* owner) {
+  if (!can_open()) return nullptr;
+  Stream* s = slab_.create();
+  if (s == nullptr) return nullptr;
+  s->owner_ = owner;
+  s->send_window_ = peer_initial_window_;
+  s->receive_window_ = config_.initial_stream_window;
+  ++open_;
+  unnumbered_.push_back(s);
+  send_headers(*s, request, end_stream);
+  return s;
+}
+
+void Connection::send_headers(Stream& s, const FieldList& fields, bool end_stream) {
+  if (failed_ || s.end_queued_) return;
+  s.end_queued_ = end_stream;
+  if (room_ > 0 && s.head_ == nullptr && s.data_.empty()) {
+    emit_headers(s, fields, end_stream);
+    after_output(s);
+    return;
+  }
+  const bool behind_data = !s.data_.empty() || (s.head_ != nullptr && end_stream);
+  auto& slot = behind_data ? s.trailers_ : s.head_;
+  // Only an informational section can be waiting here already; the newer one is worth more.
+  slot = std::make_unique<FieldList>(fields);
+  make_ready(s);
+}
+
+void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
+  if (failed_ || s.end_queued_) return;
+  s.end_queued_ = end_stream;
+  const uint32_t n = data.size();
+  const bool first_in_line = room_ > 0 && s.head_ == nullptr && s.data_.empty();
+  if (first_in_line && n <= s.send_window_ && n <= send_window_ && n <= peer_max_frame_size_) {
+    if (n == 0 && !end_stream) return;
+    if (n > config_.copy_break) {
+      data = memory_.retain(std::move(data));
+      if (!data) {
+        ++stats_.memory_refusals;
+        stream_error(s, ErrorCode::kEnhanceYourCalm);
+        return;
+      }
+    }
+    frame_data(s, std::move(data), end_stream);
+    after_output(s);
+    return;
+  }
+  if (n > 0) {
+    bool kept;
+    if (n <= config_.copy_break) {
+      kept = s.data_.append_copy(data.view(), memory_.hold());
+    } else {
+      data = memory_.retain(std::move(data));
+      kept = static_cast<bool>(data);
+      if (kept) s.data_.append(std::move(data));
+    }
+    if (!kept) {
+      ++stats_.memory_refusals;
+      stream_error(s, ErrorCode::kEnhanceYourCalm);
+      return;
+    }
+  }
+  make_ready(s);
+}
+
+void Connection::reset(Stream& s, ErrorCode code) {
+  if (s.id_ != 0 && !failed_ && !(s.end_sent_ && s.remote_ended_)) emit_rst(s.id_, code);
+  close(s);
+}
+
+void Connection::reset_after_output(Stream& s, ErrorCode code) {
+  s.owner_ = nullptr;
+  s.reset_after_output_ = true;
+  s.reset_code_ = static_cast<uint32_t>(code);
+  after_output(s);
+}
+
+void Connection::consumed(Stream& s, uint32_t n) {
+  if (s.remote_ended_ || s.id_ == 0) return;
+  s.credit_ += n;
+  if (s.credit_ * 2 < config_.initial_stream_window) return;
+  s.receive_window_ += s.credit_;
+  emit_window_update(s.id_, s.credit_);
+  s.credit_ = 0;
+}
+
+void Connection::credit_connection(uint32_t n) {
+  credit_ += n;
+  if (credit_ * 2 < config_.connection_window) return;
+  receive_window_ += credit_;
+  emit_window_update(0, credit_);
+  credit_ = 0;
+}
+
+void Connection::ping(uint64_t opaque) {
+  uint8_t payload[8];
+  store_be64(payload, opaque);
+  emit(FrameType::kPing, 0, 0, payload);
+}
+
+void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) {
+  uint8_t payload[8 + 128];
+  store_be32(payload, last_stream_id);
+  store_be32(payload + 4, static_cast<uint32_t>(code));
+  const size_t n = std::min<size_t>(debug.size(), sizeof payload - 8);
+  std::memcpy(payload + 8, debug.data(), n);
+  emit(FrameType::kGoaway, 0, 0, {payload, 8 + n});
+  ++stats_.goaways_out;
+}
+
+void Connection::close(Stream& s) {
+  s.unlink();
+  --open_;
+  if (s.id_ != 0) {
+    table_.erase(s);
+  } else {
+    std::erase(unnumbered_, &s);
+  }
+  slab_.destroy(&s);
+}
+
+// An error of the peer on one stream (5.4.2).
+void Connection::stream_error(Stream& s, ErrorCode code) {
+  ++stats_.stream_errors;
+  if (s.id_ != 0) emit_rst(s.id_, code);
+  if (s.owner_ != nullptr) handler_.on_reset(s, code, false);
+  close(s);
+}
+
+}  // namespace sluice::http2

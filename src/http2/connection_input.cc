@@ -1,0 +1,488 @@
+// The receiving half of http2::Connection: from bytes to frames to events.
+
+#include <algorithm>
+
+#include "http2/connection.h"
+#include "http2/validation.h"
+
+namespace sluice::http2 {
+
+namespace {
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
+}
+
+bool Connection::fail(ErrorCode code, const char* detail) {
+  if (failed_) return false;
+  ++stats_.connection_errors;
+  goaway(last_peer_id_, code, detail);
+  failed_ = true;
+  error_ = code;
+  detail_ = detail;
+  return false;
+}
+
+bool Connection::receive(buf::Slice data, Time now) {
+  now_ = now;
+  while (!failed_ && data.size() > 0) {
+    switch (state_) {
+      case State::kPreface: {
+        const auto n = std::min<uint32_t>(data.size(), kPreface.size() - have_);
+        if (std::memcmp(data.data(), kPreface.data() + have_, n) != 0)
+          return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");
+        have_ += n;
+        data.drop_front(n);
+        if (have_ == kPreface.size()) {
+          have_ = 0;
+          state_ = State::kFrameHeader;
+        }
+        break;
+      }
+      case State::kFrameHeader: {
+        const uint32_t n = std::min(data.size(), kFrameHeaderSize - have_);
+        std::memcpy(head_ + have_, data.data(), n);
+        have_ += n;
+        data.drop_front(n);
+        if (have_ < kFrameHeaderSize) break;
+        have_ = 0;
+        frame_ = FrameHeader::parse(head_);
+        ++stats_.frames_in;
+        if (!on_frame_header()) return false;
+        break;
+      }
+      case State::kPayload: {
+        // In place when the slice holds the whole payload, else collected.
+        if (partial_.empty() && data.size() >= frame_.size) {
+          state_ = State::kFrameHeader;
+          const buf::View payload = data.view().first(frame_.size);
+          if (!on_frame(payload)) return false;
+          data.drop_front(frame_.size);
+          break;
+        }
+        const auto n =
+            std::min<uint32_t>(data.size(), frame_.size - static_cast<uint32_t>(partial_.size()));
+        partial_.insert(partial_.end(), data.data(), data.data() + n);
+        data.drop_front(n);
+        if (partial_.size() < frame_.size) break;
+        state_ = State::kFrameHeader;
+        const bool ok = on_frame(partial_);
+        partial_.clear();
+        partial_.shrink_to_fit();  // an idle connection keeps no buffer
+        if (!ok) return false;
+        break;
+      }
+      case State::kData: {
+        if (padded_) {
+          padded_ = false;
+          const uint8_t pad = data.data()[0];
+          data.drop_front(1);
+          if (pad > data_left_ - 1)
+            return fail(ErrorCode::kProtocolError, "padding longer than its frame");
+          data_left_ -= 1u + pad;
+          padding_left_ = pad;
+          if (data_left_ == 0 && !on_data_end()) return false;
+          break;
+        }
+        const uint32_t n = std::min(data.size(), data_left_);
+        buf::Slice piece = n == data.size() ? std::move(data) : data.split_front(n);
+        data_left_ -= n;
+        if (!on_data_piece(std::move(piece))) return false;
+        break;
+      }
+      case State::kPadding: {
+        const uint32_t n = std::min(data.size(), padding_left_);
+        data.drop_front(n);
+        padding_left_ -= n;
+        if (padding_left_ == 0) state_ = State::kFrameHeader;
+        break;
+      }
+    }
+  }
+  return !failed_;
+}
+
+bool Connection::idle(uint32_t id) const {
+  const bool peer_opens = (id & 1) == (role_ == Role::kServer ? 1u : 0u);
+  return peer_opens ? id > last_peer_id_ : id >= next_id_;
+}
+
+bool Connection::on_frame_header() {
+  if (frame_.size > config_.max_frame_size)
+    return fail(ErrorCode::kFrameSizeError, "frame larger than SETTINGS_MAX_FRAME_SIZE");
+  if (!settings_received_ && frame_.type != FrameType::kSettings)
+    return fail(ErrorCode::kProtocolError, "the first frame is not SETTINGS");
+  if (in_block_ && (frame_.type != FrameType::kContinuation || frame_.stream != block_stream_))
+    return fail(ErrorCode::kProtocolError, "a field block was interrupted");
+  if (frame_.type == FrameType::kData) return on_data_begin();
+  state_ = State::kPayload;
+  if (frame_.size == 0) {
+    state_ = State::kFrameHeader;
+    return on_frame({});
+  }
+  return true;
+}
+
+bool Connection::on_frame(buf::View payload) {
+  switch (frame_.type) {
+    case FrameType::kHeaders:
+    case FrameType::kContinuation:
+      return on_headers_frame(payload);
+    case FrameType::kRstStream:
+      return on_rst(payload);
+    case FrameType::kSettings:
+      return on_settings_frame(payload);
+    case FrameType::kPing:
+      return on_ping_frame(payload);
+    case FrameType::kGoaway:
+      return on_goaway_frame(payload);
+    case FrameType::kWindowUpdate:
+      return on_window_update(payload);
+    case FrameType::kPushPromise:
+      return fail(ErrorCode::kProtocolError, "PUSH_PROMISE, which was switched off");
+    case FrameType::kPriority:
+      if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
+      return true;  // deprecated (5.3.2)
+    default:
+      return true;  // unknown types are discarded (5.5)
+  }
+}
+
+// DATA, 6.1. The payload passes on as it arrives; the connection's window counts all of it at once,
+// and is credited at once, so that one stalled stream cannot freeze its neighbours.
+bool Connection::on_data_begin() {
+  if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "DATA on stream 0");
+  if (idle(frame_.stream)) return fail(ErrorCode::kProtocolError, "DATA on an idle stream");
+  receive_window_ -= frame_.size;
+  if (receive_window_ < 0)
+    return fail(ErrorCode::kFlowControlError, "DATA beyond the connection's window");
+  credit_connection(frame_.size);
+  if (failed_) return false;
+
+  data_left_ = frame_.size;
+  padding_left_ = 0;
+  padded_ = (frame_.flags & kFlagPadded) != 0;
+  if (padded_ && frame_.size == 0)
+    return fail(ErrorCode::kFrameSizeError, "padded DATA without a pad length");
+
+  const bool end = (frame_.flags & kFlagEndStream) != 0;
+  if (frame_.size == 0 && !end) {
+    if (++empty_data_ > config_.max_empty_data) {
+      ++stats_.guard_empty_frames;
+      return fail(ErrorCode::kEnhanceYourCalm, "too many empty DATA frames");
+    }
+  } else {
+    empty_data_ = 0;
+  }
+
+  if (Stream* s = table_.find(frame_.stream); s != nullptr) {
+    if (s->remote_ended_) {
+      stream_error(*s, ErrorCode::kStreamClosed);
+    } else if (!(role_ == Role::kServer ? s->request_seen_ : s->response_seen_)) {
+      stream_error(*s, ErrorCode::kProtocolError);
+    } else {
+      s->receive_window_ -= frame_.size;
+      if (s->receive_window_ < 0) stream_error(*s, ErrorCode::kFlowControlError);
+    }
+  }
+  if (failed_) return false;
+  state_ = State::kData;
+  return data_left_ > 0 || on_data_end();
+}
+
+bool Connection::on_data_piece(buf::Slice piece) {
+  Stream* s = table_.find(frame_.stream);
+  const uint32_t n = piece.size();
+  const bool last = data_left_ == 0;
+  const bool end = last && (frame_.flags & kFlagEndStream) != 0;
+  if (s != nullptr && s->content_left_ >= 0) {
+    s->content_left_ -= n;
+    if (s->content_left_ < 0 || (end && s->content_left_ != 0)) {
+      stream_error(*s, ErrorCode::kProtocolError);  // 8.1.1
+      s = nullptr;
+    }
+  }
+  if (s != nullptr) {
+    if (end) s->remote_ended_ = true;
+    if (s->owner_ != nullptr) {
+      handler_.on_data(*s, std::move(piece), end);
+    } else {
+      consumed(*s, n);
+    }
+    if (end) {
+      if ((s = table_.find(frame_.stream)) != nullptr) remote_end(*s);
+    }
+  }
+  if (last) state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
+  return !failed_;
+}
+
+// The end of a frame that had no payload but padding.
+bool Connection::on_data_end() {
+  state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
+  if ((frame_.flags & kFlagEndStream) == 0) return !failed_;
+  Stream* s = table_.find(frame_.stream);
+  if (s == nullptr) return !failed_;
+  if (s->content_left_ > 0) {
+    stream_error(*s, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  s->remote_ended_ = true;
+  if (s->owner_ != nullptr) handler_.on_data(*s, {}, true);
+  if ((s = table_.find(frame_.stream)) != nullptr) remote_end(*s);
+  return !failed_;
+}
+
+// The handler knows of the end already; nothing more will be heard on this stream.
+void Connection::remote_end(Stream& s) {
+  s.remote_ended_ = true;
+  after_output(s);
+}
+
+// HEADERS and CONTINUATION, 6.2 and 6.10.
+bool Connection::on_headers_frame(buf::View payload) {
+  const bool last = (frame_.flags & kFlagEndHeaders) != 0;
+  if (frame_.type == FrameType::kContinuation) {
+    if (!in_block_) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
+    if (++continuations_ > config_.max_continuations) {
+      ++stats_.guard_continuations;
+      return fail(ErrorCode::kEnhanceYourCalm, "too many CONTINUATION frames");
+    }
+    block_.insert(block_.end(), payload.begin(), payload.end());
+  } else {
+    if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
+    uint32_t skip = 0;
+    uint32_t pad = 0;
+    if ((frame_.flags & kFlagPadded) != 0) {
+      if (payload.empty()) return fail(ErrorCode::kFrameSizeError, "HEADERS without pad length");
+      pad = payload[0];
+      skip = 1;
+    }
+    if ((frame_.flags & kFlagPriority) != 0) skip += 5;
+    if (skip > payload.size())
+      return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
+    if (skip + pad > payload.size())
+      return fail(ErrorCode::kProtocolError, "padding longer than its frame");
+    payload = payload.subspan(skip, payload.size() - skip - pad);
+    block_stream_ = frame_.stream;
+    block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
+    continuations_ = 0;
+    if (last) return on_block(payload);
+    in_block_ = true;
+    block_.assign(payload.begin(), payload.end());
+  }
+  if (!last) return true;
+  in_block_ = false;
+  const bool ok = on_block(block_);
+  block_.clear();
+  block_.shrink_to_fit();
+  return ok;
+}
+
+bool Connection::on_block(buf::View block) {
+  thread_local FieldList fields;  // scratch; the owner may swap its storage away
+  fields.clear();
+  if (!decoder_) decoder_ = std::make_unique<HpackDecoder>(config_.header_table_size);
+  const auto result = decoder_->decode(block, config_.max_header_list_size, fields);
+  if (result == HpackDecoder::Result::kCompressionError)
+    return fail(ErrorCode::kCompressionError, "field block that does not decode");
+  const bool too_large = result == HpackDecoder::Result::kTooLarge;
+  if (too_large) ++stats_.header_list_too_big;
+
+  const uint32_t id = block_stream_;
+  Stream* s = table_.find(id);
+  if (s == nullptr) {
+    if (role_ == Role::kServer && (id & 1) == 1 && id > last_peer_id_)
+      return on_request_block(id, fields, too_large, block_end_stream_);
+    if (idle(id)) return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
+    return true;  // a stream that we reset, or that is closed: discarded (5.1)
+  }
+  if (s->remote_ended_) {
+    stream_error(*s, ErrorCode::kStreamClosed);
+  } else if (too_large) {
+    stream_error(*s, ErrorCode::kProtocolError);
+  } else if (role_ == Role::kClient && !s->response_seen_) {
+    return on_response_block(*s, fields, block_end_stream_);
+  } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0) {
+    stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1)
+  } else {
+    s->remote_ended_ = true;
+    if (s->owner_ != nullptr) handler_.on_headers(*s, Handler::Section::kTrailers, fields, true);
+    if ((s = table_.find(id)) != nullptr) remote_end(*s);
+  }
+  return !failed_;
+}
+
+bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end) {
+  if (refusing_) return true;  // above the last id of our GOAWAY: the client will retry (6.8)
+  last_peer_id_ = id;
+  int64_t content_length;
+  if (too_large || !valid_request(fields, content_length) || (end && content_length > 0)) {
+    ++stats_.malformed_requests;
+    ++stats_.stream_errors;
+    emit_rst(id, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  Stream* s = open_ < config_.max_concurrent_streams ? slab_.create() : nullptr;
+  if (s == nullptr) {
+    ++stats_.streams_refused;
+    emit_rst(id, ErrorCode::kRefusedStream);
+    return !failed_;
+  }
+  ++stats_.streams_opened;
+  ++open_;
+  s->id_ = id;
+  s->request_seen_ = true;
+  s->remote_ended_ = end;
+  s->content_left_ = content_length;
+  s->send_window_ = peer_initial_window_;
+  s->receive_window_ = config_.initial_stream_window;
+  table_.insert(*s);
+  handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
+  if (end && (s = table_.find(id)) != nullptr) remote_end(*s);
+  return !failed_;
+}
+
+bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
+  int status;
+  int64_t content_length;
+  if (!valid_response(fields, status, content_length) || (status < 200 && end)) {
+    stream_error(s, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  const uint32_t id = s.id_;
+  const bool final = status >= 200;
+  s.response_seen_ = final;
+  s.remote_ended_ = end;
+  // The length that a HEAD or 304 response announces is not its own (RFC 9110, 8.6).
+  if (final && !end && status != 304) s.content_left_ = content_length;
+  if (s.owner_ != nullptr)
+    handler_.on_headers(s, final ? Handler::Section::kResponse : Handler::Section::kInformational,
+                        fields, end);
+  Stream* again = table_.find(id);
+  if (end && again != nullptr) remote_end(*again);
+  return !failed_;
+}
+
+bool Connection::on_rst(buf::View payload) {
+  if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "RST_STREAM of a wrong size");
+  if (frame_.stream == 0 || idle(frame_.stream))
+    return fail(ErrorCode::kProtocolError, "RST_STREAM on an idle stream");
+  ++stats_.resets_in;
+  if (role_ == Role::kServer && !resets_.take(now_)) {
+    ++stats_.guard_rapid_reset;
+    return fail(ErrorCode::kEnhanceYourCalm, "streams reset too fast");
+  }
+  Stream* s = table_.find(frame_.stream);
+  if (s == nullptr) return true;
+  if (s->owner_ != nullptr)
+    handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())), true);
+  if ((s = table_.find(frame_.stream)) != nullptr) close(*s);
+  return !failed_;
+}
+
+bool Connection::on_settings_frame(buf::View payload) {
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
+  if ((frame_.flags & kFlagAck) != 0)
+    return payload.empty() ? true : fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
+  if (payload.size() % kSettingSize != 0)
+    return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");
+  for (size_t i = 0; i < payload.size(); i += kSettingSize) {
+    const uint32_t value = load_be32(payload.data() + i + 2);
+    switch (static_cast<Setting>(load_be16(payload.data() + i))) {
+      case Setting::kHeaderTableSize:
+        peer_table_size_ = value;
+        peer_table_changed_ = true;
+        break;
+      case Setting::kEnablePush:
+        if (value > 1 || (role_ == Role::kClient && value == 1))
+          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_PUSH out of range");
+        break;
+      case Setting::kMaxConcurrentStreams:
+        peer_max_streams_ = value;
+        break;
+      case Setting::kInitialWindowSize: {
+        if (value > kMaxWindow)
+          return fail(ErrorCode::kFlowControlError, "SETTINGS_INITIAL_WINDOW_SIZE out of range");
+        const int64_t change = int64_t{value} - peer_initial_window_;
+        peer_initial_window_ = value;
+        bool overflow = false;
+        for (uint32_t c = 0; c < table_.capacity(); ++c) {
+          Stream* s = table_.cell(c);
+          if (s == nullptr) continue;
+          s->send_window_ += change;
+          overflow |= s->send_window_ > kMaxWindow;
+          if (s->send_window_ > 0 && !s->data_.empty()) make_ready(*s);
+        }
+        for (Stream* s : unnumbered_) s->send_window_ += change;
+        if (overflow) return fail(ErrorCode::kFlowControlError, "a stream's window overflows");
+        break;
+      }
+      case Setting::kMaxFrameSize:
+        if (value < kDefaultMaxFrameSize || value > 0xffffff)
+          return fail(ErrorCode::kProtocolError, "SETTINGS_MAX_FRAME_SIZE out of range");
+        peer_max_frame_size_ = value;
+        break;
+      default:
+        break;  // unknown settings, and those that only advise, are discarded
+    }
+  }
+  // Without the setting there is no limit; 100 was only assumed until now.
+  if (!settings_received_) {
+    settings_received_ = true;
+    bool stated = false;
+    for (size_t i = 0; i < payload.size(); i += kSettingSize)
+      stated |= load_be16(payload.data() + i) ==
+                static_cast<uint16_t>(Setting::kMaxConcurrentStreams);
+    if (!stated) peer_max_streams_ = UINT32_MAX;
+  }
+  if (!emit_control(FrameType::kSettings, kFlagAck, 0, {})) return false;
+  handler_.on_settings();
+  return !failed_;
+}
+
+bool Connection::on_ping_frame(buf::View payload) {
+  if (payload.size() != 8) return fail(ErrorCode::kFrameSizeError, "PING of a wrong size");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PING on a stream");
+  if ((frame_.flags & kFlagAck) == 0) return emit_control(FrameType::kPing, kFlagAck, 0, payload);
+  handler_.on_ping_ack(load_be64(payload.data()));
+  return !failed_;
+}
+
+bool Connection::on_goaway_frame(buf::View payload) {
+  if (payload.size() < 8) return fail(ErrorCode::kFrameSizeError, "GOAWAY of a wrong size");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "GOAWAY on a stream");
+  ++stats_.goaways_in;
+  peer_going_away_ = true;
+  handler_.on_goaway(load_be32(payload.data()) & kMaxStreamId,
+                     static_cast<ErrorCode>(load_be32(payload.data() + 4)));
+  return !failed_;
+}
+
+bool Connection::on_window_update(buf::View payload) {
+  if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "WINDOW_UPDATE of a wrong size");
+  const uint32_t n = load_be32(payload.data()) & kMaxStreamId;
+  if (frame_.stream == 0) {
+    if (n == 0) return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");
+    send_window_ += n;
+    if (send_window_ > kMaxWindow)
+      return fail(ErrorCode::kFlowControlError, "the connection's window overflows");
+    if (send_window_ > 0) ready_.splice_back(window_blocked_);
+    return true;
+  }
+  if (idle(frame_.stream))
+    return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE on an idle stream");
+  Stream* s = table_.find(frame_.stream);
+  if (s == nullptr) return true;
+  if (n == 0) {
+    stream_error(*s, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  s->send_window_ += n;
+  if (s->send_window_ > kMaxWindow) {
+    stream_error(*s, ErrorCode::kFlowControlError);
+  } else if (s->send_window_ > 0 && !s->data_.empty()) {
+    make_ready(*s);
+  }
+  return !failed_;
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,213 @@
+// The sending half of http2::Connection: what is framed when.
+
+#include <algorithm>
+
+#include "http2/connection.h"
+
+namespace sluice::http2 {
+
+bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
+  const auto n = static_cast<uint32_t>(kFrameHeaderSize + payload.size());
+  uint8_t* p = output_.append_space(n, memory_.hold());
+  if (p == nullptr) {
+    // Without a buffer for a few bytes the connection cannot keep its promises.
+    failed_ = true;
+    error_ = ErrorCode::kInternalError;
+    detail_ = "no memory for a control frame";
+    return false;
+  }
+  FrameHeader{static_cast<uint32_t>(payload.size()), type, flags, stream}.emit(p);
+  if (!payload.empty()) std::memcpy(p + kFrameHeaderSize, payload.data(), payload.size());
+  ++stats_.frames_out;
+  return true;
+}
+
+// An answer that the peer provoked: as many as it likes, as long as it reads them.
+bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
+  if (output_.begin() >= control_mark_) control_unsent_ = 0;
+  control_unsent_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
+  if (control_unsent_ > config_.max_unsent_control) {
+    ++stats_.guard_control_flood;
+    return fail(ErrorCode::kEnhanceYourCalm, "answers pile up unread");
+  }
+  if (!emit(type, flags, stream, payload)) return false;
+  control_mark_ = output_.end();
+  return true;
+}
+
+void Connection::emit_rst(uint32_t stream, ErrorCode code) {
+  uint8_t payload[4];
+  store_be32(payload, static_cast<uint32_t>(code));
+  ++stats_.resets_out;
+  if (role_ == Role::kServer) {
+    emit_control(FrameType::kRstStream, 0, stream, payload);
+  } else {
+    emit(FrameType::kRstStream, 0, stream, payload);
+  }
+}
+
+void Connection::emit_window_update(uint32_t stream, uint32_t n) {
+  uint8_t payload[4];
+  store_be32(payload, n);
+  emit(FrameType::kWindowUpdate, 0, stream, payload);
+}
+
+HpackEncoder& Connection::encoder() {
+  if (!encoder_) encoder_ = std::make_unique<HpackEncoder>(config_.encoder_table_size);
+  if (peer_table_changed_) {
+    encoder_->set_table_size(peer_table_size_);
+    peer_table_changed_ = false;
+  }
+  return *encoder_;
+}
+
+bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
+  thread_local std::vector<uint8_t> block;  // scratch: its capacity stays
+  if (s.id_ == 0) {
+    s.id_ = next_id_;
+    next_id_ += 2;
+    std::erase(unnumbered_, &s);
+    table_.insert(s);
+  }
+  if (!encoder().encode(fields, block)) {
+    failed_ = true;
+    error_ = ErrorCode::kInternalError;
+    detail_ = "no memory for a field block";
+    return false;
+  }
+  if (!s.headers_sent()) s.headers_position_ = output_.end();
+  // Usually one frame; a long block continues in CONTINUATION frames (6.10).
+  buf::View rest(block);
+  FrameType type = FrameType::kHeaders;
+  do {
+    constexpr size_t kPiece = kDefaultMaxFrameSize;
+    const buf::View piece = rest.first(std::min(rest.size(), kPiece));
+    rest = rest.subspan(piece.size());
+    uint8_t flags = rest.empty() ? kFlagEndHeaders : uint8_t{0};
+    if (type == FrameType::kHeaders && end) flags |= kFlagEndStream;
+    uint8_t header[kFrameHeaderSize];
+    FrameHeader{static_cast<uint32_t>(piece.size()), type, flags, s.id_}.emit(header);
+    if (!output_.append_copy(header, memory_.hold()) ||
+        !output_.append_copy(piece, memory_.hold())) {
+      failed_ = true;  // half a frame may be out: only the end of the connection is honest
+      error_ = ErrorCode::kInternalError;
+      detail_ = "no memory for a field block";
+      return false;
+    }
+    ++stats_.frames_out;
+    room_ -= static_cast<int64_t>(kFrameHeaderSize + piece.size());
+    type = FrameType::kContinuation;
+  } while (!rest.empty());
+  if (end) s.end_sent_ = true;
+  return true;
+}
+
+// One DATA frame with the whole piece, which fits the windows and the peer's frame size.
+bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
+  const uint32_t n = piece.size();
+  uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
+  if (p != nullptr) {
+    FrameHeader{n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
+    if (n > 0 && n <= config_.copy_break) {
+      if (!output_.append_copy(piece.view(), memory_.hold())) p = nullptr;
+    } else {
+      output_.append(std::move(piece));
+    }
+  }
+  if (p == nullptr) {
+    failed_ = true;
+    error_ = ErrorCode::kInternalError;
+    detail_ = "no memory for a DATA frame";
+    return false;
+  }
+  ++stats_.frames_out;
+  s.send_window_ -= n;
+  send_window_ -= n;
+  room_ -= static_cast<int64_t>(kFrameHeaderSize + n);
+  if (end) s.end_sent_ = true;
+  if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
+  return true;
+}
+
+void Connection::make_ready(Stream& s) {
+  if (!s.linked()) ready_.push_back(s);
+}
+
+bool Connection::frame_one(Stream& s) {
+  if (s.head_ != nullptr) {
+    const std::unique_ptr<FieldList> fields = std::move(s.head_);
+    return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() &&
+                                        s.trailers_ == nullptr);
+  }
+  if (!s.data_.empty()) {
+    const int64_t window = std::min(s.send_window_, send_window_);
+    if (window <= 0) return false;
+    // The quantum of fairness among streams: one frame.
+    uint32_t left = static_cast<uint32_t>(std::min<int64_t>(
+        {window, static_cast<int64_t>(s.data_.size()), int64_t{kDefaultMaxFrameSize}}));
+    const uint32_t total = left;
+    const bool end = s.end_queued_ && total == s.data_.size() &&
+                     s.trailers_ == nullptr;
+    uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
+    if (p == nullptr) return false;
+    FrameHeader{total, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
+    while (left > 0) {
+      buf::Slice piece = s.data_.pop(left);
+      left -= piece.size();
+      output_.append(std::move(piece));
+    }
+    ++stats_.frames_out;
+    s.send_window_ -= total;
+    send_window_ -= total;
+    room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
+    if (end) s.end_sent_ = true;
+    if (s.owner_ != nullptr) handler_.on_sent(s, total);
+    return true;
+  }
+  if (s.trailers_ != nullptr) {
+    const std::unique_ptr<FieldList> fields = std::move(s.trailers_);
+    return emit_headers(s, *fields, s.end_queued_);
+  }
+  if (s.end_queued_ && !s.end_sent_)
+    return frame_data(s, {}, true);
+  return false;
+}
+
+void Connection::flush(uint32_t room) {
+  room_ = room;
+  while (room_ > 0 && !failed_) {
+    Stream* s = ready_.pop_front();
+    if (s == nullptr) break;
+    frame_one(*s);
+    after_output(*s);
+  }
+}
+
+// Files the stream where it waits next, or closes it when all is said.
+void Connection::after_output(Stream& s) {
+  if (failed_) return;
+  if (s.head_ != nullptr || !s.data_.empty() || s.trailers_ != nullptr ||
+      (s.end_queued_ && !s.end_sent_)) {
+    if (s.linked()) return;
+    const bool only_data = s.head_ == nullptr && !s.data_.empty();
+    if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
+    if (only_data && send_window_ <= 0) {
+      window_blocked_.push_back(s);
+    } else {
+      ready_.push_back(s);
+    }
+    return;
+  }
+  if (s.reset_after_output_) {
+    if (s.id_ != 0 && !(s.end_sent_ && s.remote_ended_))
+      emit_rst(s.id_, static_cast<ErrorCode>(s.reset_code_));
+    close(s);
+    return;
+  }
+  if (s.end_sent_ && s.remote_ended_) {
+    if (s.owner_ != nullptr) handler_.on_closed(s);
+    close(s);
+  }
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,53 @@
+#pragma once
+// What an HTTP/2 connection tells its owner.
+
+#include <cstdint>
+
+#include "buf/slice.h"
+#include "http2/error_code.h"
+#include "http2/fields.h"
+#include "http2/stream.h"
+
+namespace sluice::http2 {
+
+// Called from inside the connection's own functions. The owner may call anything on any connection
+// from there, reset() of the very stream included. Streams without an owner are not reported,
+// except a request's first section.
+class Handler {
+ public:
+  enum class Section : uint8_t { kRequest, kInformational, kResponse, kTrailers };
+
+  // A whole field section, validated (RFC 9113, 8.2 and 8.3). The list may be swapped away. A
+  // request opens the stream: set_owner() ties it, and without an owner it is refused.
+  virtual void on_headers(Stream& s, Section section, FieldList& fields, bool end_stream) = 0;
+
+  // A piece of DATA payload, padding removed, not yet retained; `data` may be empty when
+  // end_stream is set. The stream's window opens again through consumed(); the connection's window
+  // is credited on receipt by the connection itself.
+  virtual void on_data(Stream& s, buf::Slice data, bool end_stream) = 0;
+
+  // `n` bytes of this stream's DATA were framed into the output: room for more from the other side.
+  virtual void on_sent(Stream& s, uint32_t n) = 0;
+
+  // The stream ended other than by both END_STREAMs: RST_STREAM from the peer (remote), or an error
+  // that we answered with RST_STREAM. The last word about s.
+  virtual void on_reset(Stream& s, ErrorCode code, bool remote) = 0;
+
+  // Both sides ended and everything is in the output. The last word about s. Neither this nor
+  // on_reset is called for streams that the owner itself ended with reset() or reset_after_output().
+  virtual void on_closed(Stream& s) = 0;
+
+  // GOAWAY from the peer: no stream can be opened any more. Client role: streams above
+  // last_stream_id were not processed; the owner walks them with for_each_stream.
+  virtual void on_goaway(uint32_t last_stream_id, ErrorCode code) = 0;
+
+  // The peer's SETTINGS arrived.
+  virtual void on_settings() = 0;
+
+  virtual void on_ping_ack(uint64_t opaque) = 0;
+
+ protected:
+  ~Handler() = default;
+};
+
+}  // namespace sluice::http2

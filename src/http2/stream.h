@@ -1,0 +1,55 @@
+#pragma once
+// One HTTP/2 stream: its state (RFC 9113, 5.1), its windows (5.2) and what waits to be framed.
+
+#include <cstdint>
+#include <memory>
+
+#include "base/list.h"
+#include "buf/queue.h"
+#include "http2/fields.h"
+
+namespace sluice::http2 {
+
+class Connection;
+
+// Owned by its Connection.
+class Stream : public ListHook<> {
+ public:
+  // 0 until the stream's first HEADERS are in the output (client role): ids have to grow in the
+  // order of transmission.
+  uint32_t id() const { return id_; }
+  void* owner() const { return owner_; }
+  void set_owner(void* owner) { owner_ = owner; }
+
+  bool local_ended() const { return end_queued_; }
+  bool remote_ended() const { return remote_ended_; }
+  bool headers_sent() const { return headers_position_ != UINT64_MAX; }
+  // Position in the output queue where our first HEADERS begin; UINT64_MAX before.
+  uint64_t headers_position() const { return headers_position_; }
+  // DATA bytes that wait here for a window or for room.
+  uint64_t queued() const { return data_.size(); }
+
+ private:
+  friend class Connection;
+  friend class StreamTable;
+
+  uint32_t id_ = 0;
+  bool remote_ended_ = false;
+  bool end_queued_ = false;        // the owner ended our side
+  bool end_sent_ = false;          // END_STREAM is in the output
+  bool reset_after_output_ = false;
+  uint32_t reset_code_ = 0;
+  bool request_seen_ = false;      // server role: the request's HEADERS are complete
+  bool response_seen_ = false;     // client role: the final response's HEADERS are complete
+  void* owner_ = nullptr;
+  int64_t send_window_ = 0;        // may be negative (6.9.2)
+  int64_t receive_window_ = 0;
+  uint32_t credit_ = 0;            // consumed bytes not yet announced
+  int64_t content_left_ = -1;      // of the announced content-length; -1: none announced
+  uint64_t headers_position_ = UINT64_MAX;
+  buf::Queue data_;
+  std::unique_ptr<FieldList> head_;     // HEADERS that wait, before any data
+  std::unique_ptr<FieldList> trailers_; // HEADERS that wait behind the data
+};
+
+}  // namespace sluice::http2

@@ -1,0 +1,17 @@
+#pragma once
+// Which field sections are well-formed (RFC 9113, 8.2 and 8.3). A malformed one is a stream error
+// of type PROTOCOL_ERROR: what Sluice lets through, a pod would have to distrust again.
+
+#include <cstdint>
+
+#include "http2/fields.h"
+
+namespace sluice::http2 {
+
+// content_length: the value of that field, -1 without one.
+bool valid_request(const FieldList& fields, int64_t& content_length);
+// status: the three digits. 1xx are informational.
+bool valid_response(const FieldList& fields, int& status, int64_t& content_length);
+bool valid_trailers(const FieldList& fields);
+
+}  // namespace sluice::http2
