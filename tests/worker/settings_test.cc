@@ -1,0 +1,72 @@
+#include "worker/settings.h"
+
+#include <gtest/gtest.h>
+
+#include "worker/orders.h"
+#include "worker/secret.h"
+
+namespace sluice::worker {
+namespace {
+
+TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
+  config::Snapshot s;
+  s.startup.memory = {.connections = 100, .half_open = 10, .time_wait = 20};
+  s.timeouts.connect = 2s;
+  s.timeouts.time_wait = 3s;
+  s.timeouts.tcp_user = 4s;
+  s.timeouts.tcp_keepalive = 5s;
+  s.limits.receive_buffer = 10'000;
+  s.limits.receive_buffer_max = 20'000;
+  s.limits.send_buffer = 30'000;
+  const tcp::Config c = tcp_config(s);
+  EXPECT_EQ(c.max_connections, 100u);
+  EXPECT_EQ(c.max_half_open, 10u);
+  EXPECT_EQ(c.max_time_wait, 20u);
+  EXPECT_EQ(c.connect_timeout, 2s);
+  EXPECT_EQ(c.time_wait, 3s);
+  EXPECT_EQ(c.user_timeout, 4s);
+  EXPECT_EQ(c.keepalive_idle, 5s);
+  EXPECT_EQ(c.receive_buffer, 10'000u);
+  EXPECT_EQ(c.receive_buffer_max, 20'000u);
+  EXPECT_EQ(c.send_buffer, 30'000u);
+}
+
+TEST(Settings, a_receive_buffer_never_starts_above_its_maximum) {
+  config::Snapshot s;
+  s.limits.receive_buffer = 100'000;
+  s.limits.receive_buffer_max = 50'000;
+  EXPECT_GE(tcp_config(s).receive_buffer_max, tcp_config(s).receive_buffer);
+}
+
+TEST(Settings, ports_keep_their_order_addresses_and_gateways) {
+  config::Startup s;
+  s.ports.resize(2);
+  s.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
+  s.ports[1].addresses = {*Prefix::parse("198.18.1.1/24")};
+  s.ports[1].routes = {{*Prefix::parse("10.0.0.0/8"), *Address::parse("198.18.1.254")}};
+  const auto ports = port_addresses(s);
+  ASSERT_EQ(ports.size(), 2u);
+  EXPECT_EQ(ports[0].addresses, s.ports[0].addresses);
+  EXPECT_TRUE(ports[0].routes.empty());
+  ASSERT_EQ(ports[1].routes.size(), 1u);
+  EXPECT_EQ(ports[1].routes[0].to, s.ports[1].routes[0].to);
+  EXPECT_EQ(ports[1].routes[0].via, s.ports[1].routes[0].via);
+}
+
+TEST(Orders, never_get_milder) {
+  Orders orders;
+  EXPECT_EQ(orders.get(), Order::kRun);
+  orders.give(Order::kEnd);
+  orders.give(Order::kDrain);
+  EXPECT_EQ(orders.get(), Order::kEnd);
+}
+
+TEST(Secret, differs_each_time) {
+  const SipKey a = random_key();
+  const SipKey b = random_key();
+  EXPECT_NE(a.k0, b.k0);
+  EXPECT_NE(a.k1, b.k1);
+}
+
+}  // namespace
+}  // namespace sluice::worker

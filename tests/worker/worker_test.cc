@@ -1,0 +1,243 @@
+// The production loop over a port and a clock that the test holds in its hands.
+
+#include "worker/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "buf/pool.h"
+
+namespace sluice::worker {
+namespace {
+
+constexpr uint64_t kStart = 1'000'000'000;
+
+struct TestClock {
+  uint64_t now = kStart;  // a cycle is a nanosecond
+  uint64_t cycles() const { return now; }
+  Time at(uint64_t cycles) const { return Time{Duration{static_cast<int64_t>(cycles)}}; }
+};
+
+struct TestStats {
+  uint64_t rx_packets = 0, rx_bytes = 0, rx_oversize = 0;
+  uint64_t tx_packets = 0, tx_bytes = 0, tx_full = 0, tx_no_memory = 0, tx_oversize = 0;
+  uint64_t driver_cycles = 0;
+};
+
+class TestPort final : public ip::Link {
+ public:
+  uint16_t receive(buf::Slice* out, uint16_t n) {
+    ++receive_calls;
+    uint16_t got = 0;
+    for (; got < n && !arriving.empty(); ++got) {
+      out[got] = std::move(arriving.front());
+      arriving.pop_front();
+    }
+    numbers.rx_packets += got;
+    return got;
+  }
+  void flush() { ++flushes; }
+  const TestStats& stats() const { return numbers; }
+
+  bool transmit(const ip::OutFrame& frame) override {
+    std::vector<uint8_t> bytes(frame.headers.begin(), frame.headers.end());
+    for (const buf::View& v : frame.payload) bytes.insert(bytes.end(), v.begin(), v.end());
+    sent.push_back(std::move(bytes));
+    ++numbers.tx_packets;
+    return true;
+  }
+  const uint8_t* mac() const override { return mac_.data(); }
+  uint16_t mtu() const override { return 1500; }
+  uint32_t max_tso() const override { return 0; }
+
+  std::deque<buf::Slice> arriving;
+  std::vector<std::vector<uint8_t>> sent;
+  TestStats numbers;
+  unsigned receive_calls = 0;
+  unsigned flushes = 0;
+
+ private:
+  std::array<uint8_t, 6> mac_{2, 0, 0, 0, 0, 1};
+};
+
+class WorkerLoop : public testing::Test {
+ protected:
+  WorkerLoop() {
+    snapshot.generation = 1;
+    snapshot.startup.ports.resize(2);
+    snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
+    snapshot.startup.ports[1].addresses = {*Prefix::parse("198.18.1.1/24")};
+    snapshot.startup.memory = {.connections = 64, .half_open = 16, .time_wait = 16};
+    snapshot.services.push_back({.name = "echo"});
+    snapshot.listeners.push_back(
+        {.name = "grpc", .address = *Endpoint::parse("198.18.0.10:50051"), .service = 0});
+    published.set(&snapshot);
+    worker = std::make_unique<Worker<TestPort, TestClock>>(
+        Worker<TestPort, TestClock>::Setup{.ports = {&north, &south},
+                                           .clock = clock,
+                                           .rx = buf::Pool(rx.get()),
+                                           .hold = buf::Pool(hold.get()),
+                                           .pin_above = 64,
+                                           .published = published,
+                                           .orders = orders,
+                                           .workers = all,
+                                           .self = 0,
+                                           .secret = {1, 2}});
+  }
+
+  bool turn(uint64_t cycles = 1000) {
+    clock.now += cycles;
+    return worker->turn();
+  }
+  // Turns until what the worker publishes now and then is up to date.
+  void publish() {
+    turn(2'000'000);
+    turn();
+  }
+
+  // An ARP request of 198.18.0.1 for `target`.
+  void ask_for(const char* target) {
+    std::vector<uint8_t> f(60);
+    std::fill_n(f.begin(), 6, 0xff);
+    const std::array<uint8_t, 6> mac{2, 0, 0, 0, 0, 9};
+    std::copy(mac.begin(), mac.end(), f.begin() + 6);
+    const std::array<uint8_t, 10> arp{8, 6, 0, 1, 8, 0, 6, 4, 0, 1};
+    std::copy(arp.begin(), arp.end(), f.begin() + 12);
+    std::copy(mac.begin(), mac.end(), f.begin() + 22);
+    std::copy_n(Address::parse("198.18.0.1")->v4_bytes(), 4, f.begin() + 28);
+    std::copy_n(Address::parse(target)->v4_bytes(), 4, f.begin() + 38);
+    arrive(f);
+  }
+  void arrive(const std::vector<uint8_t>& bytes) {
+    buf::Slice s = buf::Pool(rx.get()).alloc();
+    ASSERT_TRUE(static_cast<bool>(s));
+    s.grow_back(static_cast<uint32_t>(bytes.size()));
+    std::copy(bytes.begin(), bytes.end(), s.mutable_data());
+    north.arriving.push_back(std::move(s));
+  }
+
+  struct Free {
+    void operator()(rte_mempool* p) const { buf::free_pool(p); }
+  };
+  std::unique_ptr<rte_mempool, Free> rx{buf::make_pool("worker_rx", 1023, 2176, -1)};
+  std::unique_ptr<rte_mempool, Free> hold{buf::make_pool("worker_hold", 1023, 2176, -1)};
+  config::Snapshot snapshot;
+  config::Published published;
+  Orders orders;
+  stats::Worker counters;
+  std::vector<stats::Worker*> all{&counters};
+  TestClock clock;
+  TestPort north, south;
+  std::unique_ptr<Worker<TestPort, TestClock>> worker;
+};
+
+TEST_F(WorkerLoop, the_first_turn_announces_addresses_and_adopts_the_snapshot) {
+  EXPECT_EQ(counters.generation(), 0u);
+  EXPECT_TRUE(turn());
+  EXPECT_EQ(counters.generation(), 1u);
+  EXPECT_GE(north.sent.size(), 2u);  // its own address and the VIP
+  EXPECT_GE(south.sent.size(), 1u);
+  const size_t announced = north.sent.size();
+  EXPECT_TRUE(turn());
+  EXPECT_EQ(north.sent.size(), announced);
+}
+
+TEST_F(WorkerLoop, a_request_is_answered_in_the_turn_that_received_it) {
+  turn();
+  north.sent.clear();
+  ask_for("198.18.0.10");
+  turn();
+  ASSERT_EQ(north.sent.size(), 1u);
+  EXPECT_EQ(north.sent[0][21], 2);  // ARP reply
+  EXPECT_EQ(north.flushes, 2u);
+}
+
+TEST_F(WorkerLoop, a_new_snapshot_is_adopted_and_the_old_one_released) {
+  turn();
+  config::Snapshot next = snapshot;
+  next.generation = 2;
+  next.listeners[0].address = *Endpoint::parse("198.18.0.11:50051");
+  published.set(&next);
+  turn();
+  EXPECT_EQ(counters.generation(), 2u);
+  north.sent.clear();
+  ask_for("198.18.0.11");
+  turn();
+  EXPECT_EQ(north.sent.size(), 1u);
+  published.set(nullptr);
+  worker.reset();
+}
+
+TEST_F(WorkerLoop, drops_are_counted_at_the_port_that_received_them) {
+  arrive({1, 2, 3});
+  turn();
+  EXPECT_EQ(counters.port(0).drop_counter(stats::Drop::kEthernetShort).get(), 1u);
+  EXPECT_EQ(counters.port(1).drop_counter(stats::Drop::kEthernetShort).get(), 0u);
+}
+
+TEST_F(WorkerLoop, a_flooded_port_leaves_the_rest_of_the_turn_to_others) {
+  for (int i = 0; i < 600; ++i) arrive({1, 2, 3});
+  turn();
+  EXPECT_EQ(north.arriving.size(), 600u - 4 * 64);
+  EXPECT_EQ(south.receive_calls, 1u);
+}
+
+TEST_F(WorkerLoop, no_buffer_is_lost_to_what_arrives) {
+  turn();
+  const uint32_t before = buf::Pool(rx.get()).available();
+  for (int i = 0; i < 200; ++i) {
+    arrive({1, 2, 3});
+    ask_for("198.18.0.10");
+    turn();
+  }
+  EXPECT_EQ(buf::Pool(rx.get()).available(), before);
+}
+
+TEST_F(WorkerLoop, only_turns_with_work_are_busy) {
+  turn(1000);  // announces
+  turn(1000);
+  turn(1000);
+  const uint64_t busy = counters.cycles_busy.get();
+  turn(500);
+  turn(500);
+  EXPECT_EQ(counters.cycles_busy.get(), busy);
+  arrive({1, 2, 3});
+  turn(500);
+  turn(700);  // now the turn before is known to have taken 700
+  EXPECT_EQ(counters.cycles_busy.get(), busy + 700);
+  EXPECT_EQ(counters.cycles.get(), clock.now - kStart);
+}
+
+TEST_F(WorkerLoop, what_ports_count_is_published) {
+  north.numbers.tx_full = 3;
+  north.numbers.driver_cycles = 40;
+  south.numbers.driver_cycles = 2;
+  arrive({1, 2, 3});
+  turn();
+  publish();
+  EXPECT_EQ(counters.port(0).drop_counter(stats::Drop::kTxFull).get(), 3u);
+  EXPECT_EQ(counters.port(0).rx_packets.get(), 1u);
+  EXPECT_EQ(counters.cycles_io.get(), 42u);
+  EXPECT_GT(counters.rx_buffers_free.get(), 0u);
+}
+
+TEST_F(WorkerLoop, an_idle_worker_that_drains_ends) {
+  turn();
+  orders.give(Order::kDrain);
+  bool running = true;
+  for (int i = 0; i < 10 && running; ++i) running = turn(100'000'000);
+  EXPECT_FALSE(running);
+}
+
+TEST_F(WorkerLoop, the_order_to_end_is_obeyed_at_once) {
+  turn();
+  orders.give(Order::kEnd);
+  EXPECT_FALSE(turn());
+}
+
+}  // namespace
+}  // namespace sluice::worker
