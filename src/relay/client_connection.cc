@@ -1,0 +1,134 @@
+#include "relay/client_connection.h"
+
+#include "relay/exchange.h"
+#include "relay/listener.h"
+
+namespace sluice::relay {
+
+namespace {
+Exchange& exchange_of(http2::Stream& s) { return *static_cast<Exchange*>(s.owner()); }
+}  // namespace
+
+ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Connection& tcp)
+    : context_(context),
+      listener_(listener),
+      tcp_(tcp),
+      drain_timer_(
+          [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); },
+          this),
+      http2_(http2::Role::kServer, context.client_http2, *this, tcp.send_queue(), context.memory,
+             context.stats.http2, context.streams) {
+  ++listener_.stats().connections;
+  ++listener_.stats().active_connections;
+  ++context_.stats.http2.client_connections;
+  http2_.start();
+  context_.touch(*this);
+}
+
+ClientConnection::~ClientConnection() {
+  --listener_.stats().active_connections;
+  --context_.stats.http2.client_connections;
+}
+
+void ClientConnection::on_established(tcp::Connection&) {}
+
+void ClientConnection::on_data(tcp::Connection& c, buf::Slice data) {
+  const uint32_t n = data.size();
+  context_.touch(*this);
+  if (!closing_ && !http2_.receive(std::move(data), context_.now)) abandon_streams();
+  c.consumed(n);
+}
+
+void ClientConnection::on_end_of_data(tcp::Connection&) {
+  peer_ended_ = true;
+  context_.touch(*this);
+}
+
+void ClientConnection::on_writable(tcp::Connection&) { context_.touch(*this); }
+
+void ClientConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
+  abandon_streams();
+  context_.clients.destroy(this);
+}
+
+void ClientConnection::abandon_streams() {
+  http2_.for_each_stream([](http2::Stream& s) {
+    Exchange& e = exchange_of(s);
+    s.set_owner(nullptr);
+    e.client_reset(http2::ErrorCode::kCancel);
+  });
+}
+
+void ClientConnection::flush() {
+  if (!closing_ && !http2_.failed()) http2_.flush(tcp_.send_space());
+  if (!closing_) {
+    const bool idle = http2_.open_streams() == 0;
+    if (http2_.failed()) {
+      abandon_streams();
+      closing_ = true;
+    } else if (idle && (peer_ended_ || drain_ == Drain::kFinal)) {
+      closing_ = true;
+    }
+    if (closing_) tcp_.close();
+  }
+  tcp_.push();
+}
+
+void ClientConnection::drain() {
+  if (drain_ != Drain::kNo || closing_) return;
+  drain_ = Drain::kAnnounced;
+  http2_.goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
+  http2_.ping(kDrainOpaque);
+  context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+  context_.touch(*this);
+}
+
+void ClientConnection::say_final_goaway() {
+  if (drain_ != Drain::kAnnounced) return;
+  drain_ = Drain::kFinal;
+  drain_timer_.disarm();
+  http2_.goaway(http2_.last_peer_stream_id(), http2::ErrorCode::kNoError);
+  http2_.refuse_new_streams();
+  context_.touch(*this);
+}
+
+void ClientConnection::end() {
+  if (drain_ != Drain::kFinal) {
+    drain_ = Drain::kAnnounced;
+    say_final_goaway();
+  }
+  http2_.for_each_stream([](http2::Stream& s) { exchange_of(s).end("the load balancer ends"); });
+  context_.touch(*this);
+}
+
+void ClientConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
+                                  bool end) {
+  if (section == Section::kTrailers) {
+    exchange_of(s).client_trailers(fields);
+    return;
+  }
+  listener_.begin(*this, s, fields, end);
+}
+
+void ClientConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
+  exchange_of(s).client_data(std::move(data), end);
+}
+
+void ClientConnection::on_sent(http2::Stream& s, uint32_t n) { exchange_of(s).client_sent(n); }
+
+void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool) {
+  Exchange& e = exchange_of(s);
+  s.set_owner(nullptr);
+  e.client_reset(code);
+}
+
+void ClientConnection::on_closed(http2::Stream& s) { exchange_of(s).client_closed(); }
+
+// A client that says GOAWAY opens no more streams; it closes when its last one has ended.
+void ClientConnection::on_goaway(uint32_t, http2::ErrorCode) {}
+
+void ClientConnection::on_ping_ack(uint64_t opaque) {
+  if (opaque == kDrainOpaque) say_final_goaway();
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,71 @@
+#pragma once
+// A client's connection: TCP below, HTTP/2 as its server, calls above.
+
+#include "base/list.h"
+#include "base/timer_wheel.h"
+#include "http2/connection.h"
+#include "relay/context.h"
+#include "tcp/connection.h"
+#include "tcp/user.h"
+
+namespace sluice::relay {
+
+class Listener;
+
+class ClientConnection final : public tcp::User,
+                               public http2::Handler,
+                               public Flushable,
+                               public ListHook<ClientConnection> {
+ public:
+  // Owned by the context's slab; destroys itself in on_closed.
+  ClientConnection(Context& context, Listener& listener, tcp::Connection& tcp);
+  ~ClientConnection();
+
+  http2::Connection& http2() { return http2_; }
+
+  // Moves the client away without losing a call: GOAWAY(2^31-1) and a PING, after the PING's ACK
+  // (or kDrainPing) GOAWAY with the last accepted stream (RFC 9113, 6.8); the connection closes
+  // when its streams have ended.
+  void drain();
+  // Out of patience: what is left gets UNAVAILABLE or RST_STREAM, and the connection closes.
+  void end();
+
+  // The client is gone or failed: its calls are cancelled at their pods.
+  void abandon_streams();
+
+  void flush() override;
+
+ private:
+  static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
+  static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
+
+  enum class Drain : uint8_t { kNo, kAnnounced, kFinal };
+
+  void on_established(tcp::Connection& c) override;
+  void on_data(tcp::Connection& c, buf::Slice data) override;
+  void on_end_of_data(tcp::Connection& c) override;
+  void on_writable(tcp::Connection& c) override;
+  void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
+
+  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
+  void on_data(http2::Stream& s, buf::Slice data, bool end) override;
+  void on_sent(http2::Stream& s, uint32_t n) override;
+  void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
+  void on_closed(http2::Stream& s) override;
+  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code) override;
+  void on_settings() override {}
+  void on_ping_ack(uint64_t opaque) override;
+
+  void say_final_goaway();
+
+  Context& context_;
+  Listener& listener_;
+  tcp::Connection& tcp_;
+  Drain drain_ = Drain::kNo;
+  bool peer_ended_ = false;  // the client's FIN
+  bool closing_ = false;     // our FIN is queued
+  Timer drain_timer_;
+  http2::Connection http2_;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,22 @@
+#include "relay/context.h"
+
+#include "relay/client_connection.h"
+#include "relay/exchange.h"
+#include "relay/pod_connection.h"
+
+namespace sluice::relay {
+
+Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory& packets,
+                 std::span<stats::Worker* const> all, size_t own, uint64_t seed)
+    : now(start),
+      tcp(stack),
+      wheel(timers),
+      memory(packets),
+      workers(all),
+      self(own),
+      stats(*all[own]),
+      random(seed) {}
+
+Context::~Context() = default;
+
+}  // namespace sluice::relay

@@ -1,0 +1,80 @@
+#pragma once
+// What everything in the relay of one worker shares.
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/chrono.h"
+#include "base/list.h"
+#include "base/random.h"
+#include "base/slab.h"
+#include "base/timer_wheel.h"
+#include "buf/memory.h"
+#include "config/settings.h"
+#include "http2/connection.h"
+#include "relay/replay.h"
+#include "stats/worker.h"
+#include "tcp/stack.h"
+
+namespace sluice::relay {
+
+class ClientConnection;
+class PodConnection;
+class Exchange;
+
+// A connection with something to frame; flushed once at the end of a worker's turn.
+class Flushable : public ListHook<Flushable> {
+ public:
+  virtual void flush() = 0;
+
+ protected:
+  ~Flushable() = default;
+};
+
+struct Context {
+  Context(Time now, tcp::Stack& tcp, TimerWheel& wheel, buf::Memory& memory,
+          std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+  ~Context();
+
+  Time now;
+  tcp::Stack& tcp;
+  TimerWheel& wheel;
+  buf::Memory& memory;
+  std::span<stats::Worker* const> workers;
+  size_t self;
+  stats::Worker& stats;
+  Random random;
+  config::Timeouts timeouts;
+  config::Limits limits;
+  http2::Config client_http2;  // toward clients
+  http2::Config pod_http2;     // toward pods
+
+  Slab<http2::Stream> streams;
+  Slab<Exchange> exchanges;
+  Slab<ClientConnection> clients;
+  Slab<PodConnection> pod_connections;
+  List<Flushable, Flushable> dirty;
+
+  void touch(Flushable& f) {
+    if (!f.linked()) dirty.push_back(f);
+  }
+
+  // Replays keep the capacity that they once needed, so a steady stream of requests allocates
+  // nothing.
+  std::unique_ptr<Replay> take_replay() {
+    if (replays_.empty()) return std::make_unique<Replay>();
+    auto r = std::move(replays_.back());
+    replays_.pop_back();
+    return r;
+  }
+  void give_replay(std::unique_ptr<Replay> r) {
+    r->clear();
+    if (replays_.size() < kKeptReplays) replays_.push_back(std::move(r));
+  }
+
+  static constexpr size_t kKeptReplays = 4096;
+  std::vector<std::unique_ptr<Replay>> replays_;
+};
+
+}  // namespace sluice::relay

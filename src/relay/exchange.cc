@@ -1,0 +1,319 @@
+#include "relay/exchange.h"
+
+#include <algorithm>
+
+#include "relay/client_connection.h"
+#include "relay/grpc.h"
+#include "relay/listener.h"
+#include "relay/pod_connection.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+using http2::ErrorCode;
+using Section = http2::Handler::Section;
+
+Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
+                   Service& service, http2::FieldList& request, bool end,
+                   Listener& listener)
+    : context_(context),
+      service_(service),
+      listener_(listener),
+      client_(&client),
+      client_stream_(&stream),
+      replay_(context.take_replay()),
+      request_ended_(end),
+      queue_timer_(
+          [](void* self, Time) {
+            auto* e = static_cast<Exchange*>(self);
+            e->service_.on_queue_timeout(*e);
+          },
+          this) {
+  replay_->headers.swap(request);
+  ++listener_.stats().active_streams;
+  ++context_.stats.http2.streams;
+  if (const auto type = replay_->headers.find(http2::Name::kContentType)) grpc_ = is_grpc(*type);
+}
+
+Exchange::~Exchange() {
+  service_.stop_waiting(*this);
+  service_.on_end_of_call();
+  --listener_.stats().active_streams;
+  --context_.stats.http2.streams;
+  context_.give_replay(std::move(replay_));
+}
+
+void Exchange::destroy_if_done() {
+  if (client_stream_ == nullptr && pod_stream_ == nullptr) context_.exchanges.destroy(this);
+}
+
+bool Exchange::tried(uint32_t slot) const {
+  return std::find(tried_.begin(), tried_.begin() + tried_count_, slot) !=
+         tried_.begin() + tried_count_;
+}
+
+// --- The client's side ---
+
+void Exchange::client_data(buf::Slice data, bool end) {
+  request_ended_ |= end;
+  if (!attached()) {
+    // Waiting for a pod: the stream's window bounds what can come.
+    if (!replay_->remember(data, context_.memory)) fail("out of packet memory");
+    return;
+  }
+  if (replayable_ && !response_started_) {
+    if (replay_->body_size() + data.size() > context_.limits.replay_buffer ||
+        !replay_->remember(data, context_.memory)) {
+      replayable_ = false;
+      replay_->forget_body();
+    }
+  }
+  context_.touch(*pod_);
+  pod_->http2().send_data(*pod_stream_, std::move(data), end);
+}
+
+void Exchange::client_trailers(http2::FieldList& fields) {
+  request_ended_ = true;
+  has_trailers_ = true;
+  replay_->trailers.swap(fields);
+  if (!attached()) return;
+  context_.touch(*pod_);
+  pod_->http2().send_headers(*pod_stream_, replay_->trailers, true);
+}
+
+void Exchange::client_sent(uint32_t n) {
+  if (pod_stream_ == nullptr) return;
+  context_.touch(*pod_);
+  pod_->http2().consumed(*pod_stream_, n);
+}
+
+void Exchange::client_reset(ErrorCode code) {
+  client_stream_ = nullptr;
+  if (pod_stream_ != nullptr) {
+    context_.touch(*pod_);
+    http2::Stream* s = pod_stream_;
+    PodConnection* pod = pod_;
+    detach_pod();
+    pod->http2().reset(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code);
+  }
+  destroy_if_done();
+}
+
+void Exchange::client_closed() {
+  client_stream_ = nullptr;
+  destroy_if_done();
+}
+
+// --- The pod's side ---
+
+bool Exchange::attach(PodConnection& pod) {
+  const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
+  http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this);
+  if (s == nullptr) return false;
+  pod_ = &pod;
+  pod_stream_ = s;
+  sent_ = 0;
+  attached_at_ = context_.now;
+  queue_timer_.disarm();
+  stats::Pod& stats = pod.pool().pod().stats();
+  ++stats.streams;
+  ++stats.active;
+  context_.touch(pod);
+  if (replay_->body_size() > 0) {
+    const bool ok = replay_->for_each(context_.memory, [&](buf::Slice piece, bool last) {
+      if (pod_stream_ != nullptr)
+        pod_->http2().send_data(*pod_stream_, std::move(piece),
+                                last && request_ended_ && !has_trailers_);
+    });
+    if (pod_stream_ == nullptr) return true;  // reset on the way for want of memory
+    if (!ok) {
+      detach_pod();
+      pod.http2().reset(*s, ErrorCode::kCancel);
+      fail("out of packet memory");
+      return true;
+    }
+  }
+  if (has_trailers_) pod.http2().send_headers(*s, replay_->trailers, true);
+  return true;
+}
+
+void Exchange::detach_pod() {
+  --pod_->pool().pod().stats().active;
+  pod_stream_->set_owner(nullptr);
+  pod_stream_ = nullptr;
+  pod_ = nullptr;
+}
+
+void Exchange::response_ended() {
+  response_ended_ = true;
+  pod_->pool().pod().stats().latency.record(context_.now - attached_at_);
+}
+
+void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) {
+  if (section != Section::kInformational) {
+    if (!response_started_) {
+      response_started_ = true;  // from here on the call belongs to this pod
+      replay_->forget_body();
+    }
+    if (end) response_ended();
+  }
+  if (client_stream_ == nullptr) return;
+  context_.touch(*client_);
+  client_->http2().send_headers(*client_stream_, fields, end);
+}
+
+void Exchange::pod_data(buf::Slice data, bool end) {
+  if (end) response_ended();
+  if (client_stream_ == nullptr) return;
+  context_.touch(*client_);
+  client_->http2().send_data(*client_stream_, std::move(data), end);
+}
+
+// What an earlier try has sent was credited then.
+void Exchange::pod_sent(uint32_t n) {
+  sent_ += n;
+  if (sent_ <= credited_ || client_stream_ == nullptr) return;
+  const auto fresh = static_cast<uint32_t>(sent_ - credited_);
+  credited_ = sent_;
+  context_.touch(*client_);
+  client_->http2().consumed(*client_stream_, fresh);
+}
+
+void Exchange::pod_closed() {
+  detach_pod();
+  destroy_if_done();
+}
+
+void Exchange::pod_reset(ErrorCode code, bool remote) {
+  stats::Pod& stats = pod_->pool().pod().stats();
+  const uint32_t slot = pod_->pool().pod().slot();
+  detach_pod();
+  if (response_ended_) {
+    finish_early(code);
+    return;
+  }
+  ++stats.failed;
+  if (remote && code == ErrorCode::kRefusedStream) {
+    if (tried_count_ < tried_.size()) tried_[tried_count_++] = slot;
+    if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
+      ++retries_;
+      ++stats.retried;
+      retry();
+      return;
+    }
+    ++context_.stats.http2.retries_exhausted;
+    fail("no pod accepted the call");
+    return;
+  }
+  if (!remote || client_stream_ == nullptr) {
+    fail("the pod broke the protocol, or memory ran out");
+    return;
+  }
+  // The pod's quarrel with Sluice is none of the client's.
+  switch (code) {
+    case ErrorCode::kProtocolError:
+    case ErrorCode::kFlowControlError:
+    case ErrorCode::kFrameSizeError:
+    case ErrorCode::kCompressionError:
+      code = ErrorCode::kInternalError;
+      break;
+    default:
+      break;
+  }
+  context_.touch(*client_);
+  http2::Stream* s = std::exchange(client_stream_, nullptr);
+  client_->http2().reset(*s, code);
+  destroy_if_done();
+}
+
+void Exchange::pod_unprocessed() {
+  PodConnection* pod = pod_;
+  http2::Stream* s = pod_stream_;
+  stats::Pod& stats = pod->pool().pod().stats();
+  detach_pod();
+  pod->http2().reset(*s, ErrorCode::kCancel);
+  if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
+    ++retries_;
+    ++stats.retried;
+    retry();
+    return;
+  }
+  ++stats.failed;
+  fail("the pod is going away");
+}
+
+void Exchange::pod_lost(bool transmitted) {
+  stats::Pod& stats = pod_->pool().pod().stats();
+  detach_pod();
+  if (response_ended_) {
+    finish_early(ErrorCode::kNoError);
+    return;
+  }
+  ++stats.failed;
+  if (!transmitted && !response_started_ && replayable_) {
+    ++stats.retried;
+    retry();
+    return;
+  }
+  ++context_.stats.http2.pods_lost;
+  fail("the pod was lost");
+}
+
+// The whole answer is here, and the pod does not want the rest of the request (8.1).
+void Exchange::finish_early(ErrorCode code) {
+  if (client_stream_ != nullptr) {
+    context_.touch(*client_);
+    http2::Stream* s = std::exchange(client_stream_, nullptr);
+    client_->http2().reset_after_output(*s, code);
+  }
+  destroy_if_done();
+}
+
+void Exchange::retry() {
+  if (client_stream_ == nullptr) {
+    destroy_if_done();
+    return;
+  }
+  ++context_.stats.http2.retries;
+  service_.assign(*this, true);
+}
+
+void Exchange::fail(const char* message) {
+  service_.stop_waiting(*this);
+  ++service_.stats().failed;
+  http2::Stream* s = std::exchange(client_stream_, nullptr);
+  if (s != nullptr) {
+    http2::Connection& h2 = client_->http2();
+    context_.touch(*client_);
+    s->set_owner(nullptr);
+    thread_local http2::FieldList answer;
+    answer.clear();
+    if (!response_started_) {
+      append_unavailable(answer, grpc_, message);
+    } else if (grpc_) {
+      append_grpc_status(answer, kGrpcUnavailable, message);
+    }
+    if (answer.empty()) {
+      h2.reset(*s, ErrorCode::kInternalError);  // never a clean end
+    } else if (!request_ended_) {
+      h2.send_headers(*s, answer, true);
+      h2.reset_after_output(*s, ErrorCode::kNoError);
+    } else {
+      h2.send_headers(*s, answer, true);  // ends the stream, which has no owner any more
+    }
+  }
+  destroy_if_done();
+}
+
+void Exchange::end(const char* message) {
+  if (pod_stream_ != nullptr) {
+    PodConnection* pod = pod_;
+    http2::Stream* s = pod_stream_;
+    context_.touch(*pod);
+    detach_pod();
+    pod->http2().reset(*s, ErrorCode::kCancel);
+  }
+  fail(message);
+}
+
+}  // namespace sluice::relay

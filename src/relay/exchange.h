@@ -1,0 +1,90 @@
+#pragma once
+// One call: a client's stream, and the stream that it became on a pod.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/list.h"
+#include "base/timer_wheel.h"
+#include "http2/handler.h"
+#include "relay/context.h"
+#include "relay/replay.h"
+
+namespace sluice::relay {
+
+class Listener;
+class Service;
+
+// Lives until neither side has a stream any more; then it destroys itself. Its functions are the
+// events of both sides; after any of them the exchange may be gone.
+class Exchange : public ListHook<Exchange> {
+ public:
+  // Takes the contents of `request`. The caller has tied `stream` to the exchange.
+  Exchange(Context& context, ClientConnection& client, http2::Stream& stream, Service& service,
+           http2::FieldList& request, bool end, Listener& listener);
+  ~Exchange();
+
+  // From the client's side.
+  void client_data(buf::Slice data, bool end);
+  void client_trailers(http2::FieldList& fields);
+  void client_sent(uint32_t n);
+  // RST_STREAM, or the loss of the client's connection.
+  void client_reset(http2::ErrorCode code);
+  void client_closed();
+
+  // From the pod's side.
+  void pod_headers(http2::Handler::Section section, http2::FieldList& fields, bool end);
+  void pod_data(buf::Slice data, bool end);
+  void pod_sent(uint32_t n);
+  void pod_reset(http2::ErrorCode code, bool remote);
+  void pod_closed();
+  // The pod's GOAWAY says that it did not process the stream, which still exists.
+  void pod_unprocessed();
+  // The pod's connection is gone. transmitted: at least a byte of our HEADERS was on the wire.
+  void pod_lost(bool transmitted);
+
+  // Begins on a pod. False when the connection takes no stream.
+  bool attach(PodConnection& pod);
+  // Ends the call toward the client: UNAVAILABLE for gRPC, 503 for others.
+  void fail(const char* message);
+
+  // The same, with the pod told to stop.
+  void end(const char* message);
+
+  bool tried(uint32_t pod_slot) const;
+  Service& service() { return service_; }
+  Timer& queue_timer() { return queue_timer_; }
+  bool attached() const { return pod_stream_ != nullptr; }
+
+ private:
+  void detach_pod();
+  void retry();
+  void finish_early(http2::ErrorCode code);
+  void response_ended();
+  void destroy_if_done();
+
+  Context& context_;
+  Service& service_;
+  Listener& listener_;
+  ClientConnection* client_;
+  http2::Stream* client_stream_;
+  PodConnection* pod_ = nullptr;
+  http2::Stream* pod_stream_ = nullptr;
+  std::unique_ptr<Replay> replay_;
+  uint64_t credited_ = 0;      // request bytes whose window was given back to the client
+  uint64_t sent_ = 0;          // request bytes framed in this try
+  Time attached_at_{};
+  bool grpc_ = false;
+  bool request_ended_ = false;
+  bool has_trailers_ = false;
+  bool replayable_ = true;     // replay_ holds the whole request so far
+  bool response_started_ = false;
+  bool response_ended_ = false;
+  uint8_t retries_ = 0;
+  uint8_t tried_count_ = 0;
+  std::array<uint32_t, 8> tried_{};  // slots of pods that did not take the call
+  Timer queue_timer_;
+};
+
+}  // namespace sluice::relay

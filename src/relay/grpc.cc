@@ -1,0 +1,37 @@
+#include "relay/grpc.h"
+
+#include <array>
+
+namespace sluice::relay {
+
+void append_grpc_status(http2::FieldList& out, std::string_view status, std::string_view message) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  constexpr size_t kMaxMessage = 128;  // bytes before encoding; our own messages are shorter
+  std::array<char, 3 * kMaxMessage> encoded;
+  size_t n = 0;
+  for (const char c : message.substr(0, kMaxMessage)) {
+    if (c >= ' ' && c <= '~' && c != '%') {
+      encoded[n++] = c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded[n++] = '%';
+      encoded[n++] = kHex[byte >> 4];
+      encoded[n++] = kHex[byte & 15];
+    }
+  }
+  out.add(http2::Name::kGrpcStatus, status);
+  out.add(http2::Name::kGrpcMessage, std::string_view(encoded.data(), n));
+}
+
+void append_unavailable(http2::FieldList& out, bool grpc, std::string_view message) {
+  if (!grpc) {
+    out.add(http2::Name::kStatus, "503");
+    out.add(http2::Name::kContentLength, "0");
+    return;
+  }
+  out.add(http2::Name::kStatus, "200");
+  out.add(http2::Name::kContentType, "application/grpc");
+  append_grpc_status(out, kGrpcUnavailable, message);
+}
+
+}  // namespace sluice::relay

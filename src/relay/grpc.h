@@ -1,0 +1,30 @@
+#pragma once
+// What the relay has to know of gRPC over HTTP/2 (gRPC's PROTOCOL-HTTP2 document): who speaks it,
+// and how to say that a call failed.
+
+#include <string_view>
+
+#include "http2/fields.h"
+
+namespace sluice::relay {
+
+inline constexpr std::string_view kGrpcUnavailable = "14";
+
+// content-type is application/grpc, alone or followed by "+proto" or ";parameter".
+inline bool is_grpc(std::string_view content_type) {
+  constexpr std::string_view kType = "application/grpc";
+  if (!content_type.starts_with(kType)) return false;
+  if (content_type.size() == kType.size()) return true;
+  const char next = content_type[kType.size()];
+  return next == '+' || next == ';';
+}
+
+// The end of a call that no pod answered: one field section that is headers and trailers at once
+// ("Trailers-Only"), or 503 for a client that does not speak gRPC. `message` is plain text and is
+// percent-encoded here; it must not name pods, which are none of the client's business.
+void append_unavailable(http2::FieldList& out, bool grpc, std::string_view message);
+
+// The trailers of a call whose pod was lost after its response had begun.
+void append_grpc_status(http2::FieldList& out, std::string_view status, std::string_view message);
+
+}  // namespace sluice::relay

@@ -1,0 +1,74 @@
+#pragma once
+// A listener on one worker: accepts clients and hands their requests to a service.
+
+#include "base/list.h"
+#include "config/snapshot.h"
+#include "relay/client_connection.h"
+#include "relay/service.h"
+#include "tcp/user.h"
+
+namespace sluice::relay {
+
+class Listener final : public tcp::Acceptor {
+ public:
+  Listener(Context& context, const config::Listener& config, Service& service)
+      : context_(context), slot_(config.slot), address_(config.address), service_(&service) {}
+
+  // Clients are left only when the whole relay ends: TCP does not call back any more.
+  ~Listener() {
+    while (ClientConnection* c = clients_.pop_front()) {
+      c->abandon_streams();
+      context_.clients.destroy(c);
+    }
+  }
+
+  // False when the endpoint cannot be listened on.
+  bool open() { return open_ = context_.tcp.listen(address_, this); }
+  // No new connections; the old ones go on.
+  void close() {
+    if (open_) context_.tcp.unlisten(address_);
+    open_ = false;
+  }
+  void set_service(Service& service) { service_ = &service; }
+
+  // Moves every client away (see ClientConnection).
+  void drain_clients() {
+    draining_ = true;
+    for (ClientConnection& c : clients_) c.drain();
+  }
+  void end_clients() {
+    for (ClientConnection& c : clients_) c.end();
+  }
+  bool idle() { return clients_.empty(); }
+
+  stats::Listener& stats() { return context_.stats.listener(slot_); }
+  uint32_t slot() const { return slot_; }
+  const Endpoint& address() const { return address_; }
+
+  // From a client's connection.
+  void begin(ClientConnection& client, http2::Stream& stream, http2::FieldList& request, bool end) {
+    ++stats().streams;
+    Exchange* e =
+        context_.exchanges.create(context_, client, stream, *service_, request, end, *this);
+    stream.set_owner(e);
+    service_->begin(*e);
+  }
+
+ private:
+  tcp::User* on_accept(tcp::Connection& c) override {
+    ClientConnection* client = context_.clients.create(context_, *this, c);
+    clients_.push_back(*client);
+    if (draining_) client->drain();
+    return client;
+  }
+
+  Context& context_;
+  uint32_t slot_;
+  Endpoint address_;
+  Service* service_;
+  bool open_ = false;
+  bool draining_ = false;
+  List<ClientConnection, ClientConnection> clients_;
+};
+
+}  // namespace sluice::relay

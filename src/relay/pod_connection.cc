@@ -1,0 +1,132 @@
+#include "relay/pod_connection.h"
+
+#include "relay/exchange.h"
+#include "relay/pool.h"
+
+namespace sluice::relay {
+
+namespace {
+Exchange& exchange_of(http2::Stream& s) { return *static_cast<Exchange*>(s.owner()); }
+}  // namespace
+
+PodConnection::PodConnection(Context& context, Pool& pool)
+    : context_(context),
+      pool_(pool),
+      connect_timer_(
+          [](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); }, this) {}
+
+bool PodConnection::start() {
+  tcp_ = context_.tcp.connect(Endpoint{}, pool_.pod().address(), this, context_.now);
+  if (tcp_ == nullptr) return false;
+  tcp_->set_user_timeout(kUnacknowledged);
+  http2_.emplace(http2::Role::kClient, context_.pod_http2, *this, tcp_->send_queue(),
+                 context_.memory, context_.stats.http2, context_.streams);
+  // From the SYN to the pod's SETTINGS: a pod that accepts and says nothing is not ready.
+  context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
+  return true;
+}
+
+void PodConnection::on_established(tcp::Connection&) {
+  http2_->start();
+  context_.touch(*this);
+}
+
+void PodConnection::on_data(tcp::Connection& c, buf::Slice data) {
+  const uint32_t n = data.size();
+  context_.touch(*this);
+  if (!closing_) http2_->receive(std::move(data), context_.now);
+  c.consumed(n);
+}
+
+// A pod that ends its side has said all that it will; what it did not answer is lost.
+void PodConnection::on_end_of_data(tcp::Connection&) {
+  context_.touch(*this);
+  if (closing_) return;
+  retire();
+  lose_streams();
+}
+
+void PodConnection::on_writable(tcp::Connection&) { context_.touch(*this); }
+
+void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
+  const bool was_connecting = connecting();
+  retired_ = true;
+  ListHook<PodConnection>::unlink();
+  lose_streams();
+  Pool& pool = pool_;
+  context_.pod_connections.destroy(this);
+  pool.on_gone(was_connecting);
+}
+
+void PodConnection::lose_streams() {
+  const uint64_t transmitted = tcp_->transmitted();
+  http2_->for_each_stream([&](http2::Stream& s) {
+    Exchange& e = exchange_of(s);
+    const bool on_the_wire = s.headers_sent() && s.headers_position() < transmitted;
+    e.pod_lost(on_the_wire);  // leaves the stream, which goes with the connection
+  });
+}
+
+void PodConnection::retire() {
+  if (retired_) return;
+  retired_ = true;
+  context_.touch(*this);
+  pool_.on_retired();
+}
+
+void PodConnection::flush() {
+  if (!closing_ && !http2_->failed()) http2_->flush(tcp_->send_space());
+  if (!closing_) {
+    if (http2_->failed()) {
+      closing_ = true;
+      retire();
+      lose_streams();
+    } else if (retired_ && http2_->open_streams() == 0) {
+      closing_ = true;
+    }
+    if (closing_) tcp_->close();
+  }
+  tcp_->push();
+}
+
+void PodConnection::on_settings() {
+  if (!ready_ && !retired_) {
+    ready_ = true;
+    connect_timer_.disarm();
+    pool_.on_ready();
+  } else {
+    pool_.on_room();
+  }
+}
+
+// The connection goes, not the pod (RFC 9113, 6.8).
+void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode) {
+  retire();
+  http2_->for_each_stream([&](http2::Stream& s) {
+    // Without an id the HEADERS were never even framed.
+    if (s.id() == 0 || s.id() > last_stream_id) exchange_of(s).pod_unprocessed();
+  });
+}
+
+void PodConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
+                               bool end) {
+  exchange_of(s).pod_headers(section, fields, end);
+}
+
+void PodConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
+  exchange_of(s).pod_data(std::move(data), end);
+}
+
+void PodConnection::on_sent(http2::Stream& s, uint32_t n) { exchange_of(s).pod_sent(n); }
+
+void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) {
+  exchange_of(s).pod_reset(code, remote);
+  pool_.on_room();
+}
+
+void PodConnection::on_closed(http2::Stream& s) {
+  exchange_of(s).pod_closed();
+  pool_.on_room();
+}
+
+}  // namespace sluice::relay

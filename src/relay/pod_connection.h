@@ -1,0 +1,73 @@
+#pragma once
+// A connection to a pod: TCP below, HTTP/2 as its client, calls of many clients above.
+
+#include <optional>
+
+#include "base/list.h"
+#include "base/timer_wheel.h"
+#include "http2/connection.h"
+#include "relay/context.h"
+#include "tcp/connection.h"
+#include "tcp/user.h"
+
+namespace sluice::relay {
+
+class Pool;
+
+class PodConnection final : public tcp::User,
+                            public http2::Handler,
+                            public Flushable,
+                            public ListHook<PodConnection> {
+ public:
+  // Owned by the context's slab; destroys itself in on_closed, after the pool was told.
+  PodConnection(Context& context, Pool& pool);
+
+  // Begins to connect. False when that is impossible now; the object may then be destroyed.
+  bool start();
+
+  Pool& pool() { return pool_; }
+  http2::Connection& http2() { return *http2_; }
+  // The pod's SETTINGS are here and no GOAWAY: takes streams.
+  bool ready() const { return ready_ && !retired_; }
+  bool connecting() const { return !ready_ && !retired_; }
+  bool takes_stream() const { return ready() && http2_->can_open(); }
+  uint32_t streams() const { return http2_->open_streams(); }
+
+  // No new streams; closes when the last one has ended.
+  void retire();
+
+  void flush() override;
+
+ private:
+  // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
+  // reboots answers nothing, and every call on it waits for this.
+  static constexpr Duration kUnacknowledged = 5s;
+
+  void on_established(tcp::Connection& c) override;
+  void on_data(tcp::Connection& c, buf::Slice data) override;
+  void on_end_of_data(tcp::Connection& c) override;
+  void on_writable(tcp::Connection& c) override;
+  void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
+
+  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
+  void on_data(http2::Stream& s, buf::Slice data, bool end) override;
+  void on_sent(http2::Stream& s, uint32_t n) override;
+  void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
+  void on_closed(http2::Stream& s) override;
+  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code) override;
+  void on_settings() override;
+  void on_ping_ack(uint64_t) override {}
+
+  void lose_streams();
+
+  Context& context_;
+  Pool& pool_;
+  tcp::Connection* tcp_ = nullptr;
+  bool ready_ = false;
+  bool retired_ = false;
+  bool closing_ = false;
+  Timer connect_timer_;
+  std::optional<http2::Connection> http2_;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,135 @@
+#include "relay/pool.h"
+
+#include <algorithm>
+
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+using pods::Connectivity;
+
+Pool::Pool(Context& context, Service& service, const config::Pod& pod)
+    : context_(context),
+      service_(service),
+      pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
+      backoff_timer_(
+          [](void* self, Time) {
+            auto* pool = static_cast<Pool*>(self);
+            pool->connect_if_needed();
+          },
+          this) {
+  pod_.set_state(Connectivity::kIdle);
+}
+
+// Connections are left only when the whole relay ends: TCP does not call back any more.
+Pool::~Pool() {
+  while (PodConnection* c = connections_.pop_front()) context_.pod_connections.destroy(c);
+}
+
+Duration Pool::connect_timeout() const { return service_.connect_timeout(); }
+
+bool Pool::open_connection() {
+  PodConnection* c = context_.pod_connections.create(context_, *this);
+  if (c == nullptr) return false;
+  attempt_at_ = context_.now;
+  ++pod_.stats().connects;
+  if (!c->start()) {
+    context_.pod_connections.destroy(c);
+    return false;
+  }
+  connections_.push_back(*c);
+  ++count_;
+  pod_.stats().connections.set(count_);
+  ++context_.stats.http2.pod_connections;
+  return true;
+}
+
+void Pool::connect_if_needed() {
+  if (pod_.draining() || backoff_timer_.armed()) return;
+  for (PodConnection& c : connections_)
+    if (c.ready() || c.connecting()) return;
+  if (!open_connection()) {
+    ++pod_.stats().connect_failures;
+    context_.wheel.arm(backoff_timer_, context_.now + pod_.backoff().next(context_.random));
+  }
+  update_state();
+}
+
+void Pool::grow() {
+  if (pod_.draining() || backoff_timer_.armed() || count_ >= kMaxConnections) return;
+  for (PodConnection& c : connections_)
+    if (c.connecting()) return;
+  open_connection();
+}
+
+PodConnection* Pool::with_room() {
+  PodConnection* best = nullptr;
+  for (PodConnection& c : connections_)
+    if (c.takes_stream() && (best == nullptr || c.streams() < best->streams())) best = &c;
+  if (best == nullptr || best->streams() >= context_.limits.pod_connection_streams) grow();
+  return best;
+}
+
+void Pool::set_draining(bool draining) {
+  if (pod_.draining() == draining) return;
+  pod_.set_draining(draining);
+  if (draining) {
+    backoff_timer_.disarm();
+    for (PodConnection& c : connections_) c.retire();
+  } else {
+    pod_.backoff().reset();
+    connect_if_needed();
+  }
+  update_state();
+}
+
+void Pool::on_ready() {
+  pod_.backoff().reset();
+  update_state();
+  service_.on_room();
+}
+
+void Pool::on_room() { service_.on_room(); }
+
+void Pool::on_retired() {
+  connect_if_needed();
+  update_state();
+}
+
+void Pool::on_gone(bool was_connecting) {
+  --count_;
+  pod_.stats().connections.set(count_);
+  --context_.stats.http2.pod_connections;
+  if (pod_.draining()) {
+    update_state();
+    return;
+  }
+  if (was_connecting) {
+    ++pod_.stats().connect_failures;
+    // The next attempt begins one backoff after this one began (gRPC's connection-backoff).
+    const Time next = attempt_at_ + pod_.backoff().next(context_.random);
+    context_.wheel.arm(backoff_timer_, std::max(next, context_.now));
+  } else {
+    connect_if_needed();
+  }
+  update_state();
+}
+
+void Pool::update_state() {
+  bool ready = false;
+  bool connecting = false;
+  for (PodConnection& c : connections_) {
+    ready |= c.ready();
+    connecting |= c.connecting();
+  }
+  const Connectivity now = pod_.draining()            ? Connectivity::kShutdown
+                           : ready                    ? Connectivity::kReady
+                           : connecting               ? Connectivity::kConnecting
+                           : backoff_timer_.armed()   ? Connectivity::kTransientFailure
+                                                      : Connectivity::kIdle;
+  if (now == pod_.state()) return;
+  pod_.set_state(now);
+  service_.on_pod_state();
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,133 @@
+#include "relay/relay.h"
+
+#include <algorithm>
+
+namespace sluice::relay {
+
+namespace {
+
+http2::Config http2_config(const config::Limits& limits) {
+  http2::Config c;
+  c.header_table_size = c.encoder_table_size = limits.header_table_size;
+  c.max_concurrent_streams = limits.concurrent_streams;
+  c.initial_stream_window = limits.stream_window;
+  c.connection_window = limits.connection_window;
+  c.max_frame_size = limits.frame_size;
+  c.max_header_list_size = limits.header_list_size;
+  return c;
+}
+
+}  // namespace
+
+Relay::Relay(const Setup& setup)
+    : host_(setup.host),
+      context_(setup.now, setup.tcp, setup.wheel, setup.memory, setup.workers, setup.self,
+               setup.seed),
+      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
+
+Relay::~Relay() {
+  // Clients first: they cancel their calls at pods that are still there.
+  listeners_.clear();
+  retired_listeners_.clear();
+  services_.clear();
+  retired_services_.clear();
+}
+
+void Relay::adopt(const config::Snapshot& snapshot) {
+  context_.timeouts = snapshot.timeouts;
+  context_.limits = snapshot.limits;
+  context_.client_http2 = context_.pod_http2 = http2_config(snapshot.limits);
+
+  std::vector<std::unique_ptr<Service>> services;
+  for (const config::Service& config : snapshot.services) {
+    const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
+      return s != nullptr && s->slot() == config.slot;
+    });
+    if (same == services_.end()) {
+      services.push_back(std::make_unique<Service>(context_, config));
+    } else {
+      (*same)->adopt(config);
+      services.push_back(std::move(*same));
+    }
+  }
+  for (auto& s : services_) {
+    if (s == nullptr) continue;
+    s->retire();
+    retired_services_.push_back(std::move(s));
+  }
+  services_ = std::move(services);
+
+  std::vector<std::unique_ptr<Listener>> listeners;
+  std::vector<Listener*> fresh;
+  std::vector<Address> vips;
+  for (const config::Listener& config : snapshot.listeners) {
+    Service& service = *services_[config.service];
+    if (std::find(vips.begin(), vips.end(), config.address.address) == vips.end())
+      vips.push_back(config.address.address);
+    const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
+      return l != nullptr && l->slot() == config.slot && l->address() == config.address;
+    });
+    if (same == listeners_.end()) {
+      listeners.push_back(std::make_unique<Listener>(context_, config, service));
+      fresh.push_back(listeners.back().get());
+    } else {
+      (*same)->set_service(service);
+      listeners.push_back(std::move(*same));
+    }
+  }
+  for (auto& l : listeners_) {
+    if (l == nullptr) continue;
+    l->close();
+    l->drain_clients();
+    retired_listeners_.push_back(std::move(l));
+  }
+  listeners_ = std::move(listeners);
+  host_.set_vips(std::move(vips));
+  if (drain_ == Drain::kNo || drain_ == Drain::kAnnounced)
+    for (Listener* l : fresh) l->open();
+  std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); });
+  // Clients of a listener that stays may still have calls on a service that left.
+  std::erase_if(retired_services_,
+                [](const auto& s) { return s->idle() && !s->has_connections(); });
+}
+
+void Relay::flush() {
+  for (auto& s : services_) s->pump();
+  for (auto& s : retired_services_) s->pump();
+  while (Flushable* f = context_.dirty.pop_front()) f->flush();
+}
+
+void Relay::begin_drain(Duration announce, Duration timeout) {
+  if (drain_ != Drain::kNo) return;
+  drain_ = Drain::kAnnounced;
+  drain_timeout_ = timeout;
+  if (announce > Duration::zero()) {
+    context_.wheel.arm(drain_timer_, context_.now + announce);
+  } else {
+    on_drain_timer();
+  }
+}
+
+void Relay::on_drain_timer() {
+  if (drain_ == Drain::kAnnounced) {
+    drain_ = Drain::kMoving;
+    for (auto& l : listeners_) {
+      l->close();
+      l->drain_clients();
+    }
+    context_.wheel.arm(drain_timer_, context_.now + drain_timeout_);
+    return;
+  }
+  drain_ = Drain::kEnding;
+  for (auto& l : listeners_) l->end_clients();
+  for (auto& l : retired_listeners_) l->end_clients();
+}
+
+bool Relay::drained() {
+  if (drain_ != Drain::kMoving && drain_ != Drain::kEnding) return false;
+  const auto idle = [](const auto& l) { return l->idle(); };
+  return std::all_of(listeners_.begin(), listeners_.end(), idle) &&
+         std::all_of(retired_listeners_.begin(), retired_listeners_.end(), idle);
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,65 @@
+#pragma once
+// What a client has sent of one request, kept while another pod may still have to hear it.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "buf/memory.h"
+#include "buf/queue.h"
+#include "http2/fields.h"
+
+namespace sluice::relay {
+
+// Small bodies are copied into one block that keeps its capacity when the object is recycled;
+// larger pieces are shared with the packets that they arrived in.
+class Replay {
+ public:
+  // Headers and trailers, whole.
+  http2::FieldList headers;
+  http2::FieldList trailers;
+
+  // False when there is no memory: the body is then incomplete, and forget_body() is due.
+  bool remember(const buf::Slice& piece, buf::Memory& memory);
+  void forget_body() {
+    small_.clear();
+    large_.clear();
+  }
+  // For recycling.
+  void clear() {
+    headers.clear();
+    trailers.clear();
+    forget_body();
+  }
+
+  uint64_t body_size() const { return small_.size() + large_.size(); }
+
+  // fn(Slice, bool last) for the body in order. False when there is no memory for a copy.
+  template <class Fn>
+  bool for_each(buf::Memory& memory, Fn&& fn) const {
+    for (size_t at = 0; at < small_.size();) {
+      buf::Slice s = memory.hold().alloc();
+      if (!s) return false;
+      const auto n = static_cast<uint32_t>(std::min<size_t>(s.tailroom(), small_.size() - at));
+      std::memcpy(s.mutable_data(), small_.data() + at, n);
+      s.grow_back(n);
+      at += n;
+      fn(std::move(s), at == small_.size() && large_.empty());
+    }
+    uint64_t left = large_.size();
+    large_.for_each([&](const buf::Slice& s) {
+      left -= s.size();
+      fn(s.share(), left == 0);
+    });
+    return true;
+  }
+
+ private:
+  static constexpr uint32_t kCopyBreak = 512;  // bytes: cheaper to copy than to pin a packet for
+
+  std::vector<uint8_t> small_;
+  buf::Queue large_;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,173 @@
+#include "relay/service.h"
+
+#include <algorithm>
+
+namespace sluice::relay {
+
+using pods::Connectivity;
+
+Service::Service(Context& context, const config::Service& config)
+    : context_(context),
+      slot_(config.slot),
+      policy_(config.balance),
+      picker_(balance::make_picker(config.balance, context.random)) {
+  adopt(config);
+}
+
+Service::~Service() = default;
+
+void Service::adopt(const config::Service& config) {
+  connect_timeout_ = config.connect_timeout;
+  queue_timeout_ = config.queue_timeout;
+  queue_limit_ = config.queue_limit;
+  if (config.balance != policy_) {
+    policy_ = config.balance;
+    picker_ = balance::make_picker(policy_, context_.random);
+  }
+  std::vector<std::unique_ptr<Pool>> next;
+  for (const config::Pod& pod : config.pods) {
+    const auto same = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) {
+      return p != nullptr && p->pod().slot() == pod.slot;
+    });
+    if (same == pools_.end()) {
+      next.push_back(std::make_unique<Pool>(context_, *this, pod));
+    } else {
+      (*same)->pod().set_weight(pod.weight);
+      next.push_back(std::move(*same));
+    }
+  }
+  for (auto& p : pools_)
+    if (p != nullptr) next.push_back(std::move(p));
+  pools_ = std::move(next);
+  // Only now do pools speak to this service: their order stands.
+  const size_t live = config.pods.size();
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    pools_[i]->set_draining(i >= live);
+    if (i < live) pools_[i]->connect_if_needed();
+  }
+  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
+  rebuild_ready();
+  pump_due_ = true;
+}
+
+void Service::retire() {
+  for (auto& p : pools_) p->set_draining(true);
+  rebuild_ready();
+  pump_due_ = true;
+}
+
+bool Service::has_connections() {
+  return std::any_of(pools_.begin(), pools_.end(), [](auto& p) { return !p->empty(); });
+}
+
+void Service::rebuild_ready() {
+  ready_.clear();
+  ready_pods_.clear();
+  for (auto& p : pools_) {
+    if (p->pod().state() != Connectivity::kReady) continue;
+    ready_.push_back(p.get());
+    ready_pods_.push_back(&p->pod());
+  }
+  picker_->update(ready_pods_);
+}
+
+bool Service::hopeless() const {
+  return std::all_of(pools_.begin(), pools_.end(), [](const auto& p) {
+    return p->pod().draining() || p->pod().state() == Connectivity::kTransientFailure;
+  });
+}
+
+void Service::begin(Exchange& e) {
+  ++calls_;
+  ++stats().streams;
+  assign(e, false);
+}
+
+PodConnection* Service::pick(const Exchange& e) {
+  const size_t n = ready_.size();
+  if (n == 0) return nullptr;
+  const size_t first = picker_->pick();
+  // The picker's choice, unless the call failed there before or the pod is full: then the next one
+  // in the order; a pod that failed before only when there is no other.
+  PodConnection* second_best = nullptr;
+  for (size_t i = 0; i < n; ++i) {
+    Pool& pool = *ready_[(first + i) % n];
+    PodConnection* c = pool.with_room();
+    if (c == nullptr) continue;
+    if (!e.tried(pool.pod().slot())) return c;
+    if (second_best == nullptr) second_best = c;
+  }
+  return second_best;
+}
+
+void Service::assign(Exchange& e, bool again) {
+  // Who came first goes first.
+  if (again || waiting_.empty())
+    if (PodConnection* c = pick(e); c != nullptr && e.attach(*c)) return;
+  if (ready_.empty() && hopeless()) {
+    ++context_.stats.http2.no_pod;
+    e.fail(pools_.empty() ? "the service has no endpoint" : "no endpoint is reachable");
+    return;
+  }
+  if (waiting_count_ >= queue_limit_) {
+    ++context_.stats.http2.queue_overflows;
+    e.fail("too many calls wait for an endpoint");
+    return;
+  }
+  if (again) {
+    waiting_.push_front(e);
+  } else {
+    waiting_.push_back(e);
+  }
+  ++waiting_count_;
+  stats().queued.set(waiting_count_);
+  ++context_.stats.http2.queued_streams;
+  context_.wheel.arm(e.queue_timer(), context_.now + queue_timeout_);
+}
+
+void Service::stop_waiting(Exchange& e) {
+  auto& hook = static_cast<ListHook<Exchange>&>(e);
+  if (!hook.linked()) return;
+  hook.unlink();
+  e.queue_timer().disarm();
+  --waiting_count_;
+  stats().queued.set(waiting_count_);
+  --context_.stats.http2.queued_streams;
+}
+
+void Service::on_queue_timeout(Exchange& e) {
+  ++context_.stats.http2.queue_timeouts;
+  e.fail("no endpoint took the call in time");
+}
+
+void Service::on_pod_state() {
+  rebuild_ready();
+  pump_due_ = true;
+}
+
+void Service::on_room() {
+  if (!waiting_.empty()) pump_due_ = true;
+}
+
+void Service::pump() {
+  if (!pump_due_) return;
+  pump_due_ = false;
+  while (!waiting_.empty()) {
+    Exchange& e = waiting_.front();
+    if (ready_.empty() && hopeless()) {
+      stop_waiting(e);
+      ++context_.stats.http2.no_pod;
+      e.fail(pools_.empty() ? "the service has no endpoint" : "no endpoint is reachable");
+      continue;
+    }
+    PodConnection* c = pick(e);
+    if (c == nullptr) break;
+    stop_waiting(e);
+    if (e.attach(*c)) continue;
+    assign(e, true);
+    break;  // it may wait again: no pod takes it now
+  }
+  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,69 @@
+#pragma once
+// A service on one worker: its pods, how they are chosen, and the calls that wait for one.
+
+#include <memory>
+#include <vector>
+
+#include "balance/picker.h"
+#include "base/list.h"
+#include "config/snapshot.h"
+#include "relay/exchange.h"
+#include "relay/pool.h"
+
+namespace sluice::relay {
+
+class Service {
+ public:
+  Service(Context& context, const config::Service& config);
+  ~Service();
+  Service(const Service&) = delete;
+
+  // A new snapshot: pods come, leave and come back.
+  void adopt(const config::Service& config);
+  // The service left the configuration: every pod drains.
+  void retire();
+  // Nothing refers to it any more.
+  bool idle() const { return calls_ == 0; }
+  bool has_connections();
+
+  Duration connect_timeout() const { return connect_timeout_; }
+  stats::Service& stats() { return context_.stats.service(slot_); }
+  uint32_t slot() const { return slot_; }
+
+  // Calls.
+  void begin(Exchange& e);
+  // Sends the call to a pod, lets it wait, or fails it. again: it was with a pod before.
+  void assign(Exchange& e, bool again);
+  // The call no longer waits.
+  void stop_waiting(Exchange& e);
+  void on_queue_timeout(Exchange& e);
+  void on_end_of_call() { --calls_; }
+
+  // From the pools.
+  void on_pod_state();
+  void on_room();
+  // Lets waiting calls go on, once a turn.
+  void pump();
+
+ private:
+  PodConnection* pick(const Exchange& e);
+  bool hopeless() const;
+  void rebuild_ready();
+
+  Context& context_;
+  uint32_t slot_;
+  config::Balance policy_;
+  Duration connect_timeout_;
+  Duration queue_timeout_;
+  uint32_t queue_limit_;
+  std::unique_ptr<balance::Picker> picker_;
+  std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last
+  std::vector<Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
+  std::vector<pods::Pod*> ready_pods_;
+  List<Exchange, Exchange> waiting_;
+  uint32_t waiting_count_ = 0;
+  uint64_t calls_ = 0;
+  bool pump_due_ = false;
+};
+
+}  // namespace sluice::relay
