@@ -57,6 +57,12 @@ struct Config {
   // Islands of out-of-order data kept; bounds the work that one segment can cause.
   unsigned max_out_of_order_ranges = 256;
 
+  // RFC 3168: offered and accepted. A mark is a loss that cost nothing.
+  bool ecn = true;
+  // No ICMP message lowers a path below this many bytes of TCP segment: RFC 1191, 3 would allow 68
+  // byte packets, which only an attacker asks for.
+  uint32_t min_path_segment = 532;
+
   // RFC 6928.
   unsigned initial_window = 10;  // segments
   // Smallest MSS believed from a peer: smaller ones make us send headers instead of data.

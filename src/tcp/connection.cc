@@ -55,6 +55,7 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
   ts_recent_ = h.ts_recent;
   ts_recent_at_ = context.now;
   sack_ = h.sack;
+  ecn_ = h.ecn;
   timestamps_ = h.timestamps;
   if (h.peer_scale) {
     snd_scale_ = *h.peer_scale;
@@ -128,6 +129,7 @@ uint32_t Connection::allowance() const {
 
 void Connection::consumed(uint32_t n) {
   unconsumed_ -= std::min(n, unconsumed_);
+  tune_receive_buffer(n);
   if (ended() || state_ < State::kEstablished) return;
   // Silly window avoidance (RFC 9293, 3.8.6.2.2): tell of growth that matters, at once when the
   // window was nearly shut.
@@ -136,6 +138,18 @@ void Connection::consumed(uint32_t n) {
   const uint32_t segments = std::min(2u * std::max<uint32_t>(rcv_mss_, kDefaultMss), rcv_buffer_ / 2);
   if (growth < segments) return;
   if (growth >= rcv_buffer_ / 4 || promised <= rcv_buffer_ / 8) ack_now();
+}
+
+// Dynamic right-sizing (Fisk and Feng, 2001): who takes half of the buffer within one round trip
+// may be held up by it.
+void Connection::tune_receive_buffer(uint32_t consumed) {
+  tuned_ += consumed;
+  if (context_.now - tuned_at_ < rtt_.smoothed()) return;
+  const uint32_t most = context_.config.receive_buffer_max;
+  if (tuned_ >= rcv_buffer_ / 2 && rcv_buffer_ < most && context_.memory.roomy())
+    rcv_buffer_ = std::min(most, std::max(rcv_buffer_, 2 * tuned_) + rcv_buffer_ / 2);
+  tuned_ = 0;
+  tuned_at_ = context_.now;
 }
 
 void Connection::touch() {

@@ -87,6 +87,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   // connection_input.cc: a segment for this connection, header dropped from data.
   void input(const Header& h, uint8_t tos, buf::Slice data);
   void input_syn_sent(const Header& h, buf::Slice data);
+  bool path_shrank(uint32_t seq, uint32_t max_segment);
+  bool unreachable(uint32_t seq);
   bool timestamps_in_order(const Header& h, bool carries_data);
   bool acceptable(const Header& h, Seq seq, Seq end);
   void accept_data(Seq seq, buf::Slice data, bool fin);
@@ -116,6 +118,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   void undo_if_spurious();
   void tail_probe_answered(Seq ack, const Delivery& d);
   void fin_acknowledged();
+  void undo_timeout();
+  void echoed_congestion();
   uint32_t pipe() const;             // bytes in flight, what duplicate ACKs say included
   uint32_t timestamp(Time t) const;  // our timestamp clock then
 
@@ -127,7 +131,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   void send_tail_probe();
   void send_probe();
   void note_resent(uint32_t size);
-  bool send_range(Seq begin, Seq& end, uint16_t segment_size);
+  bool send_range(Seq begin, Seq& end, uint16_t segment_size, bool again);
   bool send_ack();
   void acknowledged_up_to_now(const Header& h);
   Header make_header(uint8_t flags, Seq seq);
@@ -136,6 +140,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   Seq end_of_data() const { return iss_ + 1 + send_queue_.end(); }
   Seq end_of_data_to_send() const;
   Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
+  void tune_receive_buffer(uint32_t consumed);
   uint32_t allowance() const;  // bytes of receive window to promise from rcv_nxt_ on
   void route_changed();        // MSS from path and peer
 
@@ -181,6 +186,10 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool starved_ : 1 = false;       // a send found no buffer in this flush
   bool force_resend_ : 1 = false;  // after a timeout one segment goes, whatever is in flight
   bool force_small_ : 1 = false;   // the window stayed small: a small segment may go
+  bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
+  bool ecn_ : 1 = false;
+  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
+  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
   bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
   bool resent_any_ : 1 = false;    // in this episode
   // Receiving.
@@ -196,6 +205,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   uint8_t quick_acks_ = 0;        // segments still to be acknowledged at once
   uint16_t mss_ = 0;              // payload bytes of a full segment, options subtracted
   uint16_t peer_mss_ = 0;
+  uint16_t path_limit_ = 0xffff;  // transport bytes a packet, learned by ICMP
   uint16_t rcv_mss_ = 0;          // largest payload seen from the peer
 
   // Send sequence space (RFC 9293, 3.3.1).
@@ -220,6 +230,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   Seq duplicate_end_ = 0;
   uint32_t rcv_buffer_ = 0;
   uint32_t unconsumed_ = 0;       // bytes the owner holds
+  uint32_t tuned_ = 0;            // bytes consumed since tuned_at_
+  Time tuned_at_{};
   uint32_t ts_recent_ = 0;
   uint32_t ts_offset_ = 0;
   Time ts_recent_at_{};
@@ -230,6 +242,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   Recovery recovery_ = Recovery::kOpen;
   uint8_t duplicate_acks_ = 0;    // without SACK only
   Seq recovery_end_ = 0;          // snd_nxt_ when the episode began
+  Seq ecn_end_ = 0;               // snd_nxt_ at the last reduction for an echo
+  Time timed_out_at_{};
   Seq tail_probe_end_ = 0;        // snd_nxt_ when a tail loss probe left; zero: none is out
   bool tail_probe_resent_ = false;
   uint32_t undo_resent_ = 0;      // segments resent in the episode and not reported as duplicates

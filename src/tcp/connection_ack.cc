@@ -10,19 +10,24 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   Delivery d;
   d.pipe_before = board_.pipe();
   Time newest{};
+  bool needless_timeout = false;
   const bool echo_valid = timestamps_ && h.options.timestamps && h.options.ts_echo != 0;
   auto delivered = [&](const Scoreboard::Segment& s) {
     // Karn, or the timestamp's word that it is not the first transmission that arrived.
     bool ambiguous = false;
     if (s.retransmitted) {
       const Duration age = context_.now - s.sent;
-      ambiguous = age < rtt_.minimum() && rtt_.measured();
+      // While a timeout is in doubt, so is which transmission arrived.
+      ambiguous = timeout_doubtful_ || (age < rtt_.minimum() && rtt_.measured());
       if (echo_valid && before(h.options.ts_echo, timestamp(s.sent))) ambiguous = true;
     } else if (s.sent >= newest) {
       newest = s.sent;
       d.rtt = context_.now - s.sent;
     }
     rack_.delivered(s, context_.now, ambiguous);
+    // F-RTO (RFC 5682, 3): something arrived that the timeout called lost and nobody sent again.
+    if (timeout_doubtful_ && sack_ && !s.retransmitted && s.sent < timed_out_at_)
+      needless_timeout = true;
   };
 
   if (sack_ && h.options.sack_count > 0) {
@@ -51,6 +56,9 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     d.bytes += board_.acknowledge(ack, delivered);
     snd_una_ = ack;
     send_queue_.trim_to(std::min(ack - iss_ - 1, send_queue_.end()));
+    // Eifel (RFC 3522): the ACK answers a segment from before the retransmission.
+    if (timeout_doubtful_ && echo_valid && before(h.options.ts_echo, timestamp(timed_out_at_)))
+      needless_timeout = true;
     backoff_ = 0;
     duplicate_acks_ = 0;
     rto_base_ = context_.now;
@@ -76,6 +84,9 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     rack_.duplicate_reported(snd_una_, snd_nxt_);
     if (undo_resent_ > 0 && !(tail_probe_end_ != 0 && tail_probe_resent_)) --undo_resent_;
   }
+
+  if (needless_timeout) undo_timeout();
+  if (d.advanced) timeout_doubtful_ = false;
 
   tail_probe_answered(ack, d);
   detect_loss(d);
@@ -213,6 +224,26 @@ void Connection::undo_if_spurious() {
   ++context_.counters.spurious_recoveries;
   congestion_.undo();
   if (recovery_ != Recovery::kOpen) leave_recovery();
+}
+
+void Connection::undo_timeout() {
+  ++context_.counters.spurious_rto;
+  timeout_doubtful_ = false;
+  may_undo_ = false;
+  congestion_.undo();
+  board_.restore_lost();
+  recovery_ = Recovery::kOpen;
+  force_resend_ = false;
+}
+
+// RFC 3168, 6.1.2: like a loss, once a round trip, and nothing is sent again.
+void Connection::echoed_congestion() {
+  if (recovery_ != Recovery::kOpen || snd_una_ < ecn_end_) return;
+  ++context_.counters.ecn_reductions;
+  ecn_end_ = snd_nxt_;
+  ecn_reduced_ = true;
+  may_undo_ = false;
+  congestion_.on_congestion(context_.now, board_.pipe());
 }
 
 // RFC 8985, 7.4: the probe that filled a hole hid a loss from everybody else.

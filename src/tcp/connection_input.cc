@@ -14,7 +14,7 @@ constexpr Duration kTimestampAge = 24h * 24;
 constexpr Duration kOutOfWindowInterval = 50ms;
 }  // namespace
 
-void Connection::input(const Header& h, uint8_t, buf::Slice data) {
+void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
   if (ended()) return;
   if (state_ == State::kSynSent) {
     input_syn_sent(h, std::move(data));
@@ -66,6 +66,16 @@ void Connection::input(const Header& h, uint8_t, buf::Slice data) {
     ts_recent_at_ = context_.now;
   }
 
+  if (ecn_) {
+    if (h.has(kCwr)) ecn_echo_ = false;
+    if ((tos & 3) == 3) {
+      ++context_.counters.ecn_marks_in;
+      ecn_echo_ = true;
+      ack_now();
+    }
+    if (h.has(kEce)) echoed_congestion();
+  }
+
   if (state_ == State::kSynReceived) {
     if (ack <= iss_) return;
     state_ = closing_ ? State::kFinWait1 : State::kEstablished;
@@ -103,6 +113,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   last_heard_ = context_.now;
   learn_options(h.options);
   snd_wnd_ = max_snd_wnd_ = h.window;  // never scaled in a SYN
+  ecn_ = context_.config.ecn && !resent_syn_ && h.has(kAck) && h.has(kEce) && !h.has(kCwr);
   ack_now();
   if (!h.has(kAck)) {
     // Simultaneous open: our SYN goes again, now as SYN-ACK.
@@ -137,6 +148,33 @@ void Connection::learn_options(const Options& o) {
   peer_mss_ = o.mss != 0 ? o.mss : kDefaultMss;
   route_changed();
   congestion_.start(mss_, context_.config.initial_window * mss_);
+}
+
+// True: the message is about a segment in flight, and was believed.
+bool Connection::path_shrank(uint32_t wire_seq, uint32_t max_segment) {
+  const Seq seq = widen(snd_una_, wire_seq);
+  if (seq < snd_una_ || seq >= snd_nxt_ || max_segment >= path_limit_ ||
+      max_segment < context_.config.min_path_segment)
+    return false;
+  const uint16_t before = mss_;
+  path_limit_ = static_cast<uint16_t>(max_segment);
+  route_changed();
+  if (mss_ >= before) return true;
+  ++context_.counters.path_mtu_lowered;
+  // What was longer did not arrive. No congestion: the window stays (RFC 1191, 6.4).
+  board_.walk_in_flight([&](Scoreboard::Segment& s) {
+    if (s.end - s.begin > mss_) board_.mark_lost(s);
+    return true;
+  });
+  force_resend_ = true;
+  touch();
+  return true;
+}
+
+bool Connection::unreachable(uint32_t wire_seq) {
+  if (state_ != State::kSynSent || wire_seq != wire(iss_)) return false;
+  end(CloseReason::kUnreachable);
+  return true;
 }
 
 // PAWS (RFC 7323, 5). False: the segment is dropped, and answered if it must be.

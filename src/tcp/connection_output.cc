@@ -12,7 +12,8 @@ constexpr size_t kMaxPieces = 64;  // views a segment; more pieces make it short
 }
 
 void Connection::route_changed() {
-  const uint32_t path = context_.output.max_segment(remote().address);
+  const uint32_t path =
+      std::min<uint32_t>(context_.output.max_segment(remote().address), path_limit_);
   const uint32_t ours = path > kMinHeader ? path - kMinHeader : 0;
   uint32_t mss = std::max(std::min<uint32_t>(ours, peer_mss_), uint32_t{context_.config.min_mss});
   if (timestamps_) mss -= kTimestampsSpace;
@@ -26,6 +27,7 @@ Header Connection::make_header(uint8_t flags, Seq seq) {
   h.destination_port = remote().port;
   h.seq = wire(seq);
   h.flags = flags;
+  if (ecn_echo_ && !(flags & kRst)) h.flags |= kEce;
   if (flags & kAck) h.ack = wire(rcv_nxt_);
   if (timestamps_) {
     h.options.timestamps = true;
@@ -79,6 +81,7 @@ void Connection::send_syn() {
   h.options.mss = static_cast<uint16_t>(std::max<uint32_t>(
       context_.output.max_segment(remote().address), kMinHeader + kDefaultMss) - kMinHeader);
   const bool answer = state_ == State::kSynReceived;
+  if (context_.config.ecn && !answer && snd_nxt_ == iss_) h.flags |= kEce | kCwr;
   if (answer) {
     h.flags |= kAck;
     h.ack = wire(rcv_nxt_);
@@ -123,7 +126,7 @@ void Connection::send_lost() {
     Seq end = std::min(s->end, s->begin + mss_);
     // A FIN behind a full segment's bytes goes along.
     if (closing_ && end == fin_seq_ && s->end == fin_seq_ + 1) end = s->end;
-    if (!send_range(s->begin, end, 0)) return;
+    if (!send_range(s->begin, end, 0, true)) return;
     board_.resent(*s, end, context_.now);
     note_resent(size);
   }
@@ -169,7 +172,7 @@ void Connection::send_new() {
     Seq end = begin + size;
     if (closing_ && end == fin_seq_) ++end;
     const bool was_empty = board_.empty();
-    if (!send_range(begin, end, size > mss_ ? mss_ : 0)) return;
+    if (!send_range(begin, end, size > mss_ ? mss_ : 0, false)) return;
     for (Seq at = begin; at < end;) {
       Seq upto = std::min<Seq>(at + mss_, end);
       if (closing_ && upto == fin_seq_) ++upto;
@@ -190,7 +193,7 @@ Seq Connection::end_of_data_to_send() const { return closing_ ? fin_seq_ : end_o
 
 // Sends [begin, end), a FIN included when end is behind it. May send less: end is what was sent.
 // False when nothing left.
-bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size) {
+bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool again) {
   const bool fin = closing_ && end > fin_seq_;
   const Seq data_end = fin ? fin_seq_ : end;
   auto size = static_cast<uint32_t>(data_end - begin);
@@ -226,13 +229,18 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size) {
   if (size > 0 && begin + size == end_of_data()) flags |= kPsh;
   if (segment_size >= size) segment_size = 0;
 
+  // RFC 3168, 6.1.5: only new data is ECN-capable.
+  const bool capable = ecn_ && !again && size > 0;
+  if (capable && ecn_reduced_) flags |= kCwr;
   Header h = make_header(flags, begin);
+  constexpr uint8_t kEct0 = 2;
   const ip::Sent sent =
-      context_.send(local(), remote(), h, 0, {pieces.data(), count}, size, segment_size);
+      context_.send(local(), remote(), h, capable ? kEct0 : 0, {pieces.data(), count}, size, segment_size);
   if (sent == ip::Sent::kNoMemory) {
     starved_ = true;
     return false;
   }
+  if (capable) ecn_reduced_ = false;
   last_sent_ = context_.now;
   acknowledged_up_to_now(h);
   return true;
@@ -283,7 +291,7 @@ void Connection::send_tail_probe() {
   Seq end = snd_nxt_ + size;
   if (size > 0 && end <= edge) {
     if (closing_ && end == fin_seq_) ++end;
-    if (!send_range(old_nxt, end, 0)) return;
+    if (!send_range(old_nxt, end, 0, false)) return;
     board_.sent(old_nxt, end, context_.now);
     context_.counters.bytes_out.add(size);
     snd_nxt_ = end;
@@ -293,7 +301,7 @@ void Connection::send_tail_probe() {
     if (s.state != Scoreboard::State::kInFlight) return;
     Seq upto = s.end;
     if (s.end - s.begin > mss_ + 1u) return;
-    if (!send_range(s.begin, upto, 0)) return;
+    if (!send_range(s.begin, upto, 0, true)) return;
     board_.resent(s, upto, context_.now);
     ++context_.counters.retransmits;
     tail_probe_resent_ = true;

@@ -102,7 +102,13 @@ void Connection::on_retransmission_timeout() {
     board_.forget_sacks();
   }
   // RFC 5681, 3.1: the same segment timing out again does not lower ssthresh again.
-  if (backoff_ == 0) congestion_.on_timeout(context_.now, board_.pipe());
+  if (backoff_ == 0) {
+    congestion_.on_timeout(context_.now, board_.pipe());
+    timeout_doubtful_ = recovery_ == Recovery::kOpen;
+    timed_out_at_ = context_.now;
+  } else {
+    timeout_doubtful_ = false;
+  }
   recovery_ = Recovery::kTimeout;
   recovery_end_ = snd_nxt_;
   duplicate_acks_ = 0;

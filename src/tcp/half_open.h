@@ -18,6 +18,7 @@ struct Handshake {
   std::optional<uint8_t> peer_scale;  // absent: no scaling in either direction
   bool sack = false;
   bool timestamps = false;
+  bool ecn = false;
   uint32_t ts_recent = 0;
   uint32_t ts_offset = 0;
   uint16_t offered_window = 0;  // in our SYN-ACK, unscaled

@@ -87,6 +87,16 @@ void Scoreboard::merge_sacked(Segment& s) {
   }
 }
 
+void Scoreboard::restore_lost() {
+  while (!lost_list_.empty()) {
+    Segment& s = lost_list_.back();
+    static_cast<ListHook<ByTime>&>(s).unlink();
+    s.state = State::kInFlight;
+    in_flight_.push_front(s);
+  }
+  lost_ = 0;
+}
+
 void Scoreboard::forget_sacks() {
   for (Segment& s : segments_) {
     if (s.state != State::kSacked) continue;

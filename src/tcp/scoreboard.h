@@ -72,6 +72,9 @@ class Scoreboard {
   // It was sent again. When only `sent_end` of it fit (the MSS has shrunk), it is cut there.
   void resent(Segment& s, Seq sent_end, Time now);
 
+  // The losses were none: what waits to be sent again is in flight as before.
+  void restore_lost();
+
   Segment* first() { return segments_.empty() ? nullptr : &segments_.front(); }
   Segment* last() { return segments_.empty() ? nullptr : &segments_.back(); }
 

@@ -18,6 +18,7 @@ Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::M
     : context_(config, output, wheel, memory, counters, secret),
       connections_(config.max_connections),
       half_open_(config.max_half_open),
+      cookies_(secret),
       retry_timer_(
           [](void* s, Time) {
             auto& context = static_cast<Stack*>(s)->context_;
@@ -129,33 +130,30 @@ void Stack::input(const Address& source, const Address& destination, uint8_t tos
         break;
     }
   }
-  input_listen(local, remote, h, segment.size());
+  input_listen(local, remote, h, tos, std::move(segment));
 }
 
 // RFC 9293, 3.10.7.1 and 3.10.7.2.
 void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const Header& h,
-                         uint32_t size) {
+                         uint8_t tos, buf::Slice data) {
   if (h.has(kRst)) return;
-  if (acceptor_of(local) == nullptr || h.has(kAck) || !h.has(kSyn) || h.has(kFin)) {
-    ++context_.counters.no_connection;
-    context_.send_reset(local, remote, h, size);
+  Acceptor* acceptor = acceptor_of(local);
+  if (acceptor != nullptr && h.has(kAck) && !h.has(kSyn) && input_cookie(local, remote, h, *acceptor)) {
+    if (Flow* flow = context_.table.find(local, remote))
+      static_cast<Connection*>(flow)->input(h, tos, std::move(data));
     return;
   }
-  HalfOpen* half = connections_.live() < connections_.max()
-                       ? half_open_.create(local, remote,
-                                           [](void* p, Time now) {
-                                             auto& half = *static_cast<HalfOpen*>(p);
-                                             auto& stack = *static_cast<Stack*>(half.stack);
-                                             stack.context_.now = now;
-                                             stack.on_half_open_timer(half);
-                                           })
-                       : nullptr;
-  if (half == nullptr) {
-    ++context_.counters.half_open_overflow;
+  if (acceptor == nullptr || h.has(kAck) || !h.has(kSyn) || h.has(kFin)) {
+    ++context_.counters.no_connection;
+    context_.send_reset(local, remote, h, data.size());
+    return;
+  }
+  if (connections_.live() >= connections_.max()) {
+    ++context_.counters.refused;
     return;
   }
   const Options& o = h.options;
-  Handshake& s = half->handshake;
+  Handshake s;
   s.iss = initial_sequence(context_.secret, local, remote, context_.now);
   s.irs = h.seq;
   s.peer_mss = o.mss != 0 ? o.mss : kDefaultMss;
@@ -164,12 +162,52 @@ void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const He
   s.timestamps = o.timestamps;
   s.ts_recent = o.ts_value;
   s.ts_offset = timestamp_offset(context_.secret, local, remote);
-  s.offered_window = static_cast<uint16_t>(std::min(context_.config.receive_buffer, 0xffffu));
+  s.offered_window = offered_window();
+  s.ecn = context_.config.ecn && h.has(kEce) && h.has(kCwr);
+  HalfOpen* half = half_open_.create(local, remote, [](void* p, Time now) {
+    auto& record = *static_cast<HalfOpen*>(p);
+    auto& stack = *static_cast<Stack*>(record.stack);
+    stack.context_.now = now;
+    stack.on_half_open_timer(record);
+  });
+  if (half == nullptr) {
+    ++context_.counters.half_open_overflow;
+    ++context_.counters.cookies_sent;
+    s.iss = cookies_.make(local, remote, s, context_.now);
+    s.ecn = false;  // has no bit in a cookie
+    last_cookie_ = context_.now;
+    send_syn_ack(local, remote, s);
+    return;
+  }
+  half->handshake = s;
   half->stack = this;
   half->sent = context_.now;
   context_.table.insert(*half);
   context_.wheel.arm(half->timer, context_.now + context_.config.initial_rto);
   send_syn_ack(local, remote, s);
+}
+
+uint16_t Stack::offered_window() const {
+  return static_cast<uint16_t>(std::min(context_.config.receive_buffer, 0xffffu));
+}
+
+// An ACK to a listener: the end of a handshake that left no record? Only asked while cookies are
+// about, so that an ordinary stray ACK has no chance to guess one.
+bool Stack::input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,
+                         Acceptor& acceptor) {
+  if (last_cookie_ == Time{} || context_.now - last_cookie_ > 2 * SynCookies::kPeriod) return false;
+  auto handshake = cookies_.check(local, remote, h.seq, h.ack, context_.now);
+  if (!handshake) {
+    ++context_.counters.cookies_bad;
+    return false;
+  }
+  handshake->timestamps = h.options.timestamps;
+  handshake->ts_recent = h.options.ts_value;
+  handshake->ts_offset = timestamp_offset(context_.secret, local, remote);
+  handshake->offered_window = offered_window();
+  if (establish(local, remote, *handshake, acceptor) == nullptr) return false;
+  ++context_.counters.cookies_accepted;
+  return true;
 }
 
 void Stack::send_syn_ack(const Endpoint& local, const Endpoint& remote, const Handshake& s) {
@@ -178,7 +216,7 @@ void Stack::send_syn_ack(const Endpoint& local, const Endpoint& remote, const Ha
   h.destination_port = remote.port;
   h.seq = s.iss;
   h.ack = s.irs + 1;
-  h.flags = kSyn | kAck;
+  h.flags = kSyn | kAck | (s.ecn ? kEce : 0);
   h.window = s.offered_window;
   const uint32_t path = context_.output.max_segment(remote.address);
   h.options.mss =
@@ -315,6 +353,23 @@ bool Stack::input_time_wait(TimeWait& t, const Header& h, uint32_t size) {
   }
   context_.send(t.local(), t.remote(), ack);
   return true;
+}
+
+void Stack::packet_too_big(const Endpoint& local, const Endpoint& remote, uint32_t seq,
+                           uint32_t max_segment, Time now) {
+  context_.now = now;
+  Flow* flow = context_.table.find(local, remote);
+  if (flow == nullptr || flow->kind() != Flow::Kind::kConnection ||
+      !static_cast<Connection*>(flow)->path_shrank(seq, max_segment))
+    ++context_.counters.icmp_ignored;
+}
+
+void Stack::unreachable(const Endpoint& local, const Endpoint& remote, uint32_t seq, Time now) {
+  context_.now = now;
+  Flow* flow = context_.table.find(local, remote);
+  if (flow == nullptr || flow->kind() != Flow::Kind::kConnection ||
+      !static_cast<Connection*>(flow)->unreachable(seq))
+    ++context_.counters.icmp_ignored;
 }
 
 void Stack::flush(Time now) {

@@ -19,6 +19,7 @@
 #include "tcp/context.h"
 #include "tcp/counters.h"
 #include "tcp/half_open.h"
+#include "tcp/syn_cookie.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
@@ -57,6 +58,14 @@ class Stack {
   void input(const Address& source, const Address& destination, uint8_t tos, buf::Slice segment,
              Time now);
 
+  // ICMP said that a segment of ours at `seq` was too long; the path takes max_segment bytes of TCP
+  // header and payload (RFC 1191, 8201). Believed only when seq is in flight (RFC 5927, 7).
+  void packet_too_big(const Endpoint& local, const Endpoint& remote, uint32_t seq,
+                      uint32_t max_segment, Time now);
+  // ICMP said that the destination of a segment at `seq` cannot be reached. Ends only a connection
+  // that is being opened: an established one waits for its own timeouts (RFC 5927, 5.2).
+  void unreachable(const Endpoint& local, const Endpoint& remote, uint32_t seq, Time now);
+
   // The end of a worker's turn: sends ACKs and data of every connection that was touched, and
   // delivers on_closed.
   void flush(Time now);
@@ -84,7 +93,11 @@ class Stack {
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);
-  void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint32_t size);
+  void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint8_t tos,
+                    buf::Slice data);
+  bool input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,
+                    Acceptor& acceptor);
+  uint16_t offered_window() const;
   void input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data);
   // False: the record is gone and the SYN opens a new connection.
   bool input_time_wait(TimeWait& t, const Header& h, uint32_t size);
@@ -98,6 +111,8 @@ class Stack {
   Context context_;
   Slab<Connection> connections_;
   Slab<HalfOpen> half_open_;
+  SynCookies cookies_;
+  Time last_cookie_{};
   std::vector<Listener> listeners_;
   PortChooser* chooser_ = nullptr;
   uint32_t port_counter_ = 0;

@@ -121,6 +121,7 @@ class TcpTest : public testing::Test {
     hold_free_ = rte_mempool_avail_count(hold_pool);
     config.keepalive_idle = 0s;
     config.quick_acks = 0;
+    config.ecn = false;
   }
   void TearDown() override {
     stack_.reset();

@@ -41,9 +41,18 @@ def pattern_stream(total):
         sent += n
 
 
+def connect(port):
+    s = socket.socket()
+    s.settimeout(60)
+    # The same algorithm on both ends, so that the two directions can be compared.
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
+    s.connect((PEER, port))
+    return s
+
+
 def source(total):
     """The stack sends."""
-    s = socket.create_connection((PEER, 19), timeout=60)
+    s = connect(19)
     s.sendall(struct.pack(">Q", total))
     got = 0
     while True:
@@ -62,7 +71,7 @@ def source(total):
 
 def discard(total):
     """The kernel sends."""
-    s = socket.create_connection((PEER, 9), timeout=60)
+    s = connect(9)
     for block in pattern_stream(total):
         s.sendall(block)
     s.shutdown(socket.SHUT_WR)
@@ -78,7 +87,7 @@ def discard(total):
 
 def echo(total):
     """Both at once."""
-    s = socket.create_connection((PEER, 7), timeout=60)
+    s = connect(7)
     error = []
 
     def write():
@@ -108,7 +117,7 @@ def echo(total):
 def short(count):
     """Connections opened and closed one after another."""
     for _ in range(count):
-        s = socket.create_connection((PEER, 7), timeout=60)
+        s = connect(7)
         s.sendall(b"hello")
         s.shutdown(socket.SHUT_WR)
         got = b""

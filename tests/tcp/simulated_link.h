@@ -35,6 +35,7 @@ struct LinkModel {
   size_t queue = 256;      // segments, with a rate
   uint32_t mtu_payload = 1480;  // largest transport segment
   uint32_t tso = 0;
+  double mark = 0;         // chance that an ECN-capable segment is marked
   double no_memory = 0;    // chance that the port has no buffer
 };
 
@@ -91,6 +92,20 @@ class World {
   void put(Packet p) {
     const int to = p.destination == Address::v4(0xc6120001u) ? 0 : 1;
     if (trace) print(p, "sent");
+    if (p.bytes.size() > path_limit) {
+      // A router on the way: drops it and says so.
+      if (path_reports) {
+        const Packet copy = p;
+        at(now + model.delay, [this, copy] {
+          Host& h = *hosts[copy.source == Address::v4(0xc6120001u) ? 0 : 1];
+          h.stack.packet_too_big({copy.source, load_be16(&copy.bytes[0])},
+                                 {copy.destination, load_be16(&copy.bytes[2])},
+                                 load_be32(&copy.bytes[4]), path_limit, now);
+        });
+      }
+      return;
+    }
+    if ((p.tos & 3) == 2 && random.chance(model.mark)) p.tos |= 3;
     bool lost = random.chance(model.loss) || random.chance(model.corrupt);
     bool& bad = bad_[to];
     if (now > bad_until_[to]) bad = false;
@@ -178,6 +193,8 @@ class World {
   LinkModel model;
   Time now{Duration(1s)};
   bool trace = false;
+  uint32_t path_limit = 65'535;  // transport bytes that fit the narrowest link
+  bool path_reports = true;
   std::function<bool(const Packet&)> drop;  // loses chosen segments
   std::unique_ptr<Host> hosts[2];
 

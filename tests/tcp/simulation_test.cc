@@ -107,6 +107,7 @@ class Simulation : public testing::Test {
     m.rate = r.chance(0.3) ? 200'000 + r.below(20'000'000) : 0;
     m.queue = 10 + r.below(200);
     m.tso = r.chance(0.3) ? 65'000 : 0;
+    m.mark = r.chance(0.3) ? 0.05 * r.uniform() : 0;
     m.no_memory = r.chance(0.1) ? 0.05 : 0;
     tcp::Config config;
     config.connect_timeout = 120s;
@@ -133,6 +134,9 @@ class Simulation : public testing::Test {
       ASSERT_TRUE(w.hosts[1]->stack.listen(server, &b));
       ASSERT_NE(w.hosts[0]->stack.connect({}, server, &a, w.now), nullptr);
       for (auto& h : w.hosts) h->stack.flush(w.now);
+      if (r.chance(0.15)) {
+        w.at(w.now + 3 * m.delay, [&w] { w.path_limit = 800; });
+      }
       const Time limit = w.now + 3600s;
       size_t steps = 0;
       while (w.now < limit && !(a.closed && b.closed) && ++steps < 400'000 && w.step()) {
