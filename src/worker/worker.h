@@ -17,6 +17,7 @@
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "worker/icmp_error.h"
 #include "worker/orders.h"
 #include "worker/settings.h"
 #include "worker/tcp_stats.h"
@@ -143,8 +144,7 @@ class Worker {
         stats_.port(port).drop(in.reason);
         break;
       case ip::Input::Kind::kIcmpError:
-        // TCP does not listen to ICMP: it finds out by itself, if later.
-        stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
+        if (!deliver_icmp_error(in, tcp_, now)) stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
         break;
       case ip::Input::Kind::kDone:
         break;
