@@ -24,7 +24,21 @@ void Cubic::on_ack(const AckSample& ack) {
   // RFC 9438, 5.8 and RFC 7661: a window that was not used must not grow.
   if (cwnd_ > ack.in_flight + (slow_start() ? ack.in_flight : 2 * mss_)) return;
   if (slow_start()) {
-    cwnd_ += std::min(ack.delivered, ssthresh_ - cwnd_);
+    uint32_t growth = ack.delivered;
+    if (ssthresh_ == UINT32_MAX) {
+      constexpr uint32_t kConservativeDivisor = 4;  // RFC 9406, 4.3
+      switch (hystart_.on_ack(ack.acknowledged, ack.sent, ack.rtt)) {
+        case HyStart::Verdict::kGrow:
+          break;
+        case HyStart::Verdict::kConservative:
+          growth /= kConservativeDivisor;
+          break;
+        case HyStart::Verdict::kLeave:
+          ssthresh_ = cwnd_;
+          return;
+      }
+    }
+    cwnd_ += std::min(growth, ssthresh_ - cwnd_);
     return;
   }
   avoid(ack);

@@ -1,10 +1,11 @@
 #pragma once
-// CUBIC congestion control (RFC 9438), slow start included.
+// CUBIC congestion control (RFC 9438); slow start ends by HyStart++ (RFC 9406) or by a loss.
 
 #include <cstdint>
 
 #include "base/chrono.h"
 #include "tcp/congestion.h"
+#include "tcp/hystart.h"
 
 namespace sluice::tcp {
 
@@ -39,6 +40,7 @@ class Cubic {
   struct {
     uint32_t cwnd, ssthresh, w_max;
   } saved_{};                  // for undo()
+  HyStart hystart_;            // first slow start only: later ones have an ssthresh
 };
 
 static_assert(CongestionController<Cubic>);
