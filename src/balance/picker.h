@@ -1,0 +1,29 @@
+#pragma once
+// Choosing a pod for a stream.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/random.h"
+#include "config/snapshot.h"
+#include "pods/pod.h"
+
+namespace sluice::balance {
+
+class Picker {
+ public:
+  virtual ~Picker() = default;
+
+  // The pods to choose from, from now on: the READY ones, in the order of the endpoints. The span
+  // stays valid until the next update.
+  virtual void update(std::span<pods::Pod* const> candidates) = 0;
+
+  // An index into the candidates, which are not none.
+  virtual size_t pick() = 0;
+};
+
+// `random` outlives the picker.
+std::unique_ptr<Picker> make_picker(config::Balance policy, Random& random);
+
+}  // namespace sluice::balance

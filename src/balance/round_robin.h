@@ -1,0 +1,49 @@
+#pragma once
+// Round robin; with weights 2 and 1 the order is a b a, a b a, ...
+
+#include <algorithm>
+#include <vector>
+
+#include "balance/picker.h"
+
+namespace sluice::balance {
+
+// Stride scheduling (Waldspurger and Weihl, 1995): every pod has a pass that grows by 1/weight when
+// it is picked, and the smallest pass goes next. With equal weights that is a plain rotation, done
+// as one. A pod that appears starts at the pass of the others: it neither catches up nor waits.
+class RoundRobin final : public Picker {
+ public:
+  explicit RoundRobin(Random& random) : random_(random) {}
+
+  void update(std::span<pods::Pod* const> candidates) override {
+    candidates_ = candidates;
+    equal_ = std::all_of(candidates.begin(), candidates.end(), [&](const pods::Pod* p) {
+      return p->weight() == candidates.front()->weight();
+    });
+    // Workers that all begin with the same pod would herd.
+    if (!candidates.empty()) next_ = random_.below(candidates.size());
+    pass_.assign(candidates.size(), 0);
+    for (uint64_t& p : pass_) p = random_.below(kStride);
+  }
+
+  size_t pick() override {
+    if (equal_) {
+      if (++next_ >= candidates_.size()) next_ = 0;
+      return next_;
+    }
+    const auto smallest = std::min_element(pass_.begin(), pass_.end());
+    const auto i = static_cast<size_t>(smallest - pass_.begin());
+    *smallest += kStride / std::max(candidates_[i]->weight(), 1u);
+    return i;
+  }
+
+ private:
+  static constexpr uint64_t kStride = 1 << 20;
+  Random& random_;
+  std::span<pods::Pod* const> candidates_;
+  std::vector<uint64_t> pass_;
+  size_t next_ = 0;
+  bool equal_ = true;
+};
+
+}  // namespace sluice::balance

@@ -1,0 +1,329 @@
+#include "ip/host.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ip/checksum.h"
+#include "ip/ethernet.h"
+
+namespace sluice::ip {
+
+namespace {
+
+using stats::Drop;
+
+constexpr uint32_t kMaxTransportHeader = 60;  // TCP with all options
+constexpr uint8_t kEchoReply = 0;
+constexpr uint8_t kEchoRequest = 8;
+
+Input dropped(Drop reason) {
+  Input in;
+  in.kind = Input::Kind::kDropped;
+  in.reason = reason;
+  return in;
+}
+
+Drop reason_of(Ipv4::Error e) {
+  switch (e) {
+    case Ipv4::Error::kShort:
+      return Drop::kIpShort;
+    case Ipv4::Error::kVersion:
+      return Drop::kIpVersion;
+    case Ipv4::Error::kHeaderLength:
+      return Drop::kIpHeaderLength;
+    case Ipv4::Error::kTotalLength:
+      return Drop::kIpTotalLength;
+    default:
+      return Drop::kIpChecksum;
+  }
+}
+
+}  // namespace
+
+// One port: its link, its addresses, its neighbours.
+class Host::Port final : public NeighbourLink {
+ public:
+  Port(Link& l, std::vector<Prefix> a, TimerWheel& wheel)
+      : link(l), addresses(std::move(a)), neighbours(*this, wheel) {}
+
+  const Address* source_of_family(bool v4) const {
+    for (const Prefix& p : addresses)
+      if (p.address.is_v4() == v4) return &p.address;
+    return nullptr;
+  }
+  bool on_link(const Address& a) const {
+    return std::any_of(addresses.begin(), addresses.end(),
+                       [&](const Prefix& p) { return p.contains(a); });
+  }
+
+  void send_arp(const Arp& arp, const Mac& to) {
+    std::array<uint8_t, kEthernetSize + kArpSize> frame;
+    emit_ethernet(frame.data(), to, link.mac(), kEtherArp);
+    arp.emit(frame.data() + kEthernetSize);
+    OutFrame out;
+    out.headers = frame;
+    link.transmit(out);
+  }
+
+  Mac own_mac() const {
+    Mac m;
+    std::memcpy(m.data(), link.mac(), m.size());
+    return m;
+  }
+
+  void solicit(const Address& target, const Mac& to) override {
+    Arp arp;
+    arp.sender_mac = own_mac();
+    if (const Address* source = source_of_family(true)) arp.sender = *source;
+    arp.target = target;
+    send_arp(arp, to);
+  }
+
+  void release(buf::Slice frame, const Mac& to) override {
+    std::memcpy(frame.mutable_data(), to.data(), to.size());
+    OutFrame out;
+    out.headers = frame.view();
+    link.transmit(out);
+  }
+
+  Link& link;
+  std::vector<Prefix> addresses;
+  Neighbours neighbours;
+};
+
+namespace {
+
+std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
+  std::vector<Route> all;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    for (const Prefix& p : ports[i].addresses)
+      all.push_back({p, std::nullopt, static_cast<uint16_t>(i)});
+    for (Route r : ports[i].routes) {
+      r.port = static_cast<uint16_t>(i);
+      all.push_back(r);
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
+           TimerWheel& wheel)
+    : routes_(all_routes(ports)), memory_(memory) {
+  for (size_t i = 0; i < links.size(); ++i) {
+    ports_.push_back(std::make_unique<Port>(*links[i], ports[i].addresses, wheel));
+    for (const Prefix& p : ports[i].addresses) locals_.push_back(p.address);
+  }
+}
+
+Host::~Host() = default;
+
+void Host::set_vips(std::vector<Address> vips) {
+  std::vector<Address> before = std::move(vips_);
+  vips_ = std::move(vips);
+  for (const Address& a : vips_) {
+    if (std::find(before.begin(), before.end(), a) != before.end() || !a.is_v4()) continue;
+    for (auto& port : ports_)
+      if (answers_for(*port, a))
+        port->send_arp({Arp::Operation::kRequest, port->own_mac(), a, Mac{}, a}, kBroadcast);
+  }
+}
+
+void Host::announce() {
+  for (auto& port : ports_)
+    for (const Prefix& p : port->addresses)
+      if (p.address.is_v4())
+        port->send_arp({Arp::Operation::kRequest, port->own_mac(), p.address, Mac{}, p.address},
+                       kBroadcast);
+  set_vips(std::exchange(vips_, {}));
+}
+
+bool Host::is_local(const Address& a) const {
+  return std::find(vips_.begin(), vips_.end(), a) != vips_.end() ||
+         std::find(locals_.begin(), locals_.end(), a) != locals_.end();
+}
+
+bool Host::answers_for(const Port& port, const Address& a) const {
+  for (const Prefix& p : port.addresses)
+    if (p.address == a) return true;
+  if (std::find(vips_.begin(), vips_.end(), a) == vips_.end()) return false;
+  if (port.on_link(a)) return true;
+  return std::none_of(ports_.begin(), ports_.end(), [&](const auto& p) { return p->on_link(a); });
+}
+
+Input Host::input(unsigned index, buf::Slice frame, bool l4_checksum_good, Time now) {
+  Port& port = *ports_[index];
+  if (frame.size() < kEthernetSize) return dropped(Drop::kEthernetShort);
+  const uint8_t* p = frame.data();
+  const bool ours = std::memcmp(p, port.link.mac(), 6) == 0;
+  if (!ours && !is_multicast(p)) return dropped(Drop::kNotOurMac);
+  const uint16_t type = load_be16(p + 12);
+  frame.drop_front(kEthernetSize);
+  if (type == kEtherIpv4) {
+    if (!ours) return dropped(Drop::kIpMulticast);
+    return input_ipv4(port, std::move(frame), l4_checksum_good, now);
+  }
+  if (type == kEtherArp) return input_arp(port, frame.view(), now);
+  return dropped(type == kEtherIpv6 ? Drop::kIpv6 : Drop::kUnknownEtherType);
+}
+
+Input Host::input_arp(Port& port, buf::View bytes, Time now) {
+  const auto arp = Arp::parse(bytes);
+  if (!arp || is_multicast(arp->sender_mac.data())) return dropped(Drop::kArpMalformed);
+  // A probe (RFC 5227) has no sender; somebody who claims one of our addresses is not believed.
+  const bool asks_us =
+      arp->operation == Arp::Operation::kRequest && answers_for(port, arp->target);
+  if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
+    port.neighbours.learn(arp->sender, arp->sender_mac, asks_us,
+                          arp->operation == Arp::Operation::kReply, now);
+  if (asks_us)
+    port.send_arp({Arp::Operation::kReply, port.own_mac(), arp->target, arp->sender_mac,
+                   arp->sender},
+                  arp->sender_mac);
+  return {};
+}
+
+Input Host::input_ipv4(Port&, buf::Slice packet, bool l4_checksum_good, Time now) {
+  Ipv4 header;
+  if (const auto e = Ipv4::parse(packet.view(), true, header); e != Ipv4::Error::kNone)
+    return dropped(reason_of(e));
+  if (!is_local(header.destination)) return dropped(Drop::kNotOurAddress);
+  if (header.fragment) return dropped(Drop::kFragment);
+  // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
+  const uint32_t source = header.source.v4_host();
+  if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0)
+    return dropped(Drop::kBadSource);
+  packet.drop_back(packet.size() - header.total_size);
+  packet.drop_front(header.header_size);
+  if (header.protocol == static_cast<uint8_t>(Protocol::kIcmp))
+    return input_icmp(header, std::move(packet), now);
+  if (header.protocol != static_cast<uint8_t>(Protocol::kTcp))
+    return dropped(Drop::kUnknownProtocol);
+  if (!l4_checksum_good && checksum_l4(header.source, header.destination, header.protocol,
+                                       packet.view()) != 0)
+    return dropped(Drop::kTcpChecksum);
+  Input in;
+  in.kind = Input::Kind::kTcp;
+  in.tos = header.tos;
+  in.source = header.source;
+  in.destination = header.destination;
+  in.segment = std::move(packet);
+  return in;
+}
+
+Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
+  constexpr uint32_t kIcmpSize = 8;
+  if (message.size() < kIcmpSize) return dropped(Drop::kIcmpShort);
+  if (checksum(message.view()) != 0) return dropped(Drop::kIcmpChecksum);
+  const uint8_t type = message.data()[0];
+  if (type == kEchoRequest) {
+    if (!echo_limit_.take(now)) return dropped(Drop::kIcmpRateLimit);
+    std::array<uint8_t, kIcmpSize> reply{};
+    reply[0] = kEchoReply;
+    std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
+    const buf::View data = message.view().subspan(kIcmpSize);
+    // ICMPv4 has no pseudo-header, so no port fills this checksum.
+    store_be16(reply.data() + 2, fold(sum_words(data, sum_words(reply))));
+    OutPacket out;
+    out.source = header.destination;
+    out.destination = header.source;
+    out.protocol = Protocol::kIcmp;
+    out.header = reply;
+    out.payload = {&data, 1};
+    out.payload_size = static_cast<uint32_t>(data.size());
+    send(out, now);
+    return {};
+  }
+  constexpr uint8_t kUnreachable = 3, kTimeExceeded = 11, kParameterProblem = 12;
+  if (type != kUnreachable && type != kTimeExceeded && type != kParameterProblem)
+    return dropped(Drop::kIcmpUnknown);
+  Input in;
+  in.kind = Input::Kind::kIcmpError;
+  in.source = header.source;
+  in.destination = header.destination;
+  in.icmp_type = type;
+  in.icmp_code = message.data()[1];
+  in.icmp_value = load_be32(message.data() + 4);
+  message.drop_front(kIcmpSize);
+  in.segment = std::move(message);
+  return in;
+}
+
+Sent Host::send(const OutPacket& packet, Time now) {
+  const Route* route = routes_.find(packet.destination);
+  if (route == nullptr || !packet.destination.is_v4()) return Sent::kNoRoute;
+  Port& port = *ports_[route->port];
+
+  std::array<uint8_t, kEthernetSize + kIpv4Size + kMaxTransportHeader> headers;
+  const size_t headers_size = kEthernetSize + kIpv4Size + packet.header.size();
+  const size_t total = kIpv4Size + packet.header.size() + packet.payload_size;
+  emit_ipv4(headers.data() + kEthernetSize, packet,
+            packet.segment_size == 0 ? static_cast<uint16_t>(total) : uint16_t{0});
+  std::memcpy(headers.data() + kEthernetSize + kIpv4Size, packet.header.data(),
+              packet.header.size());
+
+  OutFrame frame;
+  frame.headers = {headers.data(), headers_size};
+  frame.payload = packet.payload;
+  frame.payload_size = packet.payload_size;
+  frame.l3_size = kIpv4Size;
+  frame.segment_size = packet.segment_size;
+  if (packet.protocol != Protocol::kIcmp)
+    frame.l4_checksum_offset =
+        static_cast<uint16_t>(kEthernetSize + kIpv4Size + packet.checksum_offset);
+
+  Neighbours::Entry* waiting = nullptr;
+  const Mac* mac = port.neighbours.lookup(route->via.value_or(packet.destination), now, &waiting);
+  if (mac != nullptr) {
+    emit_ethernet(headers.data(), *mac, port.link.mac(), kEtherIpv4);
+    return port.link.transmit(frame) ? Sent::kYes : Sent::kNoMemory;
+  }
+  if (waiting == nullptr) return Sent::kUnreachable;
+
+  // Kept whole, checksums done in software, until the neighbour answers.
+  if (packet.segment_size != 0) return Sent::kNoMemory;
+  buf::Slice kept = memory_.hold().alloc();
+  if (!kept || kept.tailroom() < headers_size + packet.payload_size) return Sent::kNoMemory;
+  kept.grow_back(static_cast<uint32_t>(headers_size + packet.payload_size));
+  uint8_t* p = kept.mutable_data();
+  emit_ethernet(headers.data(), Mac{}, port.link.mac(), kEtherIpv4);
+  std::memcpy(p, headers.data(), headers_size);
+  uint8_t* at = p + headers_size;
+  for (const buf::View& piece : packet.payload) {
+    std::memcpy(at, piece.data(), piece.size());
+    at += piece.size();
+  }
+  store_be16(p + kEthernetSize + 10, checksum({p + kEthernetSize, kIpv4Size}));
+  if (frame.l4_checksum_offset != 0)
+    store_be16(p + frame.l4_checksum_offset,
+               checksum_l4(packet.source, packet.destination,
+                           static_cast<uint8_t>(packet.protocol),
+                           {p + kEthernetSize + kIpv4Size, total - kIpv4Size}));
+  port.neighbours.wait(*waiting, std::move(kept));
+  return Sent::kYes;
+}
+
+uint32_t Host::max_segment(const Address& destination) const {
+  const Route* route = routes_.find(destination);
+  return route == nullptr ? 0 : ports_[route->port]->link.mtu() - kIpv4Size;
+}
+
+const Address* Host::source_for(const Address& destination) const {
+  const Route* route = routes_.find(destination);
+  return route == nullptr ? nullptr
+                          : ports_[route->port]->source_of_family(destination.is_v4());
+}
+
+uint32_t Host::max_tso(const Address& destination) const {
+  const Route* route = routes_.find(destination);
+  return route == nullptr ? 0 : ports_[route->port]->link.max_tso();
+}
+
+size_t Host::neighbours() const {
+  size_t n = 0;
+  for (const auto& p : ports_) n += p->neighbours.size();
+  return n;
+}
+
+}  // namespace sluice::ip

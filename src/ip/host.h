@@ -1,0 +1,85 @@
+#pragma once
+// The IP host that a worker is: its ports' addresses and VIPs, ARP and echo answers, routes and
+// neighbours, IPv4 in both directions.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/address.h"
+#include "base/timer_wheel.h"
+#include "base/token_bucket.h"
+#include "buf/memory.h"
+#include "ip/arp.h"
+#include "ip/ipv4.h"
+#include "ip/neighbours.h"
+#include "ip/output.h"
+#include "ip/routes.h"
+#include "stats/drops.h"
+
+namespace sluice::ip {
+
+// What a frame turned out to be. Everything but kTcp is finished when input() returns.
+struct Input {
+  enum class Kind : uint8_t { kDone, kDropped, kTcp, kIcmpError };
+  Kind kind = Kind::kDone;
+  stats::Drop reason{};      // kDropped
+  uint8_t tos = 0;
+  Address source;
+  Address destination;
+  buf::Slice segment;        // kTcp: TCP header first, checksum verified, no padding behind it
+                             // kIcmpError: the quoted IP packet; source is who sent the error
+  uint8_t icmp_type = 0;
+  uint8_t icmp_code = 0;
+  uint32_t icmp_value = 0;   // the message's second word: next-hop MTU in its low half
+};
+
+struct PortAddresses {
+  std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
+  std::vector<Route> routes;      // their `port` is filled in by Host
+};
+
+class Host final : public Output {
+ public:
+  static constexpr uint64_t kEchoRate = 1000;  // answered echo requests a second, per worker
+
+  // Links outlive the host; links[i] has ports[i].
+  Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
+       TimerWheel& wheel);
+  ~Host();
+
+  // The addresses of listeners: answered for on the port whose network holds them, or on every
+  // port if none does. New ones are announced by gratuitous ARP.
+  void set_vips(std::vector<Address> vips);
+  // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours
+  // must forget who had them before.
+  void announce();
+
+  // A frame from `port`. l4_checksum_good: the NIC verified the transport checksum.
+  Input input(unsigned port, buf::Slice frame, bool l4_checksum_good, Time now);
+
+  Sent send(const OutPacket& packet, Time now) override;
+  uint32_t max_segment(const Address& destination) const override;
+  const Address* source_for(const Address& destination) const override;
+  uint32_t max_tso(const Address& destination) const override;
+
+  size_t neighbours() const;
+
+ private:
+  class Port;
+  Input input_arp(Port& port, buf::View bytes, Time now);
+  Input input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
+  Input input_icmp(const Ipv4& header, buf::Slice message, Time now);
+  bool is_local(const Address& a) const;
+  bool answers_for(const Port& port, const Address& a) const;
+
+  std::vector<std::unique_ptr<Port>> ports_;
+  RouteTable routes_;
+  std::vector<Address> locals_;
+  std::vector<Address> vips_;
+  buf::Memory& memory_;
+  TokenBucket echo_limit_{kEchoRate, kEchoRate};
+};
+
+}  // namespace sluice::ip

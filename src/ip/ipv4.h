@@ -1,0 +1,34 @@
+#pragma once
+// The IPv4 header (RFC 791).
+
+#include <cstdint>
+
+#include "base/address.h"
+#include "buf/slice.h"
+#include "ip/output.h"
+
+namespace sluice::ip {
+
+inline constexpr uint32_t kIpv4Size = 20;  // without options
+inline constexpr uint8_t kDefaultTtl = 64;
+
+struct Ipv4 {
+  Address source;
+  Address destination;
+  uint8_t protocol = 0;
+  uint8_t tos = 0;
+  uint8_t ttl = 0;
+  uint16_t header_size = 0;  // bytes, options included
+  uint16_t total_size = 0;   // bytes, header included
+  bool fragment = false;     // MF set, or an offset
+
+  enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kChecksum };
+
+  // `bytes` begins with the header and may be longer than the packet (Ethernet padding).
+  static Error parse(buf::View bytes, bool verify_checksum, Ipv4& out);
+};
+
+// Twenty bytes with DF set and the header checksum zero: the port fills it (see ip::Link).
+void emit_ipv4(uint8_t* p, const OutPacket& packet, uint16_t total_size);
+
+}  // namespace sluice::ip

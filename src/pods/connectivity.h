@@ -1,0 +1,16 @@
+#pragma once
+// The connectivity states of gRPC (its connectivity-semantics-and-api document), per pod.
+
+#include <cstdint>
+
+namespace sluice::pods {
+
+enum class Connectivity : uint8_t { kIdle, kConnecting, kReady, kTransientFailure, kShutdown };
+
+constexpr const char* text_of(Connectivity c) {
+  constexpr const char* kNames[] = {"IDLE", "CONNECTING", "READY", "TRANSIENT_FAILURE",
+                                    "SHUTDOWN"};
+  return kNames[static_cast<uint8_t>(c)];
+}
+
+}  // namespace sluice::pods
