@@ -86,9 +86,9 @@ rte_mempool* make_dense_pool(const std::string& name, uint32_t count, uint16_t d
                              int socket) {
   rte_pktmbuf_pool_private sizes{};
   sizes.mbuf_data_room_size = data_room;
-  rte_mempool* pool =
-      rte_mempool_create_empty(name.c_str(), count, sizeof(rte_mbuf) + data_room, kCache,
-                               sizeof sizes, socket, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+  rte_mempool* pool = rte_mempool_create_empty(name.c_str(), count, sizeof(rte_mbuf) + data_room,
+                                               std::min(kCache, count / 2), sizeof sizes, socket,
+                                               RTE_MEMPOOL_F_NO_IOVA_CONTIG);
   if (pool == nullptr) throw Error("packet pool '" + name + "': " + rte_strerror(rte_errno));
   rte_pktmbuf_pool_init(pool, &sizes);
   const int populated = rte_mempool_populate_default(pool);

@@ -63,6 +63,9 @@ Port::Port(const PortOptions& options, const Pools& pools, unsigned workers) : o
     devices_.push_back(id);
   }
   if (!wrong.empty()) throw Error(wrong);
+#ifdef SLUICE_ASAN
+  if (options_.profile.copies_in_process) buf::poison_free_buffers = false;
+#endif
   try {
     for (const uint16_t id : devices_) start(id, queues, pools);
   } catch (...) {

@@ -1,0 +1,301 @@
+// Queues on DPDK's ring driver, which hands every mbuf that is sent back to the receiver exactly as
+// it is: what comes out is what a NIC would have been given.
+
+#include <gtest/gtest.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include "frames.h"
+#include "nic/pools.h"
+#include "nic/tx_path.h"
+
+namespace sluice::nic {
+namespace {
+
+constexpr unsigned kRing = 1023;  // frames the loop holds: fixed in the driver
+constexpr uint16_t kDescriptors = 256;
+
+class Loop : public testing::Test {
+ protected:
+  // Once: the driver leaves its rings behind when a device goes.
+  static void SetUpTestSuite() { ASSERT_EQ(rte_eal_hotplug_add("vdev", "net_ring0", ""), 0); }
+  void SetUp() override {
+    ASSERT_EQ(rte_eth_dev_get_port_by_name("net_ring0", &device_), 0);
+    rx_ = buf::make_pool("rx", 1023, 2176, SOCKET_ID_ANY);
+    tx_ = buf::make_pool("tx", 2047, 2176, SOCKET_ID_ANY);
+    rte_eth_conf conf{};
+    ASSERT_EQ(rte_eth_dev_configure(device_, 1, 1, &conf), 0);
+    ASSERT_EQ(rte_eth_rx_queue_setup(device_, 0, kDescriptors, 0, nullptr, rx_), 0);
+    ASSERT_EQ(rte_eth_tx_queue_setup(device_, 0, kDescriptors, 0, nullptr), 0);
+    ASSERT_EQ(rte_eth_dev_start(device_), 0);
+  }
+  void TearDown() override {
+    while (take() != nullptr) {
+    }
+    taken_.clear();
+    queue_.reset();
+    EXPECT_EQ(buf::Pool(tx_).available(), 2047u) << "transmit buffers leaked";
+    EXPECT_EQ(buf::Pool(rx_).available(), 1023u) << "receive buffers leaked";
+    rte_eth_dev_stop(device_);
+    buf::free_pool(rx_);
+    buf::free_pool(tx_);
+  }
+
+  PortQueue& with(const Traits& traits, bool tx_pool_only = false) {
+    queue_ = make_queue(
+        traits,
+        {.device = device_, .max_tso = 16384, .tx_pool = tx_, .tx_pool_only = tx_pool_only});
+    return *queue_;
+  }
+
+  // The next mbuf as the driver got it; it lives until the test ends.
+  rte_mbuf* take() {
+    rte_mbuf* m = nullptr;
+    if (rte_eth_rx_burst(device_, 0, &m, 1) == 0) return nullptr;
+    taken_.emplace_back(m, rte_pktmbuf_free);
+    return m;
+  }
+  static std::vector<uint8_t> bytes(const rte_mbuf* m) {
+    std::vector<uint8_t> all;
+    for (; m != nullptr; m = m->next) {
+      const auto* p = rte_pktmbuf_mtod(m, const uint8_t*);
+      all.insert(all.end(), p, p + m->data_len);
+    }
+    return all;
+  }
+  static std::string payload(const std::vector<uint8_t>& frame, size_t headers) {
+    return {frame.begin() + static_cast<long>(headers), frame.end()};
+  }
+
+  uint16_t device_ = 0;
+  rte_mempool* rx_ = nullptr;
+  rte_mempool* tx_ = nullptr;
+  std::unique_ptr<PortQueue> queue_;
+  std::vector<std::unique_ptr<rte_mbuf, void (*)(rte_mbuf*)>> taken_;
+};
+
+constexpr Traits kPlain{};
+constexpr Traits kChecksum{.tx_checksum = true};
+constexpr Traits kChains{.multi_segment = true, .tx_checksum = true};
+constexpr Traits kTso{.multi_segment = true, .tx_checksum = true, .tso = true};
+constexpr size_t kTcpHeaders = 14 + 20 + 20;
+
+std::string pattern(size_t n) {
+  std::string s(n, '\0');
+  for (size_t i = 0; i < n; ++i) s[i] = static_cast<char>(i * 31 + i / 251);
+  return s;
+}
+
+TEST_F(Loop, nothing_leaves_before_the_flush) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::tcp({"data"});
+  EXPECT_TRUE(q.transmit(f.out()));
+  EXPECT_EQ(take(), nullptr);
+  q.flush();
+  EXPECT_NE(take(), nullptr);
+  EXPECT_EQ(q.stats().tx_packets, 1u);
+  EXPECT_EQ(q.stats().tx_bytes, kTcpHeaders + 4);
+}
+
+TEST_F(Loop, a_port_without_chains_gets_one_direct_buffer_of_its_pool) {
+  PortQueue& q = with(kPlain);
+  const std::string data = pattern(1460);
+  TestFrame f = TestFrame::tcp({data.substr(0, 1), data.substr(1, 700), data.substr(701)});
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  EXPECT_EQ(m->nb_segs, 1);
+  EXPECT_EQ(m->pool, tx_);
+  EXPECT_TRUE(RTE_MBUF_DIRECT(m));
+  EXPECT_EQ(m->ol_flags, 0u);
+  EXPECT_EQ(m->pkt_len, m->data_len);
+  EXPECT_EQ(payload(bytes(m), kTcpHeaders), data);
+  EXPECT_TRUE(ipv4_checksum_right(bytes(m)));
+  EXPECT_TRUE(l4_checksum_right(bytes(m)));
+}
+
+TEST_F(Loop, a_frame_that_is_not_ip_goes_out_as_it_is) {
+  PortQueue& q = with(kPlain);
+  const std::vector<uint8_t> arp(42, 0xa5);
+  ip::OutFrame f;
+  f.headers = arp;
+  ASSERT_TRUE(q.transmit(f));
+  q.flush();
+  EXPECT_EQ(bytes(take()), arp);
+}
+
+TEST_F(Loop, software_cuts_a_large_packet_into_segments) {
+  PortQueue& q = with(kPlain);
+  const std::string data = pattern(4000);
+  TestFrame f = TestFrame::tcp({data.substr(0, 333), data.substr(333)}).in_segments_of(1448);
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  std::string got;
+  uint32_t seq = 1000;
+  for (const size_t size : {1448u, 1448u, 1104u}) {
+    const rte_mbuf* m = take();
+    ASSERT_NE(m, nullptr);
+    const std::vector<uint8_t> frame = bytes(m);
+    EXPECT_EQ(frame.size(), kTcpHeaders + size);
+    EXPECT_EQ(load_be32(&frame[38]), seq);
+    EXPECT_TRUE(ipv4_checksum_right(frame));
+    EXPECT_TRUE(l4_checksum_right(frame));
+    got += payload(frame, kTcpHeaders);
+    seq += static_cast<uint32_t>(size);
+  }
+  EXPECT_EQ(got, data);
+  EXPECT_EQ(take(), nullptr);
+}
+
+TEST_F(Loop, a_packet_no_larger_than_its_segment_size_is_not_cut) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::tcp({pattern(1448)}).in_segments_of(1448);
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  const std::vector<uint8_t> frame = bytes(take());
+  EXPECT_EQ(frame[47], kAck | kPsh | kFin | kCwr);
+  EXPECT_EQ(take(), nullptr);
+}
+
+TEST_F(Loop, checksum_offload_is_asked_for_with_the_header_sizes) {
+  PortQueue& q = with(kChecksum);
+  TestFrame v4 = TestFrame::tcp({"data"});
+  TestFrame v6 = TestFrame::udp({"data"}, false);
+  ASSERT_TRUE(q.transmit(v4.out()));
+  ASSERT_TRUE(q.transmit(v6.out()));
+  q.flush();
+  const rte_mbuf* a = take();
+  EXPECT_EQ(a->ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM);
+  EXPECT_EQ(a->l2_len, 14);
+  EXPECT_EQ(a->l3_len, 20);
+  EXPECT_EQ(a->l4_len, 20);
+  const rte_mbuf* b = take();
+  EXPECT_EQ(b->ol_flags, RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM);
+  EXPECT_EQ(b->l3_len, 40);
+}
+
+TEST_F(Loop, icmp_is_summed_in_software_even_where_tcp_is_not) {
+  PortQueue& q = with(kTso);
+  TestFrame f = TestFrame::icmp({"ping"});
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  const rte_mbuf* m = take();
+  EXPECT_EQ(m->ol_flags, 0u);
+  EXPECT_TRUE(ipv4_checksum_right(bytes(m)));
+  EXPECT_TRUE(l4_checksum_right(bytes(m)));
+}
+
+TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
+  PortQueue& q = with(kTso);
+  const std::string data = pattern(9000);
+  TestFrame f = TestFrame::tcp({data}).in_segments_of(1448);
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  EXPECT_GT(m->nb_segs, 1);
+  EXPECT_EQ(m->pkt_len, kTcpHeaders + 9000);
+  EXPECT_EQ(m->tso_segsz, 1448);
+  EXPECT_NE(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG, 0u);
+  EXPECT_EQ(payload(bytes(m), kTcpHeaders), data);
+  EXPECT_EQ(take(), nullptr);
+}
+
+TEST_F(Loop, a_frame_larger_than_a_buffer_is_refused_where_chains_are) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::tcp({pattern(3000)});
+  EXPECT_FALSE(q.transmit(f.out()));
+  EXPECT_EQ(q.stats().tx_oversize, 1u);
+  PortQueue& chains = with(kChains);
+  EXPECT_TRUE(chains.transmit(f.out()));
+  chains.flush();
+  EXPECT_EQ(payload(bytes(take()), kTcpHeaders), f.payload());
+}
+
+TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
+  PortQueue& q = with(kTso);
+  std::vector<buf::Slice> all;
+  for (int i = 0; i < 2045; ++i) all.push_back(buf::Pool(tx_).alloc());
+  TestFrame f = TestFrame::tcp({pattern(9000)}).in_segments_of(1448);
+  EXPECT_FALSE(q.transmit(f.out()));
+  EXPECT_EQ(q.stats().tx_no_memory, 1u);
+  q.flush();
+  EXPECT_EQ(take(), nullptr);
+}
+
+TEST_F(Loop, what_a_full_ring_does_not_take_is_dropped_and_counted) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::tcp({"x"});
+  for (unsigned i = 0; i < 2 * kRing; ++i) {
+    q.transmit(f.out());
+    if (i % 100 == 99) q.flush();
+  }
+  q.flush();
+  const QueueStats& s = q.stats();
+  EXPECT_GT(s.tx_full, 0u);
+  EXPECT_EQ(s.tx_packets + s.tx_full + s.tx_no_memory, 2 * kRing);
+  EXPECT_EQ(s.tx_bytes, s.tx_packets * (kTcpHeaders + 1));
+}
+
+TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::udp({"hello"});
+  ASSERT_TRUE(q.transmit(f.out()));
+  ASSERT_TRUE(q.transmit(f.out()));
+  q.flush();
+  buf::Slice in[4];
+  ASSERT_EQ(q.receive(in, 4), 2);
+  EXPECT_EQ(in[1].size(), 14 + 20 + 8 + 5u);
+  EXPECT_EQ(q.stats().rx_packets, 2u);
+  EXPECT_EQ(q.stats().rx_bytes, 2 * in[1].size());
+  EXPECT_EQ(q.receive(in, 4), 0);
+}
+
+TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
+  PortQueue& q = with(kChains);
+  rte_mbuf* chain = rte_pktmbuf_alloc(rx_);
+  std::memcpy(rte_pktmbuf_append(chain, 4), "head", 4);
+  rte_mbuf* tail = rte_pktmbuf_alloc(rx_);
+  std::memcpy(rte_pktmbuf_append(tail, 4), "tail", 4);
+  ASSERT_EQ(rte_pktmbuf_chain(chain, tail), 0);
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &chain, 1), 1);
+  TestFrame large = TestFrame::tcp({pattern(3000)});
+  ASSERT_TRUE(q.transmit(large.out()));
+  q.flush();
+  buf::Slice in[4];
+  ASSERT_EQ(q.receive(in, 4), 1);
+  EXPECT_EQ(std::string(in[0].data(), in[0].data() + in[0].size()), "headtail");
+  EXPECT_EQ(q.stats().rx_flattened, 1u);
+  EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {
+  PortQueue& any = with(kPlain);
+  buf::Slice s = buf::Pool(rx_).alloc();
+  std::memcpy(s.mutable_data(), "xxforwarded", 11);
+  s.grow_back(11);
+  s.drop_front(2);
+  const rte_mbuf* original = s.mbuf();
+  buf::Slice watcher = s.share();
+  ASSERT_TRUE(any.transmit(s.share())) << "shared: must be copied";
+  watcher.reset();
+  ASSERT_TRUE(any.transmit(std::move(s)));
+  any.flush();
+  const rte_mbuf* copied = take();
+  EXPECT_EQ(copied->pool, tx_);
+  const rte_mbuf* moved = take();
+  EXPECT_EQ(moved, original);
+  EXPECT_EQ(payload(bytes(moved), 0), "forwarded");
+  EXPECT_EQ(payload(bytes(copied), 0), "forwarded");
+
+  PortQueue& own = with(kPlain, true);
+  buf::Slice t = buf::Pool(rx_).alloc();
+  t.grow_back(60);
+  ASSERT_TRUE(own.transmit(std::move(t)));
+  own.flush();
+  EXPECT_EQ(take()->pool, tx_);
+}
+
+}  // namespace
+}  // namespace sluice::nic
