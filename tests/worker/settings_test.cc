@@ -11,7 +11,6 @@ namespace {
 TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
   config::Snapshot s;
   s.startup.memory = {.connections = 100, .half_open = 10, .time_wait = 20};
-  s.timeouts.connect = 2s;
   s.timeouts.time_wait = 3s;
   s.timeouts.tcp_user = 4s;
   s.timeouts.tcp_keepalive = 5s;
@@ -22,13 +21,19 @@ TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
   EXPECT_EQ(c.max_connections, 100u);
   EXPECT_EQ(c.max_half_open, 10u);
   EXPECT_EQ(c.max_time_wait, 20u);
-  EXPECT_EQ(c.connect_timeout, 2s);
   EXPECT_EQ(c.time_wait, 3s);
   EXPECT_EQ(c.user_timeout, 4s);
   EXPECT_EQ(c.keepalive_idle, 5s);
   EXPECT_EQ(c.receive_buffer, 10'000u);
   EXPECT_EQ(c.receive_buffer_max, 20'000u);
   EXPECT_EQ(c.send_buffer, 30'000u);
+}
+
+TEST(Settings, tcp_leaves_the_connect_timeout_to_services) {
+  config::Snapshot s;
+  s.timeouts.connect = 1s;
+  s.services.push_back({.connect_timeout = 24h});
+  EXPECT_GE(tcp_config(s).connect_timeout, s.services[0].connect_timeout);
 }
 
 TEST(Settings, a_receive_buffer_never_starts_above_its_maximum) {
