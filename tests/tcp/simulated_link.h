@@ -32,7 +32,7 @@ struct LinkModel {
   Duration jitter{};
   Duration reorder_delay = 3ms;
   uint64_t rate = 0;       // bytes a second, 0: no limit
-  size_t queue = 256;      // segments, with a rate
+  size_t queue = 256;      // full segments, with a rate
   uint32_t mtu_payload = 1480;  // largest transport segment
   uint32_t tso = 0;
   double mark = 0;         // chance that an ECN-capable segment is marked
@@ -126,7 +126,8 @@ class World {
       Time& free = link_free_[to];
       free = std::max(free, now);
       const Duration takes(static_cast<int64_t>((p.bytes.size() + 40) * 1'000'000'000 / model.rate));
-      if (free - now > takes * static_cast<int64_t>(model.queue)) return;  // tail drop
+      const Duration full(static_cast<int64_t>(model.queue * 1500 * 1'000'000'000 / model.rate));
+      if (free - now > full) return;  // tail drop
       free += takes;
       at = free + model.delay;
     }
