@@ -9,7 +9,9 @@
 #include <memory>
 #include <vector>
 
+#include "base/byte_order.h"
 #include "buf/pool.h"
+#include "ip/checksum.h"
 
 namespace sluice::worker {
 namespace {
@@ -177,6 +179,52 @@ TEST_F(WorkerLoop, drops_are_counted_at_the_port_that_received_them) {
   turn();
   EXPECT_EQ(counters.port(0).drop_counter(stats::Drop::kEthernetShort).get(), 1u);
   EXPECT_EQ(counters.port(1).drop_counter(stats::Drop::kEthernetShort).get(), 0u);
+}
+
+// From a router: a segment from 198.18.0.10:50051 to 198.18.0.1:9999 could not be delivered.
+// `quote` bytes of it are cited.
+std::vector<uint8_t> icmp_error(uint8_t code, size_t quote) {
+  std::vector<uint8_t> f(14 + 20 + 8);
+  const std::array<uint8_t, 14> ethernet{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0};
+  std::copy(ethernet.begin(), ethernet.end(), f.begin());
+  uint8_t* ip = f.data() + 14;
+  ip[0] = 0x45;
+  store_be16(ip + 2, static_cast<uint16_t>(28 + quote));
+  ip[8] = 64;
+  ip[9] = 1;
+  std::copy_n(Address::parse("198.18.0.254")->v4_bytes(), 4, ip + 12);
+  std::copy_n(Address::parse("198.18.0.10")->v4_bytes(), 4, ip + 16);
+  store_be16(ip + 10, ip::checksum({ip, 20}));
+  std::vector<uint8_t> cited(40);
+  cited[0] = 0x45;
+  cited[9] = 6;
+  std::copy_n(Address::parse("198.18.0.10")->v4_bytes(), 4, cited.data() + 12);
+  std::copy_n(Address::parse("198.18.0.1")->v4_bytes(), 4, cited.data() + 16);
+  store_be16(cited.data() + 20, 50051);
+  store_be16(cited.data() + 22, 9999);
+  f.insert(f.end(), cited.begin(), cited.begin() + static_cast<long>(quote));
+  uint8_t* icmp = f.data() + 34;
+  icmp[0] = 3;
+  icmp[1] = code;
+  store_be16(icmp + 2, ip::checksum({icmp, 8 + quote}));
+  return f;
+}
+
+TEST_F(WorkerLoop, an_icmp_error_goes_to_tcp_when_it_cites_ports_and_sequence_number) {
+  arrive(icmp_error(4, 28));
+  arrive(icmp_error(1, 40));
+  turn();
+  publish();
+  EXPECT_EQ(counters.tcp.icmp_ignored.get(), 2u);  // TCP looked, and knows no such connection
+  EXPECT_EQ(counters.port(0).drop_counter(stats::Drop::kIcmpUnmatched).get(), 0u);
+}
+
+TEST_F(WorkerLoop, an_icmp_error_that_cites_less_is_dropped_at_every_length) {
+  for (size_t quote = 0; quote < 28; ++quote) arrive(icmp_error(4, quote));
+  turn();
+  publish();
+  EXPECT_EQ(counters.port(0).drop_counter(stats::Drop::kIcmpUnmatched).get(), 28u);
+  EXPECT_EQ(counters.tcp.icmp_ignored.get(), 0u);
 }
 
 TEST_F(WorkerLoop, a_flooded_port_leaves_the_rest_of_the_turn_to_others) {
