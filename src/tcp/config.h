@@ -40,8 +40,8 @@ struct Config {
   Duration keepalive_idle = 120s;
   Duration keepalive_interval = 15s;
   unsigned keepalive_probes = 4;
-  // After our FIN was acknowledged: silence for this long ends the wait for the peer's. More than two
-  // of the peer's longest retransmission timeouts, since it may still have data for us.
+  // After our FIN was acknowledged: silence for this long ends the wait for the peer's. More than
+  // two of the peer's longest retransmission timeouts, since it may still have data for us.
   Duration fin_wait_2 = 150s;
 
   // ACK every second full segment, or after this long (RFC 9293, 3.8.6.3 allows 500 ms).

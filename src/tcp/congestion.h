@@ -13,32 +13,32 @@ namespace sluice::tcp {
 // One ACK outside of recovery.
 struct AckSample {
   Time now{};
-  uint32_t delivered = 0;    // bytes newly acknowledged or SACKed by it
-  uint32_t in_flight = 0;    // bytes in flight before it
-  Duration rtt{};            // zero: this ACK gave no measurement
+  uint32_t delivered = 0;  // bytes newly acknowledged or SACKed by it
+  uint32_t in_flight = 0;  // bytes in flight before it
+  Duration rtt{};          // zero: this ACK gave no measurement
   Duration smoothed_rtt{};
-  uint64_t acknowledged = 0; // snd_una after it
-  uint64_t sent = 0;         // snd_nxt
+  uint64_t acknowledged = 0;  // snd_una after it
+  uint64_t sent = 0;          // snd_nxt
 };
 
 template <class C>
-concept CongestionController =
-    requires(C c, const C k, const AckSample& ack, Time now, uint32_t bytes) {
-      // New connection, or the MSS changed: sizes in bytes.
-      c.start(bytes, bytes);
-      c.set_mss(bytes);
-      c.on_ack(ack);
-      // A loss episode begins (fast recovery or an ECN echo).
-      c.on_congestion(now, bytes);
-      // Retransmission timeout: everything in flight counts as lost.
-      c.on_timeout(now, bytes);
-      // The last on_congestion or on_timeout was a mistake: back to what was before.
-      c.undo();
-      // Nothing was sent for longer than an RTO (RFC 5681, 4.1).
-      c.on_idle(now, bytes);
-      { k.window() } -> std::same_as<uint32_t>;     // bytes
-      { k.threshold() } -> std::same_as<uint32_t>;  // ssthresh, bytes
-      { k.slow_start() } -> std::same_as<bool>;
-    };
+concept CongestionController = requires(C c, const C k, const AckSample& ack, Time now,
+                                        uint32_t bytes) {
+  // New connection, or the MSS changed: sizes in bytes.
+  c.start(bytes, bytes);
+  c.set_mss(bytes);
+  c.on_ack(ack);
+  // A loss episode begins (fast recovery or an ECN echo).
+  c.on_congestion(now, bytes);
+  // Retransmission timeout: everything in flight counts as lost.
+  c.on_timeout(now, bytes);
+  // The last on_congestion or on_timeout was a mistake: back to what was before.
+  c.undo();
+  // Nothing was sent for longer than an RTO (RFC 5681, 4.1).
+  c.on_idle(now, bytes);
+  { k.window() } -> std::same_as<uint32_t>;     // bytes
+  { k.threshold() } -> std::same_as<uint32_t>;  // ssthresh, bytes
+  { k.slow_start() } -> std::same_as<bool>;
+};
 
 }  // namespace sluice::tcp

@@ -14,21 +14,27 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
       board_(context.segments),
       out_of_order_(context.receive_pools),
       user_timeout_(context.config.user_timeout),
-      loss_timer_([](void* c, Time now) {
-        auto& self = *static_cast<Connection*>(c);
-        self.context_.now = now;
-        self.on_loss_timer();
-      }, this),
-      ack_timer_([](void* c, Time now) {
-        auto& self = *static_cast<Connection*>(c);
-        self.context_.now = now;
-        self.on_ack_timer();
-      }, this),
-      life_timer_([](void* c, Time now) {
-        auto& self = *static_cast<Connection*>(c);
-        self.context_.now = now;
-        self.on_life_timer();
-      }, this) {
+      loss_timer_(
+          [](void* c, Time now) {
+            auto& self = *static_cast<Connection*>(c);
+            self.context_.now = now;
+            self.on_loss_timer();
+          },
+          this),
+      ack_timer_(
+          [](void* c, Time now) {
+            auto& self = *static_cast<Connection*>(c);
+            self.context_.now = now;
+            self.on_ack_timer();
+          },
+          this),
+      life_timer_(
+          [](void* c, Time now) {
+            auto& self = *static_cast<Connection*>(c);
+            self.context_.now = now;
+            self.on_life_timer();
+          },
+          this) {
   iss_ = first_seq(initial_sequence(context.secret, l, r, context.now));
   ts_offset_ = timestamp_offset(context.secret, l, r);
   snd_una_ = iss_;
@@ -110,7 +116,9 @@ uint64_t Connection::transmitted() const {
   return snd_nxt_ <= iss_ ? 0 : std::min(snd_nxt_ - iss_ - 1, send_queue_.end());
 }
 
-uint64_t Connection::acknowledged() const { return send_queue_.begin(); }
+uint64_t Connection::acknowledged() const {
+  return send_queue_.begin();
+}
 
 void Connection::set_user_timeout(Duration timeout) {
   user_timeout_ = timeout;
@@ -135,7 +143,8 @@ void Connection::consumed(uint32_t n) {
   // window was nearly shut.
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
   const uint32_t growth = allowance() - promised;
-  const uint32_t segments = std::min(2u * std::max<uint32_t>(rcv_mss_, kDefaultMss), rcv_buffer_ / 2);
+  const uint32_t segments =
+      std::min(2u * std::max<uint32_t>(rcv_mss_, kDefaultMss), rcv_buffer_ / 2);
   if (growth < segments) return;
   if (growth >= rcv_buffer_ / 4 || promised <= rcv_buffer_ / 8) ack_now();
 }
@@ -186,8 +195,8 @@ void Connection::enter_time_wait() {
   if (ack_now_ || ack_later_) send_ack();
   end(CloseReason::kFinished);
   bool evicted = false;
-  TimeWait& t = context_.time_waits.add(local(), remote(),
-                                        context_.now + context_.config.time_wait, evicted);
+  TimeWait& t =
+      context_.time_waits.add(local(), remote(), context_.now + context_.config.time_wait, evicted);
   if (evicted) ++context_.counters.time_wait_evicted;
   t.snd_nxt = wire(snd_nxt_);
   t.rcv_nxt = wire(rcv_nxt_);

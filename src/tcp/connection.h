@@ -102,11 +102,11 @@ class Connection : public Flow, private ListHook<Waiting> {
   void process_ack(const Header& h, Seq seq, Seq ack, bool carries_data);
   // What one ACK brought.
   struct Delivery {
-    uint32_t bytes = 0;       // newly acknowledged or SACKed
+    uint32_t bytes = 0;  // newly acknowledged or SACKed
     uint32_t pipe_before = 0;
-    Duration rtt{};           // of the newest segment that was sent once; zero: none
-    bool advanced = false;    // snd_una moved
-    bool duplicate = false;   // it carried a D-SACK
+    Duration rtt{};          // of the newest segment that was sent once; zero: none
+    bool advanced = false;   // snd_una moved
+    bool duplicate = false;  // it carried a D-SACK
     bool found_lost = false;
   };
   bool is_duplicate_report(const Header& h, Seq begin, Seq end, Seq ack) const;
@@ -177,33 +177,33 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool timestamps_ : 1 = false;
   bool passive_ : 1 = false;
   // Sending.
-  bool closing_ : 1 = false;      // close() was called: fin_seq_ is known
-  bool syn_due_ : 1 = false;      // a SYN or SYN-ACK leaves with the next flush
-  bool low_space_ : 1 = false;    // the owner saw little send_space(): on_writable is owed
-  bool probe_due_ : 1 = false;    // a window or keepalive probe leaves with the next flush
+  bool closing_ : 1 = false;    // close() was called: fin_seq_ is known
+  bool syn_due_ : 1 = false;    // a SYN or SYN-ACK leaves with the next flush
+  bool low_space_ : 1 = false;  // the owner saw little send_space(): on_writable is owed
+  bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
   bool resent_syn_ : 1 = false;
-  bool starved_ : 1 = false;       // a send found no buffer in this flush
-  bool force_resend_ : 1 = false;  // after a timeout one segment goes, whatever is in flight
-  bool force_small_ : 1 = false;   // the window stayed small: a small segment may go
+  bool starved_ : 1 = false;           // a send found no buffer in this flush
+  bool force_resend_ : 1 = false;      // after a timeout one segment goes, whatever is in flight
+  bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
   bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
-  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
-  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;    // in this episode
+  bool ecn_echo_ : 1 = false;     // a mark came in: ECE until the peer says CWR
+  bool ecn_reduced_ : 1 = false;  // CWR goes with the next new data
+  bool may_undo_ : 1 = false;     // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;   // in this episode
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
-  bool fin_known_ : 1 = false;    // the peer's FIN was seen, at rcv_fin_
-  bool duplicate_ : 1 = false;    // duplicate_begin_/end_ wait to be reported
+  bool fin_known_ : 1 = false;  // the peer's FIN was seen, at rcv_fin_
+  bool duplicate_ : 1 = false;  // duplicate_begin_/end_ wait to be reported
 
   uint8_t snd_scale_ = 0;
   uint8_t rcv_scale_ = 0;
-  uint8_t backoff_ = 0;           // doublings of the RTO
-  uint8_t keepalives_ = 0;        // probes without an answer
-  uint8_t quick_acks_ = 0;        // segments still to be acknowledged at once
-  uint16_t mss_ = 0;              // payload bytes of a full segment, options subtracted
+  uint8_t backoff_ = 0;     // doublings of the RTO
+  uint8_t keepalives_ = 0;  // probes without an answer
+  uint8_t quick_acks_ = 0;  // segments still to be acknowledged at once
+  uint16_t mss_ = 0;        // payload bytes of a full segment, options subtracted
   uint16_t peer_mss_ = 0;
   uint16_t path_limit_ = 0xffff;  // transport bytes a packet, learned by ICMP
   uint16_t rcv_mss_ = 0;          // largest payload seen from the peer
@@ -223,14 +223,14 @@ class Connection : public Flow, private ListHook<Waiting> {
   // Receive sequence space.
   Seq irs_ = 0;
   Seq rcv_nxt_ = 0;
-  Seq rcv_adv_ = 0;               // right edge promised to the peer; never goes back
+  Seq rcv_adv_ = 0;  // right edge promised to the peer; never goes back
   Seq rcv_fin_ = 0;
-  Seq acked_ = 0;                 // rcv_nxt_ as last told to the peer
+  Seq acked_ = 0;  // rcv_nxt_ as last told to the peer
   Seq duplicate_begin_ = 0;
   Seq duplicate_end_ = 0;
   uint32_t rcv_buffer_ = 0;
-  uint32_t unconsumed_ = 0;       // bytes the owner holds
-  uint32_t tuned_ = 0;            // bytes consumed since tuned_at_
+  uint32_t unconsumed_ = 0;  // bytes the owner holds
+  uint32_t tuned_ = 0;       // bytes consumed since tuned_at_
   Time tuned_at_{};
   uint32_t ts_recent_ = 0;
   uint32_t ts_offset_ = 0;
@@ -240,13 +240,13 @@ class Connection : public Flow, private ListHook<Waiting> {
   // Loss recovery.
   enum class Recovery : uint8_t { kOpen, kFast, kTimeout };
   Recovery recovery_ = Recovery::kOpen;
-  uint8_t duplicate_acks_ = 0;    // without SACK only
-  Seq recovery_end_ = 0;          // snd_nxt_ when the episode began
-  Seq ecn_end_ = 0;               // snd_nxt_ at the last reduction for an echo
+  uint8_t duplicate_acks_ = 0;  // without SACK only
+  Seq recovery_end_ = 0;        // snd_nxt_ when the episode began
+  Seq ecn_end_ = 0;             // snd_nxt_ at the last reduction for an echo
   Time timed_out_at_{};
-  Seq tail_probe_end_ = 0;        // snd_nxt_ when a tail loss probe left; zero: none is out
+  Seq tail_probe_end_ = 0;  // snd_nxt_ when a tail loss probe left; zero: none is out
   bool tail_probe_resent_ = false;
-  uint32_t undo_resent_ = 0;      // segments resent in the episode and not reported as duplicates
+  uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
   RttEstimator rtt_;
   Rack rack_;
   Prr prr_;

@@ -281,8 +281,8 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
       // Pieces are bounded by what the window is worth in packet buffers of 2 KiB.
       const uint32_t pieces = rcv_buffer_ / 2048 + 64;
       const uint32_t n = kept.size();
-      const uint32_t took = out_of_order_.insert(
-          seq, std::move(kept), context_.config.max_out_of_order_ranges, pieces);
+      const uint32_t took = out_of_order_.insert(seq, std::move(kept),
+                                                 context_.config.max_out_of_order_ranges, pieces);
       if (took > 0) ++context_.counters.out_of_order;
       if (took == 0 && !duplicate_ && n > 0) ++context_.counters.out_of_order_dropped;
     }

@@ -78,8 +78,9 @@ void Connection::send_syn() {
   h.destination_port = remote().port;
   h.seq = wire(iss_);
   h.flags = kSyn;
-  h.options.mss = static_cast<uint16_t>(std::max<uint32_t>(
-      context_.output.max_segment(remote().address), kMinHeader + kDefaultMss) - kMinHeader);
+  h.options.mss = static_cast<uint16_t>(
+      std::max<uint32_t>(context_.output.max_segment(remote().address), kMinHeader + kDefaultMss) -
+      kMinHeader);
   const bool answer = state_ == State::kSynReceived;
   if (context_.config.ecn && !answer && snd_nxt_ == iss_) h.flags |= kEce | kCwr;
   if (answer) {
@@ -87,7 +88,8 @@ void Connection::send_syn() {
     h.ack = wire(rcv_nxt_);
   }
   h.window = static_cast<uint16_t>(std::min(rcv_buffer_, 0xffffu));
-  if (!answer || rcv_scale_ != 0 || snd_scale_ != 0) h.options.scale = context_.config.window_scale();
+  if (!answer || rcv_scale_ != 0 || snd_scale_ != 0)
+    h.options.scale = context_.config.window_scale();
   h.options.sack_permitted = !answer || sack_;
   if (!answer || timestamps_) {
     h.options.timestamps = true;
@@ -189,7 +191,9 @@ void Connection::send_new() {
   }
 }
 
-Seq Connection::end_of_data_to_send() const { return closing_ ? fin_seq_ : end_of_data(); }
+Seq Connection::end_of_data_to_send() const {
+  return closing_ ? fin_seq_ : end_of_data();
+}
 
 // Sends [begin, end), a FIN included when end is behind it. May send less: end is what was sent.
 // False when nothing left.
@@ -234,8 +238,8 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool aga
   if (capable && ecn_reduced_) flags |= kCwr;
   Header h = make_header(flags, begin);
   constexpr uint8_t kEct0 = 2;
-  const ip::Sent sent =
-      context_.send(local(), remote(), h, capable ? kEct0 : 0, {pieces.data(), count}, size, segment_size);
+  const ip::Sent sent = context_.send(local(), remote(), h, capable ? kEct0 : 0,
+                                      {pieces.data(), count}, size, segment_size);
   if (sent == ip::Sent::kNoMemory) {
     starved_ = true;
     return false;

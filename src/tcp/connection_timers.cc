@@ -114,7 +114,8 @@ void Connection::on_retransmission_timeout() {
   duplicate_acks_ = 0;
   begin_episode();
   // The oldest leads: nothing moves before it is there.
-  if (board_.first()->state == Scoreboard::State::kInFlight) board_.mark_lost(*board_.first(), true);
+  if (board_.first()->state == Scoreboard::State::kInFlight)
+    board_.mark_lost(*board_.first(), true);
   const Duration old = sack_ ? rtt_.smoothed() : Duration::zero();
   board_.walk_in_flight([&](Scoreboard::Segment& s) {
     if (context_.now - s.sent < old) return false;

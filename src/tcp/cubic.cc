@@ -6,12 +6,14 @@
 namespace sluice::tcp {
 
 namespace {
-constexpr double kC = 0.4;     // RFC 9438, 5: segments / s^3
-constexpr double kBeta = 0.7;  // multiplicative decrease
+constexpr double kC = 0.4;                               // RFC 9438, 5: segments / s^3
+constexpr double kBeta = 0.7;                            // multiplicative decrease
 constexpr double kReno = 3 * (1 - kBeta) / (1 + kBeta);  // alpha_cubic: as fair as Reno at beta 0.7
 constexpr uint32_t kMinSegments = 2;                     // RFC 9438, 4.6: ssthresh at least this
 
-double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 }  // namespace
 
 void Cubic::start(uint32_t mss, uint32_t initial_window) {
@@ -69,7 +71,9 @@ void Cubic::avoid(const AckSample& ack) {
   }
 }
 
-void Cubic::remember() { saved_ = {cwnd_, ssthresh_, w_max_}; }
+void Cubic::remember() {
+  saved_ = {cwnd_, ssthresh_, w_max_};
+}
 
 void Cubic::reduce() {
   // Fast convergence (4.7): a flow that lost ground gives more way.

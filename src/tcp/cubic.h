@@ -31,16 +31,16 @@ class Cubic {
   uint32_t mss_ = 0;
   uint32_t cwnd_ = 0;
   uint32_t ssthresh_ = UINT32_MAX;
-  uint32_t w_max_ = 0;         // bytes: window when the last episode began, after fast convergence
-  double fraction_ = 0;        // bytes of growth earned, less than a segment
-  double w_est_ = 0;           // bytes: what Reno would have (RFC 9438, 4.3)
-  double k_ = 0;               // seconds until the cubic reaches w_max_
-  double origin_ = 0;          // bytes: plateau of the current epoch
-  Time epoch_ = kNever;        // start of congestion avoidance; kNever: starts with the next ACK
+  uint32_t w_max_ = 0;   // bytes: window when the last episode began, after fast convergence
+  double fraction_ = 0;  // bytes of growth earned, less than a segment
+  double w_est_ = 0;     // bytes: what Reno would have (RFC 9438, 4.3)
+  double k_ = 0;         // seconds until the cubic reaches w_max_
+  double origin_ = 0;    // bytes: plateau of the current epoch
+  Time epoch_ = kNever;  // start of congestion avoidance; kNever: starts with the next ACK
   struct {
     uint32_t cwnd, ssthresh, w_max;
-  } saved_{};                  // for undo()
-  HyStart hystart_;            // first slow start only: later ones have an ssthresh
+  } saved_{};        // for undo()
+  HyStart hystart_;  // first slow start only: later ones have an ssthresh
 };
 
 static_assert(CongestionController<Cubic>);

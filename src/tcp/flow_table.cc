@@ -8,7 +8,9 @@
 
 namespace sluice::tcp {
 
-void FlowTable::Free::operator()(Slot* p) const { std::free(p); }
+void FlowTable::Free::operator()(Slot* p) const {
+  std::free(p);
+}
 
 // Twice the slots: probes stay short. calloc hands out untouched zero pages, so a large capacity
 // costs memory only as far as it is used.

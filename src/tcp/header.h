@@ -36,8 +36,8 @@ struct SackBlock {
 inline constexpr size_t kMaxSackBlocks = 4;
 
 struct Options {
-  uint16_t mss = 0;                 // 0: absent
-  std::optional<uint8_t> scale;     // as received, not yet limited to 14
+  uint16_t mss = 0;              // 0: absent
+  std::optional<uint8_t> scale;  // as received, not yet limited to 14
   bool sack_permitted = false;
   bool timestamps = false;
   uint32_t ts_value = 0;

@@ -52,8 +52,9 @@ class Rack {
   bool reordering_seen() const { return reordering_; }
 
  private:
-  static constexpr unsigned kMaxMultiplier = 16;  // quarters of min RTT; smoothed RTT caps it anyway
-  static constexpr unsigned kPersist = 16;        // recoveries, RFC 8985, 6.2
+  static constexpr unsigned kMaxMultiplier =
+      16;                                   // quarters of min RTT; smoothed RTT caps it anyway
+  static constexpr unsigned kPersist = 16;  // recoveries, RFC 8985, 6.2
 
   Time sent_{};
   Seq end_ = 0;

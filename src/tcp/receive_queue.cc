@@ -36,8 +36,8 @@ uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_islands,
   // Most arrivals extend the last island; searching from the back finds it at once.
   Island* at = islands_.empty() ? nullptr : &islands_.back();
   while (at != nullptr && at->begin > seq) at = islands_.previous(*at);
-  Island* next = at != nullptr ? islands_.next(*at)
-                               : (islands_.empty() ? nullptr : &islands_.front());
+  Island* next =
+      at != nullptr ? islands_.next(*at) : (islands_.empty() ? nullptr : &islands_.front());
   if (at != nullptr && at->end > seq) {
     const Seq covered = std::min(at->end, end);
     slice.drop_front(static_cast<uint32_t>(covered - seq));
@@ -57,8 +57,7 @@ uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_islands,
         buf::Slice piece = slice.share(0, gap);
         insert_new(seq, std::move(piece), next, max_islands, max_pieces, kept);
       }
-      const auto covered =
-          static_cast<uint32_t>(std::min<uint64_t>(slice.size(), next_end - seq));
+      const auto covered = static_cast<uint32_t>(std::min<uint64_t>(slice.size(), next_end - seq));
       slice.drop_front(covered);
       seq += covered;
       next = after;

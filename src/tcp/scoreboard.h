@@ -38,8 +38,8 @@ class Scoreboard {
   Scoreboard(const Scoreboard&) = delete;
 
   bool empty() const { return segments_.empty(); }
-  uint32_t sacked() const { return sacked_; }       // bytes
-  uint32_t lost() const { return lost_; }           // bytes that wait to be sent again
+  uint32_t sacked() const { return sacked_; }             // bytes
+  uint32_t lost() const { return lost_; }                 // bytes that wait to be sent again
   Seq highest_sacked() const { return highest_sacked_; }  // end of it; zero when none
   // Bytes believed to be in the network.
   uint32_t pipe() const { return total_ - sacked_ - lost_; }

@@ -9,7 +9,9 @@ namespace sluice::tcp {
 
 using Seq = uint64_t;
 
-constexpr Seq first_seq(uint32_t wire) { return (uint64_t{1} << 32) | wire; }
+constexpr Seq first_seq(uint32_t wire) {
+  return (uint64_t{1} << 32) | wire;
+}
 
 // The wide number nearest to `near` with these low bits (RFC 9293, 3.4: comparisons modulo 2^32).
 constexpr Seq widen(Seq near, uint32_t wire) {
@@ -17,9 +19,13 @@ constexpr Seq widen(Seq near, uint32_t wire) {
                     static_cast<int64_t>(static_cast<int32_t>(wire - static_cast<uint32_t>(near))));
 }
 
-constexpr uint32_t wire(Seq s) { return static_cast<uint32_t>(s); }
+constexpr uint32_t wire(Seq s) {
+  return static_cast<uint32_t>(s);
+}
 
 // For 32-bit clocks (timestamps): a is before b.
-constexpr bool before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
+constexpr bool before(uint32_t a, uint32_t b) {
+  return static_cast<int32_t>(a - b) < 0;
+}
 
 }  // namespace sluice::tcp

@@ -91,8 +91,8 @@ Connection* Stack::connect(const Endpoint& local, const Endpoint& remote, User* 
 uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
   const Config& c = context_.config;
   const uint32_t range = c.last_ephemeral_port - c.first_ephemeral_port + 1u;
-  const auto offset = static_cast<uint32_t>(
-      tuple_hash(context_.secret, Endpoint{local, 0}, remote, kPortPurpose));
+  const auto offset =
+      static_cast<uint32_t>(tuple_hash(context_.secret, Endpoint{local, 0}, remote, kPortPurpose));
   for (uint32_t i = 0; i < range; ++i) {
     const auto port =
         static_cast<uint16_t>(c.first_ephemeral_port + (offset + port_counter_++) % range);
@@ -138,7 +138,8 @@ void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const He
                          uint8_t tos, buf::Slice data) {
   if (h.has(kRst)) return;
   Acceptor* acceptor = acceptor_of(local);
-  if (acceptor != nullptr && h.has(kAck) && !h.has(kSyn) && input_cookie(local, remote, h, *acceptor)) {
+  if (acceptor != nullptr && h.has(kAck) && !h.has(kSyn) &&
+      input_cookie(local, remote, h, *acceptor)) {
     if (Flow* flow = context_.table.find(local, remote))
       static_cast<Connection*>(flow)->input(h, tos, std::move(data));
     return;

@@ -42,7 +42,7 @@ struct Seg {
   std::optional<uint16_t> mss = {};
   std::optional<uint8_t> scale = {};
   bool sack_permitted = false;
-  std::optional<uint32_t> ts = {};      // timestamp value
+  std::optional<uint32_t> ts = {};  // timestamp value
   std::optional<uint32_t> echo = {};
   std::vector<Block> sacks = {};
   uint8_t tos = 0;
@@ -230,8 +230,9 @@ class TcpTest : public testing::Test {
     return out;
   }
   void expect_silence() {
-    EXPECT_TRUE(wire.sent.empty()) << wire.sent.size() << " segments were sent, the first with flags "
-                                   << int{wire.sent.front().header.flags};
+    EXPECT_TRUE(wire.sent.empty())
+        << wire.sent.size() << " segments were sent, the first with flags "
+        << int{wire.sent.front().header.flags};
     wire.sent.clear();
   }
 
@@ -251,11 +252,14 @@ class TcpTest : public testing::Test {
   }
 
   // Three-way handshake from the peer; plain: without SACK, scaling and timestamps.
-  void accept(Seg syn = {.flags = SYN, .seq = 0, .window = 65535, .mss = 1460,
-                         .sack_permitted = true}) {
+  void accept(Seg syn = {
+                  .flags = SYN, .seq = 0, .window = 65535, .mss = 1460, .sack_permitted = true}) {
     send(syn);
     expect({.flags = SYN | ACK, .seq = 0, .ack = 1});
-    send({.seq = 1, .ack = 1, .window = syn.window, .ts = syn.ts ? std::optional(*syn.ts + 1) : syn.ts});
+    send({.seq = 1,
+          .ack = 1,
+          .window = syn.window,
+          .ts = syn.ts ? std::optional(*syn.ts + 1) : syn.ts});
     expect_silence();
     ASSERT_NE(owner.connection, nullptr);
   }

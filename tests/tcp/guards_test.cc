@@ -269,7 +269,8 @@ TEST_F(ReceiveBuffer, grows_for_a_reader_that_keeps_up_and_stops_at_the_limit) {
   uint32_t seq = 1;
   for (int round = 0; round < 20; ++round) {
     const uint32_t fill = std::max(widest, 20'000u) / 1460;
-    for (uint32_t i = 0; i < fill; ++i, seq += 1460) send_later({.seq = seq, .ack = 1, .length = 1460});
+    for (uint32_t i = 0; i < fill; ++i, seq += 1460)
+      send_later({.seq = seq, .ack = 1, .length = 1460});
     flush();
     for (; !wire.sent.empty(); wire.sent.pop_front())
       widest = std::max(widest, uint32_t{wire.sent.front().header.window} << 1);

@@ -16,7 +16,8 @@ constexpr Seg kSyn{.flags = SYN, .seq = 0, .window = 65535, .mss = 1460};
 
 TEST_F(Listen, a_syn_is_answered_with_what_both_sides_can_do) {
   send({.flags = SYN, .seq = 0, .mss = 1460, .scale = 7, .sack_permitted = true, .ts = 77});
-  const auto a = expect({.flags = SYN | ACK, .seq = 0, .ack = 1, .mss = 1460, .scale = 7, .echo = 77});
+  const auto a =
+      expect({.flags = SYN | ACK, .seq = 0, .ack = 1, .mss = 1460, .scale = 7, .echo = 77});
   EXPECT_TRUE(a.header.options.sack_permitted);
 }
 

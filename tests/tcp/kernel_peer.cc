@@ -35,7 +35,9 @@ using namespace sluice;
 
 namespace {
 
-uint8_t pattern(uint64_t position) { return static_cast<uint8_t>(position * 131 + (position >> 11)); }
+uint8_t pattern(uint64_t position) {
+  return static_cast<uint8_t>(position * 131 + (position >> 11));
+}
 
 struct Impairment {
   double loss = 0, reorder = 0, duplicate = 0;
@@ -223,8 +225,9 @@ int main(int argc, char** argv) {
     std::perror("TUN");
     return 1;
   }
-  const char* options[] = {"kernel_peer", "--no-huge", "--no-pci", "--no-shconf", "-m", "256",
-                           "--lcores", "0", "--no-telemetry", "--log-level", "error"};
+  const char* options[] = {"kernel_peer", "--no-huge", "--no-pci", "--no-shconf",    "-m",
+                           "256",         "--lcores",  "0",        "--no-telemetry", "--log-level",
+                           "error"};
   cpu_set_t allowed;
   sched_getaffinity(0, sizeof allowed, &allowed);
   if (rte_eal_init(static_cast<int>(std::size(options)), const_cast<char**>(options)) < 0) return 1;

@@ -24,19 +24,19 @@ namespace sluice::test {
 struct LinkModel {
   double loss = 0;
   double duplicate = 0;
-  double reorder = 0;      // chance to be held back by up to reorder_delay
-  double corrupt = 0;      // what a checksum finds: the same as loss
-  double burst_loss = 0;   // Gilbert-Elliott: chance to enter the bad state, a segment
-  double burst_length = 4; // segments, mean
-  Duration delay = 1ms;    // one way
+  double reorder = 0;       // chance to be held back by up to reorder_delay
+  double corrupt = 0;       // what a checksum finds: the same as loss
+  double burst_loss = 0;    // Gilbert-Elliott: chance to enter the bad state, a segment
+  double burst_length = 4;  // segments, mean
+  Duration delay = 1ms;     // one way
   Duration jitter{};
   Duration reorder_delay = 3ms;
-  uint64_t rate = 0;       // bytes a second, 0: no limit
-  size_t queue = 256;      // full segments, with a rate
+  uint64_t rate = 0;            // bytes a second, 0: no limit
+  size_t queue = 256;           // full segments, with a rate
   uint32_t mtu_payload = 1480;  // largest transport segment
   uint32_t tso = 0;
-  double mark = 0;         // chance that an ECN-capable segment is marked
-  double no_memory = 0;    // chance that the port has no buffer
+  double mark = 0;       // chance that an ECN-capable segment is marked
+  double no_memory = 0;  // chance that the port has no buffer
 };
 
 struct Packet {
@@ -125,14 +125,16 @@ class World {
     if (model.rate > 0) {
       Time& free = link_free_[to];
       free = std::max(free, now);
-      const Duration takes(static_cast<int64_t>((p.bytes.size() + 40) * 1'000'000'000 / model.rate));
+      const Duration takes(
+          static_cast<int64_t>((p.bytes.size() + 40) * 1'000'000'000 / model.rate));
       const Duration full(static_cast<int64_t>(model.queue * 1500 * 1'000'000'000 / model.rate));
       if (free - now > full) return;  // tail drop
       free += takes;
       at = free + model.delay;
     }
     if (model.jitter > Duration::zero())
-      at += Duration(static_cast<int64_t>(random.below(static_cast<uint64_t>(model.jitter.count()))));
+      at +=
+          Duration(static_cast<int64_t>(random.below(static_cast<uint64_t>(model.jitter.count()))));
     if (random.chance(model.reorder))
       at += Duration(
           static_cast<int64_t>(random.below(static_cast<uint64_t>(model.reorder_delay.count()))));
@@ -178,8 +180,13 @@ class World {
     if (!parsed) return;
     const tcp::Header& h = parsed->header;
     std::string flags;
-    for (auto [f, c] : {std::pair{tcp::kSyn, 'S'}, {tcp::kFin, 'F'}, {tcp::kRst, 'R'},
-                        {tcp::kPsh, 'P'}, {tcp::kAck, '.'}, {tcp::kEce, 'E'}, {tcp::kCwr, 'W'}})
+    for (auto [f, c] : {std::pair{tcp::kSyn, 'S'},
+                        {tcp::kFin, 'F'},
+                        {tcp::kRst, 'R'},
+                        {tcp::kPsh, 'P'},
+                        {tcp::kAck, '.'},
+                        {tcp::kEce, 'E'},
+                        {tcp::kCwr, 'W'}})
       if (h.has(f)) flags += c;
     std::printf("%12.6f %s %s [%s] seq %u len %zu ack %u win %u",
                 std::chrono::duration<double>(now.time_since_epoch()).count(), what,

@@ -19,7 +19,10 @@ uint8_t byte_at(uint64_t salt, uint64_t position) {
 class Peer : public tcp::User, public tcp::Acceptor {
  public:
   Peer(World& world, int host, uint64_t salt_out, uint64_t salt_in, uint64_t total)
-      : world_(world), host_(*world.hosts[host]), salt_out_(salt_out), salt_in_(salt_in),
+      : world_(world),
+        host_(*world.hosts[host]),
+        salt_out_(salt_out),
+        salt_in_(salt_in),
         total_(total) {}
 
   tcp::User* on_accept(tcp::Connection& c) override {
@@ -101,7 +104,8 @@ class Simulation : public testing::Test {
     m.reorder = r.chance(0.4) ? 0.3 * r.uniform() : 0;
     m.corrupt = r.chance(0.2) ? 0.02 : 0;
     m.burst_loss = r.chance(0.2) ? 0.01 : 0;
-    m.delay = Duration(static_cast<int64_t>(10'000 + r.below(r.chance(0.5) ? 100'000 : 60'000'000)));
+    m.delay =
+        Duration(static_cast<int64_t>(10'000 + r.below(r.chance(0.5) ? 100'000 : 60'000'000)));
     m.reorder_delay = m.delay * 2 + 1us;
     m.jitter = r.chance(0.3) ? m.delay / 4 : Duration{};
     m.rate = r.chance(0.3) ? 200'000 + r.below(20'000'000) : 0;
@@ -179,8 +183,7 @@ TEST_F(Simulation, bytes_arrive_once_and_in_order_and_every_connection_ends) {
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     run(seed, false);
     if (HasFailure()) {
-      ADD_FAILURE() << "replay: SLUICE_SEED=" << seed
-                    << " tcp_test --gtest_filter='Simulation.*'";
+      ADD_FAILURE() << "replay: SLUICE_SEED=" << seed << " tcp_test --gtest_filter='Simulation.*'";
       break;
     }
   }
