@@ -68,7 +68,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner)
 }
 
 void Connection::send_headers(Stream& s, const FieldList& fields, bool end_stream) {
-  if (failed_ || s.end_queued_) return;
+  if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   if (room_ > 0 && s.head_ == nullptr && s.data_.empty()) {
     emit_headers(s, fields, end_stream);
@@ -83,7 +83,7 @@ void Connection::send_headers(Stream& s, const FieldList& fields, bool end_strea
 }
 
 void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
-  if (failed_ || s.end_queued_) return;
+  if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   const uint32_t n = data.size();
   const bool first_in_line = room_ > 0 && s.head_ == nullptr && s.data_.empty();
@@ -97,8 +97,10 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
         return;
       }
     }
+    const uint32_t id = s.id_;
     frame_data(s, std::move(data), end_stream);
-    after_output(s);
+    // on_sent may have ended the stream.
+    if (Stream* still = table_.find(id); still != nullptr) after_output(*still);
     return;
   }
   if (n > 0) {
@@ -120,11 +122,13 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
 }
 
 void Connection::reset(Stream& s, ErrorCode code) {
+  if (s.closed_) return;
   if (s.id_ != 0 && !failed_ && !(s.end_sent_ && s.remote_ended_)) emit_rst(s.id_, code);
   close(s);
 }
 
 void Connection::reset_after_output(Stream& s, ErrorCode code) {
+  if (s.closed_) return;
   s.owner_ = nullptr;
   s.reset_after_output_ = true;
   s.reset_code_ = static_cast<uint32_t>(code);
@@ -132,7 +136,7 @@ void Connection::reset_after_output(Stream& s, ErrorCode code) {
 }
 
 void Connection::consumed(Stream& s, uint32_t n) {
-  if (s.remote_ended_ || s.id_ == 0) return;
+  if (failed_ || s.closed_ || s.remote_ended_ || s.id_ == 0) return;
   s.credit_ += n;
   if (s.credit_ * 2 < config_.initial_stream_window) return;
   s.receive_window_ += s.credit_;
@@ -165,6 +169,12 @@ void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_vie
 }
 
 void Connection::close(Stream& s) {
+  detach(s);
+  slab_.destroy(&s);
+}
+
+void Connection::detach(Stream& s) {
+  s.closed_ = true;
   s.unlink();
   --open_;
   if (s.id_ != 0) {
@@ -172,15 +182,15 @@ void Connection::close(Stream& s) {
   } else {
     std::erase(unnumbered_, &s);
   }
-  slab_.destroy(&s);
 }
 
 // An error of the peer on one stream (5.4.2).
 void Connection::stream_error(Stream& s, ErrorCode code) {
   ++stats_.stream_errors;
   if (s.id_ != 0) emit_rst(s.id_, code);
+  detach(s);
   if (s.owner_ != nullptr) handler_.on_reset(s, code, false);
-  close(s);
+  slab_.destroy(&s);
 }
 
 }  // namespace sluice::http2

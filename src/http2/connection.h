@@ -144,6 +144,8 @@ class Connection {
   void make_ready(Stream& s);
   void after_output(Stream& s);
   void close(Stream& s);
+  // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind it.
+  void detach(Stream& s);
   void credit_connection(uint32_t n);
   HpackEncoder& encoder();
 

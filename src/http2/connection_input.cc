@@ -337,7 +337,14 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   s->receive_window_ = config_.initial_stream_window;
   table_.insert(*s);
   handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
-  if (end && (s = table_.find(id)) != nullptr) remote_end(*s);
+  s = table_.find(id);
+  if (s == nullptr) return !failed_;
+  if (s->owner_ == nullptr && !s->end_queued_ && !s->reset_after_output_) {
+    ++stats_.streams_refused;
+    reset(*s, ErrorCode::kRefusedStream);
+  } else if (end) {
+    remote_end(*s);
+  }
   return !failed_;
 }
 
@@ -373,9 +380,10 @@ bool Connection::on_rst(buf::View payload) {
   }
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return true;
+  detach(*s);
   if (s->owner_ != nullptr)
     handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())), true);
-  if ((s = table_.find(frame_.stream)) != nullptr) close(*s);
+  slab_.destroy(s);
   return !failed_;
 }
 
@@ -430,8 +438,8 @@ bool Connection::on_settings_frame(buf::View payload) {
     settings_received_ = true;
     bool stated = false;
     for (size_t i = 0; i < payload.size(); i += kSettingSize)
-      stated |= load_be16(payload.data() + i) ==
-                static_cast<uint16_t>(Setting::kMaxConcurrentStreams);
+      stated |=
+          load_be16(payload.data() + i) == static_cast<uint16_t>(Setting::kMaxConcurrentStreams);
     if (!stated) peer_max_streams_ = UINT32_MAX;
   }
   if (!emit_control(FrameType::kSettings, kFlagAck, 0, {})) return false;

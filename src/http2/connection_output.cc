@@ -136,8 +136,7 @@ void Connection::make_ready(Stream& s) {
 bool Connection::frame_one(Stream& s) {
   if (s.head_ != nullptr) {
     const std::unique_ptr<FieldList> fields = std::move(s.head_);
-    return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() &&
-                                        s.trailers_ == nullptr);
+    return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() && s.trailers_ == nullptr);
   }
   if (!s.data_.empty()) {
     const int64_t window = std::min(s.send_window_, send_window_);
@@ -146,10 +145,14 @@ bool Connection::frame_one(Stream& s) {
     uint32_t left = static_cast<uint32_t>(std::min<int64_t>(
         {window, static_cast<int64_t>(s.data_.size()), int64_t{kDefaultMaxFrameSize}}));
     const uint32_t total = left;
-    const bool end = s.end_queued_ && total == s.data_.size() &&
-                     s.trailers_ == nullptr;
+    const bool end = s.end_queued_ && total == s.data_.size() && s.trailers_ == nullptr;
     uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
-    if (p == nullptr) return false;
+    if (p == nullptr) {
+      failed_ = true;
+      error_ = ErrorCode::kInternalError;
+      detail_ = "no memory for a DATA frame";
+      return false;
+    }
     FrameHeader{total, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
     while (left > 0) {
       buf::Slice piece = s.data_.pop(left);
@@ -168,8 +171,7 @@ bool Connection::frame_one(Stream& s) {
     const std::unique_ptr<FieldList> fields = std::move(s.trailers_);
     return emit_headers(s, *fields, s.end_queued_);
   }
-  if (s.end_queued_ && !s.end_sent_)
-    return frame_data(s, {}, true);
+  if (s.end_queued_ && !s.end_sent_) return frame_data(s, {}, true);
   return false;
 }
 
@@ -178,8 +180,15 @@ void Connection::flush(uint32_t room) {
   while (room_ > 0 && !failed_) {
     Stream* s = ready_.pop_front();
     if (s == nullptr) break;
+    if (s->id_ == 0) {
+      frame_one(*s);  // HEADERS: nobody is called back
+      after_output(*s);
+      continue;
+    }
+    const uint32_t id = s->id_;
     frame_one(*s);
-    after_output(*s);
+    // on_sent may have ended the stream.
+    if ((s = table_.find(id)) != nullptr) after_output(*s);
   }
 }
 
@@ -205,8 +214,9 @@ void Connection::after_output(Stream& s) {
     return;
   }
   if (s.end_sent_ && s.remote_ended_) {
+    detach(s);
     if (s.owner_ != nullptr) handler_.on_closed(s);
-    close(s);
+    slab_.destroy(&s);
   }
 }
 

@@ -35,21 +35,22 @@ class Stream : public ListHook<> {
 
   uint32_t id_ = 0;
   bool remote_ended_ = false;
-  bool end_queued_ = false;        // the owner ended our side
-  bool end_sent_ = false;          // END_STREAM is in the output
+  bool end_queued_ = false;  // the owner ended our side
+  bool end_sent_ = false;    // END_STREAM is in the output
   bool reset_after_output_ = false;
+  bool closed_ = false;  // the owner hears the last word just now; only id() and owner() count
   uint32_t reset_code_ = 0;
-  bool request_seen_ = false;      // server role: the request's HEADERS are complete
-  bool response_seen_ = false;     // client role: the final response's HEADERS are complete
+  bool request_seen_ = false;   // server role: the request's HEADERS are complete
+  bool response_seen_ = false;  // client role: the final response's HEADERS are complete
   void* owner_ = nullptr;
-  int64_t send_window_ = 0;        // may be negative (6.9.2)
+  int64_t send_window_ = 0;  // may be negative (6.9.2)
   int64_t receive_window_ = 0;
-  uint32_t credit_ = 0;            // consumed bytes not yet announced
-  int64_t content_left_ = -1;      // of the announced content-length; -1: none announced
+  uint32_t credit_ = 0;        // consumed bytes not yet announced
+  int64_t content_left_ = -1;  // of the announced content-length; -1: none announced
   uint64_t headers_position_ = UINT64_MAX;
   buf::Queue data_;
-  std::unique_ptr<FieldList> head_;     // HEADERS that wait, before any data
-  std::unique_ptr<FieldList> trailers_; // HEADERS that wait behind the data
+  std::unique_ptr<FieldList> head_;      // HEADERS that wait, before any data
+  std::unique_ptr<FieldList> trailers_;  // HEADERS that wait behind the data
 };
 
 }  // namespace sluice::http2
