@@ -68,7 +68,6 @@ double goodput(const LinkModel& model) {
     w.hosts[0]->stack.connect({}, server, &sender, w.now);
     w.hosts[0]->stack.flush(w.now);
     const Time begin = w.now;
-    w.trace = std::getenv("SLUICE_TRACE") != nullptr;
     while (receiver.received < kBytes && w.now - begin < 600s && w.step()) {
     }
     EXPECT_EQ(receiver.received, kBytes);
@@ -79,14 +78,6 @@ double goodput(const LinkModel& model) {
 
 std::string table_path() {
   return std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/')) + "/goodput.txt";
-}
-
-TEST(Goodput, one_trace) {
-  if (std::getenv("SLUICE_TRACE") == nullptr) GTEST_SKIP();
-  LinkModel m;
-  m.delay = 50us;
-  m.rate = 12'500'000;
-  goodput(m);
 }
 
 TEST(Goodput, over_loss_delay_and_reordering_is_what_it_was) {
