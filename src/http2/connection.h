@@ -153,6 +153,7 @@ class Connection {
   State state_;
   bool failed_ = false;
   bool settings_received_ = false;
+  bool settings_acknowledged_ = false;
   bool refusing_ = false;
   bool peer_going_away_ = false;
   bool in_block_ = false;       // between HEADERS and END_HEADERS
@@ -189,6 +190,7 @@ class Connection {
   // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
   uint32_t peer_max_streams_ = 100;
   uint32_t peer_table_size_ = 4096;
+  uint32_t peer_table_min_ = UINT32_MAX;  // smallest since the last block (RFC 7541, 4.2)
   bool peer_table_changed_ = false;
 
   StreamTable table_;
@@ -197,10 +199,13 @@ class Connection {
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
   uint32_t open_ = 0;
   uint32_t next_id_ = 1;
-  uint32_t last_peer_id_ = 0;
+  uint32_t last_peer_id_ = 0;     // the highest that was looked at: GOAWAY names it
+  uint32_t highest_peer_id_ = 0;  // the highest that the peer opened, discarded ones included
   int64_t room_ = 0;
   uint64_t control_mark_ = 0;     // output position behind the last control frame
-  uint32_t control_unsent_ = 0;   // bytes of control frames, as far as output_ still holds them
+  uint64_t control_old_mark_ = 0; // the same for the older generation of them
+  uint32_t control_old_ = 0;      // bytes of control frames up to control_old_mark_
+  uint32_t control_new_ = 0;      // and behind it
   TokenBucket resets_;
   Time now_{};
 

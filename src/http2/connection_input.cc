@@ -79,6 +79,9 @@ bool Connection::receive(buf::Slice data, Time now) {
             return fail(ErrorCode::kProtocolError, "padding longer than its frame");
           data_left_ -= 1u + pad;
           padding_left_ = pad;
+          // Padding counts in the stream's window too, and nobody else will give it back (6.1).
+          if (Stream* s = table_.find(frame_.stream); s != nullptr) consumed(*s, 1u + pad);
+          if (failed_) return false;
           if (data_left_ == 0 && !on_data_end()) return false;
           break;
         }
@@ -102,7 +105,7 @@ bool Connection::receive(buf::Slice data, Time now) {
 
 bool Connection::idle(uint32_t id) const {
   const bool peer_opens = (id & 1) == (role_ == Role::kServer ? 1u : 0u);
-  return peer_opens ? id > last_peer_id_ : id >= next_id_;
+  return peer_opens ? id > highest_peer_id_ : id >= next_id_;
 }
 
 bool Connection::on_frame_header() {
@@ -140,7 +143,9 @@ bool Connection::on_frame(buf::View payload) {
       return fail(ErrorCode::kProtocolError, "PUSH_PROMISE, which was switched off");
     case FrameType::kPriority:
       if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
-      return true;  // deprecated (5.3.2)
+      if (Stream* s = table_.find(frame_.stream); s != nullptr && payload.size() != 5)
+        stream_error(*s, ErrorCode::kFrameSizeError);
+      return !failed_;  // otherwise deprecated (5.3.2)
     default:
       return true;  // unknown types are discarded (5.5)
   }
@@ -312,6 +317,7 @@ bool Connection::on_block(buf::View block) {
 }
 
 bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end) {
+  highest_peer_id_ = std::max(highest_peer_id_, id);
   if (refusing_) return true;  // above the last id of our GOAWAY: the client will retry (6.8)
   last_peer_id_ = id;
   int64_t content_length;
@@ -335,6 +341,9 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   s->content_left_ = content_length;
   s->send_window_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
+  // Until its ACK the client may not have seen our setting (6.5.3).
+  if (!settings_acknowledged_)
+    s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
   table_.insert(*s);
   handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
   s = table_.find(id);
@@ -389,8 +398,10 @@ bool Connection::on_rst(buf::View payload) {
 
 bool Connection::on_settings_frame(buf::View payload) {
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
-  if ((frame_.flags & kFlagAck) != 0)
+  if ((frame_.flags & kFlagAck) != 0) {
+    settings_acknowledged_ = true;
     return payload.empty() ? true : fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
+  }
   if (payload.size() % kSettingSize != 0)
     return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");
   for (size_t i = 0; i < payload.size(); i += kSettingSize) {
@@ -398,6 +409,7 @@ bool Connection::on_settings_frame(buf::View payload) {
     switch (static_cast<Setting>(load_be16(payload.data() + i))) {
       case Setting::kHeaderTableSize:
         peer_table_size_ = value;
+        peer_table_min_ = std::min(peer_table_min_, value);
         peer_table_changed_ = true;
         break;
       case Setting::kEnablePush:

@@ -24,9 +24,15 @@ bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View 
 
 // An answer that the peer provoked: as many as it likes, as long as it reads them.
 bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
-  if (output_.begin() >= control_mark_) control_unsent_ = 0;
-  control_unsent_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
-  if (control_unsent_ > config_.max_unsent_control) {
+  // Two generations: on a connection whose output never runs dry the older one still leaves.
+  if (output_.begin() >= control_old_mark_) {
+    control_old_ = control_new_;
+    control_old_mark_ = control_mark_;
+    control_new_ = 0;
+    if (output_.begin() >= control_mark_) control_old_ = 0;
+  }
+  control_new_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
+  if (control_old_ + control_new_ > config_.max_unsent_control) {
     ++stats_.guard_control_flood;
     return fail(ErrorCode::kEnhanceYourCalm, "answers pile up unread");
   }
@@ -55,7 +61,9 @@ void Connection::emit_window_update(uint32_t stream, uint32_t n) {
 HpackEncoder& Connection::encoder() {
   if (!encoder_) encoder_ = std::make_unique<HpackEncoder>(config_.encoder_table_size);
   if (peer_table_changed_) {
+    if (peer_table_min_ < peer_table_size_) encoder_->set_table_size(peer_table_min_);
     encoder_->set_table_size(peer_table_size_);
+    peer_table_min_ = UINT32_MAX;
     peer_table_changed_ = false;
   }
   return *encoder_;
