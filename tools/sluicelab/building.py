@@ -1,0 +1,53 @@
+"""What tools/demo and tools/test do before they can begin: install Debian packages, build."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Sequence
+
+from . import layout
+from .process import LabError
+
+PACKAGE_LIST = layout.REPOSITORY / "tools" / "packages.txt"
+
+# What the lab runs, for those who need no unit tests.
+LAB_TARGETS = ("src/sluiced", "tools/sluicectl", "tools/apps/sluice-pod", "tools/apps/sluice-client")
+
+
+def _wanted() -> list:
+    lines = (line.split("#")[0].strip() for line in PACKAGE_LIST.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def _missing() -> list:
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *_wanted()],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    installed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    return [package for package in _wanted() if package not in installed]
+
+
+def install_packages() -> None:
+    missing = _missing()
+    if not missing:
+        return
+    print("installing " + " ".join(missing), flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "-qq", "update"],
+                    ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *missing]):
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode != 0:
+            raise LabError(f"{' '.join(command[:4])} failed: are these packages to be had? {' '.join(missing)}")
+
+
+def build(directory: Path, targets: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+    """Configures the build directory if it is new, and builds the targets, or everything."""
+    # Not what a user's PATH may put before them: meson's modules belong to Debian's Python.
+    environment = {**os.environ, "PATH": "/usr/bin:" + os.environ["PATH"]}
+    if not (directory / "build.ninja").exists():
+        _run(["meson", "setup", *options, str(directory), str(layout.REPOSITORY)], environment)
+    _run(["ninja", "-C", str(directory), *targets], environment)
+
+
+def _run(command: Sequence[str], environment: dict) -> None:
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise LabError(f"{' '.join(command)} failed:\n{done.stdout[-6000:]}")
