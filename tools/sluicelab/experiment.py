@@ -70,11 +70,14 @@ def _watch(client: Client, screen: "Screen", name: str, count: int, start: dict,
 
 def _killing(client: Client, screen: "Screen") -> dict:
     start = client.fresh()
-    in_flight = daemon.pod_rows()[KILLED]["active"]
+    row = daemon.pod_rows()[KILLED]
+    in_flight, failed_before = row["active"], row["failed"]
     lab.kill(KILLED)
     # Between the two looks calls came and went: what the pod itself had begun when it died counts too.
     in_flight = max(in_flight, pods.in_flight(int(KILLED[3:])))
     phase = _watch(client, screen, f"{KILLED} killed", 1, start, failed(start))
+    # And calls on their way to or from the pod, which only Sluice can tell: streams that were on its connection at the end.
+    in_flight = max(in_flight, daemon.pod_rows()[KILLED]["failed"] - failed_before)
     phase["in_flight_at_kill"] = in_flight
     return phase
 
