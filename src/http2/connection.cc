@@ -188,6 +188,8 @@ void Connection::detach(Stream& s) {
 void Connection::stream_error(Stream& s, ErrorCode code) {
   ++stats_.stream_errors;
   if (s.id_ != 0) emit_rst(s.id_, code);
+  // What makes us reset is as cheap for a peer as RST_STREAM itself (CVE-2025-8671).
+  if (!failed_ && code != ErrorCode::kEnhanceYourCalm) take_reset();
   detach(s);
   if (s.owner_ != nullptr) handler_.on_reset(s, code, false);
   slab_.destroy(&s);

@@ -129,6 +129,8 @@ class Connection {
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
   void stream_error(Stream& s, ErrorCode code);
+  // One more stream that the peer made pointless; false when that happens too fast.
+  bool take_reset();
   bool idle(uint32_t id) const;
   void remote_end(Stream& s);
 

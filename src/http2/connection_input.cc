@@ -168,16 +168,6 @@ bool Connection::on_data_begin() {
   if (padded_ && frame_.size == 0)
     return fail(ErrorCode::kFrameSizeError, "padded DATA without a pad length");
 
-  const bool end = (frame_.flags & kFlagEndStream) != 0;
-  if (frame_.size == 0 && !end) {
-    if (++empty_data_ > config_.max_empty_data) {
-      ++stats_.guard_empty_frames;
-      return fail(ErrorCode::kEnhanceYourCalm, "too many empty DATA frames");
-    }
-  } else {
-    empty_data_ = 0;
-  }
-
   if (Stream* s = table_.find(frame_.stream); s != nullptr) {
     if (s->remote_ended_) {
       stream_error(*s, ErrorCode::kStreamClosed);
@@ -196,6 +186,7 @@ bool Connection::on_data_begin() {
 bool Connection::on_data_piece(buf::Slice piece) {
   Stream* s = table_.find(frame_.stream);
   const uint32_t n = piece.size();
+  empty_data_ = 0;
   const bool last = data_left_ == 0;
   const bool end = last && (frame_.flags & kFlagEndStream) != 0;
   if (s != nullptr && s->content_left_ >= 0) {
@@ -223,7 +214,11 @@ bool Connection::on_data_piece(buf::Slice piece) {
 // The end of a frame that had no payload but padding.
 bool Connection::on_data_end() {
   state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
-  if ((frame_.flags & kFlagEndStream) == 0) return !failed_;
+  if ((frame_.flags & kFlagEndStream) == 0) {
+    if (failed_ || ++empty_data_ <= config_.max_empty_data) return !failed_;
+    ++stats_.guard_empty_frames;
+    return fail(ErrorCode::kEnhanceYourCalm, "too many empty DATA frames");
+  }
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return !failed_;
   if (s->content_left_ > 0) {
@@ -325,7 +320,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
     emit_rst(id, ErrorCode::kProtocolError);
-    return !failed_;
+    return !failed_ && take_reset();
   }
   Stream* s = open_ < config_.max_concurrent_streams ? slab_.create() : nullptr;
   if (s == nullptr) {
@@ -378,15 +373,18 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   return !failed_;
 }
 
+bool Connection::take_reset() {
+  if (role_ == Role::kClient || resets_.take(now_)) return true;
+  ++stats_.guard_rapid_reset;
+  return fail(ErrorCode::kEnhanceYourCalm, "streams reset too fast");
+}
+
 bool Connection::on_rst(buf::View payload) {
   if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "RST_STREAM of a wrong size");
   if (frame_.stream == 0 || idle(frame_.stream))
     return fail(ErrorCode::kProtocolError, "RST_STREAM on an idle stream");
   ++stats_.resets_in;
-  if (role_ == Role::kServer && !resets_.take(now_)) {
-    ++stats_.guard_rapid_reset;
-    return fail(ErrorCode::kEnhanceYourCalm, "streams reset too fast");
-  }
+  if (!take_reset()) return false;
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return true;
   detach(*s);
