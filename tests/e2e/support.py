@@ -1,0 +1,55 @@
+"""What the end-to-end tests share: a lab for each class of tests, clients in it, and what sluiced says of itself."""
+
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from sluicelab import configuration, daemon, lab, layout, process  # noqa: E402
+
+CLIENT = str(layout.client_binary())
+SANITIZED = "asan" in layout.build_dir().name  # several times slower: the same tests with smaller numbers
+
+
+def run(namespace: str, *command: str, seconds: int = 120, check: bool = True) -> str:
+    """In a namespace, on the core that is not the worker's. What it printed."""
+    done = subprocess.run(process.in_namespace(namespace, command), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=seconds, preexec_fn=process.common_core)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+class LabTest(unittest.TestCase):
+    """Brings a lab up for the class. Its last act: sluiced must still be alive, whatever the tests did to it."""
+
+    pods = 1
+    driver = "af_xdp"
+    timeouts: dict = {}
+    pod_command = None
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command)
+        cls.addClassCleanup(lab.down)
+        if cls.timeouts:
+            layout.CONFIG_FILE.write_text(configuration.sluiced_toml(cls.driver, timeouts=cls.timeouts))
+            lab.restart_sluiced()
+
+    def tearDown(self) -> None:
+        self.assertTrue(lab.status()["sluiced"]["alive"], process.tail(layout.SLUICED_LOG, 60))
+
+
+def worker() -> dict:
+    return daemon.ask("stats")["workers"][0]
+
+
+def main() -> None:
+    if not os.environ.get("PYTHONUNBUFFERED"):
+        sys.stdout.reconfigure(line_buffering=True)
+    unittest.main(verbosity=2, warnings="ignore")
