@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""Reload and drain: live connections do not notice the one, and lose no call in the other."""
+
+import os
+import signal
+import time
+
+from support import LabTest, configuration, daemon, lab, layout, main, run
+from sluicelab.client import Client, failed
+from sluicelab.process import alive, tail, wait_until
+
+SECOND = """
+[[listener]]
+name = "second"
+address = "198.18.0.11:50051"
+protocol = "h2c"
+service = "echo"
+"""
+
+
+def log() -> str:
+    return tail(layout.SLUICED_LOG, 30)
+
+
+def generation() -> int:
+    return daemon.ask("stats")["generation"]
+
+
+class Reload(LabTest):
+    pods = 2
+
+    def setUp(self) -> None:
+        self.client = Client(in_flight=5, delay=2, interval=200)
+        self.client.fresh()
+
+    def tearDown(self) -> None:
+        report = self.client.stop()
+        self.assertEqual(failed(report), 0, report["last_error"])
+        self.assertEqual(report["connections"], 1)
+        super().tearDown()
+
+    def write(self, text: str) -> None:
+        layout.CONFIG_FILE.write_text(text)
+
+    def test_a_listener_comes_and_goes_with_the_file(self) -> None:
+        before = generation()
+        self.write(configuration.sluiced_toml(self.driver, extra=SECOND))
+        self.assertTrue(wait_until(lambda: generation() > before, 1), log())
+        second = Client(target="198.18.0.11:50051", in_flight=1, delay=1, duration=300)
+        self.assertEqual(failed(second.wait()), 0)
+        self.write(configuration.sluiced_toml(self.driver))
+        self.assertTrue(wait_until(lambda: len(daemon.ask("listeners")["listeners"]) == 1, 1), log())
+
+    def test_a_bad_file_is_refused_whole_and_the_old_one_stays(self) -> None:
+        before = generation()
+        self.write(configuration.sluiced_toml(self.driver).replace("round_robin", "robin_round"))
+        os.kill(lab.status()["sluiced"]["pid"], signal.SIGHUP)
+        self.assertTrue(wait_until(lambda: "robin_round" in log() or "balance" in log(), 1), log())
+        self.assertEqual(generation(), before)
+        self.write(configuration.sluiced_toml(self.driver))
+
+    def test_a_change_of_addresses_needs_a_restart(self) -> None:
+        before = generation()
+        self.write(configuration.sluiced_toml(self.driver).replace(layout.NORTH_ADDRESS + "/", "198.18.0.3/"))
+        self.assertTrue(wait_until(lambda: "needs a restart" in log(), 1), log())
+        self.assertEqual(generation(), before)
+        self.write(configuration.sluiced_toml(self.driver))
+
+    def test_endpoints_are_picked_up_within_100_ms(self) -> None:
+        configuration.write_endpoints([1])
+        began = time.monotonic()
+        gone = lambda: daemon.pod_rows().get("pod2", {"state": "SHUTDOWN"})["state"] == "SHUTDOWN"  # noqa: E731
+        self.assertTrue(wait_until(gone, 1, every=0.001), log())
+        took = time.monotonic() - began
+        print(f"seen by sluicectl after {took * 1000:.0f} ms")
+        configuration.write_endpoints([1, 2])
+        self.assertTrue(wait_until(lambda: daemon.pod_rows().get("pod2", {}).get("state") == "READY", 2), daemon.pod_rows())
+        self.assertLess(took, 0.2)  # 100 ms, and the time that sluicectl takes
+
+
+class Drain(LabTest):
+    pods = 2
+
+    def test_calls_in_flight_survive_sigterm(self) -> None:
+        client = Client(in_flight=20, delay=1500, interval=100)
+        time.sleep(0.8)
+        pid = lab.status()["sluiced"]["pid"]
+        os.kill(pid, signal.SIGTERM)
+        report = client.stop()  # begins no more calls, waits for those in flight
+        self.assertEqual(failed(report), 0, report["last_error"])
+        self.assertEqual(sum(report["calls"].values()), 20)
+        self.assertTrue(wait_until(lambda: not alive(pid), 5), log())
+        lab.restart_sluiced()
+
+
+class SecondSigterm(LabTest):
+    def test_ends_at_once(self) -> None:
+        client = Client(in_flight=1, delay=5000, interval=100)
+        time.sleep(0.5)
+        pid = lab.status()["sluiced"]["pid"]
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(0.3)
+        self.assertTrue(alive(pid), "it did not wait for the call")
+        os.kill(pid, signal.SIGTERM)
+        self.assertTrue(wait_until(lambda: not alive(pid), 2), log())
+        client.kill()
+        lab.restart_sluiced()
+
+
+main()
