@@ -152,6 +152,13 @@ void Connection::credit_connection(uint32_t n) {
   credit_ = 0;
 }
 
+uint64_t Connection::held() const {
+  uint64_t bytes = output_.size();
+  for (uint32_t i = 0; i < table_.capacity(); ++i)
+    if (const Stream* s = table_.cell(i)) bytes += s->queued();
+  return bytes;
+}
+
 void Connection::ping(uint64_t opaque) {
   uint8_t payload[8];
   store_be64(payload, opaque);

@@ -24,7 +24,7 @@ namespace sluice::http2 {
 
 enum class Role : uint8_t { kServer, kClient };
 
-// Shared by all connections of one role on a worker; outlives them.
+// Limits and guards of a connection, from its start to its end.
 struct Config {
   uint32_t header_table_size = 4096;        // bytes, our decoder's dynamic table (RFC 7541, 4.2)
   uint32_t encoder_table_size = 4096;       // bytes, at most; the peer's setting may lower it
@@ -105,6 +105,9 @@ class Connection {
       if (Stream* s = table_.find(id); s != nullptr && s->owner() != nullptr) fn(*s);
   }
 
+  // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
+  uint64_t held() const;
+
   ErrorCode error() const { return error_; }
   bool failed() const { return failed_; }
   const char* detail() const { return detail_; }
@@ -163,7 +166,7 @@ class Connection {
   ErrorCode error_ = ErrorCode::kNoError;
   const char* detail_ = "";
 
-  const Config& config_;
+  const Config config_;  // a copy: what was announced to the peer stays, whatever is reloaded
   Handler& handler_;
   buf::Queue& output_;
   buf::Memory& memory_;

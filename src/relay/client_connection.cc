@@ -59,6 +59,12 @@ void ClientConnection::abandon_streams() {
   });
 }
 
+void ClientConnection::evict() {
+  closing_ = true;
+  abandon_streams();
+  tcp_.abort();
+}
+
 void ClientConnection::flush() {
   if (!closing_ && !http2_.failed()) http2_.flush(tcp_.send_space());
   if (!closing_) {

@@ -30,6 +30,10 @@ class ClientConnection final : public tcp::User,
   // Out of patience: what is left gets UNAVAILABLE or RST_STREAM, and the connection closes.
   void end();
 
+  // Bytes that the client has not taken, and that hold packet memory until it does.
+  uint64_t held() const { return closing_ ? 0 : http2_.held(); }
+  // Memory is short and this client is why: its connection is reset, and what it held is free.
+  void evict();
   // The client is gone or failed: its calls are cancelled at their pods.
   void abandon_streams();
 

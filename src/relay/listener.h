@@ -40,6 +40,17 @@ class Listener final : public tcp::Acceptor {
     for (ClientConnection& c : clients_) c.end();
   }
   bool idle() { return clients_.empty(); }
+  // The client that holds the most memory, if it holds more than `bytes`, which then say how much.
+  ClientConnection* largest_holder(uint64_t& bytes) {
+    ClientConnection* largest = nullptr;
+    for (ClientConnection& c : clients_) {
+      const uint64_t held = c.held();
+      if (held <= bytes) continue;
+      bytes = held;
+      largest = &c;
+    }
+    return largest;
+  }
 
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }

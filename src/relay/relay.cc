@@ -91,7 +91,23 @@ void Relay::adopt(const config::Snapshot& snapshot) {
                 [](const auto& s) { return s->idle() && !s->has_connections(); });
 }
 
+// Windows are promises, and promises to enough clients that do not read would fill any memory: TCP
+// would then have to shut every pod's window, and all clients would stand still for the few. The
+// one that holds the most goes instead, one a turn until there is room.
+void Relay::relieve_memory() {
+  if (context_.memory.roomy()) return;
+  uint64_t bytes = 0;
+  ClientConnection* victim = nullptr;
+  for (auto* listeners : {&listeners_, &retired_listeners_})
+    for (auto& l : *listeners)
+      if (ClientConnection* c = l->largest_holder(bytes)) victim = c;
+  if (victim == nullptr) return;
+  ++context_.stats.http2.guard_memory;
+  victim->evict();
+}
+
 void Relay::flush() {
+  relieve_memory();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   while (Flushable* f = context_.dirty.pop_front()) f->flush();

@@ -47,6 +47,7 @@ class Relay {
 
  private:
   void on_drain_timer();
+  void relieve_memory();
 
   ip::Host& host_;
   Context context_;

@@ -30,6 +30,7 @@ namespace sluice::stats {
   X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
   X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
+  X(Counter, guard_memory,         "connections reset: held the most while memory was short")   \
   X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
   X(Counter, guard_continuations,  "connections ended: endless field sections")                \
   X(Counter, guard_control_flood,  "connections ended: too many control frames to answer")     \
