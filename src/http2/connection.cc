@@ -170,7 +170,7 @@ void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_vie
   store_be32(payload, last_stream_id);
   store_be32(payload + 4, static_cast<uint32_t>(code));
   const size_t n = std::min<size_t>(debug.size(), sizeof payload - 8);
-  std::memcpy(payload + 8, debug.data(), n);
+  if (n > 0) std::memcpy(payload + 8, debug.data(), n);
   emit(FrameType::kGoaway, 0, 0, {payload, 8 + n});
   ++stats_.goaways_out;
 }

@@ -40,7 +40,7 @@ struct Context {
   // The ACK of RFC 5961 with these numbers, if the rate allows.
   bool may_challenge();
 
-  const Config config;
+  Config config;
   ip::Output& output;
   TimerWheel& wheel;
   buf::Memory& memory;

@@ -46,6 +46,21 @@ std::vector<Connection*> Stack::snapshot() {
   return all;
 }
 
+void Stack::reconfigure(const Config& next) {
+  Config& c = context_.config;
+  const uint64_t tellable = uint64_t{0xffff} << c.window_scale();
+  c.time_wait = next.time_wait;
+  c.user_timeout = next.user_timeout;
+  c.keepalive_idle = next.keepalive_idle;
+  c.send_buffer = next.send_buffer;
+  // The scale follows from the largest buffer: it may not fall either.
+  const uint32_t largest = c.receive_buffer_max;
+  c.receive_buffer_max =
+      static_cast<uint32_t>(std::min<uint64_t>(next.receive_buffer_max, tellable));
+  if (uint64_t{0xffff} << c.window_scale() != tellable) c.receive_buffer_max = largest;
+  c.receive_buffer = std::min(next.receive_buffer, c.receive_buffer_max);
+}
+
 bool Stack::listen(const Endpoint& local, Acceptor* acceptor) {
   for (const Listener& l : listeners_)
     if (l.local == local) return false;

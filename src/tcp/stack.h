@@ -44,6 +44,11 @@ class Stack {
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
+  // Timeouts and buffers from now on; what sizes a table stays as it was at the start. The largest
+  // receive buffer grows only as far as the window scale of the start can tell, since handshakes
+  // that are under way have promised it.
+  void reconfigure(const Config& config);
+
   // An unspecified address listens on all of its port. False when the endpoint is taken.
   bool listen(const Endpoint& local, Acceptor* acceptor);
   // Established connections go on; handshakes under way are refused.

@@ -115,6 +115,7 @@ class Worker {
   void adopt_news() {
     const config::Snapshot* news = published_.get();
     if (news == current_) return;
+    tcp_.reconfigure(tcp_config(*news));
     relay_.adopt(*news);
     current_ = news;
     // The last look at the snapshot before is over: control may free it.

@@ -43,6 +43,10 @@ class LabTest(unittest.TestCase):
 
     def tearDown(self) -> None:
         self.assertTrue(lab.status()["sluiced"]["alive"], process.tail(layout.SLUICED_LOG, 60))
+        log = layout.SLUICED_LOG.read_text(errors="replace")
+        for complaint in ("runtime error:", "ERROR: AddressSanitizer"):
+            at = log.find(complaint)
+            self.assertLess(at, 0, log[max(at - 300, 0):at + 3000])
 
 
 def worker() -> dict:

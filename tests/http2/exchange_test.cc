@@ -25,6 +25,7 @@ struct Pair {
   void answer(Stream& s, const std::string& body) {
     server.http2.send_headers(s, response(), false);
     if (!body.empty()) server.send(s, body, false);
+    if (server.streams.live() == 0) return;  // a hook has ended it
     server.http2.send_headers(s, trailers(), true);
   }
 
