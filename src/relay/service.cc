@@ -71,6 +71,12 @@ void Service::rebuild_ready() {
   picker_->update(ready_pods_);
 }
 
+const char* Service::why_hopeless() const {
+  const bool none = std::all_of(pools_.begin(), pools_.end(),
+                                [](const auto& p) { return p->pod().draining(); });
+  return none ? "the service has no endpoint" : "no endpoint is reachable";
+}
+
 bool Service::hopeless() const {
   return std::all_of(pools_.begin(), pools_.end(), [](const auto& p) {
     return p->pod().draining() || p->pod().state() == Connectivity::kTransientFailure;
@@ -106,7 +112,7 @@ void Service::assign(Exchange& e, bool again) {
     if (PodConnection* c = pick(e); c != nullptr && e.attach(*c)) return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.http2.no_pod;
-    e.fail(pools_.empty() ? "the service has no endpoint" : "no endpoint is reachable");
+    e.fail(why_hopeless());
     return;
   }
   if (waiting_count_ >= queue_limit_) {
@@ -157,7 +163,7 @@ void Service::pump() {
     if (ready_.empty() && hopeless()) {
       stop_waiting(e);
       ++context_.stats.http2.no_pod;
-      e.fail(pools_.empty() ? "the service has no endpoint" : "no endpoint is reachable");
+      e.fail(why_hopeless());
       continue;
     }
     PodConnection* c = pick(e);

@@ -47,7 +47,9 @@ class Service {
 
  private:
   PodConnection* pick(const Exchange& e);
+  // No pod is there, or may come to be, for a call to wait for; and the reason for the client.
   bool hopeless() const;
+  const char* why_hopeless() const;
   void rebuild_ready();
 
   Context& context_;
