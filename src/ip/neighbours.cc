@@ -85,12 +85,13 @@ bool Neighbours::wait(Entry& e, buf::Slice frame) {
 void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, bool solicited,
                        Time now) {
   Entry* e = find(address);
-  if (e == nullptr) {
+  const bool fresh = e == nullptr;
+  if (fresh) {
     if (!may_create || (e = create(address)) == nullptr) return;
     e->used = now;
   }
   // News that nobody asked for replaces the address but proves nothing (RFC 4861, 7.2.5).
-  const bool proven = solicited || e->state == State::kIncomplete;
+  const bool proven = solicited || (!fresh && e->state == State::kIncomplete);
   const bool same = e->mac == mac;
   e->mac = mac;
   e->solicits = 0;

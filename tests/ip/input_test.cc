@@ -1,0 +1,142 @@
+#include "base/random.h"
+#include "fixture.h"
+
+namespace sluice::ip {
+namespace {
+
+using stats::Drop;
+
+TEST(Checksum, agrees_with_the_plain_sum_at_every_length_and_offset) {
+  Random random(1);
+  std::array<uint8_t, 80> bytes;
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random.next());
+  for (size_t offset = 0; offset < 8; ++offset) {
+    for (size_t n = 0; n + offset <= bytes.size(); ++n) {
+      uint32_t sum = 0;
+      for (size_t i = 0; i < n; ++i)
+        sum += i % 2 == 0 ? uint32_t{bytes[offset + i]} << 8 : bytes[offset + i];
+      while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+      EXPECT_EQ(checksum({bytes.data() + offset, n}), static_cast<uint16_t>(~sum)) << n;
+    }
+  }
+}
+
+TEST_F(HostTest, a_tcp_segment_is_handed_up_without_headers_and_padding) {
+  const std::string segment = tcp("198.18.0.1", "198.18.0.10", "data");
+  std::string frame = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, segment);
+  frame.resize(frame.size() + 17, '\xee');  // Ethernet padding
+  const Input in = hear(0, frame);
+  ASSERT_EQ(in.kind, Input::Kind::kTcp);
+  EXPECT_EQ(in.source, addr("198.18.0.1"));
+  EXPECT_EQ(in.destination, addr("198.18.0.10"));
+  EXPECT_EQ(buf::text_of(in.segment.view()), segment);
+}
+
+TEST_F(HostTest, frames_for_others_are_dropped_by_reason) {
+  const std::string good = tcp("198.18.0.1", "198.18.0.10");
+  expect_drop(0, ipv4(kPod, kClient, "198.18.0.1", "198.18.0.10", 6, good), Drop::kNotOurMac);
+  expect_drop(0, ipv4(kBroadcast, kClient, "198.18.0.1", "198.18.0.10", 6, good),
+              Drop::kIpMulticast);
+  expect_drop(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.99", 6, good),
+              Drop::kNotOurAddress);
+  expect_drop(0, ipv4(north.own(), kClient, "127.0.0.1", "198.18.0.10", 6, good),
+              Drop::kBadSource);
+  expect_drop(0, ipv4(north.own(), kClient, "224.0.0.1", "198.18.0.10", 6, good),
+              Drop::kBadSource);
+  expect_drop(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 17, "udp"),
+              Drop::kUnknownProtocol);
+  expect_drop(0, ethernet(north.own(), kClient, 0x88cc) + "lldp", Drop::kUnknownEtherType);
+  expect_drop(0, ethernet(north.own(), kClient, kEtherIpv6) + "six", Drop::kIpv6);
+}
+
+TEST_F(HostTest, damage_is_dropped_by_reason) {
+  const std::string good =
+      ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, tcp("198.18.0.1", "198.18.0.10"));
+  const auto with = [&](size_t at, uint8_t value) {
+    std::string f = good;
+    f[at] = static_cast<char>(value);
+    return f;
+  };
+  expect_drop(0, with(14, 0x65), Drop::kIpVersion);
+  expect_drop(0, with(14, 0x44), Drop::kIpHeaderLength);
+  expect_drop(0, with(14, 0x4f), Drop::kIpHeaderLength);
+  expect_drop(0, with(16, 0xff), Drop::kIpTotalLength);
+  expect_drop(0, with(17, 10), Drop::kIpTotalLength);
+  expect_drop(0, with(22, 63), Drop::kIpChecksum);
+  expect_drop(0, with(40, 0x77), Drop::kTcpChecksum);
+  std::string fragment = good;
+  fragment[20] = 0x20;
+  auto* p = reinterpret_cast<uint8_t*>(fragment.data());
+  store_be16(p + 24, 0);
+  store_be16(p + 24, checksum({p + 14, 20}));
+  expect_drop(0, fragment, Drop::kFragment);
+}
+
+TEST_F(HostTest, every_truncation_of_a_frame_ends_as_a_drop) {
+  const std::string frames[] = {
+      ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6,
+           tcp("198.18.0.1", "198.18.0.10", "some data")),
+      ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo("ping")),
+      arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"),
+  };
+  for (const std::string& whole : frames) {
+    EXPECT_NE(hear(0, whole).kind, Input::Kind::kDropped);
+    for (size_t n = 0; n < whole.size(); ++n)
+      EXPECT_EQ(hear(0, whole.substr(0, n)).kind, Input::Kind::kDropped) << n;
+  }
+}
+
+TEST_F(HostTest, random_bytes_and_random_damage_do_no_harm) {
+  Random random(2);
+  const std::string good =
+      ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo("ping ping ping"));
+  for (int i = 0; i < 50'000; ++i) {
+    std::string f = good;
+    for (uint64_t k = random.below(6) + 1; k > 0; --k)
+      f[random.below(f.size())] = static_cast<char>(random.next());
+    f.resize(random.below(f.size() + 20));
+    hear(static_cast<unsigned>(random.below(2)), f);
+    north.take();
+    south.take();
+  }
+  EXPECT_LE(host.neighbours(), 2 * Neighbours::kMaxEntries);
+}
+
+TEST_F(HostTest, echo_requests_to_a_vip_are_answered_with_their_data) {
+  hear(0, arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"));
+  for (const std::string& data : {std::string(), std::string("odd"), std::string(1400, 'x')}) {
+    north.take();
+    hear(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo(data)));
+    ASSERT_FALSE(north.sent.empty());
+    const std::string& reply = north.sent.back();
+    EXPECT_EQ(Address::v4(raw(reply, 26)), addr("198.18.0.10"));
+    EXPECT_EQ(Address::v4(raw(reply, 30)), addr("198.18.0.1"));
+    EXPECT_EQ(reply[34], 0);
+    EXPECT_EQ(checksum({raw(reply, 34), reply.size() - 34}), 0);
+    EXPECT_EQ(reply.substr(42), data);
+    EXPECT_EQ(reply.substr(38, 4), echo(data).substr(4, 4));
+  }
+}
+
+TEST_F(HostTest, echo_answers_have_a_rate) {
+  hear(0, arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"));
+  const std::string ping = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo("x"));
+  for (uint64_t i = 0; i < Host::kEchoRate; ++i) EXPECT_EQ(hear(0, ping).kind, Input::Kind::kDone);
+  expect_drop(0, ping, Drop::kIcmpRateLimit);
+  now += 1s;
+  EXPECT_EQ(hear(0, ping).kind, Input::Kind::kDone);
+}
+
+TEST_F(HostTest, an_icmp_error_is_handed_up_with_what_it_quotes) {
+  std::string m = std::string("\x03\x04\0\0\0\0\x05\x00", 8) + "quoted packet";
+  store_be16(reinterpret_cast<uint8_t*>(m.data()) + 2, checksum(buf::bytes_of(m)));
+  const Input in = hear(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, m));
+  ASSERT_EQ(in.kind, Input::Kind::kIcmpError);
+  EXPECT_EQ(in.icmp_type, 3);
+  EXPECT_EQ(in.icmp_code, 4);
+  EXPECT_EQ(in.icmp_value, 0x500u);
+  EXPECT_EQ(buf::text_of(in.segment.view()), "quoted packet");
+}
+
+}  // namespace
+}  // namespace sluice::ip
