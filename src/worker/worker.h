@@ -20,7 +20,6 @@
 #include "worker/icmp_error.h"
 #include "worker/orders.h"
 #include "worker/settings.h"
-#include "worker/tcp_stats.h"
 
 namespace sluice::worker {
 
@@ -101,7 +100,7 @@ class Worker {
         memory_(setup.rx, setup.hold, setup.pin_above, hold_reserve(first.startup.dpdk)),
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
               memory_, wheel_),
-        tcp_(tcp_config(first), host_, wheel_, memory_, tcp_counters_, setup.secret),
+        tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
         relay_(relay::Relay::Setup{.tcp = tcp_,
                                    .host = host_,
                                    .wheel = wheel_,
@@ -187,7 +186,9 @@ class Worker {
     stats_.slices_pinned.set(memory_.pinned());
     stats_.slices_copied.set(memory_.copied());
     stats_.slices_refused.set(memory_.refused());
-    copy_tcp_stats(tcp_, tcp_counters_, stats_.tcp);
+    stats_.tcp.connections.set(tcp_.connections());
+    stats_.tcp.half_open.set(tcp_.half_open());
+    stats_.tcp.time_wait.set(tcp_.time_wait());
   }
 
   Clock& clock_;
@@ -200,7 +201,6 @@ class Worker {
   TimerWheel wheel_;
   buf::Memory memory_;
   ip::Host host_;
-  tcp::Counters tcp_counters_;
   tcp::Stack tcp_;
   relay::Relay relay_;
 

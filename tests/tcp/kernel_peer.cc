@@ -289,8 +289,8 @@ int main(int argc, char** argv) {
       wire.deliver(now, [](const std::vector<uint8_t>&) {});
     }
     std::printf("connections %zu\n", stack.connections());
-    counters.for_each([](const char* name, const char*, uint64_t v) {
-      if (v > 0) std::printf("%s %lu\n", name, v);
+    counters.for_each([](std::string_view name, const auto& v, std::string_view) {
+      if (v.get() > 0) std::printf("%s %lu\n", name.data(), v.get());
     });
     stack.for_each([](tcp::Connection& c) { c.abort(); });
     stack.flush(now);
