@@ -36,11 +36,11 @@ struct Config {
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
 
   // Guards against abuse. Each ends the connection with ENHANCE_YOUR_CALM and has its counter.
-  uint32_t reset_burst = 1000;              // RST_STREAM at once (CVE-2023-44487) ...
-  uint32_t reset_rate = 33;                 // ... and a second; nghttp2's defaults
-  uint32_t max_continuations = 8;           // CONTINUATION frames in one field block
-  uint32_t max_empty_data = 100;            // consecutive empty DATA frames without END_STREAM
-  uint32_t max_unsent_control = 65'536;     // bytes of answers that a peer lets pile up unread
+  uint32_t reset_burst = 1000;           // RST_STREAM at once (CVE-2023-44487) ...
+  uint32_t reset_rate = 33;              // ... and a second; nghttp2's defaults
+  uint32_t max_continuations = 8;        // CONTINUATION frames in one field block
+  uint32_t max_empty_data = 100;         // consecutive empty DATA frames without END_STREAM
+  uint32_t max_unsent_control = 65'536;  // bytes of answers that a peer lets pile up unread
 };
 
 class Connection {
@@ -149,7 +149,8 @@ class Connection {
   void make_ready(Stream& s);
   void after_output(Stream& s);
   void close(Stream& s);
-  // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind it.
+  // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind
+  // it.
   void detach(Stream& s);
   void credit_connection(uint32_t n);
   HpackEncoder& encoder();
@@ -161,7 +162,7 @@ class Connection {
   bool settings_acknowledged_ = false;
   bool refusing_ = false;
   bool peer_going_away_ = false;
-  bool in_block_ = false;       // between HEADERS and END_HEADERS
+  bool in_block_ = false;  // between HEADERS and END_HEADERS
   bool block_end_stream_ = false;
   ErrorCode error_ = ErrorCode::kNoError;
   const char* detail_ = "";
@@ -175,10 +176,10 @@ class Connection {
 
   // The frame that is being received.
   FrameHeader frame_;
-  uint32_t have_ = 0;           // bytes of preface, frame header or payload so far
-  uint32_t data_left_ = 0;      // of the DATA frame, without padding
+  uint32_t have_ = 0;       // bytes of preface, frame header or payload so far
+  uint32_t data_left_ = 0;  // of the DATA frame, without padding
   uint32_t padding_left_ = 0;
-  bool padded_ = false;         // the pad length has still to come
+  bool padded_ = false;  // the pad length has still to come
   uint8_t head_[kFrameHeaderSize];
   std::vector<uint8_t> partial_;  // a payload that arrives in pieces
   std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
@@ -199,18 +200,18 @@ class Connection {
   bool peer_table_changed_ = false;
 
   StreamTable table_;
-  List<Stream> ready_;            // can be framed, given room
-  List<Stream> window_blocked_;   // wait for the connection's window
+  List<Stream> ready_;               // can be framed, given room
+  List<Stream> window_blocked_;      // wait for the connection's window
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
   uint32_t open_ = 0;
   uint32_t next_id_ = 1;
   uint32_t last_peer_id_ = 0;     // the highest that was looked at: GOAWAY names it
   uint32_t highest_peer_id_ = 0;  // the highest that the peer opened, discarded ones included
   int64_t room_ = 0;
-  uint64_t control_mark_ = 0;     // output position behind the last control frame
-  uint64_t control_old_mark_ = 0; // the same for the older generation of them
-  uint32_t control_old_ = 0;      // bytes of control frames up to control_old_mark_
-  uint32_t control_new_ = 0;      // and behind it
+  uint64_t control_mark_ = 0;      // output position behind the last control frame
+  uint64_t control_old_mark_ = 0;  // the same for the older generation of them
+  uint32_t control_old_ = 0;       // bytes of control frames up to control_old_mark_
+  uint32_t control_new_ = 0;       // and behind it
   TokenBucket resets_;
   Time now_{};
 

@@ -37,9 +37,9 @@ enum class Setting : uint16_t {
 
 inline constexpr uint32_t kFrameHeaderSize = 9;
 inline constexpr uint32_t kSettingSize = 6;
-inline constexpr uint32_t kDefaultWindow = 65'535;       // 6.9.2
+inline constexpr uint32_t kDefaultWindow = 65'535;        // 6.9.2
 inline constexpr uint32_t kDefaultMaxFrameSize = 16'384;  // 6.5.2
-inline constexpr int64_t kMaxWindow = 0x7fffffff;        // 6.9.1
+inline constexpr int64_t kMaxWindow = 0x7fffffff;         // 6.9.1
 inline constexpr uint32_t kMaxStreamId = 0x7fffffff;
 
 struct FrameHeader {

@@ -34,7 +34,8 @@ class Handler {
   virtual void on_reset(Stream& s, ErrorCode code, bool remote) = 0;
 
   // Both sides ended and everything is in the output. The last word about s. Neither this nor
-  // on_reset is called for streams that the owner itself ended with reset() or reset_after_output().
+  // on_reset is called for streams that the owner itself ended with reset() or
+  // reset_after_output().
   virtual void on_closed(Stream& s) = 0;
 
   // GOAWAY from the peer: no stream can be opened any more. Client role: streams above

@@ -7,8 +7,12 @@
 
 namespace sluice::http2 {
 
-void HpackDecoder::Free::operator()(nghttp2_hd_inflater* p) const { nghttp2_hd_inflate_del(p); }
-void HpackEncoder::Free::operator()(nghttp2_hd_deflater* p) const { nghttp2_hd_deflate_del(p); }
+void HpackDecoder::Free::operator()(nghttp2_hd_inflater* p) const {
+  nghttp2_hd_inflate_del(p);
+}
+void HpackEncoder::Free::operator()(nghttp2_hd_deflater* p) const {
+  nghttp2_hd_deflate_del(p);
+}
 
 HpackDecoder::HpackDecoder(uint32_t table_size) {
   nghttp2_hd_inflater* p = nullptr;

@@ -44,7 +44,9 @@ inline uint16_t fold(uint64_t sum) {
   return static_cast<uint16_t>(~sum);
 }
 
-inline uint16_t checksum(buf::View bytes) { return fold(sum_words(bytes)); }
+inline uint16_t checksum(buf::View bytes) {
+  return fold(sum_words(bytes));
+}
 
 // Pseudo-header of RFC 9293, 3.1 and RFC 8200, 8.1.
 inline uint64_t sum_pseudo_header(const Address& source, const Address& destination,

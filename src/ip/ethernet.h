@@ -16,7 +16,9 @@ inline constexpr uint16_t kEtherArp = 0x0806;
 inline constexpr uint16_t kEtherIpv6 = 0x86dd;
 inline constexpr uint32_t kEthernetSize = 14;
 
-inline bool is_multicast(const uint8_t* mac) { return (mac[0] & 1) != 0; }
+inline bool is_multicast(const uint8_t* mac) {
+  return (mac[0] & 1) != 0;
+}
 
 inline void emit_ethernet(uint8_t* p, const Mac& to, const uint8_t* from, uint16_t type) {
   std::memcpy(p, to.data(), 6);

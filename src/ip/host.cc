@@ -172,15 +172,14 @@ Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   const auto arp = Arp::parse(bytes);
   if (!arp || is_multicast(arp->sender_mac.data())) return dropped(Drop::kArpMalformed);
   // A probe (RFC 5227) has no sender; somebody who claims one of our addresses is not believed.
-  const bool asks_us =
-      arp->operation == Arp::Operation::kRequest && answers_for(port, arp->target);
+  const bool asks_us = arp->operation == Arp::Operation::kRequest && answers_for(port, arp->target);
   if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
     port.neighbours.learn(arp->sender, arp->sender_mac, asks_us,
                           arp->operation == Arp::Operation::kReply, now);
   if (asks_us)
-    port.send_arp({Arp::Operation::kReply, port.own_mac(), arp->target, arp->sender_mac,
-                   arp->sender},
-                  arp->sender_mac);
+    port.send_arp(
+        {Arp::Operation::kReply, port.own_mac(), arp->target, arp->sender_mac, arp->sender},
+        arp->sender_mac);
   return {};
 }
 
@@ -200,8 +199,8 @@ Input Host::input_ipv4(Port&, buf::Slice packet, bool l4_checksum_good, Time now
     return input_icmp(header, std::move(packet), now);
   if (header.protocol != static_cast<uint8_t>(Protocol::kTcp))
     return dropped(Drop::kUnknownProtocol);
-  if (!l4_checksum_good && checksum_l4(header.source, header.destination, header.protocol,
-                                       packet.view()) != 0)
+  if (!l4_checksum_good &&
+      checksum_l4(header.source, header.destination, header.protocol, packet.view()) != 0)
     return dropped(Drop::kTcpChecksum);
   Input in;
   in.kind = Input::Kind::kTcp;
@@ -297,8 +296,7 @@ Sent Host::send(const OutPacket& packet, Time now) {
   store_be16(p + kEthernetSize + 10, checksum({p + kEthernetSize, kIpv4Size}));
   if (frame.l4_checksum_offset != 0)
     store_be16(p + frame.l4_checksum_offset,
-               checksum_l4(packet.source, packet.destination,
-                           static_cast<uint8_t>(packet.protocol),
+               checksum_l4(packet.source, packet.destination, static_cast<uint8_t>(packet.protocol),
                            {p + kEthernetSize + kIpv4Size, total - kIpv4Size}));
   port.neighbours.wait(*waiting, std::move(kept));
   return Sent::kYes;
@@ -311,8 +309,7 @@ uint32_t Host::max_segment(const Address& destination) const {
 
 const Address* Host::source_for(const Address& destination) const {
   const Route* route = routes_.find(destination);
-  return route == nullptr ? nullptr
-                          : ports_[route->port]->source_of_family(destination.is_v4());
+  return route == nullptr ? nullptr : ports_[route->port]->source_of_family(destination.is_v4());
 }
 
 uint32_t Host::max_tso(const Address& destination) const {

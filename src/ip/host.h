@@ -24,15 +24,15 @@ namespace sluice::ip {
 struct Input {
   enum class Kind : uint8_t { kDone, kDropped, kTcp, kIcmpError };
   Kind kind = Kind::kDone;
-  stats::Drop reason{};      // kDropped
+  stats::Drop reason{};  // kDropped
   uint8_t tos = 0;
   Address source;
   Address destination;
-  buf::Slice segment;        // kTcp: TCP header first, checksum verified, no padding behind it
-                             // kIcmpError: the quoted IP packet; source is who sent the error
+  buf::Slice segment;  // kTcp: TCP header first, checksum verified, no padding behind it
+                       // kIcmpError: the quoted IP packet; source is who sent the error
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  uint32_t icmp_value = 0;   // the message's second word: next-hop MTU in its low half
+  uint32_t icmp_value = 0;  // the message's second word: next-hop MTU in its low half
 };
 
 struct PortAddresses {

@@ -28,13 +28,13 @@ class NeighbourLink {
 
 class Neighbours {
  public:
-  static constexpr Duration kReachableTime = 30s;     // RFC 4861, 10: REACHABLE_TIME
-  static constexpr Duration kRetransTime = 250ms;     // a second (RFC 4861) stalls a first call
-  static constexpr unsigned kMaxSolicits = 5;         // unanswered ones, then the neighbour failed
-  static constexpr Duration kFailedTime = 1s;         // how long a failed one is not asked again
-  static constexpr Duration kStaleTime = 600s;        // unused this long, a stale one is forgotten
-  static constexpr size_t kMaxEntries = 4096;         // a /20 full of hosts
-  static constexpr unsigned kMaxWaiting = 8;          // packets kept for one neighbour
+  static constexpr Duration kReachableTime = 30s;  // RFC 4861, 10: REACHABLE_TIME
+  static constexpr Duration kRetransTime = 250ms;  // a second (RFC 4861) stalls a first call
+  static constexpr unsigned kMaxSolicits = 5;      // unanswered ones, then the neighbour failed
+  static constexpr Duration kFailedTime = 1s;      // how long a failed one is not asked again
+  static constexpr Duration kStaleTime = 600s;     // unused this long, a stale one is forgotten
+  static constexpr size_t kMaxEntries = 4096;      // a /20 full of hosts
+  static constexpr unsigned kMaxWaiting = 8;       // packets kept for one neighbour
 
   Neighbours(NeighbourLink& link, TimerWheel& wheel);
   ~Neighbours();

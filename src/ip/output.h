@@ -53,13 +53,13 @@ class Output {
 
 // An Ethernet frame, borrowed for the call.
 struct OutFrame {
-  std::span<const uint8_t> headers;    // Ethernet, IP and transport header
+  std::span<const uint8_t> headers;  // Ethernet, IP and transport header
   std::span<const buf::View> payload;
   uint32_t payload_size = 0;
   uint8_t l2_size = 14;
-  uint8_t l3_size = 0;                 // 0: not IP, no checksum to fill
+  uint8_t l3_size = 0;  // 0: not IP, no checksum to fill
   bool v4 = true;
-  uint16_t l4_checksum_offset = 0;     // within `headers`; 0: no transport checksum to fill
+  uint16_t l4_checksum_offset = 0;  // within `headers`; 0: no transport checksum to fill
   uint16_t segment_size = 0;
 };
 

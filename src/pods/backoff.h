@@ -20,8 +20,8 @@ class Backoff {
   // The wait after one more failure, counted from the start of the attempt that failed.
   Duration next(Random& random) {
     const Duration base = current_;
-    current_ = std::min(kMax, Duration(static_cast<int64_t>(
-                                  static_cast<double>(current_.count()) * kFactor)));
+    current_ = std::min(
+        kMax, Duration(static_cast<int64_t>(static_cast<double>(current_.count()) * kFactor)));
     const double jitter = 1 + kJitter * (2 * random.uniform() - 1);
     return Duration(static_cast<int64_t>(static_cast<double>(base.count()) * jitter));
   }

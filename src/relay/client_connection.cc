@@ -6,7 +6,9 @@
 namespace sluice::relay {
 
 namespace {
-Exchange& exchange_of(http2::Stream& s) { return *static_cast<Exchange*>(s.owner()); }
+Exchange& exchange_of(http2::Stream& s) {
+  return *static_cast<Exchange*>(s.owner());
+}
 }  // namespace
 
 ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Connection& tcp)
@@ -14,8 +16,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       listener_(listener),
       tcp_(tcp),
       drain_timer_(
-          [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); },
-          this),
+          [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); }, this),
       http2_(http2::Role::kServer, context.client_http2, *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams) {
   ++listener_.stats().connections;
@@ -44,7 +45,9 @@ void ClientConnection::on_end_of_data(tcp::Connection&) {
   context_.touch(*this);
 }
 
-void ClientConnection::on_writable(tcp::Connection&) { context_.touch(*this); }
+void ClientConnection::on_writable(tcp::Connection&) {
+  context_.touch(*this);
+}
 
 void ClientConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
   abandon_streams();
@@ -120,7 +123,9 @@ void ClientConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
   exchange_of(s).client_data(std::move(data), end);
 }
 
-void ClientConnection::on_sent(http2::Stream& s, uint32_t n) { exchange_of(s).client_sent(n); }
+void ClientConnection::on_sent(http2::Stream& s, uint32_t n) {
+  exchange_of(s).client_sent(n);
+}
 
 void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool) {
   Exchange& e = exchange_of(s);
@@ -128,7 +133,9 @@ void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool) {
   e.client_reset(code);
 }
 
-void ClientConnection::on_closed(http2::Stream& s) { exchange_of(s).client_closed(); }
+void ClientConnection::on_closed(http2::Stream& s) {
+  exchange_of(s).client_closed();
+}
 
 // A client that says GOAWAY opens no more streams; it closes when its last one has ended.
 void ClientConnection::on_goaway(uint32_t, http2::ErrorCode) {}

@@ -14,8 +14,7 @@ using http2::ErrorCode;
 using Section = http2::Handler::Section;
 
 Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
-                   Service& service, http2::FieldList& request, bool end,
-                   Listener& listener)
+                   Service& service, http2::FieldList& request, bool end, Listener& listener)
     : context_(context),
       service_(service),
       listener_(listener),

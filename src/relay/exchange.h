@@ -72,13 +72,13 @@ class Exchange : public ListHook<Exchange> {
   PodConnection* pod_ = nullptr;
   http2::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
-  uint64_t credited_ = 0;      // request bytes whose window was given back to the client
-  uint64_t sent_ = 0;          // request bytes framed in this try
+  uint64_t credited_ = 0;  // request bytes whose window was given back to the client
+  uint64_t sent_ = 0;      // request bytes framed in this try
   Time attached_at_{};
   bool grpc_ = false;
   bool request_ended_ = false;
   bool has_trailers_ = false;
-  bool replayable_ = true;     // replay_ holds the whole request so far
+  bool replayable_ = true;  // replay_ holds the whole request so far
   bool response_started_ = false;
   bool response_ended_ = false;
   uint8_t retries_ = 0;

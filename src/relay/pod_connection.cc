@@ -6,14 +6,16 @@
 namespace sluice::relay {
 
 namespace {
-Exchange& exchange_of(http2::Stream& s) { return *static_cast<Exchange*>(s.owner()); }
+Exchange& exchange_of(http2::Stream& s) {
+  return *static_cast<Exchange*>(s.owner());
+}
 }  // namespace
 
 PodConnection::PodConnection(Context& context, Pool& pool)
     : context_(context),
       pool_(pool),
-      connect_timer_(
-          [](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); }, this) {}
+      connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
+                     this) {}
 
 bool PodConnection::start() {
   tcp_ = context_.tcp.connect(Endpoint{}, pool_.pod().address(), this, context_.now);
@@ -46,7 +48,9 @@ void PodConnection::on_end_of_data(tcp::Connection&) {
   lose_streams();
 }
 
-void PodConnection::on_writable(tcp::Connection&) { context_.touch(*this); }
+void PodConnection::on_writable(tcp::Connection&) {
+  context_.touch(*this);
+}
 
 void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
   const bool was_connecting = connecting();
@@ -117,7 +121,9 @@ void PodConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
   exchange_of(s).pod_data(std::move(data), end);
 }
 
-void PodConnection::on_sent(http2::Stream& s, uint32_t n) { exchange_of(s).pod_sent(n); }
+void PodConnection::on_sent(http2::Stream& s, uint32_t n) {
+  exchange_of(s).pod_sent(n);
+}
 
 void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) {
   exchange_of(s).pod_reset(code, remote);

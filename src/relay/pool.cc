@@ -26,7 +26,9 @@ Pool::~Pool() {
   while (PodConnection* c = connections_.pop_front()) context_.pod_connections.destroy(c);
 }
 
-Duration Pool::connect_timeout() const { return service_.connect_timeout(); }
+Duration Pool::connect_timeout() const {
+  return service_.connect_timeout();
+}
 
 bool Pool::open_connection() {
   PodConnection* c = context_.pod_connections.create(context_, *this);
@@ -89,7 +91,9 @@ void Pool::on_ready() {
   service_.on_room();
 }
 
-void Pool::on_room() { service_.on_room(); }
+void Pool::on_room() {
+  service_.on_room();
+}
 
 void Pool::on_retired() {
   connect_if_needed();
@@ -122,11 +126,11 @@ void Pool::update_state() {
     ready |= c.ready();
     connecting |= c.connecting();
   }
-  const Connectivity now = pod_.draining()            ? Connectivity::kShutdown
-                           : ready                    ? Connectivity::kReady
-                           : connecting               ? Connectivity::kConnecting
-                           : backoff_timer_.armed()   ? Connectivity::kTransientFailure
-                                                      : Connectivity::kIdle;
+  const Connectivity now = pod_.draining()          ? Connectivity::kShutdown
+                           : ready                  ? Connectivity::kReady
+                           : connecting             ? Connectivity::kConnecting
+                           : backoff_timer_.armed() ? Connectivity::kTransientFailure
+                                                    : Connectivity::kIdle;
   if (now == pod_.state()) return;
   pod_.set_state(now);
   service_.on_pod_state();

@@ -72,8 +72,8 @@ void Service::rebuild_ready() {
 }
 
 const char* Service::why_hopeless() const {
-  const bool none = std::all_of(pools_.begin(), pools_.end(),
-                                [](const auto& p) { return p->pod().draining(); });
+  const bool none =
+      std::all_of(pools_.begin(), pools_.end(), [](const auto& p) { return p->pod().draining(); });
   return none ? "the service has no endpoint" : "no endpoint is reachable";
 }
 

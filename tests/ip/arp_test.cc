@@ -74,8 +74,7 @@ TEST_F(HostTest, packets_wait_for_the_neighbour_and_leave_in_order_with_right_ch
   for (const std::string& f : sent) {
     EXPECT_EQ(std::memcmp(raw(f), kPod.data(), 6), 0);
     EXPECT_EQ(checksum({raw(f, 14), 20}), 0);
-    EXPECT_EQ(checksum_l4(addr("198.18.1.1"), addr("198.18.1.101"), 6,
-                          {raw(f, 34), f.size() - 34}),
+    EXPECT_EQ(checksum_l4(addr("198.18.1.1"), addr("198.18.1.101"), 6, {raw(f, 34), f.size() - 34}),
               0);
   }
 }

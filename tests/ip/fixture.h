@@ -14,7 +14,9 @@
 
 namespace sluice::ip {
 
-inline Address addr(const char* text) { return *Address::parse(text); }
+inline Address addr(const char* text) {
+  return *Address::parse(text);
+}
 
 // Frames that a port was given to send, complete: the link fills checksums as ports do.
 class TestLink final : public Link {

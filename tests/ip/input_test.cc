@@ -39,10 +39,8 @@ TEST_F(HostTest, frames_for_others_are_dropped_by_reason) {
               Drop::kIpMulticast);
   expect_drop(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.99", 6, good),
               Drop::kNotOurAddress);
-  expect_drop(0, ipv4(north.own(), kClient, "127.0.0.1", "198.18.0.10", 6, good),
-              Drop::kBadSource);
-  expect_drop(0, ipv4(north.own(), kClient, "224.0.0.1", "198.18.0.10", 6, good),
-              Drop::kBadSource);
+  expect_drop(0, ipv4(north.own(), kClient, "127.0.0.1", "198.18.0.10", 6, good), Drop::kBadSource);
+  expect_drop(0, ipv4(north.own(), kClient, "224.0.0.1", "198.18.0.10", 6, good), Drop::kBadSource);
   expect_drop(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 17, "udp"),
               Drop::kUnknownProtocol);
   expect_drop(0, ethernet(north.own(), kClient, 0x88cc) + "lldp", Drop::kUnknownEtherType);

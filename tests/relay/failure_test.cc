@@ -1,0 +1,275 @@
+// Calls that go wrong: what is tried again, what is told, and in which words.
+
+#include "fixture.h"
+
+namespace sluice::relay {
+namespace {
+
+TEST_F(RelayTest, a_refused_stream_goes_to_a_pod_that_was_not_tried) {
+  endpoints({1, 2, 3});
+  pod(1).way = pod(2).way = TestPod::Way::kRefuse;
+  Peer& c = client();
+  for (int i = 0; i < 6; ++i) {
+    http2::Stream* s = call(c, false);
+    body(c, s, "hello", true);
+    EXPECT_EQ(heard(c, 1 + 2 * static_cast<uint32_t>(i)).body, "pod3");
+  }
+  EXPECT_GT(stats_of(1).retried.get(), 0u);
+}
+
+TEST_F(RelayTest, a_call_that_every_pod_refuses_fails_after_the_allowed_tries) {
+  snapshot.limits.transparent_retries = 5;
+  endpoints({1, 2});
+  pod(1).way = pod(2).way = TestPod::Way::kRefuse;
+  Peer& c = client();
+  call(c);
+  expect_trailers_only(c);
+  EXPECT_EQ(pod(1).requests() + pod(2).requests(), 6);
+  EXPECT_EQ(worker->http2.retries_exhausted.get(), 1u);
+}
+
+TEST_F(RelayTest, a_replayed_body_is_whole_and_credited_once) {
+  endpoints({1, 2});
+  pod(1).way = TestPod::Way::kRefuse;
+  Peer& c = client();
+  std::string sent;
+  for (int i = 0; i < 4; ++i) {
+    http2::Stream* s = call(c, false);
+    sent.assign(40'000, static_cast<char>('a' + i));
+    body(c, s, sent, true);
+    EXPECT_EQ(heard(c, 1 + 2 * static_cast<uint32_t>(i)).body, "pod2");
+  }
+  for (auto& [id, h] : pod(2).peer().owner.streams) EXPECT_EQ(h.body.size(), 40'000u);
+  EXPECT_FALSE(c.h2->failed()) << c.h2->detail();
+}
+
+TEST_F(RelayTest, streams_above_a_goaways_last_id_are_tried_elsewhere_and_those_below_go_on) {
+  endpoints({1, 2});
+  pod(1).way = pod(2).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  for (int i = 0; i < 4; ++i) call(c);
+  http2::Stream* second = pod(1).last;
+  pod(2).way = TestPod::Way::kEcho;
+  ASSERT_EQ(second->id(), 3u);
+  pod(1).peer().h2->goaway(1, ErrorCode::kNoError);
+  run();
+  EXPECT_EQ(pod(2).requests(), 3);  // the second one of pod1, answered
+  EXPECT_EQ(stats_of(1).retried.get(), 1u);
+  EXPECT_EQ(in_flight(1), 1u);
+}
+
+TEST_F(RelayTest, an_announced_goaway_retires_the_connection_and_not_the_pod) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  Peer& old = pod(1).peer();
+  http2::Stream* s = pod(1).last;
+  old.h2->goaway(http2::kMaxStreamId, ErrorCode::kNoError);
+  run();
+  EXPECT_EQ(pod(1).peers.size(), 2u);
+  pod(1).way = TestPod::Way::kEcho;
+  call(c);
+  EXPECT_EQ(heard(c, 3).body, "pod1");
+  pod(1).answer(old, *s);
+  run(50ms);
+  EXPECT_EQ(heard(c, 1).body, "pod1");
+  EXPECT_TRUE(old.closed || old.ended);
+  EXPECT_EQ(stats_of(1).retried.get() + stats_of(1).failed.get(), 0u);
+}
+
+TEST_F(RelayTest, a_call_whose_headers_were_on_the_wire_is_not_repeated) {
+  endpoints({1, 2});
+  pod(1).way = pod(2).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  TestPod& hit = pod(1).requests() == 1 ? pod(1) : pod(2);
+  hit.peer().tcp->abort();
+  run();
+  expect_trailers_only(c);
+  EXPECT_EQ(pod(1).requests() + pod(2).requests(), 1);
+  EXPECT_EQ(worker->http2.pods_lost.get(), 1u);
+}
+
+TEST_F(RelayTest, a_call_that_waits_for_an_unfinished_connection_is_served_by_another_pod) {
+  pod(1).down();
+  endpoints({1});
+  pod(1).up();
+  endpoints({1, 2});
+  Peer& c = client();
+  call(c);
+  EXPECT_EQ(heard(c).body, "pod2");
+}
+
+TEST_F(RelayTest, a_pod_lost_after_the_response_began_gives_grpc_clients_status_14) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  Peer& c = client();
+  call(c);
+  pod(1).peer().tcp->abort();
+  run();
+  EXPECT_EQ(field(heard(c).trailers, Name::kGrpcStatus), "14");
+  EXPECT_TRUE(heard(c).ended);
+}
+
+TEST_F(RelayTest, a_pod_lost_after_the_response_began_is_never_a_clean_end_for_others) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  Peer& c = client();
+  call(c, true, http2::request());
+  pod(1).peer().tcp->abort();
+  run();
+  EXPECT_FALSE(heard(c).ended);
+  EXPECT_TRUE(heard(c).reset);
+  EXPECT_EQ(heard(c).code, ErrorCode::kInternalError);
+}
+
+TEST_F(RelayTest,
+       without_endpoints_a_grpc_call_gets_one_section_and_a_reset_if_its_request_is_open) {
+  endpoints({});
+  Peer& c = client();
+  call(c, true);
+  expect_trailers_only(c, 1);
+  EXPECT_FALSE(heard(c, 1).reset);
+  call(c, false);
+  expect_trailers_only(c, 3);
+  EXPECT_TRUE(heard(c, 3).reset);
+  EXPECT_EQ(heard(c, 3).code, ErrorCode::kNoError);
+}
+
+TEST_F(RelayTest, without_endpoints_other_clients_get_503) {
+  endpoints({});
+  Peer& c = client();
+  FieldList web = http2::request();
+  web.add(Name::kContentType, "application/grpc-web");
+  call(c, true, http2::request());
+  call(c, true, web);
+  EXPECT_EQ(field(heard(c, 1).headers, Name::kStatus), "503");
+  EXPECT_EQ(field(heard(c, 3).headers, Name::kStatus), "503");
+}
+
+TEST_F(RelayTest, calls_wait_while_a_pod_is_connecting_and_are_served_when_it_is_ready) {
+  snapshot.services[0].connect_timeout = 3s;  // the second SYN leaves after one
+  lb.cut = true;                              // SYNs are lost
+  endpoints({1});
+  lb.cut = false;
+  Peer& c = client();
+  call(c);
+  EXPECT_FALSE(heard(c).ended);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  run(6s);
+  EXPECT_EQ(heard(c).body, "pod1");
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+}
+
+TEST_F(RelayTest, no_more_calls_wait_than_allowed) {
+  lb.cut = true;
+  endpoints({1});
+  lb.cut = false;
+  Peer& c = client();
+  for (int i = 0; i < 6; ++i) call(c);
+  EXPECT_EQ(worker->service(0).queued.get(), 4u);
+  EXPECT_EQ(worker->http2.queue_overflows.get(), 2u);
+  expect_trailers_only(c, 9);
+  expect_trailers_only(c, 11);
+}
+
+TEST_F(RelayTest, when_all_pods_fail_waiting_calls_fail_at_once) {
+  pod(1).down();
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  run(100ms);
+  expect_trailers_only(c);
+  EXPECT_EQ(static_cast<pods::Connectivity>(stats_of(1).state.get()),
+            pods::Connectivity::kTransientFailure);
+  pod(1).up();
+  run(2s);
+  call(c);
+  EXPECT_EQ(heard(c, 3).body, "pod1");
+}
+
+TEST_F(RelayTest, a_black_hole_is_noticed_within_its_patience_and_avoided) {
+  endpoints({1, 2});
+  pod(1).way = pod(2).way = TestPod::Way::kEcho;
+  Peer& c = client();
+  call(c);
+  call(c);
+  // Nothing reaches pod1 any more and nothing comes from it.
+  pod(1).down();
+  Peer& dead = pod(1).peer();
+  dead.tcp->abort();
+  outside.cut = true;  // not even its RST
+  outside.stack.flush(now);
+  outside.cut = false;
+  run();
+  for (int i = 0; i < 4; ++i) call(c);
+  run(12s);
+  for (uint32_t id = 5; id <= 11; id += 2) EXPECT_TRUE(heard(c, id).ended) << id;
+  call(c);
+  EXPECT_EQ(heard(c, 13).body, "pod2");
+}
+
+TEST_F(RelayTest, a_drain_announces_then_names_the_last_stream_and_loses_nothing) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  http2::Stream* s = pod(1).last;
+  relay->set_now(now);
+  relay->begin_drain({}, 10s);
+  run();
+  EXPECT_TRUE(c.has("goaway 2147483647 NO_ERROR"));
+  EXPECT_TRUE(c.has("goaway 1 NO_ERROR"));
+  EXPECT_FALSE(relay->drained());
+  pod(1).answer(pod(1).peer(), *s);
+  run(100ms);
+  EXPECT_EQ(heard(c).body, "pod1");
+  EXPECT_TRUE(relay->drained());
+}
+
+TEST_F(RelayTest, what_a_drain_does_not_wait_for_ends_with_14) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  relay->set_now(now);
+  relay->begin_drain({}, 2s);
+  run(2100ms);
+  expect_trailers_only(c);
+  EXPECT_EQ(pod(1).peer().owner.streams[1].code, ErrorCode::kCancel);
+  EXPECT_TRUE(relay->drained());
+}
+
+TEST_F(RelayTest, while_a_drain_is_announced_new_connections_are_accepted) {
+  endpoints({1});
+  relay->set_now(now);
+  relay->begin_drain(1s, 10s);
+  Peer& c = client();
+  call(c);
+  EXPECT_EQ(heard(c).body, "pod1");
+  run(1100ms);
+  EXPECT_TRUE(c.has("goaway 2147483647 NO_ERROR"));
+  Peer& late = client();
+  run(100ms);
+  EXPECT_TRUE(late.closed);
+}
+
+TEST_F(RelayTest, a_listener_that_leaves_moves_its_clients_away_and_a_new_one_takes_its_place) {
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  auto listeners = std::exchange(snapshot.listeners, {});
+  adopt();
+  run(100ms);
+  EXPECT_TRUE(c.has("goaway 1 NO_ERROR"));
+  EXPECT_TRUE(c.ended);
+  snapshot.listeners = listeners;
+  adopt();
+  Peer& d = client();
+  call(d);
+  EXPECT_EQ(heard(d).body, "pod1");
+}
+
+}  // namespace
+}  // namespace sluice::relay
