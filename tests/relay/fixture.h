@@ -308,10 +308,17 @@ class RelayTest : public testing::Test {
   uint64_t in_flight(int n) { return worker->pod(static_cast<uint32_t>(n)).active.get(); }
   stats::Pod& stats_of(int n) { return worker->pod(static_cast<uint32_t>(n)); }
 
+  // As the worker configures it: the relay's own timer ends connects.
+  static tcp::Config patient() {
+    tcp::Config c;
+    c.connect_timeout = 24h;
+    return c;
+  }
+
   Time now{std::chrono::hours(1)};
   http2::Buffers buffers{16383};
   Node outside{buffers, "198.18.0.1", now, 1};
-  Node lb{buffers, "198.18.1.1", now, 2};
+  Node lb{buffers, "198.18.1.1", now, 2, patient()};
   std::unique_ptr<stats::Worker> worker = std::make_unique<stats::Worker>();
   std::vector<stats::Worker*> workers{worker.get()};
   ip::Host host{{}, {}, buffers.memory, lb.wheel};
