@@ -53,7 +53,7 @@ class Queue {
     for (uint32_t i = 0; i < count_; ++i) fn(at(i).slice);
   }
 
-  // Calls fn(View) for the pieces of [position, position + n), in order.
+  // Calls fn(Fragment) for the pieces of [position, position + n), in order.
   template <class Fn>
   void peek(uint64_t position, uint32_t n, Fn&& fn) const {
     assert(position >= begin_ && position + n <= end_);
@@ -61,7 +61,7 @@ class Queue {
       const Entry& e = at(i);
       const auto skip = static_cast<uint32_t>(position - e.position);
       const uint32_t take = std::min(n, e.slice.size() - skip);
-      fn(View(e.slice.data() + skip, take));
+      fn(Fragment(View(e.slice.data() + skip, take), e.slice.mbuf()));
       position += take;
       n -= take;
     }

@@ -16,6 +16,15 @@ namespace sluice::buf {
 // Bytes that somebody else keeps alive.
 using View = std::span<const uint8_t>;
 
+// The same, with the packet buffer that they lie in if there is one: a port that sends chains
+// refers to it, and others copy.
+struct Fragment : View {
+  Fragment() = default;
+  Fragment(View bytes, rte_mbuf* in = nullptr) : View(bytes), owner(in) {}  // NOLINT: a View is one
+  Fragment first(size_t n) const { return {View::first(n), owner}; }
+  rte_mbuf* owner = nullptr;  // a direct buffer
+};
+
 #ifdef SLUICE_ASAN
 // Off while a driver fills free buffers through libc calls that the sanitizer watches.
 inline bool poison_free_buffers = true;

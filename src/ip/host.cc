@@ -221,7 +221,7 @@ Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
     std::array<uint8_t, kIcmpSize> reply{};
     reply[0] = kEchoReply;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
-    const buf::View data = message.view().subspan(kIcmpSize);
+    const buf::Fragment data(message.view().subspan(kIcmpSize), message.mbuf());
     // ICMPv4 has no pseudo-header, so no port fills this checksum.
     store_be16(reply.data() + 2, fold(sum_words(data, sum_words(reply))));
     OutPacket out;

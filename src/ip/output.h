@@ -20,7 +20,7 @@ struct OutPacket {
   uint8_t tos = 0;                     // DSCP and ECN
   std::span<const uint8_t> header;     // transport header with options, its checksum field zero
   uint16_t checksum_offset = 0;        // of the 16-bit checksum within `header`
-  std::span<const buf::View> payload;  // pieces, in order
+  std::span<const buf::Fragment> payload;  // pieces, in order
   uint32_t payload_size = 0;           // their sum in bytes
   uint16_t segment_size = 0;           // > 0: payload bytes a packet, for TSO or its software twin
 };
@@ -54,7 +54,7 @@ class Output {
 // An Ethernet frame, borrowed for the call.
 struct OutFrame {
   std::span<const uint8_t> headers;  // Ethernet, IP and transport header
-  std::span<const buf::View> payload;
+  std::span<const buf::Fragment> payload;
   uint32_t payload_size = 0;
   uint8_t l2_size = 14;
   uint8_t l3_size = 0;  // 0: not IP, no checksum to fill

@@ -35,16 +35,22 @@ inline uint64_t pseudo_header_sum(const ip::OutFrame& f, const uint8_t* frame, u
   return f.v4 ? ip::sum_words({header + 12, 8}, sum) : ip::sum_words({header + 8, 32}, sum);
 }
 
-// `frame` is the whole frame of `size` bytes in one piece, its checksum field zero.
-inline void fill_l4_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t size) {
+// `frame` begins with the headers, its checksum field zero; `size` is that of the whole frame and
+// `sum` that of its words from the transport header on.
+inline void fill_l4_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t size, uint64_t sum) {
   const uint32_t l4 = f.l2_size + f.l3_size;
   const uint8_t protocol = protocol_of(f, frame);
-  uint64_t sum = ip::sum_words({frame + l4, size - l4});
   // RFC 792: the checksum of ICMP covers no pseudo-header; that of ICMPv6 (RFC 4443, 2.3) does.
   if (!(f.v4 && protocol == kProtocolIcmp)) sum += pseudo_header_sum(f, frame, size - l4);
   uint16_t value = ip::fold(sum);
   if (value == 0 && protocol == kProtocolUdp) value = 0xffff;  // RFC 768: 0 means "none"
   store_be16(frame + f.l4_checksum_offset, value);
+}
+
+// The same for a frame in one piece.
+inline void fill_l4_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t size) {
+  const uint32_t l4 = f.l2_size + f.l3_size;
+  fill_l4_checksum(f, frame, size, ip::sum_words({frame + l4, size - l4}));
 }
 
 // What hardware expects in the checksum field: the pseudo-header's sum, not inverted; with
@@ -86,26 +92,33 @@ inline void cut_headers(const ip::OutFrame& f, uint8_t* headers, const Piece& pi
 // Reads the payload of a frame from front to back across its views.
 class PayloadReader {
  public:
-  explicit PayloadReader(std::span<const buf::View> pieces) : pieces_(pieces) {}
+  explicit PayloadReader(std::span<const buf::Fragment> pieces) : pieces_(pieces) {}
 
   // Copies the next n bytes; there must be as many.
   void copy(uint8_t* to, uint32_t n) {
     while (n > 0) {
-      const buf::View piece = pieces_[index_].subspan(offset_);
-      const auto take = static_cast<uint32_t>(std::min<size_t>(n, piece.size()));
-      std::memcpy(to, piece.data(), take);
-      to += take;
-      n -= take;
-      offset_ += take;
-      if (take == piece.size()) {
-        ++index_;
-        offset_ = 0;
-      }
+      const buf::Fragment piece = take(n);
+      std::memcpy(to, piece.data(), piece.size());
+      to += piece.size();
+      n -= static_cast<uint32_t>(piece.size());
     }
   }
 
+  // The next bytes that lie together, at most n.
+  buf::Fragment take(uint32_t n) {
+    const buf::Fragment& whole = pieces_[index_];
+    const buf::View rest = whole.subspan(offset_);
+    const auto size = std::min<size_t>(n, rest.size());
+    offset_ += size;
+    if (size == rest.size()) {
+      ++index_;
+      offset_ = 0;
+    }
+    return {rest.first(size), whole.owner};
+  }
+
  private:
-  std::span<const buf::View> pieces_;
+  std::span<const buf::Fragment> pieces_;
   size_t index_ = 0;
   size_t offset_ = 0;
 };

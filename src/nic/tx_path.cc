@@ -8,6 +8,8 @@ std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Set
         PathQueue<TxPath{.multi_segment = true, .checksum = true, .tso = true}>>(setup);
   if (traits.tx_checksum && traits.multi_segment)
     return std::make_unique<PathQueue<TxPath{.multi_segment = true, .checksum = true}>>(setup);
+  if (traits.multi_segment)
+    return std::make_unique<PathQueue<TxPath{.multi_segment = true}>>(setup);
   if (traits.tx_checksum) return std::make_unique<PathQueue<TxPath{.checksum = true}>>(setup);
   return std::make_unique<PathQueue<TxPath{}>>(setup);
 }

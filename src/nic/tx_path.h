@@ -77,20 +77,36 @@ class PathQueue final : public PortQueue {
     }
     auto* to = rte_pktmbuf_mtod(m, uint8_t*);
     std::memcpy(to, frame.headers.data(), header_size);
-    const uint32_t first = std::min<uint32_t>(piece.size, room - header_size);
-    payload.copy(to + header_size, first);
-    m->data_len = static_cast<uint16_t>(header_size + first);
+    m->data_len = header_size;
     m->pkt_len = header_size + piece.size;
-    if (first < piece.size && !append_chain(m, payload, piece.size - first)) {
-      rte_pktmbuf_free(m);
-      return nullptr;
+    if (may_chain(frame) && piece.size >= kCopyBreak) {
+      if (!append_payload(m, payload, piece.size)) {
+        rte_pktmbuf_free(m);
+        return nullptr;
+      }
+      return m;
     }
+    payload.copy(to + header_size, piece.size);
+    m->data_len = static_cast<uint16_t>(header_size + piece.size);
     return m;
   }
 
-  // Software sums up one buffer only: what goes out as a chain is what the NIC sums up.
+  // ICMP and what is not IP is short, and not worth a chain.
   static bool may_chain(const ip::OutFrame& frame) {
-    return kPath.multi_segment && kPath.checksum && sums_by_nic(frame);
+    return kPath.multi_segment && sums_by_nic(frame);
+  }
+  // The words of a chain from `skip` bytes on. Behind a segment of odd length the bytes of all
+  // words are swapped (RFC 1071, 2 (B)).
+  static uint64_t sum_chain(const rte_mbuf* m, uint32_t skip) {
+    uint64_t sum = 0;
+    bool odd = false;
+    for (; m != nullptr; m = m->next, skip = 0) {
+      const buf::View bytes(rte_pktmbuf_mtod_offset(m, const uint8_t*, skip), m->data_len - skip);
+      const auto part = static_cast<uint16_t>(~ip::fold(ip::sum_words(bytes)));
+      sum += odd ? swap16(part) : part;
+      odd ^= bytes.size() % 2 != 0;
+    }
+    return sum;
   }
   static bool sums_by_nic(const ip::OutFrame& frame) {
     if (frame.l3_size == 0 || frame.l4_checksum_offset == 0) return false;
@@ -98,20 +114,53 @@ class PathQueue final : public PortQueue {
     return protocol == kProtocolTcp || protocol == kProtocolUdp;
   }
 
-  bool append_chain(rte_mbuf* m, PayloadReader& payload, uint32_t left) {
+  // Payload of at least this many bytes that lies together is referred to: an indirect buffer costs
+  // about as much as copying half of it.
+  static constexpr uint32_t kCopyBreak = 256;
+  // With one buffer more for what is copied, the eight that every NIC of nic_profiles/ takes for a
+  // packet.
+  static constexpr uint16_t kMaxReferences = 7;
+
+  // The payload behind the headers that m holds: long fragments by reference, short ones copied
+  // side by side.
+  bool append_payload(rte_mbuf* m, PayloadReader& payload, uint32_t left) {
     rte_mbuf* tail = m;
+    bool writable = true;  // tail is a buffer of our own
     while (left > 0) {
-      rte_mbuf* next = fresh();
-      if (next == nullptr) return false;
-      const uint32_t n = std::min<uint32_t>(left, rte_pktmbuf_tailroom(next));
-      payload.copy(rte_pktmbuf_mtod(next, uint8_t*), n);
-      next->data_len = static_cast<uint16_t>(n);
-      tail->next = next;
-      tail = next;
-      ++m->nb_segs;
+      const buf::Fragment next = payload.take(left);
+      const auto n = static_cast<uint32_t>(next.size());
       left -= n;
+      if (next.owner != nullptr && n >= kCopyBreak && m->nb_segs < kMaxReferences) {
+        rte_mbuf* reference = fresh();
+        if (reference == nullptr) return false;
+        rte_pktmbuf_attach(reference, next.owner);
+        reference->data_off =
+            static_cast<uint16_t>(next.data() - static_cast<uint8_t*>(next.owner->buf_addr));
+        reference->data_len = static_cast<uint16_t>(n);
+        tail = link(m, tail, reference);
+        writable = false;
+        continue;
+      }
+      for (uint32_t done = 0; done < n;) {
+        if (!writable || rte_pktmbuf_tailroom(tail) == 0) {
+          rte_mbuf* own = fresh();
+          if (own == nullptr) return false;
+          tail = link(m, tail, own);
+          writable = true;
+        }
+        const uint32_t part = std::min<uint32_t>(n - done, rte_pktmbuf_tailroom(tail));
+        std::memcpy(rte_pktmbuf_mtod_offset(tail, uint8_t*, tail->data_len), next.data() + done,
+                    part);
+        tail->data_len = static_cast<uint16_t>(tail->data_len + part);
+        done += part;
+      }
     }
     return true;
+  }
+  static rte_mbuf* link(rte_mbuf* head, rte_mbuf* tail, rte_mbuf* next) {
+    tail->next = next;
+    ++head->nb_segs;
+    return next;
   }
 
   rte_mbuf* fresh() {
@@ -144,7 +193,12 @@ class PathQueue final : public PortQueue {
       }
     }
     if (frame.v4) fill_ipv4_checksum(frame, headers);
-    if (frame.l4_checksum_offset != 0) fill_l4_checksum(frame, headers, m->pkt_len);
+    if (frame.l4_checksum_offset == 0) return;
+    if (kPath.multi_segment && m->next != nullptr) {
+      fill_l4_checksum(frame, headers, m->pkt_len, sum_chain(m, frame.l2_size + frame.l3_size));
+    } else {
+      fill_l4_checksum(frame, headers, m->pkt_len);
+    }
   }
 };
 

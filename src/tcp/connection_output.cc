@@ -201,11 +201,11 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool aga
   const bool fin = closing_ && end > fin_seq_;
   const Seq data_end = fin ? fin_seq_ : end;
   auto size = static_cast<uint32_t>(data_end - begin);
-  std::array<buf::View, kMaxPieces> pieces;
+  std::array<buf::Fragment, kMaxPieces> pieces;
   size_t count = 0;
   uint32_t gathered = 0;
   if (size > 0) {
-    send_queue_.peek(begin - iss_ - 1, size, [&](buf::View v) {
+    send_queue_.peek(begin - iss_ - 1, size, [&](const buf::Fragment& v) {
       if (count == kMaxPieces) return;
       pieces[count++] = v;
       gathered += static_cast<uint32_t>(v.size());
@@ -218,7 +218,7 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool aga
       uint32_t cut = gathered % segment_size;
       gathered -= cut;
       while (cut > 0) {
-        buf::View& last = pieces[count - 1];
+        buf::Fragment& last = pieces[count - 1];
         const auto n = static_cast<uint32_t>(std::min<size_t>(cut, last.size()));
         last = last.first(last.size() - n);
         if (last.empty()) --count;

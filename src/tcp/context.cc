@@ -19,7 +19,7 @@ Context::Context(const Config& c, ip::Output& o, TimerWheel& w, buf::Memory& m, 
 Context::~Context() = default;
 
 ip::Sent Context::send(const Endpoint& local, const Endpoint& remote, const Header& header,
-                       uint8_t tos, std::span<const buf::View> pieces, uint32_t size,
+                       uint8_t tos, std::span<const buf::Fragment> pieces, uint32_t size,
                        uint16_t segment_size) {
   std::array<uint8_t, kMaxHeader> bytes;
   ip::OutPacket p;

@@ -31,7 +31,7 @@ struct Context {
 
   // One segment, payload from `pieces`.
   ip::Sent send(const Endpoint& local, const Endpoint& remote, const Header& header,
-                uint8_t tos = 0, std::span<const buf::View> pieces = {}, uint32_t size = 0,
+                uint8_t tos = 0, std::span<const buf::Fragment> pieces = {}, uint32_t size = 0,
                 uint16_t segment_size = 0);
 
   // The answer to a segment that belongs to nothing (RFC 9293, 3.10.7.1).

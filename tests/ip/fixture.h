@@ -121,7 +121,7 @@ class HostTest : public testing::Test {
   Sent send(const char* to) {
     header = std::string(20, 'h');
     store_be16(reinterpret_cast<uint8_t*>(header.data()) + 16, 0);
-    const std::array<buf::View, 2> pieces{buf::bytes_of(first), buf::bytes_of(second)};
+    const std::array<buf::Fragment, 2> pieces{buf::bytes_of(first), buf::bytes_of(second)};
     OutPacket p;
     p.source = addr("198.18.1.1");
     p.destination = addr(to);

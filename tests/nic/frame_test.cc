@@ -95,9 +95,9 @@ TEST(CutHeaders, the_length_of_ipv6_leaves_its_header_out) {
 
 TEST(PayloadReader, reads_across_pieces_of_any_size) {
   const std::string parts[] = {"a", "", "bcd", "efghij", ""};
-  std::vector<buf::View> views;
+  std::vector<buf::Fragment> views;
   for (const std::string& p : parts)
-    views.emplace_back(reinterpret_cast<const uint8_t*>(p.data()), p.size());
+    views.emplace_back(buf::View(reinterpret_cast<const uint8_t*>(p.data()), p.size()));
   PayloadReader reader(views);
   uint8_t out[10] = {};
   reader.copy(out, 3);

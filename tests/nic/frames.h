@@ -56,7 +56,7 @@ class TestFrame {
   const ip::OutFrame& out() {
     views_.clear();
     for (const std::string& p : pieces_)
-      views_.emplace_back(reinterpret_cast<const uint8_t*>(p.data()), p.size());
+      views_.emplace_back(buf::View(reinterpret_cast<const uint8_t*>(p.data()), p.size()));
     frame_.headers = headers_;
     frame_.payload = views_;
     frame_.payload_size = static_cast<uint32_t>(payload_.size());
@@ -105,7 +105,7 @@ class TestFrame {
   std::vector<std::string> pieces_;
   std::string payload_;
   std::vector<uint8_t> headers_;
-  std::vector<buf::View> views_;
+  std::vector<buf::Fragment> views_;
   ip::OutFrame frame_;
 };
 

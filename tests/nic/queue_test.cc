@@ -202,6 +202,73 @@ TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
   EXPECT_EQ(take(), nullptr);
 }
 
+TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payload_is_copied) {
+  PortQueue& q = with(kChains);
+  const std::string data = pattern(1300);
+  buf::Slice held = buf::Pool(rx_).alloc();
+  std::memcpy(held.mutable_data(), data.data(), data.size());
+  held.grow_back(static_cast<uint32_t>(data.size()));
+  TestFrame f = TestFrame::tcp({"frame hdr", data, "tail"});
+  ip::OutFrame out = f.out();
+  std::vector<buf::Fragment> fragments(out.payload.begin(), out.payload.end());
+  fragments[1] = {held.view(), held.mbuf()};
+  out.payload = fragments;
+  ASSERT_TRUE(q.transmit(out));
+  EXPECT_TRUE(held.shared());
+  q.flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  ASSERT_EQ(m->nb_segs, 3);
+  EXPECT_EQ(payload(bytes(m), kTcpHeaders), "frame hdr" + data + "tail");
+  EXPECT_EQ(m->data_len, kTcpHeaders + 9);
+  EXPECT_EQ(rte_pktmbuf_mtod(m->next, const uint8_t*), held.data());
+  taken_.clear();
+  EXPECT_FALSE(held.shared());
+}
+
+TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
+  PortQueue& q = with({.multi_segment = true});
+  const std::string data = pattern(1301);
+  buf::Slice held = buf::Pool(rx_).alloc();
+  std::memcpy(held.mutable_data(), data.data(), data.size());
+  held.grow_back(static_cast<uint32_t>(data.size()));
+  TestFrame f = TestFrame::tcp({"odd", data, "tails"});
+  ip::OutFrame out = f.out();
+  std::vector<buf::Fragment> fragments(out.payload.begin(), out.payload.end());
+  fragments[1] = {held.view(), held.mbuf()};
+  out.payload = fragments;
+  ASSERT_TRUE(q.transmit(out));
+  q.flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  EXPECT_EQ(m->nb_segs, 3);
+  EXPECT_TRUE(ipv4_checksum_right(bytes(m)));
+  EXPECT_TRUE(l4_checksum_right(bytes(m)));
+}
+
+TEST_F(Loop, a_packet_refers_to_few_buffers_and_copies_the_rest) {
+  PortQueue& q = with(kTso);
+  const std::string data = pattern(1300);
+  buf::Slice held = buf::Pool(rx_).alloc();
+  std::memcpy(held.mutable_data(), data.data(), data.size());
+  held.grow_back(static_cast<uint32_t>(data.size()));
+  TestFrame f = TestFrame::tcp(std::vector<std::string>(11, data));
+  ip::OutFrame out = f.out();
+  out.segment_size = 1448;
+  const std::vector<buf::Fragment> fragments(11, buf::Fragment(held.view(), held.mbuf()));
+  out.payload = fragments;
+  ASSERT_TRUE(q.transmit(out));
+  q.flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  std::string whole;
+  for (int i = 0; i < 11; ++i) whole += data;
+  EXPECT_EQ(payload(bytes(m), kTcpHeaders), whole);
+  unsigned references = 0;
+  for (const rte_mbuf* s = m; s != nullptr; s = s->next) references += !RTE_MBUF_DIRECT(s);
+  EXPECT_EQ(references, 6u);
+}
+
 TEST_F(Loop, a_frame_larger_than_a_buffer_is_refused_where_chains_are) {
   PortQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({pattern(3000)});

@@ -66,9 +66,10 @@ struct Reflector {
     }
     // Three pieces, the middle one odd, as a send queue would hand them over.
     const size_t third = payload.size() / 3;
-    const buf::View pieces[] = {payload.first(third), payload.subspan(third, third | 1),
-                                payload.subspan(third + (third | 1))};
-    out.payload = payload.size() < 8 ? std::span(&payload, 1) : std::span(pieces);
+    const buf::Fragment pieces[] = {payload.first(third), payload.subspan(third, third | 1),
+                                    payload.subspan(third + (third | 1))};
+    const buf::Fragment whole(payload);
+    out.payload = payload.size() < 8 ? std::span<const buf::Fragment>(&whole, 1) : pieces;
     queue.transmit(out);
   }
 
