@@ -9,9 +9,15 @@ namespace sluice {
 
 static_assert(std::endian::native == std::endian::little, "Sluice runs on little-endian machines");
 
-constexpr uint16_t swap16(uint16_t v) { return __builtin_bswap16(v); }
-constexpr uint32_t swap32(uint32_t v) { return __builtin_bswap32(v); }
-constexpr uint64_t swap64(uint64_t v) { return __builtin_bswap64(v); }
+constexpr uint16_t swap16(uint16_t v) {
+  return __builtin_bswap16(v);
+}
+constexpr uint32_t swap32(uint32_t v) {
+  return __builtin_bswap32(v);
+}
+constexpr uint64_t swap64(uint64_t v) {
+  return __builtin_bswap64(v);
+}
 
 inline uint16_t load_be16(const uint8_t* p) {
   uint16_t v;

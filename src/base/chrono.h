@@ -16,8 +16,8 @@ struct MonotonicClock {
   static constexpr bool is_steady = true;
 };
 
-using Time = MonotonicClock::time_point;      // nanoseconds since an arbitrary start
-using Duration = MonotonicClock::duration;    // nanoseconds, signed
+using Time = MonotonicClock::time_point;    // nanoseconds since an arbitrary start
+using Duration = MonotonicClock::duration;  // nanoseconds, signed
 
 inline constexpr Time kNever = Time::max();
 

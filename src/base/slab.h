@@ -2,39 +2,48 @@
 // Objects of one type from blocks that are never given back while the slab lives: create and
 // destroy are a free-list push and pop, and a full slab refuses instead of growing without bound.
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
 
+#include "base/pages.h"
 #include "base/poison.h"
 
 namespace sluice {
 
-// Single-threaded. The heap is touched only when `live` reaches a new maximum.
+// Single-threaded. Memory is asked for only when `live` reaches a new maximum: blocks double in
+// size until one is a huge page.
 template <class T>
 class Slab {
  public:
-  // max: the most objects alive at once; 0 means no limit. block: objects per allocation.
-  explicit Slab(size_t max = 0, size_t block = 64) : max_(max), block_(block) {}
+  // max: the most objects alive at once; 0 means no limit. first: objects of the first block.
+  explicit Slab(size_t max = 0, size_t first = 64) : max_(max), first_(first) {}
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
   // Every object must have been destroyed before; memory of forgotten ones is freed without their
   // destructors.
   ~Slab() {
-    for (auto& b : blocks_) unpoison(b.get(), block_ * sizeof(Cell));
+    for (const Block& b : blocks_) {
+      unpoison(b.cells, b.count * sizeof(Cell));
+      if (b.pages.get() == nullptr) delete[] b.cells;
+    }
   }
 
   // nullptr when max objects are alive.
   template <class... Args>
   T* create(Args&&... args) {
     if (max_ != 0 && live_ >= max_) return nullptr;
-    if (free_ == nullptr) grow();
     Cell* c = free_;
-    unpoison(c, sizeof(Cell));
-    free_ = c->next;
+    if (c != nullptr) {
+      unpoison(c, sizeof(Cell));
+      free_ = c->next;
+    } else {
+      if (fresh_ == fresh_end_) grow();
+      c = fresh_++;
+      unpoison(c, sizeof(Cell));
+    }
     ++live_;
     return ::new (static_cast<void*>(c)) T(std::forward<Args>(args)...);
   }
@@ -50,30 +59,44 @@ class Slab {
 
   size_t live() const { return live_; }
   size_t max() const { return max_; }
-  size_t bytes() const { return blocks_.size() * block_ * sizeof(Cell); }
+  size_t bytes() const { return bytes_; }
 
  private:
   union Cell {
     Cell* next;
     alignas(T) unsigned char storage[sizeof(T)];
   };
+  struct Block {
+    Cell* cells = nullptr;
+    size_t count = 0;
+    Pages pages;  // what cells lie in, unless they came from the heap
+  };
 
   void grow() {
-    blocks_.push_back(std::make_unique_for_overwrite<Cell[]>(block_));
-    Cell* cells = blocks_.back().get();
-    for (size_t i = block_; i-- > 0;) {
-      cells[i].next = free_;
-      free_ = &cells[i];
-      poison(&cells[i], sizeof(Cell));
+    const size_t bytes = std::max(first_ * sizeof(Cell), std::min(bytes_, kHugePage));
+    Block b;
+    b.count = bytes / sizeof(Cell);
+    if (bytes >= kHugePage) {
+      b.pages = Pages(bytes);
+      b.cells = static_cast<Cell*>(b.pages.get());
+    } else {
+      b.cells = new Cell[b.count];
     }
-    // Poisoned cells are linked through `next`; create() unpoisons before it reads.
+    bytes_ += bytes;
+    fresh_ = b.cells;
+    fresh_end_ = b.cells + b.count;
+    poison(b.cells, b.count * sizeof(Cell));
+    blocks_.push_back(std::move(b));
   }
 
   size_t max_;
-  size_t block_;
+  size_t first_;
   size_t live_ = 0;
-  Cell* free_ = nullptr;
-  std::vector<std::unique_ptr<Cell[]>> blocks_;
+  size_t bytes_ = 0;
+  Cell* free_ = nullptr;   // cells that were used before
+  Cell* fresh_ = nullptr;  // cells of the last block that never were
+  Cell* fresh_end_ = nullptr;
+  std::vector<Block> blocks_;
 };
 
 }  // namespace sluice

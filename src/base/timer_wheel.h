@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
-#include "base/list.h"
 #include "base/chrono.h"
+#include "base/list.h"
 
 namespace sluice {
 

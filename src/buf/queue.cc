@@ -100,11 +100,14 @@ void Queue::trim_to(uint64_t position) {
   begin_ = position;
   if (count_ == 0) {
     tail_writable_ = false;
-    if (capacity_ > kKeepCapacity) {
-      ring_.reset();
-      capacity_ = head_ = 0;
-    }
+    if (capacity_ > kKeepCapacity) shrink();
   }
+}
+
+void Queue::shrink() {
+  if (count_ != 0) return;
+  ring_.reset();
+  capacity_ = head_ = 0;
 }
 
 void Queue::clear() {

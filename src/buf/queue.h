@@ -43,6 +43,8 @@ class Queue {
   // Forgets everything before `position`, begin() <= position <= end().
   void trim_to(uint64_t position);
   void clear();
+  // Gives back what an empty queue holds to be ready for the next burst: for the idle.
+  void shrink();
 
   // Takes the next piece, at most `max` bytes of the first slice.
   Slice pop(uint32_t max);

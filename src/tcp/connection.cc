@@ -1,6 +1,7 @@
 #include "tcp/connection.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "tcp/isn.h"
 
@@ -11,16 +12,6 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
       context_(context),
       user_(user),
       state_(State::kSynSent),
-      board_(context.segments),
-      out_of_order_(context.receive_pools),
-      user_timeout_(context.config.user_timeout),
-      loss_timer_(
-          [](void* c, Time now) {
-            auto& self = *static_cast<Connection*>(c);
-            self.context_.now = now;
-            self.on_loss_timer();
-          },
-          this),
       ack_timer_(
           [](void* c, Time now) {
             auto& self = *static_cast<Connection*>(c);
@@ -28,6 +19,16 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
             self.on_ack_timer();
           },
           this),
+      loss_timer_(
+          [](void* c, Time now) {
+            auto& self = *static_cast<Connection*>(c);
+            self.context_.now = now;
+            self.on_loss_timer();
+          },
+          this),
+      out_of_order_(context.receive_pools),
+      board_(context.segments),
+      user_timeout_(context.config.user_timeout),
       life_timer_(
           [](void* c, Time now) {
             auto& self = *static_cast<Connection*>(c);
@@ -35,6 +36,8 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
             self.on_life_timer();
           },
           this) {
+  assert(reinterpret_cast<const char*>(&rtt_ + 1) - reinterpret_cast<const char*>(this) <=
+         static_cast<ptrdiff_t>(kHotBytes));
   iss_ = first_seq(initial_sequence(context.secret, l, r, context.now));
   ts_offset_ = timestamp_offset(context.secret, l, r);
   snd_una_ = iss_;

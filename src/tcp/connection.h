@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/chrono.h"
 #include "base/list.h"
+#include "base/prefetch.h"
 #include "base/timer_wheel.h"
 #include "buf/queue.h"
 #include "tcp/context.h"
@@ -73,10 +74,19 @@ class Connection : public Flow, private ListHook<Waiting> {
   uint32_t in_flight() const { return board_.pipe(); }                 // bytes
   uint16_t segment_size() const { return mss_; }                       // payload bytes
 
+  // Bytes from the start of the object that every segment needs; Stack fetches them ahead.
+  static constexpr size_t kHotBytes = 576;
+
  private:
   friend class Stack;
   friend class Slab<Connection>;
   friend class List<Connection, Waiting>;
+
+  // Fetches what the next segment will need beyond kHotBytes.
+  void fetch_ahead() const {
+    if (user_ != nullptr) prefetch(user_, kCacheLine);
+    if (!board_.empty()) prefetch(&rto_base_, sizeof rto_base_ + sizeof rack_ + sizeof congestion_);
+  }
 
   // SYN-SENT; the SYN leaves at the next flush.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user);
@@ -208,62 +218,65 @@ class Connection : public Flow, private ListHook<Waiting> {
   uint16_t path_limit_ = 0xffff;  // transport bytes a packet, learned by ICMP
   uint16_t rcv_mss_ = 0;          // largest payload seen from the peer
 
+  // From here on in the order of use, so that a burst fetches little for each segment: first what
+  // every segment needs, then what an ACK of data needs, then the rest.
+
   // Send sequence space (RFC 9293, 3.3.1).
   Seq iss_ = 0;
   Seq snd_una_ = 0;
   Seq snd_nxt_ = 0;
-  Seq fin_seq_ = 0;
   Seq snd_wl1_ = 0;
   Seq snd_wl2_ = 0;
   uint32_t snd_wnd_ = 0;
   uint32_t max_snd_wnd_ = 0;
-  buf::Queue send_queue_;
-  Scoreboard board_;
 
   // Receive sequence space.
-  Seq irs_ = 0;
   Seq rcv_nxt_ = 0;
   Seq rcv_adv_ = 0;  // right edge promised to the peer; never goes back
-  Seq rcv_fin_ = 0;
-  Seq acked_ = 0;  // rcv_nxt_ as last told to the peer
-  Seq duplicate_begin_ = 0;
-  Seq duplicate_end_ = 0;
+  Seq acked_ = 0;    // rcv_nxt_ as last told to the peer
   uint32_t rcv_buffer_ = 0;
   uint32_t unconsumed_ = 0;  // bytes the owner holds
   uint32_t tuned_ = 0;       // bytes consumed since tuned_at_
-  Time tuned_at_{};
   uint32_t ts_recent_ = 0;
   uint32_t ts_offset_ = 0;
-  Time ts_recent_at_{};
-  ReceiveQueue out_of_order_;
-
-  // Loss recovery.
   enum class Recovery : uint8_t { kOpen, kFast, kTimeout };
   Recovery recovery_ = Recovery::kOpen;
+  LossTimer loss_timer_is_ = LossTimer::kRetransmit;
   uint8_t duplicate_acks_ = 0;  // without SACK only
-  Seq recovery_end_ = 0;        // snd_nxt_ when the episode began
-  Seq ecn_end_ = 0;             // snd_nxt_ at the last reduction for an echo
-  Time timed_out_at_{};
-  Seq tail_probe_end_ = 0;  // snd_nxt_ when a tail loss probe left; zero: none is out
   bool tail_probe_resent_ = false;
-  uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
-  RttEstimator rtt_;
-  Rack rack_;
-  Prr prr_;
-  Cubic congestion_;
-
-  // Deadlines.
-  Time opened_{};
+  Time tuned_at_{};
+  Time ts_recent_at_{};
   Time last_heard_{};
   Time last_sent_{};
-  Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was out
-  Time rto_base_{};                     // RFC 6298, 5.3: when the timer was last restarted
   Time reorder_deadline_ = kNever;
+  Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was out
+  Seq tail_probe_end_ = 0;              // snd_nxt_ when a tail loss probe left; zero: none is out
+  Timer ack_timer_;
+  Timer loss_timer_;
+  ReceiveQueue out_of_order_;
+  Scoreboard board_;
+  buf::Queue send_queue_;
+  RttEstimator rtt_;
+
+  // What an ACK of data needs.
+  Time rto_base_{};  // RFC 6298, 5.3: when the timer was last restarted
+  Rack rack_;
+  Cubic congestion_;
+
+  // Loss recovery, closing, silence.
+  Seq irs_ = 0;
+  Seq fin_seq_ = 0;
+  Seq rcv_fin_ = 0;
+  Seq duplicate_begin_ = 0;
+  Seq duplicate_end_ = 0;
+  Seq recovery_end_ = 0;  // snd_nxt_ when the episode began
+  Seq ecn_end_ = 0;       // snd_nxt_ at the last reduction for an echo
+  Time timed_out_at_{};
+  uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
+  Prr prr_;
+  Time opened_{};
   Time out_of_window_answered_{};
   Duration user_timeout_;
-  LossTimer loss_timer_is_ = LossTimer::kRetransmit;
-  Timer loss_timer_;
-  Timer ack_timer_;
   Timer life_timer_;  // connect timeout, keepalive, FIN-WAIT-2
 };
 

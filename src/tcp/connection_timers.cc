@@ -187,6 +187,7 @@ void Connection::on_life_timer() {
       return;
     }
   } else if (silence >= c.keepalive_idle + keepalives_ * c.keepalive_interval) {
+    send_queue_.shrink();  // who is silent for so long needs no ring
     if (keepalives_ >= c.keepalive_probes) {
       end(CloseReason::kTimeout);
       return;

@@ -2,23 +2,17 @@
 
 #include <bit>
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace sluice::tcp {
 
-void FlowTable::Free::operator()(Slot* p) const {
-  std::free(p);
-}
-
-// Twice the slots: probes stay short. calloc hands out untouched zero pages, so a large capacity
-// costs memory only as far as it is used.
+// Twice the slots: probes stay short. A large capacity costs memory only as far as it is used.
 FlowTable::FlowTable(size_t capacity, const SipKey& key)
-    : capacity_(capacity), mask_(std::bit_ceil(capacity * 2) - 1), key_(key) {
-  slots_.reset(static_cast<Slot*>(std::calloc(mask_ + 1, sizeof(Slot))));
-  if (slots_ == nullptr) throw std::bad_alloc();
-}
+    : capacity_(capacity),
+      mask_(std::bit_ceil(capacity * 2) - 1),
+      key_(key),
+      pages_((mask_ + 1) * sizeof(Slot)),
+      slots_(static_cast<Slot*>(pages_.get())) {}
 
 uint32_t FlowTable::hash(const Endpoint& local, const Endpoint& remote) const {
   uint8_t bytes[36];
@@ -29,8 +23,14 @@ uint32_t FlowTable::hash(const Endpoint& local, const Endpoint& remote) const {
   return static_cast<uint32_t>(siphash(key_, bytes));
 }
 
-Flow* FlowTable::find(const Endpoint& local, const Endpoint& remote) const {
-  const uint32_t h = hash(local, remote);
+const Flow* FlowTable::candidate(uint32_t h) const {
+  for (size_t i = h & mask_;; i = (i + 1) & mask_) {
+    const Slot& s = slots_[i];
+    if (s.flow == nullptr || s.hash == h) return s.flow;
+  }
+}
+
+Flow* FlowTable::find(uint32_t h, const Endpoint& local, const Endpoint& remote) const {
   for (size_t i = h & mask_;; i = (i + 1) & mask_) {
     const Slot& s = slots_[i];
     if (s.flow == nullptr) return nullptr;

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "base/address.h"
 #include "base/hash.h"
+#include "base/pages.h"
 
 namespace sluice::tcp {
 
@@ -39,7 +39,18 @@ class FlowTable {
   // capacity: the most flows ever in it. The hash is keyed: strangers choose remote addresses.
   FlowTable(size_t capacity, const SipKey& key);
 
-  Flow* find(const Endpoint& local, const Endpoint& remote) const;
+  Flow* find(const Endpoint& local, const Endpoint& remote) const {
+    return find(hash(local, remote), local, remote);
+  }
+
+  // The steps of find, for bursts: the table and the flows of a million connections are not in any
+  // cache, but what a burst needs can be fetched all at once. prefetch() asks for the slot of a
+  // hash; candidate() reads it, and answers the flow that find() will most likely look at.
+  uint32_t hash(const Endpoint& local, const Endpoint& remote) const;
+  void prefetch(uint32_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+  const Flow* candidate(uint32_t hash) const;
+  Flow* find(uint32_t hash, const Endpoint& local, const Endpoint& remote) const;
+
   // The tuple must not be in the table, and the table not full.
   void insert(Flow& flow);
   void erase(Flow& flow);
@@ -57,16 +68,13 @@ class FlowTable {
     Flow* flow;
     uint32_t hash;
   };
-  struct Free {
-    void operator()(Slot* p) const;
-  };
-  uint32_t hash(const Endpoint& local, const Endpoint& remote) const;
 
   size_t capacity_;
   size_t mask_;
   size_t size_ = 0;
   SipKey key_;
-  std::unique_ptr<Slot[], Free> slots_;
+  Pages pages_;  // what slots_ lie in
+  Slot* slots_;
 };
 
 }  // namespace sluice::tcp

@@ -37,7 +37,7 @@ class Scoreboard {
   ~Scoreboard() { clear(); }
   Scoreboard(const Scoreboard&) = delete;
 
-  bool empty() const { return segments_.empty(); }
+  bool empty() const { return total_ == 0; }
   uint32_t sacked() const { return sacked_; }             // bytes
   uint32_t lost() const { return lost_; }                 // bytes that wait to be sent again
   Seq highest_sacked() const { return highest_sacked_; }  // end of it; zero when none

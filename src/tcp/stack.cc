@@ -1,7 +1,9 @@
 #include "tcp/stack.h"
 
 #include <algorithm>
+#include <array>
 
+#include "base/prefetch.h"
 #include "tcp/isn.h"
 
 namespace sluice::tcp {
@@ -118,34 +120,71 @@ uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
   return 0;
 }
 
-void Stack::input(const Address& source, const Address& destination, uint8_t tos,
-                  buf::Slice segment, Time now) {
+void Stack::input(std::span<Received> burst, Time now) {
   context_.now = now;
-  ++context_.counters.segments_in;
-  const auto parsed = parse(segment.view());
-  if (!parsed) {
-    ++context_.counters.malformed;
-    return;
+  while (!burst.empty()) {
+    const size_t n = std::min(burst.size(), kAhead);
+    input_ahead(burst.first(n));
+    burst = burst.subspan(n);
   }
-  const Header& h = parsed->header;
-  segment.drop_front(parsed->size);
-  const Endpoint local{destination, h.destination_port};
-  const Endpoint remote{source, h.source_port};
-  Flow* flow = context_.table.find(local, remote);
+}
+
+// Three passes, so that the misses of many segments overlap: the table's slot, the connection, and
+// then the work.
+void Stack::input_ahead(std::span<Received> burst) {
+  std::array<Staged, kAhead> staged;
+  size_t count = 0;
+  context_.counters.segments_in.add(burst.size());
+  for (Received& r : burst) {
+    const auto parsed = parse(r.segment.view());
+    if (!parsed) {
+      ++context_.counters.malformed;
+      continue;
+    }
+    r.segment.drop_front(parsed->size);
+    Staged& s = staged[count];
+    s.header = parsed->header;
+    s.local = {r.destination, s.header.destination_port};
+    s.remote = {r.source, s.header.source_port};
+    s.hash = context_.table.hash(s.local, s.remote);
+    context_.table.prefetch(s.hash);
+    Received& kept = burst[count++];
+    if (&kept != &r) kept = std::move(r);
+  }
+  const Flow* last = nullptr;
+  for (size_t i = 0; i < count; ++i) {
+    const Flow* flow = context_.table.candidate(staged[i].hash);
+    if (flow != nullptr && flow != last) prefetch(flow, Connection::kHotBytes);
+    last = flow;
+  }
+  constexpr size_t kNext = 2;  // far enough to arrive in time
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kNext < count) {
+      const Staged& s = staged[i + kNext];
+      const Flow* flow = context_.table.find(s.hash, s.local, s.remote);
+      if (flow != nullptr && flow->kind() == Flow::Kind::kConnection)
+        static_cast<const Connection*>(flow)->fetch_ahead();
+    }
+    input_one(staged[i], burst[i].tos, std::move(burst[i].segment));
+  }
+}
+
+void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
+  Flow* flow = context_.table.find(s.hash, s.local, s.remote);
   if (flow != nullptr) {
     switch (flow->kind()) {
       case Flow::Kind::kConnection:
-        static_cast<Connection*>(flow)->input(h, tos, std::move(segment));
+        static_cast<Connection*>(flow)->input(s.header, tos, std::move(data));
         return;
       case Flow::Kind::kHalfOpen:
-        input_half_open(static_cast<HalfOpen&>(*flow), h, tos, std::move(segment));
+        input_half_open(static_cast<HalfOpen&>(*flow), s.header, tos, std::move(data));
         return;
       case Flow::Kind::kTimeWait:
-        if (input_time_wait(static_cast<TimeWait&>(*flow), h, segment.size())) return;
+        if (input_time_wait(static_cast<TimeWait&>(*flow), s.header, data.size())) return;
         break;
     }
   }
-  input_listen(local, remote, h, tos, std::move(segment));
+  input_listen(s.local, s.remote, s.header, tos, std::move(data));
 }
 
 // RFC 9293, 3.10.7.1 and 3.10.7.2.

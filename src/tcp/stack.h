@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/address.h"
@@ -33,6 +34,14 @@ class PortChooser {
   ~PortChooser() = default;
 };
 
+// A segment that arrived: TCP header first, checksum already verified.
+struct Received {
+  Address source;
+  Address destination;
+  uint8_t tos = 0;  // of the IP header
+  buf::Slice segment;
+};
+
 class Stack {
  public:
   // Everything referred to outlives the stack. `secret` keys sequence numbers, cookies, the
@@ -59,9 +68,9 @@ class Stack {
   // max_connections is reached.
   Connection* connect(const Endpoint& local, const Endpoint& remote, User* user, Time now);
 
-  // A segment that arrived: TCP header first, checksum already verified. tos is the IP header's.
-  void input(const Address& source, const Address& destination, uint8_t tos, buf::Slice segment,
-             Time now);
+  // Segments in the order in which they arrived; their slices are taken. A burst is cheaper than
+  // its segments one by one: what they need is fetched from memory together.
+  void input(std::span<Received> burst, Time now);
 
   // ICMP said that a segment of ours at `seq` was too long; the path takes max_segment bytes of TCP
   // header and payload (RFC 1191, 8201). Believed only when seq is in flight (RFC 5927, 7).
@@ -95,6 +104,18 @@ class Stack {
     Acceptor* acceptor;
   };
 
+  // How many segments are fetched ahead: as many as a driver hands over at once, and few enough
+  // that their connections stay in the first cache levels.
+  static constexpr size_t kAhead = 32;
+  struct Staged {
+    Header header;
+    Endpoint local;
+    Endpoint remote;
+    uint32_t hash = 0;
+  };
+
+  void input_ahead(std::span<Received> burst);
+  void input_one(const Staged& s, uint8_t tos, buf::Slice data);
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);

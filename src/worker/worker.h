@@ -126,29 +126,34 @@ class Worker {
     for (size_t p = 0; p < ports_.size(); ++p) {
       for (unsigned round = 0; round < kBursts; ++round) {
         const uint16_t n = ports_[p]->receive(burst.data(), kBurst);
-        for (uint16_t i = 0; i < n; ++i) input(p, std::move(burst[i]), now);
+        input(p, {burst.data(), n}, now);
         if (n > 0) worked_ = true;
         if (n < kBurst) break;
       }
     }
   }
 
-  void input(size_t port, buf::Slice frame, Time now) {
-    // No profile claims that its NIC verifies checksums, so nothing is trusted.
-    ip::Input in = host_.input(static_cast<unsigned>(port), std::move(frame), false, now);
-    switch (in.kind) {
-      case ip::Input::Kind::kTcp:
-        tcp_.input(in.source, in.destination, in.tos, std::move(in.segment), now);
-        break;
-      case ip::Input::Kind::kDropped:
-        stats_.port(port).drop(in.reason);
-        break;
-      case ip::Input::Kind::kIcmpError:
-        if (!deliver_icmp_error(in, tcp_, now)) stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
-        break;
-      case ip::Input::Kind::kDone:
-        break;
+  void input(size_t port, std::span<buf::Slice> frames, Time now) {
+    size_t count = 0;
+    for (buf::Slice& frame : frames) {
+      // No profile claims that its NIC verifies checksums, so nothing is trusted.
+      ip::Input in = host_.input(static_cast<unsigned>(port), std::move(frame), false, now);
+      switch (in.kind) {
+        case ip::Input::Kind::kTcp:
+          segments_[count++] = {in.source, in.destination, in.tos, std::move(in.segment)};
+          break;
+        case ip::Input::Kind::kDropped:
+          stats_.port(port).drop(in.reason);
+          break;
+        case ip::Input::Kind::kIcmpError:
+          if (!deliver_icmp_error(in, tcp_, now))
+            stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
+          break;
+        case ip::Input::Kind::kDone:
+          break;
+      }
     }
+    tcp_.input({segments_.data(), count}, now);
   }
 
   // At the start of a turn: what the one before took.
@@ -203,6 +208,8 @@ class Worker {
   ip::Host host_;
   tcp::Stack tcp_;
   relay::Relay relay_;
+
+  std::array<tcp::Received, kBurst> segments_;  // of one burst; empty between bursts
 
   bool announced_ = false;
   bool draining_ = false;

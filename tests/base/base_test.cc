@@ -2,6 +2,7 @@
 
 #include <array>
 #include <numeric>
+#include <set>
 
 #include "base/byte_order.h"
 #include "base/hash.h"
@@ -67,6 +68,24 @@ TEST(Slab, refuses_at_its_limit_and_recycles) {
   slab.destroy(b);
   slab.destroy(c);
   EXPECT_EQ(slab.live(), 0u);
+}
+
+TEST(Slab, gives_out_every_cell_of_growing_blocks_once) {
+  struct Large {
+    std::array<uint64_t, 512> words{};
+  };
+  Slab<Large> slab;
+  std::set<Large*> all;
+  for (int i = 0; i < 2000; ++i) {  // 8 MiB: past the first block on huge pages
+    Large* l = slab.create();
+    ASSERT_TRUE(all.insert(l).second);
+    l->words.front() = l->words.back() = reinterpret_cast<uintptr_t>(l);
+  }
+  for (Large* l : all) {
+    EXPECT_EQ(l->words.front(), reinterpret_cast<uintptr_t>(l));
+    EXPECT_EQ(l->words.back(), reinterpret_cast<uintptr_t>(l));
+    slab.destroy(l);
+  }
 }
 
 TEST(TokenBucket, allows_the_burst_then_the_rate) {

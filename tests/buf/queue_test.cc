@@ -120,6 +120,20 @@ TEST(Queue, popped_bytes_are_not_overwritten_by_later_copies) {
   EXPECT_EQ(q.begin(), 6u);
 }
 
+TEST(Queue, goes_on_after_it_was_shrunk) {
+  TestPool pool("queue");
+  Queue q;
+  q.shrink();
+  ASSERT_TRUE(q.append_copy(bytes_of("one"), pool));
+  q.shrink();  // not empty: nothing happens
+  EXPECT_EQ(all(q), "one");
+  q.clear();
+  q.shrink();
+  ASSERT_TRUE(q.append_copy(bytes_of("two"), pool));
+  EXPECT_EQ(all(q), "two");
+  EXPECT_EQ(q.begin(), 3u);
+}
+
 TEST(Queue, for_each_sees_every_slice_in_order) {
   TestPool pool("queue");
   Queue q;

@@ -302,8 +302,10 @@ class RelayTest : public testing::Test {
   }
   void deliver(Node& from, Node& to) {
     relay->set_now(now);
-    for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets)
-      to.stack.input(p.source, p.destination, 0, buffers.slice(p.bytes), now);
+    for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets) {
+      tcp::Received r{p.source, p.destination, 0, buffers.slice(p.bytes)};
+      to.stack.input({&r, 1}, now);
+    }
   }
   uint64_t in_flight(int n) { return worker->pod(static_cast<uint32_t>(n)).active.get(); }
   stats::Pod& stats_of(int n) { return worker->pod(static_cast<uint32_t>(n)); }

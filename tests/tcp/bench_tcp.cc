@@ -6,6 +6,8 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,20 +24,37 @@ using namespace sluice;
 
 namespace {
 
+constexpr size_t kBurst = 32;
+
+Endpoint client(size_t i) {
+  return {Address::v4(static_cast<uint32_t>(0x0a000000 + i / 50'000)),
+          static_cast<uint16_t>(1024 + i % 50'000)};
+}
+
+// What a client knows of its connection.
+struct Client {
+  uint32_t seq = 1001;
+  uint32_t iss = 0;  // of the other side
+};
+
+// The network below, which remembers what each SYN-ACK said.
 class Sink final : public ip::Output {
  public:
+  explicit Sink(std::vector<Client>& clients) : clients_(clients) {}
   ip::Sent send(const ip::OutPacket& p, Time) override {
-    last_seq = load_be32(p.header.data() + 4);
-    last_size = p.payload_size;
-    ++segments;
+    if (p.header[13] & tcp::kSyn) {
+      const size_t i = (p.destination.v4_host() - 0x0a000000) * size_t{50'000} +
+                       load_be16(p.header.data() + 2) - 1024;
+      clients_[i].iss = load_be32(p.header.data() + 4);
+    }
     return ip::Sent::kYes;
   }
   uint32_t max_segment(const Address&) const override { return 1480; }
   const Address* source_for(const Address&) const override { return nullptr; }
   uint32_t max_tso(const Address&) const override { return 0; }
-  uint32_t last_seq = 0;
-  uint32_t last_size = 0;
-  uint64_t segments = 0;
+
+ private:
+  std::vector<Client>& clients_;
 };
 
 class Owner final : public tcp::User, public tcp::Acceptor {
@@ -60,23 +79,24 @@ size_t resident() {
   return pages * 4096;
 }
 
-struct Bench {
+class Bench {
+ public:
   explicit Bench(size_t n)
-      : rx(buf::make_pool("rx", 4095, 2048 + 128, -1)),
-        hold(buf::make_pool("hold", 4095, 2048 + 128, -1)),
-        memory(buf::Pool(rx), buf::Pool(hold), 64, 16) {
+      : clients(n + 1),
+        rx_(buf::make_pool("rx", 4095, 2048 + 128, -1)),
+        memory_(buf::Pool(rx_), buf::Pool(buf::make_pool("hold", 4095, 2048 + 128, -1)), 64, 16),
+        sink_(clients) {
+    tcp::Config config;
     config.max_connections = n + 16;
-    stack = std::make_unique<tcp::Stack>(config, sink, wheel, memory, counters, SipKey{1, 2});
-    stack->listen({here, 80}, &owner);
+    config.quick_acks = 255;  // every segment is answered, however many a connection gets
+    stack_ = std::make_unique<tcp::Stack>(config, sink_, wheel_, memory_, counters_, SipKey{1, 2});
+    stack_->listen({kHere, 80}, &owner_);
   }
 
-  static Endpoint client(size_t i) {
-    return {Address::v4(static_cast<uint32_t>(0x0a000000 + i / 50'000)),
-            static_cast<uint16_t>(1024 + i % 50'000)};
-  }
-  void segment(const Endpoint& from, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t size) {
+  // Adds to the burst that the next turn() brings in.
+  void segment(size_t i, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t size) {
     tcp::Header h;
-    h.source_port = from.port;
+    h.source_port = client(i).port;
     h.destination_port = 80;
     h.seq = seq;
     h.ack = ack;
@@ -89,23 +109,91 @@ struct Bench {
     }
     std::array<uint8_t, tcp::kMaxHeader> bytes;
     const size_t n = tcp::emit(h, bytes);
-    buf::Slice s = buf::Pool(rx).alloc();
+    buf::Slice s = buf::Pool(rx_).alloc();
     std::memcpy(s.mutable_data(), bytes.data(), n);
     s.grow_back(static_cast<uint32_t>(n) + size);
-    stack->input(from.address, here, 0, std::move(s), now);
+    burst_.push_back({client(i).address, kHere, 0, std::move(s)});
   }
 
-  rte_mempool* rx;
-  rte_mempool* hold;
-  Address here = Address::v4(1);
-  Time now{Duration(100s)};
-  Sink sink;
-  TimerWheel wheel{now};
-  buf::Memory memory;
-  tcp::Counters counters;
-  tcp::Config config;
-  Owner owner;
-  std::unique_ptr<tcp::Stack> stack;
+  // As the worker does it: a burst in, then what is due out. The cycles that it took.
+  uint64_t turn() {
+    const uint64_t begin = rte_rdtsc();
+    stack_->input(burst_, now_);
+    stack_->flush(now_);
+    const uint64_t end = rte_rdtsc();
+    burst_.clear();
+    return end - begin;
+  }
+
+  // Opens connections [first, last) in bursts. Cycles each.
+  double open(size_t first, size_t last) {
+    uint64_t cycles = 0;
+    for (size_t i = first; i < last; i += kBurst) {
+      const size_t end = std::min(i + kBurst, last);
+      for (size_t k = i; k < end; ++k) segment(k, tcp::kSyn, 1000, 0, 0);
+      cycles += turn();
+      for (size_t k = i; k < end; ++k) {
+        clients[k].seq = 1001;
+        segment(k, tcp::kAck, 1001, clients[k].iss + 1, 0);
+      }
+      cycles += turn();
+    }
+    return static_cast<double>(cycles) / static_cast<double>(last - first);
+  }
+
+  // A full segment for each of random connections, its ACK out. Cycles a segment.
+  double data_in(size_t connections) {
+    constexpr size_t kBursts = 2'000;
+    Random r(7);
+    uint64_t cycles = 0;
+    for (size_t i = 0; i < kBursts; ++i) {
+      for (size_t k = 0; k < kBurst; ++k) {
+        const size_t which = r.below(connections);
+        Client& c = clients[which];
+        segment(which, tcp::kAck, c.seq, c.iss + 1, 1400);
+        c.seq += 1400;
+      }
+      cycles += turn();
+    }
+    return static_cast<double>(cycles) / (kBursts * kBurst);
+  }
+
+  // Bulk over one connection more: data out, ACK in. Cycles a segment.
+  double data_out(size_t connections) {
+    open(connections, connections + 1);
+    tcp::Connection* c = owner_.last;
+    const std::vector<uint8_t> block(1460 * 4);
+    uint32_t acked = clients[connections].iss + 1;
+    uint64_t cycles = 0;
+    constexpr int kBursts = 20'000;
+    for (int i = 0; i < kBursts; ++i) {
+      (void)c->send_queue().append_copy(block, memory_.hold());
+      c->push();
+      cycles += turn();
+      acked += 1460 * 4;
+      segment(connections, tcp::kAck, 1001, acked, 0);
+      cycles += turn();
+      now_ += 10us;
+      wheel_.advance(now_);
+    }
+    c->abort();
+    turn();
+    return static_cast<double>(cycles) / kBursts / 4;
+  }
+
+  std::vector<Client> clients;
+
+ private:
+  static constexpr Address kHere = Address::v4(1);
+  rte_mempool* rx_;
+  Time now_{Duration(100s)};
+  TimerWheel wheel_{now_};
+  buf::Memory memory_;
+  Sink sink_;
+  tcp::Counters counters_;
+  Owner owner_;
+  std::unique_ptr<tcp::Stack> stack_;
+  std::vector<tcp::Received> burst_;
 };
 
 }  // namespace
@@ -116,77 +204,16 @@ int main(int argc, char** argv) {
   if (rte_eal_init(static_cast<int>(std::size(options)), const_cast<char**>(options)) < 0) return 1;
   const size_t max = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
   Bench b(max);
-  std::printf("%12s %16s %18s %16s %14s\n", "connections", "set-up cycles", "data in + ACK out",
-              "data out + ACK in", "bytes each");
-  std::vector<uint32_t> iss(max);
   const size_t before = resident();
+  std::printf("%12s %16s %18s %18s %12s\n", "connections", "set-up cycles", "data in + ACK out",
+              "data out + ACK in", "bytes each");
   size_t made = 0;
   for (size_t target = 1000; target <= max; target *= 10) {
-    const size_t first = made;
-    const uint64_t begin = rte_rdtsc();
-    for (; made < target; ++made) {
-      const Endpoint c = Bench::client(made);
-      b.segment(c, tcp::kSyn, 1000, 0, 0);
-      iss[made] = b.sink.last_seq;
-      b.segment(c, tcp::kAck, 1001, iss[made] + 1, 0);
-      if (made % 32 == 0) b.stack->flush(b.now);
-    }
-    b.stack->flush(b.now);
-    const double setup =
-        static_cast<double>(rte_rdtsc() - begin) / static_cast<double>(made - first);
+    const double setup = b.open(made, target);
+    made = target;
     const size_t bytes = (resident() - before) / made;
-
-    // Random connections, each once a round: a lookup that misses the caches.
-    Random r(7);
-    constexpr int kRounds = 20'000;
-    std::vector<uint32_t> seq(made, 1001);
-    const uint64_t in_begin = rte_rdtsc();
-    for (int i = 0; i < kRounds; ++i) {
-      const size_t k = r.below(made);
-      b.segment(Bench::client(k), tcp::kAck, seq[k], iss[k] + 1, 1400);
-      seq[k] += 1400;
-      if (i % 32 == 31) b.stack->flush(b.now);
-    }
-    const double in = static_cast<double>(rte_rdtsc() - in_begin) / kRounds;
-
-    // One connection, bulk.
-    b.stack->flush(b.now);
-    b.segment(Bench::client(made), tcp::kSyn, 1000, 0, 0);
-    const uint32_t isn = b.sink.last_seq;
-    b.segment(Bench::client(made), tcp::kAck, 1001, isn + 1, 0);
-    tcp::Connection* c = b.owner.last;
-    const std::vector<uint8_t> block(1460 * 4);
-    uint32_t acked = isn + 1;
-    uint64_t cycles = 0;
-    constexpr int kBursts = 20'000;
-    for (int i = 0; i < kBursts; ++i) {
-      (void)c->send_queue().append_copy(block, b.memory.hold());
-      const uint64_t t = rte_rdtsc();
-      c->push();
-      b.stack->flush(b.now);
-      acked += 1460 * 4;
-      b.segment(Bench::client(made), tcp::kAck, 1001, acked, 0);
-      b.stack->flush(b.now);
-      cycles += rte_rdtsc() - t;
-      b.now += 10us;
-      b.wheel.advance(b.now);
-    }
-    c->abort();
-    b.stack->flush(b.now);
-    std::printf("%12zu %16.0f %18.0f %16.0f %14zu\n", made, setup, in,
-                static_cast<double>(cycles) / kBursts / 4, bytes);
-    // The sequence numbers moved: start the next round from fresh connections only.
-    for (size_t k = 0; k < made; ++k)
-      if (seq[k] != 1001) b.segment(Bench::client(k), tcp::kRst, seq[k], 0, 0);
-    b.stack->flush(b.now);
-    for (size_t k = 0; k < made; ++k) {
-      if (seq[k] == 1001) continue;
-      b.segment(Bench::client(k), tcp::kSyn, 1000, 0, 0);
-      iss[k] = b.sink.last_seq;
-      b.segment(Bench::client(k), tcp::kAck, 1001, iss[k] + 1, 0);
-      if (k % 32 == 0) b.stack->flush(b.now);
-    }
-    b.stack->flush(b.now);
+    const double in = b.data_in(made);
+    std::printf("%12zu %16.0f %18.0f %18.0f %12zu\n", made, setup, in, b.data_out(made), bytes);
   }
   return 0;
 }

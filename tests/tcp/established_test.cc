@@ -29,6 +29,20 @@ TEST_F(Receiving, every_second_full_segment_is_acknowledged_at_once) {
   expect({.ack = 2921});
 }
 
+TEST_F(Receiving, a_burst_may_bring_the_end_of_a_connection_and_the_next_one) {
+  accept();
+  send_later({.seq = 1, .ack = 1, .data = "last words"});
+  send_later({.flags = RST, .seq = 11});
+  send_later({.seq = 11, .ack = 1, .data = "too late"});
+  send_later({.flags = SYN, .seq = 5000, .mss = 1460});
+  flush();
+  EXPECT_EQ(owner.received, "last words");
+  EXPECT_EQ(owner.closed, tcp::CloseReason::kReset);
+  expect({.flags = RST, .seq = 1});
+  expect({.flags = SYN | ACK, .seq = 0, .ack = 5001});
+  EXPECT_EQ(stack().half_open(), 1u);
+}
+
 TEST_F(Receiving, the_first_segments_are_acknowledged_at_once) {
   config.quick_acks = 2;
   accept();

@@ -146,7 +146,7 @@ class TcpTest : public testing::Test {
     send_later(s);
     flush();
   }
-  // Without the end of the worker's turn: several segments of one burst.
+  // One more segment of the burst that comes with the next flush().
   void send_later(const Seg& s) {
     tcp::Header h;
     h.source_port = there.port;
@@ -174,10 +174,13 @@ class TcpTest : public testing::Test {
     slice.grow_back(static_cast<uint32_t>(n + payload.size()));
     std::memcpy(slice.mutable_data(), bytes.data(), n);
     std::memcpy(slice.mutable_data() + n, payload.data(), payload.size());
-    stack().input(there.address, here.address, s.tos, std::move(slice), now);
+    burst_.push_back({there.address, here.address, s.tos, std::move(slice)});
   }
+  // A turn of the worker.
   void flush() {
     memory.refresh();
+    stack().input(burst_, now);
+    burst_.clear();
     stack().flush(now);
   }
 
@@ -306,6 +309,7 @@ class TcpTest : public testing::Test {
 
  private:
   std::unique_ptr<tcp::Stack> stack_;
+  std::vector<tcp::Received> burst_;
   unsigned rx_free_ = 0;
   unsigned hold_free_ = 0;
 };

@@ -280,8 +280,9 @@ int main(int argc, char** argv) {
         if (!s) return;
         s.grow_back(static_cast<uint32_t>(packet.size() - 20));
         std::memcpy(s.mutable_data(), packet.data() + 20, packet.size() - 20);
-        stack.input(Address::v4(&packet[12]), Address::v4(&packet[16]), packet[1], std::move(s),
-                    now);
+        tcp::Received r{Address::v4(&packet[12]), Address::v4(&packet[16]), packet[1],
+                        std::move(s)};
+        stack.input({&r, 1}, now);
       });
       wheel.advance(now);
       memory.refresh();

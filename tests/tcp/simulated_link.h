@@ -216,7 +216,8 @@ class World {
     s.grow_back(static_cast<uint32_t>(p.bytes.size()));
     std::memcpy(s.mutable_data(), p.bytes.data(), p.bytes.size());
     Host& h = *hosts[p.destination == Address::v4(0xc6120001u) ? 0 : 1];
-    h.stack.input(p.source, p.destination, p.tos, std::move(s), now);
+    tcp::Received r{p.source, p.destination, p.tos, std::move(s)};
+    h.stack.input({&r, 1}, now);
   }
 
   rte_mempool* rx_;

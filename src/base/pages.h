@@ -1,0 +1,29 @@
+#pragma once
+// Large memory from the operating system: on huge pages where it has them, since what a worker
+// looks up at random would otherwise miss the TLB with every object.
+
+#include <cstddef>
+
+namespace sluice {
+
+inline constexpr size_t kHugePage = 2 * 1024 * 1024;  // bytes, x86-64 and arm64 alike
+
+// Zeroed bytes, aligned to kHugePage; memory is used only as far as it is touched. Throws
+// std::bad_alloc.
+class Pages {
+ public:
+  Pages() = default;
+  explicit Pages(size_t bytes);
+  Pages(Pages&& o) noexcept;
+  Pages& operator=(Pages&& o) noexcept;
+  ~Pages();
+
+  void* get() const { return data_; }
+  size_t size() const { return size_; }  // a multiple of kHugePage
+
+ private:
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace sluice
