@@ -55,6 +55,9 @@ namespace sluice::stats {
   X(Counter, time_wait_evicted, "TIME_WAIT records dropped early: the table was full")            \
   X(Counter, port_exhausted, "active opens that found no free source port")                       \
   X(Counter, path_mtu_lowered, "connections that learned of a smaller path MTU")                  \
+  X(Counter, path_mtu_black_holes, "paths found to drop long segments without a word (RFC 4821)") \
+  X(Counter, path_mtu_probes, "longer segments sent to see whether the path takes them")          \
+  X(Counter, path_mtu_raised, "such probes that arrived")                                         \
   X(Counter, icmp_ignored, "ICMP errors that match no segment in flight")                         \
   X(Counter, ecn_marks_in, "segments received with a congestion mark")                            \
   X(Counter, ecn_reductions, "window reductions after an ECN echo")

@@ -62,6 +62,12 @@ struct Config {
   // No ICMP message lowers a path below this many bytes of TCP segment: RFC 1191, 3 would allow 68
   // byte packets, which only an attacker asks for.
   uint32_t min_path_segment = 532;
+  // What is sent where longer segments vanish without an ICMP message: passes through any tunnel
+  // over Ethernet, and through IPv6's smallest link (RFC 4821, 7.2).
+  uint16_t base_path_segment = 1'044;
+  // After a path was found narrow, a longer packet is tried this much later (RFC 1191, 6.3 and RFC
+  // 8201, 4: ten minutes).
+  Duration mtu_search_interval = 600s;
 
   // RFC 6928.
   unsigned initial_window = 10;  // segments

@@ -16,6 +16,7 @@
 #include "tcp/flow_table.h"
 #include "tcp/half_open.h"
 #include "tcp/header.h"
+#include "tcp/path_mtu.h"
 #include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/receive_queue.h"
@@ -98,6 +99,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   void input(const Header& h, uint8_t tos, buf::Slice data);
   void input_syn_sent(const Header& h, buf::Slice data);
   bool path_shrank(uint32_t seq, uint32_t max_segment);
+  void path_lowered(uint16_t before);
+  void suspect_black_hole();
   bool unreachable(uint32_t seq);
   bool timestamps_in_order(const Header& h, bool carries_data);
   bool acceptable(const Header& h, Seq seq, Seq end);
@@ -138,7 +141,9 @@ class Connection : public Flow, private ListHook<Waiting> {
   void send_syn();
   void send_lost();
   void send_new();
+  void sent_new(Seq begin, Seq end, bool was_empty);
   void send_tail_probe();
+  void send_mtu_probe();
   void send_probe();
   void note_resent(uint32_t size);
   bool send_range(Seq begin, Seq& end, uint16_t segment_size, bool again);
@@ -152,6 +157,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
   void tune_receive_buffer(uint32_t consumed);
   uint32_t allowance() const;  // bytes of receive window to promise from rcv_nxt_ on
+  uint16_t widest() const;     // packet, TCP header included, that route and peer take
   void route_changed();        // MSS from path and peer
 
   // connection_timers.cc
@@ -198,10 +204,11 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
   bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
-  bool ecn_echo_ : 1 = false;     // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;  // CWR goes with the next new data
-  bool may_undo_ : 1 = false;     // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;   // in this episode
+  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
+  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
+  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;    // in this episode
+  bool path_learned_ : 1 = false;  // path_mtu_ has something to say
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
@@ -215,8 +222,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   uint8_t quick_acks_ = 0;  // segments still to be acknowledged at once
   uint16_t mss_ = 0;        // payload bytes of a full segment, options subtracted
   uint16_t peer_mss_ = 0;
-  uint16_t path_limit_ = 0xffff;  // transport bytes a packet, learned by ICMP
-  uint16_t rcv_mss_ = 0;          // largest payload seen from the peer
+  uint16_t rcv_mss_ = 0;  // largest payload seen from the peer
 
   // From here on in the order of use, so that a burst fetches little for each segment: first what
   // every segment needs, then what an ACK of data needs, then the rest.
@@ -274,6 +280,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   Time timed_out_at_{};
   uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
   Prr prr_;
+  PathMtu path_mtu_;
   Time opened_{};
   Time out_of_window_answered_{};
   Duration user_timeout_;

@@ -12,7 +12,9 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   Time newest{};
   bool needless_timeout = false;
   const bool echo_valid = timestamps_ && h.options.timestamps && h.options.ts_echo != 0;
+  bool wider = false;
   auto delivered = [&](const Scoreboard::Segment& s) {
+    wider |= path_learned_ && path_mtu_.is_probe(s.end);
     // Karn, or the timestamp's word that it is not the first transmission that arrived.
     bool ambiguous = false;
     if (s.retransmitted) {
@@ -85,6 +87,11 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     if (undo_resent_ > 0 && !(tail_probe_end_ != 0 && tail_probe_resent_)) --undo_resent_;
   }
 
+  if (wider) {
+    path_mtu_.arrived();
+    ++context_.counters.path_mtu_raised;
+    route_changed();
+  }
   if (needless_timeout) undo_timeout();
   if (d.advanced) timeout_doubtful_ = false;
 
@@ -161,12 +168,14 @@ uint32_t Connection::pipe() const {
 void Connection::detect_loss(Delivery& d) {
   reorder_deadline_ = kNever;
   if (board_.empty()) return;
-  const uint32_t lost_before = board_.lost();
   if (!sack_) {
     const bool partial = recovery_ == Recovery::kFast && d.advanced && snd_una_ < recovery_end_;
     Scoreboard::Segment* first = board_.first();
     if ((duplicate_acks_ == 3 && recovery_ == Recovery::kOpen) || partial) {
-      if (first->state == Scoreboard::State::kInFlight) board_.mark_lost(*first);
+      if (first->state == Scoreboard::State::kInFlight) {
+        board_.mark_lost(*first);
+        d.found_lost = true;
+      }
     }
   } else if (rack_.newest() != Time{}) {
     const bool three_sacked = board_.sacked() >= 3u * mss_;
@@ -178,6 +187,13 @@ void Connection::detect_loss(Delivery& d) {
       if (!rack_.overtook(s)) return true;
       const Time due = s.sent + rack_.rtt() + window;
       if (due <= context_.now) {
+        // A probe of the path that is lost alone says nothing of congestion (RFC 4821, 7.5).
+        if (path_mtu_.is_probe(s.end)) {
+          path_mtu_.failed();
+          touch();
+        } else {
+          d.found_lost = true;
+        }
         board_.mark_lost(s);
         return true;
       }
@@ -185,8 +201,7 @@ void Connection::detect_loss(Delivery& d) {
       return false;  // the later ones are due later
     });
   }
-  if (board_.lost() > lost_before) {
-    d.found_lost = true;
+  if (d.found_lost) {
     if (recovery_ == Recovery::kOpen) enter_recovery();
     touch();
   }

@@ -153,13 +153,19 @@ void Connection::learn_options(const Options& o) {
 // True: the message is about a segment in flight, and was believed.
 bool Connection::path_shrank(uint32_t wire_seq, uint32_t max_segment) {
   const Seq seq = widen(snd_una_, wire_seq);
-  if (seq < snd_una_ || seq >= snd_nxt_ || max_segment >= path_limit_ ||
+  if (seq < snd_una_ || seq >= snd_nxt_ || max_segment >= path_mtu_.limit() ||
       max_segment < context_.config.min_path_segment)
     return false;
   const uint16_t before = mss_;
-  path_limit_ = static_cast<uint16_t>(max_segment);
+  path_mtu_.lower(static_cast<uint16_t>(max_segment), context_.now,
+                  context_.config.mtu_search_interval);
+  path_lowered(before);
+  return true;
+}
+
+void Connection::path_lowered(uint16_t before) {
   route_changed();
-  if (mss_ >= before) return true;
+  if (mss_ >= before) return;
   ++context_.counters.path_mtu_lowered;
   // What was longer did not arrive. No congestion: the window stays (RFC 1191, 6.4).
   board_.walk_in_flight([&](Scoreboard::Segment& s) {
@@ -168,7 +174,6 @@ bool Connection::path_shrank(uint32_t wire_seq, uint32_t max_segment) {
   });
   force_resend_ = true;
   touch();
-  return true;
 }
 
 bool Connection::unreachable(uint32_t wire_seq) {

@@ -11,11 +11,17 @@ namespace {
 constexpr size_t kMaxPieces = 64;  // views a segment; more pieces make it shorter
 }
 
+uint16_t Connection::widest() const {
+  const uint32_t route = context_.output.max_segment(remote().address);
+  const uint32_t peer = static_cast<uint32_t>(kMinHeader) + peer_mss_;
+  return static_cast<uint16_t>(std::min({route, peer, 0xfffeu}));
+}
+
 void Connection::route_changed() {
-  const uint32_t path =
-      std::min<uint32_t>(context_.output.max_segment(remote().address), path_limit_);
+  path_learned_ = path_mtu_.learned();
+  const uint32_t path = std::min(widest(), path_mtu_.limit());
   const uint32_t ours = path > kMinHeader ? path - kMinHeader : 0;
-  uint32_t mss = std::max(std::min<uint32_t>(ours, peer_mss_), uint32_t{context_.config.min_mss});
+  uint32_t mss = std::max(ours, uint32_t{context_.config.min_mss});
   if (timestamps_) mss -= kTimestampsSpace;
   mss_ = static_cast<uint16_t>(mss);
   congestion_.set_mss(mss_);
@@ -146,6 +152,7 @@ void Connection::send_new() {
   // RFC 5681, 4.1: a window that was earned long ago is not believed any more.
   if (board_.empty() && snd_nxt_ < end_to_send() && context_.now - last_sent_ > rto())
     congestion_.on_idle(context_.now, context_.config.initial_window * mss_);
+  if (path_learned_) send_mtu_probe();
   const uint32_t tso = context_.output.max_tso(remote().address);
   while (snd_nxt_ < end_to_send() && board_.lost() == 0) {
     const Seq edge = snd_una_ + snd_wnd_;
@@ -175,18 +182,7 @@ void Connection::send_new() {
     if (closing_ && end == fin_seq_) ++end;
     const bool was_empty = board_.empty();
     if (!send_range(begin, end, size > mss_ ? mss_ : 0, false)) return;
-    for (Seq at = begin; at < end;) {
-      Seq upto = std::min<Seq>(at + mss_, end);
-      if (closing_ && upto == fin_seq_) ++upto;
-      board_.sent(at, upto, context_.now);
-      at = upto;
-    }
-    context_.counters.bytes_out.add(end - begin);
-    snd_nxt_ = end;
-    if (was_empty) {
-      rto_base_ = context_.now;
-      unacknowledged_since_ = context_.now;
-    }
+    sent_new(begin, end, was_empty);
     if (recovery_ == Recovery::kFast) prr_.sent(static_cast<uint32_t>(size));
   }
 }
@@ -282,6 +278,46 @@ void Connection::send_probe() {
     return;
   }
   probe_due_ = false;
+}
+
+// RFC 4821, 7: one longer segment of new data, only while all is well and enough follows it for its
+// loss to be noticed by SACK.
+void Connection::send_mtu_probe() {
+  constexpr uint32_t kFollowers = 4;  // segments behind the probe: RACK's reordering and one more
+  if (recovery_ != Recovery::kOpen || !sack_ || board_.sacked() > 0 || board_.lost() > 0) return;
+  const uint16_t size =
+      path_mtu_.next_probe(widest(), context_.now, context_.config.mtu_search_interval);
+  if (size == 0) return;
+  const uint32_t payload = size - kMinHeader - (timestamps_ ? kTimestampsSpace : 0);
+  const uint32_t needed = payload + kFollowers * mss_;
+  const Seq edge = snd_una_ + snd_wnd_;
+  if (payload <= mss_ || window_budget() < needed || snd_nxt_ + needed > edge ||
+      snd_nxt_ + needed > end_of_data_to_send())
+    return;
+  const bool was_empty = board_.empty();
+  const Seq begin = snd_nxt_;
+  Seq end = begin + payload;
+  if (!send_range(begin, end, 0, false)) return;
+  if (end == begin + payload) {
+    ++context_.counters.path_mtu_probes;
+    path_mtu_.probing(size, end);
+  }
+  sent_new(begin, end, was_empty);
+}
+
+void Connection::sent_new(Seq begin, Seq end, bool was_empty) {
+  for (Seq at = begin; at < end;) {
+    Seq upto = path_mtu_.is_probe(end) ? end : std::min<Seq>(at + mss_, end);
+    if (closing_ && upto == fin_seq_) ++upto;
+    board_.sent(at, upto, context_.now);
+    at = upto;
+  }
+  context_.counters.bytes_out.add(end - begin);
+  snd_nxt_ = end;
+  if (was_empty) {
+    rto_base_ = context_.now;
+    unacknowledged_since_ = context_.now;
+  }
 }
 
 // RFC 8985, 7.3: new data if there is some and the peer has room, else the last segment again.

@@ -113,6 +113,7 @@ void Connection::on_retransmission_timeout() {
   recovery_end_ = snd_nxt_;
   duplicate_acks_ = 0;
   begin_episode();
+  suspect_black_hole();
   // The oldest leads: nothing moves before it is there.
   if (board_.first()->state == Scoreboard::State::kInFlight)
     board_.mark_lost(*board_.first(), true);
@@ -128,6 +129,20 @@ void Connection::on_retransmission_timeout() {
   rto_base_ = context_.now;
   arm_loss_timer();
   touch();
+}
+
+// The second timeout of a long segment: a path that drops such segments without a word looks like
+// this, and so does a path that is down, for which a shorter one is no worse (RFC 4821, 7.7).
+void Connection::suspect_black_hole() {
+  path_mtu_.forget_probe();
+  const uint16_t base = context_.config.base_path_segment;
+  const Scoreboard::Segment& s = *board_.first();
+  if (backoff_ == 0 || s.end - s.begin < mss_ || mss_ + kMinHeader <= base) return;
+  ++context_.counters.path_mtu_black_holes;
+  const uint16_t before = mss_;
+  path_mtu_.black_hole(static_cast<uint16_t>(std::min(widest(), path_mtu_.limit())), base,
+                       context_.now);
+  path_lowered(before);
 }
 
 void Connection::on_reorder_deadline() {

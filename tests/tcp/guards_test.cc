@@ -152,6 +152,95 @@ TEST_F(PathMtu, unreachable_ends_an_open_and_nothing_else) {
   EXPECT_EQ(owner.closed, CloseReason::kUnreachable);
 }
 
+TEST_F(PathMtu, segments_that_vanish_without_a_word_become_shorter_at_the_second_timeout) {
+  accept();
+  write(1460);
+  after(1100ms);
+  EXPECT_EQ(counters.rto.get(), 1u);
+  EXPECT_EQ(wire.sent.back().data.size(), 1460u);
+  wire.sent.clear();
+  after(2s);
+  EXPECT_EQ(counters.rto.get(), 2u);
+  EXPECT_EQ(counters.path_mtu_black_holes.get(), 1u);
+  expect({.seq = 1, .length = 1024});
+  expect({.seq = 1025, .length = 436});
+}
+
+class MtuSearch : public TcpTest {
+ protected:
+  // A path that was narrow ten minutes ago; it takes `width` now.
+  void run(uint32_t width) {
+    accept(
+        {.flags = SYN, .seq = 0, .window = 65535, .mss = 1460, .scale = 4, .sack_permitted = true});
+    write(1460);
+    stack().packet_too_big(here, there, stack_isn + 1, 1020, now);
+    flush();
+    send({.seq = 1, .ack = 1461});
+    wire.sent.clear();
+    after(601s);
+    uint32_t acked = 1461;
+    for (int round = 0; round < 60; ++round) {
+      write(20'000);
+      after(1ms);
+      // Everything but what is too long arrives, in order; one gap at most is reported.
+      std::vector<Wire::Sent> flight(wire.sent.begin(), wire.sent.end());
+      wire.sent.clear();
+      for (const Wire::Sent& s : flight) {
+        const uint32_t begin = s.header.seq - stack_isn;
+        const auto end = begin + static_cast<uint32_t>(s.data.size());
+        longest = std::max(longest, s.data.size());
+        if (s.data.size() + 20 > width) {
+          ++lost;
+          continue;
+        }
+        if (begin <= acked) {
+          acked = std::max(acked, std::max(end, sacked));
+          sacked = 0;
+          send_later({.seq = 1, .ack = acked});
+        } else {
+          if (sacked == 0) gap = begin;
+          sacked = end;
+          send_later({.seq = 1, .ack = acked, .sacks = {{gap, sacked}}});
+        }
+      }
+      flush();
+    }
+  }
+  uint32_t gap = 0, sacked = 0;
+  size_t longest = 0;
+  int lost = 0;
+};
+
+TEST_F(MtuSearch, a_path_that_has_become_wide_again_is_used_in_full) {
+  run(1480);
+  EXPECT_EQ(owner.connection->segment_size(), 1460u);
+  EXPECT_EQ(lost, 0);
+  EXPECT_EQ(counters.path_mtu_raised.get(), 1u);
+}
+
+TEST_F(MtuSearch, finds_what_the_path_takes_and_slows_nothing_down) {
+  run(1300);
+  EXPECT_LE(owner.connection->segment_size(), 1280u);
+  EXPECT_GT(owner.connection->segment_size(), 1280u - 16);
+  EXPECT_EQ(longest, 1460u);
+  EXPECT_LE(lost, 6);
+  EXPECT_EQ(counters.fast_recoveries.get(), 0u);
+  EXPECT_EQ(counters.rto.get(), 0u);
+}
+
+TEST_F(MtuSearch, nothing_is_tried_before_its_time) {
+  accept();
+  write(1460);
+  stack().packet_too_big(here, there, stack_isn + 1, 1020, now);
+  flush();
+  send({.seq = 1, .ack = 1461});
+  wire.sent.clear();
+  after(300s);
+  write(14'000);
+  for (const Wire::Sent& s : wire.sent) EXPECT_LE(s.data.size(), 1000u);
+  EXPECT_EQ(counters.path_mtu_probes.get(), 0u);
+}
+
 // ECN (RFC 3168)
 
 TEST_F(Ecn, a_mark_is_echoed_until_the_sender_says_it_slowed_down) {

@@ -120,6 +120,7 @@ class Simulation : public testing::Test {
     config.max_rto = 10s;
     config.fin_wait_2 = 1000s;
     config.keepalive_probes = 20;
+    config.mtu_search_interval = 3s;
     config.receive_buffer = static_cast<uint32_t>(4096 + r.below(256 * 1024));
     config.send_buffer = static_cast<uint32_t>(4096 + r.below(512 * 1024));
     const uint64_t a_bytes = r.chance(0.1) ? 0 : r.below(r.chance(0.2) ? 1'000'000 : 60'000);
@@ -140,6 +141,12 @@ class Simulation : public testing::Test {
       for (auto& h : w.hosts) h->stack.flush(w.now);
       if (r.chance(0.15)) {
         w.at(w.now + 3 * m.delay, [&w] { w.path_limit = 800; });
+      } else if (r.chance(0.15)) {
+        // A black hole, which heals after a while, or not.
+        const bool heals = r.chance(0.5);
+        w.path_reports = false;
+        w.at(w.now + 3 * m.delay, [&w] { w.path_limit = 1100; });
+        if (heals) w.at(w.now + 3 * m.delay + 5s, [&w] { w.path_limit = 65'535; });
       }
       const Time limit = w.now + 3600s;
       size_t steps = 0;
