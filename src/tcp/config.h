@@ -69,6 +69,9 @@ struct Config {
   // 8201, 4: ten minutes).
   Duration mtu_search_interval = 600s;
 
+  // A window's data leaves spread over the round trip, where that is longer than a millisecond.
+  bool pacing = true;
+
   // RFC 6928.
   unsigned initial_window = 10;  // segments
   // Smallest MSS believed from a peer: smaller ones make us send headers instead of data.

@@ -105,6 +105,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool timestamps_in_order(const Header& h, bool carries_data);
   bool acceptable(const Header& h, Seq seq, Seq end);
   void accept_data(Seq seq, buf::Slice data, bool fin);
+  void report_duplicate(Seq begin, Seq end);
   void deliver(buf::Slice data);
   void reached_fin();
   void learn_options(const Options& o);
@@ -152,6 +153,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   Header make_header(uint8_t flags, Seq seq);
   void fill_sacks(Header& h);
   uint32_t window_budget() const;  // bytes that congestion control lets go now
+  void pace(uint32_t size, uint32_t quantum);
+  uint32_t pacing_quantum() const;
   Seq end_of_data() const { return iss_ + 1 + send_queue_.end(); }
   Seq end_of_data_to_send() const;
   Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
@@ -161,7 +164,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   void route_changed();        // MSS from path and peer
 
   // connection_timers.cc
-  enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe };
+  enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe, kPacing };
   void arm_loss_timer();
   void on_loss_timer();
   void on_retransmission_timeout();
@@ -208,6 +211,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
   bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
   bool resent_any_ : 1 = false;    // in this episode
+  bool paced_ : 1 = false;         // new data waits for pace_at_
   bool path_learned_ : 1 = false;  // path_mtu_ has something to say
   // Receiving.
   bool ack_now_ : 1 = false;
@@ -266,6 +270,7 @@ class Connection : public Flow, private ListHook<Waiting> {
 
   // What an ACK of data needs.
   Time rto_base_{};  // RFC 6298, 5.3: when the timer was last restarted
+  Time pace_at_{};   // when what was sent so far would have left at an even rate
   Rack rack_;
   Cubic congestion_;
 

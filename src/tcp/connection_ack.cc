@@ -105,7 +105,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     AckSample sample;
     sample.now = context_.now;
     sample.delivered = d.bytes;
-    sample.in_flight = d.pipe_before;
+    // Who waits for the next release of pacing uses the window in full.
+    sample.in_flight = paced_ ? std::max(d.pipe_before, congestion_.window()) : d.pipe_before;
     sample.rtt = d.rtt;
     sample.smoothed_rtt = rtt_.smoothed();
     sample.acknowledged = snd_una_;

@@ -191,8 +191,11 @@ bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
   }
   if (!before(h.options.ts_value, ts_recent_)) return true;
   if (context_.now - ts_recent_at_ > kTimestampAge) return true;
+  // A pure ACK that was overtaken may carry the only word of a duplicate (RFC 2883). One that is
+  // older than the last timeout could be of another lap of the sequence numbers.
+  if (!carries_data && Duration(1ms) * (ts_recent_ - h.options.ts_value) < rto()) return true;
   ++context_.counters.paws_drops;
-  if (carries_data) answer_out_of_window();  // a reordered pure ACK has nothing to be told
+  if (carries_data) answer_out_of_window();  // an old ACK has nothing to be told
   return false;
 }
 
@@ -209,9 +212,7 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
   if (end <= rcv_nxt_) {
     // All of it is here: our ACK was lost, or it was sent again for nothing.
     ++context_.counters.duplicate_data;
-    duplicate_ = true;
-    duplicate_begin_ = seq;
-    duplicate_end_ = end;
+    report_duplicate(seq, end);
     // What it acknowledges is worth knowing: the peer may have nothing else to say.
     if (h.has(kAck)) {
       const Seq ack = widen(snd_una_, h.ack);
@@ -257,9 +258,7 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
     rcv_mss_ = std::max<uint16_t>(rcv_mss_, static_cast<uint16_t>(std::min(data.size(), 0xffffu)));
     if (seq < rcv_nxt_) {
       const auto old = static_cast<uint32_t>(std::min<uint64_t>(rcv_nxt_ - seq, data.size()));
-      duplicate_ = true;
-      duplicate_begin_ = seq;
-      duplicate_end_ = seq + old;
+      report_duplicate(seq, seq + old);
       data.drop_front(old);
       seq += old;
       ack_now_ = true;
@@ -275,9 +274,7 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
   if (data.size() > 0 && seq > rcv_nxt_) {
     if (out_of_order_.covers(seq, seq + data.size())) {
       ++context_.counters.duplicate_data;
-      duplicate_ = true;
-      duplicate_begin_ = seq;
-      duplicate_end_ = seq + data.size();
+      report_duplicate(seq, seq + data.size());
     }
     buf::Slice kept = context_.memory.retain(std::move(data));
     if (!kept) {
@@ -318,6 +315,15 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
   } else if (fin) {
     ack_now_ = true;  // a FIN behind a gap
   }
+}
+
+// An ACK has room for one duplicate: a second one in the same burst sends the first on its way, or
+// the peer would not learn that its retransmissions were all needless.
+void Connection::report_duplicate(Seq begin, Seq end) {
+  if (duplicate_ && sack_) send_ack();
+  duplicate_ = true;
+  duplicate_begin_ = begin;
+  duplicate_end_ = end;
 }
 
 void Connection::deliver(buf::Slice data) {

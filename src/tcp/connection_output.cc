@@ -126,6 +126,32 @@ uint32_t Connection::window_budget() const {
   return cwnd > out ? cwnd - out : 0;
 }
 
+// Bytes that may leave at once; 0: everything. A window spread over its round trip does not
+// overflow the queue of a bottleneck, but short paths are not worth the wake-ups, and a window like
+// the initial one may always leave at once (RFC 6928).
+uint32_t Connection::pacing_quantum() const {
+  constexpr Duration kShortest = 16 * TimerWheel::kTick;
+  const uint32_t initial = context_.config.initial_window * mss_;
+  const uint32_t window = congestion_.window();
+  const Duration rtt = rtt_.smoothed();
+  if (!context_.config.pacing || rtt < kShortest || window <= initial) return 0;
+  const auto two_ticks = static_cast<uint32_t>(uint64_t{window} * 2 * TimerWheel::kTick.count() /
+                                               static_cast<uint64_t>(rtt.count()));
+  return std::max(initial, two_ticks);
+}
+
+// Notes what left. The rate is above that of the window, so that it never holds the window back: a
+// fifth, and twice in slow start, which doubles the window in a round trip.
+void Connection::pace(uint32_t size, uint32_t quantum) {
+  const uint64_t window = congestion_.window();
+  const uint64_t scale = congestion_.slow_start() ? window * 10 : window * 6;  // fifths
+  const auto time = [&](uint64_t bytes) {
+    return Duration(
+        static_cast<int64_t>(bytes * 5 * static_cast<uint64_t>(rtt_.smoothed().count()) / scale));
+  };
+  pace_at_ = std::max(pace_at_, context_.now - time(quantum)) + time(size);
+}
+
 void Connection::send_lost() {
   while (Scoreboard::Segment* s = board_.next_lost()) {
     // One segment always goes when nothing is in flight, or recovery would stand still.
@@ -154,6 +180,8 @@ void Connection::send_new() {
     congestion_.on_idle(context_.now, context_.config.initial_window * mss_);
   if (path_learned_) send_mtu_probe();
   const uint32_t tso = context_.output.max_tso(remote().address);
+  const uint32_t quantum = pacing_quantum();
+  paced_ = false;
   while (snd_nxt_ < end_to_send() && board_.lost() == 0) {
     const Seq edge = snd_una_ + snd_wnd_;
     const uint64_t queued = end_of_data_to_send() - snd_nxt_;
@@ -171,8 +199,13 @@ void Connection::send_new() {
       }
       const uint32_t budget = window_budget();
       if (budget < size && pipe() > 0) return;
+      if (quantum > 0 && pace_at_ > context_.now) {
+        paced_ = true;
+        return;
+      }
       if (tso > mss_ && size == mss_) {
-        const uint64_t burst = std::min<uint64_t>({queued, room, budget, tso});
+        uint64_t burst = std::min<uint64_t>({queued, room, budget, tso});
+        if (quantum > 0) burst = std::min<uint64_t>(burst, quantum);
         size = std::max<uint64_t>(burst / mss_ * mss_, mss_);
       }
     }
@@ -183,6 +216,7 @@ void Connection::send_new() {
     const bool was_empty = board_.empty();
     if (!send_range(begin, end, size > mss_ ? mss_ : 0, false)) return;
     sent_new(begin, end, was_empty);
+    if (quantum > 0) pace(static_cast<uint32_t>(size), quantum);
     if (recovery_ == Recovery::kFast) prr_.sent(static_cast<uint32_t>(size));
   }
 }

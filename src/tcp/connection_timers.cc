@@ -53,6 +53,10 @@ void Connection::arm_loss_timer() {
     deadline = rto_base_ + rto();
     loss_timer_is_ = LossTimer::kWindowProbe;
   }
+  if (paced_ && pace_at_ < deadline) {
+    deadline = pace_at_;
+    loss_timer_is_ = LossTimer::kPacing;
+  }
   if (deadline == kNever) {
     loss_timer_.disarm();
   } else if (loss_timer_.deadline() != deadline) {
@@ -85,6 +89,9 @@ void Connection::on_loss_timer() {
       break;
     case LossTimer::kWindowProbe:
       on_window_probe();
+      break;
+    case LossTimer::kPacing:
+      touch();
       break;
   }
 }

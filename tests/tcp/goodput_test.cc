@@ -56,8 +56,8 @@ class Receiver : public tcp::User, public tcp::Acceptor {
 double goodput(const LinkModel& model) {
   static rte_mempool* rx = buf::make_pool("goodput_rx", 4095, 2048 + 128, -1);
   static rte_mempool* hold = buf::make_pool("goodput_hold", 4095, 2048 + 128, -1);
-  constexpr uint64_t kBytes = 2'000'000;
-  constexpr int kSeeds = 3;
+  constexpr uint64_t kBytes = 10'000'000;
+  constexpr int kSeeds = 5;
   double seconds = 0;
   for (int seed = 1; seed <= kSeeds; ++seed) {
     World w(static_cast<uint64_t>(seed), model, tcp::Config{}, rx, hold);
@@ -68,7 +68,7 @@ double goodput(const LinkModel& model) {
     w.hosts[0]->stack.connect({}, server, &sender, w.now);
     w.hosts[0]->stack.flush(w.now);
     const Time begin = w.now;
-    while (receiver.received < kBytes && w.now - begin < 600s && w.step()) {
+    while (receiver.received < kBytes && w.now - begin < 3600s && w.step()) {
     }
     EXPECT_EQ(receiver.received, kBytes);
     seconds += std::chrono::duration<double>(w.now - begin).count();
@@ -83,7 +83,7 @@ std::string table_path() {
 TEST(Goodput, over_loss_delay_and_reordering_is_what_it_was) {
   std::map<std::string, double> now;
   std::string text =
-      "# Mbit/s of 2 MB over a link of 100 Mbit/s: loss, one-way delay, reordering (3 ms)\n";
+      "# Mbit/s of 10 MB over a link of 100 Mbit/s: loss, one-way delay, reordering (3 ms)\n";
   for (double loss : {0.0, 0.001, 0.01, 0.05}) {
     for (int delay : {0, 1, 10, 50}) {
       for (double reorder : {0.0, 0.05}) {

@@ -330,6 +330,75 @@ TEST_F(Reordering, the_window_comes_back_when_the_peer_reports_duplicates) {
   wire.sent.clear();
 }
 
+TEST_F(Reordering, a_duplicate_reported_by_an_overtaken_ack_counts) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460, .sack_permitted = true, .ts = 1000});
+  after(20ms);
+  write(1448 * 8);
+  wire.sent.clear();
+  after(20ms);
+  const uint32_t window = owner.connection->congestion_window();
+  send({.seq = 1, .ack = 1, .ts = 1020, .sacks = {{1449, 1449 + 1448 * 3}}});
+  expect({.seq = 1, .length = 1448});
+  wire.sent.clear();
+  // Two ACKs, the older one, which tells of the copy, last.
+  send({.seq = 1, .ack = 1 + 1448 * 8, .ts = 1045});
+  send({.seq = 1, .ack = 1 + 1448 * 4, .ts = 1042, .sacks = {{1, 1449}}});
+  EXPECT_EQ(counters.spurious_recoveries.get(), 1u);
+  EXPECT_GE(owner.connection->congestion_window(), window);
+}
+
+TEST_F(Reordering, every_duplicate_of_a_burst_is_reported) {
+  accept();
+  send({.seq = 1, .ack = 1, .length = 1000});
+  send({.seq = 1001, .ack = 1, .length = 1000});
+  wire.sent.clear();
+  send_later({.seq = 1, .ack = 1, .length = 1000});
+  send_later({.seq = 1001, .ack = 1, .length = 1000});
+  flush();
+  expect({.ack = 2001, .sacks = {{1, 1001}}});
+  expect({.ack = 2001, .sacks = {{1001, 2001}}});
+  expect_silence();
+}
+
+class Pacing : public TcpTest {
+ protected:
+  // A path of 20 ms, its window grown to 40 segments; all of it acknowledged.
+  void grow() {
+    send(
+        {.flags = SYN, .seq = 0, .window = 65535, .mss = 1460, .scale = 4, .sack_permitted = true});
+    expect({.flags = SYN | ACK});
+    after(20ms);
+    send({.seq = 1, .ack = 1});
+    uint32_t acked = 1;
+    for (uint32_t burst : {10, 20}) {
+      write(1460 * burst);
+      after(20ms);
+      wire.sent.clear();
+      send({.seq = 1, .ack = acked += 1460 * burst});
+    }
+    EXPECT_EQ(owner.connection->congestion_window(), 40 * 1460u);
+  }
+};
+
+TEST_F(Pacing, a_window_leaves_spread_over_the_round_trip_but_well_within_it) {
+  grow();
+  write(1460 * 40);
+  const size_t at_once = wire.sent.size();
+  EXPECT_GE(at_once, 10u);
+  EXPECT_LE(at_once, 11u);
+  after(4ms);
+  EXPECT_GT(wire.sent.size(), at_once);
+  EXPECT_LT(wire.sent.size(), 30u);
+  after(9ms);
+  EXPECT_EQ(wire.sent.size(), 40u);
+}
+
+TEST_F(Pacing, what_fits_the_initial_window_leaves_at_once) {
+  grow();
+  write(1460 * 10);
+  EXPECT_EQ(wire.sent.size(), 10u);
+}
+
 // gVisor 6113: stalls when the round trip is shorter than a clock tick.
 TEST_F(Reordering, a_round_trip_of_microseconds_is_no_reason_to_stall) {
   accept();
