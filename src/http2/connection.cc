@@ -9,7 +9,8 @@ constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.
 }
 
 Connection::Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
-                       buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams)
+                       buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams,
+                       hpack::Shared& hpack)
     : role_(role),
       state_(role == Role::kServer ? State::kPreface : State::kFrameHeader),
       config_(config),
@@ -18,7 +19,9 @@ Connection::Connection(Role role, const Config& config, Handler& handler, buf::Q
       memory_(memory),
       stats_(stats),
       slab_(streams),
-      resets_(config.reset_rate, config.reset_burst) {}
+      resets_(config.reset_rate, config.reset_burst),
+      decoder_(hpack),
+      encoder_(hpack, config.encoder_table_size) {}
 
 Connection::~Connection() {
   for (Stream* s : unnumbered_) slab_.destroy(s);

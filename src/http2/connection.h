@@ -16,7 +16,8 @@
 #include "buf/queue.h"
 #include "http2/frame.h"
 #include "http2/handler.h"
-#include "http2/hpack.h"
+#include "http2/hpack/decoder.h"
+#include "http2/hpack/encoder.h"
 #include "http2/stream_table.h"
 #include "stats/http2.h"
 
@@ -47,7 +48,7 @@ class Connection {
  public:
   // Everything referred to outlives the connection. Frames go to the end of `output`.
   Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
-             buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams);
+             buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams, hpack::Shared& hpack);
   // Frees the streams without a word to the handler.
   ~Connection();
   Connection(const Connection&) = delete;
@@ -153,7 +154,6 @@ class Connection {
   // it.
   void detach(Stream& s);
   void credit_connection(uint32_t n);
-  HpackEncoder& encoder();
 
   Role role_;
   State state_;
@@ -195,9 +195,6 @@ class Connection {
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
   // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
   uint32_t peer_max_streams_ = 100;
-  uint32_t peer_table_size_ = 4096;
-  uint32_t peer_table_min_ = UINT32_MAX;  // smallest since the last block (RFC 7541, 4.2)
-  bool peer_table_changed_ = false;
 
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room
@@ -215,8 +212,8 @@ class Connection {
   TokenBucket resets_;
   Time now_{};
 
-  std::unique_ptr<HpackDecoder> decoder_;
-  std::unique_ptr<HpackEncoder> encoder_;
+  hpack::Decoder decoder_;
+  hpack::Encoder encoder_;
 };
 
 }  // namespace sluice::http2

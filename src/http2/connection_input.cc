@@ -280,11 +280,10 @@ bool Connection::on_headers_frame(buf::View payload) {
 bool Connection::on_block(buf::View block) {
   thread_local FieldList fields;  // scratch; the owner may swap its storage away
   fields.clear();
-  if (!decoder_) decoder_ = std::make_unique<HpackDecoder>(config_.header_table_size);
-  const auto result = decoder_->decode(block, config_.max_header_list_size, fields);
-  if (result == HpackDecoder::Result::kCompressionError)
+  const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
+  if (result == hpack::Decoder::Result::kCompressionError)
     return fail(ErrorCode::kCompressionError, "field block that does not decode");
-  const bool too_large = result == HpackDecoder::Result::kTooLarge;
+  const bool too_large = result == hpack::Decoder::Result::kTooLarge;
   if (too_large) ++stats_.header_list_too_big;
 
   const uint32_t id = block_stream_;
@@ -397,6 +396,7 @@ bool Connection::on_rst(buf::View payload) {
 bool Connection::on_settings_frame(buf::View payload) {
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
   if ((frame_.flags & kFlagAck) != 0) {
+    if (!settings_acknowledged_) decoder_.set_limit(config_.header_table_size);
     settings_acknowledged_ = true;
     return payload.empty() ? true : fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
   }
@@ -406,9 +406,7 @@ bool Connection::on_settings_frame(buf::View payload) {
     const uint32_t value = load_be32(payload.data() + i + 2);
     switch (static_cast<Setting>(load_be16(payload.data() + i))) {
       case Setting::kHeaderTableSize:
-        peer_table_size_ = value;
-        peer_table_min_ = std::min(peer_table_min_, value);
-        peer_table_changed_ = true;
+        encoder_.set_table_size(value);
         break;
       case Setting::kEnablePush:
         if (value > 1 || (role_ == Role::kClient && value == 1))

@@ -58,34 +58,16 @@ void Connection::emit_window_update(uint32_t stream, uint32_t n) {
   emit(FrameType::kWindowUpdate, 0, stream, payload);
 }
 
-HpackEncoder& Connection::encoder() {
-  if (!encoder_) encoder_ = std::make_unique<HpackEncoder>(config_.encoder_table_size);
-  if (peer_table_changed_) {
-    if (peer_table_min_ < peer_table_size_) encoder_->set_table_size(peer_table_min_);
-    encoder_->set_table_size(peer_table_size_);
-    peer_table_min_ = UINT32_MAX;
-    peer_table_changed_ = false;
-  }
-  return *encoder_;
-}
-
 bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
-  thread_local std::vector<uint8_t> block;  // scratch: its capacity stays
   if (s.id_ == 0) {
     s.id_ = next_id_;
     next_id_ += 2;
     std::erase(unnumbered_, &s);
     table_.insert(s);
   }
-  if (!encoder().encode(fields, block)) {
-    failed_ = true;
-    error_ = ErrorCode::kInternalError;
-    detail_ = "no memory for a field block";
-    return false;
-  }
   if (!s.headers_sent()) s.headers_position_ = output_.end();
   // Usually one frame; a long block continues in CONTINUATION frames (6.10).
-  buf::View rest(block);
+  buf::View rest = encoder_.encode(fields);
   FrameType type = FrameType::kHeaders;
   do {
     constexpr size_t kPiece = kDefaultMaxFrameSize;

@@ -1,48 +1,33 @@
 #include "http2/fields.h"
 
-#include <array>
-#include <utility>
+#include <algorithm>
+#include <bit>
+
+#include "http2/name_index.h"
 
 namespace sluice::http2 {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Name>, 24> kNames{{
-    {":authority", Name::kAuthority},
-    {":method", Name::kMethod},
-    {":path", Name::kPath},
-    {":scheme", Name::kScheme},
-    {":status", Name::kStatus},
-    {":protocol", Name::kProtocol},
-    {"connection", Name::kConnection},
-    {"content-length", Name::kContentLength},
-    {"content-type", Name::kContentType},
-    {"cookie", Name::kCookie},
-    {"expect", Name::kExpect},
-    {"forwarded", Name::kForwarded},
-    {"grpc-encoding", Name::kGrpcEncoding},
-    {"grpc-message", Name::kGrpcMessage},
-    {"grpc-status", Name::kGrpcStatus},
-    {"grpc-timeout", Name::kGrpcTimeout},
-    {"host", Name::kHost},
-    {"keep-alive", Name::kKeepAlive},
-    {"proxy-connection", Name::kProxyConnection},
-    {"te", Name::kTe},
-    {"transfer-encoding", Name::kTransferEncoding},
-    {"upgrade", Name::kUpgrade},
-    {"via", Name::kVia},
-    {"x-forwarded-for", Name::kXForwardedFor},
-}};
+constexpr auto kIndex = [] {
+  NameIndex<128> index;
+  for (uint8_t i = 1; i < kNameCount; ++i) index.insert(kNameText[i], i);
+  return index;
+}();
+static_assert(kNameCount <= 64);
 
 }  // namespace
 
 Name name_of(std::string_view name) {
-  for (const auto& [text, id] : kNames)
-    if (text.size() == name.size() && text == name) return id;
-  return Name::kOther;
+  return static_cast<Name>(kIndex.find(name, [](uint8_t i) { return kNameText[i]; }));
 }
 
-std::string_view text_of(Name name) {
-  return name == Name::kOther ? std::string_view{} : kNames[static_cast<size_t>(name) - 1].first;
+void TextBuffer::reserve(size_t n) {
+  constexpr size_t kFirst = 512;
+  const size_t capacity = std::max(kFirst, std::bit_ceil(n));
+  auto bytes = std::make_unique_for_overwrite<char[]>(capacity);
+  if (size_ > 0) std::memcpy(bytes.get(), bytes_.get(), size_);
+  bytes_ = std::move(bytes);
+  capacity_ = capacity;
 }
 
 }  // namespace sluice::http2

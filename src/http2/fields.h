@@ -1,14 +1,19 @@
 #pragma once
 // A header or trailer section (RFC 9113, 8.1): what HPACK decodes into and encodes from.
 
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::http2 {
 
 // Names that the relay or the validation looks at; everything else is kOther and crosses unread.
+// kNameText has the same order.
 enum class Name : uint8_t {
   kOther,
   kAuthority,
@@ -37,15 +42,105 @@ enum class Name : uint8_t {
   kXForwardedFor,
 };
 
+inline constexpr std::array<std::string_view, 25> kNameText{
+    "",
+    ":authority",
+    ":method",
+    ":path",
+    ":scheme",
+    ":status",
+    ":protocol",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "grpc-encoding",
+    "grpc-message",
+    "grpc-status",
+    "grpc-timeout",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+};
+inline constexpr size_t kNameCount = kNameText.size();
+static_assert(kNameCount == static_cast<size_t>(Name::kXForwardedFor) + 1);
+
 // The token of a lower-case field name; kOther for unknown ones.
 Name name_of(std::string_view name);
-std::string_view text_of(Name name);  // "" for kOther
+// "" for kOther.
+constexpr std::string_view text_of(Name name) {
+  return kNameText[static_cast<size_t>(name)];
+}
+
+// A record of the worker's hpack::FieldTable that has the same name and value: encoding it is a
+// look-up of a number. Only a hint: the record may be gone when it is asked for, and is then
+// recognised by its generation. Handles up to 61 are entries of HPACK's static table.
+struct FieldRef {
+  uint32_t handle = 0;  // 0: none
+  uint32_t generation = 0;
+};
 
 struct Field {
   std::string_view name;
   std::string_view value;
   Name id = Name::kOther;
   bool never_indexed = false;  // RFC 7541, 7.1.3: must stay a literal on every hop
+  uint8_t static_name = 0;     // an entry of the static table with this name, if decoding saw one
+  FieldRef ref;
+};
+
+// Bytes that only grow, uninitialised, with readable and writable slack behind the end, so that
+// short strings can be copied in whole vector registers.
+class TextBuffer {
+ public:
+  static constexpr size_t kSlack = 32;
+  // What clear() lets a recycled buffer keep: more than fields of ordinary messages need.
+  static constexpr size_t kKept = 16'384;
+
+  TextBuffer() = default;
+  TextBuffer(const TextBuffer& o) { *this = o; }
+  TextBuffer& operator=(const TextBuffer& o) {
+    size_ = 0;
+    if (o.size_ > 0) std::memcpy(room(o.size_), o.data(), o.size_);
+    size_ = o.size_;
+    return *this;
+  }
+
+  const char* data() const { return bytes_.get(); }
+  size_t size() const { return size_; }
+  // Space for n bytes and the slack behind the end; they count after grow().
+  char* room(size_t n) {
+    if (size_ + n + kSlack > capacity_) [[unlikely]]
+      reserve(size_ + n + kSlack);
+    return bytes_.get() + size_;
+  }
+  void grow(size_t n) { size_ += n; }
+  void clear() {
+    size_ = 0;
+    if (capacity_ > kKept) {
+      bytes_.reset();
+      capacity_ = 0;
+    }
+  }
+  void swap(TextBuffer& o) noexcept {
+    bytes_.swap(o.bytes_);
+    std::swap(size_, o.size_);
+    std::swap(capacity_, o.capacity_);
+  }
+
+ private:
+  void reserve(size_t n);
+
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
 };
 
 // Owns its bytes, in one block that keeps its capacity over clear(), so that recycled lists do not
@@ -54,27 +149,41 @@ struct Field {
 class FieldList {
  public:
   void add(std::string_view name, std::string_view value, Name id, bool never_indexed = false) {
-    entries_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(name.size()),
-                        static_cast<uint32_t>(value.size()), id, never_indexed});
-    bytes_.insert(bytes_.end(), name.begin(), name.end());
-    bytes_.insert(bytes_.end(), value.begin(), value.end());
+    char* to = text_.room(name.size() + value.size());
+    if (!name.empty()) std::memcpy(to, name.data(), name.size());
+    if (!value.empty()) std::memcpy(to + name.size(), value.data(), value.size());
+    commit(name.size(), value.size(), id, never_indexed, 0, {});
   }
   void add(Name id, std::string_view value) { add(text_of(id), value, id); }
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
 
+  // In two steps, for the decoder: space for n bytes of text; then the field whose name and value
+  // stand there, one behind the other.
+  char* room(size_t n) { return text_.room(n); }
+  void commit(size_t name, size_t value, Name id, bool never_indexed, uint8_t static_name,
+              FieldRef ref) {
+    entries_.push_back({static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(name),
+                        static_cast<uint32_t>(value), id, never_indexed, static_name, ref});
+    text_.grow(name + value);
+  }
+
   void clear() {
     entries_.clear();
-    bytes_.clear();
+    text_.clear();
   }
   bool empty() const { return entries_.empty(); }
   size_t count() const { return entries_.size(); }
   // As SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
-  size_t size() const { return bytes_.size() + 32 * entries_.size(); }
+  size_t size() const { return text_.size() + 32 * entries_.size(); }
 
   Field operator[](size_t i) const {
     const Entry& e = entries_[i];
-    return {std::string_view(bytes_.data() + e.at, e.name),
-            std::string_view(bytes_.data() + e.at + e.name, e.value), e.id, e.never_indexed};
+    return {std::string_view(text_.data() + e.at, e.name),
+            std::string_view(text_.data() + e.at + e.name, e.value),
+            e.id,
+            e.never_indexed,
+            e.static_name,
+            e.ref};
   }
   // The value of the first field with this name.
   std::optional<std::string_view> find(Name id) const {
@@ -84,7 +193,7 @@ class FieldList {
   }
   void swap(FieldList& o) noexcept {
     entries_.swap(o.entries_);
-    bytes_.swap(o.bytes_);
+    text_.swap(o.text_);
   }
 
   class Iterator {
@@ -111,9 +220,11 @@ class FieldList {
     uint32_t value;
     Name id;
     bool never_indexed;
+    uint8_t static_name;
+    FieldRef ref;
   };
   std::vector<Entry> entries_;
-  std::vector<char> bytes_;
+  TextBuffer text_;
 };
 
 }  // namespace sluice::http2

@@ -15,7 +15,8 @@ Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory&
       workers(all),
       self(own),
       stats(*all[own]),
-      random(seed) {}
+      random(seed),
+      hpack(stats.http2, SipKey{random.next(), random.next()}) {}
 
 Context::~Context() = default;
 

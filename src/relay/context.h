@@ -50,6 +50,7 @@ struct Context {
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 
+  http2::hpack::Shared hpack;
   Slab<http2::Stream> streams;
   Slab<Exchange> exchanges;
   Slab<ClientConnection> clients;

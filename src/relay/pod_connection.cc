@@ -22,7 +22,7 @@ bool PodConnection::start() {
   if (tcp_ == nullptr) return false;
   tcp_->set_user_timeout(kUnacknowledged);
   http2_.emplace(http2::Role::kClient, context_.pod_http2, *this, tcp_->send_queue(),
-                 context_.memory, context_.stats.http2, context_.streams);
+                 context_.memory, context_.stats.http2, context_.streams, context_.hpack);
   // From the SYN to the pod's SETTINGS: a pod that accepts and says nothing is not ready.
   context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
   return true;

@@ -23,6 +23,18 @@ namespace sluice::stats {
   X(Counter, stream_errors,        "streams ended for a protocol error")                       \
   X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
   X(Counter, header_list_too_big,  "field sections over header_list_size")                     \
+  X(Counter, hpack_blocks_in,      "field blocks decoded")                                     \
+  X(Counter, hpack_fields_in,      "field lines decoded")                                      \
+  X(Counter, hpack_indexed_in,     "of these, by an index instead of a literal")               \
+  X(Counter, hpack_blocks_out,     "field blocks encoded")                                     \
+  X(Counter, hpack_fields_out,     "field lines encoded")                                      \
+  X(Counter, hpack_indexed_out,    "of these, by an index instead of a literal")               \
+  X(Counter, hpack_timed_in,       "field blocks whose decoding was timed: one in 256")        \
+  X(Counter, hpack_cycles_in,      "cycles that these took")                                   \
+  X(Counter, hpack_timed_out,      "field blocks whose encoding was timed: one in 256")        \
+  X(Counter, hpack_cycles_out,     "cycles that these took")                                   \
+  X(Gauge,   hpack_fields_shared,  "fields that connections' dynamic tables share now")        \
+  X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")       \
   X(Counter, retries,              "streams sent again, to a pod that had provably not begun")  \
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
   X(Counter, queue_overflows,      "streams that failed: too many waited")                     \

@@ -6,8 +6,10 @@ namespace sluice::http2 {
 namespace {
 
 std::string block(const FieldList& fields) {
-  std::vector<uint8_t> out;
-  HpackEncoder(0).encode(fields, out);
+  stats::Http2 stats;
+  hpack::Shared shared(stats);
+  hpack::Encoder encoder(shared, hpack::Encoder::kDefaultTableSize);
+  const buf::View out = encoder.encode(fields);
   return {out.begin(), out.end()};
 }
 std::string headers(uint32_t stream, bool end = false, const FieldList& fields = request()) {

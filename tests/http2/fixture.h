@@ -127,7 +127,7 @@ class Owner final : public Handler {
 // A connection, its owner, and what it has to say.
 struct Side {
   Side(Role role, Buffers& b, const Config& c = {})
-      : buffers(b), config(c), http2(role, config, owner, output, b.memory, stats, streams) {
+      : buffers(b), config(c), http2(role, config, owner, output, b.memory, stats, streams, hpack) {
     owner.connection = &http2;
     http2.start();
   }
@@ -168,6 +168,7 @@ struct Side {
   Owner owner;
   buf::Queue output;
   stats::Http2 stats;
+  hpack::Shared hpack{stats};
   Slab<Stream> streams;
   Time now{std::chrono::hours(1)};
   Connection http2;

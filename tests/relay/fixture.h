@@ -79,7 +79,7 @@ class Peer final : public tcp::User {
   }
   void begin(tcp::Connection& c) {
     tcp = &c;
-    h2.emplace(role_, config_, owner, c.send_queue(), node_.buffers.memory, stats, streams);
+    h2.emplace(role_, config_, owner, c.send_queue(), node_.buffers.memory, stats, streams, hpack);
     owner.connection = &*h2;
     if (role_ == http2::Role::kServer) h2->start();
   }
@@ -115,6 +115,7 @@ class Peer final : public tcp::User {
   bool closed = false;
   http2::Owner owner;
   stats::Http2 stats;
+  http2::hpack::Shared hpack{stats};
   Slab<http2::Stream> streams;
   std::optional<http2::Connection> h2;
 

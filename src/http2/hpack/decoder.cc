@@ -1,0 +1,179 @@
+#include "http2/hpack/decoder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "http2/hpack/huffman.h"
+#include "http2/hpack/integer.h"
+#include "http2/hpack/static_table.h"
+
+namespace sluice::http2::hpack {
+namespace {
+
+// Usual fields are short: whole registers beat a call of memcpy. Both sides have slack.
+inline void copy_with_slack(char* to, const char* from, size_t n) {
+  static_assert(TextBuffer::kSlack >= 32);
+  std::memcpy(to, from, 32);
+  for (size_t i = 32; i < n; i += 32) std::memcpy(to + i, from + i, 32);
+}
+
+}  // namespace
+
+struct Decoder::Block {
+  const uint8_t* at;
+  const uint8_t* end;
+  FieldList& out;
+  uint32_t max_size;
+  bool too_large = false;
+  uint32_t fields = 0;   // field lines so far
+  uint32_t indexed = 0;  // those that were no literals
+
+  // Whether a field of this much text is still welcome.
+  bool admits(size_t text) {
+    if (out.size() + text + 32 <= max_size) [[likely]]
+      return true;
+    too_large = true;
+    return false;
+  }
+  // A string literal (5.2), decoded to `to`, where the text buffer has room for the whole block.
+  // Its size, or SIZE_MAX.
+  bool string(char* to, uint32_t& size) {
+    if (at == end) return false;
+    const bool huffman = (*at & 0x80) != 0;
+    uint32_t n;
+    if (!read_integer<7>(at, end, n) || n > static_cast<size_t>(end - at)) return false;
+    if (huffman) {
+      const size_t decoded = huffman_decode(at, n, to);
+      if (decoded == kHuffmanError) return false;
+      size = static_cast<uint32_t>(decoded);
+    } else {
+      if (n > 0) std::memcpy(to, at, n);
+      size = n;
+    }
+    at += n;
+    return true;
+  }
+};
+
+void Decoder::set_limit(uint32_t bytes) {
+  limit_ = std::min(bytes, DecoderTable::kMaxSize);
+  if (limit_ < table_.max_size()) required_ = std::min(required_, limit_);
+}
+
+Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
+  const auto sample = shared_.sample_in();
+  Block b{block.data(), block.data() + block.size(), out, max_size};
+  // A size update stands before all fields (4.2).
+  while (b.at != b.end && (*b.at & 0xe0) == 0x20)
+    if (!size_update(b)) return Result::kCompressionError;
+  if (required_ != UINT32_MAX) return Result::kCompressionError;
+  while (b.at != b.end) {
+    const uint8_t first = *b.at;
+    ++b.fields;
+    bool ok;
+    if ((first & 0x80) != 0) {
+      ok = indexed(b);
+    } else if ((first & 0x40) != 0) {
+      uint32_t name;
+      ok = read_integer<6>(b.at, b.end, name) && literal(b, true, false, name);
+    } else if ((first & 0x20) != 0) {
+      ok = false;
+    } else {
+      uint32_t name;
+      ok = read_integer<4>(b.at, b.end, name) && literal(b, false, (first & 0x10) != 0, name);
+    }
+    if (!ok) return Result::kCompressionError;
+  }
+  ++shared_.stats.hpack_blocks_in;
+  shared_.stats.hpack_fields_in.add(b.fields);
+  shared_.stats.hpack_indexed_in.add(b.indexed);
+  return b.too_large ? Result::kTooLarge : Result::kOk;
+}
+
+bool Decoder::size_update(Block& b) {
+  uint32_t size;
+  if (!read_integer<5>(b.at, b.end, size)) return false;
+  if (size > limit_ || (required_ != UINT32_MAX && size > required_)) return false;
+  required_ = UINT32_MAX;
+  table_.set_max_size(size);
+  return true;
+}
+
+// 6.1. A byte of input may stand for a whole table: what is over max_size is not even copied.
+bool Decoder::indexed(Block& b) {
+  uint32_t index;
+  if (!read_integer<7>(b.at, b.end, index) || index == 0) return false;
+  ++b.indexed;
+  uint32_t handle = index;
+  uint32_t age = 0;
+  if (index > kStaticEntries) {
+    age = index - kStaticEntries - 1;
+    if (age >= table_.count()) return false;
+    handle = table_.handle(age);
+  }
+  if (handle != 0) [[likely]] {
+    const FieldTable::Record& r = shared_.fields[handle];
+    const size_t n = size_t{r.name_size} + r.value_size;
+    if (!b.admits(n)) return true;
+    copy_with_slack(b.out.room(n), r.text(), n);
+    b.out.commit(r.name_size, r.value_size, r.id, false, r.static_name, {handle, r.generation});
+    return true;
+  }
+  FieldText f = table_.private_field(age);
+  if (!b.admits(f.size())) return true;
+  char* const to = b.out.room(f.size());
+  table_.copy_text(age, f, to);
+  f.text = to;
+  FieldRef ref;
+  if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f);
+  if (handle != 0) {
+    table_.promote(age, handle);
+    ref = shared_.fields.ref(handle);
+  }
+  b.out.commit(f.name_size, f.value_size, f.id, false, f.static_name, ref);
+  return true;
+}
+
+// 6.2.
+bool Decoder::literal(Block& b, bool insert, bool never_indexed, uint32_t name_index) {
+  // Room for a name of the table's and for everything that the rest of the block could expand to.
+  const auto rest = static_cast<size_t>(b.end - b.at);
+  FieldText f{};
+  char* to;
+  if (name_index == 0) {
+    to = b.out.room(huffman_decoded_bound(rest) + kHuffmanSlack);
+    if (!b.string(to, f.name_size)) return false;
+    f.id = name_of({to, f.name_size});
+    f.static_name = f.id == Name::kOther ? static_name_of(std::string_view(to, f.name_size))
+                                         : static_name_of(f.id);
+  } else {
+    uint32_t handle = name_index;
+    uint32_t age = 0;
+    if (name_index > kStaticEntries) {
+      age = name_index - kStaticEntries - 1;
+      if (age >= table_.count()) return false;
+      handle = table_.handle(age);
+    }
+    if (handle != 0) {
+      const FieldTable::Record& r = shared_.fields[handle];
+      f = r.field();
+      to = b.out.room(f.name_size + huffman_decoded_bound(rest) + kHuffmanSlack);
+      copy_with_slack(to, r.text(), f.name_size);
+    } else {
+      f = table_.private_field(age);
+      to = b.out.room(f.name_size + huffman_decoded_bound(rest) + kHuffmanSlack);
+      table_.copy_name(age, f, to);
+    }
+  }
+  if (!b.string(to + f.name_size, f.value_size)) return false;
+  f.text = to;
+  if (insert) table_.insert(f);
+  if (!b.admits(f.size())) return true;
+  FieldRef ref;
+  if (insert && table_.count() > 0)
+    if (const uint32_t handle = table_.handle(0); handle != 0) ref = shared_.fields.ref(handle);
+  b.out.commit(f.name_size, f.value_size, f.id, never_indexed, f.static_name, ref);
+  return true;
+}
+
+}  // namespace sluice::http2::hpack

@@ -1,0 +1,46 @@
+#pragma once
+// Fields to field blocks (RFC 7541), for one direction of one connection.
+//
+// What goes into the dynamic table: fields that have a record, that is, which were seen twice on
+// some connection of the worker, when this connection says them for the second time within a few.
+// What a single client repeats (its own token, say) does not push out what all clients share.
+
+#include <cstdint>
+
+#include "buf/slice.h"
+#include "http2/fields.h"
+#include "http2/hpack/encoder_table.h"
+
+namespace sluice::http2::hpack {
+
+class Encoder {
+ public:
+  static constexpr uint32_t kDefaultTableSize = 4096;  // SETTINGS_HEADER_TABLE_SIZE until heard of
+
+  // cap: bytes of table that we are willing to use.
+  Encoder(Shared& shared, uint32_t cap);
+
+  // The peer's SETTINGS_HEADER_TABLE_SIZE; the next block says what becomes of the table.
+  void set_table_size(uint32_t bytes);
+
+  // The block, valid until the next call of any encoder of the worker.
+  buf::View encode(const FieldList& fields);
+
+  const EncoderTable& table() const { return table_; }
+
+ private:
+  static constexpr uint32_t kCandidates = 32;
+
+  uint8_t* size_updates(uint8_t* p);
+  bool second_time(uint32_t handle);
+
+  EncoderTable table_;
+  Shared& shared_;
+  uint32_t cap_;
+  uint32_t lowest_;  // of the sizes since the last block
+  bool resized_ = false;
+  uint8_t next_candidate_ = 0;
+  uint16_t candidates_[kCandidates] = {};  // said once as literals: low bits of their handles
+};
+
+}  // namespace sluice::http2::hpack

@@ -1,0 +1,155 @@
+#include "http2/hpack/field_table.h"
+
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "http2/hpack/static_table.h"
+
+namespace sluice::http2::hpack {
+
+static_assert(sizeof(FieldTable::Record) == 20);
+
+FieldTable::FieldTable(const SipKey& key, stats::Http2& stats)
+    : key_(key),
+      stats_(stats),
+      region_(static_cast<std::byte*>(std::malloc(kBytes + TextBuffer::kSlack))),
+      cells_(static_cast<uint32_t*>(std::calloc(kCells, sizeof(uint32_t)))),
+      notes_(static_cast<uint16_t*>(std::calloc(kNotes, sizeof(uint16_t)))) {
+  if (!region_ || !cells_ || !notes_) throw std::bad_alloc();
+  first_generation_ = static_cast<uint32_t>(mix64(reinterpret_cast<uintptr_t>(region_.get())));
+  // The static table's entries are records with the numbers that they have in HPACK. Nobody holds
+  // or frees them.
+  write(0, {"", 0, 0, Name::kOther, 0});
+  for (uint32_t i = 1; i <= kStaticEntries; ++i) {
+    const StaticEntry& e = kStaticTable[i - 1];
+    char text[kGranule];
+    std::memcpy(text, e.name.data(), e.name.size());
+    std::memcpy(text + e.name.size(), e.value.data(), e.value.size());
+    write(i, {text, static_cast<uint32_t>(e.name.size()), static_cast<uint32_t>(e.value.size()),
+              name_of(e.name), static_name_of(e.name)});
+    at(i)->references = 1;
+  }
+  next_ = kStaticEntries + 1;
+}
+
+FieldTable::~FieldTable() = default;
+
+void FieldTable::write(uint32_t handle, const FieldText& f) {
+  Record* r = ::new (at(handle)) Record{};
+  r->name_size = static_cast<uint16_t>(f.name_size);
+  r->value_size = static_cast<uint16_t>(f.value_size);
+  r->id = f.id;
+  r->static_name = f.static_name;
+  if (f.size() > 0) std::memcpy(const_cast<char*>(r->text()), f.text, f.size());
+}
+
+uint32_t FieldTable::hash(const FieldText& f) const {
+  // The sum tells "a: bc" from "ab: c".
+  const uint64_t h = siphash(key_, {reinterpret_cast<const uint8_t*>(f.text), f.size()});
+  return static_cast<uint32_t>(h >> 32) ^ static_cast<uint32_t>(h) ^ f.name_size * 0x9e3779b1u;
+}
+
+uint32_t FieldTable::find(const FieldText& f, uint32_t hash) const {
+  for (uint32_t c = hash & (kCells - 1); cells_[c] != 0; c = (c + 1) & (kCells - 1)) {
+    const Record& r = *at(cells_[c]);
+    if (r.hash == hash && r.name_size == f.name_size && r.value_size == f.value_size &&
+        std::memcmp(r.text(), f.text, f.size()) == 0)
+      return cells_[c];
+  }
+  return 0;
+}
+
+uint32_t FieldTable::share(const FieldText& f) {
+  if (f.size() > kMaxText) return 0;
+  const uint32_t h = hash(f);
+  if (const uint32_t known = find(f, h); known != 0) {
+    retain(known);
+    return known;
+  }
+  uint16_t& note = notes_[(h >> 16) & (kNotes - 1)];
+  const auto mark = static_cast<uint16_t>(h | 1);  // never that of an empty note
+  if (note == mark) return create(f, h);
+  note = mark;
+  return 0;
+}
+
+uint32_t FieldTable::intern(const FieldText& f) {
+  if (f.size() > kMaxText) return 0;
+  const uint32_t h = hash(f);
+  if (const uint32_t known = find(f, h); known != 0) {
+    retain(known);
+    return known;
+  }
+  return create(f, h);
+}
+
+uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
+  const auto granules =
+      (f.size() + static_cast<uint32_t>(sizeof(Record)) + kGranule - 1) / kGranule;
+  const auto order = static_cast<unsigned>(std::bit_width(granules - 1));
+  const uint32_t handle = records_ < kMaxRecords ? take_block(order) : 0;
+  if (handle == 0) {
+    ++stats_.hpack_table_full;
+    return 0;
+  }
+  const uint32_t generation = at(handle)->generation;
+  write(handle, f);
+  Record& r = *at(handle);
+  r.references = 1;
+  r.generation = generation;
+  r.hash = hash;
+  r.order = static_cast<uint8_t>(order);
+  uint32_t c = hash & (kCells - 1);
+  while (cells_[c] != 0) c = (c + 1) & (kCells - 1);
+  cells_[c] = handle;
+  ++records_;
+  stats_.hpack_fields_shared.set(records_);
+  return handle;
+}
+
+// A block whose header has a valid generation. Blocks are split and never joined, so that the
+// header of a block that was once a record is never overwritten by text: a stale FieldRef always
+// finds a generation to compare.
+uint32_t FieldTable::take_block(unsigned order) {
+  unsigned from = order;
+  while (from < kOrders && free_[from] == 0) ++from;
+  if (from == kOrders || (from > order && next_ + (1u << order) <= kBytes / kGranule)) {
+    if (next_ + (1u << order) > kBytes / kGranule) return 0;
+    const uint32_t handle = next_;
+    next_ += 1u << order;
+    at(handle)->generation = first_generation_;
+    return handle;
+  }
+  const uint32_t handle = free_[from];
+  free_[from] = at(handle)->hash;
+  while (from > order) {
+    --from;
+    const uint32_t half = handle + (1u << from);
+    at(half)->generation = first_generation_;
+    at(half)->hash = free_[from];
+    free_[from] = half;
+  }
+  return handle;
+}
+
+void FieldTable::free(uint32_t handle) {
+  Record& r = *at(handle);
+  // Out of the cells; those behind move up, so that searches need no tombstones.
+  uint32_t hole = r.hash & (kCells - 1);
+  while (cells_[hole] != handle) hole = (hole + 1) & (kCells - 1);
+  for (uint32_t c = (hole + 1) & (kCells - 1); cells_[c] != 0; c = (c + 1) & (kCells - 1)) {
+    const uint32_t home = at(cells_[c])->hash & (kCells - 1);
+    if (((c - home) & (kCells - 1)) < ((c - hole) & (kCells - 1))) continue;
+    cells_[hole] = cells_[c];
+    hole = c;
+  }
+  cells_[hole] = 0;
+  ++r.generation;
+  r.hash = free_[r.order];
+  free_[r.order] = handle;
+  --records_;
+  stats_.hpack_fields_shared.set(records_);
+}
+
+}  // namespace sluice::http2::hpack

@@ -1,0 +1,117 @@
+#pragma once
+// Header fields that are worth knowing: one record for each name and value that the dynamic tables
+// of a worker's connections share. A connection's table is then a ring of 32-bit handles, a
+// million idle connections with the same headers keep the strings once, and a field that was
+// decoded on one connection is encoded on another by its handle, without looking at its text.
+//
+// A field becomes a record when it is seen for the second time: by an index of some connection's
+// table, or as the same literal again. What is fresh in every call (deadlines, trace ids) never
+// costs more than a note.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "base/hash.h"
+#include "http2/fields.h"
+#include "stats/http2.h"
+
+namespace sluice::http2::hpack {
+
+// Name and value, one behind the other, and what is known about them.
+struct FieldText {
+  const char* text;
+  uint32_t name_size;
+  uint32_t value_size;
+  Name id;
+  uint8_t static_name;
+
+  uint32_t size() const { return name_size + value_size; }
+};
+
+class FieldTable {
+ public:
+  // Records live in one region of address space, of which only what was ever used becomes memory.
+  // Beyond it fields cross as literals.
+  static constexpr size_t kBytes = 16 << 20;
+  static constexpr uint32_t kMaxRecords = 131'072;
+  static constexpr uint32_t kMaxText = 2'028;  // longer fields are not worth a table of 4 KiB
+
+  struct Record {
+    uint32_t references;  // entries of dynamic tables; 0 frees it
+    uint32_t generation;  // grows when it is freed
+    uint32_t hash;
+    uint16_t name_size;
+    uint16_t value_size;
+    Name id;
+    uint8_t static_name;
+    uint8_t order;  // its block has 2^order granules
+
+    const char* text() const { return reinterpret_cast<const char*>(this) + sizeof(Record); }
+    FieldText field() const { return {text(), name_size, value_size, id, static_name}; }
+    // As RFC 7541, 4.1 counts it.
+    uint32_t size() const { return 32u + name_size + value_size; }
+  };
+
+  // key: secret, so that no peer can choose fields that collide.
+  FieldTable(const SipKey& key, stats::Http2& stats);
+  ~FieldTable();
+  FieldTable(const FieldTable&) = delete;
+
+  // handle: that of a live record, or 1 to 61.
+  const Record& operator[](uint32_t handle) const { return *at(handle); }
+  FieldRef ref(uint32_t handle) const { return {handle, at(handle)->generation}; }
+  bool current(FieldRef r) const { return at(r.handle)->generation == r.generation; }
+
+  // For a field that enters a dynamic table: the handle of its record, referenced, or 0 when it is
+  // seen for the first time.
+  uint32_t share(const FieldText& f);
+  // For a field that is used again: makes the record if need be. 0 when there is no room.
+  uint32_t intern(const FieldText& f);
+
+  void retain(uint32_t handle) { ++at(handle)->references; }
+  void release(uint32_t handle) {
+    if (--at(handle)->references == 0) free(handle);
+  }
+
+  uint32_t records() const { return records_; }
+
+ private:
+  static constexpr uint32_t kGranule = 64;
+  static constexpr uint32_t kCells = 2 * kMaxRecords;
+  static constexpr uint32_t kNotes = 8'192;
+  static constexpr unsigned kOrders = 6;  // blocks of 64 to 2,048 bytes
+  static_assert(kMaxText + sizeof(Record) == kGranule << (kOrders - 1));
+
+  struct Release {
+    void operator()(void* p) const { std::free(p); }
+  };
+  template <class T>
+  using Region = std::unique_ptr<T[], Release>;
+
+  Record* at(uint32_t handle) const {
+    return reinterpret_cast<Record*>(region_.get() + size_t{handle} * kGranule);
+  }
+  uint32_t hash(const FieldText& f) const;
+  uint32_t find(const FieldText& f, uint32_t hash) const;
+  uint32_t create(const FieldText& f, uint32_t hash);
+  uint32_t take_block(unsigned order);
+  void free(uint32_t handle);
+  void write(uint32_t handle, const FieldText& f);
+
+  SipKey key_;
+  stats::Http2& stats_;
+  Region<std::byte> region_;
+  // Where generations start: differs from table to table, so that a FieldRef that strays into
+  // another worker's table is a stranger there.
+  uint32_t first_generation_;
+  uint32_t next_ = 0;            // the first granule that was never used
+  uint32_t free_[kOrders] = {};  // handles, linked through `hash`; 0 ends a list
+  Region<uint32_t> cells_;       // open addressing with linear probing
+  Region<uint16_t> notes_;       // fields seen once: 16 bits of their hash, by the rest of it
+  uint32_t records_ = 0;
+};
+
+}  // namespace sluice::http2::hpack
