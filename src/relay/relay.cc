@@ -23,7 +23,9 @@ Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.wheel, setup.memory, setup.workers, setup.self,
                setup.seed),
-      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
+      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {
+  context_.hpack.cycles = setup.cycles;
+}
 
 Relay::~Relay() {
   // Clients first: they cancel their calls at pods that are still there.

@@ -28,6 +28,7 @@ class Relay {
     size_t self;
     uint64_t seed;
     Time now;
+    http2::hpack::Shared::Cycles cycles = nullptr;  // times a sample of HPACK's work; may be null
   };
   explicit Relay(const Setup& setup);
   ~Relay();

@@ -17,6 +17,7 @@ class TscClock {
   }
 
   uint64_t cycles() const { return nic::tsc(); }
+  static constexpr uint64_t (*counter)() = nic::tsc;
 
   // The point in time of a reading: since the counter was zero, which is when the machine started.
   Time at(uint64_t cycles) const {

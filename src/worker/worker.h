@@ -108,8 +108,15 @@ class Worker {
                                    .workers = setup.workers,
                                    .self = setup.self,
                                    .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
-                                   .now = clock_.at(cycles)}),
+                                   .now = clock_.at(cycles),
+                                   .cycles = cycle_counter()}),
         turn_began_(cycles) {}
+
+  // What counts cycles without an object, if the clock has it.
+  static constexpr auto cycle_counter() -> uint64_t (*)() {
+    if constexpr (requires { Clock::counter; }) return Clock::counter;
+    return nullptr;
+  }
 
   void adopt_news() {
     const config::Snapshot* news = published_.get();

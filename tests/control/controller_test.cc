@@ -249,6 +249,11 @@ TEST_F(ControllerTest, listeners_and_stats_answer_with_what_workers_count) {
   worker->listener(published.get()->listeners[0].slot).connections.add(3);
   worker->port(0).drop(stats::Drop::kIpChecksum, 9);
   worker->tcp.accepted.add(3);
+  worker->http2.hpack_blocks_in.add(10);
+  worker->http2.hpack_fields_in.add(80);
+  worker->http2.hpack_indexed_in.add(70);
+  worker->http2.hpack_timed_in.add(2);
+  worker->http2.hpack_cycles_in.add(500);
   const auto listeners = boost::json::parse(ask("listeners"));
   EXPECT_EQ(listeners.at("listeners").at(0).at("connections").to_number<int>(), 3);
   EXPECT_EQ(listeners.at("listeners").at(0).at("service"), "echo");
@@ -259,6 +264,10 @@ TEST_F(ControllerTest, listeners_and_stats_answer_with_what_workers_count) {
   EXPECT_EQ(w.at("ports").at(0).at("name"), "north");
   EXPECT_EQ(w.at("ports").at(0).at("drops").at("ip_checksum").to_number<int>(), 9);
   EXPECT_NE(sluicectl::stats_table(all).find("ip_checksum"), std::string::npos);
+  EXPECT_NE(sluicectl::stats_table(all).find(
+                "HPACK in: 10 blocks, 87.5 % of 80 fields indexed, 250 cycles a block\n"),
+            std::string::npos)
+      << sluicectl::stats_table(all);
   EXPECT_NE(sluicectl::listeners_table(listeners).find("198.18.0.10:50051"), std::string::npos);
 }
 

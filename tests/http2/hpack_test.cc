@@ -218,8 +218,10 @@ TEST_F(HpackTest, HuffmanCodesEverySymbolAsNghttp2Does) {
     ASSERT_EQ(back, s);
     // The same code in a block that nghttp2 reads.
     if (size >= 127) continue;
-    std::vector<uint8_t> block{0x04, static_cast<uint8_t>(0x80 | size)};
-    block.insert(block.end(), code.begin(), code.begin() + static_cast<ptrdiff_t>(size));
+    std::vector<uint8_t> block(2 + size);
+    block[0] = 0x04;
+    block[1] = static_cast<uint8_t>(0x80 | size);
+    std::copy_n(code.data(), size, block.data() + 2);
     OracleDecoder oracle;
     PlainFields fields;
     ASSERT_TRUE(oracle.decode(block, fields));

@@ -39,6 +39,21 @@ std::string nonzero(const json::object& group, std::string_view indent) {
   return out + "\n";
 }
 
+// What HPACK did in one direction: `in` or `out`.
+std::string hpack(const json::value& http2, std::string_view way) {
+  const auto n = [&](std::string_view what) {
+    return number(http2, fmt::format("hpack_{}_{}", what, way));
+  };
+  if (n("blocks") == 0) return {};
+  std::string out =
+      fmt::format("  HPACK {}: {} blocks, {} of {} fields indexed", way, count(n("blocks")),
+                  share(static_cast<double>(n("indexed")) /
+                        static_cast<double>(std::max<uint64_t>(1, n("fields")))),
+                  count(n("fields")));
+  if (n("timed") > 0) out += fmt::format(", {} cycles a block", count(n("cycles") / n("timed")));
+  return out + "\n";
+}
+
 }  // namespace
 
 std::string pods_table(const json::value& answer) {
@@ -114,6 +129,7 @@ std::string stats_table(const json::value& answer) {
                        nonzero(w.at("tcp").as_object(), "  "));
     out += fmt::format("\nworker {}: HTTP/2\n{}", number(w, "id"),
                        nonzero(w.at("http2").as_object(), "  "));
+    out += hpack(w.at("http2"), "in") + hpack(w.at("http2"), "out");
   }
   return out;
 }
