@@ -206,7 +206,7 @@ class HpackMachine {
 
   buf::View program_;
   stats::Http2 stats_;
-  hpack::Shared shared_{stats_, SipKey{1, 2}};
+  hpack::Shared shared_{stats_, SipKey{1, 2}, 65'536};  // small enough to run full
   Client clients_[4];
   Pod pods_[2];
   FieldList fields_;

@@ -10,11 +10,13 @@ namespace sluice::http2::hpack {
 
 static_assert(sizeof(FieldTable::Record) == 20);
 
-FieldTable::FieldTable(const SipKey& key, stats::Http2& stats)
+FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
     : key_(key),
+      granules_(static_cast<uint32_t>(bytes / kGranule)),
+      cell_mask_(granules_ - 1),
       stats_(stats),
-      region_(static_cast<std::byte*>(std::malloc(kBytes + TextBuffer::kSlack))),
-      cells_(static_cast<uint32_t*>(std::calloc(kCells, sizeof(uint32_t)))),
+      region_(static_cast<std::byte*>(std::malloc(bytes + TextBuffer::kSlack))),
+      cells_(static_cast<uint32_t*>(std::calloc(granules_, sizeof(uint32_t)))),
       notes_(static_cast<uint16_t*>(std::calloc(kNotes, sizeof(uint16_t)))) {
   if (!region_ || !cells_ || !notes_) throw std::bad_alloc();
   first_generation_ = static_cast<uint32_t>(mix64(reinterpret_cast<uintptr_t>(region_.get())));
@@ -51,7 +53,7 @@ uint32_t FieldTable::hash(const FieldText& f) const {
 }
 
 uint32_t FieldTable::find(const FieldText& f, uint32_t hash) const {
-  for (uint32_t c = hash & (kCells - 1); cells_[c] != 0; c = (c + 1) & (kCells - 1)) {
+  for (uint32_t c = hash & cell_mask_; cells_[c] != 0; c = (c + 1) & cell_mask_) {
     const Record& r = *at(cells_[c]);
     if (r.hash == hash && r.name_size == f.name_size && r.value_size == f.value_size &&
         std::memcmp(r.text(), f.text, f.size()) == 0)
@@ -88,7 +90,7 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
   const auto granules =
       (f.size() + static_cast<uint32_t>(sizeof(Record)) + kGranule - 1) / kGranule;
   const auto order = static_cast<unsigned>(std::bit_width(granules - 1));
-  const uint32_t handle = records_ < kMaxRecords ? take_block(order) : 0;
+  const uint32_t handle = records_ < max_records() ? take_block(order) : 0;
   if (handle == 0) {
     ++stats_.hpack_table_full;
     return 0;
@@ -100,8 +102,8 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
   r.generation = generation;
   r.hash = hash;
   r.order = static_cast<uint8_t>(order);
-  uint32_t c = hash & (kCells - 1);
-  while (cells_[c] != 0) c = (c + 1) & (kCells - 1);
+  uint32_t c = hash & cell_mask_;
+  while (cells_[c] != 0) c = (c + 1) & cell_mask_;
   cells_[c] = handle;
   ++records_;
   stats_.hpack_fields_shared.set(records_);
@@ -114,8 +116,8 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
 uint32_t FieldTable::take_block(unsigned order) {
   unsigned from = order;
   while (from < kOrders && free_[from] == 0) ++from;
-  if (from == kOrders || (from > order && next_ + (1u << order) <= kBytes / kGranule)) {
-    if (next_ + (1u << order) > kBytes / kGranule) return 0;
+  if (from == kOrders || (from > order && next_ + (1u << order) <= granules_)) {
+    if (next_ + (1u << order) > granules_) return 0;
     const uint32_t handle = next_;
     next_ += 1u << order;
     at(handle)->generation = first_generation_;
@@ -136,11 +138,11 @@ uint32_t FieldTable::take_block(unsigned order) {
 void FieldTable::free(uint32_t handle) {
   Record& r = *at(handle);
   // Out of the cells; those behind move up, so that searches need no tombstones.
-  uint32_t hole = r.hash & (kCells - 1);
-  while (cells_[hole] != handle) hole = (hole + 1) & (kCells - 1);
-  for (uint32_t c = (hole + 1) & (kCells - 1); cells_[c] != 0; c = (c + 1) & (kCells - 1)) {
-    const uint32_t home = at(cells_[c])->hash & (kCells - 1);
-    if (((c - home) & (kCells - 1)) < ((c - hole) & (kCells - 1))) continue;
+  uint32_t hole = r.hash & cell_mask_;
+  while (cells_[hole] != handle) hole = (hole + 1) & cell_mask_;
+  for (uint32_t c = (hole + 1) & cell_mask_; cells_[c] != 0; c = (c + 1) & cell_mask_) {
+    const uint32_t home = at(cells_[c])->hash & cell_mask_;
+    if (((c - home) & cell_mask_) < ((c - hole) & cell_mask_)) continue;
     cells_[hole] = cells_[c];
     hole = c;
   }

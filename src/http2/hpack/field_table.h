@@ -36,7 +36,6 @@ class FieldTable {
   // Records live in one region of address space, of which only what was ever used becomes memory.
   // Beyond it fields cross as literals.
   static constexpr size_t kBytes = 16 << 20;
-  static constexpr uint32_t kMaxRecords = 131'072;
   static constexpr uint32_t kMaxText = 2'028;  // longer fields are not worth a table of 4 KiB
 
   struct Record {
@@ -55,8 +54,9 @@ class FieldTable {
     uint32_t size() const { return 32u + name_size + value_size; }
   };
 
-  // key: secret, so that no peer can choose fields that collide.
-  FieldTable(const SipKey& key, stats::Http2& stats);
+  // key: secret, so that no peer can choose fields that collide. bytes: a power of two; one record
+  // for 128 of them is the most there can be.
+  FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes = kBytes);
   ~FieldTable();
   FieldTable(const FieldTable&) = delete;
 
@@ -77,10 +77,10 @@ class FieldTable {
   }
 
   uint32_t records() const { return records_; }
+  uint32_t max_records() const { return cell_mask_ / 2; }
 
  private:
   static constexpr uint32_t kGranule = 64;
-  static constexpr uint32_t kCells = 2 * kMaxRecords;
   static constexpr uint32_t kNotes = 8'192;
   static constexpr unsigned kOrders = 6;  // blocks of 64 to 2,048 bytes
   static_assert(kMaxText + sizeof(Record) == kGranule << (kOrders - 1));
@@ -101,7 +101,9 @@ class FieldTable {
   void free(uint32_t handle);
   void write(uint32_t handle, const FieldText& f);
 
-  SipKey key_;
+  const SipKey key_;
+  const uint32_t granules_;
+  const uint32_t cell_mask_;  // twice as many cells as records
   stats::Http2& stats_;
   Region<std::byte> region_;
   // Where generations start: differs from table to table, so that a FieldRef that strays into

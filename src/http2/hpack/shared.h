@@ -1,6 +1,8 @@
 #pragma once
 // What all HPACK of one worker shares: the fields, the memory, the counts.
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,13 +16,14 @@ namespace sluice::http2::hpack {
 
 struct Shared {
   // Everything referred to outlives it; it outlives the connections.
-  explicit Shared(stats::Http2& s, const SipKey& key = {}) : stats(s), fields(key, s) {}
+  explicit Shared(stats::Http2& s, const SipKey& key = {}, size_t bytes = FieldTable::kBytes)
+      : stats(s), fields(key, s, bytes) {}
 
   // Bytes to encode into, valid until the next call.
   uint8_t* scratch(size_t n) {
     if (n > scratch_size_) [[unlikely]] {
-      scratch_ = std::make_unique_for_overwrite<uint8_t[]>(n);
-      scratch_size_ = n;
+      scratch_size_ = std::bit_ceil(std::max(n, kScratch));
+      scratch_ = std::make_unique_for_overwrite<uint8_t[]>(scratch_size_);
     }
     return scratch_.get();
   }
@@ -61,6 +64,8 @@ struct Shared {
   BlockPool blocks;
 
  private:
+  static constexpr size_t kScratch = 4096;  // larger than usual blocks
+
   std::unique_ptr<uint8_t[]> scratch_;
   size_t scratch_size_ = 0;
   uint32_t turn_in_ = 0;
