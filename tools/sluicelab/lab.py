@@ -6,12 +6,12 @@ import signal
 from pathlib import Path
 from typing import Optional
 
-from . import configuration, daemon, hugepages, layout, network, pods, state
+from . import configuration, daemon, hugepages, layout, network, pods, state, wire
 from .process import LabError, alive, send_signal, wait_until
 
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
-       with_sluiced: bool = True) -> None:
+       with_sluiced: bool = True, impair: Optional[str] = None) -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and needs root")
     with state.locked():
@@ -20,7 +20,8 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         shutil.rmtree(layout.RUN_DIR, ignore_errors=True)
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
-                   "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None}
+                   "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
+                   "impair": impair, "wire_pid": None}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -31,7 +32,10 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
 def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     current["hugepages_before"] = hugepages.reserve()
     state.save(current)
-    network.up(current["driver"])
+    network.up(current["driver"], with_wire=current["impair"] is not None)
+    if current["impair"] is not None:
+        current["wire_pid"] = wire.start(current["impair"])
+        state.save(current)
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"]))
     configuration.write_endpoints([])
     if not with_sluiced:
@@ -80,6 +84,19 @@ def restart_sluiced(config: Optional[Path] = None) -> None:
         pods.wait_ready(len(current["pods"]))
 
 
+def impair(impairment: str) -> None:
+    """Another wire in the place of the one that the lab was brought up with."""
+    with state.locked():
+        current = state.load()
+        if current["impair"] is None:
+            raise LabError("the lab was brought up without a wire: tools/lab up --impair ...")
+        wire.stop(current["wire_pid"])
+        current["impair"], current["wire_pid"] = impairment, None
+        state.save(current)
+        current["wire_pid"] = wire.start(impairment)
+        state.save(current)
+
+
 def down() -> None:
     with state.locked():
         _down(state.load() if state.exists() else {})
@@ -87,6 +104,7 @@ def down() -> None:
 
 def _down(current: dict) -> None:
     daemon.stop(current.get("sluiced_pid"))
+    wire.stop(current.get("wire_pid"))
     for pid in current.get("pods", {}).values():
         send_signal(pid, signal.SIGKILL)
     network.down()
@@ -96,9 +114,9 @@ def _down(current: dict) -> None:
 
 
 def namespace_of(name: str) -> str:
-    if name in ("client", "sluice", "south"):
+    if name in ("client", "sluice", "south", "reference"):
         return {"client": layout.CLIENT_NAMESPACE, "sluice": layout.SLUICE_NAMESPACE,
-                "south": layout.SOUTH_NAMESPACE}[name]
+                "south": layout.SOUTH_NAMESPACE, "reference": layout.REFERENCE_NAMESPACE}[name]
     return layout.pod_namespace(_number_of(name))
 
 
@@ -124,6 +142,8 @@ def status() -> dict:
             "config": current["config"], "endpoints": str(layout.ENDPOINTS_FILE),
             "socket": str(layout.ADMIN_SOCKET), "log": str(layout.SLUICED_LOG),
         },
+        "wire": {"impair": current["impair"], "pid": current["wire_pid"], "log": str(layout.WIRE_LOG),
+                 "reference": layout.REFERENCE_ADDRESS},
         "south": {"namespace": layout.SOUTH_NAMESPACE, "address": layout.BRIDGE_ADDRESS},
         "pods": [
             {"name": layout.pod_name(number), "namespace": layout.pod_namespace(number),

@@ -9,10 +9,12 @@ RUN_DIR = Path("/run/sluice-lab")
 CLIENT_NAMESPACE = "sluice-client"
 SLUICE_NAMESPACE = "sluice-lb"
 SOUTH_NAMESPACE = "sluice-south"
+REFERENCE_NAMESPACE = "sluice-reference"
 
 CLIENT_ADDRESS = "198.18.0.1"
 NORTH_ADDRESS = "198.18.0.2"
 VIP = "198.18.0.10"
+REFERENCE_ADDRESS = "198.18.0.20"
 SOUTH_ADDRESS = "198.18.1.1"
 BRIDGE_ADDRESS = "198.18.1.250"
 FIRST_POD_ADDRESS = "198.18.1.101"
@@ -29,6 +31,7 @@ ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"
 ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
 SLUICED_LOG = RUN_DIR / "sluiced.log"
+WIRE_LOG = RUN_DIR / "wire.log"
 
 
 def build_dir() -> Path:
@@ -37,6 +40,10 @@ def build_dir() -> Path:
 
 def sluiced_binary() -> Path:
     return build_dir() / "src" / "sluiced"
+
+
+def wire_binary() -> Path:
+    return build_dir() / "tools" / "wire" / "wire"
 
 
 def sluicectl_binary() -> Path:

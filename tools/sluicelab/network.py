@@ -43,13 +43,38 @@ def connect(outer: str, outer_device: str, inner_device: str) -> None:
     ip(f"link set {inner_device} up", layout.SLUICE_NAMESPACE)
 
 
-def up(driver: str) -> None:
+def insert_wire(inner_device: str) -> None:
+    """Where the client's cable led straight to Sluice's port, tools/wire stands between two cables; behind it a bridge, with
+    Sluice's port and a machine that runs nothing but the kernel: what Linux does over the same wire can be compared."""
+    sluice = layout.SLUICE_NAMESPACE
+    connect(layout.CLIENT_NAMESPACE, "eth0", "wire-up")
+    add_namespace(layout.REFERENCE_NAMESPACE)
+    ip(f"link add br-wire {BRIDGE}", sluice)
+    ip("link set br-wire up", sluice)
+    ip(f"link add wire-br netns {sluice} type veth peer name wire-down netns {sluice}")
+    ip(f"link add north-br netns {sluice} type veth peer name {inner_device} netns {sluice}")
+    ip(f"link add reference netns {sluice} type veth peer name eth0 netns {layout.REFERENCE_NAMESPACE}")
+    compute_checksums(layout.REFERENCE_NAMESPACE, "eth0")
+    for device in ("wire-br", "north-br", "reference"):
+        run(*in_namespace(sluice, ["ethtool", "-K", device, "gro", "off"]))  # a merged frame does not fit into a DPDK port
+        ip(f"link set {device} master br-wire up", sluice)
+    for device in ("wire-down", inner_device):
+        ip(f"link set {device} up", sluice)
+    ip(f"address add {layout.REFERENCE_ADDRESS}/{layout.PREFIX_LENGTH} dev eth0", layout.REFERENCE_NAMESPACE)
+    ip("link set eth0 up", layout.REFERENCE_NAMESPACE)
+
+
+def up(driver: str, with_wire: bool = False) -> None:
     for name in (layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE):
         add_namespace(name)
     no_ipv6(layout.SLUICE_NAMESPACE)
     no_ipv6(layout.SOUTH_NAMESPACE)
     tap = driver == "tap"
-    connect(layout.CLIENT_NAMESPACE, "eth0", "north-veth" if tap else "north")
+    north = "north-veth" if tap else "north"
+    if with_wire:
+        insert_wire(north)
+    else:
+        connect(layout.CLIENT_NAMESPACE, "eth0", north)
     connect(layout.SOUTH_NAMESPACE, "sluice", "south-veth" if tap else "south")
     ip(f"address add {layout.CLIENT_ADDRESS}/{layout.PREFIX_LENGTH} dev eth0", layout.CLIENT_NAMESPACE)
     ip(f"link add br0 {BRIDGE}", layout.SOUTH_NAMESPACE)
@@ -87,7 +112,7 @@ def add_pod(number: int) -> None:
 
 
 def lab_namespaces() -> list:
-    names = [layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE]
+    names = [layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE, layout.REFERENCE_NAMESPACE]
     names += [layout.pod_namespace(number) for number in range(1, layout.MAX_PODS + 1)]
     return [name for name in names if namespace_exists(name)]
 

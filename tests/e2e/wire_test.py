@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Sluice's TCP and the kernel's over a bad wire (tools/wire): not one wrong byte, no stuck connection, and data that leaves at
+least as fast as Linux CUBIC would send it over the same wire.
+
+SLUICE_WIRE_MEGABYTES=N moves N megabytes in each direction over each wire, in place of what CI has time for.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from support import SANITIZED, LabTest, lab, layout, main, process, run, worker
+
+FLOWS = 4
+# One way; both directions alike unless up. or down. says otherwise. Megabytes of each flow in each direction.
+WIRES = [
+    ("a clean wire", "", 40),
+    ("10 % loss", "loss=10%,seed=2", 1),
+    ("100 ms round trip", "delay=50ms", 2),
+    ("1 % loss, 20 ms round trip", "loss=1%,delay=10ms", 2),
+    ("losses in bursts", "burst=0.2%/20%,delay=2ms", 4),
+    ("5 % reordering, jitter, duplicates", "reorder=5%,jitter=1ms,duplicate=2%,delay=2ms", 8),
+    ("one bit in a hundred frames flips", "corrupt=1%,delay=1ms", 4),
+    ("everything at once, 100 ms", "loss=2%,reorder=2%,duplicate=1%,corrupt=0.5%,jitter=5ms,delay=50ms", 0.3),
+    ("20 Mbit/s behind a short queue", "rate=20mbit,queue=40,delay=5ms", 2),
+]
+TRANSFER_SECONDS = 90  # for the slowest of them; a stuck connection takes longer
+
+# What Sluice must not do worse than Linux.
+# With a number of flows that the wire does not hold up.
+RACES = [("1 % loss, 20 ms round trip", "down.loss=1%,delay=10ms", 6),
+         ("5 % reordering, 10 ms round trip", "down.reorder=5%,delay=5ms", 3)]
+RACE_SECONDS = 6
+MOST_HEATS = 4  # the mean of more heats, when the first two are too close to tell
+
+
+def curl(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(process.in_namespace(layout.CLIENT_NAMESPACE, ["curl", "-sS", *arguments]), stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, preexec_fn=process.common_core)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class BadWire(LabTest):
+    pod_command = "nghttpd --no-tls -n 1 --echo-upload -d %s $POD_PORT"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.files = Path(tempfile.mkdtemp(prefix="sluice-wire-"))
+        cls.addClassCleanup(shutil.rmtree, cls.files, ignore_errors=True)
+        with open(cls.files / "zeros", "wb") as endless:
+            endless.truncate(4 << 30)
+        lab.up(1, pod_command=cls.pod_command % cls.files, impair="")
+        cls.addClassCleanup(lab.down)
+
+    def url(self, path: str) -> str:
+        return f"http://{layout.VIP}:{layout.PORT}/{path}"
+
+    def test_every_byte_arrives_in_both_directions(self) -> None:
+        """What the client sends is echoed by the pod: through Sluice's receiving side and its sending side."""
+        forced = os.environ.get("SLUICE_WIRE_MEGABYTES")
+        for name, spec, megabytes in WIRES:
+            size = int(float(forced) / FLOWS * 1e6) if forced else int(megabytes * 1e6 / (4 if SANITIZED else 1))
+            limit = 3600 if forced else TRANSFER_SECONDS
+            with self.subTest(name):
+                lab.impair(spec)
+                sources = [self.files / f"source{k}" for k in range(FLOWS)]
+                for source in sources:
+                    source.write_bytes(os.urandom(size))
+                begin = time.monotonic()
+                transfers = [curl("--http2-prior-knowledge", "-m", str(limit), "--connect-timeout", "20", "--data-binary",
+                                  f"@{source}", "-o", f"{source}.echo", self.url("echo")) for source in sources]
+                for transfer, source in zip(transfers, sources):
+                    said, _ = transfer.communicate(timeout=limit + 10)
+                    self.assertEqual((transfer.returncode, said), (0, ""))
+                    self.assertEqual(digest(Path(f"{source}.echo")), digest(source))
+                took = time.monotonic() - begin
+                print(f"{name:36} {FLOWS} x {size / 1e6:.1f} MB each way in {took:5.1f} s, "
+                      f"{FLOWS * size * 8e-6 / took:6.1f} Mbit/s each way", flush=True)
+        self.assertTrue(process.wait_until(lambda: worker()["tcp"]["connections"] <= 1, 15), "connections are stuck")
+
+    def race(self, flows: int, address: str, *how: str) -> float:
+        """Megabits a second of all flows together."""
+        racers = [curl(*how, "-m", str(RACE_SECONDS), "-o", "/dev/null", "-w", "%{stderr}%{size_download}",
+                       f"http://{address}:{layout.PORT}/zeros") for _ in range(flows)]
+        said = [racer.communicate(timeout=RACE_SECONDS + 10)[0] for racer in racers]
+        return sum(float(text.split()[-1]) for text in said) * 8e-6 / RACE_SECONDS
+
+    def test_sends_at_least_as_fast_as_linux_cubic(self) -> None:
+        if SANITIZED:
+            self.skipTest("a sanitized sender is slower than any wire")
+        pid = process.spawn(layout.REFERENCE_NAMESPACE,
+                            [sys.executable, str(Path(__file__).with_name("linux_sender.py")), str(layout.PORT)],
+                            layout.RUN_DIR / "linux.log")
+        self.addCleanup(process.send_signal, pid, 15)
+        for name, spec, flows in RACES:
+            with self.subTest(name):
+                sluice = linux = 0.0
+                for heat in range(1, MOST_HEATS + 1):
+                    lab.impair(f"{spec},seed={heat}")
+                    sluice += self.race(flows, layout.VIP, "--http2-prior-knowledge")
+                    linux += self.race(flows, layout.REFERENCE_ADDRESS)
+                    if heat >= 2 and sluice >= 1.05 * linux:
+                        break
+                print(f"{name:36} {flows} flows: Sluice {sluice / heat:6.1f} Mbit/s, Linux CUBIC {linux / heat:6.1f} Mbit/s, "
+                      f"ratio {sluice / linux:.2f} ({heat} heats)", flush=True)
+                self.assertGreaterEqual(sluice, linux)
+
+    def test_the_wire_refuses_what_it_does_not_understand(self) -> None:
+        said = run(layout.SLUICE_NAMESPACE, str(layout.wire_binary()), "--config", "none", "--impair", "los=1%", check=False)
+        self.assertIn("there are loss, burst", said)
+
+
+main()
