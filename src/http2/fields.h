@@ -1,14 +1,15 @@
 #pragma once
 // A header or trailer section (RFC 9113, 8.1): what HPACK decodes into and encodes from.
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace sluice::http2 {
 
@@ -96,51 +97,59 @@ struct Field {
   FieldRef ref;
 };
 
-// Bytes that only grow, uninitialised, with readable and writable slack behind the end, so that
-// short strings can be copied in whole vector registers.
-class TextBuffer {
+// Plain values in one block that only grows, uninitialised, with kSlack readable and writable ones
+// behind the end, so that short strings can be copied in whole vector registers.
+template <class T, size_t kSlack>
+class Growing {
  public:
-  static constexpr size_t kSlack = 32;
-  // What clear() lets a recycled buffer keep: more than fields of ordinary messages need.
-  static constexpr size_t kKept = 16'384;
+  // What clear() lets a recycled buffer keep: more than ordinary messages need.
+  static constexpr size_t kKept = 16'384 / sizeof(T);
 
-  TextBuffer() = default;
-  TextBuffer(const TextBuffer& o) { *this = o; }
-  TextBuffer& operator=(const TextBuffer& o) {
+  Growing() = default;
+  Growing(const Growing& o) { *this = o; }
+  Growing& operator=(const Growing& o) {
+    if (this == &o) return *this;
     size_ = 0;
-    if (o.size_ > 0) std::memcpy(room(o.size_), o.data(), o.size_);
+    if (o.size_ > 0) std::memcpy(room(o.size_), o.data(), o.size_ * sizeof(T));
     size_ = o.size_;
     return *this;
   }
 
-  const char* data() const { return bytes_.get(); }
+  const T* data() const { return values_.get(); }
   size_t size() const { return size_; }
-  // Space for n bytes and the slack behind the end; they count after grow().
-  char* room(size_t n) {
+  // Space for n values and the slack behind the end; they count after grow().
+  T* room(size_t n) {
     if (size_ + n + kSlack > capacity_) [[unlikely]]
       reserve(size_ + n + kSlack);
-    return bytes_.get() + size_;
+    return values_.get() + size_;
   }
-  void grow(size_t n) { size_ += n; }
+  void grow(size_t n) { size_ += static_cast<uint32_t>(n); }
   void clear() {
     size_ = 0;
-    if (capacity_ > kKept) {
-      bytes_.reset();
+    if (capacity_ > kKept) [[unlikely]] {
+      values_.reset();
       capacity_ = 0;
     }
   }
-  void swap(TextBuffer& o) noexcept {
-    bytes_.swap(o.bytes_);
+  void swap(Growing& o) noexcept {
+    values_.swap(o.values_);
     std::swap(size_, o.size_);
     std::swap(capacity_, o.capacity_);
   }
 
  private:
-  void reserve(size_t n);
+  [[gnu::noinline]] void reserve(size_t n) {
+    constexpr size_t kFirst = 512 / sizeof(T);
+    const size_t capacity = std::bit_ceil(std::max(kFirst, n));
+    auto values = std::make_unique_for_overwrite<T[]>(capacity);
+    if (size_ > 0) std::memcpy(values.get(), values_.get(), size_ * sizeof(T));
+    values_ = std::move(values);
+    capacity_ = static_cast<uint32_t>(capacity);
+  }
 
-  std::unique_ptr<char[]> bytes_;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
+  std::unique_ptr<T[]> values_;
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 0;
 };
 
 // Owns its bytes, in one block that keeps its capacity over clear(), so that recycled lists do not
@@ -148,6 +157,9 @@ class TextBuffer {
 // stand first, as they arrived.
 class FieldList {
  public:
+  // Bytes behind room() that may be overwritten and read.
+  static constexpr size_t kSlack = 32;
+
   void add(std::string_view name, std::string_view value, Name id, bool never_indexed = false) {
     char* to = text_.room(name.size() + value.size());
     if (!name.empty()) std::memcpy(to, name.data(), name.size());
@@ -162,8 +174,14 @@ class FieldList {
   char* room(size_t n) { return text_.room(n); }
   void commit(size_t name, size_t value, Name id, bool never_indexed, uint8_t static_name,
               FieldRef ref) {
-    entries_.push_back({static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(name),
-                        static_cast<uint32_t>(value), id, never_indexed, static_name, ref});
+    *entries_.room(1) = {static_cast<uint32_t>(text_.size()),
+                         static_cast<uint32_t>(name),
+                         static_cast<uint32_t>(value),
+                         id,
+                         never_indexed,
+                         static_name,
+                         ref};
+    entries_.grow(1);
     text_.grow(name + value);
   }
 
@@ -171,13 +189,13 @@ class FieldList {
     entries_.clear();
     text_.clear();
   }
-  bool empty() const { return entries_.empty(); }
+  bool empty() const { return entries_.size() == 0; }
   size_t count() const { return entries_.size(); }
   // As SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
   size_t size() const { return text_.size() + 32 * entries_.size(); }
 
   Field operator[](size_t i) const {
-    const Entry& e = entries_[i];
+    const Entry& e = entries_.data()[i];
     return {std::string_view(text_.data() + e.at, e.name),
             std::string_view(text_.data() + e.at + e.name, e.value),
             e.id,
@@ -188,7 +206,7 @@ class FieldList {
   // The value of the first field with this name.
   std::optional<std::string_view> find(Name id) const {
     for (size_t i = 0; i < entries_.size(); ++i)
-      if (entries_[i].id == id) return (*this)[i].value;
+      if (entries_.data()[i].id == id) return (*this)[i].value;
     return std::nullopt;
   }
   void swap(FieldList& o) noexcept {
@@ -223,8 +241,8 @@ class FieldList {
     uint8_t static_name;
     FieldRef ref;
   };
-  std::vector<Entry> entries_;
-  TextBuffer text_;
+  Growing<Entry, 0> entries_;
+  Growing<char, kSlack> text_;
 };
 
 }  // namespace sluice::http2

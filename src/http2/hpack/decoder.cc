@@ -12,7 +12,7 @@ namespace {
 
 // Usual fields are short: whole registers beat a call of memcpy. Both sides have slack.
 inline void copy_with_slack(char* to, const char* from, size_t n) {
-  static_assert(TextBuffer::kSlack >= 32);
+  static_assert(FieldList::kSlack >= 32);
   std::memcpy(to, from, 32);
   for (size_t i = 32; i < n; i += 32) std::memcpy(to + i, from + i, 32);
 }
@@ -60,6 +60,41 @@ void Decoder::set_limit(uint32_t bytes) {
   if (limit_ < table_.max_size()) required_ = std::min(required_, limit_);
 }
 
+// 6.1. A byte of input may stand for a whole table: what is over max_size is not even copied.
+inline bool Decoder::indexed(Block& b) {
+  uint32_t index;
+  if (!read_integer<7>(b.at, b.end, index) || index == 0) return false;
+  ++b.indexed;
+  uint32_t handle = index;
+  uint32_t age = 0;
+  if (index > kStaticEntries) {
+    age = index - kStaticEntries - 1;
+    if (age >= table_.count()) return false;
+    handle = table_.handle(age);
+  }
+  if (handle != 0) [[likely]] {
+    const FieldTable::Record& r = shared_.fields[handle];
+    const size_t n = size_t{r.name_size} + r.value_size;
+    if (!b.admits(n)) return true;
+    copy_with_slack(b.out.room(n), r.text(), n);
+    b.out.commit(r.name_size, r.value_size, r.id, false, r.static_name, {handle, r.generation});
+    return true;
+  }
+  FieldText f = table_.private_field(age);
+  if (!b.admits(f.size())) return true;
+  char* const to = b.out.room(f.size());
+  table_.copy_text(age, f, to);
+  f.text = to;
+  FieldRef ref;
+  if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f);
+  if (handle != 0) {
+    table_.promote(age, handle);
+    ref = shared_.fields.ref(handle);
+  }
+  b.out.commit(f.name_size, f.value_size, f.id, false, f.static_name, ref);
+  return true;
+}
+
 Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
   const auto sample = shared_.sample_in();
   Block b{block.data(), block.data() + block.size(), out, max_size};
@@ -96,41 +131,6 @@ bool Decoder::size_update(Block& b) {
   if (size > limit_ || (required_ != UINT32_MAX && size > required_)) return false;
   required_ = UINT32_MAX;
   table_.set_max_size(size);
-  return true;
-}
-
-// 6.1. A byte of input may stand for a whole table: what is over max_size is not even copied.
-bool Decoder::indexed(Block& b) {
-  uint32_t index;
-  if (!read_integer<7>(b.at, b.end, index) || index == 0) return false;
-  ++b.indexed;
-  uint32_t handle = index;
-  uint32_t age = 0;
-  if (index > kStaticEntries) {
-    age = index - kStaticEntries - 1;
-    if (age >= table_.count()) return false;
-    handle = table_.handle(age);
-  }
-  if (handle != 0) [[likely]] {
-    const FieldTable::Record& r = shared_.fields[handle];
-    const size_t n = size_t{r.name_size} + r.value_size;
-    if (!b.admits(n)) return true;
-    copy_with_slack(b.out.room(n), r.text(), n);
-    b.out.commit(r.name_size, r.value_size, r.id, false, r.static_name, {handle, r.generation});
-    return true;
-  }
-  FieldText f = table_.private_field(age);
-  if (!b.admits(f.size())) return true;
-  char* const to = b.out.room(f.size());
-  table_.copy_text(age, f, to);
-  f.text = to;
-  FieldRef ref;
-  if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f);
-  if (handle != 0) {
-    table_.promote(age, handle);
-    ref = shared_.fields.ref(handle);
-  }
-  b.out.commit(f.name_size, f.value_size, f.id, false, f.static_name, ref);
   return true;
 }
 

@@ -15,7 +15,7 @@ FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
       granules_(static_cast<uint32_t>(bytes / kGranule)),
       cell_mask_(granules_ - 1),
       stats_(stats),
-      region_(static_cast<std::byte*>(std::malloc(bytes + TextBuffer::kSlack))),
+      region_(static_cast<std::byte*>(std::malloc(bytes + FieldList::kSlack))),
       cells_(static_cast<uint32_t*>(std::calloc(granules_, sizeof(uint32_t)))),
       notes_(static_cast<uint16_t*>(std::calloc(kNotes, sizeof(uint16_t)))) {
   if (!region_ || !cells_ || !notes_) throw std::bad_alloc();
