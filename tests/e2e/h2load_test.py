@@ -30,6 +30,11 @@ def h2load(namespace: str, address: str) -> tuple:
     return int(succeeded), int(failed), float(rate)
 
 
+def sluicectl(*command: str) -> str:
+    return subprocess.run([str(layout.build_dir() / "tools" / "sluicectl"), "--socket", str(layout.ADMIN_SOCKET), *command],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 class PlainHttp2(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
@@ -44,6 +49,10 @@ class PlainHttp2(unittest.TestCase):
         direct = h2load(layout.SOUTH_NAMESPACE, layout.FIRST_POD_ADDRESS)
         print(f"h2load through Sluice {rate:,.0f} requests/s, direct {direct[2]:,.0f} requests/s")
         self.assertEqual((succeeded, failed), (200_000, 0))
+        shown = re.findall(r"HPACK (in|out): ([\d,]+) blocks, ([\d.]+) % of .* ([\d,]+) cycles a block", sluicectl("stats"))
+        print("\n".join(" ".join(("HPACK", *words, "(blocks, % indexed, cycles a block)")) for words in shown))
+        self.assertEqual([way for way, *_ in shown], ["in", "out"])
+        self.assertGreater(min(float(indexed) for _, _, indexed, _ in shown), 50)
 
     def test_curl_speaks_http2_by_prior_knowledge(self) -> None:
         body = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.PORT}{PATH}")
@@ -54,9 +63,7 @@ class PlainHttp2(unittest.TestCase):
 
     def test_sluicectl_shows_the_streams_of_the_pod(self) -> None:
         run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.PORT}{PATH}")
-        printed = subprocess.run([str(layout.build_dir() / "tools" / "sluicectl"), "--socket", str(layout.ADMIN_SOCKET), "pods",
-                                  "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
-        (pod,) = json.loads(printed)["pods"]
+        (pod,) = json.loads(sluicectl("pods", "--json"))["pods"]
         self.assertEqual((pod["state"], pod["failed"]), ("READY", 0))
         self.assertGreater(pod["streams"], 0)
 
