@@ -93,6 +93,7 @@ struct Field {
   std::string_view value;
   Name id = Name::kOther;
   bool never_indexed = false;  // RFC 7541, 7.1.3: must stay a literal on every hop
+  bool sound = false;          // characters of name and value are known to be valid (8.2.1)
   uint8_t static_name = 0;     // an entry of the static table with this name, if decoding saw one
   FieldRef ref;
 };
@@ -164,7 +165,7 @@ class FieldList {
     char* to = text_.room(name.size() + value.size());
     if (!name.empty()) std::memcpy(to, name.data(), name.size());
     if (!value.empty()) std::memcpy(to + name.size(), value.data(), value.size());
-    commit(name.size(), value.size(), id, never_indexed, 0, {});
+    commit(name.size(), value.size(), {.id = id, .never_indexed = never_indexed});
   }
   void add(Name id, std::string_view value) { add(text_of(id), value, id); }
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
@@ -172,15 +173,16 @@ class FieldList {
   // In two steps, for the decoder: space for n bytes of text; then the field whose name and value
   // stand there, one behind the other.
   char* room(size_t n) { return text_.room(n); }
-  void commit(size_t name, size_t value, Name id, bool never_indexed, uint8_t static_name,
-              FieldRef ref) {
-    *entries_.room(1) = {static_cast<uint32_t>(text_.size()),
-                         static_cast<uint32_t>(name),
-                         static_cast<uint32_t>(value),
-                         id,
-                         never_indexed,
-                         static_name,
-                         ref};
+  struct Known {
+    Name id = Name::kOther;
+    bool never_indexed = false;
+    bool sound = false;
+    uint8_t static_name = 0;
+    FieldRef ref;
+  };
+  void commit(size_t name, size_t value, const Known& known) {
+    *entries_.room(1) = {static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(name),
+                         static_cast<uint32_t>(value), known};
     entries_.grow(1);
     text_.grow(name + value);
   }
@@ -198,15 +200,16 @@ class FieldList {
     const Entry& e = entries_.data()[i];
     return {std::string_view(text_.data() + e.at, e.name),
             std::string_view(text_.data() + e.at + e.name, e.value),
-            e.id,
-            e.never_indexed,
-            e.static_name,
-            e.ref};
+            e.known.id,
+            e.known.never_indexed,
+            e.known.sound,
+            e.known.static_name,
+            e.known.ref};
   }
   // The value of the first field with this name.
   std::optional<std::string_view> find(Name id) const {
     for (size_t i = 0; i < entries_.size(); ++i)
-      if (entries_.data()[i].id == id) return (*this)[i].value;
+      if (entries_.data()[i].known.id == id) return (*this)[i].value;
     return std::nullopt;
   }
   void swap(FieldList& o) noexcept {
@@ -236,10 +239,7 @@ class FieldList {
     uint32_t at;
     uint32_t name;
     uint32_t value;
-    Name id;
-    bool never_indexed;
-    uint8_t static_name;
-    FieldRef ref;
+    Known known;
   };
   Growing<Entry, 0> entries_;
   Growing<char, kSlack> text_;

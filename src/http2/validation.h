@@ -3,10 +3,15 @@
 // of type PROTOCOL_ERROR: what Sluice lets through, a pod would have to distrust again.
 
 #include <cstdint>
+#include <string_view>
 
 #include "http2/fields.h"
 
 namespace sluice::http2 {
+
+// The characters of a field's name and value are what RFC 9113, 8.2.1 allows. Records of HPACK's
+// fields are asked once, not in every message (Field::sound).
+bool sound(std::string_view name, std::string_view value);
 
 // content_length: the value of that field, -1 without one.
 bool valid_request(const FieldList& fields, int64_t& content_length);

@@ -9,6 +9,7 @@
 #include "hpack_oracle.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
+#include "http2/validation.h"
 
 namespace sluice::http2 {
 
@@ -172,6 +173,8 @@ class HpackMachine {
       return nullptr;
     }
     if (plain(fields_) != expected) wrong_ = "nghttp2 decodes other fields";
+    for (const Field f : fields_)
+      if (f.sound && !sound(f.name, f.value)) wrong_ = "a field is called sound that is not";
     check(*c.decoder, *c.oracle);
     return &fields_;
   }

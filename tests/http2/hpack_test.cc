@@ -7,6 +7,7 @@
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/hpack/huffman.h"
+#include "http2/validation.h"
 
 namespace sluice::http2 {
 namespace {
@@ -349,6 +350,43 @@ TEST_F(HpackTest, AFullTableOfFieldsMakesLiteralsAndCountsThem) {
   EXPECT_GT(stats.hpack_table_full.get(), 0u);
   clients.clear();
   EXPECT_EQ(shared.fields.records(), 0u);
+}
+
+// What a record knows spares the look at each character, never the verdict.
+TEST_F(HpackTest, AMalformedFieldStaysMalformedHoweverOftenItIsRepeated) {
+  for (const PlainField& field : PlainFields{{"x", "a\nb"},
+                                             {"x", std::string("a\0b", 3)},
+                                             {"x", "12345678\r"},
+                                             {"x", "1234567\n90abcdef"},
+                                             {"x", " a"},
+                                             {"X", "a"},
+                                             {"x y", "a"},
+                                             {"", "a"},
+                                             {":x", "a"}}) {
+    Decoder d(shared);
+    OracleEncoder encoder;
+    const PlainFields bad{
+        {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "pod"}, field};
+    for (int i = 0; i < 4; ++i) {
+      FieldList fields;
+      int64_t length;
+      ASSERT_EQ(d.decode(encoder.encode(bad), 16'384, fields), Result::kOk);
+      EXPECT_FALSE(valid_request(fields, length)) << field << ", time " << i;
+    }
+  }
+}
+
+TEST_F(HpackTest, ASharedFieldIsKnownToBeSound) {
+  Decoder d(shared);
+  OracleEncoder encoder;
+  FieldList fields;
+  for (int i = 0; i < 2; ++i) {
+    fields.clear();
+    ASSERT_EQ(d.decode(encoder.encode({{":method", "PUT"}, {"x", "y"}}), 16'384, fields),
+              Result::kOk);
+  }
+  EXPECT_TRUE(fields[0].sound);
+  EXPECT_TRUE(fields[1].sound);
 }
 
 // --- What the encoder says ---

@@ -77,7 +77,8 @@ inline bool Decoder::indexed(Block& b) {
     const size_t n = size_t{r.name_size} + r.value_size;
     if (!b.admits(n)) return true;
     copy_with_slack(b.out.room(n), r.text(), n);
-    b.out.commit(r.name_size, r.value_size, r.id, false, r.static_name, {handle, r.generation});
+    b.out.commit(r.name_size, r.value_size,
+                 {r.id, false, r.sound, r.static_name, {handle, r.generation}});
     return true;
   }
   FieldText f = table_.private_field(age);
@@ -85,13 +86,14 @@ inline bool Decoder::indexed(Block& b) {
   char* const to = b.out.room(f.size());
   table_.copy_text(age, f, to);
   f.text = to;
-  FieldRef ref;
+  FieldList::Known known{.id = f.id, .static_name = f.static_name};
   if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f);
   if (handle != 0) {
     table_.promote(age, handle);
-    ref = shared_.fields.ref(handle);
+    known.ref = shared_.fields.ref(handle);
+    known.sound = shared_.fields[handle].sound;
   }
-  b.out.commit(f.name_size, f.value_size, f.id, false, f.static_name, ref);
+  b.out.commit(f.name_size, f.value_size, known);
   return true;
 }
 
@@ -169,10 +171,14 @@ bool Decoder::literal(Block& b, bool insert, bool never_indexed, uint32_t name_i
   f.text = to;
   if (insert) table_.insert(f);
   if (!b.admits(f.size())) return true;
-  FieldRef ref;
-  if (insert && table_.count() > 0)
-    if (const uint32_t handle = table_.handle(0); handle != 0) ref = shared_.fields.ref(handle);
-  b.out.commit(f.name_size, f.value_size, f.id, never_indexed, f.static_name, ref);
+  FieldList::Known known{.id = f.id, .never_indexed = never_indexed, .static_name = f.static_name};
+  if (insert && table_.count() > 0) {
+    if (const uint32_t handle = table_.handle(0); handle != 0) {
+      known.ref = shared_.fields.ref(handle);
+      known.sound = shared_.fields[handle].sound;
+    }
+  }
+  b.out.commit(f.name_size, f.value_size, known);
   return true;
 }
 

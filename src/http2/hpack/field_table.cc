@@ -5,6 +5,7 @@
 #include <new>
 
 #include "http2/hpack/static_table.h"
+#include "http2/validation.h"
 
 namespace sluice::http2::hpack {
 
@@ -43,6 +44,7 @@ void FieldTable::write(uint32_t handle, const FieldText& f) {
   r->value_size = static_cast<uint16_t>(f.value_size);
   r->id = f.id;
   r->static_name = f.static_name;
+  r->sound = sound({f.text, f.name_size}, {f.text + f.name_size, f.value_size});
   if (f.size() > 0) std::memcpy(const_cast<char*>(r->text()), f.text, f.size());
 }
 

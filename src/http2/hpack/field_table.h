@@ -47,6 +47,7 @@ class FieldTable {
     Name id;
     uint8_t static_name;
     uint8_t order;  // its block has 2^order granules
+    bool sound;     // as Field::sound
 
     const char* text() const { return reinterpret_cast<const char*>(this) + sizeof(Record); }
     FieldText field() const { return {text(), name_size, value_size, id, static_name}; }
