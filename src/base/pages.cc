@@ -8,12 +8,25 @@
 
 namespace sluice {
 
-Pages::Pages(size_t bytes) : size_((bytes + kHugePage - 1) / kHugePage * kHugePage) {
+namespace {
+
+void* map(size_t bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  return p;
+}
+
+}  // namespace
+
+Pages::Pages(size_t bytes) : size_(bytes) {
+  if (bytes < kHugePage) {
+    data_ = map(bytes);
+    return;
+  }
+  size_ = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   // One page more than asked for, whose ends are given back, makes the rest aligned.
   const size_t mapped = size_ + kHugePage;
-  void* p = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<uint8_t*>(p);
+  auto* begin = static_cast<uint8_t*>(map(mapped));
   const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
   if (before > 0) munmap(begin, before);
   data_ = begin + before;

@@ -8,8 +8,8 @@ namespace sluice {
 
 inline constexpr size_t kHugePage = 2 * 1024 * 1024;  // bytes, x86-64 and arm64 alike
 
-// Zeroed bytes, aligned to kHugePage; memory is used only as far as it is touched. Throws
-// std::bad_alloc.
+// Zeroed bytes; memory is used only as far as it is touched. kHugePage bytes or more are aligned to
+// it and lie on huge pages. Throws std::bad_alloc.
 class Pages {
  public:
   Pages() = default;
@@ -19,7 +19,7 @@ class Pages {
   ~Pages();
 
   void* get() const { return data_; }
-  size_t size() const { return size_; }  // a multiple of kHugePage
+  size_t size() const { return size_; }  // what was asked for, or more
 
  private:
   void* data_ = nullptr;

@@ -144,7 +144,8 @@ void Connection::suspect_black_hole() {
   path_mtu_.forget_probe();
   const uint16_t base = context_.config.base_path_segment;
   const Scoreboard::Segment& s = *board_.first();
-  if (backoff_ == 0 || s.end - s.begin < mss_ || mss_ + kMinHeader <= base) return;
+  const uint64_t packet = s.end - s.begin + kMinHeader + (timestamps_ ? kTimestampsSpace : 0);
+  if (backoff_ == 0 || packet <= base) return;
   ++context_.counters.path_mtu_black_holes;
   const uint16_t before = mss_;
   path_mtu_.black_hole(static_cast<uint16_t>(std::min(widest(), path_mtu_.limit())), base,

@@ -36,6 +36,7 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
     config.user_timeout = 2s;
     config.initial_rto = 100ms;
     config.max_rto = 500ms;
+    config.mtu_search_interval = 300ms;
     stack_ = std::make_unique<tcp::Stack>(config, *this, wheel_, memory_, counters_, SipKey{1, 2});
     stack_->listen({here_, 80}, this);
   }
@@ -88,9 +89,9 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
                                  byte() * 16u, now_);
           break;
       }
-      if ((op & 32) == 0) stack_->flush(now_);
+      if ((op & 32) == 0 || burst_.size() == 40) turn();
     }
-    stack_->flush(now_);
+    turn();
     // Everything ends by itself: nobody is there any more.
     answer_ = ip::Sent::kYes;
     for (tcp::Connection* c : std::vector(connections_)) c->close();
@@ -227,8 +228,13 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
       s.drop_back(byte() % s.size());
     }
     if ((shape & 8) == 0) next_ = h.seq + payload + ((h.flags & (tcp::kSyn | tcp::kFin)) ? 1 : 0);
-    tcp::Received r{there_, here_, static_cast<uint8_t>(op >> 4 & 3), std::move(s)};
-    stack_->input({&r, 1}, now_);
+    burst_.push_back({there_, here_, static_cast<uint8_t>(op >> 4 & 3), std::move(s)});
+  }
+  // The end of the worker's turn: what came in together, then what is due out.
+  void turn() {
+    stack_->input(burst_, now_);
+    burst_.clear();
+    stack_->flush(now_);
   }
 
   rte_mempool* rx_;
@@ -239,6 +245,7 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
   buf::Memory memory_;
   tcp::Counters counters_;
   std::span<const uint8_t> in_;
+  std::vector<tcp::Received> burst_;
   std::vector<tcp::Connection*> connections_;
   std::vector<tcp::Connection*> closed_;
   ip::Sent answer_ = ip::Sent::kYes;

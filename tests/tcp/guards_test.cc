@@ -166,6 +166,16 @@ TEST_F(PathMtu, segments_that_vanish_without_a_word_become_shorter_at_the_second
   expect({.seq = 1025, .length = 436});
 }
 
+TEST_F(PathMtu, a_last_segment_that_is_too_long_for_the_path_but_not_full_becomes_shorter_too) {
+  accept();
+  write(1200);
+  after(4s);
+  wire.sent.pop_front();
+  EXPECT_EQ(counters.path_mtu_black_holes.get(), 1u);
+  EXPECT_EQ(wire.sent.back().data.size(), 176u);
+  wire.sent.clear();
+}
+
 class MtuSearch : public TcpTest {
  protected:
   // A path that was narrow ten minutes ago; it takes `width` now.

@@ -89,6 +89,12 @@ class Peer : public tcp::User, public tcp::Acceptor {
   bool slow_ = false;
 };
 
+#ifdef SLUICE_ASAN
+constexpr uint64_t kSeeds = 1'000;  // ten times slower
+#else
+constexpr uint64_t kSeeds = 10'000;
+#endif
+
 class Simulation : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -185,7 +191,7 @@ TEST_F(Simulation, bytes_arrive_once_and_in_order_and_every_connection_ends) {
     run(std::strtoull(seed, nullptr, 10), true);
     return;
   }
-  uint64_t seeds = 1000;
+  uint64_t seeds = kSeeds;
   if (const char* n = std::getenv("SLUICE_SEEDS")) seeds = std::strtoull(n, nullptr, 10);
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     run(seed, false);
