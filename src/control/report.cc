@@ -118,6 +118,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     row["cycles"] = w.cycles.get();
     row["cycles_busy"] = w.cycles_busy.get();
     row["cycles_io"] = w.cycles_io.get();
+    row["cycles_io_busy"] = w.cycles_io_busy.get();
     row["memory"] = {{"rx_buffers_free", w.rx_buffers_free.get()},
                      {"hold_buffers_free", w.hold_buffers_free.get()},
                      {"slices_pinned", w.slices_pinned.get()},

@@ -88,11 +88,13 @@ class alignas(64) Worker {
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   // Loop turns, and the cycles of the time stamp counter that they took: all, those of turns (or
-  // parts of them) that did something, and those inside drivers' receive and transmit calls.
+  // parts of them) that did something, those inside drivers' receive and transmit calls, and of the
+  // last those of turns that did something: what is left are polls that found nothing.
   Counter loops;
   Counter cycles;
   Counter cycles_busy;
   Counter cycles_io;
+  Counter cycles_io_busy;
 
   // Buffers: free now, and what was done to received data that had to be kept.
   Gauge rx_buffers_free;

@@ -168,12 +168,20 @@ class Worker {
     const uint64_t took = cycles - turn_began_;
     turn_began_ = cycles;
     uint64_t sent = 0;
-    for (const PortT* port : ports_) sent += port->stats().tx_packets;
+    uint64_t in_drivers = 0;
+    for (const PortT* port : ports_) {
+      sent += port->stats().tx_packets;
+      in_drivers += port->stats().driver_cycles;
+    }
     ++stats_.loops;
     stats_.cycles.add(took);
-    if (worked_ || sent != sent_) stats_.cycles_busy.add(took);
+    if (worked_ || sent != sent_) {
+      stats_.cycles_busy.add(took);
+      stats_.cycles_io_busy.add(in_drivers - in_drivers_);
+    }
     worked_ = false;
     sent_ = sent;
+    in_drivers_ = in_drivers;
   }
 
   void publish(Time now) {
@@ -220,9 +228,10 @@ class Worker {
 
   bool announced_ = false;
   bool draining_ = false;
-  bool worked_ = false;  // this turn received something
-  uint64_t turn_began_;  // cycles
-  uint64_t sent_ = 0;    // frames of all ports until the turn before
+  bool worked_ = false;      // this turn received something
+  uint64_t turn_began_;      // cycles
+  uint64_t sent_ = 0;        // frames of all ports until the turn before
+  uint64_t in_drivers_ = 0;  // cycles inside the drivers of all ports until the turn before
   Time publish_at_{};
 };
 

@@ -260,6 +260,20 @@ TEST_F(WorkerLoop, only_turns_with_work_are_busy) {
   EXPECT_EQ(counters.cycles.get(), clock.now - kStart);
 }
 
+TEST_F(WorkerLoop, cycles_in_drivers_count_as_busy_only_in_turns_with_work) {
+  turn();  // announces
+  turn();
+  north.numbers.driver_cycles += 30;  // a poll that finds nothing
+  turn();
+  EXPECT_EQ(counters.cycles_io_busy.get(), 0u);
+  arrive({1, 2, 3});
+  turn();
+  north.numbers.driver_cycles += 5;
+  south.numbers.driver_cycles += 2;
+  turn();
+  EXPECT_EQ(counters.cycles_io_busy.get(), 7u);
+}
+
 TEST_F(WorkerLoop, what_ports_count_is_published) {
   north.numbers.tx_full = 3;
   north.numbers.driver_cycles = 40;

@@ -1,5 +1,5 @@
-// sluice-client: unary calls over exactly one connection (pick_first), reported as JSON lines; or a
-// list of checks.
+// sluice-client: calls over exactly one connection (pick_first), reported as JSON lines; or a list
+// of checks.
 #include <signal.h>
 #include <time.h>
 
@@ -27,9 +27,10 @@ constexpr std::chrono::milliseconds kLook{20};
 // How long calls in flight may take to end after the last one was begun.
 constexpr std::chrono::seconds kPatience{10};
 
-std::uint32_t percentile(std::vector<std::uint32_t>& values, int percent) {
+std::uint32_t percentile(std::vector<std::uint32_t>& values, std::size_t permille) {
   if (values.empty()) return 0;
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * percent / 100);
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) * permille / 1000);
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
@@ -42,8 +43,9 @@ void print(LoadReport report, const sluice::lab::Connections& connections, Clock
             << ", \"in_flight\": " << report.in_flight
             << ", \"connections\": " << connections.ever()
             << ", \"connections_now\": " << connections.now()
-            << ", \"p50_us\": " << percentile(report.latencies_us, 50)
-            << ", \"p99_us\": " << percentile(report.latencies_us, 99)
+            << ", \"p50_us\": " << percentile(report.latencies_us, 500)
+            << ", \"p99_us\": " << percentile(report.latencies_us, 990)
+            << ", \"p999_us\": " << percentile(report.latencies_us, 999)
             << ", \"last_error\": " << sluice::lab::json_text(report.last_error)
             << ", \"final\": " << (final ? "true" : "false") << "}" << std::endl;
 }
@@ -58,6 +60,7 @@ int main(int argc, char** argv) {
        {"check", "no", "yes: run the list of checks and end; the exit code is 1 when one fails"},
        {"channels", "1", "channels, each with one connection"},
        {"in-flight", "10", "calls in flight on each channel"},
+       {"bidi", "no", "yes: streams that stay open; each message and its echo is a call"},
        {"rate", "0", "calls a second over all channels, in place of a fixed number in flight"},
        {"duration", "0", "milliseconds to run; 0: until SIGTERM or SIGINT"},
        {"interval", "200", "milliseconds between two lines"},
@@ -78,6 +81,7 @@ int main(int argc, char** argv) {
   plan.target = options.text("target");
   plan.channels = options.number("channels");
   plan.in_flight = options.number("in-flight");
+  plan.bidi = options.text("bidi") == "yes";
   plan.rate = options.number("rate");
   plan.deadline = std::chrono::milliseconds(options.number("deadline"));
   plan.request.set_payload(sluice::lab::pattern(options.number("payload")));

@@ -49,6 +49,41 @@ struct Load::Call {
   Clock::time_point began = Clock::now();
 };
 
+// A bidirectional stream on which a message goes out when the echo of the one before is in.
+class Load::Stream final : public grpc::ClientBidiReactor<EchoRequest, EchoReply> {
+ public:
+  Stream(Load& load, Echo::Stub& stub) : load_(load) {
+    if (load_.plan_.deadline.count() > 0)
+      context_.set_deadline(std::chrono::system_clock::now() + load_.plan_.deadline);
+    stub.async()->Bidi(&context_, this);
+    next();
+    StartCall();
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok) StartRead(&reply_);
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    load_.answered(reply_, Clock::now() - began_);
+    load_.running_ ? next() : StartWritesDone();
+  }
+  void OnDone(const grpc::Status& status) override {
+    load_.end(status);
+    delete this;
+  }
+
+ private:
+  void next() {
+    began_ = Clock::now();
+    StartWrite(&load_.plan_.request);
+  }
+
+  Load& load_;
+  grpc::ClientContext context_;
+  EchoReply reply_;
+  Clock::time_point began_;
+};
+
 Load::Load(const Plan& plan) : plan_(plan) {
   for (std::uint64_t i = 0; i < plan_.channels; ++i) stubs_.push_back(connect(plan_.target));
 }
@@ -84,6 +119,14 @@ LoadReport Load::report() {
 }
 
 void Load::begin(std::size_t channel) {
+  if (plan_.bidi) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++report_.in_flight;
+    }
+    new Stream(*this, *stubs_[channel]);  // deletes itself
+    return;
+  }
   auto call = std::make_unique<Call>();
   call->channel = channel;
   if (plan_.deadline.count() > 0)
@@ -99,14 +142,22 @@ void Load::begin(std::size_t channel) {
 }
 
 void Load::finish(std::unique_ptr<Call> call, const grpc::Status& status) {
-  const auto took =
-      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - call->began);
+  const auto took = Clock::now() - call->began;
   if (running_ && plan_.rate == 0) begin(call->channel);
+  if (status.ok()) answered(call->reply, took);
+  end(status);
+}
+
+void Load::answered(const EchoReply& reply, std::chrono::nanoseconds took) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
   const std::lock_guard lock(mutex_);
-  if (status.ok()) {
-    ++report_.calls[call->reply.pod()];
-    report_.latencies_us.push_back(static_cast<std::uint32_t>(took.count()));
-  } else {
+  ++report_.calls[reply.pod()];
+  report_.latencies_us.push_back(static_cast<std::uint32_t>(us));
+}
+
+void Load::end(const grpc::Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (!status.ok()) {
     ++report_.failed[status_name(status.error_code())];
     report_.last_error = status.error_message();
   }

@@ -1,5 +1,5 @@
-// Unary calls without end over a few channels, at a fixed number in flight or at a fixed rate, and
-// what became of them.
+// Unary calls without end over a few channels, at a fixed number in flight or at a fixed rate, or
+// messages back and forth on bidirectional streams, and what became of them.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -34,6 +34,7 @@ class Load {
     std::string target;
     std::uint64_t channels = 1;   // each with one connection of its own
     std::uint64_t in_flight = 1;  // per channel; ignored when a rate is given
+    bool bidi = false;            // `in_flight` streams that stay open; a message is a call
     std::uint64_t rate =
         0;  // calls a second over all channels; 0 keeps `in_flight` calls in flight
     std::chrono::milliseconds deadline{0};  // of each call; 0: none
@@ -52,9 +53,12 @@ class Load {
 
  private:
   struct Call;
+  class Stream;
 
   void begin(std::size_t channel);
   void finish(std::unique_ptr<Call> call, const grpc::Status& status);
+  void answered(const EchoReply& reply, std::chrono::nanoseconds took);
+  void end(const grpc::Status& status);
   void pace();
 
   const Plan plan_;

@@ -14,20 +14,21 @@ PACKAGE_LIST = layout.REPOSITORY / "tools" / "packages.txt"
 LAB_TARGETS = ("src/sluiced", "tools/sluicectl", "tools/apps/sluice-pod", "tools/apps/sluice-client")
 
 
-def _wanted() -> list:
-    lines = (line.split("#")[0].strip() for line in PACKAGE_LIST.read_text().splitlines())
+def _wanted(lists: Sequence[Path]) -> list:
+    lines = (line.split("#")[0].strip() for path in lists for line in path.read_text().splitlines())
     return [line for line in lines if line]
 
 
-def _missing() -> list:
-    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *_wanted()],
+def _missing(wanted: Sequence[str]) -> list:
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     installed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
-    return [package for package in _wanted() if package not in installed]
+    return [package for package in wanted if package not in installed]
 
 
-def install_packages() -> None:
-    missing = _missing()
+def install_packages(*more: Path) -> None:
+    """Those of tools/packages.txt, and of further lists."""
+    missing = _missing(_wanted((PACKAGE_LIST, *more)))
     if not missing:
         return
     print("installing " + " ".join(missing), flush=True)

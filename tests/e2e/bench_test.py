@@ -1,0 +1,46 @@
+#!/usr/bin/python3
+"""tools/bench: every proxy carries one workload without a failed call, and the JSON has what readers of it rely on."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from sluicelab import layout, state  # noqa: E402
+
+WORKLOAD = "grpc-unary-100B-10x32"
+PROXIES = {"direct", "haproxy", "nginx", "nghttpx", "sluice"}
+NUMBERS = ("calls_per_s", "cpu_us_per_call", "p50_us", "p99_us", "p999_us", "rss_mib")
+
+
+class Bench(unittest.TestCase):
+    def test_one_quick_workload_through_everybody(self) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            answer = Path(scratch) / "l7.json"
+            done = subprocess.run([str(REPOSITORY / "tools" / "bench"), "l7", "--quick", "--only", WORKLOAD,
+                                   "--json", str(answer), "--plots", scratch],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+                                  env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
+            self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+            rows = {row["proxy"]: row for row in json.loads(answer.read_text())["rows"]}
+            self.assertTrue((Path(scratch) / "l7-cpu.svg").read_text().startswith("<svg"))
+        print(done.stdout)
+        self.assertEqual(set(rows), PROXIES)
+        for name, row in rows.items():
+            self.assertEqual((row["workload"], row["failed"]), (WORKLOAD, 0), name)
+            for key in NUMBERS:
+                self.assertGreater(row[key], 0 if name != "direct" else -1, f"{name} {key}")
+        ours = rows["sluice"]
+        self.assertGreater(ours["io_us_per_call"], 0)
+        self.assertLess(ours["io_us_per_call"], ours["raw_cpu_us_per_call"])
+        self.assertFalse(state.exists(), "the bench left its lab behind")
+
+
+unittest.main()

@@ -1,0 +1,122 @@
+"""The load of one measurement, and what its tool said of it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from sluicelab import layout
+from sluicelab.process import LabError, common_core, in_namespace
+
+from . import network
+from .workloads import REQUEST_BYTES, Workload
+
+LATENCY_LOG = layout.RUN_DIR / "bench-latency"
+DEADLINE_MS = 60_000   # of gRPC calls and streams: longer than any run, so that grpc-timeout is sent and never fires
+SPARE_SECONDS = 20.0   # for a tool to end after its time
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+MIN_ROUNDS, MIN_CALLS = 4, 40  # of a first run, whose rate is not known; rounds of all streams
+
+_rates: dict = {}  # calls/s of the last run, by workload and address
+
+
+
+class Outcome(NamedTuple):
+    calls: int
+    failed: int
+    calls_per_s: float
+    p50_us: Optional[float] = None
+    p99_us: Optional[float] = None
+    p999_us: Optional[float] = None
+
+
+def churn_binary() -> Path:
+    return layout.build_dir() / "tools" / "apps" / "sluice-churn"
+
+
+def pod_of(workload: Workload) -> str:
+    return layout.pod_address(network.GRPC_POD if workload.tool == "grpc" else network.PLAIN_POD)
+
+
+def forget(address: str) -> None:
+    """Another proxy has the address now."""
+    for key in [key for key in _rates if key[1] == address]:
+        del _rates[key]
+
+
+def run(workload: Workload, namespace: str, address: str, seconds: float, latencies: bool = True) -> Outcome:
+    """Loads `address` for so long. Latencies cost h2load a log line a call, so they are taken in runs of their own."""
+    if workload.tool == "h2load":
+        return _h2load(workload, namespace, address, seconds, latencies)
+    if workload.tool == "grpc":
+        return _grpc(workload, namespace, address, seconds)
+    return _churn(workload, namespace, address, seconds)
+
+
+def _ended(namespace: str, command: list, seconds: float) -> str:
+    try:
+        done = subprocess.run(in_namespace(namespace, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=seconds + SPARE_SECONDS, preexec_fn=common_core)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"{' '.join(command)} does not end") from None
+    if done.returncode != 0:  # h2load's is 0 with failed calls as well: they are counted
+        raise LabError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def percentiles(micros: list) -> tuple:
+    """p50, p99, p99.9"""
+    if not micros:
+        return None, None, None
+    micros.sort()
+    return tuple(micros[min(len(micros) - 1, int(len(micros) * share))] for share in (0.5, 0.99, 0.999))
+
+
+def _h2load(workload: Workload, namespace: str, address: str, seconds: float, latencies: bool) -> Outcome:
+    """A number of calls that takes about so long, by the rate of the run before: h2load's own mode with a duration counts
+    calls of an interval only, and leaves calls behind that nobody has waited for."""
+    LATENCY_LOG.unlink(missing_ok=True)
+    in_flight = workload.connections * workload.streams
+    calls = max(MIN_ROUNDS * in_flight, MIN_CALLS, round(_rates.get((workload, address), 0) * seconds))
+    command = ["h2load", "-t", "1", "-c", str(workload.connections), "-m", str(workload.streams), "-n", str(calls),
+               "-w", "20", "-W", "24", "-d", str(network.REQUEST_FILE), "-H", "content-type: application/grpc",
+               "-H", "te: trailers"]
+    if latencies:
+        command += ["--log-file", str(LATENCY_LOG)]
+    printed = _ended(namespace, [*command, f"http://{address}:{layout.PORT}/{workload.answer}"], seconds)
+    found = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", printed)
+    took = re.search(r"finished in ([\d.]+)(us|ms|s|m)\b", printed)
+    if found is None or took is None:
+        raise LabError(f"h2load said:\n{printed[-2000:]}")
+    succeeded, failed, errored, late = map(int, found.groups())
+    odd = sum(int(count) for count in re.search(r"status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", printed).groups())
+    rate = succeeded / (float(took.group(1)) * UNITS[took.group(2)])
+    _rates[workload, address] = rate
+    quantiles = ()
+    if latencies and LATENCY_LOG.exists():
+        quantiles = percentiles([int(line.rsplit("\t", 1)[1]) for line in LATENCY_LOG.read_text().splitlines()])
+        LATENCY_LOG.unlink()
+    return Outcome(succeeded - odd, calls - succeeded + odd, rate, *quantiles)
+
+
+def _grpc(workload: Workload, namespace: str, address: str, seconds: float) -> Outcome:
+    milliseconds = round(seconds * 1000)
+    printed = _ended(namespace, [
+        str(layout.client_binary()), "--target", f"{address}:{layout.PORT}", "--channels", str(workload.connections),
+        "--in-flight", str(workload.streams), "--bidi", "yes" if workload.bidi else "no", "--deadline", str(DEADLINE_MS),
+        "--payload", str(REQUEST_BYTES), "--duration", str(milliseconds), "--interval", str(10 * milliseconds)], seconds)
+    report = json.loads(printed.splitlines()[-1])
+    calls = sum(report["calls"].values())
+    return Outcome(calls, sum(report["failed"].values()), calls / report["t"], report["p50_us"], report["p99_us"],
+                   report["p999_us"])
+
+
+def _churn(workload: Workload, namespace: str, address: str, seconds: float) -> Outcome:
+    printed = _ended(namespace, [
+        str(churn_binary()), "--address", address, "--port", str(layout.PORT), "--path", f"/{workload.answer}",
+        "--slots", str(workload.connections), "--payload", str(REQUEST_BYTES), "--duration", str(round(seconds * 1000))],
+        seconds)
+    report = json.loads(printed.splitlines()[-1])
+    return Outcome(report["calls"], report["failed"], report["calls"] / report["seconds"], report["p50_us"],
+                   report["p99_us"], report["p999_us"])

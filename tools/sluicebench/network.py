@@ -1,0 +1,49 @@
+"""The peers' own cables beside Sluice's, and the files that the plain pod serves."""
+
+from pathlib import Path
+
+from sluicelab import layout
+from sluicelab.process import in_namespace, ip, run
+
+PEER_VIP = "198.18.2.10"
+PEER_SOUTH = "198.18.1.2"
+CLIENT = "198.18.2.1"
+
+PLAIN_POD, GRPC_POD = 1, 2
+FILES = layout.RUN_DIR / "bench-files"
+REQUEST_FILE = FILES / "request"
+
+
+def pod_command() -> str:
+    """nghttpd as pod1 and the lab's gRPC pod as pod2. Windows as large as the peers' own."""
+    plain = f"exec nghttpd --no-tls -n 1 -d {FILES} -w 20 -W 24 -m 2000 $POD_PORT"
+    grpc = f"exec {layout.pod_binary()}"
+    return f'if [ "$POD_NAME" = pod{PLAIN_POD} ]; then {plain}; else {grpc}; fi'
+
+
+def add_cables() -> None:
+    ip(f"link add eth1 netns {layout.CLIENT_NAMESPACE} type veth peer name kernel-n netns {layout.SLUICE_NAMESPACE}")
+    ip(f"link add kernel netns {layout.SOUTH_NAMESPACE} type veth peer name kernel-s netns {layout.SLUICE_NAMESPACE}")
+    ip(f"address add {CLIENT}/24 dev eth1", layout.CLIENT_NAMESPACE)
+    ip(f"address add {PEER_VIP}/24 dev kernel-n", layout.SLUICE_NAMESPACE)
+    ip(f"address add {PEER_SOUTH}/24 dev kernel-s", layout.SLUICE_NAMESPACE)
+    ip("link set kernel master br0 up", layout.SOUTH_NAMESPACE)
+    for device in ("kernel-n", "kernel-s"):
+        ip(f"link set {device} up", layout.SLUICE_NAMESPACE)
+    ip("link set eth1 up", layout.CLIENT_NAMESPACE)
+    # A client that closes first keeps its ports in TIME_WAIT: enough of them, and used again after a second.
+    for namespace in (layout.CLIENT_NAMESPACE, layout.SOUTH_NAMESPACE):
+        run(*in_namespace(namespace, ["sysctl", "-qw", "net.ipv4.ip_local_port_range=2048 65000", "net.ipv4.tcp_tw_reuse=1"]))
+
+
+def write_files(sizes) -> None:
+    FILES.mkdir(parents=True, exist_ok=True)
+    for size in sizes:
+        (FILES / str(size)).write_bytes(bytes(i % 251 for i in range(size)))
+
+
+def clean() -> None:
+    for path in FILES.glob("*") if FILES.exists() else ():
+        path.unlink()
+    if FILES.exists():
+        FILES.rmdir()

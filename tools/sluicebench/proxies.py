@@ -1,0 +1,154 @@
+"""Those that stand between load and pods: each can be started in front of a pod, measured and stopped."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Optional
+
+from sluicelab import configuration, daemon, layout
+from sluicelab.process import LabError, alive, allow_locked_memory, in_namespace, send_signal, tail, wait_until
+
+from . import machine, network
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+WORKER_CORE = 0
+START_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+
+class Direct:
+    """Nobody: the client talks to the pod."""
+
+    name = "direct"
+    namespace = layout.SOUTH_NAMESPACE
+
+    def start(self, pod: str) -> None:
+        self.address = pod
+
+    def stop(self) -> None:
+        pass
+
+    def memory(self) -> tuple:
+        return 0.0, 0.0
+
+    def counters(self) -> Optional[dict]:
+        return None
+
+
+class Peer:
+    """A program of Debian's with a configuration of configs/, on the kernel's TCP."""
+
+    namespace = layout.CLIENT_NAMESPACE
+    address = network.PEER_VIP
+
+    def __init__(self, name: str, template: str, *command: str) -> None:
+        self.name = name
+        self._template = CONFIGS / template
+        self._command = command
+        self._pid: Optional[int] = None
+
+    def start(self, pod: str) -> None:
+        config = layout.RUN_DIR / self._template.name
+        text = self._template.read_text()
+        for name, value in {"VIP": self.address, "PORT": layout.PORT, "POD": pod, "RUN": layout.RUN_DIR}.items():
+            text = text.replace(f"@{name}@", str(value))
+        config.write_text(text)
+        log = layout.RUN_DIR / f"{self.name}.log"
+        log.unlink(missing_ok=True)
+
+        def prepare() -> None:
+            os.sched_setaffinity(0, {WORKER_CORE})
+            allow_locked_memory()
+
+        with open(log, "ab") as output:
+            process = subprocess.Popen(in_namespace(layout.SLUICE_NAMESPACE, [*self._command, str(config)]),
+                                       stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                       start_new_session=True, preexec_fn=prepare)
+        process.returncode = 0  # waited for by alive()
+        self._pid = process.pid
+        if not wait_until(lambda: self._listens() or not alive(self._pid), START_SECONDS) or not alive(self._pid):
+            self.stop()
+            raise LabError(f"{self.name} does not start:\n{tail(log)}")
+
+    def _listens(self) -> bool:
+        try:
+            lines = Path(f"/proc/{self._pid}/net/tcp").read_text().splitlines()[1:]
+        except OSError:
+            return False
+        return any(f"{layout.PORT:04X}" == fields[1].rpartition(":")[2] and fields[3] == "0A"
+                   for fields in map(str.split, lines))
+
+    def stop(self) -> None:
+        send_signal(self._pid, signal.SIGTERM)
+        if not wait_until(lambda: not alive(self._pid), 0.3):
+            send_signal(self._pid, signal.SIGKILL)
+            wait_until(lambda: not alive(self._pid), STOP_SECONDS)
+        self._pid = None
+
+    def memory(self) -> tuple:
+        return machine.memory_mib(machine.group_members(self._pid))
+
+    def counters(self) -> Optional[dict]:
+        return None
+
+
+class Sluice:
+    """sluiced over AF_XDP as the lab starts it: guards, deadlines, histograms and replay buffers are on."""
+
+    name = "sluice"
+    namespace = layout.CLIENT_NAMESPACE
+    address = layout.VIP
+
+    def __init__(self) -> None:
+        self._pid: Optional[int] = None
+
+    def start(self, pod: str) -> None:
+        config = layout.RUN_DIR / "bench.toml"
+        pods = f'[ {{ address = "{pod}:{layout.PORT}", id = "pod" }} ]'
+        text = configuration.sluiced_toml("af_xdp").replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
+        config.write_text(text.replace('log_level = "info"', 'log_level = "warning"'))
+        self._pid = daemon.start("af_xdp", config)
+
+    def stop(self) -> None:
+        for _ in range(2):  # the first one drains, the second ends
+            send_signal(self._pid, signal.SIGTERM)
+            if wait_until(lambda: not alive(self._pid), 0.1):
+                break
+        if not wait_until(lambda: not alive(self._pid), STOP_SECONDS):
+            send_signal(self._pid, signal.SIGKILL)
+        self._pid = None
+
+    def memory(self) -> tuple:
+        return machine.memory_mib(machine.group_members(self._pid))
+
+    def counters(self) -> Optional[dict]:
+        """The worker's cycles since its start."""
+        answer = daemon.ask("stats")
+        if answer is None:
+            raise LabError(f"sluiced does not answer:\n{tail(layout.SLUICED_LOG)}")
+        worker = answer["workers"][0]
+        return {key: worker[key] for key in ("cycles", "cycles_busy", "cycles_io", "cycles_io_busy")}
+
+
+def everybody() -> list:
+    return [
+        Direct(),
+        Peer("haproxy", "haproxy.cfg", "haproxy", "-db", "-f"),
+        Peer("nginx", "nginx.conf", "nginx", "-e", "stderr", "-c"),
+        Peer("nghttpx", "nghttpx.conf", "nghttpx", "--conf"),
+        Sluice(),
+    ]
+
+
+PEERS = ("haproxy", "nginx", "nghttpx")
+
+
+def versions() -> dict:
+    found = {}
+    for name, package in (("haproxy", "haproxy"), ("nginx", "nginx"), ("nghttpx", "nghttp2-proxy"), ("h2load", "nghttp2-client"),
+                          ("gRPC C++", "libgrpc++1.51")):
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+        found[name] = done.stdout if done.returncode == 0 else "?"
+    return found
