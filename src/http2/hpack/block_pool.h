@@ -7,13 +7,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <vector>
+
+#include "base/poison.h"
 
 namespace sluice::http2::hpack {
 
 // Single-threaded. Memory goes back to the heap when the pool ends; no block may be in use then.
 class BlockPool {
  public:
+  BlockPool() = default;
+  BlockPool(const BlockPool&) = delete;
+  ~BlockPool() {
+    for (const auto& c : chunks_) unpoison(c.get(), kChunk);
+  }
+
   static constexpr size_t kMin = 16;
   static constexpr size_t kMax = 131'072;
 
@@ -23,12 +32,14 @@ class BlockPool {
     if (head == nullptr) [[unlikely]]
       return carve(bytes);
     Free* const block = head;
+    unpoison(block, bytes);
     head = block->next;
     return block;
   }
   void give(void* p, size_t bytes) {
     Free*& head = free_[order(bytes)];
     head = ::new (p) Free{head};
+    poison(p, bytes);
   }
 
   // Taken from the heap so far.

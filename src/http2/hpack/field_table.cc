@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/poison.h"
 #include "http2/hpack/static_table.h"
 #include "http2/validation.h"
 
@@ -36,7 +37,14 @@ FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
   next_ = kStaticEntries + 1;
 }
 
-FieldTable::~FieldTable() = default;
+FieldTable::~FieldTable() {
+  unpoison(region_.get(), size_t{granules_} * kGranule);
+}
+
+template <void (*kDo)(const void*, size_t)>
+void FieldTable::poison_text(uint32_t handle, unsigned order) {
+  kDo(at(handle)->text(), (size_t{kGranule} << order) - sizeof(Record));
+}
 
 void FieldTable::write(uint32_t handle, const FieldText& f) {
   Record* r = ::new (at(handle)) Record{};
@@ -127,12 +135,14 @@ uint32_t FieldTable::take_block(unsigned order) {
   }
   const uint32_t handle = free_[from];
   free_[from] = at(handle)->hash;
+  poison_text<unpoison>(handle, from);
   while (from > order) {
     --from;
     const uint32_t half = handle + (1u << from);
     at(half)->generation = first_generation_;
     at(half)->hash = free_[from];
     free_[from] = half;
+    poison_text<poison>(half, from);
   }
   return handle;
 }
@@ -152,6 +162,7 @@ void FieldTable::free(uint32_t handle) {
   ++r.generation;
   r.hash = free_[r.order];
   free_[r.order] = handle;
+  poison_text<poison>(handle, r.order);
   --records_;
   stats_.hpack_fields_shared.set(records_);
 }

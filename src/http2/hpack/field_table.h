@@ -100,6 +100,9 @@ class FieldTable {
   uint32_t create(const FieldText& f, uint32_t hash);
   uint32_t take_block(unsigned order);
   void free(uint32_t handle);
+  // What a free block held may not be read in sanitizer builds; its header may.
+  template <void (*kDo)(const void*, size_t)>
+  void poison_text(uint32_t handle, unsigned order);
   void write(uint32_t handle, const FieldText& f);
 
   const SipKey key_;
