@@ -56,6 +56,7 @@ std::string Endpoint::str() const {
 }
 
 bool Prefix::contains(const Address& a) const {
+  if (a.is_v4() != address.is_v4()) return false;  // ::/0 is not the way to IPv4
   const unsigned whole = length / 8;
   if (std::memcmp(a.bytes.data(), address.bytes.data(), whole) != 0) return false;
   const unsigned rest = length % 8;

@@ -21,7 +21,6 @@ std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
     t.mistake(key, fmt::format("{} = \"{}\" is not {}", key, text, kEndpointForm));
     return std::nullopt;
   }
-  if (!served_family(t, key, e->address)) return std::nullopt;
   return e;
 }
 

@@ -98,7 +98,7 @@ void read_addresses(Table& t, config::Port& port) {
                                          text));
       continue;
     }
-    if (served_family(t, "addresses", prefix->address)) port.addresses.push_back(*prefix);
+    port.addresses.push_back(*prefix);
   }
 }
 
@@ -119,8 +119,15 @@ void read_routes(Table& t, config::Port& port) {
                                    "\"198.18.1.254\"",
                                    via));
     if (!prefix || !gateway) continue;
-    if (!served_family(r, "to", prefix->address) || !served_family(r, "via", *gateway)) continue;
-    const auto holds = [&](const Prefix& p) { return p.contains(*gateway); };
+    if (prefix->address.is_v4() != gateway->is_v4()) {
+      r.mistake("via",
+                fmt::format("to = \"{}\" and via = \"{}\" are of different families", to, via));
+      continue;
+    }
+    const bool link_local = Prefix::parse("fe80::/10")->contains(*gateway);
+    const auto holds = [&](const Prefix& p) {
+      return p.contains(*gateway) || (link_local && !p.address.is_v4());
+    };
     if (std::none_of(port.addresses.begin(), port.addresses.end(), holds)) {
       r.mistake("via",
                 fmt::format("via = \"{}\" is in none of the port's networks; the gateway must "
@@ -153,6 +160,11 @@ void read_ports(Table& root, Reading& reading) {
     read_profile(t, reading, port.profile);
     t.integer("mtu", port.mtu, 576, port.profile.max_mtu);
     read_addresses(t, port);
+    constexpr uint16_t kIpv6MinMtu = 1280;  // RFC 8200, 5
+    if (port.mtu < kIpv6MinMtu && std::any_of(port.addresses.begin(), port.addresses.end(),
+                                              [](const Prefix& p) { return !p.address.is_v4(); }))
+      t.mistake("mtu", fmt::format("mtu = {} is too small for the port's IPv6 address; it takes {}",
+                                   port.mtu, kIpv6MinMtu));
     for (const Prefix& p : port.addresses)
       if (!addresses.insert(p.address).second)
         t.mistake("addresses",
@@ -169,13 +181,6 @@ void read_ports(Table& root, Reading& reading) {
 }
 
 }  // namespace
-
-bool served_family(Table& table, std::string_view key, const Address& address) {
-  if (address.is_v4()) return true;
-  table.mistake(key,
-                fmt::format("{} is an IPv6 address; only IPv4 is served so far", address.str()));
-  return false;
-}
 
 void read_startup(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;

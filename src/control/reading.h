@@ -29,7 +29,4 @@ void read_settings(Table& root, Reading& reading);
 // [[service]] and [[listener]], after the two above.
 void read_services(Table& root, Reading& reading);
 
-// IPv6 addresses are understood, but the data path cannot serve them: false, and a mistake.
-bool served_family(Table& table, std::string_view key, const Address& address);
-
 }  // namespace sluice::control

@@ -5,6 +5,9 @@
 
 #include "ip/checksum.h"
 #include "ip/ethernet.h"
+#include "ip/host_port.h"
+#include "ip/icmp.h"
+#include "ip/ipv6.h"
 
 namespace sluice::ip {
 
@@ -13,16 +16,6 @@ namespace {
 using stats::Drop;
 
 constexpr uint32_t kMaxTransportHeader = 60;  // TCP with all options
-constexpr uint8_t kEchoReply = 0;
-constexpr uint8_t kEchoRequest = 8;
-
-Input dropped(Drop reason) {
-  Input in;
-  in.kind = Input::Kind::kDropped;
-  in.reason = reason;
-  return in;
-}
-
 Drop reason_of(Ipv4::Error e) {
   switch (e) {
     case Ipv4::Error::kShort:
@@ -40,56 +33,42 @@ Drop reason_of(Ipv4::Error e) {
 
 }  // namespace
 
-// One port: its link, its addresses, its neighbours.
-class Host::Port final : public NeighbourLink {
- public:
-  Port(Link& l, std::vector<Prefix> a, TimerWheel& wheel)
-      : link(l), addresses(std::move(a)), neighbours(*this, wheel) {}
+void Host::Port::send_arp(const Arp& arp, const Mac& to) {
+  std::array<uint8_t, kEthernetSize + kArpSize> frame;
+  emit_ethernet(frame.data(), to, link.mac(), kEtherArp);
+  arp.emit(frame.data() + kEthernetSize);
+  OutFrame out;
+  out.headers = frame;
+  link.transmit(out);
+}
 
-  const Address* source_of_family(bool v4) const {
-    for (const Prefix& p : addresses)
-      if (p.address.is_v4() == v4) return &p.address;
-    return nullptr;
+void Host::Port::solicit(const Address& target, const Mac& to) {
+  if (!target.is_v4()) {
+    const Address* own = source_of_family(false);
+    if (own == nullptr) return;
+    const Address& source = is_link_local(target) ? own_link_local : *own;
+    const Ndp question{kNdpSolicitation, target, own_mac(), false, false};
+    if (to == kBroadcast) {
+      const Address group = solicited_node(target);
+      send_ndp(question, source, group, multicast_mac(group));
+    } else {
+      send_ndp(question, source, target, to);
+    }
+    return;
   }
-  bool on_link(const Address& a) const {
-    return std::any_of(addresses.begin(), addresses.end(),
-                       [&](const Prefix& p) { return p.contains(a); });
-  }
+  Arp arp;
+  arp.sender_mac = own_mac();
+  if (const Address* source = source_of_family(true)) arp.sender = *source;
+  arp.target = target;
+  send_arp(arp, to);
+}
 
-  void send_arp(const Arp& arp, const Mac& to) {
-    std::array<uint8_t, kEthernetSize + kArpSize> frame;
-    emit_ethernet(frame.data(), to, link.mac(), kEtherArp);
-    arp.emit(frame.data() + kEthernetSize);
-    OutFrame out;
-    out.headers = frame;
-    link.transmit(out);
-  }
-
-  Mac own_mac() const {
-    Mac m;
-    std::memcpy(m.data(), link.mac(), m.size());
-    return m;
-  }
-
-  void solicit(const Address& target, const Mac& to) override {
-    Arp arp;
-    arp.sender_mac = own_mac();
-    if (const Address* source = source_of_family(true)) arp.sender = *source;
-    arp.target = target;
-    send_arp(arp, to);
-  }
-
-  void release(buf::Slice frame, const Mac& to) override {
-    std::memcpy(frame.mutable_data(), to.data(), to.size());
-    OutFrame out;
-    out.headers = frame.view();
-    link.transmit(out);
-  }
-
-  Link& link;
-  std::vector<Prefix> addresses;
-  Neighbours neighbours;
-};
+void Host::Port::release(buf::Slice frame, const Mac& to) {
+  std::memcpy(frame.mutable_data(), to.data(), to.size());
+  OutFrame out;
+  out.headers = frame.view();
+  link.transmit(out);
+}
 
 namespace {
 
@@ -123,20 +102,24 @@ void Host::set_vips(std::vector<Address> vips) {
   std::vector<Address> before = std::move(vips_);
   vips_ = std::move(vips);
   for (const Address& a : vips_) {
-    if (std::find(before.begin(), before.end(), a) != before.end() || !a.is_v4()) continue;
+    if (std::find(before.begin(), before.end(), a) != before.end()) continue;
     for (auto& port : ports_)
-      if (answers_for(*port, a))
-        port->send_arp({Arp::Operation::kRequest, port->own_mac(), a, Mac{}, a}, kBroadcast);
+      if (answers_for(*port, a)) announce(*port, a);
   }
 }
 
 void Host::announce() {
   for (auto& port : ports_)
-    for (const Prefix& p : port->addresses)
-      if (p.address.is_v4())
-        port->send_arp({Arp::Operation::kRequest, port->own_mac(), p.address, Mac{}, p.address},
-                       kBroadcast);
+    for (const Prefix& p : port->addresses) announce(*port, p.address);
   set_vips(std::exchange(vips_, {}));
+}
+
+void Host::announce(Port& port, const Address& a) {
+  if (a.is_v4()) {
+    port.send_arp({Arp::Operation::kRequest, port.own_mac(), a, Mac{}, a}, kBroadcast);
+  } else if (port.speaks_v6()) {
+    announce_ipv6(port, a);
+  }
 }
 
 bool Host::is_local(const Address& a) const {
@@ -165,7 +148,8 @@ Input Host::input(unsigned index, buf::Slice frame, bool l4_checksum_good, Time 
     return input_ipv4(port, std::move(frame), l4_checksum_good, now);
   }
   if (type == kEtherArp) return input_arp(port, frame.view(), now);
-  return dropped(type == kEtherIpv6 ? Drop::kIpv6 : Drop::kUnknownEtherType);
+  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), l4_checksum_good, now);
+  return dropped(Drop::kUnknownEtherType);
 }
 
 Input Host::input_arp(Port& port, buf::View bytes, Time now) {
@@ -216,10 +200,10 @@ Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
   if (message.size() < kIcmpSize) return dropped(Drop::kIcmpShort);
   if (checksum(message.view()) != 0) return dropped(Drop::kIcmpChecksum);
   const uint8_t type = message.data()[0];
-  if (type == kEchoRequest) {
+  if (type == icmp::kEchoRequest) {
     if (!echo_limit_.take(now)) return dropped(Drop::kIcmpRateLimit);
     std::array<uint8_t, kIcmpSize> reply{};
-    reply[0] = kEchoReply;
+    reply[0] = icmp::kEchoReply;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
     const buf::Fragment data(message.view().subspan(kIcmpSize), message.mbuf());
     // ICMPv4 has no pseudo-header, so no port fills this checksum.
@@ -234,8 +218,7 @@ Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
     send(out, now);
     return {};
   }
-  constexpr uint8_t kUnreachable = 3, kTimeExceeded = 11, kParameterProblem = 12;
-  if (type != kUnreachable && type != kTimeExceeded && type != kParameterProblem)
+  if (type != icmp::kUnreachable && type != icmp::kTimeExceeded && type != icmp::kParameterProblem)
     return dropped(Drop::kIcmpUnknown);
   Input in;
   in.kind = Input::Kind::kIcmpError;
@@ -250,32 +233,50 @@ Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
 }
 
 Sent Host::send(const OutPacket& packet, Time now) {
-  const Route* route = routes_.find(packet.destination);
-  if (route == nullptr || !packet.destination.is_v4()) return Sent::kNoRoute;
-  Port& port = *ports_[route->port];
+  return send_from(nullptr, packet, now);
+}
 
-  std::array<uint8_t, kEthernetSize + kIpv4Size + kMaxTransportHeader> headers;
-  const size_t headers_size = kEthernetSize + kIpv4Size + packet.header.size();
-  const size_t total = kIpv4Size + packet.header.size() + packet.payload_size;
-  emit_ipv4(headers.data() + kEthernetSize, packet,
-            packet.segment_size == 0 ? static_cast<uint16_t>(total) : uint16_t{0});
-  std::memcpy(headers.data() + kEthernetSize + kIpv4Size, packet.header.data(),
-              packet.header.size());
+// link: the port whose link-local address the packet answers to; routes know nothing of those.
+Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
+  const Address* next_hop = &packet.destination;
+  Port* out = link;
+  if (link == nullptr || !is_link_local(packet.destination)) {
+    const Route* route = routes_.find(packet.destination);
+    if (route == nullptr) return Sent::kNoRoute;
+    out = ports_[route->port].get();
+    if (route->via) next_hop = &*route->via;
+  }
+  Port& port = *out;
+  const bool v4 = packet.destination.is_v4();
+  const uint32_t ip_size = v4 ? kIpv4Size : kIpv6Size;
+  const uint16_t type = v4 ? kEtherIpv4 : kEtherIpv6;
+
+  std::array<uint8_t, kEthernetSize + kIpv6Size + kMaxTransportHeader> headers;
+  const size_t headers_size = kEthernetSize + ip_size + packet.header.size();
+  const size_t total = ip_size + packet.header.size() + packet.payload_size;
+  if (v4) {
+    emit_ipv4(headers.data() + kEthernetSize, packet,
+              packet.segment_size == 0 ? static_cast<uint16_t>(total) : uint16_t{0});
+  } else {
+    emit_ipv6(headers.data() + kEthernetSize, packet);
+  }
+  std::memcpy(headers.data() + kEthernetSize + ip_size, packet.header.data(), packet.header.size());
 
   OutFrame frame;
   frame.headers = {headers.data(), headers_size};
   frame.payload = packet.payload;
   frame.payload_size = packet.payload_size;
-  frame.l3_size = kIpv4Size;
+  frame.l3_size = static_cast<uint8_t>(ip_size);
+  frame.v4 = v4;
   frame.segment_size = packet.segment_size;
   if (packet.protocol != Protocol::kIcmp)
     frame.l4_checksum_offset =
-        static_cast<uint16_t>(kEthernetSize + kIpv4Size + packet.checksum_offset);
+        static_cast<uint16_t>(kEthernetSize + ip_size + packet.checksum_offset);
 
   Neighbours::Entry* waiting = nullptr;
-  const Mac* mac = port.neighbours.lookup(route->via.value_or(packet.destination), now, &waiting);
+  const Mac* mac = port.neighbours.lookup(*next_hop, now, &waiting);
   if (mac != nullptr) {
-    emit_ethernet(headers.data(), *mac, port.link.mac(), kEtherIpv4);
+    emit_ethernet(headers.data(), *mac, port.link.mac(), type);
     return port.link.transmit(frame) ? Sent::kYes : Sent::kNoMemory;
   }
   if (waiting == nullptr) return Sent::kUnreachable;
@@ -286,25 +287,26 @@ Sent Host::send(const OutPacket& packet, Time now) {
   if (!kept || kept.tailroom() < headers_size + packet.payload_size) return Sent::kNoMemory;
   kept.grow_back(static_cast<uint32_t>(headers_size + packet.payload_size));
   uint8_t* p = kept.mutable_data();
-  emit_ethernet(headers.data(), Mac{}, port.link.mac(), kEtherIpv4);
+  emit_ethernet(headers.data(), Mac{}, port.link.mac(), type);
   std::memcpy(p, headers.data(), headers_size);
   uint8_t* at = p + headers_size;
   for (const buf::View& piece : packet.payload) {
     std::memcpy(at, piece.data(), piece.size());
     at += piece.size();
   }
-  store_be16(p + kEthernetSize + 10, checksum({p + kEthernetSize, kIpv4Size}));
+  if (v4) store_be16(p + kEthernetSize + 10, checksum({p + kEthernetSize, kIpv4Size}));
   if (frame.l4_checksum_offset != 0)
     store_be16(p + frame.l4_checksum_offset,
                checksum_l4(packet.source, packet.destination, static_cast<uint8_t>(packet.protocol),
-                           {p + kEthernetSize + kIpv4Size, total - kIpv4Size}));
+                           {p + kEthernetSize + ip_size, total - ip_size}));
   port.neighbours.wait(*waiting, std::move(kept));
   return Sent::kYes;
 }
 
 uint32_t Host::max_segment(const Address& destination) const {
   const Route* route = routes_.find(destination);
-  return route == nullptr ? 0 : ports_[route->port]->link.mtu() - kIpv4Size;
+  if (route == nullptr) return 0;
+  return ports_[route->port]->link.mtu() - (destination.is_v4() ? kIpv4Size : kIpv6Size);
 }
 
 const Address* Host::source_for(const Address& destination) const {

@@ -1,6 +1,6 @@
 #pragma once
 // The IP host that a worker is: its ports' addresses and VIPs, ARP and echo answers, routes and
-// neighbours, IPv4 in both directions.
+// neighbours, IPv4 and IPv6 in both directions.
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +13,7 @@
 #include "buf/memory.h"
 #include "ip/arp.h"
 #include "ip/ipv4.h"
+#include "ip/ipv6.h"
 #include "ip/neighbours.h"
 #include "ip/output.h"
 #include "ip/routes.h"
@@ -29,10 +30,11 @@ struct Input {
   Address source;
   Address destination;
   buf::Slice segment;  // kTcp: TCP header first, checksum verified, no padding behind it
-                       // kIcmpError: the quoted IP packet; source is who sent the error
+                       // kIcmpError: the quoted IP packet; source is who sent the error, and its
+                       // family says which ICMP it is
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  uint32_t icmp_value = 0;  // the message's second word: next-hop MTU in its low half
+  uint32_t icmp_value = 0;  // the message's second word: an MTU, in ICMP's case its low half
 };
 
 struct PortAddresses {
@@ -50,7 +52,8 @@ class Host final : public Output {
   ~Host();
 
   // The addresses of listeners: answered for on the port whose network holds them, or on every
-  // port if none does. New ones are announced by gratuitous ARP.
+  // port if none does. New ones are announced by gratuitous ARP, or its
+  // twin of NDP.
   void set_vips(std::vector<Address> vips);
   // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours
   // must forget who had them before.
@@ -71,6 +74,12 @@ class Host final : public Output {
   Input input_arp(Port& port, buf::View bytes, Time now);
   Input input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
   Input input_icmp(const Ipv4& header, buf::Slice message, Time now);
+  Input input_ipv6(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
+  Input input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now);
+  Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
+  Sent send_from(Port* link, const OutPacket& packet, Time now);
+  void announce(Port& port, const Address& a);
+  void announce_ipv6(Port& port, const Address& a);
   bool is_local(const Address& a) const;
   bool answers_for(const Port& port, const Address& a) const;
 

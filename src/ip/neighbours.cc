@@ -82,13 +82,27 @@ bool Neighbours::wait(Entry& e, buf::Slice frame) {
   return !full;
 }
 
+void Neighbours::confirm(const Address& address, Time now) {
+  if (Entry* e = find(address); e != nullptr && e->state == State::kProbe)
+    learn(address, Mac(e->mac), false, true, now);
+}
+
 void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, bool solicited,
-                       Time now) {
+                       Time now, bool overrides) {
   Entry* e = find(address);
   const bool fresh = e == nullptr;
   if (fresh) {
     if (!may_create || (e = create(address)) == nullptr) return;
     e->used = now;
+  }
+  if (!fresh && !overrides && e->mac != mac && e->state != State::kIncomplete &&
+      e->state != State::kFailed) {
+    // Two say different things: whom we believed has to prove it when it is next used.
+    if (e->state == State::kReachable) {
+      e->state = State::kStale;
+      wheel_.arm(e->timer, now + kStaleTime);
+    }
+    return;
   }
   // News that nobody asked for replaces the address but proves nothing (RFC 4861, 7.2.5).
   const bool proven = solicited || (!fresh && e->state == State::kIncomplete);

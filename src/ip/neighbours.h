@@ -1,6 +1,6 @@
 #pragma once
 // Who answers to an address on a link: the neighbour cache of one port, in the states of RFC 4861,
-// 7.3.2, spoken over ARP. Packets that wait for an answer are kept, few and bounded.
+// 7.3.2, spoken over ARP and NDP. Packets that wait for an answer are kept, few and bounded.
 
 #include <array>
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace sluice::ip {
 // How the cache speaks on its link.
 class NeighbourLink {
  public:
-  // Asks for `target`; `to` is the broadcast address, or the neighbour's last known one.
+  // Asks for `target`; `to` is the broadcast address (NDP asks a multicast group instead), or the
+  // neighbour's last known one.
   virtual void solicit(const Address& target, const Mac& to) = 0;
   // Sends a waiting packet (an Ethernet frame whose destination is still unset).
   virtual void release(buf::Slice frame, const Mac& to) = 0;
@@ -50,8 +51,13 @@ class Neighbours {
   // oldest is then dropped in favour of this one, as Linux does.
   bool wait(Entry& entry, buf::Slice frame);
 
-  // ARP told that `address` is at `mac`. create: it asked for us, so we shall talk to it soon.
-  void learn(const Address& address, const Mac& mac, bool create, bool solicited, Time now);
+  // ARP or NDP told that `address` is at `mac`. create: it asked for us, so we shall talk to it
+  // soon. overrides: false when it may be another's word, which does not replace what is known (RFC
+  // 4861, 7.2.5).
+  void learn(const Address& address, const Mac& mac, bool create, bool solicited, Time now,
+             bool overrides = true);
+  // The neighbour answered without saying where it is: it is where it was asked.
+  void confirm(const Address& address, Time now);
 
   size_t size() const { return entries_.live(); }
 

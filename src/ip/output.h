@@ -17,12 +17,12 @@ struct OutPacket {
   Address source;
   Address destination;
   Protocol protocol = Protocol::kTcp;
-  uint8_t tos = 0;                     // DSCP and ECN
-  std::span<const uint8_t> header;     // transport header with options, its checksum field zero
-  uint16_t checksum_offset = 0;        // of the 16-bit checksum within `header`
+  uint8_t tos = 0;                         // DSCP and ECN
+  std::span<const uint8_t> header;         // transport header with options, its checksum field zero
+  uint16_t checksum_offset = 0;            // of the 16-bit checksum within `header`
   std::span<const buf::Fragment> payload;  // pieces, in order
-  uint32_t payload_size = 0;           // their sum in bytes
-  uint16_t segment_size = 0;           // > 0: payload bytes a packet, for TSO or its software twin
+  uint32_t payload_size = 0;               // their sum in bytes
+  uint16_t segment_size = 0;  // > 0: payload bytes a packet, for TSO or its software twin
 };
 
 enum class Sent : uint8_t {

@@ -21,7 +21,9 @@ namespace sluice::stats {
   X(IpTotalLength,    ip_total_length,   "total length below the header's or beyond the frame")  \
   X(IpChecksum,       ip_checksum,       "wrong IPv4 header checksum")                           \
   X(IpMulticast,      ip_multicast,      "IP in a broadcast or multicast frame")                 \
-  X(Ipv6,             ipv6,              "IPv6, which no port is configured for")                \
+  X(Ipv6,             ipv6,              "IPv6 on a port without an IPv6 address")               \
+  X(Ipv6Option,       ipv6_option,       "IPv6 with an option or header that must be understood") \
+  X(NdpMalformed,     ndp_malformed,     "neighbour discovery against RFC 4861's rules")         \
   X(NotOurAddress,    not_our_address,   "addressed to nobody here")                             \
   X(BadSource,        bad_source,        "from an address that nobody may send from")            \
   X(Fragment,         fragment,          "an IP fragment")                                       \
@@ -42,7 +44,7 @@ namespace sluice::stats {
   X(RxNoBuffer,       rx_no_buffer,      "the receive pool was empty")                           \
   X(HandoverFull,     handover_full,     "the owner's ring to another worker was full")          \
   X(NoRoute,          no_route,          "to send: no route to the destination")                 \
-  X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer ARP")            \
+  X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer")            \
   X(TxNoMemory,       tx_no_memory,      "to send: no transmit buffer was free")                 \
   X(TxFull,           tx_full,           "to send: the NIC's transmit ring was full")            \
   X(TxTooLong,        tx_too_long,       "to send: larger than the port's MTU")

@@ -187,11 +187,27 @@ TEST(Load, a_gateway_must_be_a_neighbour) {
       "must be a neighbour\n");
 }
 
-TEST(Load, ipv6_is_refused_in_plain_words) {
+TEST(Load, ipv6_endpoints_are_endpoints) {
   Files files;
   files.write("endpoints.toml", "endpoints = [{ address = \"[2001:db8::1]:80\" }]\n");
+  EXPECT_EQ(mistakes(files), "");
+}
+
+TEST(Load, a_route_has_one_family) {
+  Files files;
+  const std::string addresses = "addresses = [\"198.18.0.2/24\"]\n";
+  std::string text = files.config();
+  text.replace(text.find(addresses), addresses.size(),
+               "addresses = [\"198.18.0.2/24\", \"2001:db8::2/64\"]\n"
+               "routes = [{ to = \"::/0\", via = \"198.18.0.254\" },\n"
+               "{ to = \"::/0\", via = \"fe80::1\" },\n"
+               "{ to = \"2001:db8:1::/48\", via = \"2001:db8::fe\" },\n"
+               "{ to = \"2001:db8:2::/48\", via = \"2001:db8:7::fe\" }]\n");
+  files.write("sluiced.toml", text);
   EXPECT_EQ(mistakes(files),
-            "endpoints.toml:1: 2001:db8::1 is an IPv6 address; only IPv4 is served so far\n");
+            "sluiced.toml:10: to = \"::/0\" and via = \"198.18.0.254\" are of different families\n"
+            "sluiced.toml:13: via = \"2001:db8:7::fe\" is in none of the port's networks; the gateway "
+            "must be a neighbour\n");
 }
 
 }  // namespace

@@ -18,6 +18,12 @@ inline Address addr(const char* text) {
   return *Address::parse(text);
 }
 
+inline Address v6(const uint8_t* bytes) {
+  Address a;
+  std::memcpy(a.bytes.data(), bytes, a.bytes.size());
+  return a;
+}
+
 // Frames that a port was given to send, complete: the link fills checksums as ports do.
 class TestLink final : public Link {
  public:
@@ -27,11 +33,12 @@ class TestLink final : public Link {
     std::string bytes(reinterpret_cast<const char*>(f.headers.data()), f.headers.size());
     for (const buf::View& v : f.payload) bytes.append(buf::text_of(v));
     auto* p = reinterpret_cast<uint8_t*>(bytes.data());
-    if (f.l3_size != 0) store_be16(p + 24, checksum({p + 14, f.l3_size}));
+    if (f.l3_size != 0 && f.v4) store_be16(p + 24, checksum({p + 14, f.l3_size}));
     if (f.l4_checksum_offset != 0) {
       const buf::View segment{p + 14 + f.l3_size, bytes.size() - 14 - f.l3_size};
-      store_be16(p + f.l4_checksum_offset,
-                 checksum_l4(Address::v4(p + 26), Address::v4(p + 30), p[23], segment));
+      const Address from = f.v4 ? Address::v4(p + 26) : v6(p + 22);
+      const Address to = f.v4 ? Address::v4(p + 30) : v6(p + 38);
+      store_be16(p + f.l4_checksum_offset, checksum_l4(from, to, p[f.v4 ? 23 : 20], segment));
     }
     sent.push_back(bytes);
     return true;

@@ -9,8 +9,40 @@ PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml"}
 DEFAULT_TIMEOUTS = {"drain_announce": "0s", "drain_timeout": "10s", "time_wait": "60s"}
 
 
-def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "") -> str:
+# A client of either family reaches pods of either: the VIPs of both lead to both services.
+IPV6 = f"""
+[[listener]]
+name = "grpc-ipv6"
+address = "[{layout.VIP_6}]:{layout.PORT}"
+protocol = "h2c"
+service = "echo"
+
+[[listener]]
+name = "to-ipv6"
+address = "{layout.VIP}:{layout.PORT + 1}"
+protocol = "h2c"
+service = "echo-ipv6"
+
+[[listener]]
+name = "ipv6-to-ipv6"
+address = "[{layout.VIP_6}]:{layout.PORT + 1}"
+protocol = "h2c"
+service = "echo-ipv6"
+
+[[service]]
+name = "echo-ipv6"
+endpoints = [{{ address = "[{layout.pod_address_6(1)}]:{layout.PORT}" }}]
+"""
+
+
+def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
+                 ipv6: bool = False) -> str:
     """`extra` is appended: further listeners and services."""
+    more = {"north": "", "south": ""}
+    if ipv6:
+        more = {"north": f', "{layout.NORTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"',
+                "south": f', "{layout.SOUTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"'}
+        extra += IPV6
     north, south = DEVICES[driver]
     profile = layout.REPOSITORY / "nic_profiles" / PROFILES[driver]
     settings = "\n".join(f'{key} = "{value}"' for key, value in {**DEFAULT_TIMEOUTS, **(timeouts or {})}.items())
@@ -29,13 +61,13 @@ log_level = "info"
 name = "north"
 device = "{north}"
 profile = "{profile}"
-addresses = ["{layout.NORTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
+addresses = ["{layout.NORTH_ADDRESS}/{layout.PREFIX_LENGTH}"{more["north"]}]
 
 [[port]]
 name = "south"
 device = "{south}"
 profile = "{profile}"
-addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
+addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"{more["south"]}]
 
 [[listener]]
 name = "grpc"

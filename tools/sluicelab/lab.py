@@ -11,7 +11,8 @@ from .process import LabError, alive, send_signal, wait_until
 
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
-       with_sluiced: bool = True, impair: Optional[str] = None) -> None:
+       with_sluiced: bool = True, impair: Optional[str] = None,
+       ipv6: bool = False) -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and needs root")
     with state.locked():
@@ -21,7 +22,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -36,7 +37,9 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     if current["impair"] is not None:
         current["wire_pid"] = wire.start(current["impair"])
         state.save(current)
-    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"]))
+    if current["ipv6"]:
+        network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
+    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"]))
     configuration.write_endpoints([])
     if not with_sluiced:
         for number in range(1, pod_count + 1):

@@ -19,6 +19,14 @@ SOUTH_ADDRESS = "198.18.1.1"
 BRIDGE_ADDRESS = "198.18.1.250"
 FIRST_POD_ADDRESS = "198.18.1.101"
 PREFIX_LENGTH = 24
+
+# `tools/lab up --ipv6` adds these.
+CLIENT_ADDRESS_6 = "fd00:198:18::1"
+NORTH_ADDRESS_6 = "fd00:198:18::2"
+VIP_6 = "fd00:198:18::10"
+SOUTH_ADDRESS_6 = "fd00:198:18:1::1"
+PREFIX_LENGTH_6 = 64
+
 PORT = 50051
 MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
 
@@ -68,6 +76,10 @@ def pod_namespace(number: int) -> str:
 
 def pod_address(number: int) -> str:
     return f"198.18.1.{100 + number}"
+
+
+def pod_address_6(number: int) -> str:
+    return f"fd00:198:18:1::{100 + number}"
 
 
 def pod_log(number: int) -> Path:

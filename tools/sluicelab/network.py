@@ -99,6 +99,11 @@ def plug_tap(side: str) -> None:
     ip(f"link set {side} up", layout.SLUICE_NAMESPACE)
 
 
+def add_ipv6_address(namespace: str, address: str) -> None:
+    """Usable at once: nobody else has it, so there is no duplicate to look for."""
+    ip(f"address add {address}/{layout.PREFIX_LENGTH_6} dev eth0 nodad", namespace)
+
+
 def add_pod(number: int) -> None:
     """The pod's namespace and its place behind the bridge. Stays until down(), so that scaling is quick."""
     namespace = layout.pod_namespace(number)
@@ -107,6 +112,7 @@ def add_pod(number: int) -> None:
     add_namespace(namespace)
     ip(f"link add eth0 netns {namespace} type veth peer name {layout.pod_name(number)} netns {layout.SOUTH_NAMESPACE}")
     ip(f"address add {layout.pod_address(number)}/{layout.PREFIX_LENGTH} dev eth0", namespace)
+    add_ipv6_address(namespace, layout.pod_address_6(number))
     ip("link set eth0 up", namespace)
     ip(f"link set {layout.pod_name(number)} master br0 up", layout.SOUTH_NAMESPACE)
 

@@ -1,0 +1,177 @@
+// The host's IPv6: packets that arrive, neighbour discovery (RFC 4861), ICMPv6 (RFC 4443).
+
+#include <array>
+
+#include "ip/checksum.h"
+#include "ip/ethernet.h"
+#include "ip/host_port.h"
+#include "ip/icmp.h"
+#include "ip/ipv6.h"
+
+namespace sluice::ip {
+
+namespace {
+
+using stats::Drop;
+
+Drop reason_of(Ipv6::Error e) {
+  switch (e) {
+    case Ipv6::Error::kShort:
+      return Drop::kIpShort;
+    case Ipv6::Error::kVersion:
+      return Drop::kIpVersion;
+    case Ipv6::Error::kTotalLength:
+      return Drop::kIpTotalLength;
+    case Ipv6::Error::kOption:
+      return Drop::kIpv6Option;
+    default:
+      return Drop::kIpHeaderLength;
+  }
+}
+
+// Multicast, loopback, or an IPv4 address in disguise (RFC 4291, 2.5.5.2), which must never be on
+// the wire and would be taken for the IPv4 host of that number.
+bool impossible(const Address& source) {
+  Address loopback;
+  loopback.bytes[15] = 1;
+  return is_multicast(source) || source == loopback || source.is_v4();
+}
+
+}  // namespace
+
+void Host::Port::send_ndp(const Ndp& ndp, const Address& from, const Address& to, const Mac& mac) {
+  std::array<uint8_t, kEthernetSize + kIpv6Size + kNdpSize> frame;
+  uint8_t* message = frame.data() + kEthernetSize + kIpv6Size;
+  ndp.emit(message);
+  const buf::View view(message, kNdpSize);
+  store_be16(message + 2, checksum_l4(from, to, static_cast<uint8_t>(Protocol::kIcmp6), view));
+  OutPacket packet;
+  packet.source = from;
+  packet.destination = to;
+  packet.protocol = Protocol::kIcmp6;
+  packet.header = view;
+  emit_ethernet(frame.data(), mac, link.mac(), kEtherIpv6);
+  emit_ipv6(frame.data() + kEthernetSize, packet, kNdpHopLimit);
+  OutFrame out;
+  out.headers = frame;
+  out.v4 = false;
+  link.transmit(out);
+}
+
+// Duplicate address detection is left to who configures the addresses: they are the operator's, and
+// an appliance that gave them up would be down.
+void Host::announce_ipv6(Port& port, const Address& address) {
+  const Ndp news{kNdpAdvertisement, address, port.own_mac(), false, true};
+  port.send_ndp(news, address, all_nodes(), multicast_mac(all_nodes()));
+}
+
+Input Host::input_ipv6(Port& port, buf::Slice packet, bool l4_checksum_good, Time now) {
+  if (!port.speaks_v6()) return dropped(Drop::kIpv6);
+  Ipv6 header;
+  if (const auto e = Ipv6::parse(packet.view(), header); e != Ipv6::Error::kNone)
+    return dropped(reason_of(e));
+  const bool icmp = header.protocol == static_cast<uint8_t>(Protocol::kIcmp6);
+  if (is_multicast(header.destination)) {
+    if (!icmp) return dropped(Drop::kIpMulticast);
+  } else if (!is_local(header.destination) && header.destination != port.own_link_local) {
+    return dropped(Drop::kNotOurAddress);
+  }
+  if (header.fragment) return dropped(Drop::kFragment);
+  if (impossible(header.source)) return dropped(Drop::kBadSource);
+  packet.drop_back(packet.size() - header.total_size);
+  packet.drop_front(header.header_size);
+  if (icmp) return input_icmp6(port, header, std::move(packet), now);
+  if (header.protocol != static_cast<uint8_t>(Protocol::kTcp))
+    return dropped(Drop::kUnknownProtocol);
+  if (header.source.unspecified()) return dropped(Drop::kBadSource);
+  if (!l4_checksum_good &&
+      checksum_l4(header.source, header.destination, header.protocol, packet.view()) != 0)
+    return dropped(Drop::kTcpChecksum);
+  Input in;
+  in.kind = Input::Kind::kTcp;
+  in.tos = header.tos;
+  in.source = header.source;
+  in.destination = header.destination;
+  in.segment = std::move(packet);
+  return in;
+}
+
+Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now) {
+  constexpr uint32_t kIcmpSize = 8;
+  if (message.size() < kIcmpSize) return dropped(Drop::kIcmpShort);
+  if (checksum_l4(header.source, header.destination, header.protocol, message.view()) != 0)
+    return dropped(Drop::kIcmpChecksum);
+  const uint8_t type = message.data()[0];
+  if (type == kNdpSolicitation || type == kNdpAdvertisement)
+    return input_ndp(port, header, message.view(), now);
+  if (is_multicast(header.destination)) return dropped(Drop::kIpMulticast);
+  if (header.source.unspecified()) return dropped(Drop::kBadSource);
+  if (type == icmp6::kEchoRequest) {
+    if (!echo_limit_.take(now)) return dropped(Drop::kIcmpRateLimit);
+    std::array<uint8_t, kIcmpSize> reply{};
+    reply[0] = icmp6::kEchoReply;
+    std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
+    const buf::Fragment data(message.view().subspan(kIcmpSize), message.mbuf());
+    OutPacket out;
+    out.source = header.destination;
+    out.destination = header.source;
+    out.protocol = Protocol::kIcmp6;
+    out.header = reply;
+    out.checksum_offset = 2;
+    out.payload = {&data, 1};
+    out.payload_size = static_cast<uint32_t>(data.size());
+    send_from(&port, out, now);
+    return {};
+  }
+  if (type < icmp6::kUnreachable || type > icmp6::kParameterProblem)
+    return dropped(Drop::kIcmpUnknown);
+  Input in;
+  in.kind = Input::Kind::kIcmpError;
+  in.source = header.source;
+  in.destination = header.destination;
+  in.icmp_type = type;
+  in.icmp_code = message.data()[1];
+  in.icmp_value = load_be32(message.data() + 4);
+  message.drop_front(kIcmpSize);
+  in.segment = std::move(message);
+  return in;
+}
+
+Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time now) {
+  if (header.hop_limit != kNdpHopLimit) return dropped(Drop::kNdpMalformed);
+  const auto ndp = Ndp::parse(message);
+  if (!ndp || (ndp->link_address && is_multicast(ndp->link_address->data())))
+    return dropped(Drop::kNdpMalformed);
+  if (ndp->type == kNdpAdvertisement) {
+    // Somebody who claims one of our addresses is not believed.
+    if (is_local(ndp->target) || ndp->target == port.own_link_local || !port.on_link(ndp->target))
+      return {};
+    if (!ndp->link_address) {
+      if (ndp->solicited) port.neighbours.confirm(ndp->target, now);
+    } else {
+      port.neighbours.learn(ndp->target, *ndp->link_address, false, ndp->solicited, now,
+                            ndp->overrides);
+    }
+    return {};
+  }
+  const bool asks_us = answers_for(port, ndp->target) || ndp->target == port.own_link_local;
+  if (header.source.unspecified()) {
+    // Somebody wants the address for itself (RFC 4862, 5.4): all are told who has it.
+    if (ndp->link_address || header.destination != solicited_node(ndp->target))
+      return dropped(Drop::kNdpMalformed);
+    if (asks_us) announce_ipv6(port, ndp->target);
+    return {};
+  }
+  if (ndp->link_address && !is_local(header.source) && port.on_link(header.source))
+    port.neighbours.learn(header.source, *ndp->link_address, asks_us, false, now);
+  if (!asks_us) return {};
+  const Ndp answer{kNdpAdvertisement, ndp->target, port.own_mac(), true, true};
+  // Who probes by unicast may leave its own address out (RFC 4861, 4.3): it is known by then.
+  Neighbours::Entry* waiting = nullptr;
+  const Mac* to = ndp->link_address ? &*ndp->link_address
+                                    : port.neighbours.lookup(header.source, now, &waiting);
+  if (to != nullptr) port.send_ndp(answer, ndp->target, header.source, *to);
+  return {};
+}
+
+}  // namespace sluice::ip

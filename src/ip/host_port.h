@@ -1,0 +1,61 @@
+#pragma once
+// One port of a host, for host.cc and host_ipv6.cc: its link, its addresses, its neighbours.
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "ip/arp.h"
+#include "ip/host.h"
+#include "ip/ndp.h"
+
+namespace sluice::ip {
+
+inline Input dropped(stats::Drop reason) {
+  Input in;
+  in.kind = Input::Kind::kDropped;
+  in.reason = reason;
+  return in;
+}
+
+class Host::Port final : public NeighbourLink {
+ public:
+  Port(Link& l, std::vector<Prefix> a, TimerWheel& wheel)
+      : link(l),
+        addresses(std::move(a)),
+        own_link_local(link_local(l.mac())),
+        neighbours(*this, wheel) {}
+
+  const Address* source_of_family(bool v4) const {
+    for (const Prefix& p : addresses)
+      if (p.address.is_v4() == v4) return &p.address;
+    return nullptr;
+  }
+  bool on_link(const Address& a) const {
+    if (speaks_v6() && is_link_local(a)) return true;
+    return std::any_of(addresses.begin(), addresses.end(),
+                       [&](const Prefix& p) { return p.contains(a); });
+  }
+  bool speaks_v6() const { return source_of_family(false) != nullptr; }
+
+  Mac own_mac() const {
+    Mac m;
+    std::memcpy(m.data(), link.mac(), m.size());
+    return m;
+  }
+
+  void send_arp(const Arp& arp, const Mac& to);
+  // from: an address of this port.
+  void send_ndp(const Ndp& ndp, const Address& from, const Address& to, const Mac& mac);
+
+  void solicit(const Address& target, const Mac& to) override;
+  void release(buf::Slice frame, const Mac& to) override;
+
+  Link& link;
+  std::vector<Prefix> addresses;
+  Address own_link_local;
+  Neighbours neighbours;
+};
+
+}  // namespace sluice::ip

@@ -1,0 +1,84 @@
+#include "ip/ipv6.h"
+
+#include "base/byte_order.h"
+
+namespace sluice::ip {
+
+namespace {
+
+enum Header : uint8_t { kHopByHop = 0, kRouting = 43, kFragment = 44, kDestinationOptions = 60 };
+
+// Each may stand in a packet once, destination options twice (RFC 8200, 4.1).
+constexpr unsigned kMaxHeaders = 5;
+
+// RFC 8200, 4.2: the two high bits of an option that nobody knows say whether it may be skipped.
+bool may_ignore_all(buf::View options) {
+  constexpr uint8_t kPad1 = 0;
+  for (size_t i = 0; i < options.size();) {
+    if (options[i] == kPad1) {
+      ++i;
+      continue;
+    }
+    if (i + 2 > options.size() || options[i] >> 6 != 0) return false;
+    i += 2u + options[i + 1];
+    if (i > options.size()) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Ipv6::Error Ipv6::parse(buf::View b, Ipv6& out) {
+  if (b.size() < kIpv6Size) return Error::kShort;
+  const uint8_t* p = b.data();
+  if (p[0] >> 4 != 6) return Error::kVersion;
+  out.tos = static_cast<uint8_t>(load_be16(p) >> 4);
+  out.total_size = kIpv6Size + load_be16(p + 4);
+  if (out.total_size > b.size()) return Error::kTotalLength;
+  out.protocol = p[6];
+  out.hop_limit = p[7];
+  std::memcpy(out.source.bytes.data(), p + 8, 16);
+  std::memcpy(out.destination.bytes.data(), p + 24, 16);
+  out.fragment = false;
+
+  uint32_t at = kIpv6Size;
+  for (unsigned n = 0;; ++n) {
+    const uint8_t kind = out.protocol;
+    if (kind != kHopByHop && kind != kRouting && kind != kFragment && kind != kDestinationOptions)
+      break;
+    if (n == kMaxHeaders || (kind == kHopByHop && n > 0)) return Error::kOption;
+    if (at + 8 > out.total_size) return Error::kHeaderLength;
+    const uint8_t* h = p + at;
+    const uint32_t size = kind == kFragment ? 8 : (h[1] + 1u) * 8;
+    if (at + size > out.total_size) return Error::kHeaderLength;
+    if (kind == kFragment) {
+      out.fragment = (load_be16(h + 2) & 0xfff9) != 0;  // offset or "more"
+    } else if (kind == kRouting) {
+      if (h[3] != 0) return Error::kOption;  // segments left
+    } else if (!may_ignore_all(b.subspan(at + 2, size - 2))) {
+      return Error::kOption;
+    }
+    out.protocol = h[0];
+    at += size;
+    if (out.fragment) break;  // what follows is the middle of something
+  }
+  out.header_size = static_cast<uint16_t>(at);
+  return Error::kNone;
+}
+
+void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit) {
+  uint32_t ports = 0;
+  if (packet.protocol == Protocol::kTcp || packet.protocol == Protocol::kUdp)
+    std::memcpy(&ports, packet.header.data(), sizeof ports);
+  const uint64_t flow = mix64(hash_of(packet.source) ^ mix64(hash_of(packet.destination) + ports));
+  const auto label = static_cast<uint32_t>(flow & 0xfffff);
+  store_be32(p, uint32_t{6} << 28 | uint32_t{packet.tos} << 20 | label);
+  // Meaningless for a packet that is still to be cut: who cuts it writes it.
+  store_be16(p + 4, static_cast<uint16_t>(packet.header.size() + packet.payload_size));
+  p[6] = static_cast<uint8_t>(packet.protocol);
+  p[7] = hop_limit;
+  std::memcpy(p + 8, packet.source.bytes.data(), 16);
+  std::memcpy(p + 24, packet.destination.bytes.data(), 16);
+}
+
+}  // namespace sluice::ip
