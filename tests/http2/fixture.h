@@ -17,9 +17,9 @@ namespace sluice::http2 {
 // Buffers for a whole test; checks in the end that all came back.
 class Buffers {
  public:
-  explicit Buffers(uint32_t count = 8191)
-      : rx_(buf::make_pool("http2-rx", count, 2176, SOCKET_ID_ANY)),
-        hold_(buf::make_pool("http2-hold", count, 2176, SOCKET_ID_ANY)),
+  explicit Buffers(uint32_t count = 8191, const std::string& name = "http2")
+      : rx_(buf::make_pool(name + "-rx", count, 2176, SOCKET_ID_ANY)),
+        hold_(buf::make_pool(name + "-hold", count, 2176, SOCKET_ID_ANY)),
         rx(rx_),
         hold(hold_),
         memory(rx, hold, count / 8, count / 8) {}

@@ -10,11 +10,12 @@
 #include <sched.h>
 
 #include <cstdio>
+#include <functional>
 
 namespace sluice::test {
 
-inline int run_with_eal(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
+// For programs beside the tests.
+inline int with_eal(const std::function<int()>& body) {
   const char* options[] = {
       "test",     "--no-huge", "--no-pci",       "--no-shconf", "-m",    "256",
       "--lcores", "0",         "--no-telemetry", "--log-level", "error",
@@ -29,9 +30,14 @@ inline int run_with_eal(int argc, char** argv) {
   }
   // EAL pins the thread to core 0; tests that run side by side should spread over the machine.
   sched_setaffinity(0, sizeof allowed, &allowed);
-  const int result = RUN_ALL_TESTS();
+  const int result = body();
   rte_eal_cleanup();
   return result;
+}
+
+inline int run_with_eal(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  return with_eal([] { return RUN_ALL_TESTS(); });
 }
 
 }  // namespace sluice::test

@@ -1,0 +1,144 @@
+// Runs one workload over the production loop: some calls to warm up, then those that are counted.
+// Under `valgrind --tool=callgrind --collect-atstart=no --toggle-collect=...measured_turn...` the
+// instructions of the worker's turns alone are what callgrind collects; instructions.py reads them.
+//
+//   instructions WORKLOAD     prints {"calls": N, "turns": N}
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "perf/world.h"
+#include "support/eal.h"
+
+namespace sluice::perf {
+
+bool measured_turn(SimWorker& worker) {
+  return worker.turn();
+}
+bool other_turn(SimWorker& worker) {
+  return worker.turn();
+}
+
+namespace {
+
+using http2::Name;
+
+struct Workload {
+  const char* name;
+  int connections;
+  int streams;    // in flight on each
+  size_t answer;  // bytes
+  int pods;
+  bool grpc;       // a gRPC client's fields, a fresh deadline in each call
+  bool reconnect;  // a connection for each call, closed by the client
+  uint64_t calls;  // that are counted
+};
+
+constexpr size_t kRequest = 100;           // bytes
+constexpr uint64_t kMaxTurns = 1'000'000;  // of a run that does not come to its end
+
+constexpr Workload kWorkloads[] = {
+    {"unary-100B-10x32", 10, 32, 100, 1, false, false, 2000},
+    {"unary-100B-1x1", 1, 1, 100, 1, false, false, 500},
+    {"unary-100B-200x1", 200, 1, 100, 1, false, false, 2000},
+    {"unary-100B-10x32-20-pods", 10, 32, 100, 20, false, false, 2000},
+    {"unary-1KiB-10x32", 10, 32, 1024, 1, false, false, 2000},
+    {"unary-64KiB-4x4", 4, 4, 65536, 1, false, false, 100},
+    {"grpc-unary-100B-10x32", 10, 32, 100, 1, true, false, 2000},
+    {"connection-per-call-100B-32x1", 32, 1, 100, 1, false, true, 500},
+};
+
+class Run {
+ public:
+  explicit Run(const Workload& w) : w_(w), world_(w.pods, w.answer), lanes_(w.connections) {}
+
+  // Turns until so many calls have ended.
+  void until(uint64_t calls, bool measured) {
+    for (uint64_t turn = 0; ended < calls; ++turn) {
+      if (turn == kMaxTurns) {
+        std::fprintf(stderr, "%s stands still at %lu calls\n", w_.name, ended);
+        std::exit(1);
+      }
+      for (Lane& lane : lanes_) drive(lane);
+      world_.turn(measured);
+      if (measured) ++turns;
+    }
+  }
+
+  uint64_t ended = 0;
+  uint64_t turns = 0;
+
+ private:
+  struct Lane {
+    relay::Peer* peer = nullptr;
+    int in_flight = 0;
+    bool called = false;  // its one call has begun
+    bool closing = false;
+  };
+
+  void drive(Lane& lane) {
+    if (lane.peer != nullptr && w_.reconnect && lane.called && lane.in_flight == 0) {
+      if (lane.peer->tcp != nullptr) {
+        if (!std::exchange(lane.closing, true)) lane.peer->tcp->close();
+        return;
+      }
+      std::erase_if(world_.clients, [&](const auto& c) { return c.get() == lane.peer; });
+      lane = {};
+    }
+    if (lane.peer == nullptr) {
+      lane.peer = &world_.connect();
+      lane.peer->owner.last_hook = [this, &lane](http2::Stream&) {
+        --lane.in_flight;
+        ++ended;
+      };
+    }
+    if (lane.peer->tcp == nullptr || !lane.peer->tcp->established()) return;
+    const int wanted = w_.reconnect ? (lane.called ? 0 : 1) : w_.streams;
+    while (lane.in_flight < wanted) call(lane);
+  }
+
+  void call(Lane& lane) {
+    http2::FieldList f = http2::request("/sluice.lab.Echo/Unary");
+    if (w_.grpc) {
+      // Near a deadline of a second, as grpc-go sends it: another one in each call.
+      f.add(Name::kGrpcTimeout, std::to_string(999'999 - began_ % 977) + "u");
+      f.add("user-agent", "grpc-go/1.60.0");
+    } else {
+      f.add("user-agent", "h2load nghttp2/1.52.0");
+    }
+    f.add(Name::kContentType, "application/grpc");
+    f.add(Name::kTe, "trailers");
+    http2::Stream* s = lane.peer->h2->open(f, false, &lane.peer->owner);
+    lane.peer->h2->send_data(*s, world_.world_buffers.slice(std::string(kRequest, 'q')), true);
+    ++lane.in_flight;
+    ++began_;
+    lane.called = true;
+  }
+
+  const Workload& w_;
+  World world_;
+  std::deque<Lane> lanes_;
+  uint64_t began_ = 0;
+};
+
+int run(std::string_view name) {
+  for (const Workload& w : kWorkloads) {
+    if (name != w.name) continue;
+    Run run(w);
+    run.until(w.calls / 4, false);
+    const uint64_t before = run.ended;
+    run.until(before + w.calls, true);
+    std::printf("{\"calls\": %lu, \"turns\": %lu}\n", run.ended - before, run.turns);
+    return 0;
+  }
+  for (const Workload& w : kWorkloads) std::printf("%s\n", w.name);
+  return name.empty() ? 0 : 2;
+}
+
+}  // namespace
+}  // namespace sluice::perf
+
+int main(int argc, char** argv) {
+  return sluice::test::with_eal([&] { return sluice::perf::run(argc > 1 ? argv[1] : ""); });
+}

@@ -1,0 +1,275 @@
+#pragma once
+// The production loop over two simulated ports, and around it clients and pods made of the same
+// rooms. Time is virtual and everything is drawn from fixed seeds, so that a run executes the same
+// instructions each time. What the world does stays outside measured_turn().
+
+#include <array>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/byte_order.h"
+#include "buf/pool.h"
+#include "ip/checksum.h"
+#include "nic/port_queue.h"
+#include "relay/fixture.h"
+#include "worker/worker.h"
+
+namespace sluice::perf {
+
+// Of one turn and what the world does meanwhile; a cycle is a nanosecond.
+inline constexpr uint64_t kTurnCycles = 10'000;
+
+struct SimClock {
+  uint64_t now = 1'000'000'000;
+  uint64_t cycles() const { return now; }
+  Time at(uint64_t cycles) const { return Time{Duration{static_cast<int64_t>(cycles)}}; }
+};
+
+// Frames lie in memory that is allocated once: the port's own cost is a copy.
+class SimPort final : public ip::Link {
+ public:
+  struct Frame {
+    uint32_t size = 0;
+    std::array<uint8_t, 1536> bytes;
+  };
+
+  explicit SimPort(uint8_t number) : mac_{2, 0, 0, 0, 0, number} {}
+
+  uint16_t receive(buf::Slice* out, uint16_t n) {
+    uint16_t got = 0;
+    for (; got < n && !arriving.empty(); ++got) {
+      out[got] = std::move(arriving.front());
+      arriving.pop_front();
+    }
+    numbers_.rx_packets += got;
+    return got;
+  }
+  void flush() {}
+  const nic::QueueStats& stats() const { return numbers_; }
+
+  bool transmit(const ip::OutFrame& frame) override {
+    if (count == sent.size()) sent.resize(count * 2 + 256);
+    Frame& to = sent[count++];
+    std::memcpy(to.bytes.data(), frame.headers.data(), frame.headers.size());
+    to.size = static_cast<uint32_t>(frame.headers.size());
+    for (const buf::View& v : frame.payload) {
+      std::memcpy(to.bytes.data() + to.size, v.data(), v.size());
+      to.size += static_cast<uint32_t>(v.size());
+    }
+    ++numbers_.tx_packets;
+    return true;
+  }
+  const uint8_t* mac() const override { return mac_.data(); }
+  uint16_t mtu() const override { return 1500; }
+  uint32_t max_tso() const override { return 0; }
+
+  std::deque<buf::Slice> arriving;
+  std::vector<Frame> sent = std::vector<Frame>(1024);
+  size_t count = 0;  // of `sent`
+
+ private:
+  std::array<uint8_t, 6> mac_;
+  nic::QueueStats numbers_;
+};
+
+using SimWorker = worker::Worker<SimPort, SimClock>;
+
+// Where callgrind counts, and where it does not.
+[[gnu::noinline]] bool measured_turn(SimWorker& worker);
+[[gnu::noinline]] bool other_turn(SimWorker& worker);
+
+// Answers each request with so many bytes and trailers.
+class Pod final : public tcp::Acceptor {
+ public:
+  Pod(relay::Node& node, int number, std::string answer) : node_(node), answer_(std::move(answer)) {
+    node_.stack.listen(relay::pod_at(number), this);
+  }
+
+  tcp::User* on_accept(tcp::Connection& c) override {
+    peers.push_back(std::make_unique<relay::Peer>(http2::Role::kServer, node_, http2::Config{}));
+    relay::Peer* p = peers.back().get();
+    p->begin(c);
+    p->owner.data_hook = [this, p](http2::Stream& s, const buf::Slice& data, bool end) {
+      if (data.size() > 0) p->h2->consumed(s, data.size());
+      if (end) reply(*p, s);
+    };
+    return p;
+  }
+
+  std::vector<std::unique_ptr<relay::Peer>> peers;
+
+ private:
+  void reply(relay::Peer& p, http2::Stream& s) {
+    http2::FieldList response = http2::response();
+    response.add(http2::Name::kContentType, "application/grpc");
+    p.h2->send_headers(s, response, false);
+    std::string_view rest = answer_;
+    while (!rest.empty()) {
+      const size_t n = std::min<size_t>(rest.size(), 1400);
+      p.h2->send_data(s, node_.buffers.slice(rest.substr(0, n)), false);
+      rest.remove_prefix(n);
+    }
+    p.h2->send_headers(s, http2::trailers(), true);
+  }
+
+  relay::Node& node_;
+  const std::string answer_;
+};
+
+class World {
+ public:
+  World(int pod_count, size_t answer_bytes) {
+    for (int i = 1; i <= pod_count; ++i)
+      pods.push_back(std::make_unique<Pod>(outside, i, std::string(answer_bytes, 'x')));
+    snapshot.generation = 1;
+    snapshot.startup.ports.resize(2);
+    snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
+    snapshot.startup.ports[1].addresses = {*Prefix::parse("198.18.1.1/24")};
+    snapshot.startup.memory = {.connections = 4096, .half_open = 1024, .time_wait = 4096};
+    snapshot.startup.dpdk.hold_mbufs = kBuffers;
+    snapshot.services.push_back({.name = "echo",
+                                 .connect_timeout = std::chrono::seconds(1),
+                                 .queue_timeout = std::chrono::seconds(5),
+                                 .queue_limit = 1024});
+    for (int i = 1; i <= pod_count; ++i)
+      snapshot.services[0].pods.push_back({.endpoint = relay::pod_at(i),
+                                           .id = "pod" + std::to_string(i),
+                                           .slot = static_cast<uint32_t>(i)});
+    snapshot.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
+    published.set(&snapshot);
+    worker = std::make_unique<SimWorker>(SimWorker::Setup{.ports = {&north, &south},
+                                                          .clock = clock,
+                                                          .rx = lb.rx,
+                                                          .hold = lb.hold,
+                                                          .pin_above = 512,
+                                                          .published = published,
+                                                          .orders = orders,
+                                                          .workers = all,
+                                                          .self = 0,
+                                                          .secret = {1, 2}});
+  }
+  ~World() {
+    worker.reset();
+    outside.stack.for_each([](tcp::Connection& c) { c.abort(); });
+    outside.stack.flush(now());
+    clients.clear();
+    outside.out.clear();
+    north.arriving.clear();
+    south.arriving.clear();
+  }
+
+  Time now() const { return clock.at(clock.now); }
+
+  relay::Peer& connect() {
+    clients.push_back(
+        std::make_unique<relay::Peer>(http2::Role::kClient, outside, http2::Config{}));
+    relay::Peer& p = *clients.back();
+    p.begin(*outside.stack.connect({}, relay::kVip, &p, now()));
+    return p;
+  }
+
+  // The worker's turn, then the world's.
+  void turn(bool measured) {
+    clock.now += kTurnCycles;
+    measured ? measured_turn(*worker) : other_turn(*worker);
+    hear(north);
+    hear(south);
+    outside.wheel.advance(now());
+    for (auto& c : clients) settle(*c);
+    for (auto& pod : pods) {
+      for (auto& peer : pod->peers) settle(*peer);
+      std::erase_if(pod->peers, [](const auto& peer) { return peer->closed; });
+    }
+    outside.stack.flush(now());
+    for (const auto& packet : std::exchange(outside.out, {})) send(packet);
+  }
+
+  static constexpr uint32_t kBuffers = 8191;
+
+  SimClock clock;
+  http2::Buffers world_buffers{kBuffers};
+  http2::Buffers lb{kBuffers, "sluice"};
+  relay::Node outside{world_buffers, "198.18.0.1", now(), 1};
+  config::Snapshot snapshot;
+  config::Published published;
+  worker::Orders orders;
+  stats::Worker counters;
+  std::vector<stats::Worker*> all{&counters};
+  SimPort north{1}, south{2};
+  std::vector<std::unique_ptr<Pod>> pods;
+  std::vector<std::unique_ptr<relay::Peer>> clients;
+  std::unique_ptr<SimWorker> worker;
+
+ private:
+  static constexpr std::array<uint8_t, 6> kMac{2, 0, 0, 0, 0, 9};  // of everybody outside
+  static constexpr size_t kEthernet = 14, kIp = 20;
+
+  // The fixture's owners write everything down: forgotten at once, or a long run would fill memory.
+  static void settle(relay::Peer& p) {
+    p.flush();
+    p.owner.log.clear();
+    p.owner.streams.clear();
+  }
+
+  void hear(SimPort& port) {
+    for (size_t i = 0; i < port.count; ++i) {
+      const SimPort::Frame& f = port.sent[i];
+      const uint8_t* b = f.bytes.data();
+      if (load_be16(b + 12) == 0x0806) {
+        answer_arp(port, b);
+        continue;
+      }
+      const uint16_t size = load_be16(b + kEthernet + 2);
+      const auto* segment = reinterpret_cast<const char*>(b + kEthernet + kIp);
+      tcp::Received r{v4(b + kEthernet + 12), v4(b + kEthernet + 16), 0,
+                      world_buffers.slice({segment, size - kIp})};
+      outside.stack.input({&r, 1}, now());
+    }
+    port.count = 0;
+  }
+  static Address v4(const uint8_t* p) { return Address::v4(load_be32(p)); }
+
+  void answer_arp(SimPort& port, const uint8_t* request) {
+    // Not an announcement, which asks for its own address (RFC 5227).
+    if (std::memcmp(request + 28, request + 38, 4) == 0) return;
+    std::string f(60, '\0');
+    auto* b = reinterpret_cast<uint8_t*>(f.data());
+    std::memcpy(b, port.mac(), 6);
+    std::memcpy(b + 6, kMac.data(), 6);
+    std::memcpy(b + 12, request + 12, 8);
+    b[21] = 2;
+    std::memcpy(b + 22, kMac.data(), 6);
+    std::memcpy(b + 28, request + 38, 4);
+    std::memcpy(b + 32, request + 22, 10);
+    port.arriving.push_back(lb.slice(f));
+  }
+
+  void send(const relay::Node::Packet& packet) {
+    SimPort& port = packet.destination == relay::kVip.address ? north : south;
+    std::string f(kEthernet + kIp, '\0');
+    f += packet.bytes;
+    auto* b = reinterpret_cast<uint8_t*>(f.data());
+    std::memcpy(b, port.mac(), 6);
+    std::memcpy(b + 6, kMac.data(), 6);
+    store_be16(b + 12, 0x0800);
+    uint8_t* ip = b + kEthernet;
+    ip[0] = 0x45;
+    store_be16(ip + 2, static_cast<uint16_t>(f.size() - kEthernet));
+    ip[8] = 64;
+    ip[9] = 6;
+    std::memcpy(ip + 12, packet.source.v4_bytes(), 4);
+    std::memcpy(ip + 16, packet.destination.v4_bytes(), 4);
+    store_be16(ip + 10, ip::checksum({ip, kIp}));
+    uint8_t* tcp = ip + kIp;
+    store_be16(tcp + 16, 0);
+    store_be16(tcp + 16,
+               ip::checksum_l4(packet.source, packet.destination, 6, {tcp, packet.bytes.size()}));
+    port.arriving.push_back(lb.slice(f));
+  }
+};
+
+}  // namespace sluice::perf
