@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -122,7 +123,8 @@ class Pod final : public tcp::Acceptor {
 
 class World {
  public:
-  World(int pod_count, size_t answer_bytes) {
+  // Not at once: the snapshot may be changed before start().
+  World(int pod_count, size_t answer_bytes, bool at_once = true) {
     for (int i = 1; i <= pod_count; ++i)
       pods.push_back(std::make_unique<Pod>(outside, i, std::string(answer_bytes, 'x')));
     snapshot.generation = 1;
@@ -141,6 +143,9 @@ class World {
                                            .slot = static_cast<uint32_t>(i)});
     snapshot.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
     published.set(&snapshot);
+    if (at_once) start();
+  }
+  void start() {
     worker = std::make_unique<SimWorker>(SimWorker::Setup{.ports = {&north, &south},
                                                           .clock = clock,
                                                           .rx = lb.rx,
@@ -188,6 +193,9 @@ class World {
     for (const auto& packet : std::exchange(outside.out, {})) send(packet);
   }
 
+  // A segment of somebody outside, TCP header first, its checksum not yet computed.
+  void send(const relay::Node::Packet& packet);
+
   static constexpr uint32_t kBuffers = 8191;
 
   SimClock clock;
@@ -203,6 +211,8 @@ class World {
   std::vector<std::unique_ptr<Pod>> pods;
   std::vector<std::unique_ptr<relay::Peer>> clients;
   std::unique_ptr<SimWorker> worker;
+  // Frames to the north that are not for the world's own clients.
+  std::function<void(const uint8_t* frame)> stranger;
 
  private:
   static constexpr std::array<uint8_t, 6> kMac{2, 0, 0, 0, 0, 9};  // of everybody outside
@@ -221,6 +231,10 @@ class World {
       const uint8_t* b = f.bytes.data();
       if (load_be16(b + 12) == 0x0806) {
         answer_arp(port, b);
+        continue;
+      }
+      if (stranger && &port == &north && v4(b + kEthernet + 16) != *outside.source_for({})) {
+        stranger(b);
         continue;
       }
       const uint16_t size = load_be16(b + kEthernet + 2);
@@ -247,29 +261,29 @@ class World {
     std::memcpy(b + 32, request + 22, 10);
     port.arriving.push_back(lb.slice(f));
   }
-
-  void send(const relay::Node::Packet& packet) {
-    SimPort& port = packet.destination == relay::kVip.address ? north : south;
-    std::string f(kEthernet + kIp, '\0');
-    f += packet.bytes;
-    auto* b = reinterpret_cast<uint8_t*>(f.data());
-    std::memcpy(b, port.mac(), 6);
-    std::memcpy(b + 6, kMac.data(), 6);
-    store_be16(b + 12, 0x0800);
-    uint8_t* ip = b + kEthernet;
-    ip[0] = 0x45;
-    store_be16(ip + 2, static_cast<uint16_t>(f.size() - kEthernet));
-    ip[8] = 64;
-    ip[9] = 6;
-    std::memcpy(ip + 12, packet.source.v4_bytes(), 4);
-    std::memcpy(ip + 16, packet.destination.v4_bytes(), 4);
-    store_be16(ip + 10, ip::checksum({ip, kIp}));
-    uint8_t* tcp = ip + kIp;
-    store_be16(tcp + 16, 0);
-    store_be16(tcp + 16,
-               ip::checksum_l4(packet.source, packet.destination, 6, {tcp, packet.bytes.size()}));
-    port.arriving.push_back(lb.slice(f));
-  }
 };
+
+inline void World::send(const relay::Node::Packet& packet) {
+  SimPort& port = packet.destination == relay::kVip.address ? north : south;
+  std::string f(kEthernet + kIp, '\0');
+  f += packet.bytes;
+  auto* b = reinterpret_cast<uint8_t*>(f.data());
+  std::memcpy(b, port.mac(), 6);
+  std::memcpy(b + 6, kMac.data(), 6);
+  store_be16(b + 12, 0x0800);
+  uint8_t* ip = b + kEthernet;
+  ip[0] = 0x45;
+  store_be16(ip + 2, static_cast<uint16_t>(f.size() - kEthernet));
+  ip[8] = 64;
+  ip[9] = 6;
+  std::memcpy(ip + 12, packet.source.v4_bytes(), 4);
+  std::memcpy(ip + 16, packet.destination.v4_bytes(), 4);
+  store_be16(ip + 10, ip::checksum({ip, kIp}));
+  uint8_t* tcp = ip + kIp;
+  store_be16(tcp + 16, 0);
+  store_be16(tcp + 16,
+             ip::checksum_l4(packet.source, packet.destination, 6, {tcp, packet.bytes.size()}));
+  port.arriving.push_back(lb.slice(f));
+}
 
 }  // namespace sluice::perf

@@ -15,10 +15,10 @@ REQUEST_FILE = FILES / "request"
 
 
 def pod_command() -> str:
-    """nghttpd as pod1 and the lab's gRPC pod as pod2. Windows as large as the peers' own."""
+    """The lab's gRPC pod as pod2, nghttpd as all others. Windows as large as the peers' own."""
     plain = f"exec nghttpd --no-tls -n 1 -d {FILES} -w 20 -W 24 -m 2000 $POD_PORT"
     grpc = f"exec {layout.pod_binary()}"
-    return f'if [ "$POD_NAME" = pod{PLAIN_POD} ]; then {plain}; else {grpc}; fi'
+    return f'if [ "$POD_NAME" = pod{GRPC_POD} ]; then {grpc}; else {plain}; fi'
 
 
 def add_cables() -> None:

@@ -103,9 +103,9 @@ class Sluice:
     def __init__(self) -> None:
         self._pid: Optional[int] = None
 
-    def start(self, pod: str) -> None:
+    def start(self, *pods: str) -> None:
         config = layout.RUN_DIR / "bench.toml"
-        pods = f'[ {{ address = "{pod}:{layout.PORT}", id = "pod" }} ]'
+        pods = "[" + "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in pods) + "\n]"
         text = configuration.sluiced_toml("af_xdp").replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
         config.write_text(text.replace('log_level = "info"', 'log_level = "warning"'))
         self._pid = daemon.start("af_xdp", config)
