@@ -17,6 +17,7 @@ namespace sluice::stats {
   X(Counter, malformed, "segments with an impossible header")                                     \
   X(Counter, no_connection, "segments for no connection or listener")                             \
   X(Counter, resets_in, "connections ended by a reset from the peer")                             \
+  X(Counter, resets_ignored, "resets outside of the receive window (RFC 5961, 3)")                \
   X(Counter, resets_out, "resets sent")                                                           \
   X(Counter, accepted, "passive opens completed")                                                 \
   X(Counter, refused, "passive opens the owner or a limit refused")                               \

@@ -203,9 +203,19 @@ bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
 // edges are inclusive: a probe of a shut window stands at its right edge and carries a good ACK.
 bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
   if (seq <= rcv_adv_ && end >= rcv_nxt_ && (end > rcv_nxt_ || seq == rcv_nxt_)) return true;
-  if (h.has(kRst)) return false;
+  if (h.has(kRst)) {
+    ++context_.counters.resets_ignored;
+    return false;
+  }
+  if (h.has(kSyn)) {
+    // The peer did not hear the end of the handshake; or it is RFC 5961, 4's attacker.
+    ++context_.counters.out_of_window;
+    answer_out_of_window();
+    return false;
+  }
   if (end == seq) {
     // A keepalive or window probe asks for an answer; so may an old duplicate.
+    if (seq + 1 != rcv_nxt_) ++context_.counters.out_of_window;
     if (seq != rcv_nxt_) answer_out_of_window();
     return false;
   }

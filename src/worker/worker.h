@@ -84,8 +84,9 @@ class Worker {
  private:
   // One call of receive(), and how many for one port in a turn: a port under flood leaves the
   // others and the timers their share.
-  static constexpr uint16_t kBurst = 64;
-  static constexpr unsigned kBursts = 4;
+  // Drivers hand over at most 32 a call, whatever is asked for: a shorter burst is the end of them.
+  static constexpr uint16_t kBurst = 32;
+  static constexpr unsigned kBursts = 8;
   // How often numbers that others count are copied to where control reads them. Nobody looks more
   // than a few times a second.
   static constexpr Duration kPublishEvery = 1ms;
