@@ -20,6 +20,7 @@ namespace sluice::stats {
   X(Counter, resets_ignored, "resets outside of the receive window (RFC 5961, 3)")                \
   X(Counter, resets_out, "resets sent")                                                           \
   X(Counter, accepted, "passive opens completed")                                                 \
+  X(Counter, tiny_mss, "peers whose MSS is below min_mss")                                        \
   X(Counter, refused, "passive opens the owner or a limit refused")                               \
   X(Counter, connect_started, "active opens")                                                     \
   X(Counter, connect_established, "active opens completed")                                       \
@@ -37,6 +38,7 @@ namespace sluice::stats {
   X(Counter, spurious_recoveries, "loss episodes found needless and undone")                      \
   X(Counter, tail_probes, "tail loss probes sent")                                                \
   X(Counter, window_probes, "zero-window probes sent")                                            \
+  X(Counter, tiny_windows, "segments forced into a window too small to be worth one")             \
   X(Counter, keepalive_probes, "keepalive probes sent")                                           \
   X(Counter, duplicate_data, "segments whose data had all arrived before")                        \
   X(Counter, out_of_order, "segments kept ahead of a gap")                                        \

@@ -71,6 +71,7 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
     rcv_scale_ = context.config.window_scale();
   }
   peer_mss_ = h.peer_mss;
+  if (peer_mss_ < context.config.min_mss) ++context.counters.tiny_mss;
   snd_wl1_ = irs_;
   route_changed();
   congestion_.start(mss_, context.config.initial_window * mss_);

@@ -146,6 +146,7 @@ void Connection::learn_options(const Options& o) {
     rcv_scale_ = context_.config.window_scale();
   }
   peer_mss_ = o.mss != 0 ? o.mss : kDefaultMss;
+  if (peer_mss_ < context_.config.min_mss) ++context_.counters.tiny_mss;
   route_changed();
   congestion_.start(mss_, context_.config.initial_window * mss_);
 }

@@ -193,8 +193,10 @@ void Connection::send_new() {
       if (edge < snd_nxt_) return;
     } else {
       if (room < size) {
-        // Sender's silly window avoidance (RFC 9293, 3.8.6.2.1): half of the largest window seen.
-        if (room == 0 || (room < max_snd_wnd_ / 2 && !force_small_)) return;
+        // Sender's silly window avoidance (RFC 9293, 3.8.6.2.1): half of the largest window seen,
+        // and never less than headers are worth, however small that was.
+        const uint32_t worthwhile = std::max<uint32_t>(max_snd_wnd_ / 2, context_.config.min_mss);
+        if (room == 0 || (room < worthwhile && !force_small_)) return;
         size = room;
       }
       const uint32_t budget = window_budget();

@@ -166,6 +166,7 @@ void Connection::on_window_probe() {
   rto_base_ = context_.now;
   backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
   if (snd_una_ + snd_wnd_ > snd_nxt_) {
+    ++context_.counters.tiny_windows;
     force_small_ = true;  // RFC 9293, 3.8.6.2.1: the override timeout
   } else {
     ++context_.counters.window_probes;

@@ -66,11 +66,12 @@ class Wire final : public ip::Output {
   }
   uint32_t max_segment(const Address&) const override { return path; }
   const Address* source_for(const Address&) const override { return routed ? &source : nullptr; }
-  uint32_t max_tso(const Address&) const override { return 0; }
+  uint32_t max_tso(const Address&) const override { return tso; }
 
   std::deque<Sent> sent;
   ip::Sent answer = ip::Sent::kYes;
   uint32_t path = 1480;
+  uint32_t tso = 0;  // bytes of a burst that the port cuts itself
   bool routed = true;
   Address source = Address::v4(0xc612000a);
 };
