@@ -63,7 +63,7 @@ void ClientConnection::abandon_streams() {
 }
 
 void ClientConnection::evict() {
-  closing_ = true;
+  closing_ = evicted_ = true;
   abandon_streams();
   tcp_.abort();
 }

@@ -31,7 +31,7 @@ class ClientConnection final : public tcp::User,
   void end();
 
   // Bytes that the client has not taken, and that hold packet memory until it does.
-  uint64_t held() const { return closing_ ? 0 : http2_.held(); }
+  uint64_t held() const { return evicted_ ? 0 : http2_.held(); }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
   // The client is gone or failed: its calls are cancelled at their pods.
@@ -68,6 +68,7 @@ class ClientConnection final : public tcp::User,
   Drain drain_ = Drain::kNo;
   bool peer_ended_ = false;  // the client's FIN
   bool closing_ = false;     // our FIN is queued
+  bool evicted_ = false;     // what it held is free, or about to be
   Timer drain_timer_;
   http2::Connection http2_;
 };

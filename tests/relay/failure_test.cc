@@ -210,6 +210,33 @@ TEST_F(RelayTest, a_black_hole_is_noticed_within_its_patience_and_avoided) {
   EXPECT_EQ(heard(c, 13).body, "pod2");
 }
 
+// Its window stays shut, its probes are answered: nothing else would ever end it.
+TEST_F(RelayTest, a_failed_client_that_takes_no_bytes_goes_when_memory_is_short) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& slow = client();
+  for (int i = 0; i < 10; ++i) {
+    call(slow);
+    slow.paused = true;
+    pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+    for (int k = 0; k < 45; ++k)
+      pod(1).peer().h2->send_data(*pod(1).last, buffers.slice(std::string(1400, 'x')), false);
+    run();
+  }
+  const uint8_t broken[] = {0, 0, 1, 6, 0, 0, 0, 0, 0, 255};  // a PING of one byte
+  ASSERT_TRUE(slow.tcp->send_queue().append_copy(broken, buffers.memory.hold()));
+  slow.tcp->push();
+  run(10s);
+  EXPECT_EQ(worker->http2.client_connections.get(), 1u);
+  EXPECT_EQ(worker->http2.guard_memory.get(), 0u);
+  std::vector<buf::Slice> others;
+  for (buffers.memory.refresh(); buffers.memory.roomy(); buffers.memory.refresh())
+    others.push_back(buffers.memory.hold().alloc());
+  run(10ms);
+  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+}
+
 TEST_F(RelayTest, a_drain_announces_then_names_the_last_stream_and_loses_nothing) {
   endpoints({1});
   pod(1).way = TestPod::Way::kSilent;
