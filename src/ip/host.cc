@@ -148,7 +148,7 @@ Input Host::input(unsigned index, buf::Slice frame, bool l4_checksum_good, Time 
     return input_ipv4(port, std::move(frame), l4_checksum_good, now);
   }
   if (type == kEtherArp) return input_arp(port, frame.view(), now);
-  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), l4_checksum_good, now);
+  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), ours, l4_checksum_good, now);
   return dropped(Drop::kUnknownEtherType);
 }
 

@@ -74,7 +74,7 @@ class Host final : public Output {
   Input input_arp(Port& port, buf::View bytes, Time now);
   Input input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
   Input input_icmp(const Ipv4& header, buf::Slice message, Time now);
-  Input input_ipv6(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
+  Input input_ipv6(Port& port, buf::Slice packet, bool to_us, bool l4_checksum_good, Time now);
   Input input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now);
   Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
   Sent send_from(Port* link, const OutPacket& packet, Time now);

@@ -65,7 +65,7 @@ void Host::announce_ipv6(Port& port, const Address& address) {
   port.send_ndp(news, address, all_nodes(), multicast_mac(all_nodes()));
 }
 
-Input Host::input_ipv6(Port& port, buf::Slice packet, bool l4_checksum_good, Time now) {
+Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, bool l4_checksum_good, Time now) {
   if (!port.speaks_v6()) return dropped(Drop::kIpv6);
   Ipv6 header;
   if (const auto e = Ipv6::parse(packet.view(), header); e != Ipv6::Error::kNone)
@@ -73,6 +73,10 @@ Input Host::input_ipv6(Port& port, buf::Slice packet, bool l4_checksum_good, Tim
   const bool icmp = header.protocol == static_cast<uint8_t>(Protocol::kIcmp6);
   if (is_multicast(header.destination)) {
     if (!icmp) return dropped(Drop::kIpMulticast);
+  } else if (!to_us) {
+    return dropped(Drop::kIpMulticast);
+  } else if (header.destination.is_v4()) {
+    return dropped(Drop::kNotOurAddress);  // it would be taken for the IPv4 host's
   } else if (!is_local(header.destination) && header.destination != port.own_link_local) {
     return dropped(Drop::kNotOurAddress);
   }
@@ -143,6 +147,8 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
   if (!ndp || (ndp->link_address && is_multicast(ndp->link_address->data())))
     return dropped(Drop::kNdpMalformed);
   if (ndp->type == kNdpAdvertisement) {
+    // An answer to all answers nobody (RFC 4861, 7.1.2).
+    if (ndp->solicited && is_multicast(header.destination)) return dropped(Drop::kNdpMalformed);
     // Somebody who claims one of our addresses is not believed.
     if (is_local(ndp->target) || ndp->target == port.own_link_local || !port.on_link(ndp->target))
       return {};

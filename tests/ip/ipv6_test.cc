@@ -313,6 +313,33 @@ TEST_F(Ipv6Test, new_addresses_are_announced_to_all) {
   EXPECT_EQ(told, (std::vector<Address>{addr("2001:db8::2"), addr(kVip)}));
 }
 
+TEST_F(Ipv6Test, an_ipv4_address_in_disguise_is_nobodys_destination) {
+  std::array<PortAddresses, 1> both{
+      PortAddresses{{*Prefix::parse("2001:db8::2/64"), *Prefix::parse("198.18.0.2/24")}, {}}};
+  Host dual{std::span(links).first(1), both, memory, wheel};
+  dual.set_vips({addr("198.18.0.10")});
+  const char* disguised = "::ffff:198.18.0.10";
+  const Input in = dual.input(
+      0,
+      pool.filled(frame(north.own(),
+                        packet(kClientAddress, disguised, kTcp, tcp(kClientAddress, disguised)))),
+      false, now);
+  EXPECT_EQ(in.kind, Input::Kind::kDropped);
+  EXPECT_EQ(stats::name_of(in.reason), "not_our_address");
+}
+
+TEST_F(Ipv6Test, a_multicast_frame_carries_no_unicast_packet) {
+  expect_drop(frame(multicast_mac(all_nodes()),
+                    packet(kClientAddress, kVip, kTcp, tcp(kClientAddress, kVip))),
+              Drop::kIpMulticast);
+}
+
+TEST_F(Ipv6Test, a_solicited_advertisement_to_all_proves_nothing) {
+  expect_drop(ndp({kNdpAdvertisement, addr(kClientAddress), kClient, true, true}, kClientAddress,
+                  "ff02::1", multicast_mac(all_nodes())),
+              Drop::kNdpMalformed);
+}
+
 TEST_F(Ipv6Test, random_extension_headers_never_leave_the_packet) {
   Random random(3);
   for (int i = 0; i < 100'000; ++i) {
