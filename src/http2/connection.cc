@@ -64,6 +64,10 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner)
   s->owner_ = owner;
   s->send_window_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
+  if (const auto method = request.find(Name::kMethod)) {
+    s->to_head_ = *method == "HEAD";
+    s->to_connect_ = *method == "CONNECT";
+  }
   ++open_;
   unnumbered_.push_back(s);
   send_headers(*s, request, end_stream);

@@ -354,16 +354,25 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   int status;
   int64_t content_length;
-  if (!valid_response(fields, status, content_length) || (status < 200 && end)) {
+  bool valid = valid_response(fields, status, content_length);
+  const bool final = status >= 200;
+  if (!final) {
+    valid = valid && !end;
+  } else if (s.to_head_ || status == 204 || status == 304) {
+    content_length = 0;  // the length that is announced is that of another answer (RFC 9110, 8.6)
+  } else if (s.to_connect_ && status < 300) {
+    content_length = -1;  // a tunnel (RFC 9110, 9.3.6)
+  } else {
+    valid = valid && (!end || content_length <= 0);
+  }
+  if (!valid) {
     stream_error(s, ErrorCode::kProtocolError);
     return !failed_;
   }
   const uint32_t id = s.id_;
-  const bool final = status >= 200;
   s.response_seen_ = final;
   s.remote_ended_ = end;
-  // The length that a HEAD or 304 response announces is not its own (RFC 9110, 8.6).
-  if (final && !end && status != 304) s.content_left_ = content_length;
+  if (final) s.content_left_ = content_length;
   if (s.owner_ != nullptr)
     handler_.on_headers(s, final ? Handler::Section::kResponse : Handler::Section::kInformational,
                         fields, end);

@@ -1,63 +1,11 @@
 // Frames that a peer must not send, and what it hears for them.
 
-#include "fixture.h"
+#include "raw.h"
 
 namespace sluice::http2 {
 namespace {
 
-std::string block(const FieldList& fields) {
-  stats::Http2 stats;
-  hpack::Shared shared(stats);
-  hpack::Encoder encoder(shared, hpack::Encoder::kDefaultTableSize);
-  const buf::View out = encoder.encode(fields);
-  return {out.begin(), out.end()};
-}
-std::string headers(uint32_t stream, bool end = false, const FieldList& fields = request()) {
-  return frame(FrameType::kHeaders, kFlagEndHeaders | (end ? kFlagEndStream : 0), stream,
-               block(fields));
-}
-
-// A server in front of a client that speaks raw frames.
-struct Raw : testing::Test {
-  Raw() { restart({}); }
-  void restart(Config c) {
-    server.reset();
-    server = std::make_unique<Side>(Role::kServer, buffers, c);
-    server->say();
-    EXPECT_TRUE(server->hear(hello()));
-    server->say();
-  }
-  // What the server answers.
-  std::vector<Frame> after(const std::string& bytes) {
-    server->hear(bytes);
-    return frames(server->say());
-  }
-  void fails(const std::string& bytes, ErrorCode code) {
-    for (const size_t chunk : {size_t{1400}, size_t{1}}) {
-      restart(server->config);
-      EXPECT_FALSE(server->hear(bytes, chunk));
-      const auto said = frames(server->say());
-      ASSERT_FALSE(said.empty());
-      EXPECT_EQ(said.back().head.type, FrameType::kGoaway);
-      EXPECT_EQ(static_cast<ErrorCode>(said.back().number(4)), code) << server->http2.detail();
-      EXPECT_EQ(server->http2.error(), code);
-      EXPECT_EQ(server->stats.connection_errors.get(), 1u);
-    }
-  }
-  void resets(const std::string& bytes, ErrorCode code) {
-    restart(server->config);
-    EXPECT_TRUE(server->hear(bytes)) << server->http2.detail();
-    const auto said = frames(server->say());
-    ASSERT_FALSE(said.empty());
-    EXPECT_EQ(said.back().head.type, FrameType::kRstStream);
-    EXPECT_EQ(static_cast<ErrorCode>(said.back().number()), code);
-    EXPECT_EQ(server->streams.live(), 0u);
-  }
-
-  Buffers buffers{2047};
-  std::unique_ptr<Side> server;
-};
-
+using Raw = RawClient;
 using enum FrameType;
 
 TEST_F(Raw, connection_errors_name_their_code) {
@@ -128,9 +76,9 @@ TEST_F(Raw, data_beyond_a_window_is_a_flow_control_error) {
   Config c;
   c.initial_stream_window = 20'000;
   restart(c);
-  server->owner.data_hook = [](Stream&, buf::Slice, bool) {};  // consumes nothing
+  side->owner.data_hook = [](Stream&, buf::Slice, bool) {};  // consumes nothing
   const std::string kib(16'384, 'x');
-  server->hear(frame(kSettings, kFlagAck, 0));
+  side->hear(frame(kSettings, kFlagAck, 0));
   const auto said = after(headers(1) + frame(kData, 0, 1, kib) + frame(kData, 0, 1, kib));
   ASSERT_FALSE(said.empty());
   EXPECT_EQ(said.back().head.type, kRstStream);
@@ -141,11 +89,11 @@ TEST_F(Raw, before_its_ack_a_client_may_use_the_default_window) {
   Config c;
   c.initial_stream_window = 20'000;
   restart(c);
-  server->owner.data_hook = [](Stream&, buf::Slice, bool) {};
+  side->owner.data_hook = [](Stream&, buf::Slice, bool) {};
   const std::string kib(16'384, 'x');
   after(headers(1) + frame(kData, 0, 1, kib) + frame(kData, kFlagEndStream, 1, kib));
-  EXPECT_EQ(server->owner.streams[1].body.size(), 2 * kib.size());
-  EXPECT_FALSE(server->owner.streams[1].reset);
+  EXPECT_EQ(side->owner.streams[1].body.size(), 2 * kib.size());
+  EXPECT_FALSE(side->owner.streams[1].reset);
 }
 
 TEST_F(Raw, padding_is_given_back_to_the_streams_window) {
@@ -155,14 +103,14 @@ TEST_F(Raw, padding_is_given_back_to_the_streams_window) {
   for (int i = 0; i < 1000; ++i)
     for (const Frame& f : after(padded + frame(kData, 0, 1, "x")))
       if (f.head.type == kWindowUpdate && f.head.stream == 1) credit += f.number();
-  EXPECT_FALSE(server->owner.streams[1].reset);
+  EXPECT_FALSE(side->owner.streams[1].reset);
   EXPECT_GT(credit, 200'000u);
 }
 
 TEST_F(Raw, a_smaller_initial_window_makes_windows_negative_and_a_larger_one_lets_data_go) {
-  server->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
-    server->http2.send_headers(s, response(), false);
-    server->send(s, std::string(100'000, 'x'), true);
+  side->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
+    side->http2.send_headers(s, response(), false);
+    side->send(s, std::string(100'000, 'x'), true);
   };
   const auto bytes = [](const std::vector<Frame>& said) {
     size_t n = 0;
@@ -179,70 +127,70 @@ TEST_F(Raw, a_smaller_initial_window_makes_windows_negative_and_a_larger_one_let
   EXPECT_EQ(bytes(after(frame(kWindowUpdate, 0, 1, number(64'535)))), 0u);
   EXPECT_EQ(bytes(after(frame(kWindowUpdate, 0, 1, number(10)))), 10u);
   EXPECT_EQ(bytes(after(window(200'000))), 100'000u - kDefaultWindow - 10);
-  EXPECT_TRUE(server->owner.streams[1].closed);
+  EXPECT_TRUE(side->owner.streams[1].closed);
 }
 
 TEST_F(Raw, a_stream_blocked_by_the_connection_goes_on_whatever_order_the_updates_have) {
-  server->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
-    server->http2.send_headers(s, response(), false);
-    server->send(s, std::string(70'000, 'x'), true);
+  side->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
+    side->http2.send_headers(s, response(), false);
+    side->send(s, std::string(70'000, 'x'), true);
   };
   after(headers(1, true) + headers(3, true));
   const std::string own =
       frame(kWindowUpdate, 0, 1, number(100'000)) + frame(kWindowUpdate, 0, 3, number(100'000));
   EXPECT_TRUE(after(own).empty());
   after(frame(kWindowUpdate, 0, 0, number(200'000)));
-  EXPECT_TRUE(server->owner.streams[1].closed);
-  EXPECT_TRUE(server->owner.streams[3].closed);
+  EXPECT_TRUE(side->owner.streams[1].closed);
+  EXPECT_TRUE(side->owner.streams[3].closed);
 }
 
 TEST_F(Raw, rapid_resets_end_the_connection) {
   std::string flood;
-  for (uint32_t i = 0; i <= server->config.reset_burst; ++i)
+  for (uint32_t i = 0; i <= side->config.reset_burst; ++i)
     flood += headers(2 * i + 1) + frame(kRstStream, 0, 2 * i + 1, number(8));
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(server->stats.guard_rapid_reset.get(), 1u);
+  EXPECT_EQ(side->stats.guard_rapid_reset.get(), 1u);
 }
 
 TEST_F(Raw, errors_that_make_the_server_reset_count_as_resets) {
   std::string flood;
-  for (uint32_t i = 0; i <= server->config.reset_burst; ++i)
+  for (uint32_t i = 0; i <= side->config.reset_burst; ++i)
     flood += headers(2 * i + 1) + frame(kWindowUpdate, 0, 2 * i + 1, number(0));
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(server->stats.guard_rapid_reset.get(), 1u);
+  EXPECT_EQ(side->stats.guard_rapid_reset.get(), 1u);
 }
 
 TEST_F(Raw, endless_continuations_end_the_connection) {
   std::string flood = frame(kHeaders, 0, 1);
-  for (uint32_t i = 0; i <= server->config.max_continuations; ++i)
+  for (uint32_t i = 0; i <= side->config.max_continuations; ++i)
     flood += frame(kContinuation, 0, 1);
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(server->stats.guard_continuations.get(), 1u);
+  EXPECT_EQ(side->stats.guard_continuations.get(), 1u);
 }
 
 TEST_F(Raw, empty_data_without_end_ends_the_connection_padded_or_not) {
   for (const std::string& empty :
        {frame(kData, 0, 1), frame(kData, kFlagPadded, 1, std::string(1, '\0'))}) {
     std::string flood = headers(1);
-    for (uint32_t i = 0; i <= server->config.max_empty_data; ++i) flood += empty;
+    for (uint32_t i = 0; i <= side->config.max_empty_data; ++i) flood += empty;
     fails(flood, ErrorCode::kEnhanceYourCalm);
-    EXPECT_EQ(server->stats.guard_empty_frames.get(), 1u);
+    EXPECT_EQ(side->stats.guard_empty_frames.get(), 1u);
   }
 }
 
 TEST_F(Raw, pings_whose_answers_pile_up_end_the_connection) {
   std::string flood;
-  for (uint32_t n = 0; n <= server->config.max_unsent_control; n += 17)
+  for (uint32_t n = 0; n <= side->config.max_unsent_control; n += 17)
     flood += frame(kPing, 0, 0, "12345678");
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(server->stats.guard_control_flood.get(), 1u);
+  EXPECT_EQ(side->stats.guard_control_flood.get(), 1u);
 }
 
 TEST_F(Raw, pings_are_harmless_on_a_busy_connection_that_reads) {
   // The output never runs dry, but what was in it leaves.
   for (int i = 0; i < 20'000; ++i) {
-    ASSERT_TRUE(server->hear(frame(kPing, 0, 0, "12345678"))) << i;
-    if (server->output.size() > 10'000) server->output.trim_to(server->output.end() - 100);
+    ASSERT_TRUE(side->hear(frame(kPing, 0, 0, "12345678"))) << i;
+    if (side->output.size() > 10'000) side->output.trim_to(side->output.end() - 100);
   }
 }
 
@@ -250,27 +198,27 @@ TEST_F(Raw, a_header_list_over_the_limit_costs_only_its_stream) {
   FieldList f = request();
   for (int i = 0; i < 45; ++i) f.add("x-" + std::to_string(i), std::string(350, 'x'));
   resets(headers(1, true, f), ErrorCode::kProtocolError);
-  EXPECT_EQ(server->stats.header_list_too_big.get(), 1u);
+  EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
 }
 
 TEST_F(Raw, frames_for_streams_that_are_gone_are_ignored) {
   after(headers(1) + frame(kRstStream, 0, 1, number(8)));
-  EXPECT_TRUE(server->hear(
+  EXPECT_TRUE(side->hear(
       frame(kData, kFlagEndStream, 1, "late") + frame(kWindowUpdate, 0, 1, number(1)) +
       frame(kRstStream, 0, 1, number(8)) + frame(static_cast<FrameType>(99), 0, 7, "?")));
 }
 
 TEST_F(Raw, without_buffers_the_connection_fails_and_does_not_spin) {
-  server->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
-    server->http2.flush(0);
-    server->http2.send_headers(s, response(), false);
-    server->send(s, std::string(2000, 'x'), true);
+  side->owner.headers_hook = [&](Stream& s, Handler::Section, bool) {
+    side->http2.flush(0);
+    side->http2.send_headers(s, response(), false);
+    side->send(s, std::string(2000, 'x'), true);
   };
-  server->hear(headers(1, true));
+  side->hear(headers(1, true));
   std::vector<buf::Slice> all;
   while (buf::Slice s = buffers.hold.alloc()) all.push_back(std::move(s));
-  server->say();
-  for (int i = 0; i < 300; ++i) server->http2.flush(1 << 20);
+  side->say();
+  for (int i = 0; i < 300; ++i) side->http2.flush(1 << 20);
   SUCCEED();
 }
 

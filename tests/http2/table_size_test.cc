@@ -1,6 +1,6 @@
 // SETTINGS_HEADER_TABLE_SIZE in both directions of a connection (RFC 9113, 6.5.2; RFC 7541, 4.2).
 
-#include "fixture.h"
+#include "raw.h"
 
 namespace sluice::http2 {
 namespace {
@@ -11,9 +11,8 @@ std::string literal(std::string_view name, std::string_view value) {  // enters 
 }
 // :method POST, :scheme http, :path /.
 const std::string kPseudo = "\x83\x86\x84";
-const std::string kSettingsAck = frame(FrameType::kSettings, kFlagAck, 0);
 
-std::string headers(uint32_t stream, const std::string& block) {
+std::string block_of(uint32_t stream, const std::string& block) {
   return frame(FrameType::kHeaders, kFlagEndHeaders | kFlagEndStream, stream, block);
 }
 
@@ -32,35 +31,35 @@ struct TableSize : testing::Test {
 
 TEST_F(TableSize, AClientMayUse4096BytesUntilItHasAcknowledgedLess) {
   begin(0);
-  EXPECT_TRUE(server->hear(headers(1, kPseudo + literal("a", "b"))));
-  EXPECT_TRUE(server->hear(headers(3, kPseudo + "\xbe")));
+  EXPECT_TRUE(server->hear(block_of(1, kPseudo + literal("a", "b"))));
+  EXPECT_TRUE(server->hear(block_of(3, kPseudo + "\xbe")));
   EXPECT_EQ(server->owner.log.back(), "3 request :method=POST :scheme=http :path=/ a=b end");
 }
 
 TEST_F(TableSize, ThenItsNextBlockSaysThatTheTableShrinks) {
   begin(0);
-  EXPECT_TRUE(server->hear(headers(1, kPseudo + literal("a", "b"))));
-  EXPECT_TRUE(server->hear(kSettingsAck + headers(3, "\x20" + kPseudo)));
-  EXPECT_FALSE(server->hear(headers(5, kPseudo + "\xbe"))) << "the entry is gone";
+  EXPECT_TRUE(server->hear(block_of(1, kPseudo + literal("a", "b"))));
+  EXPECT_TRUE(server->hear(kSettingsAck + block_of(3, "\x20" + kPseudo)));
+  EXPECT_FALSE(server->hear(block_of(5, kPseudo + "\xbe"))) << "the entry is gone";
   EXPECT_EQ(server->http2.error(), ErrorCode::kCompressionError);
 }
 
 TEST_F(TableSize, ABlockThatDoesNotSaySoEndsTheConnection) {
   begin(100);
-  EXPECT_FALSE(server->hear(kSettingsAck + headers(1, kPseudo)));
+  EXPECT_FALSE(server->hear(kSettingsAck + block_of(1, kPseudo)));
   EXPECT_EQ(server->http2.error(), ErrorCode::kCompressionError);
 }
 
 TEST_F(TableSize, ALargerTableMayBeUsedOnceItIsAcknowledged) {
   begin(8192);
-  EXPECT_TRUE(server->hear(kSettingsAck + headers(1, "\x3f\xe1\x3f" + kPseudo)));
-  EXPECT_FALSE(server->hear(headers(3, "\x3f\xe2\x3f" + kPseudo)));
+  EXPECT_TRUE(server->hear(kSettingsAck + block_of(1, "\x3f\xe1\x3f" + kPseudo)));
+  EXPECT_FALSE(server->hear(block_of(3, "\x3f\xe2\x3f" + kPseudo)));
   EXPECT_EQ(server->http2.error(), ErrorCode::kCompressionError);
 }
 
 TEST_F(TableSize, APeersSettingsAreAnsweredInTheNextBlock) {
   begin(4096);
-  ASSERT_TRUE(server->hear(headers(1, kPseudo)));
+  ASSERT_TRUE(server->hear(block_of(1, kPseudo)));
   ASSERT_TRUE(server->hear(
       frame(FrameType::kSettings, 0, 0,
             setting(Setting::kHeaderTableSize, 0) + setting(Setting::kHeaderTableSize, 128))));
