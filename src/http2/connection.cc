@@ -47,6 +47,7 @@ void Connection::start() {
   add(Setting::kInitialWindowSize, config_.initial_stream_window);
   add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
   emit(FrameType::kSettings, 0, 0, {settings, n});
+  ++settings_unacknowledged_;
   if (config_.connection_window > kDefaultWindow) {
     emit_window_update(0, config_.connection_window - kDefaultWindow);
     receive_window_ = config_.connection_window;

@@ -18,6 +18,7 @@
 #include "http2/handler.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
+#include "http2/recent_ids.h"
 #include "http2/stream_table.h"
 #include "stats/http2.h"
 
@@ -136,6 +137,8 @@ class Connection {
   // One more stream that the peer made pointless; false when that happens too fast.
   bool take_reset();
   bool idle(uint32_t id) const;
+  // DATA or HEADERS for a stream that is over. False after a connection error.
+  bool on_late_frame(uint32_t id);
   void remote_end(Stream& s);
 
   // Output.
@@ -159,7 +162,7 @@ class Connection {
   State state_;
   bool failed_ = false;
   bool settings_received_ = false;
-  bool settings_acknowledged_ = false;
+  uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours without an ACK yet
   bool refusing_ = false;
   bool peer_going_away_ = false;
   bool in_block_ = false;  // between HEADERS and END_HEADERS
@@ -202,8 +205,8 @@ class Connection {
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
   uint32_t open_ = 0;
   uint32_t next_id_ = 1;
-  uint32_t last_peer_id_ = 0;     // the highest that was looked at: GOAWAY names it
-  uint32_t highest_peer_id_ = 0;  // the highest that the peer opened, discarded ones included
+  uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
+  RecentIds ids_;              // of the side that opens streams, discarded ones included
   int64_t room_ = 0;
   uint64_t control_mark_ = 0;      // output position behind the last control frame
   uint64_t control_old_mark_ = 0;  // the same for the older generation of them

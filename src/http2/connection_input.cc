@@ -104,14 +104,28 @@ bool Connection::receive(buf::Slice data, Time now) {
 }
 
 bool Connection::idle(uint32_t id) const {
-  const bool peer_opens = (id & 1) == (role_ == Role::kServer ? 1u : 0u);
-  return peer_opens ? id > highest_peer_id_ : id >= next_id_;
+  // Nobody opens even ones: push is switched off.
+  return (id & 1) == 0 || id > ids_.latest();
+}
+
+bool Connection::on_late_frame(uint32_t id) {
+  const RecentIds::Fate fate = ids_.fate(id);
+  if (fate == RecentIds::Fate::kReset || fate == RecentIds::Fate::kForgotten) return true;
+  if (frame_.type != FrameType::kData && role_ == Role::kServer) {
+    return fate == RecentIds::Fate::kSkipped
+               ? fail(ErrorCode::kProtocolError, "a stream id lower than the one before")  // 5.1.1
+               : fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
+  }
+  ++stats_.stream_errors;
+  emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams are not to blame
+  return !failed_ && take_reset();
 }
 
 bool Connection::on_frame_header() {
   if (frame_.size > config_.max_frame_size)
     return fail(ErrorCode::kFrameSizeError, "frame larger than SETTINGS_MAX_FRAME_SIZE");
-  if (!settings_received_ && frame_.type != FrameType::kSettings)
+  if (!settings_received_ &&
+      (frame_.type != FrameType::kSettings || (frame_.flags & kFlagAck) != 0))
     return fail(ErrorCode::kProtocolError, "the first frame is not SETTINGS");
   if (in_block_ && (frame_.type != FrameType::kContinuation || frame_.stream != block_stream_))
     return fail(ErrorCode::kProtocolError, "a field block was interrupted");
@@ -177,6 +191,8 @@ bool Connection::on_data_begin() {
       s->receive_window_ -= frame_.size;
       if (s->receive_window_ < 0) stream_error(*s, ErrorCode::kFlowControlError);
     }
+  } else if (!on_late_frame(frame_.stream)) {
+    return false;
   }
   if (failed_) return false;
   state_ = State::kData;
@@ -289,10 +305,10 @@ bool Connection::on_block(buf::View block) {
   const uint32_t id = block_stream_;
   Stream* s = table_.find(id);
   if (s == nullptr) {
-    if (role_ == Role::kServer && (id & 1) == 1 && id > last_peer_id_)
+    if (!idle(id)) return on_late_frame(id);
+    if (role_ == Role::kServer && (id & 1) == 1)
       return on_request_block(id, fields, too_large, block_end_stream_);
-    if (idle(id)) return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
-    return true;  // a stream that we reset, or that is closed: discarded (5.1)
+    return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
   }
   if (s->remote_ended_) {
     stream_error(*s, ErrorCode::kStreamClosed);
@@ -311,8 +327,11 @@ bool Connection::on_block(buf::View block) {
 }
 
 bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end) {
-  highest_peer_id_ = std::max(highest_peer_id_, id);
-  if (refusing_) return true;  // above the last id of our GOAWAY: the client will retry (6.8)
+  ids_.use(id);
+  if (refusing_) {  // above the last id of our GOAWAY: the client will retry (6.8)
+    ids_.reset(id);
+    return true;
+  }
   last_peer_id_ = id;
   int64_t content_length;
   if (too_large || !valid_request(fields, content_length) || (end && content_length > 0)) {
@@ -336,7 +355,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   s->send_window_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
   // Until its ACK the client may not have seen our setting (6.5.3).
-  if (!settings_acknowledged_)
+  if (settings_unacknowledged_ > 0)
     s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
   table_.insert(*s);
   handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
@@ -405,9 +424,12 @@ bool Connection::on_rst(buf::View payload) {
 bool Connection::on_settings_frame(buf::View payload) {
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
   if ((frame_.flags & kFlagAck) != 0) {
-    if (!settings_acknowledged_) decoder_.set_limit(config_.header_table_size);
-    settings_acknowledged_ = true;
-    return payload.empty() ? true : fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
+    if (!payload.empty()) return fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
+    if (settings_unacknowledged_ == 0)
+      return fail(ErrorCode::kProtocolError, "SETTINGS ACK without SETTINGS");
+    --settings_unacknowledged_;
+    decoder_.set_limit(config_.header_table_size);
+    return true;
   }
   if (payload.size() % kSettingSize != 0)
     return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");

@@ -45,6 +45,7 @@ void Connection::emit_rst(uint32_t stream, ErrorCode code) {
   uint8_t payload[4];
   store_be32(payload, static_cast<uint32_t>(code));
   ++stats_.resets_out;
+  ids_.reset(stream);
   if (role_ == Role::kServer) {
     emit_control(FrameType::kRstStream, 0, stream, payload);
   } else {
@@ -62,6 +63,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
   if (s.id_ == 0) {
     s.id_ = next_id_;
     next_id_ += 2;
+    ids_.use(s.id_);
     std::erase(unnumbered_, &s);
     table_.insert(s);
   }

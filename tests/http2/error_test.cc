@@ -201,7 +201,7 @@ TEST_F(Raw, a_header_list_over_the_limit_costs_only_its_stream) {
   EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
 }
 
-TEST_F(Raw, frames_for_streams_that_are_gone_are_ignored) {
+TEST_F(Raw, late_frames_for_streams_that_are_gone_end_nothing) {
   after(headers(1) + frame(kRstStream, 0, 1, number(8)));
   EXPECT_TRUE(side->hear(
       frame(kData, kFlagEndStream, 1, "late") + frame(kWindowUpdate, 0, 1, number(1)) +

@@ -42,7 +42,7 @@ inline FieldList with(FieldList fields, const PlainPairs& more) {
 class RawPeer : public testing::Test {
  public:
   explicit RawPeer(Role role) : role_(role) {}
-  void restart(const Config& c) {
+  void restart(Config c) {
     side.reset();
     side = std::make_unique<Side>(role_, buffers, c);
     side->say();

@@ -1,0 +1,52 @@
+#pragma once
+// What became of the latest streams, by their ids (RFC 9113, 5.1). A stream that is over is in no
+// table any more, but a frame for it may be an error, or one that its sender could not know to be
+// late.
+
+#include <cstdint>
+
+namespace sluice::http2 {
+
+// Ids of one side: odd ones, in the order in which they are used.
+class RecentIds {
+ public:
+  // A bit each. Of older ids nothing is known, and their frames are discarded, which 5.1 allows.
+  static constexpr uint32_t kSpan = 64;
+
+  enum class Fate : uint8_t {
+    kForgotten,
+    kSkipped,  // a higher id was used first: can never be used (5.1.1)
+    kEnded,    // the peer's END_STREAM or RST_STREAM came; or the stream still is
+    kReset,    // by us, so that the peer's frames may have crossed the RST_STREAM
+  };
+
+  uint32_t latest() const { return latest_; }
+
+  // id is higher than all before.
+  void use(uint32_t id) {
+    const uint32_t by = (id - latest_) / 2;
+    used_ = by < kSpan ? used_ << by : 0;
+    reset_ = by < kSpan ? reset_ << by : 0;
+    used_ |= 1;
+    latest_ = id;
+  }
+  void reset(uint32_t id) {
+    if (const uint32_t age = age_of(id); age < kSpan) reset_ |= uint64_t{1} << age;
+  }
+  // id is not above the latest.
+  Fate fate(uint32_t id) const {
+    const uint32_t age = age_of(id);
+    if (age >= kSpan) return Fate::kForgotten;
+    if ((reset_ >> age & 1) != 0) return Fate::kReset;
+    return (used_ >> age & 1) != 0 ? Fate::kEnded : Fate::kSkipped;
+  }
+
+ private:
+  uint32_t age_of(uint32_t id) const { return (latest_ - id) / 2; }
+
+  uint32_t latest_ = 0;
+  uint64_t used_ = 0;   // bit n: the id 2 n below the latest
+  uint64_t reset_ = 0;  // the same
+};
+
+}  // namespace sluice::http2
