@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "echo_service.h"
 #include "ledger.h"
@@ -31,8 +32,12 @@ int main(int argc, char** argv) {
   const Options options(
       argc, argv, "sluice-pod: serves sluice.lab.Echo on POD_IP:POD_PORT as POD_NAME",
       {{"max-age", "0", "milliseconds after which a connection is asked to end (GOAWAY); 0: never"},
+       {"max-age-grace", "0",
+        "milliseconds that its calls have from then on; 0: as long as they take"},
        {"max-streams", "0", "concurrent streams a connection may have; 0: gRPC's default"},
-       {"grace", "10000", "milliseconds that running calls have after SIGTERM"},
+       {"linger", "0",
+        "milliseconds after SIGTERM before the server shuts down; until then it serves"},
+       {"grace", "10000", "milliseconds that running calls have from then on"},
        {"counts", "", "file to keep the counts of calls begun, ended and cancelled in"}});
 
   // Blocked before gRPC starts threads, so that only sigwait() below sees them.
@@ -56,6 +61,8 @@ int main(int argc, char** argv) {
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   if (const auto age = options.number("max-age"); age > 0)
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(age));
+  if (const auto grace = options.number("max-age-grace"); grace > 0)
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, static_cast<int>(grace));
   if (const auto streams = options.number("max-streams"); streams > 0)
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(streams));
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -67,6 +74,9 @@ int main(int argc, char** argv) {
 
   int signal = 0;
   sigwait(&signals, &signal);
+  // gRPC C++ has no GracefulStop: a call that meets Shutdown() on its way is answered CANCELLED. So
+  // pods in C++ wait, in a preStop hook or here, until nobody sends to them any more.
+  std::this_thread::sleep_for(std::chrono::milliseconds(options.number("linger")));
   server->Shutdown(std::chrono::system_clock::now() +
                    std::chrono::milliseconds(options.number("grace")));
   server->Wait();
