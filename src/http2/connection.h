@@ -129,7 +129,10 @@ class Connection {
   bool on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end);
   bool on_response_block(Stream& s, FieldList& fields, bool end);
   bool on_rst(buf::View payload);
+  bool on_priority(buf::View payload);
+  bool on_priority_update(buf::View payload);
   bool on_settings_frame(buf::View payload);
+  bool set_initial_window(uint32_t bytes);
   bool on_ping_frame(buf::View payload);
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
@@ -198,6 +201,7 @@ class Connection {
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
   // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
   uint32_t peer_max_streams_ = 100;
+  bool peer_takes_extended_connect_ = false;  // RFC 8441, 3
 
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room

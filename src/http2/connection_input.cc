@@ -156,10 +156,9 @@ bool Connection::on_frame(buf::View payload) {
     case FrameType::kPushPromise:
       return fail(ErrorCode::kProtocolError, "PUSH_PROMISE, which was switched off");
     case FrameType::kPriority:
-      if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
-      if (Stream* s = table_.find(frame_.stream); s != nullptr && payload.size() != 5)
-        stream_error(*s, ErrorCode::kFrameSizeError);
-      return !failed_;  // otherwise deprecated (5.3.2)
+      return on_priority(payload);
+    case FrameType::kPriorityUpdate:
+      return on_priority_update(payload);
     default:
       return true;  // unknown types are discarded (5.5)
   }
@@ -421,6 +420,30 @@ bool Connection::on_rst(buf::View payload) {
   return !failed_;
 }
 
+// 6.3. Deprecated; only its form matters.
+bool Connection::on_priority(buf::View payload) {
+  if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
+  if (payload.size() == 5) return true;
+  Stream* s = table_.find(frame_.stream);
+  // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
+  if (s == nullptr) return fail(ErrorCode::kFrameSizeError, "PRIORITY of a wrong size");
+  stream_error(*s, ErrorCode::kFrameSizeError);
+  return !failed_;
+}
+
+// RFC 9218, 7.1. Streams take turns here whatever it says.
+bool Connection::on_priority_update(buf::View payload) {
+  if (role_ == Role::kClient)
+    return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE from a server");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE on a stream");
+  if (payload.size() < 4)
+    return fail(ErrorCode::kFrameSizeError, "PRIORITY_UPDATE of a wrong size");
+  const uint32_t id = load_be32(payload.data()) & kMaxStreamId;
+  if ((id & 1) == 0)
+    return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE for a stream that cannot be");
+  return true;
+}
+
 bool Connection::on_settings_frame(buf::View payload) {
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
   if ((frame_.flags & kFlagAck) != 0) {
@@ -433,6 +456,10 @@ bool Connection::on_settings_frame(buf::View payload) {
   }
   if (payload.size() % kSettingSize != 0)
     return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");
+  // Without the setting there is no limit; 100 was only assumed until now.
+  if (!settings_received_) peer_max_streams_ = UINT32_MAX;
+  settings_received_ = true;
+  uint32_t initial_window = peer_initial_window_;
   for (size_t i = 0; i < payload.size(); i += kSettingSize) {
     const uint32_t value = load_be32(payload.data() + i + 2);
     switch (static_cast<Setting>(load_be16(payload.data() + i))) {
@@ -446,44 +473,49 @@ bool Connection::on_settings_frame(buf::View payload) {
       case Setting::kMaxConcurrentStreams:
         peer_max_streams_ = value;
         break;
-      case Setting::kInitialWindowSize: {
+      case Setting::kInitialWindowSize:
         if (value > kMaxWindow)
           return fail(ErrorCode::kFlowControlError, "SETTINGS_INITIAL_WINDOW_SIZE out of range");
-        const int64_t change = int64_t{value} - peer_initial_window_;
-        peer_initial_window_ = value;
-        bool overflow = false;
-        for (uint32_t c = 0; c < table_.capacity(); ++c) {
-          Stream* s = table_.cell(c);
-          if (s == nullptr) continue;
-          s->send_window_ += change;
-          overflow |= s->send_window_ > kMaxWindow;
-          if (s->send_window_ > 0 && !s->data_.empty()) make_ready(*s);
-        }
-        for (Stream* s : unnumbered_) s->send_window_ += change;
-        if (overflow) return fail(ErrorCode::kFlowControlError, "a stream's window overflows");
+        initial_window = value;
         break;
-      }
       case Setting::kMaxFrameSize:
         if (value < kDefaultMaxFrameSize || value > 0xffffff)
           return fail(ErrorCode::kProtocolError, "SETTINGS_MAX_FRAME_SIZE out of range");
         peer_max_frame_size_ = value;
         break;
+      case Setting::kEnableConnectProtocol:
+        if (value > 1 || value < uint32_t{peer_takes_extended_connect_})
+          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_CONNECT_PROTOCOL out of range");
+        peer_takes_extended_connect_ = value == 1;
+        break;
+      case Setting::kNoRfc7540Priorities:
+        if (value > 1)
+          return fail(ErrorCode::kProtocolError, "SETTINGS_NO_RFC7540_PRIORITIES out of range");
+        break;
       default:
         break;  // unknown settings, and those that only advise, are discarded
     }
   }
-  // Without the setting there is no limit; 100 was only assumed until now.
-  if (!settings_received_) {
-    settings_received_ = true;
-    bool stated = false;
-    for (size_t i = 0; i < payload.size(); i += kSettingSize)
-      stated |=
-          load_be16(payload.data() + i) == static_cast<uint16_t>(Setting::kMaxConcurrentStreams);
-    if (!stated) peer_max_streams_ = UINT32_MAX;
-  }
+  if (initial_window != peer_initial_window_ && !set_initial_window(initial_window)) return false;
   if (!emit_control(FrameType::kSettings, kFlagAck, 0, {})) return false;
   handler_.on_settings();
   return !failed_;
+}
+
+// 6.9.2. Once a frame, since it walks the streams. Windows may become negative.
+bool Connection::set_initial_window(uint32_t bytes) {
+  const int64_t change = int64_t{bytes} - peer_initial_window_;
+  peer_initial_window_ = bytes;
+  for (Stream* s : unnumbered_) s->send_window_ += change;
+  for (uint32_t c = 0; c < table_.capacity(); ++c) {
+    Stream* s = table_.cell(c);
+    if (s == nullptr) continue;
+    s->send_window_ += change;
+    if (s->send_window_ > kMaxWindow)
+      return fail(ErrorCode::kFlowControlError, "a stream's window overflows");
+    if (s->send_window_ > 0 && !s->data_.empty()) make_ready(*s);
+  }
+  return true;
 }
 
 bool Connection::on_ping_frame(buf::View payload) {

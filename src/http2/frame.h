@@ -18,6 +18,7 @@ enum class FrameType : uint8_t {
   kGoaway = 7,
   kWindowUpdate = 8,
   kContinuation = 9,
+  kPriorityUpdate = 16,  // RFC 9218, 7.1
 };
 
 inline constexpr uint8_t kFlagEndStream = 0x1;
@@ -33,6 +34,8 @@ enum class Setting : uint16_t {
   kInitialWindowSize = 4,
   kMaxFrameSize = 5,
   kMaxHeaderListSize = 6,
+  kEnableConnectProtocol = 8,  // RFC 8441, 3
+  kNoRfc7540Priorities = 9,    // RFC 9218, 2.1
 };
 
 inline constexpr uint32_t kFrameHeaderSize = 9;

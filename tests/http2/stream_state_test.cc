@@ -9,7 +9,7 @@ using enum FrameType;
 
 const std::string kWindowUpdate1 = frame(kWindowUpdate, 0, 1, number(1));
 
-struct Server : RawClient {
+struct StreamsOfClients : RawClient {
   // Ends stream `id` from our side.
   void answer_at_once() {
     side->owner.headers_hook = [this](Stream& s, Handler::Section, bool) {
@@ -28,18 +28,18 @@ struct Server : RawClient {
   }
   bool at_once = false;
 };
-struct Client : RawPod {};
+struct StreamsOfPods : RawPod {};
 
 // idle.
 
-TEST_F(Server, idle_streams_know_only_headers_and_priority) {
+TEST_F(StreamsOfClients, idle_streams_know_only_headers_and_priority) {
   accepts(frame(kPriority, 0, 1, "12345") + headers(1, true));
   fails(data(1, "x"), ErrorCode::kProtocolError);
   fails(rst(1), ErrorCode::kProtocolError);
   fails(kWindowUpdate1, ErrorCode::kProtocolError);
 }
 
-TEST_F(Client, idle_streams_of_either_side_know_no_frame_of_the_pod) {
+TEST_F(StreamsOfPods, idle_streams_of_either_side_know_no_frame_of_the_pod) {
   for (const uint32_t id : {2u, 3u}) {
     fails(headers(id, true, response()), ErrorCode::kProtocolError);
     fails(data(id, "x"), ErrorCode::kProtocolError);
@@ -50,13 +50,13 @@ TEST_F(Client, idle_streams_of_either_side_know_no_frame_of_the_pod) {
 
 // half-closed (remote).
 
-TEST_F(Server, after_the_clients_end_only_window_priority_and_reset_may_come) {
+TEST_F(StreamsOfClients, after_the_clients_end_only_window_priority_and_reset_may_come) {
   accepts(headers(1, true) + kWindowUpdate1 + frame(kPriority, 0, 1, "12345") + rst(1));
   resets(headers(1, true) + data(1, "x"), ErrorCode::kStreamClosed);
   resets(headers(1, true) + headers(1, true), ErrorCode::kStreamClosed);
 }
 
-TEST_F(Client, after_the_pods_end_only_window_priority_and_reset_may_come) {
+TEST_F(StreamsOfPods, after_the_pods_end_only_window_priority_and_reset_may_come) {
   const std::string whole = headers(1, true, response());
   accepts(whole + kWindowUpdate1 + frame(kPriority, 0, 1, "12345") + rst(1));
   resets(whole + data(1, "x"), ErrorCode::kStreamClosed);
@@ -65,7 +65,8 @@ TEST_F(Client, after_the_pods_end_only_window_priority_and_reset_may_come) {
 
 // closed.
 
-TEST_F(Server, on_a_stream_that_has_ended_data_is_a_stream_error_and_headers_a_connection_error) {
+TEST_F(StreamsOfClients,
+       on_a_stream_that_has_ended_data_is_a_stream_error_and_headers_a_connection_error) {
   at_once = true;
   for (const std::string& over : {headers(1, true), headers(1) + rst(1)}) {
     accepts(over + kWindowUpdate1 + rst(1) + frame(kPriority, 0, 1, "12345"));
@@ -74,13 +75,13 @@ TEST_F(Server, on_a_stream_that_has_ended_data_is_a_stream_error_and_headers_a_c
   }
 }
 
-TEST_F(Server, data_on_a_stream_that_has_ended_is_answered_once) {
+TEST_F(StreamsOfClients, data_on_a_stream_that_has_ended_is_answered_once) {
   answer_at_once();
   const auto said = after(headers(1, true) + data(1, "x") + data(1, "y") + data(1, "z"));
   EXPECT_EQ(about(1, said), (std::vector{kHeaders, kRstStream}));
 }
 
-TEST_F(Server, what_crossed_our_reset_is_discarded) {
+TEST_F(StreamsOfClients, what_crossed_our_reset_is_discarded) {
   const std::string bad = frame(kWindowUpdate, 0, 1, number(0));
   const auto said =
       after(headers(1) + bad + data(1, "x") + kWindowUpdate1 + headers(1, true, trailers()));
@@ -88,7 +89,7 @@ TEST_F(Server, what_crossed_our_reset_is_discarded) {
   EXPECT_FALSE(side->http2.failed()) << side->http2.detail();
 }
 
-TEST_F(Server, what_crossed_our_reset_still_counts_in_hpack_and_the_connections_window) {
+TEST_F(StreamsOfClients, what_crossed_our_reset_still_counts_in_hpack_and_the_connections_window) {
   // The late trailers enter the dynamic table, and the next request refers to them.
   const std::string bad = frame(kWindowUpdate, 0, 1, number(0));
   const std::string insert =
@@ -108,7 +109,7 @@ TEST_F(Server, what_crossed_our_reset_still_counts_in_hpack_and_the_connections_
   EXPECT_GT(credit, 2u << 20);
 }
 
-TEST_F(Client, on_a_stream_that_has_ended_the_pods_frames_are_stream_errors) {
+TEST_F(StreamsOfPods, on_a_stream_that_has_ended_the_pods_frames_are_stream_errors) {
   // The other calls on the pod's connection are not to suffer for it.
   side->http2.for_each_stream([&](Stream& s) { side->send(s, "", true); });
   side->say();
@@ -124,7 +125,7 @@ TEST_F(Client, on_a_stream_that_has_ended_the_pods_frames_are_stream_errors) {
   EXPECT_EQ(side->http2.open_streams(), 1u);
 }
 
-TEST_F(Client, what_crossed_our_reset_is_discarded) {
+TEST_F(StreamsOfPods, what_crossed_our_reset_is_discarded) {
   side->http2.for_each_stream([&](Stream& s) { side->http2.reset(s, ErrorCode::kCancel); });
   side->say();
   EXPECT_TRUE(after(headers(1, false, response()) + data(1, "x") + kWindowUpdate1 +
@@ -133,7 +134,7 @@ TEST_F(Client, what_crossed_our_reset_is_discarded) {
   EXPECT_FALSE(side->http2.failed()) << side->http2.detail();
 }
 
-TEST_F(Server, of_streams_long_over_nothing_is_remembered) {
+TEST_F(StreamsOfClients, of_streams_long_over_nothing_is_remembered) {
   answer_at_once();
   std::string many;
   for (uint32_t i = 0; i <= RecentIds::kSpan; ++i) many += headers(2 * i + 1, true);
@@ -146,25 +147,25 @@ TEST_F(Server, of_streams_long_over_nothing_is_remembered) {
 
 // ids (5.1.1).
 
-TEST_F(Server, ids_grow_and_are_odd) {
+TEST_F(StreamsOfClients, ids_grow_and_are_odd) {
   accepts(headers(1, true) + headers(7, true) + headers(2'147'483'647, true));
   fails(headers(2, true), ErrorCode::kProtocolError);
   fails(headers(7, true) + headers(5, true), ErrorCode::kProtocolError);
   fails(headers(2'147'483'647, true) + headers(2'147'483'645, true), ErrorCode::kProtocolError);
 }
 
-TEST_F(Server, frames_on_an_id_that_was_skipped_are_those_on_a_closed_stream) {
+TEST_F(StreamsOfClients, frames_on_an_id_that_was_skipped_are_those_on_a_closed_stream) {
   accepts(headers(7, true) + frame(kWindowUpdate, 0, 5, number(1)) + rst(5));
   at_once = true;
   resets(headers(7, true) + data(5, "x"), ErrorCode::kStreamClosed);
 }
 
-TEST_F(Server, the_reserved_bit_of_an_id_is_ignored) {
+TEST_F(StreamsOfClients, the_reserved_bit_of_an_id_is_ignored) {
   accepts(headers(1) + data(0x80000001, "x", true));
   EXPECT_EQ(side->owner.streams[1].body, "x");
 }
 
-TEST_F(Server, streams_over_the_limit_are_refused) {
+TEST_F(StreamsOfClients, streams_over_the_limit_are_refused) {
   Config c;
   c.max_concurrent_streams = 2;
   restart(c);
