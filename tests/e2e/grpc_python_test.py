@@ -3,24 +3,13 @@
 
 The client runs in the lab's client namespace as this file with an address for an argument."""
 
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support import LabTest, echo_messages, layout, main, run
+
 BIG = 4_000_000
-
-
-def messages():
-    """The generated module of the lab's service."""
-    scratch = tempfile.mkdtemp()
-    subprocess.run(["protoc", f"--python_out={scratch}", f"--proto_path={ROOT}/tools/apps", "echo.proto"], check=True)
-    sys.path.insert(0, scratch)
-    import echo_pb2
-    return echo_pb2
 
 
 class Calls(unittest.TestCase):
@@ -28,7 +17,7 @@ class Calls(unittest.TestCase):
     def setUpClass(cls) -> None:
         import grpc
         cls.grpc = grpc
-        cls.pb = pb = messages()
+        cls.pb = pb = echo_messages()
         cls.channel = grpc.insecure_channel(ADDRESS, options=[("grpc.max_receive_message_length", 8 << 20)])
         cls.addClassCleanup(cls.channel.close)
         make = {"Unary": cls.channel.unary_unary, "ServerStream": cls.channel.unary_stream,
@@ -95,8 +84,6 @@ if len(sys.argv) > 1 and sys.argv[1][0].isdigit():
     ADDRESS = sys.argv.pop(1)
     unittest.main(verbosity=2, warnings="ignore")
 else:
-    from support import LabTest, layout, main, run
-
     del Calls
 
     class Inside(LabTest):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -51,6 +52,18 @@ class LabTest(unittest.TestCase):
 
 def worker() -> dict:
     return daemon.ask("stats")["workers"][0]
+
+
+def echo_messages():
+    """The generated module of the lab's service."""
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(["protoc", f"--python_out={scratch}", f"--proto_path={REPOSITORY}/tools/apps", "echo.proto"], check=True)
+        sys.path.insert(0, scratch)
+        try:
+            import echo_pb2
+        finally:
+            sys.path.remove(scratch)
+    return echo_pb2
 
 
 def main() -> None:

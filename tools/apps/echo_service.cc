@@ -100,7 +100,10 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
       : call_(context, pod, ledger) {
     call_.take(request);
     call_.fill(request, reply);
-    call_.after_delay(request, [this, &request] { Finish(status_of(request)); });
+    call_.after_delay(request, [this, &context, &request] {
+      if (request.cancel()) context.TryCancel();
+      Finish(status_of(request));
+    });
   }
   void OnCancel() override { call_.cancel(); }
   void OnDone() override { delete this; }
