@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""A client that asks for big answers on a hundred streams and stops reading: memory stays bounded, others go on."""
+"""A client that asks for big answers on many streams and stops reading: memory stays bounded, others go on."""
 
 import subprocess
 import sys
 import time
 
-from support import LabTest, layout, main, process, worker
+from support import LabTest, configuration, echo_messages, lab, layout, main, process, worker
 from sluicelab.client import Client, failed
 from sluicelab.process import wait_until
 
@@ -20,19 +20,28 @@ c = h2.connection.H2Connection(config=h2.config.H2Configuration(client_side=True
 c.initiate_connection()
 c.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
 c.increment_flow_control_window(2**31 - 1 - 65535)
-# reply_bytes (field 2): more than a stream's window, so that each stream holds as much as it may. Much more would only keep
-# the pods busy making it.
-size = 150_000
-message = b"\\x10" + bytes((0x80 | (size & 127), 0x80 | (size >> 7 & 127), size >> 14))
+message = bytes.fromhex(sys.argv[6])
 for i in range(int(sys.argv[3])):
     stream = c.get_next_available_stream_id()
-    c.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", "/sluice.lab.Echo/Unary"), (":authority", "x"),
+    c.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", "/sluice.lab.Echo/" + sys.argv[5]), (":authority", "x"),
                             ("content-type", "application/grpc"), ("te", "trailers")])
     c.send_data(stream, b"\\0" + struct.pack("!I", len(message)) + message, end_stream=True)
     s.sendall(c.data_to_send())
 print("stalled", flush=True)
 time.sleep(float(sys.argv[4]))
 """
+
+
+# More than a stream's window, so that each stream holds as much as it may. Much more would only keep the pods busy making it.
+MODERATE = {"reply_bytes": 150_000}
+
+
+def stalled_client(streams: int, method: str, **fields) -> subprocess.Popen:
+    """Once it has sent all requests, and reads no more."""
+    message = echo_messages().EchoRequest(**fields).SerializeToString().hex()
+    command = [sys.executable, "-c", STALL, layout.VIP, str(layout.PORT), str(streams), "60", method, message]
+    return subprocess.Popen(process.in_namespace(layout.CLIENT_NAMESPACE, command), stdout=subprocess.PIPE, text=True,
+                            preexec_fn=process.common_core)
 
 
 class StalledClients(LabTest):
@@ -43,9 +52,7 @@ class StalledClients(LabTest):
         time.sleep(1)
         before = client.fresh()
         free_before = worker()["memory"]["hold_buffers_free"]
-        stalled = [subprocess.Popen(process.in_namespace(layout.CLIENT_NAMESPACE, [
-            sys.executable, "-c", STALL, layout.VIP, str(layout.PORT), str(STREAMS), "30"]), stdout=subprocess.PIPE, text=True,
-            preexec_fn=process.common_core) for _ in range(count)]
+        stalled = [stalled_client(STREAMS, "Unary", **MODERATE) for _ in range(count)]
         for one in stalled:
             one.stdout.readline()
         time.sleep(3)
@@ -70,6 +77,56 @@ class StalledClients(LabTest):
     def test_many_exhaust_the_memory_and_others_go_on(self) -> None:
         self.stall(8)
         self.assertGreater(worker()["http2"]["guard_memory"], 0)  # who held the most was reset
+
+
+class ThousandStreams(LabTest):
+    """A gigabyte for each stream, of which a client takes nothing."""
+
+    pods = 2
+    streams = 1000
+    stream_window = 8192
+    reply_bytes = 65_536
+    replies = (1 << 30) // reply_bytes
+    send_buffer = 1 << 20       # the default: what the client's connection queues beside the streams
+    # A pod's packet carries so much in a buffer of 2,176 bytes. A stream's share begins and ends within one.
+    packet_bytes = 1448
+
+    def test_they_hold_what_is_configured_and_nobody_else_notices(self) -> None:
+        layout.CONFIG_FILE.write_text(configuration.sluiced_toml(
+            self.driver, extra=f"[limits]\nconcurrent_streams = {self.streams}\nstream_window = {self.stream_window}\n"))
+        lab.restart_sluiced()
+        client = Client(rate=1000, delay=0, interval=1000)
+        client.fresh()
+        before, free = client.fresh(), self.buffers_free()
+        stalled = stalled_client(self.streams, "ServerStream", replies=self.replies, reply_bytes=self.reply_bytes)
+        stalled.stdout.readline()
+        self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] >= self.streams, 10), worker()["http2"])
+        client.fresh()
+        held = []
+        for _ in range(5):
+            during = client.fresh()
+            held.append(free - self.buffers_free())
+        guards = worker()["http2"]["guard_memory"]
+        streams = worker()["http2"]["streams"]
+        stalled.kill()
+        stalled.wait()
+        report = client.stop()
+        configured = self.streams * self.stream_window + self.send_buffer
+        buffers = self.streams * (-(-self.stream_window // self.packet_bytes) + 1) + self.send_buffer // self.packet_bytes
+        print(f"{streams} streams hold {held} buffers; configured are {configured} bytes, which take up to {buffers}; "
+              f"p50 {before['p50_us']} us before, {during['p50_us']} us beside them, p99 {before['p99_us']} and {during['p99_us']} us")
+        self.assertEqual(failed(report), 0, report["last_error"])
+        self.assertEqual(guards, 0)  # nobody had to be reset for it
+        self.assertGreaterEqual(streams, self.streams)
+        self.assertGreater(min(held), buffers / 4, "they hold hardly anything: this proves nothing")
+        self.assertLessEqual(max(held), buffers + 64)  # 64: what passes through meanwhile
+        self.assertLess(during["p99_us"], max(10 * before["p99_us"], 20_000))
+        self.assertTrue(wait_until(lambda: self.buffers_free() >= free - 64, 10), worker()["memory"])
+
+    @staticmethod
+    def buffers_free() -> int:
+        memory = worker()["memory"]
+        return memory["hold_buffers_free"] + memory["rx_buffers_free"]
 
 
 main()
