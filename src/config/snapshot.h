@@ -15,6 +15,12 @@ namespace sluice::config {
 
 enum class Protocol : uint8_t { kH2c };  // HTTP/2 over cleartext TCP, by prior knowledge
 
+// Requests to CONNECT, extended ones (RFC 8441) included.
+enum class Connect : uint8_t {
+  kRefuse,  // an open proxy to whatever a pod can reach is nothing to offer by default
+  kPass,
+};
+
 enum class Balance : uint8_t { kRoundRobin, kLeastRequest };
 
 // Slots are small numbers that index the workers' counters (stats/worker.h). A thing that stays
@@ -47,6 +53,7 @@ struct Listener {
   std::string name;
   Endpoint address;
   Protocol protocol = Protocol::kH2c;
+  Connect connect = Connect::kRefuse;
   uint32_t service = 0;  // index into Snapshot::services
   uint32_t slot = 0;
 

@@ -120,6 +120,8 @@ void read_services(Table& root, Reading& reading) {
     }
     if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c");
     t.choice("protocol", {"h2c"});
+    if (const auto connect = t.choice("connect", {"refuse", "pass"}))
+      listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     std::string service;
     if (t.string("service", service, true)) {
       const auto it = services.find(service);

@@ -86,6 +86,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     row["name"] = l.name;
     row["address"] = l.address.str();
     row["protocol"] = "h2c";
+    row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
     row["service"] = current.services[l.service].name;
     row["connections"] = connections;
     row["active_connections"] = active_connections;

@@ -34,7 +34,7 @@ void Connection::start() {
   if (role_ == Role::kClient)
     output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},
                         memory_.hold());
-  uint8_t settings[5 * kSettingSize];
+  uint8_t settings[6 * kSettingSize];
   uint32_t n = 0;
   const auto add = [&](Setting id, uint32_t value) {
     store_be16(settings + n, static_cast<uint16_t>(id));
@@ -46,6 +46,7 @@ void Connection::start() {
   if (role_ == Role::kServer) add(Setting::kMaxConcurrentStreams, config_.max_concurrent_streams);
   add(Setting::kInitialWindowSize, config_.initial_stream_window);
   add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
+  if (role_ == Role::kServer && config_.pass_connect) add(Setting::kEnableConnectProtocol, 1);
   emit(FrameType::kSettings, 0, 0, {settings, n});
   ++settings_unacknowledged_;
   if (config_.connection_window > kDefaultWindow) {
@@ -67,7 +68,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner)
   s->receive_window_ = config_.initial_stream_window;
   if (const auto method = request.find(Name::kMethod)) {
     s->to_head_ = *method == "HEAD";
-    s->to_connect_ = *method == "CONNECT";
+    s->connect_ = *method == "CONNECT";
   }
   ++open_;
   unnumbered_.push_back(s);

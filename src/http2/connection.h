@@ -35,6 +35,7 @@ struct Config {
   uint32_t connection_window = 1'048'576;   // bytes a peer may send ahead in all
   uint32_t max_frame_size = 16'384;         // bytes of payload that we accept in a frame
   uint32_t max_header_list_size = 16'384;   // bytes, counted as FieldList::size does
+  bool pass_connect = false;                // server role: requests to CONNECT reach the owner
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
 
   // Guards against abuse. Each ends the connection with ENHANCE_YOUR_CALM and has its counter.
@@ -73,6 +74,8 @@ class Connection {
   uint32_t open_streams() const { return open_; }
   uint32_t peer_max_concurrent_streams() const { return peer_max_streams_; }
   bool settings_received() const { return settings_received_; }
+  // Client role: the peer takes requests with :protocol (RFC 8441).
+  bool peer_takes_extended_connect() const { return peer_takes_extended_connect_; }
 
   // A response, an informational one, or trailers; behind the DATA that the stream has queued.
   void send_headers(Stream& s, const FieldList& fields, bool end_stream);
@@ -127,6 +130,10 @@ class Connection {
   bool on_headers_frame(buf::View payload);
   bool on_block(buf::View block);
   bool on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end);
+  // A new stream of the peer; nullptr when it was refused.
+  Stream* admit(uint32_t id, bool end);
+  // A request that the owner never sees. False after a connection error.
+  bool answer(uint32_t id, const FieldList& fields, bool request_ended);
   bool on_response_block(Stream& s, FieldList& fields, bool end);
   bool on_rst(buf::View payload);
   bool on_priority(buf::View payload);

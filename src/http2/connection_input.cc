@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http2/answers.h"
 #include "http2/connection.h"
 #include "http2/validation.h"
 
@@ -312,11 +313,12 @@ bool Connection::on_block(buf::View block) {
   if (s->remote_ended_) {
     stream_error(*s, ErrorCode::kStreamClosed);
   } else if (too_large) {
-    stream_error(*s, ErrorCode::kProtocolError);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm);
+    if (!failed_) take_reset();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
-  } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0) {
-    stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1)
+  } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0 || s->connect_) {
+    stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1), tunnels have none
   } else {
     s->remote_ended_ = true;
     if (s->owner_ != nullptr) handler_.on_headers(*s, Handler::Section::kTrailers, fields, true);
@@ -332,31 +334,29 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
     return true;
   }
   last_peer_id_ = id;
-  int64_t content_length;
-  if (too_large || !valid_request(fields, content_length) || (end && content_length > 0)) {
+  thread_local FieldList own;
+  own.clear();
+  if (too_large) {
+    answer_too_large(fields, own);
+    return answer(id, own, end);
+  }
+  RequestFacts request;
+  if (!valid_request(fields, config_.pass_connect, request) ||
+      (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
     emit_rst(id, ErrorCode::kProtocolError);
     return !failed_ && take_reset();
   }
-  Stream* s = open_ < config_.max_concurrent_streams ? slab_.create() : nullptr;
-  if (s == nullptr) {
-    ++stats_.streams_refused;
-    emit_rst(id, ErrorCode::kRefusedStream);
-    return !failed_;
+  if (request.connect && !config_.pass_connect) {
+    ++stats_.connects_refused;
+    answer_connect(own);
+    return answer(id, own, end);
   }
-  ++stats_.streams_opened;
-  ++open_;
-  s->id_ = id;
-  s->request_seen_ = true;
-  s->remote_ended_ = end;
-  s->content_left_ = content_length;
-  s->send_window_ = peer_initial_window_;
-  s->receive_window_ = config_.initial_stream_window;
-  // Until its ACK the client may not have seen our setting (6.5.3).
-  if (settings_unacknowledged_ > 0)
-    s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
-  table_.insert(*s);
+  Stream* s = admit(id, end);
+  if (s == nullptr) return !failed_;
+  s->content_left_ = request.content_length;
+  s->connect_ = request.connect;
   handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
   s = table_.find(id);
   if (s == nullptr) return !failed_;
@@ -369,6 +369,36 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   return !failed_;
 }
 
+Stream* Connection::admit(uint32_t id, bool end) {
+  Stream* s = open_ < config_.max_concurrent_streams ? slab_.create() : nullptr;
+  if (s == nullptr) {
+    ++stats_.streams_refused;
+    emit_rst(id, ErrorCode::kRefusedStream);
+    return nullptr;
+  }
+  ++stats_.streams_opened;
+  ++open_;
+  s->id_ = id;
+  s->request_seen_ = true;
+  s->remote_ended_ = end;
+  s->send_window_ = peer_initial_window_;
+  s->receive_window_ = config_.initial_stream_window;
+  // Until its ACK the client may not have seen our setting (6.5.3).
+  if (settings_unacknowledged_ > 0)
+    s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
+  table_.insert(*s);
+  return s;
+}
+
+bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended) {
+  Stream* s = admit(id, request_ended);
+  if (s == nullptr) return !failed_;
+  send_headers(*s, fields, true);
+  // What may come of the request is of no use (8.1).
+  if ((s = table_.find(id)) != nullptr) reset_after_output(*s, ErrorCode::kNoError);
+  return !failed_ && take_reset();
+}
+
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   int status;
   int64_t content_length;
@@ -378,7 +408,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
     valid = valid && !end;
   } else if (s.to_head_ || status == 204 || status == 304) {
     content_length = 0;  // the length that is announced is that of another answer (RFC 9110, 8.6)
-  } else if (s.to_connect_ && status < 300) {
+  } else if (s.connect_ && status < 300) {
     content_length = -1;  // a tunnel (RFC 9110, 9.3.6)
   } else {
     valid = valid && (!end || content_length <= 0);
@@ -391,6 +421,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   s.response_seen_ = final;
   s.remote_ended_ = end;
   if (final) s.content_left_ = content_length;
+  if (status >= 300) s.connect_ = false;
   if (s.owner_ != nullptr)
     handler_.on_headers(s, final ? Handler::Section::kResponse : Handler::Section::kInformational,
                         fields, end);

@@ -42,8 +42,8 @@ class Stream : public ListHook<> {
   uint32_t reset_code_ = 0;
   bool request_seen_ = false;   // server role: the request's HEADERS are complete
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete
-  bool to_head_ = false;        // client role: the request's method is HEAD ...
-  bool to_connect_ = false;     // ... or CONNECT, which both change what content-length means
+  bool to_head_ = false;        // client role: the request's method is HEAD
+  bool connect_ = false;        // the request's method is CONNECT: a tunnel, once it is accepted
   void* owner_ = nullptr;
   int64_t send_window_ = 0;  // may be negative (6.9.2)
   int64_t receive_window_ = 0;

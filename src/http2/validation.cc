@@ -99,9 +99,10 @@ bool sound(std::string_view name, std::string_view value) {
   return valid_name(name) && valid_value(value);
 }
 
-bool valid_request(const FieldList& fields, int64_t& content_length) {
-  std::string_view method, path, scheme, authority, protocol;
-  const bool ok = valid_section(fields, content_length, [&](Name id, std::string_view value) {
+bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
+  std::string_view method, path, scheme, authority;
+  bool protocol = false;
+  const bool ok = valid_section(fields, facts.content_length, [&](Name id, std::string_view value) {
     switch (id) {
       case Name::kMethod:
         method = value;
@@ -115,12 +116,17 @@ bool valid_request(const FieldList& fields, int64_t& content_length) {
       case Name::kAuthority:
         authority = value;
         return true;
+      case Name::kProtocol:
+        protocol = true;
+        return extended_connect && !value.empty();
       default:
-        return false;  // :status, and :protocol, which we do not offer (RFC 8441)
+        return false;  // :status
     }
   });
   if (!ok || method.empty()) return false;
-  if (method == "CONNECT") return path.empty() && scheme.empty() && !authority.empty();
+  facts.connect = method == "CONNECT";
+  if (facts.connect && !protocol) return path.empty() && scheme.empty() && !authority.empty();
+  if (protocol && !facts.connect) return false;
   return !path.empty() && !scheme.empty() && (path.front() == '/' || path == "*");
 }
 

@@ -13,9 +13,13 @@ namespace sluice::http2 {
 // fields are asked once, not in every message (Field::sound).
 bool sound(std::string_view name, std::string_view value);
 
-// content_length: the value of that field, -1 without one.
-bool valid_request(const FieldList& fields, int64_t& content_length);
-// status: the three digits. 1xx are informational.
+struct RequestFacts {
+  int64_t content_length = -1;  // the value of that field, -1 without one
+  bool connect = false;         // the method is CONNECT
+};
+// extended_connect: :protocol was offered to the client (RFC 8441, 4).
+bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts);
+// status: the three digits; 1xx are informational. content_length as above.
 bool valid_response(const FieldList& fields, int& status, int64_t& content_length);
 bool valid_trailers(const FieldList& fields);
 

@@ -17,7 +17,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       tcp_(tcp),
       drain_timer_(
           [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); }, this),
-      http2_(http2::Role::kServer, context.client_http2, *this, tcp.send_queue(), context.memory,
+      http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;

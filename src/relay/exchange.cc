@@ -107,6 +107,10 @@ void Exchange::client_closed() {
 
 bool Exchange::attach(PodConnection& pod) {
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
+  if (replay_->headers.find(http2::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
+    fail("the pod takes no extended CONNECT");  // RFC 8441, 3: it must not be sent
+    return true;
+  }
   http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this);
   if (s == nullptr) return false;
   pod_ = &pod;

@@ -12,7 +12,9 @@ namespace sluice::relay {
 class Listener final : public tcp::Acceptor {
  public:
   Listener(Context& context, const config::Listener& config, Service& service)
-      : context_(context), slot_(config.slot), address_(config.address), service_(&service) {}
+      : context_(context), slot_(config.slot), address_(config.address) {
+    adopt(config, service);
+  }
 
   // Clients are left only when the whole relay ends: TCP does not call back any more.
   ~Listener() {
@@ -29,7 +31,16 @@ class Listener final : public tcp::Acceptor {
     if (open_) context_.tcp.unlisten(address_);
     open_ = false;
   }
-  void set_service(Service& service) { service_ = &service; }
+  // For new streams; connect for new connections, which have been told what is offered.
+  void adopt(const config::Listener& config, Service& service) {
+    service_ = &service;
+    connect_ = config.connect;
+  }
+  http2::Config http2_config() const {
+    http2::Config c = context_.client_http2;
+    c.pass_connect = connect_ == config::Connect::kPass;
+    return c;
+  }
 
   // Moves every client away (see ClientConnection).
   void drain_clients() {
@@ -76,7 +87,8 @@ class Listener final : public tcp::Acceptor {
   Context& context_;
   uint32_t slot_;
   Endpoint address_;
-  Service* service_;
+  Service* service_ = nullptr;
+  config::Connect connect_{};
   bool open_ = false;
   bool draining_ = false;
   List<ClientConnection, ClientConnection> clients_;

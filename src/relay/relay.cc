@@ -73,7 +73,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
       listeners.push_back(std::make_unique<Listener>(context_, config, service));
       fresh.push_back(listeners.back().get());
     } else {
-      (*same)->set_service(service);
+      (*same)->adopt(config, service);
       listeners.push_back(std::move(*same));
     }
   }

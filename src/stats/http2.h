@@ -22,6 +22,7 @@ namespace sluice::stats {
   X(Counter, connection_errors,    "connections ended for a protocol error")                   \
   X(Counter, stream_errors,        "streams ended for a protocol error")                       \
   X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
+  X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\"")   \
   X(Counter, header_list_too_big,  "field sections over header_list_size")                     \
   X(Counter, hpack_blocks_in,      "field blocks decoded")                                     \
   X(Counter, hpack_fields_in,      "field lines decoded")                                      \

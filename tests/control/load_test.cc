@@ -155,6 +155,23 @@ TEST(Load, a_pod_given_twice_is_a_mistake) {
             "must differ\n");
 }
 
+TEST(Load, a_listener_refuses_connect_unless_it_says_otherwise) {
+  Files files;
+  const auto listener = [&](const std::string& more) {
+    files.write("sluiced.toml", files.config("") + "[[listener]]\nname = \"other\"\n" +
+                                    "address = \"198.18.0.10:50052\"\nprotocol = \"h2c\"\n" +
+                                    "service = \"echo\"\n" + more);
+    return load(files.path("sluiced.toml")).snapshot;
+  };
+  EXPECT_EQ(listener("")->listeners.at(1).connect, config::Connect::kRefuse);
+  EXPECT_EQ(listener("connect = \"refuse\"\n")->listeners.at(1).connect, config::Connect::kRefuse);
+  EXPECT_EQ(listener("connect = \"pass\"\n")->listeners.at(1).connect, config::Connect::kPass);
+  listener("connect = \"yes\"\n");
+  EXPECT_NE(mistakes(files).find("connect = \"yes\" is unknown; allowed: refuse, pass"),
+            std::string::npos)
+      << mistakes(files);
+}
+
 TEST(Load, names_and_addresses_must_differ) {
   Files files;
   files.write("sluiced.toml", files.config(R"([[service]]
@@ -204,10 +221,11 @@ TEST(Load, a_route_has_one_family) {
                "{ to = \"2001:db8:1::/48\", via = \"2001:db8::fe\" },\n"
                "{ to = \"2001:db8:2::/48\", via = \"2001:db8:7::fe\" }]\n");
   files.write("sluiced.toml", text);
-  EXPECT_EQ(mistakes(files),
-            "sluiced.toml:10: to = \"::/0\" and via = \"198.18.0.254\" are of different families\n"
-            "sluiced.toml:13: via = \"2001:db8:7::fe\" is in none of the port's networks; the gateway "
-            "must be a neighbour\n");
+  EXPECT_EQ(
+      mistakes(files),
+      "sluiced.toml:10: to = \"::/0\" and via = \"198.18.0.254\" are of different families\n"
+      "sluiced.toml:13: via = \"2001:db8:7::fe\" is in none of the port's networks; the gateway "
+      "must be a neighbour\n");
 }
 
 }  // namespace

@@ -194,13 +194,6 @@ TEST_F(Raw, pings_are_harmless_on_a_busy_connection_that_reads) {
   }
 }
 
-TEST_F(Raw, a_header_list_over_the_limit_costs_only_its_stream) {
-  FieldList f = request();
-  for (int i = 0; i < 45; ++i) f.add("x-" + std::to_string(i), std::string(350, 'x'));
-  resets(headers(1, true, f), ErrorCode::kProtocolError);
-  EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
-}
-
 TEST_F(Raw, late_frames_for_streams_that_are_gone_end_nothing) {
   after(headers(1) + frame(kRstStream, 0, 1, number(8)));
   EXPECT_TRUE(side->hear(

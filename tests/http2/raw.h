@@ -27,6 +27,25 @@ inline std::string rst(uint32_t stream, ErrorCode code = ErrorCode::kCancel) {
 }
 inline const std::string kSettingsAck = frame(FrameType::kSettings, kFlagAck, 0);
 
+// The field blocks of one connection as text, in the order in which they came.
+class BlockReader {
+ public:
+  std::string text(std::string_view block) {
+    FieldList fields;
+    EXPECT_EQ(decoder_.decode({reinterpret_cast<const uint8_t*>(block.data()), block.size()},
+                              UINT32_MAX, fields),
+              hpack::Decoder::Result::kOk);
+    std::string out;
+    for (const Field f : fields) out += (out.empty() ? "" : " ") + http2::text(f.name, f.value);
+    return out;
+  }
+
+ private:
+  stats::Http2 stats_;
+  hpack::Shared shared_{stats_};
+  hpack::Decoder decoder_{shared_};
+};
+
 using PlainPairs = std::vector<std::pair<std::string_view, std::string_view>>;
 inline FieldList list(const PlainPairs& fields) {
   FieldList f;

@@ -1,0 +1,15 @@
+#pragma once
+// What a connection answers by itself to requests that its owner never sees.
+
+#include "http2/fields.h"
+
+namespace sluice::http2 {
+
+// A field section over SETTINGS_MAX_HEADER_LIST_SIZE, of which `request` is what was read: 431 (RFC
+// 9113, 10.5.1; RFC 6585, 5), and to gRPC status 8, RESOURCE_EXHAUSTED.
+void answer_too_large(const FieldList& request, FieldList& out);
+
+// CONNECT where it is not passed on: 501 (RFC 9110, 9.3.6 and 15.6.2).
+void answer_connect(FieldList& out);
+
+}  // namespace sluice::http2
