@@ -1,27 +1,66 @@
 #include "http2/validation.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 namespace sluice::http2 {
 namespace {
 
-// Token characters of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1).
-constexpr std::array<bool, 256> name_characters() {
-  std::array<bool, 256> ok{};
-  for (char c = 'a'; c <= 'z'; ++c) ok[static_cast<unsigned char>(c)] = true;
-  for (char c = '0'; c <= '9'; ++c) ok[static_cast<unsigned char>(c)] = true;
-  for (char c : std::string_view("!#$%&'*+-.^_`|~")) ok[static_cast<unsigned char>(c)] = true;
-  return ok;
+// Which characters may stand where.
+enum : uint8_t {
+  kInName = 1,       // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
+  kInToken = 2,      // the same with upper case: methods and protocols
+  kInScheme = 4,     // RFC 3986, 3.1
+  kInAuthority = 8,  // RFC 3986, 3.2, without userinfo, which RFC 9113, 8.3.1 forbids
+  kInPath = 16,      // more than RFC 3986, 3.3 and 3.4, as real clients send; no fragment
+};
+
+constexpr std::array<uint8_t, 256> kCharacters = [] {
+  std::array<uint8_t, 256> all{};
+  const auto add = [&](std::string_view characters, unsigned where) {
+    for (const char c : characters)
+      all[static_cast<unsigned char>(c)] |= static_cast<uint8_t>(where);
+  };
+  add("abcdefghijklmnopqrstuvwxyz0123456789", kInName);
+  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+      kInToken | kInScheme | kInAuthority);
+  add("!#$%&'*+-.^_`|~", kInName | kInToken);
+  add("+-.", kInScheme);
+  add("-._~!$&'()*+,;=%:[]", kInAuthority);
+  for (unsigned c = 0x21; c <= 0xff; ++c)
+    if (c != 0x7f && c != '#') all[c] |= kInPath;
+  return all;
+}();
+
+bool consists_of(std::string_view text, uint8_t where) {
+  for (const char c : text)
+    if ((kCharacters[static_cast<unsigned char>(c)] & where) == 0) return false;
+  return true;
 }
-constexpr auto kNameCharacter = name_characters();
 
 bool valid_name(std::string_view name) {
-  if (name.empty()) return false;
-  for (const char c : name)
-    if (!kNameCharacter[static_cast<unsigned char>(c)]) return false;
-  return true;
+  return !name.empty() && consists_of(name, kInName);
+}
+
+bool valid_pseudo_value(Name id, std::string_view value) {
+  switch (id) {
+    case Name::kMethod:
+    case Name::kProtocol:
+      return consists_of(value, kInToken);
+    case Name::kScheme:
+      return consists_of(value, kInScheme);
+    case Name::kAuthority:
+      return consists_of(value, kInAuthority);
+    case Name::kPath:
+      return consists_of(value, kInPath);
+    case Name::kStatus:
+      return true;  // valid_response() looks at every digit
+    default:
+      return false;
+  }
 }
 
 bool valid_value(std::string_view value) {
@@ -43,9 +82,33 @@ bool valid_value(std::string_view value) {
   return true;
 }
 
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+bool same_text(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+// Host says the same as :authority, by the scheme's rules (RFC 9113, 8.3.1; RFC 3986, 6.2.3).
+bool same_authority(std::string_view scheme, std::string_view a, std::string_view b) {
+  const std::string_view port = same_text(scheme, "https") ? ":443" : ":80";
+  const auto without_default_port = [port](std::string_view s) {
+    if (s.ends_with(port)) return s.substr(0, s.size() - port.size());
+    return s.ends_with(':') ? s.substr(0, s.size() - 1) : s;
+  };
+  return same_text(without_default_port(a), without_default_port(b));
+}
+
+// What a section's regular fields say of the message.
+struct Regular {
+  int64_t content_length = -1;
+  std::optional<std::string_view> host;
+};
+
 // Anything but a pseudo-header field.
-bool valid_regular(const Field& f, int64_t& content_length) {
-  if (!f.sound && !valid_name(f.name)) return false;
+bool valid_regular(const Field& f, Regular& seen) {
+  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) return false;
   switch (f.id) {
     case Name::kConnection:
     case Name::kKeepAlive:
@@ -54,17 +117,21 @@ bool valid_regular(const Field& f, int64_t& content_length) {
     case Name::kUpgrade:
       return false;
     case Name::kTe:
-      return f.value == "trailers";
+      return same_text(f.value, "trailers");  // 8.2.2
     case Name::kContentLength: {
       uint64_t n = 0;
       const char* end = f.value.data() + f.value.size();
       const auto [at, error] = std::from_chars(f.value.data(), end, n);
       if (error != std::errc() || at != end || n > INT64_MAX) return false;
       const auto length = static_cast<int64_t>(n);
-      if (content_length >= 0 && content_length != length) return false;
-      content_length = length;
+      if (seen.content_length >= 0) return false;  // RFC 9110, 8.6: nothing to hand on as it is
+      seen.content_length = length;
       return true;
     }
+    case Name::kHost:
+      if (seen.host) return false;
+      seen.host = f.value;
+      return true;
     default:
       return true;
   }
@@ -73,20 +140,19 @@ bool valid_regular(const Field& f, int64_t& content_length) {
 // Every pseudo-header field at most once, all of them in front. on_pseudo(id, value) says whether
 // the field belongs here.
 template <class Fn>
-bool valid_section(const FieldList& fields, int64_t& content_length, Fn&& on_pseudo) {
-  content_length = -1;
+bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
   uint32_t pseudo_seen = 0;
   for (const Field f : fields) {
-    if (!f.sound && !valid_value(f.value)) return false;
     if (!f.name.empty() && f.name.front() == ':') {
       const uint32_t bit = 1u << static_cast<unsigned>(f.id);
       if (regular_seen || f.id == Name::kOther || (pseudo_seen & bit) != 0) return false;
+      if (!f.sound && !valid_pseudo_value(f.id, f.value)) return false;
       pseudo_seen |= bit;
       if (!on_pseudo(f.id, f.value)) return false;
     } else {
       regular_seen = true;
-      if (!valid_regular(f, content_length)) return false;
+      if (!valid_regular(f, seen)) return false;
     }
   }
   return true;
@@ -95,14 +161,15 @@ bool valid_section(const FieldList& fields, int64_t& content_length, Fn&& on_pse
 }  // namespace
 
 bool sound(std::string_view name, std::string_view value) {
-  if (!name.empty() && name.front() == ':') name.remove_prefix(1);
+  if (!name.empty() && name.front() == ':') return valid_pseudo_value(name_of(name), value);
   return valid_name(name) && valid_value(value);
 }
 
 bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
   std::string_view method, path, scheme, authority;
   bool protocol = false;
-  const bool ok = valid_section(fields, facts.content_length, [&](Name id, std::string_view value) {
+  Regular seen;
+  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
     switch (id) {
       case Name::kMethod:
         method = value;
@@ -124,15 +191,20 @@ bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts&
     }
   });
   if (!ok || method.empty()) return false;
+  facts.content_length = seen.content_length;
   facts.connect = method == "CONNECT";
   if (facts.connect && !protocol) return path.empty() && scheme.empty() && !authority.empty();
   if (protocol && !facts.connect) return false;
-  return !path.empty() && !scheme.empty() && (path.front() == '/' || path == "*");
+  if (path.empty() || scheme.empty()) return false;
+  if (path.front() != '/' && !(path == "*" && method == "OPTIONS")) return false;
+  // Two answers to who is asked: whoever comes behind might believe the other one.
+  return !seen.host || authority.empty() || same_authority(scheme, authority, *seen.host);
 }
 
 bool valid_response(const FieldList& fields, int& status, int64_t& content_length) {
   status = 0;
-  const bool ok = valid_section(fields, content_length, [&](Name id, std::string_view value) {
+  Regular seen;
+  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
     if (id != Name::kStatus || value.size() != 3) return false;
     for (const char c : value) {
       if (c < '0' || c > '9') return false;
@@ -140,12 +212,13 @@ bool valid_response(const FieldList& fields, int& status, int64_t& content_lengt
     }
     return true;
   });
-  return ok && status >= 100 && status != 101;
+  content_length = seen.content_length;
+  return ok && status >= 100 && status != 101;  // 8.6
 }
 
 bool valid_trailers(const FieldList& fields) {
-  int64_t content_length;
-  return valid_section(fields, content_length, [](Name, std::string_view) { return false; });
+  Regular seen;
+  return valid_section(fields, seen, [](Name, std::string_view) { return false; });
 }
 
 }  // namespace sluice::http2
