@@ -34,7 +34,7 @@ void Connection::start() {
   if (role_ == Role::kClient)
     output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},
                         memory_.hold());
-  uint8_t settings[6 * kSettingSize];
+  uint8_t settings[7 * kSettingSize];
   uint32_t n = 0;
   const auto add = [&](Setting id, uint32_t value) {
     store_be16(settings + n, static_cast<uint16_t>(id));
@@ -45,6 +45,8 @@ void Connection::start() {
   if (role_ == Role::kClient) add(Setting::kEnablePush, 0);
   if (role_ == Role::kServer) add(Setting::kMaxConcurrentStreams, config_.max_concurrent_streams);
   add(Setting::kInitialWindowSize, config_.initial_stream_window);
+  if (config_.max_frame_size != kDefaultMaxFrameSize)
+    add(Setting::kMaxFrameSize, config_.max_frame_size);
   add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
   if (role_ == Role::kServer && config_.pass_connect) add(Setting::kEnableConnectProtocol, 1);
   emit(FrameType::kSettings, 0, 0, {settings, n});

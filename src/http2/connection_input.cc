@@ -355,7 +355,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   }
   Stream* s = admit(id, end);
   if (s == nullptr) return !failed_;
-  s->content_left_ = request.content_length;
+  s->content_left_ = request.connect ? -1 : request.content_length;
   s->connect_ = request.connect;
   handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
   s = table_.find(id);
