@@ -197,6 +197,7 @@ void Connection::detach(Stream& s) {
   --open_;
   if (s.id_ != 0) {
     table_.erase(s);
+    ready_.splice_back(limit_blocked_);
   } else {
     std::erase(unnumbered_, &s);
   }

@@ -213,6 +213,7 @@ class Connection {
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room
   List<Stream> window_blocked_;      // wait for the connection's window
+  List<Stream> limit_blocked_;       // of unnumbered_, wait for the peer's limit of streams
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
   uint32_t open_ = 0;
   uint32_t next_id_ = 1;

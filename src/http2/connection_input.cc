@@ -503,6 +503,7 @@ bool Connection::on_settings_frame(buf::View payload) {
         break;
       case Setting::kMaxConcurrentStreams:
         peer_max_streams_ = value;
+        ready_.splice_back(limit_blocked_);
         break;
       case Setting::kInitialWindowSize:
         if (value > kMaxWindow)

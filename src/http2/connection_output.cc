@@ -173,6 +173,11 @@ void Connection::flush(uint32_t room) {
     Stream* s = ready_.pop_front();
     if (s == nullptr) break;
     if (s->id_ == 0) {
+      // The limit may have fallen since open() (5.1.2).
+      if (open_ - unnumbered_.size() >= peer_max_streams_) {
+        limit_blocked_.push_back(*s);
+        continue;
+      }
       frame_one(*s);  // HEADERS: nobody is called back
       after_output(*s);
       continue;

@@ -116,6 +116,22 @@ TEST_F(SettingsOfPods, max_concurrent_streams_may_fall_below_what_is_open_and_ri
   EXPECT_EQ(open(), 0u);
 }
 
+TEST_F(SettingsOfPods, a_limit_of_streams_that_falls_holds_requests_that_wait_for_room) {
+  const auto begun = [&](const std::vector<Frame>& said) {
+    std::vector<uint32_t> ids;
+    for (const Frame& f : said)
+      if (f.head.type == kHeaders) ids.push_back(f.head.stream);
+    return ids;
+  };
+  side->http2.flush(0);
+  for (int i = 0; i < 4; ++i) side->http2.open(request(), true, &side->owner);
+  side->hear(settings(setting(Setting::kMaxConcurrentStreams, 2)));
+  EXPECT_EQ(begun(frames(side->say())), std::vector{3u}) << "stream 1 is the other one";
+  EXPECT_EQ(begun(after(headers(3, true, response()))), std::vector{5u});
+  EXPECT_EQ(begun(after(settings(setting(Setting::kMaxConcurrentStreams, 9)))),
+            (std::vector{7u, 9u}));
+}
+
 TEST_F(SettingsOfPods, only_the_first_settings_without_a_limit_of_streams_mean_that_there_is_none) {
   EXPECT_EQ(side->http2.peer_max_concurrent_streams(), UINT32_MAX);
   after(settings(setting(Setting::kMaxConcurrentStreams, 7)) + settings(""));
