@@ -109,6 +109,30 @@ TEST_F(StreamsOfClients, what_crossed_our_reset_still_counts_in_hpack_and_the_co
   EXPECT_GT(credit, 2u << 20);
 }
 
+TEST_F(StreamsOfClients,
+       above_the_final_goaways_id_still_count_in_hpack_and_the_connections_window) {
+  side->http2.goaway(0, ErrorCode::kNoError);
+  side->http2.refuse_new_streams();
+  side->say();
+  const std::string insert =
+      "\x83\x86\x84\x40\x01"
+      "a\x01"
+      "b";
+  const std::string kib(16'384, 'x');
+  std::string all = frame(kHeaders, kFlagEndHeaders, 1, insert);
+  for (int i = 0; i < 100; ++i) all += data(1, kib);
+  all += frame(kHeaders, kFlagEndHeaders | kFlagEndStream, 1, "\xbe");
+  all += frame(kHeaders, kFlagEndHeaders, 3, "\x83\x86\x84\xbe") + rst(3);
+  EXPECT_TRUE(side->hear(all)) << side->http2.detail();
+  uint64_t credit = 0;
+  for (const Frame& f : frames(side->say())) {
+    EXPECT_EQ(f.head.type, kWindowUpdate) << "nothing else is said";
+    credit += f.number();
+  }
+  EXPECT_GT(credit, 1u << 20);
+  EXPECT_TRUE(side->owner.streams.empty());
+}
+
 TEST_F(StreamsOfPods, on_a_stream_that_has_ended_the_pods_frames_are_stream_errors) {
   // The other calls on the pod's connection are not to suffer for it.
   side->http2.for_each_stream([&](Stream& s) { side->send(s, "", true); });
