@@ -167,6 +167,7 @@ uint64_t Connection::held() const {
   uint64_t bytes = output_.size();
   for (uint32_t i = 0; i < table_.capacity(); ++i)
     if (const Stream* s = table_.cell(i)) bytes += s->queued();
+  for (const Stream* s : unnumbered_) bytes += s->queued();
   return bytes;
 }
 
