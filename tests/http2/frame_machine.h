@@ -30,7 +30,7 @@ class FrameMachine final : public Handler {
   void run() {
     // Short of memory: most buffers are with somebody else.
     std::vector<buf::Slice> taken;
-    if ((setup_ & 2) != 0)
+    if (poor())
       while (hold_.available() > 24) taken.push_back(hold_.alloc());
     memory_.refresh();
     connection_.start();
@@ -124,7 +124,9 @@ class FrameMachine final : public Handler {
   static constexpr uint64_t kMaxQueued = 40'000;  // of one stream: a careful owner's bound
   static constexpr int kMaxDepth = 3;             // actions inside of callbacks of actions
 
-  Config config() {
+  // Even the last GOAWAY may find no buffer.
+  bool poor() const { return (setup_ & 2) != 0; }
+  Config config() const {
     Config c;
     static constexpr uint32_t kWindows[] = {65'536, 1'000, 16'384, 200'000};
     c.initial_stream_window = kWindows[setup_ >> 4 & 3];
@@ -455,8 +457,7 @@ class FrameMachine final : public Handler {
       checked_ = output_.end();
       checker_.said(fresh);
     }
-    const bool no_memory = connection_.error() == ErrorCode::kInternalError;
-    if (connection_.failed() && !no_memory) {
+    if (connection_.failed() && !poor()) {
       must(checker_.whole() && checker_.last_type() == FrameType::kGoaway, "GOAWAY ends all");
       must(checker_.goaway_code() == static_cast<uint32_t>(connection_.error()),
            "GOAWAY says what error() says");
