@@ -58,6 +58,18 @@ class PlainHttp2(unittest.TestCase):
         body = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.PORT}{PATH}")
         self.assertEqual(body, Path("/etc/hostname").read_text())
 
+    def test_head_is_answered_with_the_length_of_what_it_does_not_bring(self) -> None:
+        head = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http2-prior-knowledge", "--head",
+                   f"http://{layout.VIP}:{layout.PORT}{PATH}").lower()
+        self.assertIn("http/2 200", head)
+        self.assertIn(f"content-length: {len(Path('/etc/hostname').read_bytes())}", head)
+
+    def test_fields_over_the_limit_are_answered_with_431(self) -> None:
+        fields = [part for i in range(60) for part in ("-H", f"x-{i}: {'x' * 300}")]
+        status = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}",
+                     *fields, f"http://{layout.VIP}:{layout.PORT}{PATH}")
+        self.assertEqual(status, "431")
+
     def test_the_virtual_address_answers_ping(self) -> None:
         self.assertIn(" 0% packet loss", run(layout.CLIENT_NAMESPACE, "ping", "-c", "3", "-i", "0.2", layout.VIP))
 
