@@ -26,18 +26,24 @@ class StreamTable {
 
   void erase(const Stream& s) {
     uint32_t i = home(s.id());
+    if (cells_[i] != &s) --displaced_;
     while (cells_[i] != &s) i = (i + 1) & (capacity_ - 1);
+    --count_;
+    if (displaced_ == 0) {  // as nearly always: nobody's probe passes over the gap
+      cells_[i] = nullptr;
+      return;
+    }
     // Backward shift: close the gap with the entries whose probes pass over it.
     for (uint32_t j = (i + 1) & (capacity_ - 1); cells_[j] != nullptr;
          j = (j + 1) & (capacity_ - 1)) {
       const uint32_t h = home(cells_[j]->id());
       if (((j - h) & (capacity_ - 1)) >= ((j - i) & (capacity_ - 1))) {
         cells_[i] = cells_[j];
+        if (i == h) --displaced_;
         i = j;
       }
     }
     cells_[i] = nullptr;
-    --count_;
   }
 
   uint32_t count() const { return count_; }
@@ -51,6 +57,7 @@ class StreamTable {
   uint32_t home(uint32_t id) const { return (id >> 1) & (capacity_ - 1); }
   void place(Stream& s) {
     uint32_t i = home(s.id());
+    if (cells_[i] != nullptr) ++displaced_;
     while (cells_[i] != nullptr) i = (i + 1) & (capacity_ - 1);
     cells_[i] = &s;
   }
@@ -58,6 +65,7 @@ class StreamTable {
     const uint32_t before = capacity_;
     auto old = std::move(cells_);
     capacity_ = before == 0 ? kFirstCapacity : before * 2;
+    displaced_ = 0;
     cells_ = std::make_unique<Stream*[]>(capacity_);
     for (uint32_t i = 0; i < before; ++i)
       if (old[i] != nullptr) place(*old[i]);
@@ -66,6 +74,7 @@ class StreamTable {
   std::unique_ptr<Stream*[]> cells_;
   uint32_t capacity_ = 0;  // a power of two, or zero
   uint32_t count_ = 0;
+  uint32_t displaced_ = 0;  // streams that do not stand in the cell of their id
 };
 
 }  // namespace sluice::http2

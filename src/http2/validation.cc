@@ -117,7 +117,7 @@ bool valid_regular(const Field& f, Regular& seen) {
     case Name::kUpgrade:
       return false;
     case Name::kTe:
-      return same_text(f.value, "trailers");  // 8.2.2
+      return f.value == "trailers" || same_text(f.value, "trailers");  // 8.2.2
     case Name::kContentLength: {
       uint64_t n = 0;
       const char* end = f.value.data() + f.value.size();

@@ -1,5 +1,7 @@
 // Frames in each state of a stream (RFC 9113, 5.1), and which ids streams may have (5.1.1).
 
+#include <random>
+
 #include "raw.h"
 
 namespace sluice::http2 {
@@ -182,6 +184,36 @@ TEST_F(StreamsOfClients, frames_on_an_id_that_was_skipped_are_those_on_a_closed_
   accepts(headers(7, true) + frame(kWindowUpdate, 0, 5, number(1)) + rst(5));
   at_once = true;
   resets(headers(7, true) + data(5, "x"), ErrorCode::kStreamClosed);
+}
+
+TEST_F(StreamsOfClients, are_found_whatever_ids_are_chosen_and_in_whatever_order_they_end) {
+  std::mt19937 random(7);
+  Config c;
+  c.max_concurrent_streams = 100;
+  c.reset_burst = 1'000'000;
+  restart(c);
+  std::vector<uint32_t> open;
+  uint32_t id = 1;
+  uint64_t opened = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (open.size() < 1 + random() % 100) {
+      // Often ids that want the same cell of the table.
+      id += 2 * (random() % 3 == 0 ? 16u << random() % 5 : 1 + random() % 4);
+      ASSERT_TRUE(side->hear(headers(id))) << side->http2.detail();
+      open.push_back(id);
+      ++opened;
+    } else {
+      const size_t at = random() % open.size();
+      ASSERT_TRUE(side->hear(data(open[at], "x", true)));
+      ASSERT_TRUE(side->owner.streams[open[at]].ended) << open[at];
+      ASSERT_TRUE(side->hear(rst(open[at])));
+      ASSERT_TRUE(side->owner.streams[open[at]].reset) << open[at];
+      open.erase(open.begin() + static_cast<ptrdiff_t>(at));
+    }
+    ASSERT_EQ(side->streams.live(), open.size());
+    if (i % 100 == 0) side->say();
+  }
+  EXPECT_EQ(opened, side->stats.streams_opened.get());
 }
 
 TEST_F(StreamsOfClients, the_reserved_bit_of_an_id_is_ignored) {
