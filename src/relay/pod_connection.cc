@@ -42,10 +42,7 @@ void PodConnection::on_data(tcp::Connection& c, buf::Slice data) {
 
 // A pod that ends its side has said all that it will; what it did not answer is lost.
 void PodConnection::on_end_of_data(tcp::Connection&) {
-  context_.touch(*this);
-  if (closing_) return;
-  retire();
-  lose_streams();
+  if (!closing_) end();
 }
 
 void PodConnection::on_writable(tcp::Connection&) {
@@ -62,13 +59,27 @@ void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
   pool.on_gone(was_connecting);
 }
 
-void PodConnection::lose_streams() {
+bool PodConnection::lose_streams() {
   const uint64_t transmitted = tcp_->transmitted();
+  bool queued = false;
   http2_->for_each_stream([&](http2::Stream& s) {
     Exchange& e = exchange_of(s);
     const bool on_the_wire = s.headers_sent() && s.headers_position() < transmitted;
+    queued |= s.headers_sent() && !on_the_wire;
     e.pod_lost(on_the_wire);  // leaves the stream, which goes with the connection
   });
+  return queued;
+}
+
+void PodConnection::end() {
+  closing_ = true;
+  retire();
+  // What is tried elsewhere must not leave after all: a FIN would come behind all queued bytes.
+  if (lose_streams()) {
+    tcp_->abort();
+  } else {
+    tcp_->close();
+  }
 }
 
 void PodConnection::retire() {
@@ -82,13 +93,11 @@ void PodConnection::flush() {
   if (!closing_ && !http2_->failed()) http2_->flush(tcp_->send_space());
   if (!closing_) {
     if (http2_->failed()) {
-      closing_ = true;
-      retire();
-      lose_streams();
+      end();
     } else if (retired_ && http2_->open_streams() == 0) {
       closing_ = true;
+      tcp_->close();
     }
-    if (closing_) tcp_->close();
   }
   tcp_->push();
 }

@@ -58,7 +58,10 @@ class PodConnection final : public tcp::User,
   void on_settings() override;
   void on_ping_ack(uint64_t) override {}
 
-  void lose_streams();
+  // True when HEADERS of a call that is tried again are still queued.
+  bool lose_streams();
+  // Closes now; calls that are left are lost.
+  void end();
 
   Context& context_;
   Pool& pool_;

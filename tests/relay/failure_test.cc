@@ -91,6 +91,39 @@ TEST_F(RelayTest, a_call_whose_headers_were_on_the_wire_is_not_repeated) {
   EXPECT_EQ(worker->http2.pods_lost.get(), 1u);
 }
 
+TEST_F(RelayTest,
+       a_call_that_was_queued_when_the_pod_broke_the_protocol_is_not_sent_there_after_all) {
+  endpoints({1});
+  Peer& c = client();
+  Peer& broken = pod(1).peer();
+  // In one turn of the worker: the request first, then what ends the pod's connection.
+  c.h2->open(grpc(), true, &c.owner);
+  c.flush();
+  outside.stack.flush(now);
+  const std::string ping = http2::frame(http2::FrameType::kPing, 0, 0, "short");
+  broken.tcp->send_queue().append(buffers.slice(ping));
+  broken.tcp->push();
+  outside.stack.flush(now);
+  run();
+  EXPECT_EQ(pod(1).requests(), 1);  // on the next connection
+  EXPECT_TRUE(broken.closed);
+  EXPECT_EQ(heard(c).body, "pod1");
+}
+
+TEST_F(RelayTest, a_call_that_was_queued_when_the_pod_ended_its_side_is_not_sent_there_after_all) {
+  endpoints({1});
+  Peer& c = client();
+  Peer& half = pod(1).peer();
+  c.h2->open(grpc(), true, &c.owner);
+  c.flush();
+  outside.stack.flush(now);
+  half.tcp->close();  // FIN: it could still read
+  outside.stack.flush(now);
+  run();
+  EXPECT_EQ(pod(1).requests(), 1);  // on the next connection
+  EXPECT_EQ(heard(c).body, "pod1");
+}
+
 TEST_F(RelayTest, a_call_that_waits_for_an_unfinished_connection_is_served_by_another_pod) {
   pod(1).down();
   endpoints({1});
