@@ -1,0 +1,54 @@
+#pragma once
+// What is known of one call, by all sides: the simulation compares them.
+
+#include <cstdint>
+#include <string>
+
+#include "base/hash.h"
+#include "http2/error_code.h"
+
+namespace sluice::sim {
+
+class Peer;
+
+struct Call {
+  uint64_t id = 0;
+  size_t size = 0;    // bytes of the request's body
+  size_t answer = 0;  // bytes of the response's body that are asked for
+  bool grpc = true;
+  bool whole_at_once = true;
+
+  // What pods did. A call is processed from the moment that a pod acts on it; refused ones and
+  // those that a GOAWAY excludes were not.
+  int processed = 0;
+  Peer* answered_on = nullptr;  // the connection that took the whole answer
+  bool answer_is_error = false;
+  bool reset_by_pod = false;  // after processing
+  http2::ErrorCode pod_code{};
+  bool silent = false;  // a pod took it and will never answer
+  Peer* last_on = nullptr;
+
+  // What the client saw.
+  Peer* client = nullptr;
+  bool cancelled = false;
+  bool lost = false;  // with the client's connection
+  bool ended = false;
+  bool reset = false;
+  http2::ErrorCode code{};
+  bool complete = false;  // both sides ended in order
+  std::string http_status, grpc_status, message;
+  size_t got = 0;
+  bool got_wrong = false;
+
+  bool ok() const { return complete && http_status == "200" && grpc_status == "0"; }
+};
+
+// The bytes of bodies: every call has its own, and each direction.
+inline char request_byte(uint64_t call, size_t at) {
+  return static_cast<char>(mix64(call * 2 + (at / 64 << 20)) + at);
+}
+inline char response_byte(uint64_t call, size_t at) {
+  return static_cast<char>(mix64(call * 2 + 1 + (at / 64 << 20)) + at);
+}
+
+}  // namespace sluice::sim

@@ -1,0 +1,434 @@
+#pragma once
+// The production worker loop in virtual time, and around it clients and pods, all from one seed.
+
+#include <cmath>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client.h"
+#include "pod.h"
+#include "wire.h"
+#include "worker/worker.h"
+
+namespace sluice::sim {
+
+using SimWorker = worker::Worker<Port, Clock>;
+
+// What a seed has in store.
+struct Plan {
+  explicit Plan(uint64_t seed) {
+    Random r(seed);
+    calm = r.chance(0.15);
+    pods = 1 + static_cast<int>(r.below(5));
+    clients = 1 + static_cast<int>(r.below(5));
+    calls = static_cast<int>(20 + r.below(150));
+    link.delay = Duration(static_cast<int64_t>(10'000 + r.below(1'000'000)));
+    if (!calm && r.chance(0.5)) link.loss = 0.03 * r.uniform();
+    if (!calm && r.chance(0.3)) link.duplicate = 0.02;
+    if (r.chance(0.3)) link.reorder = 0.2 * r.uniform();
+    limits.transparent_retries = static_cast<uint32_t>(r.below(6));
+    limits.replay_buffer = r.chance(0.6) ? 65'536 : static_cast<uint32_t>(r.below(4'000));
+    limits.stream_window = r.chance(0.5) ? 65'536 : static_cast<uint32_t>(1'000 + r.below(20'000));
+    limits.pod_connection_streams = static_cast<uint32_t>(1 + r.below(100));
+    limits.send_buffer = r.chance(0.7) ? 1'048'576 : 16'384;
+    least_request = r.chance(0.5);
+    queue_limit = calm || r.chance(0.7) ? 1'000 : static_cast<uint32_t>(r.below(4));
+    pod_http2.max_concurrent_streams =
+        r.chance(0.5) ? 100 : static_cast<uint32_t>(1 + r.below(calm ? 100 : 5));
+    pod_http2.initial_stream_window = client_http2.initial_stream_window =
+        r.chance(0.6) ? 65'536 : static_cast<uint32_t>(100 + r.below(5'000));
+    manners.dawdles = 0.3 * r.uniform();
+    manners.slow = 0.2 * r.uniform();
+    if (calm) return;
+    if (r.chance(0.5)) manners.cancels = 0.2 * r.uniform();
+    const auto mood = [&] { return r.chance(0.4) ? 0.3 * r.uniform() : 0; };
+    moods = {.refuses = mood(),
+             .resets = mood(),
+             .silent = mood() / 4,
+             .early = mood(),
+             .errors = mood(),
+             .waits = r.uniform()};
+    const auto share = [&] { return r.chance(0.5) ? 3 * r.uniform() : 0; };
+    for (double& s : faults) s = share();
+  }
+
+  bool calm;  // nothing goes wrong: every call succeeds
+  int pods, clients, calls;
+  LinkModel link;
+  config::Limits limits;
+  bool least_request;
+  uint32_t queue_limit;
+  http2::Config pod_http2, client_http2;
+  Client::Manners manners;
+  Moods moods;
+  enum Fault {
+    kPodGoaway,
+    kPodCrash,    // does not answer any more; comes back later
+    kPodRestart,  // resets its connections
+    kPodCloses,   // FIN on its connections
+    kPodStalls,   // reads nothing for a while
+    kPodGarbage,
+    kClientVanishes,
+    kClientResets,
+    kClientStalls,
+    kClientGarbage,
+    kEndpoints,  // another set of endpoints
+    kFaults,
+  };
+  double faults[kFaults]{};  // a second, on average
+};
+
+class World final : public Stage {
+ public:
+  World(uint64_t seed, http2::Buffers& inside, http2::Buffers& outside)
+      : plan(seed),
+        random_(seed ^ 0x51),
+        inside_(inside),
+        node_(outside, "198.18.0.1", now(), seed, patient()) {
+    for (int i = 1; i <= plan.pods; ++i)
+      pods_.push_back(
+          std::make_unique<Pod>(*this, i, plan.pod_http2, plan.moods, seed * 16 + i, calls_));
+    config::Snapshot first;
+    first.startup.ports.resize(2);
+    first.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
+    first.startup.ports[1].addresses = {*Prefix::parse("198.18.1.1/24")};
+    first.startup.memory = {.connections = 4096, .half_open = 256, .time_wait = 1024};
+    first.startup.dpdk.hold_mbufs = 8191;
+    first.timeouts.tcp_user = 5s;
+    first.timeouts.tcp_keepalive = 1s;
+    first.timeouts.time_wait = 1s;
+    first.limits = plan.limits;
+    first.services.push_back({.name = "echo",
+                              .balance = plan.least_request ? config::Balance::kLeastRequest
+                                                            : config::Balance::kRoundRobin,
+                              .connect_timeout = 1s,
+                              .queue_timeout = plan.calm ? Duration(10s) : Duration(500ms),
+                              .queue_limit = plan.queue_limit});
+    first.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
+    snapshots_.push_back(first);
+    std::set<int> all;
+    for (int i = 1; i <= plan.pods; ++i) all.insert(i);
+    endpoints(all);
+    worker_ = std::make_unique<SimWorker>(SimWorker::Setup{.ports = {&north_, &south_},
+                                                           .clock = clock_,
+                                                           .rx = inside.rx,
+                                                           .hold = inside.hold,
+                                                           .pin_above = 512,
+                                                           .published = published_,
+                                                           .orders = orders_,
+                                                           .workers = all_,
+                                                           .self = 0,
+                                                           .secret = {seed, 2}});
+  }
+  ~World() {
+    worker_.reset();
+    for (auto& c : clients_) c->blame();
+    for (auto& p : pods_)
+      for (auto& peer : p->peers) peer->blame();
+    node_.stack.for_each([](tcp::Connection& c) { c.abort(); });
+    node_.stack.flush(now());
+    north_.arriving.clear();
+    south_.arriving.clear();
+  }
+
+  // The whole story; violations() says what went wrong.
+  void run() {
+    for (int i = 0; i < plan.clients; ++i) connect();
+    run_for(200ms);
+    constexpr int64_t kBusy = 2'000'000'000;
+    for (int i = 0; i < plan.calls; ++i)
+      at(now() + Duration(static_cast<int64_t>(random_.below(kBusy))), [this] { call(); });
+    for (int f = 0; f < Plan::kFaults; ++f)
+      for (double due = -std::log(1 - random_.uniform()) / plan.faults[f]; due < 2.0;
+           due -= std::log(1 - random_.uniform()) / plan.faults[f])
+        at(now() + Duration(static_cast<int64_t>(due * 1e9)),
+           [this, f] { fault(static_cast<Plan::Fault>(f)); });
+    run_for(Duration(kBusy));
+    heal();
+    // Longer than any timeout; TCP's second keepalive probe comes 15 s after the first.
+    tick_ = 10ms;
+    run_for(20s);
+    for (auto& c : clients_) {
+      for (const auto& [id, call] : calls_)
+        if (call->client == c.get() && !over(*call) && !c->faulty()) unanswered(*call);
+      // A cancellation behind garbage may never be read.
+      if (c->garbled()) {
+        c->abort();
+      } else {
+        c->cancel_all();
+      }
+    }
+    run_for(500ms);
+    for (auto& p : pods_)
+      p->each([&](PodPeer& peer) {
+        if (!peer.faulty() && peer.h2().open_streams() > 0)
+          violation("a pod still has a stream that nobody waits for");
+      });
+    const bool drain = random_.chance(0.5);
+    if (drain) {
+      orders_.give(worker::Order::kDrain);
+    } else {
+      for (auto& c : clients_) c->close();
+    }
+    for (int i = 0; i < 400 && !ended_ && (drain || counters_.http2.client_connections.get() > 0);
+         ++i)
+      run_for(50ms);
+    if (drain && !ended_) violation("the drain does not end");
+    for (auto& [id, call] : calls_) judge(*call);
+    judge_counters();
+  }
+
+  const std::vector<std::string>& violations() const { return violations_; }
+  size_t count(bool (*is)(const Call&)) const {
+    size_t n = 0;
+    for (const auto& [id, c] : calls_) n += is(*c);
+    return n;
+  }
+  const stats::Worker& counters() const { return counters_; }
+
+  // Stage
+  Time now() const override { return clock_.at(clock_.now); }
+  void at(Time when, std::function<void()> fn) override { events_.emplace(when, std::move(fn)); }
+  void violation(const std::string& what) override {
+    violations_.push_back(std::to_string(clock_.now / 1000) + " us: " + what);
+  }
+  relay::Node& node() override { return node_; }
+
+  const Plan plan;
+
+ private:
+  // Clients and pods give nothing up by themselves.
+  static tcp::Config patient() {
+    tcp::Config c;
+    c.connect_timeout = 60s;
+    c.time_wait = 1s;
+    return c;
+  }
+  void endpoints(const std::set<int>& numbers) {
+    config::Snapshot s = snapshots_.back();
+    ++s.generation;
+    s.services[0].pods.clear();
+    for (const int n : numbers)
+      s.services[0].pods.push_back({.endpoint = relay::pod_at(n),
+                                    .id = "pod" + std::to_string(n),
+                                    .slot = static_cast<uint32_t>(n)});
+    snapshots_.push_back(std::move(s));
+    published_.set(&snapshots_.back());
+  }
+  void connect() {
+    clients_.push_back(
+        std::make_unique<Client>(*this, plan.client_http2, plan.manners, random_.next()));
+    Client& c = *clients_.back();
+    c.begin(*node_.stack.connect({}, relay::kVip, &c, now()));
+  }
+  void call() {
+    Client& c = *clients_[random_.below(clients_.size())];
+    auto call = std::make_unique<Call>();
+    call->id = calls_.size() + 1;
+    Call& made = *call;
+    calls_.emplace(made.id, std::move(call));
+    if (!c.call(made)) calls_.erase(made.id);
+  }
+
+  void fault(Plan::Fault f) {
+    Pod& pod = *pods_[random_.below(pods_.size())];
+    Client& client = *clients_[random_.below(clients_.size())];
+    const auto later = [&] {
+      return now() + Duration(static_cast<int64_t>(random_.below(1'000'000'000)));
+    };
+    switch (f) {
+      case Plan::kPodGoaway: {
+        const bool graceful = random_.chance(0.5);
+        pod.each([&](PodPeer& p) {
+          if (!graceful) return p.goaway();
+          p.announce();
+          at(now() + 20ms, [&p] { p.goaway(); });
+        });
+        break;
+      }
+      case Plan::kPodCrash:
+        wire_.cut({pod.address().address, 0});
+        pod.down();
+        pod.each([](PodPeer& p) { p.abort(); });
+        at(later(), [this, &pod] { back(pod); });
+        break;
+      case Plan::kPodRestart:
+        pod.down();
+        pod.each([](PodPeer& p) { p.abort(); });
+        at(later(), [this, &pod] { back(pod); });
+        break;
+      case Plan::kPodCloses:
+        pod.each([](PodPeer& p) { p.close(); });
+        break;
+      case Plan::kPodStalls:
+        pod.each([&](PodPeer& p) {
+          p.pause();
+          at(later(), [&p] { p.resume(); });
+        });
+        break;
+      case Plan::kPodGarbage:
+        pod.each([&](PodPeer& p) { p.garbage(noise()); });
+        break;
+      case Plan::kClientVanishes:
+        if (!client.alive()) break;
+        wire_.cut(client.tcp()->local());
+        client.abort();
+        connect();
+        break;
+      case Plan::kClientResets:
+        client.abort();
+        connect();
+        break;
+      case Plan::kClientStalls:
+        client.pause();
+        at(later(), [&client] { client.resume(); });
+        break;
+      case Plan::kClientGarbage:
+        client.garbage(noise());
+        connect();
+        break;
+      case Plan::kEndpoints: {
+        std::set<int> some;
+        for (int i = 1; i <= plan.pods; ++i)
+          if (random_.chance(0.7)) some.insert(i);
+        endpoints(some);
+        break;
+      }
+      case Plan::kFaults:
+        break;
+    }
+  }
+  // Mostly nearly frames.
+  std::string noise() {
+    std::string s;
+    for (size_t n = 1 + random_.below(40); n > 0; --n)
+      s += static_cast<char>(random_.chance(0.5) ? random_.below(10) : random_.next());
+    return s;
+  }
+  void back(Pod& pod) {
+    wire_.heal({pod.address().address, 0});
+    pod.up();
+  }
+  void heal() {
+    wire_.calm();
+    for (auto& p : pods_) {
+      p->up();
+      p->each([](PodPeer& peer) { peer.resume(); });
+    }
+    for (auto& c : clients_) c->resume();
+  }
+
+  void run_for(Duration d) {
+    const Time until = now() + d;
+    while (now() < until) step(until);
+  }
+  void step(Time until) {
+    Time next = std::min({until, wire_.next(), now() + tick_});
+    if (!events_.empty()) next = std::min(next, events_.begin()->first);
+    next = std::max(next, now() + 10us);
+    clock_.now = static_cast<uint64_t>(next.time_since_epoch().count());
+    wire_.deliver(now(), node_);
+    if (!ended_) ended_ = !worker_->turn();
+    wire_.collect(north_, now());
+    wire_.collect(south_, now());
+    node_.wheel.advance(now());
+    while (!events_.empty() && events_.begin()->first <= now()) {
+      const auto fn = std::move(events_.begin()->second);
+      events_.erase(events_.begin());
+      fn();
+    }
+    for (size_t i = 0; i < clients_.size(); ++i) clients_[i]->flush();
+    for (auto& p : pods_)
+      for (size_t i = 0; i < p->peers.size(); ++i) p->peers[i]->flush();
+    node_.stack.flush(now());
+    node_.buffers.memory.refresh();
+    for (auto& packet : std::exchange(node_.out, {})) wire_.fly(std::move(packet), now());
+  }
+
+  static bool over(const Call& c) { return c.ended || c.cancelled || c.lost; }
+  // A well-behaved client waits in vain: because a pod never answers, or because garbage looks like
+  // the beginning of a frame that never ends.
+  void unanswered(const Call& c) {
+    if (c.silent || (c.last_on != nullptr && c.last_on->garbled())) return;
+    violation("call " + std::to_string(c.id) + " was never answered");
+  }
+  // What each side knows about a call must fit.
+  void judge(const Call& c) {
+    const auto wrong = [&](const char* what) {
+      violation("call " + std::to_string(c.id) + ": " + what + " (processed " +
+                std::to_string(c.processed) + ", status " + c.http_status + "/" + c.grpc_status +
+                " '" + c.message + "', code " + std::to_string(static_cast<int>(c.code)) + ")");
+    };
+    if (!over(c)) return wrong("no end");
+    if (c.got_wrong) wrong("the answer's bytes changed on the way");
+    if (c.ok() && (c.processed != 1 || c.answered_on == nullptr || c.answer_is_error))
+      wrong("a success that no pod gave");
+    if (c.ok() && c.got != c.answer) wrong("an answer cut short");
+    if (c.complete && c.grpc_status == "13" && !c.answer_is_error) wrong("an error no pod gave");
+    if (c.complete && !c.ok() && c.grpc_status != "13") {
+      const bool unavailable = c.grpc ? c.grpc_status == "14" : c.http_status == "503";
+      if (!unavailable) wrong("an end that nobody gave");
+      if (says_unprocessed(c.message) && c.processed > 0)
+        wrong("said not to be processed, and was");
+      if (plan.calm) wrong("a failure, and nothing had gone wrong");
+    }
+    if (c.reset && c.code == http2::ErrorCode::kRefusedStream && c.processed > 0)
+      wrong("refused, and was processed");
+    if (c.cancelled || c.client->faulty()) return;
+    if (c.lost) wrong("lost with a client's connection that was in order");
+    if (c.answered_on != nullptr && !c.answered_on->faulty()) {
+      if (!c.complete || (!c.ok() && !c.answer_is_error)) wrong("a pod's whole answer got lost");
+    }
+    if (c.reset_by_pod && !c.last_on->faulty() && !(c.reset && c.code == c.pod_code))
+      wrong("a pod's RST_STREAM got lost");
+  }
+  // The messages of the relay that promise that no pod has begun.
+  static bool says_unprocessed(const std::string& message) {
+    for (const char* m :
+         {"no pod accepted the call", "the pod is going away", "the service has no endpoint",
+          "no endpoint is reachable", "too many calls wait for an endpoint",
+          "no endpoint took the call in time"})
+      if (message == m) return true;
+    return false;
+  }
+  void judge_counters() {
+    const auto zero = [&](uint64_t n, const char* what) {
+      if (n != 0) violation(std::string(what) + " is " + std::to_string(n) + " in the end");
+    };
+    zero(counters_.http2.streams.get(), "http2.streams");
+    zero(counters_.http2.queued_streams.get(), "http2.queued_streams");
+    zero(counters_.http2.client_connections.get(), "http2.client_connections");
+    zero(counters_.listener(0).active_streams.get(), "listener.active_streams");
+    zero(counters_.listener(0).active_connections.get(), "listener.active_connections");
+    zero(counters_.service(0).queued.get(), "service.queued");
+    for (uint32_t i = 1; i <= static_cast<uint32_t>(plan.pods); ++i)
+      zero(counters_.pod(i).active.get(), "pod.active");
+    zero(counters_.http2.memory_refusals.get(), "http2.memory_refusals");
+  }
+
+  Clock clock_;
+  Random random_;
+  http2::Buffers& inside_;
+  Port north_{1}, south_{2};
+  relay::Node node_;
+  Wire wire_{random_.next(), plan.link, north_, south_, inside_};
+  std::deque<config::Snapshot> snapshots_;  // kept: the worker may look at any
+  config::Published published_;
+  worker::Orders orders_;
+  stats::Worker counters_;
+  std::vector<stats::Worker*> all_{&counters_};
+  std::multimap<Time, std::function<void()>> events_;
+  std::map<uint64_t, std::unique_ptr<Call>> calls_;
+  std::vector<std::unique_ptr<Pod>> pods_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::string> violations_;
+  Duration tick_ = 1ms;  // turns of the worker while nothing arrives
+  bool ended_ = false;
+  std::unique_ptr<SimWorker> worker_;
+};
+
+}  // namespace sluice::sim
