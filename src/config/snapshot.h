@@ -49,11 +49,22 @@ struct Service {
   bool operator==(const Service&) const = default;
 };
 
+// What requests tell pods of their way.
+struct Forwarding {
+  std::string via;  // the name that Via gives Sluice; empty: no Via
+  bool x_forwarded_for = false;
+  bool forwarded = false;
+
+  bool any() const { return !via.empty() || x_forwarded_for || forwarded; }
+  bool operator==(const Forwarding&) const = default;
+};
+
 struct Listener {
   std::string name;
   Endpoint address;
   Protocol protocol = Protocol::kH2c;
   Connect connect = Connect::kRefuse;
+  Forwarding forwarding;
   uint32_t service = 0;  // index into Snapshot::services
   uint32_t slot = 0;
 

@@ -90,6 +90,22 @@ void read_service(Table& t, Reading& reading, config::Service& service) {
   t.finish();
 }
 
+void read_forwarding(Table& t, config::Forwarding& forwarding) {
+  constexpr size_t kLongestName = 64;  // bytes; it travels with every request
+  if (t.string("via", forwarding.via)) {
+    const auto allowed = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
+    };
+    if (forwarding.via.empty() || forwarding.via.size() > kLongestName ||
+        !std::all_of(forwarding.via.begin(), forwarding.via.end(), allowed))
+      t.mistake("via", fmt::format("via = \"{}\" is not a name; it must be 1 to {} letters, "
+                                   "digits, \"-\", \".\" or \"_\"",
+                                   forwarding.via, kLongestName));
+  }
+  t.boolean("x_forwarded_for", forwarding.x_forwarded_for);
+  t.boolean("forwarded", forwarding.forwarded);
+}
+
 }  // namespace
 
 void read_services(Table& root, Reading& reading) {
@@ -122,6 +138,7 @@ void read_services(Table& root, Reading& reading) {
     t.choice("protocol", {"h2c"});
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
+    read_forwarding(t, listener.forwarding);
     std::string service;
     if (t.string("service", service, true)) {
       const auto it = services.find(service);

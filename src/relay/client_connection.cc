@@ -17,6 +17,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       tcp_(tcp),
       drain_timer_(
           [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); }, this),
+      forwarding_(listener.forwarding(tcp.remote().address)),
       http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {
   ++listener_.stats().connections;
@@ -116,6 +117,7 @@ void ClientConnection::on_headers(http2::Stream& s, Section section, http2::Fiel
     exchange_of(s).client_trailers(fields);
     return;
   }
+  if (forwarding_ != nullptr) forwarding_->add_to(fields);
   listener_.begin(*this, s, fields, end);
 }
 

@@ -5,6 +5,7 @@
 #include "base/timer_wheel.h"
 #include "http2/connection.h"
 #include "relay/context.h"
+#include "relay/forwarding.h"
 #include "tcp/connection.h"
 #include "tcp/user.h"
 
@@ -70,6 +71,7 @@ class ClientConnection final : public tcp::User,
   bool closing_ = false;     // our FIN is queued
   bool evicted_ = false;     // what it held is free, or about to be
   Timer drain_timer_;
+  std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   http2::Connection http2_;
 };
 

@@ -31,10 +31,15 @@ class Listener final : public tcp::Acceptor {
     if (open_) context_.tcp.unlisten(address_);
     open_ = false;
   }
-  // For new streams; connect for new connections, which have been told what is offered.
+  // The service for new streams, the rest for new connections.
   void adopt(const config::Listener& config, Service& service) {
     service_ = &service;
     connect_ = config.connect;
+    forwarding_ = config.forwarding;
+  }
+  // nullptr when pods are told nothing.
+  std::unique_ptr<Forwarding> forwarding(const Address& client) const {
+    return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
   }
   http2::Config http2_config() const {
     http2::Config c = context_.client_http2;
@@ -89,6 +94,7 @@ class Listener final : public tcp::Acceptor {
   Endpoint address_;
   Service* service_ = nullptr;
   config::Connect connect_{};
+  config::Forwarding forwarding_;
   bool open_ = false;
   bool draining_ = false;
   List<ClientConnection, ClientConnection> clients_;

@@ -172,6 +172,28 @@ TEST(Load, a_listener_refuses_connect_unless_it_says_otherwise) {
       << mistakes(files);
 }
 
+TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {
+  Files files;
+  const auto listener = [&](const std::string& more) {
+    files.write("sluiced.toml", files.config("") + "[[listener]]\nname = \"other\"\n" +
+                                    "address = \"198.18.0.10:50052\"\nprotocol = \"h2c\"\n" +
+                                    "service = \"echo\"\n" + more);
+    return load(files.path("sluiced.toml")).snapshot;
+  };
+  EXPECT_FALSE(listener("")->listeners.at(1).forwarding.any());
+  EXPECT_EQ(listener("via = \"sluice-1\"\nx_forwarded_for = true\nforwarded = true\n")
+                ->listeners.at(1)
+                .forwarding,
+            (config::Forwarding{.via = "sluice-1", .x_forwarded_for = true, .forwarded = true}));
+  listener("via = \"\"\n");
+  EXPECT_NE(mistakes(files), "");
+  for (const std::string& bad : {std::string("a b"), std::string(65, 'a')}) {
+    listener("via = \"" + bad + "\"\n");
+    EXPECT_NE(mistakes(files).find("is not a name; it must be 1 to 64 letters"), std::string::npos)
+        << bad;
+  }
+}
+
 TEST(Load, names_and_addresses_must_differ) {
   Files files;
   files.write("sluiced.toml", files.config(R"([[service]]

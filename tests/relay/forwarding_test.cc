@@ -1,0 +1,59 @@
+// What pods are told of the way of a request: Via, X-Forwarded-For, Forwarded.
+
+#include "relay/forwarding.h"
+
+#include "relay/fixture.h"
+
+namespace sluice::relay {
+namespace {
+
+std::string text(const FieldList& fields) {
+  std::string out;
+  for (const http2::Field f : fields)
+    out += (out.empty() ? "" : " | ") + http2::text(f.name, f.value);
+  return out;
+}
+
+struct ForwardingTest : RelayTest {
+  std::string asked(const FieldList& request) {
+    pod(1).way = TestPod::Way::kSilent;
+    call(client(), true, request);
+    return text(pod(1).peer().owner.streams[1].headers);
+  }
+};
+
+TEST_F(ForwardingTest, nothing_is_added_by_default) {
+  endpoints({1});
+  EXPECT_EQ(asked(grpc()), text(grpc()));
+}
+
+TEST_F(ForwardingTest, a_request_names_sluice_and_its_client) {
+  snapshot.listeners[0].forwarding = {.via = "edge", .x_forwarded_for = true, .forwarded = true};
+  endpoints({1});
+  EXPECT_EQ(asked(grpc()), text(grpc()) + " | via=2.0 edge | x-forwarded-for=198.18.0.1" +
+                               " | forwarded=for=198.18.0.1;proto=http");
+}
+
+TEST_F(ForwardingTest, several_lines_of_earlier_hops_become_one_and_ours_is_the_last) {
+  snapshot.listeners[0].forwarding.x_forwarded_for = true;
+  endpoints({1});
+  FieldList f = grpc();
+  f.add(Name::kXForwardedFor, "10.0.0.1");
+  f.add("secret", "s", Name::kOther, true);
+  f.add(Name::kXForwardedFor, "10.0.0.2, 10.0.0.3");
+  f.add(Name::kXForwardedFor, "");
+  EXPECT_EQ(asked(f), text(grpc()) + " | secret=s | " +
+                          "x-forwarded-for=10.0.0.1, 10.0.0.2, 10.0.0.3, 198.18.0.1");
+  const FieldList& heard = pod(1).peer().owner.streams[1].headers;
+  EXPECT_TRUE(heard[heard.count() - 2].never_indexed) << "what is secret stays so";
+}
+
+TEST(Forwarding, quotes_an_address_of_ipv6) {
+  FieldList f;
+  Forwarding({.x_forwarded_for = true, .forwarded = true}, *Address::parse("2001:db8::1"))
+      .add_to(f);
+  EXPECT_EQ(text(f), "x-forwarded-for=2001:db8::1 | forwarded=for=\"[2001:db8::1]\";proto=http");
+}
+
+}  // namespace
+}  // namespace sluice::relay
