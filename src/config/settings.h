@@ -15,6 +15,13 @@ struct Timeouts {
   // How long a stream waits while its pods are IDLE or CONNECTING. Longer than a rollout's gap,
   // shorter than people wait.
   Duration queue = 5s;
+  // A whole call, from its HEADERS to its end; 0 for none. An honest default does not exist: streams
+  // may live for days. A grpc-timeout holds beside it, the earlier one ends the call.
+  Duration call{};
+  // No DATA either way on a stream for so long; 0 for none, since a watch may be silent for hours.
+  Duration stream_idle{};
+  // A stream of this age ends as UNAVAILABLE, so that long ones move to other pods; 0 for none.
+  Duration max_stream_age{};
   // After SIGTERM: how long new connections are still accepted, while routers and load balancers
   // in front learn of the shutdown.
   Duration drain_announce = 0s;

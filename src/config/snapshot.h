@@ -43,6 +43,9 @@ struct Service {
   // What [timeouts] and [limits] say, unless the service says otherwise itself.
   Duration connect_timeout{};
   Duration queue_timeout{};
+  Duration call_timeout{};
+  Duration stream_idle_timeout{};
+  Duration max_stream_age{};
   uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
   uint32_t slot = 0;
 

@@ -82,9 +82,15 @@ void read_service(Table& t, Reading& reading, config::Service& service) {
     service.balance = *c == 0 ? config::Balance::kRoundRobin : config::Balance::kLeastRequest;
   service.connect_timeout = reading.snapshot.timeouts.connect;
   service.queue_timeout = reading.snapshot.timeouts.queue;
+  service.call_timeout = reading.snapshot.timeouts.call;
+  service.stream_idle_timeout = reading.snapshot.timeouts.stream_idle;
+  service.max_stream_age = reading.snapshot.timeouts.max_stream_age;
   service.queue_limit = reading.snapshot.limits.queued_streams;
   t.duration("connect_timeout", service.connect_timeout, 1ms, 24h);
   t.duration("queue_timeout", service.queue_timeout, 0s, 24h);
+  t.duration("timeout", service.call_timeout, 0s, 24h);
+  t.duration("stream_idle_timeout", service.stream_idle_timeout, 0s, 24h);
+  t.duration("max_stream_age", service.max_stream_age, 0s, 24h);
   t.integer("queued_streams", service.queue_limit, 0, 1 << 20);
   read_endpoints(t, reading, service);
   t.finish();

@@ -8,6 +8,9 @@ void read_settings(Table& root, Reading& reading) {
     config::Timeouts& o = reading.snapshot.timeouts;
     t->duration("connect_timeout", o.connect, 1ms, kLong);
     t->duration("queue_timeout", o.queue, 0s, kLong);
+    t->duration("timeout", o.call, 0s, kLong);
+    t->duration("stream_idle_timeout", o.stream_idle, 0s, kLong);
+    t->duration("max_stream_age", o.max_stream_age, 0s, kLong);
     t->duration("drain_announce", o.drain_announce, 0s, kLong);
     t->duration("drain_timeout", o.drain, 0s, kLong);
     t->duration("time_wait", o.time_wait, 0s, 10min);

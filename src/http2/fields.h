@@ -117,6 +117,7 @@ class Growing {
   }
 
   const T* data() const { return values_.get(); }
+  T& at(size_t i) { return values_[i]; }
   size_t size() const { return size_; }
   // Space for n values and the slack behind the end; they count after grow().
   T* room(size_t n) {
@@ -211,6 +212,26 @@ class FieldList {
     for (size_t i = 0; i < entries_.size(); ++i)
       if (entries_.data()[i].known.id == id) return (*this)[i].value;
     return std::nullopt;
+  }
+  // Another value for the first field with this name, which is there. The old text stays behind,
+  // unused, and counts in size().
+  void replace(Name id, std::string_view value) {
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const Entry old = entries_.data()[i];
+      if (old.known.id != id) continue;
+      char* to = text_.room(old.name + value.size());
+      std::memcpy(to, text_.data() + old.at, old.name);
+      if (!value.empty()) std::memcpy(to + old.name, value.data(), value.size());
+      entries_.at(i) = {static_cast<uint32_t>(text_.size()),
+                        old.name,
+                        static_cast<uint32_t>(value.size()),
+                        {.id = id,
+                         .never_indexed = old.known.never_indexed,
+                         .sound = old.known.sound,
+                         .static_name = old.known.static_name}};
+      text_.grow(old.name + value.size());
+      return;
+    }
   }
   void swap(FieldList& o) noexcept {
     entries_.swap(o.entries_);

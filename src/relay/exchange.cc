@@ -21,17 +21,15 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
       client_(&client),
       client_stream_(&stream),
       replay_(context.take_replay()),
-      request_ended_(end),
-      queue_timer_(
-          [](void* self, Time) {
-            auto* e = static_cast<Exchange*>(self);
-            e->service_.on_queue_timeout(*e);
-          },
-          this) {
+      timer_([](void* self, Time) { static_cast<Exchange*>(self)->on_timer(); }, this),
+      arrived_(context.now),
+      active_at_(context.now),
+      request_ended_(end) {
   replay_->headers.swap(request);
   ++listener_.stats().active_streams;
   ++context_.stats.http2.streams;
   if (const auto type = replay_->headers.find(http2::Name::kContentType)) grpc_ = is_grpc(*type);
+  set_limits();
 }
 
 Exchange::~Exchange() {
@@ -54,6 +52,7 @@ bool Exchange::tried(uint32_t slot) const {
 // --- The client's side ---
 
 void Exchange::client_data(buf::Slice data, bool end) {
+  moved();
   request_ended_ |= end;
   if (!attached()) {
     // Waiting for a pod: the stream's window bounds what can come.
@@ -81,6 +80,7 @@ void Exchange::client_trailers(http2::FieldList& fields) {
 }
 
 void Exchange::client_sent(uint32_t n) {
+  moved();
   if (pod_stream_ == nullptr) return;
   context_.touch(*pod_);
   pod_->http2().consumed(*pod_stream_, n);
@@ -106,6 +106,7 @@ void Exchange::client_closed() {
 // --- The pod's side ---
 
 bool Exchange::attach(PodConnection& pod) {
+  tell_time_left();
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
   if (replay_->headers.find(http2::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
     fail("the pod takes no extended CONNECT");  // RFC 8441, 3: it must not be sent
@@ -117,7 +118,6 @@ bool Exchange::attach(PodConnection& pod) {
   pod_stream_ = s;
   sent_ = 0;
   attached_at_ = context_.now;
-  queue_timer_.disarm();
   stats::Pod& stats = pod.pool().pod().stats();
   ++stats.streams;
   ++stats.active;
@@ -153,6 +153,7 @@ void Exchange::response_ended() {
 }
 
 void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) {
+  moved();
   if (section != Section::kInformational) {
     if (!response_started_) {
       response_started_ = true;  // from here on the call belongs to this pod
@@ -166,6 +167,7 @@ void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) 
 }
 
 void Exchange::pod_data(buf::Slice data, bool end) {
+  moved();
   if (end) response_ended();
   if (client_stream_ == nullptr) return;
   context_.touch(*client_);
@@ -174,6 +176,7 @@ void Exchange::pod_data(buf::Slice data, bool end) {
 
 // What an earlier try has sent was credited then.
 void Exchange::pod_sent(uint32_t n) {
+  moved();
   sent_ += n;
   if (sent_ <= credited_ || client_stream_ == nullptr) return;
   const auto fresh = static_cast<uint32_t>(sent_ - credited_);
@@ -254,6 +257,7 @@ void Exchange::pod_lost(bool transmitted) {
   }
   ++stats.failed;
   if (!transmitted && !response_started_ && replayable_) {
+    waited_ += context_.now - attached_at_;
     ++stats.retried;
     retry();
     return;
@@ -282,8 +286,12 @@ void Exchange::retry() {
 }
 
 void Exchange::fail(const char* message) {
-  service_.stop_waiting(*this);
   ++service_.stats().failed;
+  tell(kUnavailable, message);
+}
+
+void Exchange::tell(const Verdict& verdict, const char* message) {
+  service_.stop_waiting(*this);
   http2::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     http2::Connection& h2 = client_->http2();
@@ -292,9 +300,9 @@ void Exchange::fail(const char* message) {
     thread_local http2::FieldList answer;
     answer.clear();
     if (!response_started_) {
-      append_unavailable(answer, grpc_, message);
+      append_answer(answer, grpc_, verdict, message);
     } else if (grpc_) {
-      append_grpc_status(answer, kGrpcUnavailable, message);
+      append_grpc_status(answer, verdict.grpc_status, message);
     }
     if (answer.empty()) {
       h2.reset(*s, ErrorCode::kInternalError);  // never a clean end
@@ -308,14 +316,17 @@ void Exchange::fail(const char* message) {
   destroy_if_done();
 }
 
+void Exchange::cancel_pod() {
+  if (pod_stream_ == nullptr) return;
+  PodConnection* pod = pod_;
+  http2::Stream* s = pod_stream_;
+  context_.touch(*pod);
+  detach_pod();
+  pod->http2().reset(*s, ErrorCode::kCancel);
+}
+
 void Exchange::end(const char* message) {
-  if (pod_stream_ != nullptr) {
-    PodConnection* pod = pod_;
-    http2::Stream* s = pod_stream_;
-    context_.touch(*pod);
-    detach_pod();
-    pod->http2().reset(*s, ErrorCode::kCancel);
-  }
+  cancel_pod();
   fail(message);
 }
 

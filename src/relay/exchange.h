@@ -9,6 +9,7 @@
 #include "base/timer_wheel.h"
 #include "http2/handler.h"
 #include "relay/context.h"
+#include "relay/grpc.h"
 #include "relay/replay.h"
 
 namespace sluice::relay {
@@ -52,17 +53,37 @@ class Exchange : public ListHook<Exchange> {
   // The same, with the pod told to stop.
   void end(const char* message);
 
+  // exchange_timing.cc
+  // The client's deadline passed before the call arrived.
+  bool overdue() const { return context_.now >= deadline_; }
+  void expire_deadline();
+  // The call waits for a pod; all its waits together last no longer than `most`.
+  void begin_wait(Duration most);
+  void end_wait();
+  bool waited_too_long(Duration most) const { return waited_ >= most; }
+
   bool tried(uint32_t pod_slot) const;
   Service& service() { return service_; }
-  Timer& queue_timer() { return queue_timer_; }
   bool attached() const { return pod_stream_ != nullptr; }
 
  private:
   void detach_pod();
+  void cancel_pod();
+  // The last word to the client, who has not heard the whole answer.
+  void tell(const Verdict& verdict, const char* message);
   void retry();
   void finish_early(http2::ErrorCode code);
   void response_ended();
   void destroy_if_done();
+
+  // exchange_timing.cc
+  void set_limits();
+  void set_deadline(std::string_view grpc_timeout);
+  void tell_time_left();
+  void arm();
+  void on_timer();
+  void expire(const Verdict& verdict, const char* message);
+  void moved() { active_at_ = context_.now; }
 
   Context& context_;
   Service& service_;
@@ -75,6 +96,19 @@ class Exchange : public ListHook<Exchange> {
   uint64_t credited_ = 0;  // request bytes whose window was given back to the client
   uint64_t sent_ = 0;      // request bytes framed in this try
   Time attached_at_{};
+
+  // One timer for all that can end the call; what is not limited is kNever or zero.
+  Timer timer_;
+  const Time arrived_;
+  Time deadline_ = kNever;  // by grpc-timeout
+  Time call_ends_ = kNever;
+  Time age_ends_ = kNever;
+  Time wait_ends_ = kNever;
+  Time wait_began_{};
+  Duration waited_{};  // for a pod, or in tries that never left
+  Duration idle_{};    // silence that ends the call
+  Time active_at_;     // the last DATA, either way
+
   bool grpc_ = false;
   bool request_ended_ = false;
   bool has_trailers_ = false;
@@ -84,7 +118,6 @@ class Exchange : public ListHook<Exchange> {
   uint8_t retries_ = 0;
   uint8_t tried_count_ = 0;
   std::array<uint32_t, 8> tried_{};  // slots of pods that did not take the call
-  Timer queue_timer_;
 };
 
 }  // namespace sluice::relay

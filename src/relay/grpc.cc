@@ -23,15 +23,16 @@ void append_grpc_status(http2::FieldList& out, std::string_view status, std::str
   out.add(http2::Name::kGrpcMessage, std::string_view(encoded.data(), n));
 }
 
-void append_unavailable(http2::FieldList& out, bool grpc, std::string_view message) {
+void append_answer(http2::FieldList& out, bool grpc, const Verdict& verdict,
+                   std::string_view message) {
   if (!grpc) {
-    out.add(http2::Name::kStatus, "503");
+    out.add(http2::Name::kStatus, verdict.http_status);
     out.add(http2::Name::kContentLength, "0");
     return;
   }
   out.add(http2::Name::kStatus, "200");
   out.add(http2::Name::kContentType, "application/grpc");
-  append_grpc_status(out, kGrpcUnavailable, message);
+  append_grpc_status(out, verdict.grpc_status, message);
 }
 
 }  // namespace sluice::relay

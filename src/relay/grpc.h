@@ -8,7 +8,13 @@
 
 namespace sluice::relay {
 
-inline constexpr std::string_view kGrpcUnavailable = "14";
+// How Sluice says that it ended a call itself: to gRPC clients, and to others.
+struct Verdict {
+  std::string_view grpc_status;
+  std::string_view http_status;
+};
+inline constexpr Verdict kUnavailable{"14", "503"};
+inline constexpr Verdict kDeadlineExceeded{"4", "504"};
 
 // content-type is application/grpc, alone or followed by "+proto" or ";parameter".
 inline bool is_grpc(std::string_view content_type) {
@@ -20,11 +26,12 @@ inline bool is_grpc(std::string_view content_type) {
 }
 
 // The end of a call that no pod answered: one field section that is headers and trailers at once
-// ("Trailers-Only"), or 503 for a client that does not speak gRPC. `message` is plain text and is
-// percent-encoded here; it must not name pods, which are none of the client's business.
-void append_unavailable(http2::FieldList& out, bool grpc, std::string_view message);
+// ("Trailers-Only"), or a bare status for a client that does not speak gRPC. `message` is plain
+// text and is percent-encoded here; it must not name pods, which are none of the client's business.
+void append_answer(http2::FieldList& out, bool grpc, const Verdict& verdict,
+                   std::string_view message);
 
-// The trailers of a call whose pod was lost after its response had begun.
+// The trailers of a call that ends after its response had begun.
 void append_grpc_status(http2::FieldList& out, std::string_view status, std::string_view message);
 
 }  // namespace sluice::relay

@@ -19,6 +19,9 @@ Service::~Service() = default;
 void Service::adopt(const config::Service& config) {
   connect_timeout_ = config.connect_timeout;
   queue_timeout_ = config.queue_timeout;
+  call_timeout_ = config.call_timeout;
+  stream_idle_timeout_ = config.stream_idle_timeout;
+  max_stream_age_ = config.max_stream_age;
   queue_limit_ = config.queue_limit;
   if (config.balance != policy_) {
     policy_ = config.balance;
@@ -86,7 +89,11 @@ bool Service::hopeless() const {
 void Service::begin(Exchange& e) {
   ++calls_;
   ++stats().streams;
-  assign(e, false);
+  if (e.overdue()) {
+    e.expire_deadline();
+  } else {
+    assign(e, false);
+  }
 }
 
 PodConnection* Service::pick(const Exchange& e) {
@@ -107,6 +114,10 @@ PodConnection* Service::pick(const Exchange& e) {
 }
 
 void Service::assign(Exchange& e, bool again) {
+  if (again && e.waited_too_long(queue_timeout_)) {
+    on_queue_timeout(e);
+    return;
+  }
   // Who came first goes first.
   if (again || waiting_.empty())
     if (PodConnection* c = pick(e); c != nullptr && e.attach(*c)) return;
@@ -128,14 +139,14 @@ void Service::assign(Exchange& e, bool again) {
   ++waiting_count_;
   stats().queued.set(waiting_count_);
   ++context_.stats.http2.queued_streams;
-  context_.wheel.arm(e.queue_timer(), context_.now + queue_timeout_);
+  e.begin_wait(queue_timeout_);
 }
 
 void Service::stop_waiting(Exchange& e) {
   auto& hook = static_cast<ListHook<Exchange>&>(e);
   if (!hook.linked()) return;
   hook.unlink();
-  e.queue_timer().disarm();
+  e.end_wait();
   --waiting_count_;
   stats().queued.set(waiting_count_);
   --context_.stats.http2.queued_streams;

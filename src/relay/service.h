@@ -27,6 +27,10 @@ class Service {
   bool has_connections();
 
   Duration connect_timeout() const { return connect_timeout_; }
+  // What a call may take; zero: no limit.
+  Duration call_timeout() const { return call_timeout_; }
+  Duration stream_idle_timeout() const { return stream_idle_timeout_; }
+  Duration max_stream_age() const { return max_stream_age_; }
   stats::Service& stats() { return context_.stats.service(slot_); }
   uint32_t slot() const { return slot_; }
 
@@ -57,6 +61,9 @@ class Service {
   config::Balance policy_;
   Duration connect_timeout_;
   Duration queue_timeout_;
+  Duration call_timeout_;
+  Duration stream_idle_timeout_;
+  Duration max_stream_age_;
   uint32_t queue_limit_;
   std::unique_ptr<balance::Picker> picker_;
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last

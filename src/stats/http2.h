@@ -40,6 +40,10 @@ namespace sluice::stats {
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
   X(Counter, queue_overflows,      "streams that failed: too many waited")                     \
   X(Counter, queue_timeouts,       "streams that failed: waited too long")                     \
+  X(Counter, deadlines,            "streams ended at their grpc-timeout")                      \
+  X(Counter, call_timeouts,        "streams ended at timeout")                                 \
+  X(Counter, stream_idle_timeouts, "streams ended at stream_idle_timeout")                     \
+  X(Counter, stream_ages,          "streams ended at max_stream_age")                          \
   X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
   X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
