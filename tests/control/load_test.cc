@@ -27,8 +27,11 @@ TEST(Load, a_whole_configuration_becomes_a_snapshot) {
   Files files;
   files.write("sluiced.toml", files.config(R"(balance = "least_request"
 queue_timeout = "250ms"
+max_stream_age = "2h"
 [timeouts]
 connect_timeout = "300ms"
+timeout = "30s"
+stream_idle_timeout = "10m"
 drain_announce = "2s"
 time_wait = "1m"
 [limits]
@@ -55,6 +58,9 @@ time_wait = 100
   EXPECT_EQ(s.services[0].balance, config::Balance::kLeastRequest);
   EXPECT_EQ(s.services[0].connect_timeout, Duration(300ms));
   EXPECT_EQ(s.services[0].queue_timeout, Duration(250ms));
+  EXPECT_EQ(s.services[0].call_timeout, Duration(30s));
+  EXPECT_EQ(s.services[0].stream_idle_timeout, Duration(10min));
+  EXPECT_EQ(s.services[0].max_stream_age, Duration(2h));
   ASSERT_EQ(s.services[0].pods.size(), 1u);
   EXPECT_EQ(s.services[0].pods[0].id, "a");
   EXPECT_EQ(s.services[0].pods[0].endpoint.str(), "10.0.0.1:80");
