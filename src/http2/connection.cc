@@ -172,12 +172,14 @@ uint64_t Connection::held() const {
 }
 
 void Connection::ping(uint64_t opaque) {
+  if (failed_) return;  // nothing follows the GOAWAY of an error
   uint8_t payload[8];
   store_be64(payload, opaque);
   emit(FrameType::kPing, 0, 0, payload);
 }
 
 void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) {
+  if (failed_) return;
   uint8_t payload[8 + 128];
   store_be32(payload, last_stream_id);
   store_be32(payload + 4, static_cast<uint32_t>(code));

@@ -42,6 +42,15 @@ TEST_F(Raw, connection_errors_name_their_code) {
   fails(headers(1) + frame(kData, kFlagPadded, 1), ErrorCode::kFrameSizeError);
 }
 
+TEST_F(Raw, nothing_follows_the_goaway_of_an_error) {
+  EXPECT_FALSE(side->hear(frame(kPing, 0, 1, "12345678")));
+  side->http2.goaway(kMaxStreamId, ErrorCode::kNoError);  // its last id must not grow (6.8)
+  side->http2.ping(1);
+  const auto said = frames(side->say());
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(static_cast<ErrorCode>(said.back().number(4)), ErrorCode::kProtocolError);
+}
+
 TEST_F(Raw, stream_errors_name_their_code) {
   resets(headers(1) + frame(kWindowUpdate, 0, 1, number(0)), ErrorCode::kProtocolError);
   resets(headers(1) + frame(kWindowUpdate, 0, 1, number(0x7fffffff)), ErrorCode::kFlowControlError);

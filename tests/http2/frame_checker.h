@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +32,7 @@ class FrameChecker {
 
   // A frame of the peer, just before its last byte is heard; DATA before the first of its payload.
   void heard(const FrameHeader& head, std::string_view payload) {
+    if (on_heard) on_heard(head, payload);
     const auto* p = reinterpret_cast<const uint8_t*>(payload.data());
     switch (head.type) {
       case FrameType::kData:
@@ -81,6 +84,11 @@ class FrameChecker {
     rest_.erase(0, at);
   }
 
+  // Told of every frame of the peer.
+  std::function<void(const FrameHeader&, std::string_view payload)> on_heard;
+  // Told of every field section that the connection wrote.
+  std::function<void(uint32_t stream, FieldList& fields)> on_section;
+
   // Nothing but whole frames was written.
   bool whole() const { return rest_.empty() && block_stream_ == 0; }
   FrameType last_type() const { return last_; }
@@ -104,16 +112,28 @@ class FrameChecker {
     int64_t window = 0;  // of ours to send, without the initial one
   };
 
-  void settings(std::string_view payload) {
+  struct Settings {
+    std::optional<int64_t> window;
     std::vector<uint32_t> tables;
+  };
+
+  // A larger window counts as soon as it may have been heard, a smaller one from its ACK on.
+  void update_window() {
+    initial_window_ = acknowledged_window_;
+    for (const Settings& s : unacknowledged_)
+      if (s.window) initial_window_ = std::max(initial_window_, *s.window);
+  }
+  void settings(std::string_view payload) {
+    Settings heard;
     for (size_t i = 0; i + kSettingSize <= payload.size(); i += kSettingSize) {
       const auto* p = reinterpret_cast<const uint8_t*>(payload.data()) + i;
       const uint32_t value = load_be32(p + 2);
-      if (static_cast<Setting>(load_be16(p)) == Setting::kInitialWindowSize)
-        initial_window_ = value;
-      if (static_cast<Setting>(load_be16(p)) == Setting::kHeaderTableSize) tables.push_back(value);
+      if (static_cast<Setting>(load_be16(p)) == Setting::kInitialWindowSize) heard.window = value;
+      if (static_cast<Setting>(load_be16(p)) == Setting::kHeaderTableSize)
+        heard.tables.push_back(value);
     }
-    unacknowledged_.push_back(std::move(tables));
+    unacknowledged_.push_back(std::move(heard));
+    update_window();
   }
 
   void frame(const FrameHeader& f, std::string_view payload) {
@@ -169,8 +189,10 @@ class FrameChecker {
         must(f.stream == 0, "SETTINGS are the connection's");
         if ((f.flags & kFlagAck) == 0) break;
         must(f.size == 0 && !unacknowledged_.empty(), "an ACK for each SETTINGS");
-        for (const uint32_t bytes : unacknowledged_.front()) decoder_.set_limit(bytes);
+        for (const uint32_t bytes : unacknowledged_.front().tables) decoder_.set_limit(bytes);
+        acknowledged_window_ = unacknowledged_.front().window.value_or(acknowledged_window_);
         unacknowledged_.pop_front();
+        update_window();
         break;
       case FrameType::kPing:
         must(f.stream == 0 && f.size == 8, "PING has eight bytes");
@@ -213,6 +235,7 @@ class FrameChecker {
     const buf::View bytes(reinterpret_cast<const uint8_t*>(block_.data()), block_.size());
     must(decoder_.decode(bytes, 1 << 20, fields) == hpack::Decoder::Result::kOk,
          "field blocks decode");
+    if (on_section) on_section(block_stream_, fields);
     block_.clear();
     block_stream_ = 0;
   }
@@ -231,6 +254,7 @@ class FrameChecker {
   int64_t send_window_ = kDefaultWindow;
   int64_t receive_window_ = kDefaultWindow;
   int64_t initial_window_ = kDefaultWindow;
+  int64_t acknowledged_window_ = kDefaultWindow;
   uint32_t latest_ = 0;
   uint32_t latest_heard_ = 0;
   uint32_t goaway_last_ = kMaxStreamId;
@@ -240,7 +264,7 @@ class FrameChecker {
   FrameType last_{};
   uint64_t position_;
   std::deque<std::pair<uint64_t, uint32_t>> answers_;  // where each ends, and its size
-  std::deque<std::vector<uint32_t>> unacknowledged_;   // table sizes of each SETTINGS
+  std::deque<Settings> unacknowledged_;
   std::deque<std::string> pings_;
   stats::Http2 stats_;
   hpack::Shared shared_{stats_, {}, 64 * 1024};

@@ -227,7 +227,6 @@ class FrameMachine final : public Handler {
         if (Call* c = pick()) act(*c);
         break;
       case 15:
-        if (connection_.failed()) break;
         if ((op & 16) != 0) {
           connection_.ping(op);
         } else if ((op & 32) != 0 && !final_) {
