@@ -37,7 +37,11 @@ Exchange::~Exchange() {
   service_.on_end_of_call();
   --listener_.stats().active_streams;
   --context_.stats.http2.streams;
-  context_.give_replay(std::move(replay_));
+  if (replaying_ != nullptr) {
+    *replaying_ = std::move(replay_);
+  } else {
+    context_.give_replay(std::move(replay_));
+  }
 }
 
 void Exchange::destroy_if_done() {
@@ -123,12 +127,20 @@ bool Exchange::attach(PodConnection& pod) {
   ++stats.active;
   context_.touch(pod);
   if (replay_->body_size() > 0) {
-    const bool ok = replay_->for_each(context_.memory, [&](buf::Slice piece, bool last) {
-      if (pod_stream_ != nullptr)
-        pod_->http2().send_data(*pod_stream_, std::move(piece),
-                                last && request_ended_ && !has_trailers_);
+    // Want of memory resets the stream on the way: the exchange may then be gone, and what it was
+    // replaying is left here.
+    std::unique_ptr<Replay> left;
+    replaying_ = &left;
+    Context& context = context_;
+    const bool end = request_ended_ && !has_trailers_;
+    const bool ok = replay_->for_each(context.memory, [&](buf::Slice piece, bool last) {
+      if (left == nullptr) pod.http2().send_data(*s, std::move(piece), last && end);
     });
-    if (pod_stream_ == nullptr) return true;  // reset on the way for want of memory
+    if (left != nullptr) {
+      context.give_replay(std::move(left));
+      return true;
+    }
+    replaying_ = nullptr;
     if (!ok) {
       detach_pod();
       pod.http2().reset(*s, ErrorCode::kCancel);

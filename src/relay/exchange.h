@@ -93,6 +93,7 @@ class Exchange : public ListHook<Exchange> {
   PodConnection* pod_ = nullptr;
   http2::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
+  std::unique_ptr<Replay>* replaying_ = nullptr;  // where it goes if the exchange ends meanwhile
   uint64_t credited_ = 0;  // request bytes whose window was given back to the client
   uint64_t sent_ = 0;      // request bytes framed in this try
   Time attached_at_{};

@@ -195,6 +195,27 @@ TEST_F(RelayTest, calls_wait_while_a_pod_is_connecting_and_are_served_when_it_is
   EXPECT_EQ(worker->service(0).queued.get(), 0u);
 }
 
+TEST_F(RelayTest, a_call_that_waited_fails_when_its_body_finds_no_memory_on_the_way_to_the_pod) {
+  snapshot.services[0].connect_timeout = 3s;
+  lb.cut = true;
+  endpoints({1});
+  lb.cut = false;
+  Peer& c = client();
+  http2::Stream* s = call(c, false);
+  body(c, s, std::string(5'000, 'x'), true);
+  std::vector<buf::Slice> others;
+  for (buf::Pool* pool : {&buffers.rx, &buffers.hold})
+    while (pool->available() > 1'000) others.push_back(pool->alloc());
+  run(6s);
+  expect_trailers_only(c);
+  EXPECT_EQ(worker->http2.memory_refusals.get(), 1u);
+  EXPECT_EQ(worker->http2.streams.get(), 0u);
+  EXPECT_EQ(in_flight(1), 0u);
+  others.clear();
+  call(c);
+  EXPECT_EQ(heard(c, 3).body, "pod1");
+}
+
 TEST_F(RelayTest, no_more_calls_wait_than_allowed) {
   lb.cut = true;
   endpoints({1});
