@@ -22,6 +22,13 @@ struct Timeouts {
   Duration stream_idle{};
   // A stream of this age ends as UNAVAILABLE, so that long ones move to other pods; 0 for none.
   Duration max_stream_age{};
+  // A client's connection without streams for so long is moved away by GOAWAY; 0 for none, since
+  // gRPC's channels are meant to stay.
+  Duration client_idle{};
+  // So is one of this age, give or take 10 % so that clients do not all return at once; 0 for none.
+  Duration max_connection_age{};
+  // How long its streams may go on then; 0 for no end.
+  Duration max_connection_age_grace{};
   // After SIGTERM: how long new connections are still accepted, while routers and load balancers
   // in front learn of the shutdown.
   Duration drain_announce = 0s;
@@ -48,6 +55,9 @@ struct Limits {
 
   // Per connection, HTTP/2.
   uint32_t concurrent_streams = 128;  // that a client may have open
+  // On a client's connection in all, then it is moved away. Ids end at 2^30 streams; this leaves
+  // those that were on their way room.
+  uint32_t max_connection_streams = 1'000'000'000;
   uint32_t stream_window = 65'536;    // bytes ahead on one stream: what one stalled stream holds
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame

@@ -11,6 +11,9 @@ void read_settings(Table& root, Reading& reading) {
     t->duration("timeout", o.call, 0s, kLong);
     t->duration("stream_idle_timeout", o.stream_idle, 0s, kLong);
     t->duration("max_stream_age", o.max_stream_age, 0s, kLong);
+    t->duration("client_idle_timeout", o.client_idle, 0s, kLong);
+    t->duration("max_connection_age", o.max_connection_age, 0s, kLong);
+    t->duration("max_connection_age_grace", o.max_connection_age_grace, 0s, kLong);
     t->duration("drain_announce", o.drain_announce, 0s, kLong);
     t->duration("drain_timeout", o.drain, 0s, kLong);
     t->duration("time_wait", o.time_wait, 0s, 10min);
@@ -25,6 +28,7 @@ void read_settings(Table& root, Reading& reading) {
     t->integer("receive_buffer_max", l.receive_buffer_max, 4096, 1 << 30);
     t->integer("send_buffer", l.send_buffer, 4096, 1 << 30);
     t->integer("concurrent_streams", l.concurrent_streams, 1, 1 << 20);
+    t->integer("max_connection_streams", l.max_connection_streams, 1, 1'000'000'000);
     t->integer("stream_window", l.stream_window, 1024, 0x7fffffff);
     t->integer("connection_window", l.connection_window, 65'535, 0x7fffffff);
     t->integer("frame_size", l.frame_size, 16'384, 16'777'215);

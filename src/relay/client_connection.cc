@@ -17,6 +17,9 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       tcp_(tcp),
       drain_timer_(
           [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); }, this),
+      life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
+                  this),
+      idle_since_(context.now),
       forwarding_(listener.forwarding(tcp.remote().address)),
       http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {
@@ -24,6 +27,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
   ++listener_.stats().active_connections;
   ++context_.stats.http2.client_connections;
   http2_.start();
+  begin_life();
   context_.touch(*this);
 }
 
@@ -76,7 +80,10 @@ void ClientConnection::flush() {
     if (http2_.failed()) {
       abandon_streams();
       closing_ = true;
-    } else if (idle && (peer_ended_ || drain_ == Drain::kFinal)) {
+    } else if (idle && !idle_) {
+      on_idle();
+    }
+    if (!closing_ && idle && (peer_ended_ || drain_ == Drain::kFinal)) {
       closing_ = true;
     }
     if (closing_) tcp_.close();
@@ -118,6 +125,7 @@ void ClientConnection::on_headers(http2::Stream& s, Section section, http2::Fiel
     return;
   }
   if (forwarding_ != nullptr) forwarding_->add_to(fields);
+  count_stream();
   listener_.begin(*this, s, fields, end);
 }
 

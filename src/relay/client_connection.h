@@ -62,6 +62,12 @@ class ClientConnection final : public tcp::User,
   void on_ping_ack(uint64_t opaque) override;
 
   void say_final_goaway();
+  // client_life.cc
+  void begin_life();
+  void arm_life();
+  void on_life_timer();
+  void on_idle();
+  void count_stream();
 
   Context& context_;
   Listener& listener_;
@@ -71,6 +77,12 @@ class ClientConnection final : public tcp::User,
   bool closing_ = false;     // our FIN is queued
   bool evicted_ = false;     // what it held is free, or about to be
   Timer drain_timer_;
+  Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it
+  bool idle_ = true;  // no streams
+  Time idle_since_;
+  Time age_ends_ = kNever;
+  Time grace_ends_ = kNever;
+  uint32_t streams_begun_ = 0;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   http2::Connection http2_;
 };

@@ -108,10 +108,14 @@ TEST_F(RelayTest, a_pods_reset_reaches_the_client_and_its_quarrel_with_sluice_do
   pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kEnhanceYourCalm);
   run();
   EXPECT_EQ(heard(c, 1).code, ErrorCode::kEnhanceYourCalm);
-  call(c);
-  pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kFlowControlError);
-  run();
-  EXPECT_EQ(heard(c, 3).code, ErrorCode::kInternalError);
+  uint32_t id = 1;
+  for (const ErrorCode code : {ErrorCode::kProtocolError, ErrorCode::kFlowControlError,
+                               ErrorCode::kFrameSizeError, ErrorCode::kCompressionError}) {
+    call(c);
+    pod(1).peer().h2->reset(*pod(1).last, code);
+    run();
+    EXPECT_EQ(heard(c, id += 2).code, ErrorCode::kInternalError);
+  }
 }
 
 TEST_F(RelayTest, an_answer_before_the_end_of_the_request_is_whole_and_then_reset_with_no_error) {

@@ -1,0 +1,77 @@
+// When a client's connection that works well is moved away all the same: it is idle, old, or has
+// had its streams.
+
+#include <algorithm>
+
+#include "relay/client_connection.h"
+
+namespace sluice::relay {
+
+namespace {
+
+bool on(Duration limit) {
+  return limit > Duration::zero();
+}
+
+}  // namespace
+
+void ClientConnection::begin_life() {
+  const Duration age = context_.timeouts.max_connection_age;
+  if (on(age)) {
+    // 10 % either way: clients that came together do not return together.
+    const auto jittered =
+        static_cast<double>(age.count()) * (0.9 + 0.2 * context_.random.uniform());
+    age_ends_ = context_.now + Duration(static_cast<Duration::rep>(jittered));
+  }
+  arm_life();
+}
+
+void ClientConnection::arm_life() {
+  Time next = std::min(age_ends_, grace_ends_);
+  const Duration silence = context_.timeouts.client_idle;
+  if (idle_ && on(silence) && drain_ == Drain::kNo) next = std::min(next, idle_since_ + silence);
+  if (next != kNever) context_.wheel.arm(life_timer_, next);
+}
+
+void ClientConnection::on_life_timer() {
+  const Time now = context_.now;
+  const Duration silence = context_.timeouts.client_idle;
+  stats::Http2& stats = context_.stats.http2;
+  if (now >= grace_ends_) {
+    grace_ends_ = kNever;
+    end();
+    return;
+  }
+  if (now >= age_ends_) {
+    age_ends_ = kNever;
+    if (drain_ == Drain::kNo && !closing_) {
+      ++stats.client_age_goaways;
+      drain();
+    }
+    const Duration grace = context_.timeouts.max_connection_age_grace;
+    if (on(grace)) grace_ends_ = now + grace;
+  } else if (idle_ && on(silence) && now >= idle_since_ + silence && drain_ == Drain::kNo &&
+             !closing_) {
+    ++stats.client_idle_goaways;
+    drain();
+  }
+  arm_life();
+}
+
+// The timer moves only to fire earlier; where it fires too early, it finds its next reason. So
+// calls one after the other do not touch it.
+void ClientConnection::on_idle() {
+  idle_ = true;
+  idle_since_ = context_.now;
+  const Duration silence = context_.timeouts.client_idle;
+  if (on(silence) && life_timer_.deadline() > idle_since_ + silence) arm_life();
+}
+
+void ClientConnection::count_stream() {
+  idle_ = false;
+  if (++streams_begun_ < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
+  ++context_.stats.http2.client_count_goaways;
+  drain();
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,111 @@
+// Clients' connections that are moved away although nothing is wrong with them.
+
+#include "fixture.h"
+
+namespace sluice::relay {
+namespace {
+
+class ClientLife : public RelayTest {
+ protected:
+  // Heard GOAWAY, and then the connection's end.
+  static bool told_to_leave(Peer& p) { return p.ended || p.closed; }
+};
+
+TEST_F(ClientLife, by_default_an_idle_connection_stays) {
+  EXPECT_EQ(config::Timeouts{}.client_idle, 0s);
+  EXPECT_EQ(config::Timeouts{}.max_connection_age, 0s);
+  endpoints({1});
+  Peer& c = client();
+  run(20s);
+  EXPECT_FALSE(told_to_leave(c));
+}
+
+TEST_F(ClientLife, an_idle_connection_is_closed_after_client_idle_timeout) {
+  snapshot.timeouts.client_idle = 2s;
+  endpoints({1});
+  Peer& c = client();
+  run(1s);
+  call(c);
+  run(1900ms);
+  EXPECT_FALSE(told_to_leave(c));
+  run(200ms);
+  EXPECT_TRUE(told_to_leave(c));
+  EXPECT_EQ(heard(c).body, "pod1");
+  EXPECT_EQ(worker->http2.client_idle_goaways.get(), 1u);
+}
+
+TEST_F(ClientLife, a_connection_with_a_silent_stream_is_not_idle) {
+  snapshot.timeouts.client_idle = 1s;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  run(5s);
+  EXPECT_FALSE(told_to_leave(c));
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run(900ms);
+  EXPECT_FALSE(told_to_leave(c));
+  run(200ms);
+  EXPECT_TRUE(told_to_leave(c));
+}
+
+TEST_F(ClientLife, an_old_connection_is_moved_away_and_its_call_ends_in_peace) {
+  snapshot.timeouts.max_connection_age = 10s;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  run(8900ms);
+  EXPECT_EQ(worker->http2.client_age_goaways.get(), 0u);
+  run(2200ms);
+  EXPECT_EQ(worker->http2.client_age_goaways.get(), 1u);
+  run(10s);
+  EXPECT_FALSE(told_to_leave(c));
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run(100ms);
+  EXPECT_EQ(heard(c).body, "pod1");
+  EXPECT_TRUE(told_to_leave(c));
+}
+
+TEST_F(ClientLife, after_the_grace_what_is_left_of_an_old_connection_ends_as_unavailable) {
+  snapshot.timeouts.max_connection_age = 10s;
+  snapshot.timeouts.max_connection_age_grace = 3s;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  run(11900ms);
+  EXPECT_FALSE(heard(c).ended);
+  run(2200ms);
+  expect_trailers_only(c);
+  EXPECT_TRUE(told_to_leave(c));
+}
+
+TEST_F(ClientLife, connections_of_one_moment_do_not_age_in_one_moment) {
+  snapshot.timeouts.max_connection_age = 10s;
+  endpoints({1});
+  for (int i = 0; i < 20; ++i) client();
+  run(9900ms);
+  const uint64_t early = worker->http2.client_age_goaways.get();
+  EXPECT_GT(early, 0u);
+  EXPECT_LT(early, 20u);
+  run(1200ms);
+  EXPECT_EQ(worker->http2.client_age_goaways.get(), 20u);
+}
+
+TEST_F(ClientLife, a_connection_that_has_had_its_streams_is_moved_away_and_no_call_is_lost) {
+  snapshot.limits.max_connection_streams = 3;
+  endpoints({1});
+  Peer& c = client();
+  for (uint32_t i = 0; i < 3; ++i) {
+    EXPECT_FALSE(told_to_leave(c));
+    call(c);
+    EXPECT_EQ(heard(c, 1 + 2 * i).body, "pod1");
+  }
+  run(100ms);
+  EXPECT_TRUE(told_to_leave(c));
+  EXPECT_EQ(worker->http2.client_count_goaways.get(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::relay
