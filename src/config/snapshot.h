@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/chrono.h"
+#include "config/guards.h"
 #include "config/settings.h"
 #include "config/startup.h"
 
@@ -80,6 +81,7 @@ struct Snapshot {
   std::string log_level = "info";
   Timeouts timeouts;
   Limits limits;
+  Guards guards;
   std::vector<Service> services;
   std::vector<Listener> listeners;
 

@@ -46,6 +46,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file, 
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
+      event_timer_(io),
       sampled_(workers_.size()),
       loads_(workers_.size()) {
   // Nothing drains yet, and load() has checked the numbers: slots suffice.
@@ -61,6 +62,7 @@ void Controller::start() {
   wait_for_reload_signal();
   wait_for_end_signal();
   sample_every_second();
+  log_events();
   watcher_ = std::make_unique<discovery::FileWatcher>(io_, [this] { reload("a file changed"); });
   admin_ = std::make_unique<Admin>(io_, current().startup.admin_socket,
                                    [this](std::string_view command) { return answer(command); });
@@ -118,11 +120,13 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
 boost::json::object Controller::answer(std::string_view command) {
   if (command == "pods") return report_pods(current(), ledger_);
   if (command == "listeners") return report_listeners(current(), ledger_);
+  if (command == "guards") return report_guards(current(), ledger_);
   if (command == "stats") {
     const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
     return report_stats(current(), ledger_, loads_, up.count());
   }
-  return {{"error", fmt::format("unknown command {}; allowed: stats, pods, listeners", command)}};
+  return {{"error",
+           fmt::format("unknown command {}; allowed: stats, pods, listeners, guards", command)}};
 }
 
 void Controller::wait_for_reload_signal() {
@@ -161,6 +165,32 @@ void Controller::sample_every_second() {
     }
     publisher_.reclaim();
     sample_every_second();
+  });
+}
+
+void Controller::log_events() {
+  unsigned logged = 0;
+  for (stats::Worker* w : workers_) {
+    while (const auto e = w->events.pop()) {
+      if (++logged > kEventsInALook) {
+        ++events_unlogged_;
+        continue;
+      }
+      const char* who = e->pod ? "pod" : "client";
+      if (e->guard != nullptr) {
+        spdlog::warn("{} {}: guard {}: {}", who, e->peer.str(), e->guard, e->what);
+      } else {
+        spdlog::warn("{} {}: connection ended: {}", who, e->peer.str(), e->what);
+      }
+    }
+  }
+  if (logged <= kEventsInALook && events_unlogged_ > 0) {
+    spdlog::warn("{} more connection(s) ended for what their peers did; see sluicectl guards",
+                 std::exchange(events_unlogged_, 0));
+  }
+  event_timer_.expires_after(kEvents);
+  event_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) log_events();
   });
 }
 

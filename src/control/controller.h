@@ -19,6 +19,7 @@
 #include "control/load.h"
 #include "control/publisher.h"
 #include "control/report.h"
+#include "control/report_guards.h"
 #include "discovery/file_watcher.h"
 #include "stats/worker.h"
 
@@ -52,11 +53,15 @@ class Controller {
 
  private:
   static constexpr std::chrono::seconds kSample{1};  // the while over which busy shares are taken
+  static constexpr std::chrono::milliseconds kEvents{100};  // between two looks at workers' notes
+  static constexpr unsigned kEventsInALook = 8;             // under attack the log stays readable
 
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
+  // Writes into the log what workers have left for it.
+  void log_events();
 
   std::filesystem::path file_;
   std::vector<stats::Worker*> workers_;
@@ -68,6 +73,8 @@ class Controller {
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
+  boost::asio::steady_timer event_timer_;
+  uint64_t events_unlogged_ = 0;
   std::unique_ptr<discovery::FileWatcher> watcher_;
   std::unique_ptr<Admin> admin_;
   bool draining_ = false;

@@ -2,6 +2,41 @@
 
 namespace sluice::control {
 
+namespace {
+
+void read_guards(Table& t, config::Guards& g) {
+  const auto rate = [&](std::string_view key, config::Rate& out) {
+    if (auto r = t.table(key)) {
+      r->integer("burst", out.burst, 0, 1 << 30);
+      r->integer("per_second", out.per_second, 0, 1 << 30);
+      r->finish();
+    }
+  };
+  rate("resets", g.resets);
+  rate("provoked_resets", g.provoked_resets);
+  rate("settings", g.settings);
+  rate("pings", g.pings);
+  rate("priorities", g.priorities);
+  rate("window_updates", g.window_updates);
+  rate("unknown_frames", g.unknown_frames);
+  rate("empty_data", g.empty_data);
+  rate("tiny_data", g.tiny_data);
+  rate("padding", g.padding);
+  rate("dribble", g.dribble);
+  t.integer("continuations", g.continuations, 0, 1 << 20);
+  t.integer("field_block_size", g.field_block_size, 1024, 1 << 24);
+  t.integer("header_fields", g.header_fields, 16, 1 << 20);
+  t.integer("settings_entries", g.settings_entries, 8, 1 << 20);
+  t.integer("unread_answers", g.unread_answers, 1024, 1 << 30);
+  constexpr Duration kLong = 12h;
+  t.duration("preface_timeout", g.preface_timeout, 0s, kLong);
+  t.duration("settings_timeout", g.settings_timeout, 0s, kLong);
+  t.duration("headers_timeout", g.headers_timeout, 0s, kLong);
+  t.duration("stall_timeout", g.stall_timeout, 0s, kLong);
+}
+
+}  // namespace
+
 void read_settings(Table& root, Reading& reading) {
   constexpr Duration kLong = 24h;
   if (auto t = root.table("timeouts")) {
@@ -19,6 +54,10 @@ void read_settings(Table& root, Reading& reading) {
     t->duration("time_wait", o.time_wait, 0s, 10min);
     t->duration("tcp_user_timeout", o.tcp_user, 1s, kLong);
     t->duration("tcp_keepalive", o.tcp_keepalive, 0s, kLong);
+    t->finish();
+  }
+  if (auto t = root.table("guards")) {
+    read_guards(*t, reading.snapshot.guards);
     t->finish();
   }
   if (auto t = root.table("limits")) {

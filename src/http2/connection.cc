@@ -19,7 +19,6 @@ Connection::Connection(Role role, const Config& config, Handler& handler, buf::Q
       memory_(memory),
       stats_(stats),
       slab_(streams),
-      resets_(config.reset_rate, config.reset_burst),
       decoder_(hpack),
       encoder_(hpack, config.encoder_table_size) {}
 
@@ -210,8 +209,7 @@ void Connection::detach(Stream& s) {
 void Connection::stream_error(Stream& s, ErrorCode code) {
   ++stats_.stream_errors;
   if (s.id_ != 0) emit_rst(s.id_, code);
-  // What makes us reset is as cheap for a peer as RST_STREAM itself (CVE-2025-8671).
-  if (!failed_ && code != ErrorCode::kEnhanceYourCalm) take_reset();
+  if (!failed_ && code != ErrorCode::kEnhanceYourCalm) provoked();
   detach(s);
   if (s.owner_ != nullptr) handler_.on_reset(s, code, false);
   slab_.destroy(&s);

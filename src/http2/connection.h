@@ -11,9 +11,10 @@
 #include "base/chrono.h"
 #include "base/list.h"
 #include "base/slab.h"
-#include "base/token_bucket.h"
 #include "buf/memory.h"
 #include "buf/queue.h"
+#include "config/guards.h"
+#include "http2/allowance.h"
 #include "http2/frame.h"
 #include "http2/handler.h"
 #include "http2/hpack/decoder.h"
@@ -37,13 +38,8 @@ struct Config {
   uint32_t max_header_list_size = 16'384;   // bytes, counted as FieldList::size does
   bool pass_connect = false;                // server role: requests to CONNECT reach the owner
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
-
-  // Guards against abuse. Each ends the connection with ENHANCE_YOUR_CALM and has its counter.
-  uint32_t reset_burst = 1000;           // RST_STREAM at once (CVE-2023-44487) ...
-  uint32_t reset_rate = 33;              // ... and a second; nghttp2's defaults
-  uint32_t max_continuations = 8;        // CONTINUATION frames in one field block
-  uint32_t max_empty_data = 100;         // consecutive empty DATA frames without END_STREAM
-  uint32_t max_unsent_control = 65'536;  // bytes of answers that a peer lets pile up unread
+  // Outlives the connection, and may change while it lives.
+  const config::Guards* guards = &config::kDefaultGuards;
 };
 
 class Connection {
@@ -113,15 +109,33 @@ class Connection {
   // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
   uint64_t held() const;
 
+  // The guards that measure time look at a connection once in kWatchPeriod, and only while
+  // something waits for the peer. `now` as for receive().
+  static constexpr Duration kWatchPeriod = 1s;
+  enum class Watched : uint8_t {
+    kFine,
+    kFailed,  // as receive() returning false
+    kGone,    // the peer takes nothing, a GOAWAY neither: to be reset
+  };
+  bool wants_watch() const;
+  Watched watch(Time now);
+
   ErrorCode error() const { return error_; }
   bool failed() const { return failed_; }
   const char* detail() const { return detail_; }
+  // The guard that ended the connection, as `sluicectl guards` calls it; nullptr if none did.
+  const char* guard() const { return guard_; }
 
  private:
   enum class State : uint8_t { kPreface, kFrameHeader, kPayload, kData, kPadding };
 
   // Input.
   bool fail(ErrorCode code, const char* detail);
+  const config::Guards& guards() const { return *config_.guards; }
+  // Something of a frame or a field block has arrived, and its end has not.
+  void begin_partial() {
+    if (!in_block_) partial_looks_ = 0;
+  }
   bool on_frame_header();
   bool on_frame(buf::View payload);
   bool on_data_begin();
@@ -144,8 +158,12 @@ class Connection {
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
   void stream_error(Stream& s, ErrorCode code);
-  // One more stream that the peer made pointless; false when that happens too fast.
-  bool take_reset();
+  // Ends the connection for a guard's sake. False, as fail().
+  bool trip(stats::Counter& counter, const char* guard, const char* detail);
+  // Something that a peer may do only so often; false when the connection has failed over it.
+  bool spend(Allowance::Kind kind);
+  // One more stream that a client made us reset; false when that happens too fast.
+  bool provoked();
   bool idle(uint32_t id) const;
   // DATA or HEADERS for a stream that is over. False after a connection error.
   bool on_late_frame(uint32_t id);
@@ -167,6 +185,7 @@ class Connection {
   // it.
   void detach(Stream& s);
   void credit_connection(uint32_t n);
+  void watch_streams(Duration limit);
 
   Role role_;
   State state_;
@@ -198,7 +217,6 @@ class Connection {
   std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
   uint32_t block_stream_ = 0;
   uint32_t continuations_ = 0;
-  uint32_t empty_data_ = 0;
 
   // Windows.
   int64_t send_window_ = kDefaultWindow;
@@ -224,8 +242,16 @@ class Connection {
   uint64_t control_old_mark_ = 0;  // the same for the older generation of them
   uint32_t control_old_ = 0;       // bytes of control frames up to control_old_mark_
   uint32_t control_new_ = 0;       // and behind it
-  TokenBucket resets_;
+  Allowance allowance_;
   Time now_{};
+  const char* guard_ = nullptr;
+
+  // How many looks of watch() in a row have found the same thing waiting.
+  uint64_t watched_output_ = 0;  // output position at the last look
+  uint16_t output_looks_ = 0;
+  uint16_t partial_looks_ = 0;
+  uint16_t settings_looks_ = 0;
+  bool data_waits_ = false;  // a stream may have DATA that the peer's window holds back
 
   hpack::Decoder decoder_;
   hpack::Encoder encoder_;

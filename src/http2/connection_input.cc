@@ -40,6 +40,7 @@ bool Connection::receive(buf::Slice data, Time now) {
       }
       case State::kFrameHeader: {
         const uint32_t n = std::min(data.size(), kFrameHeaderSize - have_);
+        if (n < kFrameHeaderSize && have_ == 0) begin_partial();
         std::memcpy(head_ + have_, data.data(), n);
         have_ += n;
         data.drop_front(n);
@@ -61,6 +62,7 @@ bool Connection::receive(buf::Slice data, Time now) {
         }
         const auto n =
             std::min<uint32_t>(data.size(), frame_.size - static_cast<uint32_t>(partial_.size()));
+        if (partial_.empty()) begin_partial();
         partial_.insert(partial_.end(), data.data(), data.data() + n);
         data.drop_front(n);
         if (partial_.size() < frame_.size) break;
@@ -80,6 +82,7 @@ bool Connection::receive(buf::Slice data, Time now) {
             return fail(ErrorCode::kProtocolError, "padding longer than its frame");
           data_left_ -= 1u + pad;
           padding_left_ = pad;
+          if (pad > data_left_ && !spend(Allowance::kPadding)) return false;
           // Padding counts in the stream's window too, and nobody else will give it back (6.1).
           if (Stream* s = table_.find(frame_.stream); s != nullptr) consumed(*s, 1u + pad);
           if (failed_) return false;
@@ -119,12 +122,15 @@ bool Connection::on_late_frame(uint32_t id) {
   }
   ++stats_.stream_errors;
   emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams are not to blame
-  return !failed_ && take_reset();
+  return !failed_ && provoked();
 }
 
 bool Connection::on_frame_header() {
-  if (frame_.size > config_.max_frame_size)
+  if (frame_.size > config_.max_frame_size) {
+    ++stats_.guard_frame_size;
+    guard_ = "frame_size";
     return fail(ErrorCode::kFrameSizeError, "frame larger than SETTINGS_MAX_FRAME_SIZE");
+  }
   if (!settings_received_ &&
       (frame_.type != FrameType::kSettings || (frame_.flags & kFlagAck) != 0))
     return fail(ErrorCode::kProtocolError, "the first frame is not SETTINGS");
@@ -161,7 +167,7 @@ bool Connection::on_frame(buf::View payload) {
     case FrameType::kPriorityUpdate:
       return on_priority_update(payload);
     default:
-      return true;  // unknown types are discarded (5.5)
+      return spend(Allowance::kUnknownFrames);  // discarded (5.5)
   }
 }
 
@@ -181,6 +187,9 @@ bool Connection::on_data_begin() {
   padded_ = (frame_.flags & kFlagPadded) != 0;
   if (padded_ && frame_.size == 0)
     return fail(ErrorCode::kFrameSizeError, "padded DATA without a pad length");
+  if (frame_.size < config::kTinyData && frame_.size > 0 && (frame_.flags & kFlagEndStream) == 0 &&
+      !spend(Allowance::kTinyData))
+    return false;
 
   if (Stream* s = table_.find(frame_.stream); s != nullptr) {
     if (s->remote_ended_) {
@@ -202,7 +211,6 @@ bool Connection::on_data_begin() {
 bool Connection::on_data_piece(buf::Slice piece) {
   Stream* s = table_.find(frame_.stream);
   const uint32_t n = piece.size();
-  empty_data_ = 0;
   const bool last = data_left_ == 0;
   const bool end = last && (frame_.flags & kFlagEndStream) != 0;
   if (s != nullptr && s->content_left_ >= 0) {
@@ -230,11 +238,7 @@ bool Connection::on_data_piece(buf::Slice piece) {
 // The end of a frame that had no payload but padding.
 bool Connection::on_data_end() {
   state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
-  if ((frame_.flags & kFlagEndStream) == 0) {
-    if (failed_ || ++empty_data_ <= config_.max_empty_data) return !failed_;
-    ++stats_.guard_empty_frames;
-    return fail(ErrorCode::kEnhanceYourCalm, "too many empty DATA frames");
-  }
+  if ((frame_.flags & kFlagEndStream) == 0) return !failed_ && spend(Allowance::kEmptyData);
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return !failed_;
   if (s->content_left_ > 0) {
@@ -258,10 +262,10 @@ bool Connection::on_headers_frame(buf::View payload) {
   const bool last = (frame_.flags & kFlagEndHeaders) != 0;
   if (frame_.type == FrameType::kContinuation) {
     if (!in_block_) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
-    if (++continuations_ > config_.max_continuations) {
-      ++stats_.guard_continuations;
-      return fail(ErrorCode::kEnhanceYourCalm, "too many CONTINUATION frames");
-    }
+    if (++continuations_ > guards().continuations)
+      return trip(stats_.guard_continuation, "continuation", "too many CONTINUATION frames");
+    if (block_.size() + payload.size() > guards().field_block_size)
+      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
     block_.insert(block_.end(), payload.begin(), payload.end());
   } else {
     if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
@@ -277,11 +281,15 @@ bool Connection::on_headers_frame(buf::View payload) {
       return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
     if (skip + pad > payload.size())
       return fail(ErrorCode::kProtocolError, "padding longer than its frame");
+    if (2 * pad > payload.size() && !spend(Allowance::kPadding)) return false;
     payload = payload.subspan(skip, payload.size() - skip - pad);
     block_stream_ = frame_.stream;
     block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
     continuations_ = 0;
+    if (payload.size() > guards().field_block_size)
+      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
     if (last) return on_block(payload);
+    begin_partial();
     in_block_ = true;
     block_.assign(payload.begin(), payload.end());
   }
@@ -299,7 +307,8 @@ bool Connection::on_block(buf::View block) {
   const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
   if (result == hpack::Decoder::Result::kCompressionError)
     return fail(ErrorCode::kCompressionError, "field block that does not decode");
-  const bool too_large = result == hpack::Decoder::Result::kTooLarge;
+  const bool too_large =
+      result == hpack::Decoder::Result::kTooLarge || fields.count() > guards().header_fields;
   if (too_large) ++stats_.header_list_too_big;
 
   const uint32_t id = block_stream_;
@@ -314,7 +323,7 @@ bool Connection::on_block(buf::View block) {
     stream_error(*s, ErrorCode::kStreamClosed);
   } else if (too_large) {
     stream_error(*s, ErrorCode::kEnhanceYourCalm);
-    if (!failed_) take_reset();
+    if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
   } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0 || s->connect_) {
@@ -345,8 +354,13 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
       (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
+    for (const Field f : fields)
+      if (f.name.empty()) {
+        ++stats_.guard_empty_name;  // CVE-2019-9516
+        break;
+      }
     emit_rst(id, ErrorCode::kProtocolError);
-    return !failed_ && take_reset();
+    return !failed_ && provoked();
   }
   if (request.connect && !config_.pass_connect) {
     ++stats_.connects_refused;
@@ -374,6 +388,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   if (s == nullptr) {
     ++stats_.streams_refused;
     emit_rst(id, ErrorCode::kRefusedStream);
+    provoked();
     return nullptr;
   }
   ++stats_.streams_opened;
@@ -396,7 +411,7 @@ bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended
   send_headers(*s, fields, true);
   // What may come of the request is of no use (8.1).
   if ((s = table_.find(id)) != nullptr) reset_after_output(*s, ErrorCode::kNoError);
-  return !failed_ && take_reset();
+  return !failed_ && provoked();
 }
 
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
@@ -430,10 +445,42 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   return !failed_;
 }
 
-bool Connection::take_reset() {
-  if (role_ == Role::kClient || resets_.take(now_)) return true;
-  ++stats_.guard_rapid_reset;
-  return fail(ErrorCode::kEnhanceYourCalm, "streams reset too fast");
+bool Connection::trip(stats::Counter& counter, const char* guard, const char* detail) {
+  if (failed_) return false;
+  ++counter;
+  guard_ = guard;
+  return fail(ErrorCode::kEnhanceYourCalm, detail);
+}
+
+bool Connection::spend(Allowance::Kind kind) {
+  if (allowance_.take(kind, guards(), now_)) return true;
+  struct Guard {
+    stats::Counter stats::Http2::*counter;
+    const char* name;
+    const char* detail;
+  };
+  using stats::Http2;
+  static constexpr Guard kGuards[Allowance::kKinds] = {
+      {&Http2::guard_rapid_reset, "rapid_reset", "streams reset too often"},
+      {&Http2::guard_provoked_reset, "provoked_reset", "too many streams that had to be reset"},
+      {&Http2::guard_settings, "settings", "too many SETTINGS"},
+      {&Http2::guard_ping, "ping", "too many PING"},
+      {&Http2::guard_priority, "priority", "too many PRIORITY"},
+      {&Http2::guard_window_update, "window_update", "too many WINDOW_UPDATE"},
+      {&Http2::guard_unknown_frame, "unknown_frame", "too many frames of unknown types"},
+      {&Http2::guard_empty_data, "empty_data", "too many empty DATA frames"},
+      {&Http2::guard_tiny_data, "tiny_data", "too many DATA frames of a few bytes"},
+      {&Http2::guard_padding, "padding", "too much padding"},
+      {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
+  };
+  const Guard& g = kGuards[kind];
+  return trip(stats_.*g.counter, g.name, g.detail);
+}
+
+// What makes us reset is as cheap for a client as RST_STREAM itself (CVE-2025-8671). A pod is
+// exempt from both: it answers what clients sent it, and many share its connection.
+bool Connection::provoked() {
+  return role_ == Role::kClient || spend(Allowance::kProvokedResets);
 }
 
 bool Connection::on_rst(buf::View payload) {
@@ -441,7 +488,7 @@ bool Connection::on_rst(buf::View payload) {
   if (frame_.stream == 0 || idle(frame_.stream))
     return fail(ErrorCode::kProtocolError, "RST_STREAM on an idle stream");
   ++stats_.resets_in;
-  if (!take_reset()) return false;
+  if (role_ == Role::kServer && !spend(Allowance::kResets)) return false;
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return true;
   detach(*s);
@@ -453,6 +500,7 @@ bool Connection::on_rst(buf::View payload) {
 
 // 6.3. Deprecated; only its form matters.
 bool Connection::on_priority(buf::View payload) {
+  if (!spend(Allowance::kPriorities)) return false;
   if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
   if (payload.size() == 5) return true;
   Stream* s = table_.find(frame_.stream);
@@ -464,6 +512,7 @@ bool Connection::on_priority(buf::View payload) {
 
 // RFC 9218, 7.1. Streams take turns here whatever it says.
 bool Connection::on_priority_update(buf::View payload) {
+  if (!spend(Allowance::kPriorities)) return false;
   if (role_ == Role::kClient)
     return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE from a server");
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE on a stream");
@@ -487,6 +536,9 @@ bool Connection::on_settings_frame(buf::View payload) {
   }
   if (payload.size() % kSettingSize != 0)
     return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");
+  if (!spend(Allowance::kSettings)) return false;
+  if (payload.size() / kSettingSize > guards().settings_entries)
+    return trip(stats_.guard_settings, "settings", "too many settings in one frame");
   // Without the setting there is no limit; 100 was only assumed until now.
   if (!settings_received_) peer_max_streams_ = UINT32_MAX;
   settings_received_ = true;
@@ -553,6 +605,7 @@ bool Connection::set_initial_window(uint32_t bytes) {
 bool Connection::on_ping_frame(buf::View payload) {
   if (payload.size() != 8) return fail(ErrorCode::kFrameSizeError, "PING of a wrong size");
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PING on a stream");
+  if (!spend(Allowance::kPings)) return false;
   if ((frame_.flags & kFlagAck) == 0) return emit_control(FrameType::kPing, kFlagAck, 0, payload);
   handler_.on_ping_ack(load_be64(payload.data()));
   return !failed_;
@@ -561,6 +614,7 @@ bool Connection::on_ping_frame(buf::View payload) {
 bool Connection::on_goaway_frame(buf::View payload) {
   if (payload.size() < 8) return fail(ErrorCode::kFrameSizeError, "GOAWAY of a wrong size");
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "GOAWAY on a stream");
+  if (!spend(Allowance::kSettings)) return false;
   ++stats_.goaways_in;
   peer_going_away_ = true;
   handler_.on_goaway(load_be32(payload.data()) & kMaxStreamId,
@@ -570,6 +624,7 @@ bool Connection::on_goaway_frame(buf::View payload) {
 
 bool Connection::on_window_update(buf::View payload) {
   if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "WINDOW_UPDATE of a wrong size");
+  if (!spend(Allowance::kWindowUpdates)) return false;
   const uint32_t n = load_be32(payload.data()) & kMaxStreamId;
   if (frame_.stream == 0) {
     if (n == 0) return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");

@@ -32,10 +32,8 @@ bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, bu
     if (output_.begin() >= control_mark_) control_old_ = 0;
   }
   control_new_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
-  if (control_old_ + control_new_ > config_.max_unsent_control) {
-    ++stats_.guard_control_flood;
-    return fail(ErrorCode::kEnhanceYourCalm, "answers pile up unread");
-  }
+  if (control_old_ + control_new_ > guards().unread_answers)
+    return trip(stats_.guard_unread_answers, "unread_answers", "answers pile up unread");
   if (!emit(type, flags, stream, payload)) return false;
   control_mark_ = output_.end();
   return true;
@@ -91,6 +89,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     type = FrameType::kContinuation;
   } while (!rest.empty());
   if (end) s.end_sent_ = true;
+  allowance_.sent();
   return true;
 }
 
@@ -117,6 +116,7 @@ bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   send_window_ -= n;
   room_ -= static_cast<int64_t>(kFrameHeaderSize + n);
   if (end) s.end_sent_ = true;
+  allowance_.sent();
   if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
   return true;
 }
@@ -156,6 +156,9 @@ bool Connection::frame_one(Stream& s) {
     send_window_ -= total;
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
     if (end) s.end_sent_ = true;
+    s.stalled_looks_ = 0;
+    allowance_.sent();
+    if (total < config::kTinyData && !s.data_.empty() && !spend(Allowance::kDribble)) return false;
     if (s.owner_ != nullptr) handler_.on_sent(s, total);
     return true;
   }
@@ -196,6 +199,7 @@ void Connection::after_output(Stream& s) {
       (s.end_queued_ && !s.end_sent_)) {
     if (s.linked()) return;
     const bool only_data = s.head_ == nullptr && !s.data_.empty();
+    if (only_data) data_waits_ = true;
     if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
     if (only_data && send_window_ <= 0) {
       window_blocked_.push_back(s);
@@ -211,6 +215,7 @@ void Connection::after_output(Stream& s) {
     return;
   }
   if (s.end_sent_ && s.remote_ended_) {
+    allowance_.completed();
     detach(s);
     if (s.owner_ != nullptr) handler_.on_closed(s);
     slab_.destroy(&s);

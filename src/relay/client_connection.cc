@@ -20,6 +20,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
                   this),
       idle_since_(context.now),
+      watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       forwarding_(listener.forwarding(tcp.remote().address)),
       http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {
@@ -68,6 +69,7 @@ void ClientConnection::abandon_streams() {
 }
 
 void ClientConnection::evict() {
+  if (evicted_) return;
   closing_ = evicted_ = true;
   abandon_streams();
   tcp_.abort();
@@ -80,6 +82,7 @@ void ClientConnection::flush() {
     if (http2_.failed()) {
       abandon_streams();
       closing_ = true;
+      report();
     } else if (idle && !idle_) {
       on_idle();
     }
@@ -89,6 +92,20 @@ void ClientConnection::flush() {
     if (closing_) tcp_.close();
   }
   tcp_.push();
+  if (!closing_ && !watch_timer_.armed() && http2_.wants_watch())
+    context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
+}
+
+void ClientConnection::watch() {
+  if (closing_) return;
+  context_.touch(*this);
+  if (http2_.watch(context_.now) != http2::Connection::Watched::kGone) return;
+  report();
+  evict();
+}
+
+void ClientConnection::report() {
+  context_.stats.events.push({http2_.guard(), http2_.detail(), tcp_.remote()});
 }
 
 void ClientConnection::drain() {

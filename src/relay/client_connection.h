@@ -33,6 +33,7 @@ class ClientConnection final : public tcp::User,
 
   // Bytes that the client has not taken, and that hold packet memory until it does.
   uint64_t held() const { return evicted_ ? 0 : http2_.held(); }
+  const Endpoint& peer() const { return tcp_.remote(); }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
   // The client is gone or failed: its calls are cancelled at their pods.
@@ -68,6 +69,9 @@ class ClientConnection final : public tcp::User,
   void on_life_timer();
   void on_idle();
   void count_stream();
+  void watch();
+  // Why HTTP/2 ends the connection goes to the log.
+  void report();
 
   Context& context_;
   Listener& listener_;
@@ -83,6 +87,7 @@ class ClientConnection final : public tcp::User,
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
+  Timer watch_timer_;                       // armed while something waits for the client
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   http2::Connection http2_;
 };

@@ -47,6 +47,7 @@ struct Context {
   Random random;
   config::Timeouts timeouts;
   config::Limits limits;
+  config::Guards guards;  // connections refer to it
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 

@@ -93,6 +93,7 @@ void PodConnection::flush() {
   if (!closing_ && !http2_->failed()) http2_->flush(tcp_->send_space());
   if (!closing_) {
     if (http2_->failed()) {
+      context_.stats.events.push({http2_->guard(), http2_->detail(), pool_.pod().address(), true});
       end();
     } else if (retired_ && http2_->open_streams() == 0) {
       closing_ = true;

@@ -38,7 +38,9 @@ Relay::~Relay() {
 void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
+  context_.guards = snapshot.guards;
   context_.client_http2 = context_.pod_http2 = http2_config(snapshot.limits);
+  context_.client_http2.guards = context_.pod_http2.guards = &context_.guards;
 
   std::vector<std::unique_ptr<Service>> services;
   for (const config::Service& config : snapshot.services) {
@@ -105,6 +107,7 @@ void Relay::relieve_memory() {
       if (ClientConnection* c = l->largest_holder(bytes)) victim = c;
   if (victim == nullptr) return;
   ++context_.stats.http2.guard_memory;
+  context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
   victim->evict();
 }
 

@@ -50,11 +50,28 @@ namespace sluice::stats {
   X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
   X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
-  X(Counter, guard_memory,         "connections reset: held the most while memory was short")   \
+  X(Counter, guard_memory,         "connections reset: held the most while memory was short")  \
   X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
-  X(Counter, guard_continuations,  "connections ended: endless field sections")                \
-  X(Counter, guard_control_flood,  "connections ended: too many control frames to answer")     \
-  X(Counter, guard_empty_frames,   "connections ended: too many empty DATA frames")
+  X(Counter, guard_provoked_reset, "connections ended: made us reset streams too often")       \
+  X(Counter, guard_settings,       "connections ended: too many SETTINGS or GOAWAY")           \
+  X(Counter, guard_ping,           "connections ended: too many PING")                         \
+  X(Counter, guard_priority,       "connections ended: too many PRIORITY")                     \
+  X(Counter, guard_window_update,  "connections ended: too many WINDOW_UPDATE")                \
+  X(Counter, guard_unknown_frame,  "connections ended: too many frames of unknown types")      \
+  X(Counter, guard_empty_data,     "connections ended: too many empty DATA frames")            \
+  X(Counter, guard_tiny_data,      "connections ended: DATA in frames of a few bytes")         \
+  X(Counter, guard_padding,        "connections ended: more padding than content")             \
+  X(Counter, guard_dribble,        "connections ended: windows of a few bytes")                \
+  X(Counter, guard_continuation,   "connections ended: too many CONTINUATION")                 \
+  X(Counter, guard_field_block,    "connections ended: field block too large to be read")      \
+  X(Counter, guard_frame_size,     "connections ended: frame larger than was agreed")          \
+  X(Counter, guard_unread_answers, "connections ended: do not read the answers they provoke")  \
+  X(Counter, guard_preface,        "connections ended: no preface and SETTINGS in time")       \
+  X(Counter, guard_settings_ack,   "connections ended: SETTINGS not acknowledged in time")     \
+  X(Counter, guard_slow_headers,   "connections ended: frame or field block not complete in time") \
+  X(Counter, guard_slow_read,      "connections reset: took nothing of what waits for them")   \
+  X(Counter, guard_stalled_stream, "streams reset: their window stayed shut")                  \
+  X(Counter, guard_empty_name,     "streams reset: a field without a name")
 // clang-format on
 
 struct Http2 {

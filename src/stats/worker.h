@@ -10,6 +10,7 @@
 
 #include "base/histogram.h"
 #include "stats/drops.h"
+#include "stats/events.h"
 #include "stats/http2.h"
 #include "stats/tcp.h"
 
@@ -105,6 +106,7 @@ class alignas(64) Worker {
 
   Tcp tcp;
   Http2 http2;
+  Events events;
 
   Port& port(size_t i) { return ports_[i]; }
   const Port& port(size_t i) const { return ports_[i]; }

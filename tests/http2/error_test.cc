@@ -106,6 +106,7 @@ TEST_F(Raw, before_its_ack_a_client_may_use_the_default_window) {
 }
 
 TEST_F(Raw, padding_is_given_back_to_the_streams_window) {
+  guards.empty_data.burst = 0;
   after(headers(1) + frame(kSettings, kFlagAck, 0));
   const std::string padded = frame(kData, kFlagPadded, 1, '\xff' + std::string(255, 0));
   uint64_t credit = 0;
@@ -155,47 +156,48 @@ TEST_F(Raw, a_stream_blocked_by_the_connection_goes_on_whatever_order_the_update
 
 TEST_F(Raw, rapid_resets_end_the_connection) {
   std::string flood;
-  for (uint32_t i = 0; i <= side->config.reset_burst; ++i)
+  for (uint32_t i = 0; i <= guards.resets.burst; ++i)
     flood += headers(2 * i + 1) + frame(kRstStream, 0, 2 * i + 1, number(8));
   fails(flood, ErrorCode::kEnhanceYourCalm);
   EXPECT_EQ(side->stats.guard_rapid_reset.get(), 1u);
 }
 
 TEST_F(Raw, errors_that_make_the_server_reset_count_as_resets) {
+  guards.window_updates.burst = 0;
   std::string flood;
-  for (uint32_t i = 0; i <= side->config.reset_burst; ++i)
+  for (uint32_t i = 0; i <= guards.provoked_resets.burst; ++i)
     flood += headers(2 * i + 1) + frame(kWindowUpdate, 0, 2 * i + 1, number(0));
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(side->stats.guard_rapid_reset.get(), 1u);
+  EXPECT_EQ(side->stats.guard_provoked_reset.get(), 1u);
 }
 
 TEST_F(Raw, endless_continuations_end_the_connection) {
   std::string flood = frame(kHeaders, 0, 1);
-  for (uint32_t i = 0; i <= side->config.max_continuations; ++i)
-    flood += frame(kContinuation, 0, 1);
+  for (uint32_t i = 0; i <= guards.continuations; ++i) flood += frame(kContinuation, 0, 1);
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(side->stats.guard_continuations.get(), 1u);
+  EXPECT_EQ(side->stats.guard_continuation.get(), 1u);
 }
 
 TEST_F(Raw, empty_data_without_end_ends_the_connection_padded_or_not) {
   for (const std::string& empty :
        {frame(kData, 0, 1), frame(kData, kFlagPadded, 1, std::string(1, '\0'))}) {
     std::string flood = headers(1);
-    for (uint32_t i = 0; i <= side->config.max_empty_data; ++i) flood += empty;
+    for (uint32_t i = 0; i <= guards.empty_data.burst; ++i) flood += empty;
     fails(flood, ErrorCode::kEnhanceYourCalm);
-    EXPECT_EQ(side->stats.guard_empty_frames.get(), 1u);
+    EXPECT_EQ(side->stats.guard_empty_data.get(), 1u);
   }
 }
 
 TEST_F(Raw, pings_whose_answers_pile_up_end_the_connection) {
+  guards.pings.burst = 0;
   std::string flood;
-  for (uint32_t n = 0; n <= side->config.max_unsent_control; n += 17)
-    flood += frame(kPing, 0, 0, "12345678");
+  for (uint32_t n = 0; n <= guards.unread_answers; n += 17) flood += frame(kPing, 0, 0, "12345678");
   fails(flood, ErrorCode::kEnhanceYourCalm);
-  EXPECT_EQ(side->stats.guard_control_flood.get(), 1u);
+  EXPECT_EQ(side->stats.guard_unread_answers.get(), 1u);
 }
 
 TEST_F(Raw, pings_are_harmless_on_a_busy_connection_that_reads) {
+  guards.pings.burst = 0;
   // The output never runs dry, but what was in it leaves.
   for (int i = 0; i < 20'000; ++i) {
     ASSERT_TRUE(side->hear(frame(kPing, 0, 0, "12345678"))) << i;

@@ -133,8 +133,14 @@ class FrameMachine final : public Handler {
     c.connection_window = (setup_ & 64) != 0 ? 70'000 : 65'535;
     c.max_concurrent_streams = (setup_ & 128) != 0 ? 3 : 100;
     c.pass_connect = (setup_ & 8) != 0;
-    c.max_unsent_control = 2'000;
-    c.reset_burst = 20;
+    static constexpr config::Guards kGuards{.resets = {20, 1},
+                                            .provoked_resets = {20, 1},
+                                            .settings = {20, 1},
+                                            .pings = {50, 1},
+                                            .window_updates = {100, 1},
+                                            .dribble = {20, 1},
+                                            .unread_answers = 2'000};
+    c.guards = &kGuards;
     c.max_header_list_size = 2'000;
     return c;
   }

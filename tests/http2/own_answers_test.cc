@@ -54,7 +54,7 @@ TEST_F(OwnAnswer, tells_a_client_that_goes_on_to_stop) {
 
 TEST_F(OwnAnswer, counts_as_a_stream_that_the_client_made_pointless) {
   Config c;
-  c.reset_burst = 3;
+  guards.provoked_resets.burst = 3;
   restart(c);
   std::string flood;
   for (uint32_t id = 1; id <= 7; id += 2) flood += headers(id, true, large(request()));

@@ -63,6 +63,7 @@ class RawPeer : public testing::Test {
   explicit RawPeer(Role role) : role_(role) {}
   void restart(Config c) {
     side.reset();
+    c.guards = &guards;
     side = std::make_unique<Side>(role_, buffers, c);
     side->say();
     EXPECT_TRUE(side->hear(role_ == Role::kServer ? hello() : frame(FrameType::kSettings, 0, 0)));
@@ -115,6 +116,7 @@ class RawPeer : public testing::Test {
   }
 
   Buffers buffers{2047};
+  config::Guards guards;
   std::unique_ptr<Side> side;
 
  private:

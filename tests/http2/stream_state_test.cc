@@ -190,7 +190,7 @@ TEST_F(StreamsOfClients, are_found_whatever_ids_are_chosen_and_in_whatever_order
   std::mt19937 random(7);
   Config c;
   c.max_concurrent_streams = 100;
-  c.reset_burst = 1'000'000;
+  guards.resets.burst = guards.provoked_resets.burst = 1'000'000;
   restart(c);
   std::vector<uint32_t> open;
   uint32_t id = 1;

@@ -23,6 +23,7 @@ void show(const std::string& socket, const std::string& command, bool as_json) {
   static const std::map<std::string, std::string (*)(const boost::json::value&)> kTables{
       {"pods", sluicectl::pods_table},
       {"listeners", sluicectl::listeners_table},
+      {"guards", sluicectl::guards_table},
       {"stats", sluicectl::stats_table}};
   const std::string answer = sluicectl::ask(socket, command);
   boost::json::error_code error;
@@ -47,7 +48,8 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::string> commands{
       {"stats", "What each worker does: load, packets, drops by reason, TCP, HTTP/2"},
       {"pods", "Pod by pod: streams, failures, connections, latency"},
-      {"listeners", "Listener by listener: connections and streams"}};
+      {"listeners", "Listener by listener: connections and streams"},
+      {"guards", "Guard by guard: what it is against, its limit, and how often it acted"}};
   for (const auto& [name, description] : commands) {
     CLI::App* sub = app.add_subcommand(name, description);
     sub->fallthrough();  // --socket may follow the command

@@ -90,6 +90,18 @@ std::string listeners_table(const json::value& answer) {
   return rows.empty() ? "no listeners\n" : c.str();
 }
 
+std::string guards_table(const json::value& answer) {
+  using enum Columns::Align;
+  Columns c;
+  c.column("GUARD", kLeft);
+  c.column("COUNT");
+  for (const char* h : {"LIMIT", "ACTION", "AGAINST"}) c.column(h, kLeft);
+  for (const json::value& r : answer.at("guards").as_array())
+    c.row({text(r, "guard"), count(number(r, "count")), text(r, "limit"), text(r, "action"),
+           text(r, "against")});
+  return c.str();
+}
+
 std::string stats_table(const json::value& answer) {
   using enum Columns::Align;
   std::string out = fmt::format("up {}, configuration generation {}\n\n",

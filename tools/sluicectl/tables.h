@@ -11,6 +11,7 @@ namespace sluicectl {
 // answer is not what it should be: sluicectl and sluiced are of different versions.
 std::string pods_table(const boost::json::value& answer);
 std::string listeners_table(const boost::json::value& answer);
+std::string guards_table(const boost::json::value& answer);
 std::string stats_table(const boost::json::value& answer);
 
 }  // namespace sluicectl

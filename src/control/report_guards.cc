@@ -1,0 +1,162 @@
+#include "control/report_guards.h"
+
+#include <string>
+
+#include <fmt/format.h>
+#include <boost/json/array.hpp>
+
+namespace sluice::control {
+namespace json = boost::json;
+namespace {
+
+using config::Snapshot;
+using stats::Counter;
+using stats::Http2;
+using stats::Tcp;
+
+enum class Action { kCalm, kError, kReset, kResetStream, kAnswer, kDrop };
+
+std::string_view text_of(Action a) {
+  switch (a) {
+    case Action::kCalm:
+      return "GOAWAY ENHANCE_YOUR_CALM";
+    case Action::kError:
+      return "GOAWAY";
+    case Action::kReset:
+      return "reset the connection";
+    case Action::kResetStream:
+      return "reset the stream";
+    case Action::kAnswer:
+      return "refuse the stream";
+    case Action::kDrop:
+      return "go on";
+  }
+  return "";
+}
+
+struct Row {
+  std::string_view name;
+  uint64_t (*count)(const stats::Worker&);
+  std::string (*limit)(const Snapshot&);
+  Action action;
+  std::string_view against;
+};
+
+template <Counter Http2::*kCounter>
+uint64_t http2(const stats::Worker& w) {
+  return (w.http2.*kCounter).get();
+}
+template <Counter Tcp::*kCounter>
+uint64_t tcp(const stats::Worker& w) {
+  return (w.tcp.*kCounter).get();
+}
+template <config::Rate config::Guards::*kRate>
+std::string rate(const Snapshot& s) {
+  const config::Rate& r = s.guards.*kRate;
+  if (r.burst == 0) return "off";
+  return fmt::format("{} + {}/s", r.burst, r.per_second);
+}
+template <uint32_t config::Guards::*kNumber>
+std::string number(const Snapshot& s) {
+  return std::to_string(s.guards.*kNumber);
+}
+template <Duration config::Guards::*kTime>
+std::string time(const Snapshot& s) {
+  const Duration d = s.guards.*kTime;
+  return d == Duration::zero() ? "off" : fmt::format("{} s", d / 1s);
+}
+
+using G = config::Guards;
+
+// TCP's own guards have no keys: the RFCs say what they do.
+const Row kRows[] = {
+    {"rapid_reset", http2<&Http2::guard_rapid_reset>, rate<&G::resets>, Action::kCalm,
+     "rapid reset, CVE-2023-44487"},
+    {"provoked_reset", http2<&Http2::guard_provoked_reset>, rate<&G::provoked_resets>,
+     Action::kCalm, "MadeYouReset, CVE-2025-8671; requests over concurrent_streams"},
+    {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>, Action::kCalm,
+     "CONTINUATION flood, CVE-2024-27316"},
+    {"field_block", http2<&Http2::guard_field_block>, number<&G::field_block_size>, Action::kCalm,
+     "endless field blocks"},
+    {"settings", http2<&Http2::guard_settings>, rate<&G::settings>, Action::kCalm,
+     "SETTINGS flood, CVE-2019-9515; HPACK table-size churn"},
+    {"ping", http2<&Http2::guard_ping>, rate<&G::pings>, Action::kCalm,
+     "PING flood, CVE-2019-9512"},
+    {"priority", http2<&Http2::guard_priority>, rate<&G::priorities>, Action::kCalm,
+     "PRIORITY flood, resource loop, CVE-2019-9513"},
+    {"window_update", http2<&Http2::guard_window_update>, rate<&G::window_updates>, Action::kCalm,
+     "WINDOW_UPDATE flood"},
+    {"unknown_frame", http2<&Http2::guard_unknown_frame>, rate<&G::unknown_frames>, Action::kCalm,
+     "floods of frames that are discarded"},
+    {"empty_data", http2<&Http2::guard_empty_data>, rate<&G::empty_data>, Action::kCalm,
+     "empty frames flood, CVE-2019-9518"},
+    {"tiny_data", http2<&Http2::guard_tiny_data>, rate<&G::tiny_data>, Action::kCalm,
+     "one byte per frame"},
+    {"padding", http2<&Http2::guard_padding>, rate<&G::padding>, Action::kCalm, "padding abuse"},
+    {"dribble", http2<&Http2::guard_dribble>, rate<&G::dribble>, Action::kCalm,
+     "data dribble, CVE-2019-9511"},
+    {"unread_answers", http2<&Http2::guard_unread_answers>, number<&G::unread_answers>,
+     Action::kCalm, "queued ACKs and resets, CVE-2019-9514"},
+    {"frame_size", http2<&Http2::guard_frame_size>,
+     [](const Snapshot& s) { return std::to_string(s.limits.frame_size); }, Action::kError,
+     "giant frames"},
+    {"header_list", http2<&Http2::header_list_too_big>,
+     [](const Snapshot& s) {
+       return fmt::format("{} bytes, {} fields", s.limits.header_list_size, s.guards.header_fields);
+     },
+     Action::kAnswer, "HPACK bomb, CVE-2016-1544; large and many fields"},
+    {"empty_name", http2<&Http2::guard_empty_name>,
+     [](const Snapshot&) { return std::string("0"); }, Action::kResetStream,
+     "zero-length headers leak, CVE-2019-9516"},
+    {"streams", http2<&Http2::streams_refused>,
+     [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); }, Action::kAnswer,
+     "more streams than were agreed"},
+    {"preface", http2<&Http2::guard_preface>, time<&G::preface_timeout>, Action::kCalm,
+     "silent connections"},
+    {"settings_ack", http2<&Http2::guard_settings_ack>, time<&G::settings_timeout>, Action::kError,
+     "SETTINGS never acknowledged"},
+    {"slow_headers", http2<&Http2::guard_slow_headers>, time<&G::headers_timeout>, Action::kCalm,
+     "slow headers (Slowloris)"},
+    {"slow_read", http2<&Http2::guard_slow_read>, time<&G::stall_timeout>, Action::kReset,
+     "slow read, internal data buffering, CVE-2019-9517"},
+    {"stalled_stream", http2<&Http2::guard_stalled_stream>, time<&G::stall_timeout>,
+     Action::kResetStream, "windows held at zero"},
+    {"memory", http2<&Http2::guard_memory>,
+     [](const Snapshot& s) { return fmt::format("{} buffers", s.startup.dpdk.hold_mbufs); },
+     Action::kReset, "many stalled streams at once; the largest holder goes"},
+    {"syn_cookies", tcp<&Tcp::cookies_sent>,
+     [](const Snapshot& s) { return std::to_string(s.startup.memory.half_open); }, Action::kDrop,
+     "SYN flood"},
+    {"bad_cookies", tcp<&Tcp::cookies_bad>, [](const Snapshot&) { return std::string("-"); },
+     Action::kDrop, "forged handshakes"},
+    {"blind_reset", tcp<&Tcp::resets_ignored>, [](const Snapshot&) { return std::string("-"); },
+     Action::kDrop, "blind resets, CVE-2004-0230, RFC 5961"},
+    {"challenge_limit", tcp<&Tcp::challenge_limited>,
+     [](const Snapshot&) { return std::string("-"); }, Action::kDrop,
+     "challenge ACK counting, CVE-2016-5696"},
+    {"tiny_mss", tcp<&Tcp::tiny_mss>, [](const Snapshot&) { return std::string("-"); },
+     Action::kDrop, "tiny segments, CVE-2019-11479"},
+    {"bad_sack", tcp<&Tcp::bad_sacks>, [](const Snapshot&) { return std::string("-"); },
+     Action::kDrop, "forged SACK blocks, CVE-2019-11477"},
+    {"out_of_order", tcp<&Tcp::out_of_order_dropped>,
+     [](const Snapshot&) { return std::string("-"); }, Action::kDrop,
+     "segments ahead of endless gaps, CVE-2018-5390"},
+};
+
+}  // namespace
+
+json::object report_guards(const Snapshot& current, const Ledger& ledger) {
+  json::array rows;
+  for (const Row& r : kRows) {
+    uint64_t count = 0;
+    for (const stats::Worker* w : ledger.workers()) count += r.count(*w);
+    rows.push_back(json::object{{"guard", r.name},
+                                {"count", count},
+                                {"limit", r.limit(current)},
+                                {"action", text_of(r.action)},
+                                {"against", r.against}});
+  }
+  return {{"guards", std::move(rows)}};
+}
+
+}  // namespace sluice::control

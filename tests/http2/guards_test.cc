@@ -1,0 +1,260 @@
+// What a peer may do only so often, or only so long: each guard with its counter, and what an
+// honest peer does all day without meeting it.
+
+#include "raw.h"
+
+namespace sluice::http2 {
+namespace {
+
+using enum FrameType;
+
+struct Guards : RawClient {
+  void floods(const std::string& begin, const std::string& piece,
+              config::Rate config::Guards::*rate, stats::Counter stats::Http2::*counter,
+              std::string_view name) {
+    (guards.*rate) = {20, 5};
+    restart(side->config);
+    EXPECT_TRUE(side->hear(begin));
+    const uint32_t greeting = rate == &config::Guards::settings ? 1 : 0;
+    for (uint32_t i = greeting; i < 20; ++i)
+      ASSERT_TRUE(side->hear(piece)) << i << side->http2.detail();
+    side->say();
+    side->now += 2s;  // ten more
+    for (uint32_t i = 0; i < 10; ++i) ASSERT_TRUE(side->hear(piece)) << i << side->http2.detail();
+    EXPECT_EQ((side->stats.*counter).get(), 0u);
+    EXPECT_FALSE(side->hear(piece));
+    EXPECT_EQ((side->stats.*counter).get(), 1u);
+    EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
+    EXPECT_EQ(side->http2.guard(), name);
+    EXPECT_LT(side->http2.held(), 10'000u);
+    // Off is off.
+    (guards.*rate).burst = 0;
+    restart(side->config);
+    EXPECT_TRUE(side->hear(begin));
+    for (uint32_t i = 0; i < 100; ++i) ASSERT_TRUE(side->hear(piece)) << side->http2.detail();
+  }
+  // The answer to request 1 waits, all of it.
+  void stalls(uint32_t window, std::string_view body) {
+    side->owner.headers_hook = [this, body = std::string(body)](Stream& s, Handler::Section, bool) {
+      side->http2.send_headers(s, response(), false);
+      side->send(s, body, true);
+    };
+    EXPECT_TRUE(side->hear(frame(kSettings, kFlagAck, 0) +
+                           frame(kSettings, 0, 0, setting(Setting::kInitialWindowSize, window)) +
+                           headers(1, true)));
+  }
+  // Looks for so long, as the owner does; the last verdict.
+  Connection::Watched watched_for(int seconds) {
+    Connection::Watched last = Connection::Watched::kFine;
+    for (int i = 0; i < seconds; ++i)
+      last = side->http2.watch(side->now += Connection::kWatchPeriod);
+    return last;
+  }
+};
+
+using G = config::Guards;
+using S = stats::Http2;
+
+TEST_F(Guards, settings_pings_and_other_frames_have_rates) {
+  const std::string ping = frame(kPing, 0, 0, "12345678");
+  floods("", frame(kSettings, 0, 0), &G::settings, &S::guard_settings, "settings");
+  floods("", frame(kGoaway, 0, 0, "12345678"), &G::settings, &S::guard_settings, "settings");
+  floods("", ping, &G::pings, &S::guard_ping, "ping");
+  floods("", frame(kPriority, 0, 1, "12345"), &G::priorities, &S::guard_priority, "priority");
+  floods("", frame(kPriorityUpdate, 0, 0, number(1) + "u=1"), &G::priorities, &S::guard_priority,
+         "priority");
+  floods("", frame(kWindowUpdate, 0, 0, number(1)), &G::window_updates, &S::guard_window_update,
+         "window_update");
+  floods("", frame(static_cast<FrameType>(0xbe), 0, 0, "x"), &G::unknown_frames,
+         &S::guard_unknown_frame, "unknown_frame");
+}
+
+TEST_F(Guards, data_that_is_not_worth_its_frame_has_rates) {
+  floods(headers(1), frame(kData, 0, 1), &G::empty_data, &S::guard_empty_data, "empty_data");
+  floods(headers(1), frame(kData, 0, 1, "x"), &G::tiny_data, &S::guard_tiny_data, "tiny_data");
+  floods(headers(1), frame(kData, kFlagPadded, 1, "\x09hellohello" + std::string(4, '\0')),
+         &G::padding, &S::guard_padding, "padding");
+}
+
+TEST_F(Guards, messages_of_grpc_are_never_tiny) {
+  guards.tiny_data = {1, 0};
+  restart(side->config);
+  side->hear(headers(1));
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_TRUE(side->hear(frame(kData, 0, 1, std::string(5, '\0'))));  // an empty message
+}
+
+TEST_F(Guards, streams_over_the_limit_are_streams_that_the_client_made_pointless) {
+  Config c;
+  c.max_concurrent_streams = 1;
+  guards.provoked_resets = {10, 1};
+  restart(c);
+  for (uint32_t i = 0; i <= 10; ++i) ASSERT_TRUE(side->hear(headers(2 * i + 1)));
+  EXPECT_FALSE(side->hear(headers(101)));
+  EXPECT_EQ(side->stats.guard_provoked_reset.get(), 1u);
+}
+
+TEST_F(Guards, whoever_lets_calls_end_may_cancel_as_many) {
+  guards.resets = {4, 0};
+  restart(side->config);
+  side->owner.headers_hook = [this](Stream& s, Handler::Section, bool end) {
+    if (end) side->http2.send_headers(s, response(), true);
+  };
+  for (uint32_t id = 1; id < 2000; id += 4) {
+    ASSERT_TRUE(
+        side->hear(headers(id, true) + headers(id + 2) + frame(kRstStream, 0, id + 2, number(8))))
+        << id;
+    side->say();
+  }
+}
+
+TEST_F(Guards, frames_that_were_sent_earn_pings_and_window_updates) {
+  guards.pings = guards.window_updates = {4, 0};
+  restart(side->config);
+  side->owner.headers_hook = [this](Stream& s, Handler::Section, bool) {
+    side->http2.send_headers(s, response(), true);
+  };
+  for (uint32_t id = 1; id < 2000; id += 2) {
+    ASSERT_TRUE(side->hear(headers(id, true) + frame(kPing, 0, 0, "12345678") +
+                           frame(kWindowUpdate, 0, 0, number(1))));
+    side->say();
+  }
+}
+
+TEST_F(Guards, a_reload_holds_for_connections_that_live) {
+  side->hear(frame(kPing, 0, 0, "12345678"));
+  guards.continuations = 0;
+  EXPECT_FALSE(side->hear(frame(kHeaders, 0, 1) + frame(kContinuation, 0, 1)));
+  EXPECT_EQ(side->stats.guard_continuation.get(), 1u);
+}
+
+TEST_F(Guards, a_field_block_has_a_size_in_one_frame_or_many) {
+  guards.field_block_size = 20'000;
+  guards.continuations = 1'000;
+  const std::string part(16'384, 'x');
+  restart(side->config);
+  EXPECT_FALSE(side->hear(frame(kHeaders, 0, 1, part) + frame(kContinuation, 0, 1, part)));
+  EXPECT_EQ(side->stats.guard_field_block.get(), 1u);
+}
+
+TEST_F(Guards, a_section_has_so_many_fields_and_a_frame_so_many_settings) {
+  guards.header_fields = 20;
+  guards.settings_entries = 8;
+  restart(side->config);
+  FieldList many = request();
+  for (int i = 0; i < 20; ++i) many.add("x", "y", Name::kOther);
+  EXPECT_TRUE(side->hear(headers(1, true, many)));
+  EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
+  std::string nine;
+  for (int i = 0; i < 9; ++i) nine += setting(Setting::kMaxConcurrentStreams, 1);
+  EXPECT_FALSE(side->hear(frame(kSettings, 0, 0, nine)));
+  EXPECT_EQ(side->stats.guard_settings.get(), 1u);
+}
+
+TEST_F(Guards, fields_without_a_name_are_counted) {
+  FieldList f = request();
+  f.add("", "x", Name::kOther);
+  resets(headers(1, true, f), ErrorCode::kProtocolError);
+  EXPECT_EQ(side->stats.guard_empty_name.get(), 1u);
+}
+
+TEST_F(Guards, windows_of_a_byte_at_a_time_are_borne_only_so_often) {
+  guards.dribble = {20, 0};
+  restart(side->config);
+  stalls(0, std::string(1000, 'x'));
+  std::string one_more = frame(kWindowUpdate, 0, 1, number(1));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(side->hear(one_more));
+    side->say();
+    ASSERT_FALSE(side->http2.failed()) << i;
+  }
+  side->hear(one_more);
+  side->say();
+  EXPECT_TRUE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_dribble.get(), 1u);
+}
+
+TEST_F(Guards, a_client_that_says_nothing_is_sent_away) {
+  Side silent(Role::kServer, buffers, side->config);
+  silent.say();
+  EXPECT_TRUE(silent.http2.wants_watch());
+  for (int i = 0; i < 9; ++i) silent.http2.watch(silent.now += 1s);
+  EXPECT_FALSE(silent.http2.failed());
+  EXPECT_EQ(silent.http2.watch(silent.now += 1s), Connection::Watched::kFailed);
+  EXPECT_EQ(silent.stats.guard_preface.get(), 1u);
+}
+
+TEST_F(Guards, settings_have_to_be_acknowledged_in_time) {
+  EXPECT_EQ(watched_for(29), Connection::Watched::kFine);
+  EXPECT_EQ(watched_for(1), Connection::Watched::kFailed);
+  EXPECT_EQ(side->http2.error(), ErrorCode::kSettingsTimeout);
+  EXPECT_EQ(side->stats.guard_settings_ack.get(), 1u);
+}
+
+TEST_F(Guards, a_frame_and_a_field_block_have_to_end_in_time) {
+  side->hear(frame(kSettings, kFlagAck, 0));
+  EXPECT_FALSE(side->http2.wants_watch());
+  const std::string whole = headers(1, true);
+  const std::string open = frame(kHeaders, 0, 1, block(request()));
+  for (const std::string& begin : {whole.substr(0, 4), whole.substr(0, 12), open}) {
+    restart(side->config);
+    side->hear(frame(kSettings, kFlagAck, 0) + begin);
+    EXPECT_TRUE(side->http2.wants_watch());
+    EXPECT_EQ(watched_for(9), Connection::Watched::kFine);
+    EXPECT_EQ(watched_for(1), Connection::Watched::kFailed);
+    EXPECT_EQ(side->stats.guard_slow_headers.get(), 1u);
+  }
+}
+
+TEST_F(Guards, a_byte_a_second_does_not_keep_a_field_block_alive) {
+  side->hear(frame(kSettings, kFlagAck, 0) + frame(kHeaders, 0, 1, block(request())));
+  const std::string more = frame(kContinuation, 0, 1, std::string(100, 'x'));
+  for (int i = 0; i < 9; ++i) {
+    side->hear(more.substr(static_cast<size_t>(i), 1));
+    EXPECT_EQ(watched_for(1), Connection::Watched::kFine);
+  }
+  EXPECT_EQ(watched_for(1), Connection::Watched::kFailed);
+}
+
+TEST_F(Guards, cut_frames_of_a_busy_client_are_no_slow_headers) {
+  side->hear(frame(kSettings, kFlagAck, 0));
+  std::string bytes;
+  for (uint32_t id = 1; id < 200; id += 2)
+    bytes += headers(id, true) + frame(kRstStream, 0, id, number(8));
+  for (size_t at = 0; at < bytes.size(); at += 50) {
+    side->hear(bytes.substr(at, 50));
+    ASSERT_EQ(watched_for(1), Connection::Watched::kFine);
+  }
+}
+
+TEST_F(Guards, a_stream_whose_window_stays_shut_is_reset_and_its_owner_told) {
+  guards.stall_timeout = 3s;
+  stalls(10, "more than ten bytes");
+  side->say();
+  EXPECT_TRUE(side->http2.wants_watch());
+  watched_for(2);
+  side->hear(frame(kWindowUpdate, 0, 1, number(1)));  // takes something, and has three seconds more
+  side->say();
+  watched_for(2);
+  EXPECT_FALSE(side->owner.streams[1].reset);
+  watched_for(1);
+  EXPECT_TRUE(side->owner.streams[1].reset);
+  EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kEnhanceYourCalm);
+  EXPECT_EQ(side->stats.guard_stalled_stream.get(), 1u);
+  EXPECT_FALSE(side->http2.failed());
+}
+
+TEST_F(Guards, a_client_that_takes_nothing_of_the_output_is_gone) {
+  guards.stall_timeout = 3s;
+  stalls(65'535, std::string(20'000, 'x'));
+  side->http2.flush(100'000);
+  ASSERT_FALSE(side->output.empty());
+  watched_for(3);
+  side->output.trim_to(side->output.begin() + 1);
+  EXPECT_EQ(watched_for(3), Connection::Watched::kFine);
+  EXPECT_EQ(watched_for(1), Connection::Watched::kGone);
+  EXPECT_EQ(side->stats.guard_slow_read.get(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::http2
