@@ -97,7 +97,7 @@ void Exchange::client_reset(ErrorCode code) {
     http2::Stream* s = pod_stream_;
     PodConnection* pod = pod_;
     detach_pod();
-    pod->http2().reset(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code);
+    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code);
   }
   destroy_if_done();
 }
@@ -249,7 +249,7 @@ void Exchange::pod_unprocessed() {
   http2::Stream* s = pod_stream_;
   stats::Pod& stats = pod->pool().pod().stats();
   detach_pod();
-  pod->http2().reset(*s, ErrorCode::kCancel);
+  pod->cancel(*s, ErrorCode::kCancel);
   if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
     ++retries_;
     ++stats.retried;
@@ -334,7 +334,7 @@ void Exchange::cancel_pod() {
   http2::Stream* s = pod_stream_;
   context_.touch(*pod);
   detach_pod();
-  pod->http2().reset(*s, ErrorCode::kCancel);
+  pod->cancel(*s, ErrorCode::kCancel);
 }
 
 void Exchange::end(const char* message) {

@@ -82,6 +82,11 @@ void PodConnection::end() {
   }
 }
 
+void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code) {
+  http2_->reset(s, code);
+  worn_ |= !resets_.take(context_.now);  // flush() draws the conclusion: calls are on the stack here
+}
+
 void PodConnection::retire() {
   if (retired_) return;
   retired_ = true;
@@ -90,6 +95,10 @@ void PodConnection::retire() {
 }
 
 void PodConnection::flush() {
+  if (worn_ && !retired_) {
+    ++context_.stats.http2.pod_reset_budgets;
+    retire();
+  }
   if (!closing_ && !http2_->failed()) http2_->flush(tcp_->send_space());
   if (!closing_) {
     if (http2_->failed()) {

@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
+#include "base/token_bucket.h"
 #include "http2/connection.h"
 #include "relay/context.h"
 #include "tcp/connection.h"
@@ -33,12 +34,19 @@ class PodConnection final : public tcp::User,
   bool takes_stream() const { return ready() && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
 
+  // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2 allows
+  // 33 a second and 1000 at once), and close the connection under all its calls. So one that comes
+  // near takes no new streams; its last ones are fewer than what the pod still allows.
+  void cancel(http2::Stream& s, http2::ErrorCode code);
+
   // No new streams; closes when the last one has ended.
   void retire();
 
   void flush() override;
 
  private:
+  static constexpr uint64_t kResetsPerSecond = 25;
+  static constexpr uint64_t kResetBurst = 500;
   // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
   // reboots answers nothing, and every call on it waits for this.
   static constexpr Duration kUnacknowledged = 5s;
@@ -69,6 +77,8 @@ class PodConnection final : public tcp::User,
   bool ready_ = false;
   bool retired_ = false;
   bool closing_ = false;
+  bool worn_ = false;  // by resets
+  TokenBucket resets_{kResetsPerSecond, kResetBurst};
   Timer connect_timer_;
   std::optional<http2::Connection> http2_;
 };
