@@ -145,6 +145,7 @@ void Load::finish(std::unique_ptr<Call> call, const grpc::Status& status) {
   const auto took = Clock::now() - call->began;
   if (running_ && plan_.rate == 0) begin(call->channel);
   if (status.ok()) answered(call->reply, took);
+  call.reset();
   end(status);
 }
 
