@@ -113,7 +113,8 @@ class Run {
     }
     f.add(Name::kContentType, "application/grpc");
     f.add(Name::kTe, "trailers");
-    http2::Stream* s = lane.peer->h2->open(f, false, &lane.peer->owner);
+    http2::Stream* s =
+        lane.peer->h2->open(indexable(f, lane.peer->hpack), false, &lane.peer->owner);
     lane.peer->h2->send_data(*s, world_.world_buffers.slice(std::string(kRequest, 'q')), true);
     ++lane.in_flight;
     ++began_;

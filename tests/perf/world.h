@@ -83,6 +83,25 @@ using SimWorker = worker::Worker<SimPort, SimClock>;
 [[gnu::noinline]] bool measured_turn(SimWorker& worker);
 [[gnu::noinline]] bool other_turn(SimWorker& worker);
 
+// The same fields, known to the table that this side encodes from, so that it puts them into its
+// dynamic table as real clients and pods do. All but deadlines, which change with every call.
+inline http2::FieldList indexable(const http2::FieldList& fields, http2::hpack::Shared& shared) {
+  http2::FieldList known;
+  for (const http2::Field& f : fields) {
+    const std::string text = std::string(f.name) + std::string(f.value);
+    http2::FieldList::Known facts{.id = f.id};
+    if (f.id != http2::Name::kGrpcTimeout) {
+      const uint32_t handle =
+          shared.fields.intern({text.data(), static_cast<uint32_t>(f.name.size()),
+                                static_cast<uint32_t>(f.value.size()), f.id, 0});
+      facts.ref = shared.fields.ref(handle);
+    }
+    std::memcpy(known.room(text.size()), text.data(), text.size());
+    known.commit(f.name.size(), f.value.size(), facts);
+  }
+  return known;
+}
+
 // Answers each request with so many bytes and trailers.
 class Pod final : public tcp::Acceptor {
  public:
@@ -107,14 +126,14 @@ class Pod final : public tcp::Acceptor {
   void reply(relay::Peer& p, http2::Stream& s) {
     http2::FieldList response = http2::response();
     response.add(http2::Name::kContentType, "application/grpc");
-    p.h2->send_headers(s, response, false);
+    p.h2->send_headers(s, indexable(response, p.hpack), false);
     std::string_view rest = answer_;
     while (!rest.empty()) {
       const size_t n = std::min<size_t>(rest.size(), 1400);
       p.h2->send_data(s, node_.buffers.slice(rest.substr(0, n)), false);
       rest.remove_prefix(n);
     }
-    p.h2->send_headers(s, http2::trailers(), true);
+    p.h2->send_headers(s, indexable(http2::trailers(), p.hpack), true);
   }
 
   relay::Node& node_;
