@@ -7,7 +7,8 @@
 namespace sluice::relay {
 
 Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory& packets,
-                 std::span<stats::Worker* const> all, size_t own, uint64_t seed)
+                 std::span<stats::Worker* const> all, size_t own, uint64_t seed,
+                 size_t field_table_bytes)
     : now(start),
       tcp(stack),
       wheel(timers),
@@ -16,7 +17,7 @@ Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory&
       self(own),
       stats(*all[own]),
       random(seed),
-      hpack(stats.http2, SipKey{random.next(), random.next()}) {}
+      hpack(stats.http2, SipKey{random.next(), random.next()}, field_table_bytes) {}
 
 Context::~Context() = default;
 

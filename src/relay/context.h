@@ -34,7 +34,8 @@ class Flushable : public ListHook<Flushable> {
 
 struct Context {
   Context(Time now, tcp::Stack& tcp, TimerWheel& wheel, buf::Memory& memory,
-          std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+          std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
+          size_t field_table_bytes);
   ~Context();
 
   Time now;
@@ -47,7 +48,7 @@ struct Context {
   Random random;
   config::Timeouts timeouts;
   config::Limits limits;
-  config::Guards guards;  // connections refer to it
+  config::Guards guards;       // connections refer to it
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 

@@ -22,7 +22,7 @@ http2::Config http2_config(const config::Limits& limits) {
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.wheel, setup.memory, setup.workers, setup.self,
-               setup.seed),
+               setup.seed, setup.field_table_bytes),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {
   context_.hpack.cycles = setup.cycles;
 }

@@ -29,6 +29,8 @@ class Relay {
     uint64_t seed;
     Time now;
     http2::hpack::Shared::Cycles cycles = nullptr;  // times a sample of HPACK's work; may be null
+    // Of the table of fields that connections share; a power of two.
+    size_t field_table_bytes = http2::hpack::FieldTable::kBytes;
   };
   explicit Relay(const Setup& setup);
   ~Relay();

@@ -402,7 +402,8 @@ class RelayMachine {
                                            .workers = rooms_.all,
                                            .self = 0,
                                            .seed = 5,
-                                           .now = now_});
+                                           .now = now_,
+                                           .field_table_bytes = 64 * 1024});
 };
 
 }  // namespace sluice::relay
