@@ -2,19 +2,30 @@
 // Under `valgrind --tool=callgrind --collect-atstart=no --toggle-collect=...measured_turn...` the
 // instructions of the worker's turns alone are what callgrind collects; instructions.py reads them.
 //
-//   instructions WORKLOAD     prints {"calls": N, "turns": N}
+//   instructions WORKLOAD [TIMES]     prints {"calls": N, "turns": N, "cycles_per_call": N}
+//
+// TIMES as many calls are counted. The cycles are those of the time stamp counter inside the
+// worker's turns: the median of 64 pieces of the run.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
+#include "nic/tsc.h"
 #include "perf/world.h"
 #include "support/eal.h"
 
 namespace sluice::perf {
 
+uint64_t cycles = 0;  // inside measured_turn()
+
 bool measured_turn(SimWorker& worker) {
-  return worker.turn();
+  const uint64_t before = nic::tsc();
+  const bool more = worker.turn();
+  cycles += nic::tsc() - before;
+  return more;
 }
 bool other_turn(SimWorker& worker) {
   return worker.turn();
@@ -36,6 +47,7 @@ struct Workload {
 };
 
 constexpr size_t kRequest = 100;           // bytes
+constexpr size_t kPieces = 64;             // of a run that are timed
 constexpr uint64_t kMaxTurns = 1'000'000;  // of a run that does not come to its end
 
 constexpr Workload kWorkloads[] = {
@@ -92,7 +104,11 @@ class Run {
     }
     if (lane.peer == nullptr) {
       lane.peer = &world_.connect();
-      lane.peer->owner.last_hook = [this, &lane](http2::Stream&) {
+      lane.peer->owner.last_hook = [this, &lane](http2::Stream& s) {
+        if (lane.peer->owner.streams[s.id()].reset) {
+          std::fprintf(stderr, "%s: a call failed after %lu\n", w_.name, ended);
+          std::exit(1);
+        }
         --lane.in_flight;
         ++ended;
       };
@@ -127,14 +143,24 @@ class Run {
   uint64_t began_ = 0;
 };
 
-int run(std::string_view name) {
+int run(std::string_view name, uint64_t times) {
   for (const Workload& w : kWorkloads) {
     if (name != w.name) continue;
     Run run(w);
     run.until(w.calls / 4, false);
     const uint64_t before = run.ended;
-    run.until(before + w.calls, true);
-    std::printf("{\"calls\": %lu, \"turns\": %lu}\n", run.ended - before, run.turns);
+    std::vector<double> pieces;
+    for (uint64_t piece = 1; piece <= kPieces; ++piece) {
+      const uint64_t ended = run.ended;
+      cycles = 0;
+      run.until(before + w.calls * times * piece / kPieces, true);
+      if (run.ended > ended)
+        pieces.push_back(static_cast<double>(cycles) / static_cast<double>(run.ended - ended));
+    }
+
+    std::nth_element(pieces.begin(), pieces.begin() + pieces.size() / 2, pieces.end());
+    std::printf("{\"calls\": %lu, \"turns\": %lu, \"cycles_per_call\": %.0f}\n", run.ended - before,
+                run.turns, pieces[pieces.size() / 2]);
     return 0;
   }
   for (const Workload& w : kWorkloads) std::printf("%s\n", w.name);
@@ -145,5 +171,8 @@ int run(std::string_view name) {
 }  // namespace sluice::perf
 
 int main(int argc, char** argv) {
-  return sluice::test::with_eal([&] { return sluice::perf::run(argc > 1 ? argv[1] : ""); });
+  return sluice::test::with_eal([&] {
+    return sluice::perf::run(argc > 1 ? argv[1] : "",
+                             argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
+  });
 }

@@ -200,6 +200,7 @@ class World {
   void turn(bool measured) {
     clock.now += kTurnCycles;
     measured ? measured_turn(*worker) : other_turn(*worker);
+    world_buffers.memory.refresh();
     hear(north);
     hear(south);
     outside.wheel.advance(now());
