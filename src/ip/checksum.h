@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/byte_order.h"
+#include "base/word_sum.h"
 #include "buf/slice.h"
 
 namespace sluice::ip {
@@ -18,6 +19,12 @@ inline uint64_t sum_words(buf::View bytes, uint64_t sum = 0) {
   // One's complement sums may be taken in any word size and byte order (RFC 1071, 2): native
   // 32-bit words, swapped once at the end.
   uint64_t native = 0;
+  if (n >= 2 * kSumBlock) {
+    const size_t blocks = n / kSumBlock * kSumBlock;
+    native = sum_blocks(p, blocks);
+    p += blocks;
+    n -= blocks;
+  }
   for (; n >= 4; p += 4, n -= 4) {
     uint32_t w;
     std::memcpy(&w, p, sizeof w);

@@ -146,7 +146,11 @@ void Stack::input_ahead(std::span<Received> burst) {
     s.header = parsed->header;
     s.local = {r.destination, s.header.destination_port};
     s.remote = {r.source, s.header.source_port};
-    s.hash = context_.table.hash(s.local, s.remote);
+    // Segments of one connection often come together.
+    const Staged* before = count > 0 ? &staged[count - 1] : nullptr;
+    s.hash = before != nullptr && before->remote == s.remote && before->local == s.local
+                 ? before->hash
+                 : context_.table.hash(s.local, s.remote);
     context_.table.prefetch(s.hash);
     Received& kept = burst[count++];
     if (&kept != &r) kept = std::move(r);

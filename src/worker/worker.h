@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
@@ -87,6 +88,7 @@ class Worker {
   // Drivers hand over at most 32 a call, whatever is asked for: a shorter burst is the end of them.
   static constexpr uint16_t kBurst = 32;
   static constexpr unsigned kBursts = 8;
+  static constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
   // How often numbers that others count are copied to where control reads them. Nobody looks more
   // than a few times a second.
   static constexpr Duration kPublishEvery = 1ms;
@@ -143,7 +145,11 @@ class Worker {
 
   void input(size_t port, std::span<buf::Slice> frames, Time now) {
     size_t count = 0;
-    for (buf::Slice& frame : frames) {
+    for (size_t i = 0; i < frames.size(); ++i) {
+      buf::Slice& frame = frames[i];
+      // Its checksum reads all of a frame.
+      if (i + kAhead < frames.size())
+        prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
       // No profile claims that its NIC verifies checksums, so nothing is trusted.
       ip::Input in = host_.input(static_cast<unsigned>(port), std::move(frame), false, now);
       switch (in.kind) {
