@@ -266,6 +266,8 @@ class RelayMachine {
   void seen(Raw& r, uint32_t stream, http2::FieldList& fields) {
     const auto path = fields.find(Name::kPath);
     if (!path) return;
+    // On its way when the pod said that it would not take it: it may be with another one already.
+    if (stream > r.last) return;
     const auto call = static_cast<uint32_t>(std::strtoul(path->data() + 1, nullptr, 10));
     for (const auto& p : peers_)
       for (const auto& [before, its] : p->requests)
