@@ -58,6 +58,8 @@ struct Limits {
   // On a client's connection in all, then it is moved away. Ids end at 2^30 streams; this leaves
   // those that were on their way room.
   uint32_t max_connection_streams = 1'000'000'000;
+  // The same on a connection to a pod: another one takes its place.
+  uint32_t max_pod_connection_streams = 1'000'000'000;
   uint32_t stream_window = 65'536;    // bytes ahead on one stream: what one stalled stream holds
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame

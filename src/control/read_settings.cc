@@ -68,6 +68,7 @@ void read_settings(Table& root, Reading& reading) {
     t->integer("send_buffer", l.send_buffer, 4096, 1 << 30);
     t->integer("concurrent_streams", l.concurrent_streams, 1, 1 << 20);
     t->integer("max_connection_streams", l.max_connection_streams, 1, 1'000'000'000);
+    t->integer("max_pod_connection_streams", l.max_pod_connection_streams, 1, 1'000'000'000);
     t->integer("stream_window", l.stream_window, 1024, 0x7fffffff);
     t->integer("connection_window", l.connection_window, 65'535, 0x7fffffff);
     t->integer("frame_size", l.frame_size, 16'384, 16'777'215);

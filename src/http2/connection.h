@@ -38,6 +38,7 @@ struct Config {
   uint32_t max_header_list_size = 16'384;   // bytes, counted as FieldList::size does
   bool pass_connect = false;                // server role: requests to CONNECT reach the owner
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
+  uint32_t first_stream_id = 1;             // client role, odd; a test may begin near the end
   // Outlives the connection, and may change while it lives.
   const config::Guards* guards = &config::kDefaultGuards;
 };
@@ -66,6 +67,11 @@ class Connection {
   // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
   Stream* open(const FieldList& request, bool end_stream, void* owner);
   bool can_open() const;
+  // Client role: ids that were used; they end at 2^30 (5.1.1).
+  uint32_t streams_begun() const { return next_id_ / 2; }
+  // Client role: a stream that open() gave and that will not leave: the peer's limit has fallen
+  // since, or the ids are used up. Nothing of it was sent. nullptr when there is none.
+  Stream* stuck_stream() { return limit_blocked_.empty() ? nullptr : &limit_blocked_.back(); }
   // Streams that are not closed, those included whose owner has gone.
   uint32_t open_streams() const { return open_; }
   uint32_t peer_max_concurrent_streams() const { return peer_max_streams_; }
@@ -231,10 +237,10 @@ class Connection {
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room
   List<Stream> window_blocked_;      // wait for the connection's window
-  List<Stream> limit_blocked_;       // of unnumbered_, wait for the peer's limit of streams
+  List<Stream> limit_blocked_;       // of unnumbered_, wait for a limit or find no id
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
   uint32_t open_ = 0;
-  uint32_t next_id_ = 1;
+  uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
   RecentIds ids_;              // of the side that opens streams, discarded ones included
   int64_t room_ = 0;

@@ -176,8 +176,8 @@ void Connection::flush(uint32_t room) {
     Stream* s = ready_.pop_front();
     if (s == nullptr) break;
     if (s->id_ == 0) {
-      // The limit may have fallen since open() (5.1.2).
-      if (open_ - unnumbered_.size() >= peer_max_streams_) {
+      // The limit may have fallen since open() (5.1.2), and others taken the last ids.
+      if (open_ - unnumbered_.size() >= peer_max_streams_ || next_id_ > kMaxStreamId) {
         limit_blocked_.push_back(*s);
         continue;
       }

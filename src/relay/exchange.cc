@@ -260,6 +260,19 @@ void Exchange::pod_unprocessed() {
   fail("the pod is going away");
 }
 
+void Exchange::pod_is_full() {
+  PodConnection* pod = pod_;
+  http2::Stream* s = pod_stream_;
+  waited_ += context_.now - attached_at_;
+  detach_pod();
+  pod->http2().reset(*s, ErrorCode::kCancel);  // without a frame: it has no id yet
+  if (replayable_) {
+    retry();
+  } else {
+    fail("the pod takes no more calls");
+  }
+}
+
 void Exchange::pod_lost(bool transmitted) {
   stats::Pod& stats = pod_->pool().pod().stats();
   detach_pod();

@@ -42,6 +42,8 @@ class Exchange : public ListHook<Exchange> {
   void pod_closed();
   // The pod's GOAWAY says that it did not process the stream, which still exists.
   void pod_unprocessed();
+  // The pod takes fewer streams than before: this one, of which nothing left, is not among them.
+  void pod_is_full();
   // The pod's connection is gone. transmitted: at least a byte of our HEADERS was on the wire.
   void pod_lost(bool transmitted);
 

@@ -51,10 +51,10 @@ void PodConnection::on_writable(tcp::Connection&) {
 
 void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
   const bool was_connecting = connecting();
-  retired_ = true;
-  ListHook<PodConnection>::unlink();
-  lose_streams();
   Pool& pool = pool_;
+  pool.remove(*this);
+  retired_ = true;
+  lose_streams();
   context_.pod_connections.destroy(this);
   pool.on_gone(was_connecting);
 }
@@ -84,22 +84,32 @@ void PodConnection::end() {
 
 void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code) {
   http2_->reset(s, code);
-  worn_ |= !resets_.take(context_.now);  // flush() draws the conclusion: calls are on the stack here
+  // flush() draws the conclusions: calls are on the stack here.
+  if (resets_.take(context_.now)) return;
+  if (resets_beyond_++ == 0) ++context_.stats.http2.pod_reset_budgets;
+  worn_ = true;
 }
 
 void PodConnection::retire() {
   if (retired_) return;
   retired_ = true;
   context_.touch(*this);
-  pool_.on_retired();
+  pool_.on_retired(*this);
 }
 
 void PodConnection::flush() {
+  if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
-    ++context_.stats.http2.pod_reset_budgets;
-    retire();
+    if (resets_beyond_ > kMoreResets) {
+      retire();
+    } else {
+      pool_.replace(*this);
+    }
   }
-  if (!closing_ && !http2_->failed()) http2_->flush(tcp_->send_space());
+  if (!closing_ && !http2_->failed()) {
+    http2_->flush(tcp_->send_space());
+    give_back();
+  }
   if (!closing_) {
     if (http2_->failed()) {
       context_.stats.events.push({http2_->guard(), http2_->detail(), pool_.pod().address(), true});
@@ -110,6 +120,10 @@ void PodConnection::flush() {
     }
   }
   tcp_->push();
+}
+
+void PodConnection::give_back() {
+  while (http2::Stream* s = http2_->stuck_stream()) exchange_of(*s).pod_is_full();
 }
 
 void PodConnection::on_settings() {

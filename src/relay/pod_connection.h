@@ -31,12 +31,16 @@ class PodConnection final : public tcp::User,
   // The pod's SETTINGS are here and no GOAWAY: takes streams.
   bool ready() const { return ready_ && !retired_; }
   bool connecting() const { return !ready_ && !retired_; }
+  bool retired() const { return retired_; }
+  // Has used up most of what it may do: takes streams until another connection does.
+  bool worn() const { return worn_; }
   bool takes_stream() const { return ready() && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
 
-  // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2 allows
-  // 33 a second and 1000 at once), and close the connection under all its calls. So one that comes
-  // near takes no new streams; its last ones are fewer than what the pod still allows.
+  // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2
+  // allows 33 a second and 1000 at once), and close the connection under all its calls. So one that
+  // comes near is replaced, and nearer still takes no new streams; its last ones are fewer than
+  // what the pod still allows.
   void cancel(http2::Stream& s, http2::ErrorCode code);
 
   // No new streams; closes when the last one has ended.
@@ -47,6 +51,7 @@ class PodConnection final : public tcp::User,
  private:
   static constexpr uint64_t kResetsPerSecond = 25;
   static constexpr uint64_t kResetBurst = 500;
+  static constexpr uint32_t kMoreResets = 250;  // beyond, while it waits for its replacement
   // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
   // reboots answers nothing, and every call on it waits for this.
   static constexpr Duration kUnacknowledged = 5s;
@@ -66,6 +71,8 @@ class PodConnection final : public tcp::User,
   void on_settings() override;
   void on_ping_ack(uint64_t) override {}
 
+  // Streams that the pod's limit holds back look for another connection.
+  void give_back();
   // True when HEADERS of a call that is tried again are still queued.
   bool lose_streams();
   // Closes now; calls that are left are lost.
@@ -77,7 +84,8 @@ class PodConnection final : public tcp::User,
   bool ready_ = false;
   bool retired_ = false;
   bool closing_ = false;
-  bool worn_ = false;  // by resets
+  bool worn_ = false;
+  uint32_t resets_beyond_ = 0;
   TokenBucket resets_{kResetsPerSecond, kResetBurst};
   Timer connect_timer_;
   std::optional<http2::Connection> http2_;

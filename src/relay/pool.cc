@@ -23,6 +23,7 @@ Pool::Pool(Context& context, Service& service, const config::Pod& pod)
 
 // Connections are left only when the whole relay ends: TCP does not call back any more.
 Pool::~Pool() {
+  connections_.splice_back(retired_);
   while (PodConnection* c = connections_.pop_front()) context_.pod_connections.destroy(c);
 }
 
@@ -31,6 +32,7 @@ Duration Pool::connect_timeout() const {
 }
 
 bool Pool::open_connection() {
+  if (retired_count_ >= kMaxRetired) return false;
   PodConnection* c = context_.pod_connections.create(context_, *this);
   if (c == nullptr) return false;
   attempt_at_ = context_.now;
@@ -41,9 +43,13 @@ bool Pool::open_connection() {
   }
   connections_.push_back(*c);
   ++count_;
-  pod_.stats().connections.set(count_);
+  count();
   ++context_.stats.http2.pod_connections;
   return true;
+}
+
+void Pool::count() {
+  pod_.stats().connections.set(count_ + retired_count_);
 }
 
 void Pool::connect_if_needed() {
@@ -59,9 +65,24 @@ void Pool::connect_if_needed() {
 
 void Pool::grow() {
   if (pod_.draining() || backoff_timer_.armed() || count_ >= kMaxConnections) return;
-  for (PodConnection& c : connections_)
+  uint32_t barren = 0;
+  for (PodConnection& c : connections_) {
     if (c.connecting()) return;
-  open_connection();
+    barren += c.streams() == 0 && !c.takes_stream();
+  }
+  if (barren < kMaxBarren) open_connection();
+}
+
+void Pool::replace(PodConnection& worn) {
+  bool coming = false;
+  for (PodConnection& c : connections_) {
+    if (!c.worn() && c.takes_stream()) {
+      worn.retire();
+      return;
+    }
+    coming |= c.connecting();
+  }
+  if (!coming && !backoff_timer_.armed()) open_connection();
 }
 
 PodConnection* Pool::with_room() {
@@ -72,6 +93,13 @@ PodConnection* Pool::with_room() {
   return best;
 }
 
+void Pool::on_news() {
+  pod_.backoff().reset();
+  backoff_timer_.disarm();
+  connect_if_needed();
+  update_state();
+}
+
 void Pool::set_draining(bool draining) {
   if (pod_.draining() == draining) return;
   pod_.set_draining(draining);
@@ -79,14 +107,15 @@ void Pool::set_draining(bool draining) {
     backoff_timer_.disarm();
     for (PodConnection& c : connections_) c.retire();
   } else {
-    pod_.backoff().reset();
-    connect_if_needed();
+    on_news();
   }
   update_state();
 }
 
 void Pool::on_ready() {
   pod_.backoff().reset();
+  for (PodConnection& c : connections_)
+    if (c.worn()) c.retire();
   update_state();
   service_.on_room();
 }
@@ -95,15 +124,23 @@ void Pool::on_room() {
   service_.on_room();
 }
 
-void Pool::on_retired() {
+void Pool::on_retired(PodConnection& c) {
+  static_cast<ListHook<PodConnection>&>(c).unlink();
+  retired_.push_back(c);
+  --count_;
+  ++retired_count_;
   connect_if_needed();
   update_state();
 }
 
-void Pool::on_gone(bool was_connecting) {
-  --count_;
-  pod_.stats().connections.set(count_);
+void Pool::remove(PodConnection& c) {
+  static_cast<ListHook<PodConnection>&>(c).unlink();
+  --(c.retired() ? retired_count_ : count_);
+  count();
   --context_.stats.http2.pod_connections;
+}
+
+void Pool::on_gone(bool was_connecting) {
   if (pod_.draining()) {
     update_state();
     return;

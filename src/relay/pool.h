@@ -15,7 +15,13 @@ class Service;
 
 class Pool {
  public:
-  static constexpr uint32_t kMaxConnections = 64;  // to one pod; a pod that needs more is wrong
+  // To one pod, retired ones not counted; a pod that needs more is wrong.
+  static constexpr uint32_t kMaxConnections = 64;
+  // Of connections that have no stream and take none, since the pod says so: more would not help.
+  static constexpr uint32_t kMaxBarren = 2;
+  // Connections that only end their last calls. Each has one, so their number is that of long calls
+  // at most; beyond this, the pod gets no new connection before an old one has gone.
+  static constexpr uint32_t kMaxRetired = 1'024;
 
   Pool(Context& context, Service& service, const config::Pod& pod);
   ~Pool();
@@ -31,26 +37,35 @@ class Pool {
   void connect_if_needed();
   // One more connection for streams that find no room.
   void grow();
+  // `c` has little left that it may do: retires it as soon as another connection takes streams.
+  void replace(PodConnection& c);
 
+  // There is news of the endpoint: a pod in backoff may be back.
+  void on_news();
   // The pod left the endpoints, or came back.
   void set_draining(bool draining);
-  bool empty() { return connections_.empty(); }
+  bool empty() { return count_ + retired_count_ == 0; }
 
   // From the connections.
   void on_ready();
   void on_room();
-  void on_retired();
+  void on_retired(PodConnection& c);
+  // The connection is ending: it belongs to the pool no more.
+  void remove(PodConnection& c);
   void on_gone(bool was_connecting);
 
  private:
   bool open_connection();
+  void count();
   void update_state();
 
   Context& context_;
   Service& service_;
   pods::Pod pod_;
-  List<PodConnection, PodConnection> connections_;
+  List<PodConnection, PodConnection> connections_;  // that take streams, or will
+  List<PodConnection, PodConnection> retired_;
   uint32_t count_ = 0;
+  uint32_t retired_count_ = 0;
   Time attempt_at_{};  // when the last connect began
   Timer backoff_timer_;
 };

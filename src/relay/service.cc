@@ -28,6 +28,7 @@ void Service::adopt(const config::Service& config) {
     picker_ = balance::make_picker(policy_, context_.random);
   }
   std::vector<std::unique_ptr<Pool>> next;
+  std::vector<Pool*> news;
   for (const config::Pod& pod : config.pods) {
     const auto same = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) {
       return p != nullptr && p->pod().slot() == pod.slot;
@@ -35,6 +36,7 @@ void Service::adopt(const config::Service& config) {
     if (same == pools_.end()) {
       next.push_back(std::make_unique<Pool>(context_, *this, pod));
     } else {
+      if ((*same)->pod().weight() != pod.weight) news.push_back(same->get());
       (*same)->pod().set_weight(pod.weight);
       next.push_back(std::move(*same));
     }
@@ -48,6 +50,8 @@ void Service::adopt(const config::Service& config) {
     pools_[i]->set_draining(i >= live);
     if (i < live) pools_[i]->connect_if_needed();
   }
+  for (Pool* pool : news)
+    if (!pool->pod().draining()) pool->on_news();
   std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
   rebuild_ready();
   pump_due_ = true;

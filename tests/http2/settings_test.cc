@@ -132,6 +132,15 @@ TEST_F(SettingsOfPods, a_limit_of_streams_that_falls_holds_requests_that_wait_fo
             (std::vector{7u, 9u}));
 }
 
+TEST_F(SettingsOfPods, until_they_come_a_hundred_streams_are_assumed_to_be_allowed) {
+  Side client(Role::kClient, buffers);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_NE(client.http2.open(request(), true, &client.owner), nullptr) << i;
+  EXPECT_EQ(client.http2.open(request(), true, &client.owner), nullptr);
+  EXPECT_TRUE(client.hear(settings(setting(Setting::kMaxConcurrentStreams, 101))));
+  EXPECT_TRUE(client.http2.can_open());
+}
+
 TEST_F(SettingsOfPods, only_the_first_settings_without_a_limit_of_streams_mean_that_there_is_none) {
   EXPECT_EQ(side->http2.peer_max_concurrent_streams(), UINT32_MAX);
   after(settings(setting(Setting::kMaxConcurrentStreams, 7)) + settings(""));

@@ -233,5 +233,24 @@ TEST_F(StreamsOfClients, streams_over_the_limit_are_refused) {
   EXPECT_TRUE(after(headers(7)).empty());
 }
 
+TEST_F(StreamsOfPods, ids_end_at_their_highest_and_what_found_none_was_not_sent) {
+  restart({.first_stream_id = kMaxStreamId - 4});
+  // Stream 1 of the others is stream 2^31-5 here; two ids are left.
+  side->http2.flush(0);
+  for (int i = 0; i < 3; ++i)
+    ASSERT_NE(side->http2.open(request(), true, &side->owner), nullptr) << "they wait for room";
+  EXPECT_EQ(side->http2.stuck_stream(), nullptr);
+  std::vector<uint32_t> begun;
+  for (const Frame& f : frames(side->say())) begun.push_back(f.head.stream);
+  EXPECT_EQ(begun, (std::vector{kMaxStreamId - 2, kMaxStreamId}));
+  EXPECT_FALSE(side->http2.can_open());
+  Stream* stuck = side->http2.stuck_stream();
+  ASSERT_NE(stuck, nullptr);
+  EXPECT_FALSE(stuck->headers_sent());
+  side->http2.reset(*stuck, ErrorCode::kCancel);
+  EXPECT_EQ(side->say(), "");
+  EXPECT_EQ(side->http2.stuck_stream(), nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::http2

@@ -208,13 +208,17 @@ class RelayTest : public testing::Test {
     for (int i = 1; i <= kPods; ++i) pods.push_back(std::make_unique<TestPod>(outside, i));
   }
   ~RelayTest() override {
-    // The relay goes first, as in a worker; the world around it hears of it no more.
-    relay.reset();
-    outside.stack.for_each([](tcp::Connection& c) { c.abort(); });
-    outside.stack.flush(now);
+    end();
     clients.clear();
     lb.out.clear();
     outside.out.clear();
+  }
+
+  // The relay goes first, as in a worker; the world around it hears of it no more.
+  void end() {
+    relay.reset();
+    outside.stack.for_each([](tcp::Connection& c) { c.abort(); });
+    outside.stack.flush(now);
   }
 
   TestPod& pod(int n) { return *pods[static_cast<size_t>(n - 1)]; }

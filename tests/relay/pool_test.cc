@@ -1,0 +1,295 @@
+// Connections to a pod: when another one is opened, when one is replaced, and what calls notice.
+
+#include "frame_pod.h"
+
+namespace sluice::relay {
+namespace {
+
+struct Pool : RelayTest {
+  static constexpr int kFramePod = 4;
+
+  ~Pool() override { end(); }
+
+  pods::Connectivity state(int n) {
+    return static_cast<pods::Connectivity>(stats_of(n).state.get());
+  }
+  // Several calls in one turn of the worker.
+  void calls(Peer& c, int n) {
+    for (int i = 0; i < n; ++i) c.h2->open(grpc(), true, &c.owner);
+    run();
+  }
+  static uint32_t nth(int i) { return 1 + 2 * static_cast<uint32_t>(i); }
+
+  FramePod frames{outside, kFramePod};
+};
+
+// --- The end of a connection's stream ids ---
+
+TEST_F(Pool, replaces_a_connection_before_its_stream_ids_run_out_and_no_call_fails_or_waits) {
+  EXPECT_LT(config::Limits{}.max_pod_connection_streams, http2::kMaxStreamId / 2);
+  snapshot.limits.max_pod_connection_streams = 5;
+  endpoints({1});
+  Peer& c = client();
+  for (int i = 0; i < 20; ++i) {
+    if (i == 10) snapshot.services[0].queue_limit = 0, adopt();  // nobody may wait
+    call(c);
+    EXPECT_EQ(heard(c, nth(i)).body, "pod1") << i;
+  }
+  run(100ms);
+  EXPECT_GE(pod(1).peers.size(), 4u);
+  for (auto& peer : pod(1).peers) EXPECT_LE(peer->owner.streams.size(), 5u);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u) << "the old ones are closed";
+}
+
+TEST_F(Pool, lets_an_old_connection_go_on_while_its_replacement_is_not_there) {
+  snapshot.limits.max_pod_connection_streams = 3;
+  snapshot.services[0].queue_limit = 0;
+  endpoints({1});
+  pod(1).down();
+  Peer& c = client();
+  for (int i = 0; i < 8; ++i) {
+    call(c);
+    EXPECT_EQ(heard(c, nth(i)).body, "pod1") << i;
+  }
+  pod(1).up();
+  run(3s);
+  call(c);
+  call(c);
+  EXPECT_EQ(pod(1).peers.size(), 2u);
+  EXPECT_EQ(heard(c, nth(9)).body, "pod1");
+}
+
+TEST_F(Pool, lets_the_calls_of_a_replaced_connection_end_by_themselves) {
+  snapshot.limits.max_pod_connection_streams = 2;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  http2::Stream* first = pod(1).last;
+  Peer& old = pod(1).peer();
+  call(c);
+  call(c);
+  EXPECT_EQ(pod(1).peers.size(), 2u);
+  run(10s);
+  EXPECT_FALSE(old.ended);
+  pod(1).answer(old, *first);
+  run(100ms);
+  EXPECT_EQ(heard(c, 1).body, "pod1");
+  EXPECT_FALSE(old.ended) << "its second call is still there";
+}
+
+TEST_F(Pool, grows_whatever_number_of_old_connections_have_long_calls) {
+  snapshot.limits.max_pod_connection_streams = 1;
+  snapshot.limits.concurrent_streams = 1'000;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client({.max_concurrent_streams = 1'000});
+  for (int i = 0; i < 100; ++i) call(c);
+  EXPECT_GT(stats_of(1).connections.get(), 65u);
+  pod(1).way = TestPod::Way::kEcho;
+  call(c);
+  EXPECT_EQ(heard(c, nth(100)).body, "pod1");
+}
+
+// --- The pod's limit of streams ---
+
+TEST_F(Pool, opens_another_connection_when_the_limit_falls_below_what_is_open) {
+  endpoints({kFramePod});
+  Peer& c = client();
+  calls(c, 3);
+  frames.side(0).set_limit(2);
+  run();
+  call(c);
+  ASSERT_EQ(frames.sides.size(), 2u);
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3, 5}));
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1}));
+  for (const uint32_t id : {1u, 3u, 5u}) frames.side(0).answer(id);
+  frames.side(1).answer(1);
+  run();
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(heard(c, nth(i)).closed) << i;
+  EXPECT_EQ(stats_of(kFramePod).failed.get(), 0u);
+}
+
+TEST_F(Pool, lets_calls_wait_where_no_connection_takes_any_and_tells_them_so_in_time) {
+  frames.limit = 0;
+  endpoints({kFramePod});
+  Peer& c = client();
+  calls(c, 6);
+  EXPECT_EQ(worker->service(0).queued.get(), 4u);
+  expect_trailers_only(c, 9);
+  expect_trailers_only(c, 11);
+  run(4900ms);
+  EXPECT_FALSE(heard(c, 1).ended);
+  run(200ms);
+  for (const uint32_t id : {1u, 3u, 5u, 7u}) expect_trailers_only(c, id);
+  call(c, true, http2::request());
+  run(5100ms);
+  EXPECT_EQ(field(heard(c, 13).headers, Name::kStatus), "503");
+  EXPECT_LE(frames.sides.size(), 2u) << "another connection would not help";
+  for (auto& side : frames.sides) EXPECT_TRUE(side->requests().empty());
+}
+
+TEST_F(Pool, lets_waiting_calls_go_when_the_limit_rises_again) {
+  frames.answers_requests = true;
+  endpoints({kFramePod});
+  Peer& c = client();
+  call(c);
+  EXPECT_TRUE(heard(c, 1).closed);
+  frames.limit = 0;
+  frames.side(0).set_limit(0);
+  run();
+  calls(c, 3);
+  run(1s);
+  EXPECT_EQ(worker->service(0).queued.get(), 3u);
+  frames.side(0).set_limit(1);
+  run();
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(heard(c, nth(i)).closed) << i;
+  EXPECT_EQ(frames.side(0).requests().size(), 4u);
+}
+
+TEST_F(Pool, gives_a_waiting_call_the_room_that_another_one_leaves) {
+  frames.limit = 1;
+  endpoints({kFramePod});
+  snapshot.limits.pod_connection_streams = 1'000;
+  Peer& c = client();
+  call(c);
+  frames.down();
+  call(c);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  frames.side(0).answer(1);
+  run();
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3}));
+}
+
+// Such a call has a stream, whose HEADERS wait for room in the connection's send buffer.
+TEST_F(Pool, takes_a_call_that_the_limit_holds_back_to_another_connection) {
+  endpoints({kFramePod});
+  Peer& c = client();
+  http2::Stream* big = call(c, false);
+  frames.side(0).paused = true;
+  frames.side(0).say(http2::frame(http2::FrameType::kWindowUpdate, 0, 0, http2::number(1 << 30)) +
+                     http2::frame(http2::FrameType::kWindowUpdate, 0, 1, http2::number(1 << 30)));
+  run();
+  for (int i = 0; i < 400; ++i) body(c, big, std::string(10'000, 'x'), false);
+  call(c);
+  EXPECT_EQ(in_flight(kFramePod), 2u) << "not waiting in the service";
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1}));
+  frames.side(0).set_limit(1);
+  run();
+  frames.resume(0);
+  run(2s);
+  ASSERT_EQ(frames.sides.size(), 2u);
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1}));
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1}));
+  frames.side(1).answer(1);
+  run();
+  EXPECT_TRUE(heard(c, 3).closed);
+}
+
+// --- GOAWAY ---
+
+TEST_F(Pool, moves_what_the_second_goaway_excludes_once_and_lets_the_rest_end) {
+  endpoints({kFramePod});
+  Peer& c = client();
+  calls(c, 3);
+  frames.side(0).goaway(http2::kMaxStreamId);
+  run();
+  ASSERT_EQ(frames.sides.size(), 2u);
+  call(c);
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1})) << "new calls avoid it at once";
+  EXPECT_EQ(stats_of(kFramePod).retried.get(), 0u) << "the first one excludes nothing";
+  frames.side(0).goaway(3);
+  run();
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1, 3}));
+  frames.side(0).goaway(3);
+  run();
+  EXPECT_EQ(stats_of(kFramePod).retried.get(), 1u);
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3, 5}));
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1, 3}));
+  for (auto& side : frames.sides)
+    for (const uint32_t id : {1u, 3u}) side->answer(id);
+  run(100ms);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(heard(c, nth(i)).closed) << i;
+  EXPECT_TRUE(frames.side(0).ended);
+  EXPECT_EQ(stats_of(kFramePod).failed.get(), 0u);
+}
+
+TEST_F(Pool, avoids_a_pod_from_its_first_goaway_on_if_it_takes_no_new_connection) {
+  frames.answers_requests = true;
+  endpoints({1, kFramePod});
+  frames.down();
+  frames.side(0).goaway(http2::kMaxStreamId);
+  run();
+  Peer& c = client();
+  for (int i = 0; i < 6; ++i) {
+    call(c);
+    EXPECT_EQ(heard(c, nth(i)).body, "pod1");
+  }
+  EXPECT_TRUE(frames.side(0).requests().empty());
+  EXPECT_EQ(stats_of(1).retried.get() + stats_of(kFramePod).retried.get(), 0u);
+}
+
+// --- Connectivity ---
+
+TEST_F(Pool, is_ready_when_the_pods_settings_are_here_and_not_before) {
+  frames.greets = false;
+  endpoints({kFramePod});
+  Peer& c = client();
+  call(c);
+  ASSERT_EQ(frames.sides.size(), 1u);
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kConnecting);
+  EXPECT_TRUE(frames.side(0).requests().empty());
+  run(900ms);
+  frames.side(0).set_limit(100);
+  run();
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kReady);
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1}));
+}
+
+TEST_F(Pool, gives_a_pod_up_that_has_not_said_settings_within_the_connect_timeout) {
+  frames.greets = false;
+  endpoints({kFramePod});
+  run(990ms);
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kConnecting);
+  run(20ms);
+  EXPECT_EQ(stats_of(kFramePod).connect_failures.get(), 1u);
+  EXPECT_NE(state(kFramePod), pods::Connectivity::kReady);
+  EXPECT_TRUE(frames.side(0).ended);
+}
+
+TEST_F(Pool, tries_a_pod_that_cannot_be_reached_with_a_backoff_that_grows_to_ten_seconds) {
+  frames.down();
+  endpoints({kFramePod});
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kTransientFailure);
+  Time last = now;
+  double expected = 1;
+  for (int i = 0; i < 8; ++i) {
+    const uint64_t before = stats_of(kFramePod).connects.get();
+    while (stats_of(kFramePod).connects.get() == before && now - last < 20s) run(10ms);
+    const double waited = std::chrono::duration<double>(now - last).count();
+    EXPECT_GE(waited, expected * 0.8) << i;
+    EXPECT_LE(waited, expected * 1.2 + 0.02) << i;
+    expected = std::min(expected * 1.6, 10.0);
+    last = now;
+  }
+}
+
+TEST_F(Pool, tries_at_once_and_often_again_after_news_of_the_endpoint) {
+  frames.down();
+  endpoints({kFramePod});
+  run(60s);
+  uint64_t before = stats_of(kFramePod).connects.get();
+  snapshot.services[0].pods[0].weight = 2;
+  adopt();
+  run();
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), before + 1);
+  run(1300ms);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), before + 2);
+  before = stats_of(kFramePod).connects.get();
+  adopt();  // nothing new about the endpoint
+  run();
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), before);
+}
+
+}  // namespace
+}  // namespace sluice::relay
