@@ -47,6 +47,11 @@ struct Service {
   Duration call_timeout{};
   Duration stream_idle_timeout{};
   Duration max_stream_age{};
+  // PING toward pods on connections with streams that have been silent for so long; 0: none. gRPC
+  // servers punish PINGs that come more often than every 5 minutes, and TCP's probes serve.
+  Duration ping_interval{};
+  Duration ping_timeout = 20s;  // without an answer the connection is lost; gRPC's default
+  bool ping_without_calls = false;
   uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
   uint32_t slot = 0;
 

@@ -91,6 +91,9 @@ void read_service(Table& t, Reading& reading, config::Service& service) {
   t.duration("timeout", service.call_timeout, 0s, 24h);
   t.duration("stream_idle_timeout", service.stream_idle_timeout, 0s, 24h);
   t.duration("max_stream_age", service.max_stream_age, 0s, 24h);
+  t.duration("ping_interval", service.ping_interval, 0s, 24h);
+  t.duration("ping_timeout", service.ping_timeout, 1ms, 24h);
+  t.boolean("ping_without_calls", service.ping_without_calls);
   t.integer("queued_streams", service.queue_limit, 0, 1 << 20);
   read_endpoints(t, reading, service);
   t.finish();

@@ -92,6 +92,8 @@ class Connection {
   void consumed(Stream& s, uint32_t n);
 
   void ping(uint64_t opaque);
+  // When bytes of the peer were last received.
+  Time received_at() const { return now_; }
   // last_stream_id 2^31-1 only announces (6.8).
   void goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug = {});
   // Server role, after the final GOAWAY: requests above its last id are discarded.

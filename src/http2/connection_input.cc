@@ -618,7 +618,8 @@ bool Connection::on_goaway_frame(buf::View payload) {
   ++stats_.goaways_in;
   peer_going_away_ = true;
   handler_.on_goaway(load_be32(payload.data()) & kMaxStreamId,
-                     static_cast<ErrorCode>(load_be32(payload.data() + 4)));
+                     static_cast<ErrorCode>(load_be32(payload.data() + 4)),
+                     {reinterpret_cast<const char*>(payload.data()) + 8, payload.size() - 8});
   return !failed_;
 }
 

@@ -2,6 +2,7 @@
 // What an HTTP/2 connection tells its owner.
 
 #include <cstdint>
+#include <string_view>
 
 #include "buf/slice.h"
 #include "http2/error_code.h"
@@ -39,8 +40,9 @@ class Handler {
   virtual void on_closed(Stream& s) = 0;
 
   // GOAWAY from the peer: no stream can be opened any more. Client role: streams above
-  // last_stream_id were not processed; the owner walks them with for_each_stream.
-  virtual void on_goaway(uint32_t last_stream_id, ErrorCode code) = 0;
+  // last_stream_id were not processed; the owner walks them with for_each_stream. `debug` lives
+  // as long as the call.
+  virtual void on_goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) = 0;
 
   // The peer's SETTINGS arrived.
   virtual void on_settings() = 0;

@@ -165,7 +165,7 @@ void ClientConnection::on_closed(http2::Stream& s) {
 }
 
 // A client that says GOAWAY opens no more streams; it closes when its last one has ended.
-void ClientConnection::on_goaway(uint32_t, http2::ErrorCode) {}
+void ClientConnection::on_goaway(uint32_t, http2::ErrorCode, std::string_view) {}
 
 void ClientConnection::on_ping_ack(uint64_t opaque) {
   if (opaque == kDrainOpaque) say_final_goaway();

@@ -58,7 +58,7 @@ class ClientConnection final : public tcp::User,
   void on_sent(http2::Stream& s, uint32_t n) override;
   void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
   void on_closed(http2::Stream& s) override;
-  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code) override;
+  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override {}
   void on_ping_ack(uint64_t opaque) override;
 

@@ -1,5 +1,7 @@
 #include "relay/pod_connection.h"
 
+#include <algorithm>
+
 #include "relay/exchange.h"
 #include "relay/pool.h"
 
@@ -15,7 +17,9 @@ PodConnection::PodConnection(Context& context, Pool& pool)
     : context_(context),
       pool_(pool),
       connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
-                     this) {}
+                     this),
+      ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
+                  this) {}
 
 bool PodConnection::start() {
   tcp_ = context_.tcp.connect(Endpoint{}, pool_.pod().address(), this, context_.now);
@@ -122,6 +126,39 @@ void PodConnection::flush() {
   tcp_->push();
 }
 
+void PodConnection::arm_ping() {
+  const Duration interval = pool_.ping_interval();
+  if (interval <= Duration::zero() || !ready_ || ping_sent_) return;
+  context_.wheel.arm(ping_timer_, std::max(context_.now, http2_->received_at() + interval));
+}
+
+// Whatever the pod says proves that it is there, so only silence is broken by a PING, and anything
+// answers it.
+void PodConnection::on_ping_timer() {
+  if (closing_) return;
+  if (ping_sent_ && http2_->received_at() <= ping_sent_at_) {
+    ++context_.stats.http2.pod_ping_timeouts;
+    context_.stats.events.push({nullptr, "no answer to PING", pool_.pod().address(), true});
+    tcp_->abort();
+    return;
+  }
+  ping_sent_ = false;
+  const Duration interval = pool_.ping_interval();
+  if (interval <= Duration::zero()) return;
+  if (context_.now < http2_->received_at() + interval) {
+    arm_ping();
+  } else if (http2_->open_streams() > 0 || pool_.ping_without_calls()) {
+    http2_->ping(kPingOpaque);
+    ++context_.stats.http2.pod_pings;
+    ping_sent_ = true;
+    ping_sent_at_ = context_.now;
+    context_.touch(*this);
+    context_.wheel.arm(ping_timer_, context_.now + pool_.ping_timeout());
+  } else {
+    context_.wheel.arm(ping_timer_, context_.now + interval);
+  }
+}
+
 void PodConnection::give_back() {
   while (http2::Stream* s = http2_->stuck_stream()) exchange_of(*s).pod_is_full();
 }
@@ -130,14 +167,24 @@ void PodConnection::on_settings() {
   if (!ready_ && !retired_) {
     ready_ = true;
     connect_timer_.disarm();
+    arm_ping();
     pool_.on_ready();
   } else {
     pool_.on_room();
   }
 }
 
+void PodConnection::on_ping_ack(uint64_t opaque) {
+  if (opaque != kPingOpaque || !ping_sent_) return;
+  ping_sent_ = false;
+  arm_ping();
+}
+
 // The connection goes, not the pod (RFC 9113, 6.8).
-void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode) {
+void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
+                              std::string_view debug) {
+  if (code == http2::ErrorCode::kEnhanceYourCalm && debug == "too_many_pings")
+    pool_.on_too_many_pings();
   retire();
   http2_->for_each_stream([&](http2::Stream& s) {
     // Without an id the HEADERS were never even framed.

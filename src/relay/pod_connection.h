@@ -46,6 +46,9 @@ class PodConnection final : public tcp::User,
   // No new streams; closes when the last one has ended.
   void retire();
 
+  // PINGs may be due: the service's keys have changed.
+  void arm_ping();
+
   void flush() override;
 
  private:
@@ -55,6 +58,8 @@ class PodConnection final : public tcp::User,
   // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
   // reboots answers nothing, and every call on it waits for this.
   static constexpr Duration kUnacknowledged = 5s;
+
+  static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
   void on_established(tcp::Connection& c) override;
   void on_data(tcp::Connection& c, buf::Slice data) override;
@@ -67,12 +72,13 @@ class PodConnection final : public tcp::User,
   void on_sent(http2::Stream& s, uint32_t n) override;
   void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
   void on_closed(http2::Stream& s) override;
-  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code) override;
+  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override;
-  void on_ping_ack(uint64_t) override {}
+  void on_ping_ack(uint64_t opaque) override;
 
   // Streams that the pod's limit holds back look for another connection.
   void give_back();
+  void on_ping_timer();
   // True when HEADERS of a call that is tried again are still queued.
   bool lose_streams();
   // Closes now; calls that are left are lost.
@@ -88,6 +94,9 @@ class PodConnection final : public tcp::User,
   uint32_t resets_beyond_ = 0;
   TokenBucket resets_{kResetsPerSecond, kResetBurst};
   Timer connect_timer_;
+  Timer ping_timer_;  // the next look at the connection's silence, or the end of patience
+  bool ping_sent_ = false;
+  Time ping_sent_at_{};
   std::optional<http2::Connection> http2_;
 };
 

@@ -31,6 +31,32 @@ Duration Pool::connect_timeout() const {
   return service_.connect_timeout();
 }
 
+Duration Pool::ping_interval() const {
+  return service_.ping_interval() * int64_t{ping_factor_};
+}
+
+Duration Pool::ping_timeout() const {
+  return service_.ping_timeout();
+}
+
+bool Pool::ping_without_calls() const {
+  return service_.ping_without_calls();
+}
+
+void Pool::arm_pings() {
+  for (auto* list : {&connections_, &retired_})
+    for (PodConnection& c : *list) c.arm_ping();
+}
+
+// gRPC's keepalive (its proposal A8) says so too: half as often from now on.
+void Pool::on_too_many_pings() {
+  if (ping_interval() <= Duration::zero() || ping_factor_ >= kMaxPingFactor) return;
+  ping_factor_ *= 2;
+  ++context_.stats.http2.too_many_pings;
+  context_.stats.events.push(
+      {nullptr, "too_many_pings: from now on PINGs come half as often", pod_.address(), true});
+}
+
 bool Pool::open_connection() {
   if (retired_count_ >= kMaxRetired) return false;
   PodConnection* c = context_.pod_connections.create(context_, *this);

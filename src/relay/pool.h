@@ -19,6 +19,8 @@ class Pool {
   static constexpr uint32_t kMaxConnections = 64;
   // Of connections that have no stream and take none, since the pod says so: more would not help.
   static constexpr uint32_t kMaxBarren = 2;
+  static constexpr uint32_t kMaxPingFactor =
+      1'024;  // 3 hours of 10 seconds: no pod complains there
   // Connections that only end their last calls. Each has one, so their number is that of long calls
   // at most; beyond this, the pod gets no new connection before an old one has gone.
   static constexpr uint32_t kMaxRetired = 1'024;
@@ -29,6 +31,10 @@ class Pool {
 
   pods::Pod& pod() { return pod_; }
   Duration connect_timeout() const;
+  // Zero: none are sent.
+  Duration ping_interval() const;
+  Duration ping_timeout() const;
+  bool ping_without_calls() const;
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
   // another one when the best is busy.
@@ -40,6 +46,8 @@ class Pool {
   // `c` has little left that it may do: retires it as soon as another connection takes streams.
   void replace(PodConnection& c);
 
+  // The service's keys may have changed.
+  void arm_pings();
   // There is news of the endpoint: a pod in backoff may be back.
   void on_news();
   // The pod left the endpoints, or came back.
@@ -49,6 +57,7 @@ class Pool {
   // From the connections.
   void on_ready();
   void on_room();
+  void on_too_many_pings();
   void on_retired(PodConnection& c);
   // The connection is ending: it belongs to the pool no more.
   void remove(PodConnection& c);
@@ -68,6 +77,7 @@ class Pool {
   uint32_t retired_count_ = 0;
   Time attempt_at_{};  // when the last connect began
   Timer backoff_timer_;
+  uint32_t ping_factor_ = 1;  // what the pod made of the service's ping_interval
 };
 
 }  // namespace sluice::relay

@@ -22,6 +22,9 @@ void Service::adopt(const config::Service& config) {
   call_timeout_ = config.call_timeout;
   stream_idle_timeout_ = config.stream_idle_timeout;
   max_stream_age_ = config.max_stream_age;
+  ping_interval_ = config.ping_interval;
+  ping_timeout_ = config.ping_timeout;
+  ping_without_calls_ = config.ping_without_calls;
   queue_limit_ = config.queue_limit;
   if (config.balance != policy_) {
     policy_ = config.balance;
@@ -49,6 +52,7 @@ void Service::adopt(const config::Service& config) {
   for (size_t i = 0; i < pools_.size(); ++i) {
     pools_[i]->set_draining(i >= live);
     if (i < live) pools_[i]->connect_if_needed();
+    pools_[i]->arm_pings();
   }
   for (Pool* pool : news)
     if (!pool->pod().draining()) pool->on_news();

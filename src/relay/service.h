@@ -31,6 +31,9 @@ class Service {
   Duration call_timeout() const { return call_timeout_; }
   Duration stream_idle_timeout() const { return stream_idle_timeout_; }
   Duration max_stream_age() const { return max_stream_age_; }
+  Duration ping_interval() const { return ping_interval_; }
+  Duration ping_timeout() const { return ping_timeout_; }
+  bool ping_without_calls() const { return ping_without_calls_; }
   stats::Service& stats() { return context_.stats.service(slot_); }
   uint32_t slot() const { return slot_; }
 
@@ -64,6 +67,9 @@ class Service {
   Duration call_timeout_;
   Duration stream_idle_timeout_;
   Duration max_stream_age_;
+  Duration ping_interval_;
+  Duration ping_timeout_;
+  bool ping_without_calls_;
   uint32_t queue_limit_;
   std::unique_ptr<balance::Picker> picker_;
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last

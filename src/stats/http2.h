@@ -48,6 +48,9 @@ namespace sluice::stats {
   X(Counter, client_age_goaways,   "client connections moved away at max_connection_age")      \
   X(Counter, client_count_goaways, "client connections moved away at max_connection_streams")  \
   X(Counter, pod_reset_budgets,    "pod connections relieved after too many cancellations")     \
+  X(Counter, pod_pings,            "PING sent to pods")                                        \
+  X(Counter, pod_ping_timeouts,    "pod connections lost: no answer to PING")                  \
+  X(Counter, too_many_pings,       "pods that punished our PING, which now come half as often") \
   X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
   X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \

@@ -28,6 +28,9 @@ TEST(Load, a_whole_configuration_becomes_a_snapshot) {
   files.write("sluiced.toml", files.config(R"(balance = "least_request"
 queue_timeout = "250ms"
 max_stream_age = "2h"
+ping_interval = "5m"
+ping_timeout = "7s"
+ping_without_calls = true
 [timeouts]
 connect_timeout = "300ms"
 timeout = "30s"
@@ -36,6 +39,7 @@ drain_announce = "2s"
 time_wait = "1m"
 [limits]
 concurrent_streams = 50
+max_pod_connection_streams = 1000
 [memory]
 time_wait = 100
 )"));
@@ -52,6 +56,7 @@ time_wait = 100
   EXPECT_EQ(s.timeouts.drain_announce, Duration(2s));
   EXPECT_EQ(s.timeouts.time_wait, Duration(60s));
   EXPECT_EQ(s.limits.concurrent_streams, 50u);
+  EXPECT_EQ(s.limits.max_pod_connection_streams, 1'000u);
   ASSERT_EQ(s.listeners.size(), 1u);
   EXPECT_EQ(s.listeners[0].address.str(), "198.18.0.10:50051");
   ASSERT_EQ(s.services.size(), 1u);
@@ -61,6 +66,9 @@ time_wait = 100
   EXPECT_EQ(s.services[0].call_timeout, Duration(30s));
   EXPECT_EQ(s.services[0].stream_idle_timeout, Duration(10min));
   EXPECT_EQ(s.services[0].max_stream_age, Duration(2h));
+  EXPECT_EQ(s.services[0].ping_interval, Duration(5min));
+  EXPECT_EQ(s.services[0].ping_timeout, Duration(7s));
+  EXPECT_TRUE(s.services[0].ping_without_calls);
   ASSERT_EQ(s.services[0].pods.size(), 1u);
   EXPECT_EQ(s.services[0].pods[0].id, "a");
   EXPECT_EQ(s.services[0].pods[0].endpoint.str(), "10.0.0.1:80");

@@ -108,8 +108,9 @@ class Owner final : public Handler {
     log.push_back(std::to_string(s.id()) + " closed");
     if (last_hook) last_hook(s);
   }
-  void on_goaway(uint32_t last, ErrorCode code) override {
+  void on_goaway(uint32_t last, ErrorCode code, std::string_view debug) override {
     log.push_back("goaway " + std::to_string(last) + " " + text_of(code));
+    goaway_debug = debug;
   }
   void on_settings() override { log.push_back("settings"); }
   void on_ping_ack(uint64_t opaque) override { log.push_back("ping " + std::to_string(opaque)); }
@@ -117,6 +118,7 @@ class Owner final : public Handler {
   Connection* connection = nullptr;
   bool tie = true;
   std::vector<std::string> log;
+  std::string goaway_debug;
   std::map<uint32_t, Heard> streams;
   std::function<void(Stream&, Section, bool)> headers_hook;
   std::function<void(Stream&, buf::Slice, bool)> data_hook;

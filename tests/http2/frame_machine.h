@@ -98,7 +98,7 @@ class FrameMachine final : public Handler {
     must(c.heard_end && c.ended && c.queued == 0, "closed when both sides have ended");
     last_word(s);
   }
-  void on_goaway(uint32_t last, ErrorCode) override {
+  void on_goaway(uint32_t last, ErrorCode, std::string_view) override {
     connection_.for_each_stream([&](http2::Stream& s) {
       if (role_ == Role::kServer || (s.id() != 0 && s.id() <= last)) return;
       over(call_of(s));

@@ -211,6 +211,7 @@ TEST_P(Frames, of_goaway_are_told_with_any_code_and_open_streams_go_on) {
           headers(fresh(), true, fields()));
   EXPECT_NE(std::find(side->owner.log.begin(), side->owner.log.end(), "goaway 1 UNKNOWN"),
             side->owner.log.end());
+  EXPECT_EQ(side->owner.goaway_debug, "debug");
   EXPECT_TRUE(side->owner.streams[fresh()].ended);
 }
 

@@ -104,7 +104,7 @@ class Client final : public Peer {
     if (!c.complete) stage_.violation("a stream closed without an end");
     end(c);
   }
-  void on_goaway(uint32_t last, http2::ErrorCode code) override {
+  void on_goaway(uint32_t last, http2::ErrorCode code, std::string_view) override {
     going_away_ = true;
     if (code != http2::ErrorCode::kNoError && !faulty())
       stage_.violation(std::string("a client was accused: ") + http2::text_of(code));

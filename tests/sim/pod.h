@@ -57,7 +57,7 @@ class PodPeer final : public Peer {
     finish(job_of(s));
   }
   void on_closed(http2::Stream& s) override { finish(job_of(s)); }
-  void on_goaway(uint32_t, http2::ErrorCode code) override {
+  void on_goaway(uint32_t, http2::ErrorCode code, std::string_view) override {
     if (code != http2::ErrorCode::kNoError && !faulty())
       stage_.violation(std::string("a pod was accused: ") + http2::text_of(code));
   }
