@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/chrono.h"
 #include "config/guards.h"
+#include "config/retry.h"
 #include "config/settings.h"
 #include "config/startup.h"
 
@@ -53,6 +54,7 @@ struct Service {
   Duration ping_timeout = 20s;  // without an answer the connection is lost; gRPC's default
   bool ping_without_calls = false;
   uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
+  Retry retry;
   uint32_t slot = 0;
 
   bool operator==(const Service&) const = default;

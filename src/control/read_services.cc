@@ -95,6 +95,7 @@ void read_service(Table& t, Reading& reading, config::Service& service) {
   t.duration("ping_timeout", service.ping_timeout, 1ms, 24h);
   t.boolean("ping_without_calls", service.ping_without_calls);
   t.integer("queued_streams", service.queue_limit, 0, 1 << 20);
+  read_retry(t, service.retry);
   read_endpoints(t, reading, service);
   t.finish();
 }

@@ -28,5 +28,7 @@ void read_startup(Table& root, Reading& reading);
 void read_settings(Table& root, Reading& reading);
 // [[service]] and [[listener]], after the two above.
 void read_services(Table& root, Reading& reading);
+// [service.retry], if the service has it.
+void read_retry(Table& service, config::Retry& retry);
 
 }  // namespace sluice::control

@@ -31,6 +31,8 @@ enum class Name : uint8_t {
   kForwarded,
   kGrpcEncoding,
   kGrpcMessage,
+  kGrpcPreviousRpcAttempts,
+  kGrpcRetryPushbackMs,
   kGrpcStatus,
   kGrpcTimeout,
   kHost,
@@ -43,7 +45,7 @@ enum class Name : uint8_t {
   kXForwardedFor,
 };
 
-inline constexpr std::array<std::string_view, 25> kNameText{
+inline constexpr std::array<std::string_view, 27> kNameText{
     "",
     ":authority",
     ":method",
@@ -59,6 +61,8 @@ inline constexpr std::array<std::string_view, 25> kNameText{
     "forwarded",
     "grpc-encoding",
     "grpc-message",
+    "grpc-previous-rpc-attempts",
+    "grpc-retry-pushback-ms",
     "grpc-status",
     "grpc-timeout",
     "host",

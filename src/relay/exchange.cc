@@ -53,11 +53,15 @@ bool Exchange::tried(uint32_t slot) const {
          tried_.begin() + tried_count_;
 }
 
+void Exchange::remember_tried(uint32_t slot) {
+  if (tried_count_ < tried_.size()) tried_[tried_count_++] = slot;
+}
+
 // --- The client's side ---
 
 void Exchange::client_data(buf::Slice data, bool end) {
   moved();
-  request_ended_ |= end;
+  if (end) request_ended();
   if (!attached()) {
     // Waiting for a pod: the stream's window bounds what can come.
     if (!replay_->remember(data, context_.memory)) fail("out of packet memory");
@@ -74,8 +78,13 @@ void Exchange::client_data(buf::Slice data, bool end) {
   pod_->http2().send_data(*pod_stream_, std::move(data), end);
 }
 
-void Exchange::client_trailers(http2::FieldList& fields) {
+void Exchange::request_ended() {
   request_ended_ = true;
+  if (attached()) begin_try();
+}
+
+void Exchange::client_trailers(http2::FieldList& fields) {
+  request_ended();
   has_trailers_ = true;
   replay_->trailers.swap(fields);
   if (!attached()) return;
@@ -122,6 +131,7 @@ bool Exchange::attach(PodConnection& pod) {
   pod_stream_ = s;
   sent_ = 0;
   attached_at_ = context_.now;
+  if (request_ended_) begin_try();
   stats::Pod& stats = pod.pool().pod().stats();
   ++stats.streams;
   ++stats.active;
@@ -168,6 +178,8 @@ void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) 
   moved();
   if (section != Section::kInformational) {
     if (!response_started_) {
+      if (service_.retry() != nullptr && retried_answer(fields, end)) [[unlikely]]
+        return;
       response_started_ = true;  // from here on the call belongs to this pod
       replay_->forget_body();
     }
@@ -212,7 +224,7 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
   }
   ++stats.failed;
   if (remote && code == ErrorCode::kRefusedStream) {
-    if (tried_count_ < tried_.size()) tried_[tried_count_++] = slot;
+    remember_tried(slot);
     if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
       ++retries_;
       ++stats.retried;
@@ -223,6 +235,7 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
     fail("no pod accepted the call");
     return;
   }
+  if (remote && retried_loss(slot)) return;
   if (!remote || client_stream_ == nullptr) {
     fail("the pod broke the protocol, or memory ran out");
     return;
@@ -275,6 +288,7 @@ void Exchange::pod_is_full() {
 
 void Exchange::pod_lost(bool transmitted) {
   stats::Pod& stats = pod_->pool().pod().stats();
+  const uint32_t slot = pod_->pool().pod().slot();
   detach_pod();
   if (response_ended_) {
     finish_early(ErrorCode::kNoError);
@@ -287,6 +301,7 @@ void Exchange::pod_lost(bool transmitted) {
     retry();
     return;
   }
+  if (retried_loss(slot)) return;
   ++context_.stats.http2.pods_lost;
   fail("the pod was lost");
 }

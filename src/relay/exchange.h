@@ -4,9 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
+#include "config/retry.h"
 #include "http2/handler.h"
 #include "relay/context.h"
 #include "relay/grpc.h"
@@ -74,9 +76,22 @@ class Exchange : public ListHook<Exchange> {
   // The last word to the client, who has not heard the whole answer.
   void tell(const Verdict& verdict, const char* message);
   void retry();
+  void request_ended();
+  void remember_tried(uint32_t pod_slot);
   void finish_early(http2::ErrorCode code);
   void response_ended();
   void destroy_if_done();
+
+  // exchange_retry.cc: by the service's policy. True when the call goes on without what the pod
+  // said or did; the caller leaves it alone then.
+  bool retried_answer(const http2::FieldList& fields, bool end);
+  bool retried_loss(uint32_t pod_slot);
+  bool repeatable(const config::Retry& policy) const;
+  bool may_repeat() const;
+  bool try_again(const config::Retry& policy, std::optional<Duration> delay);
+  void begin_try();
+  void on_try_timeout();
+  void on_backoff();
 
   // exchange_timing.cc
   void set_limits();
@@ -107,6 +122,8 @@ class Exchange : public ListHook<Exchange> {
   Time call_ends_ = kNever;
   Time age_ends_ = kNever;
   Time wait_ends_ = kNever;
+  Time try_ends_ = kNever;  // per_try_timeout
+  Time retry_at_ = kNever;  // between two tries
   Time wait_began_{};
   Duration waited_{};  // for a pod, or in tries that never left
   Duration idle_{};    // silence that ends the call
@@ -119,6 +136,8 @@ class Exchange : public ListHook<Exchange> {
   bool response_started_ = false;
   bool response_ended_ = false;
   uint8_t retries_ = 0;
+  uint8_t attempts_ = 1;      // by the policy
+  uint8_t backoff_step_ = 0;  // doublings of the next backoff
   uint8_t tried_count_ = 0;
   std::array<uint32_t, 8> tried_{};  // slots of pods that did not take the call
 };

@@ -53,7 +53,7 @@ void Exchange::end_wait() {
 }
 
 void Exchange::arm() {
-  Time next = std::min({deadline_, call_ends_, age_ends_, wait_ends_});
+  Time next = std::min({deadline_, call_ends_, age_ends_, wait_ends_, try_ends_, retry_at_});
   if (idle_ > Duration::zero()) next = std::min(next, active_at_ + idle_);
   if (next == kNever) {
     timer_.disarm();
@@ -78,6 +78,10 @@ void Exchange::on_timer() {
     expire(kDeadlineExceeded, "the stream was idle for too long");
   } else if (now >= wait_ends_) {
     service_.on_queue_timeout(*this);
+  } else if (now >= try_ends_) {
+    on_try_timeout();
+  } else if (now >= retry_at_) {
+    on_backoff();
   } else {
     arm();
   }
@@ -85,8 +89,8 @@ void Exchange::on_timer() {
 
 void Exchange::expire_deadline() {
   ++context_.stats.http2.deadlines;
-  expire(kDeadlineExceeded, attached() ? "deadline exceeded"
-                                       : "deadline exceeded while waiting for an endpoint");
+  expire(kDeadlineExceeded,
+         attached() ? "deadline exceeded" : "deadline exceeded while waiting for an endpoint");
 }
 
 void Exchange::expire(const Verdict& verdict, const char* message) {

@@ -26,6 +26,10 @@ void Service::adopt(const config::Service& config) {
   ping_timeout_ = config.ping_timeout;
   ping_without_calls_ = config.ping_without_calls;
   queue_limit_ = config.queue_limit;
+  if (config.retry != retry_) {
+    retry_ = config.retry;
+    retry_budget_ = {retry_.budget_percent, retry_.budget_per_second};
+  }
   if (config.balance != policy_) {
     policy_ = config.balance;
     picker_ = balance::make_picker(policy_, context_.random);
@@ -97,6 +101,7 @@ bool Service::hopeless() const {
 void Service::begin(Exchange& e) {
   ++calls_;
   ++stats().streams;
+  retry_budget_.earn();
   if (e.overdue()) {
     e.expire_deadline();
   } else {

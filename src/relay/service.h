@@ -9,6 +9,7 @@
 #include "config/snapshot.h"
 #include "relay/exchange.h"
 #include "relay/pool.h"
+#include "relay/retry_budget.h"
 
 namespace sluice::relay {
 
@@ -34,6 +35,9 @@ class Service {
   Duration ping_interval() const { return ping_interval_; }
   Duration ping_timeout() const { return ping_timeout_; }
   bool ping_without_calls() const { return ping_without_calls_; }
+  // nullptr when nothing is tried again but what no pod has begun.
+  const config::Retry* retry() const { return retry_.any() ? &retry_ : nullptr; }
+  RetryBudget& retry_budget() { return retry_budget_; }
   stats::Service& stats() { return context_.stats.service(slot_); }
   uint32_t slot() const { return slot_; }
 
@@ -71,6 +75,8 @@ class Service {
   Duration ping_timeout_;
   bool ping_without_calls_;
   uint32_t queue_limit_;
+  config::Retry retry_;
+  RetryBudget retry_budget_{0, 0};
   std::unique_ptr<balance::Picker> picker_;
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last
   std::vector<Pool*> ready_;                  // READY ones; ready_pods_ holds their pods

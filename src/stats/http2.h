@@ -38,6 +38,10 @@ namespace sluice::stats {
   X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")       \
   X(Counter, retries,              "streams sent again, to a pod that had provably not begun")  \
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
+  X(Counter, policy_retries,       "streams sent again by their service's retry policy")        \
+  X(Counter, retry_budget_refusals, "streams not sent again: the retry budget was spent")       \
+  X(Counter, retry_pushbacks,      "streams not sent again: the pod said so")                   \
+  X(Counter, try_timeouts,         "tries ended at per_try_timeout")                            \
   X(Counter, queue_overflows,      "streams that failed: too many waited")                     \
   X(Counter, queue_timeouts,       "streams that failed: waited too long")                     \
   X(Counter, deadlines,            "streams ended at their grpc-timeout")                      \

@@ -208,6 +208,45 @@ TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {
   }
 }
 
+TEST(Load, a_service_tries_again_only_when_it_says_what_for) {
+  Files files;
+  const auto service = [&](const std::string& retry) {
+    files.write("sluiced.toml", files.config(retry));
+    return load(files.path("sluiced.toml")).snapshot;
+  };
+  EXPECT_FALSE(service("")->services.at(0).retry.any());
+  config::Retry all;
+  all.grpc_statuses.set(14).set(8);
+  all.http_statuses.set(502).set(503);
+  all.resets = all.idempotent = true;
+  all.per_try_timeout = 2s;
+  all.attempts = 5;
+  all.backoff = 10ms;
+  all.backoff_max = 1s;
+  all.budget_percent = 10;
+  all.budget_per_second = 3;
+  EXPECT_EQ(service("[service.retry]\ngrpc_statuses = [\"UNAVAILABLE\", \"RESOURCE_EXHAUSTED\"]\n"
+                    "http_statuses = [502, 503]\nresets = true\nidempotent = true\n"
+                    "per_try_timeout = \"2s\"\nattempts = 5\nbackoff = \"10ms\"\n"
+                    "backoff_max = \"1s\"\nbudget_percent = 10\nbudget_per_second = 3\n")
+                ->services.at(0)
+                .retry,
+            all);
+  const auto expect_mistake = [&](const std::string& retry, const std::string& text) {
+    service("[service.retry]\n" + retry);
+    EXPECT_NE(mistakes(files).find(text), std::string::npos) << mistakes(files);
+  };
+  expect_mistake("attempts = 3\n", "[retry] says nothing to try again for");
+  expect_mistake("grpc_statuses = [\"OK\"]\n", "grpc_statuses contains \"OK\"; allowed: CANCELLED");
+  expect_mistake("grpc_statuses = [14]\n", "it must be an array of strings");
+  expect_mistake("http_statuses = [200]\n", "400 to 599");
+  expect_mistake("resets = true\nattempts = 1\n", "allowed are 2 to 10");
+  expect_mistake("resets = true\nbackoff = \"2s\"\nbackoff_max = \"1s\"\n",
+                 "backoff_max is shorter than backoff");
+  expect_mistake("resets = true\nbudget_percent = 101\n", "allowed are 0 to 100");
+  expect_mistake("resets = true\nbudget = 1\n", "unknown key budget in [retry]");
+}
+
 TEST(Load, names_and_addresses_must_differ) {
   Files files;
   files.write("sluiced.toml", files.config(R"([[service]]

@@ -31,6 +31,7 @@ class Appliance : public testing::Test {
       calls_ += world.count([](const Call&) { return true; });
       ok_ += world.count([](const Call& c) { return c.ok(); });
       retries_ += world.counters().http2.retries.get();
+      by_policy_ += world.counters().http2.policy_retries.get();
     }
     EXPECT_EQ(inside_.rx.available() + inside_.hold.available() + outside_.rx.available() +
                   outside_.hold.available(),
@@ -41,7 +42,7 @@ class Appliance : public testing::Test {
 
   http2::Buffers inside_{8191, "inside"};
   http2::Buffers outside_{16383, "outside"};
-  size_t calls_ = 0, ok_ = 0, retries_ = 0;
+  size_t calls_ = 0, ok_ = 0, retries_ = 0, by_policy_ = 0;
 };
 
 TEST_F(Appliance, every_call_ends_once_and_truthfully) {
@@ -54,7 +55,9 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
   EXPECT_GT(ok_, calls_ / 3);
   EXPECT_LT(ok_, calls_);
   EXPECT_GT(retries_, kSeeds);
-  std::printf("%zu calls, %zu succeeded, %zu sent again\n", calls_, ok_, retries_);
+  EXPECT_GT(by_policy_, kSeeds / 10);
+  std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy\n", calls_, ok_, retries_,
+              by_policy_);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ struct Call {
   // What pods did. A call is processed from the moment that a pod acts on it; refused ones and
   // those that a GOAWAY excludes were not.
   int processed = 0;
+  int errors = 0;               // that pods answered with, and that may be tried again
   Peer* answered_on = nullptr;  // the connection that took the whole answer
   bool answer_is_error = false;
   bool reset_by_pod = false;  // after processing

@@ -91,8 +91,14 @@ class PodPeer final : public Peer {
 class Pod final : public tcp::Acceptor {
  public:
   Pod(Stage& stage, int number, const http2::Config& config, const Moods& moods, uint64_t seed,
-      std::map<uint64_t, std::unique_ptr<Call>>& calls)
-      : stage_(stage), number_(number), config_(config), moods(moods), random(seed), calls(calls) {
+      std::map<uint64_t, std::unique_ptr<Call>>& calls, bool errors_are_retried)
+      : stage_(stage),
+        number_(number),
+        config_(config),
+        moods(moods),
+        random(seed),
+        calls(calls),
+        errors_are_retried(errors_are_retried) {
     up();
   }
   void up() { stage_.node().stack.listen(address(), this); }
@@ -120,6 +126,7 @@ class Pod final : public tcp::Acceptor {
   Moods moods;
   Random random;
   std::map<uint64_t, std::unique_ptr<Call>>& calls;
+  const bool errors_are_retried;
   std::vector<std::unique_ptr<PodPeer>> peers;
 };
 
@@ -186,7 +193,9 @@ inline void PodPeer::act(Job& j) {
   }
   j.acted = true;
   highest_acted_ = std::max(highest_acted_, j.stream->id());
-  if (++j.call->processed > 1) stage_.violation("a call was processed twice");
+  if (++j.call->processed > j.call->errors + 1) stage_.violation("a call was processed twice");
+  j.call->answered_on = nullptr;
+  j.call->answer_is_error = false;
   if (j.way == Way::kSilent) j.call->silent = true;
   progress(j);
 }
@@ -219,6 +228,7 @@ inline void PodPeer::answer(Job& j) {
   f.add(http2::Name::kContentType, "application/grpc");
   if (j.way == Way::kError) {
     c.answer_is_error = true;
+    if (pod_.errors_are_retried) ++c.errors;
     f.add(http2::Name::kGrpcStatus, "13");
     h2().send_headers(s, f, true);
   } else {

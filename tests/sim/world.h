@@ -54,6 +54,12 @@ struct Plan {
              .waits = r.uniform()};
     const auto share = [&] { return r.chance(0.5) ? 3 * r.uniform() : 0; };
     for (double& s : faults) s = share();
+    if (r.chance(0.3)) {
+      retry.grpc_statuses.set(13);
+      retry.attempts = static_cast<uint32_t>(2 + r.below(3));
+      retry.backoff = retry.backoff_max = Duration(static_cast<int64_t>(1 + r.below(50'000'000)));
+      retry.budget_percent = static_cast<uint32_t>(r.below(101));
+    }
   }
 
   bool calm;  // nothing goes wrong: every call succeeds
@@ -62,6 +68,7 @@ struct Plan {
   config::Limits limits;
   bool least_request;
   uint32_t queue_limit;
+  config::Retry retry;  // of the errors that pods answer with
   http2::Config pod_http2, client_http2;
   Client::Manners manners;
   Moods moods;
@@ -90,8 +97,8 @@ class World final : public Stage {
         inside_(inside),
         node_(outside, "198.18.0.1", now(), seed, patient()) {
     for (int i = 1; i <= plan.pods; ++i)
-      pods_.push_back(
-          std::make_unique<Pod>(*this, i, plan.pod_http2, plan.moods, seed * 16 + i, calls_));
+      pods_.push_back(std::make_unique<Pod>(*this, i, plan.pod_http2, plan.moods, seed * 16 + i,
+                                            calls_, plan.retry.any()));
     config::Snapshot first;
     first.startup.ports.resize(2);
     first.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
@@ -107,7 +114,8 @@ class World final : public Stage {
                                                             : config::Balance::kRoundRobin,
                               .connect_timeout = 1s,
                               .queue_timeout = plan.calm ? Duration(10s) : Duration(500ms),
-                              .queue_limit = plan.queue_limit});
+                              .queue_limit = plan.queue_limit,
+                              .retry = plan.retry});
     first.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
     snapshots_.push_back(first);
     std::set<int> all;
@@ -353,7 +361,11 @@ class World final : public Stage {
   // A well-behaved client waits in vain: because a pod never answers, or because garbage looks like
   // the beginning of a frame that never ends.
   void unanswered(const Call& c) {
-    if (c.silent || (c.last_on != nullptr && c.last_on->garbled())) return;
+    if (c.silent) return;
+    // Behind a GOAWAY that garbage has swallowed, a pod does not even look at a call.
+    for (const auto& p : pods_)
+      for (const auto& peer : p->peers)
+        if (peer->garbled()) return;
     violation("call " + std::to_string(c.id) + " was never answered");
   }
   // What each side knows about a call must fit.
@@ -365,14 +377,15 @@ class World final : public Stage {
     };
     if (!over(c)) return wrong("no end");
     if (c.got_wrong) wrong("the answer's bytes changed on the way");
-    if (c.ok() && (c.processed != 1 || c.answered_on == nullptr || c.answer_is_error))
+    if (c.ok() && (c.processed != c.errors + 1 || c.answered_on == nullptr || c.answer_is_error))
       wrong("a success that no pod gave");
     if (c.ok() && c.got != c.answer) wrong("an answer cut short");
     if (c.complete && c.grpc_status == "13" && !c.answer_is_error) wrong("an error no pod gave");
     if (c.complete && !c.ok() && c.grpc_status != "13") {
       const bool unavailable = c.grpc ? c.grpc_status == "14" : c.http_status == "503";
       if (!unavailable) wrong("an end that nobody gave");
-      if (says_unprocessed(c.message) && c.processed > 0)
+      // An error that a pod has answered with is behind a call that its policy tries again.
+      if (says_unprocessed(c.message) && c.processed > c.errors)
         wrong("said not to be processed, and was");
       if (plan.calm) wrong("a failure, and nothing had gone wrong");
     }
