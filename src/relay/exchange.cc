@@ -159,6 +159,11 @@ bool Exchange::attach(PodConnection& pod) {
     }
   }
   if (has_trailers_) pod.http2().send_headers(*s, replay_->trailers, true);
+  // What came while the call waited may be more than is kept for another pod.
+  if (replay_->body_size() > context_.limits.replay_buffer) {
+    replayable_ = false;
+    replay_->forget_body();
+  }
   return true;
 }
 

@@ -105,7 +105,9 @@ bool Exchange::try_again(const config::Retry& policy, std::optional<Duration> de
         static_cast<double>(std::min(d, policy.backoff_max).count()) * jitter));
   }
   // An answer now is worth more than none at the deadline.
-  if (context_.now + *delay >= std::min({deadline_, call_ends_, age_ends_})) return false;
+  Time ends = std::min({deadline_, call_ends_, age_ends_});
+  if (idle_ > Duration::zero()) ends = std::min(ends, active_at_ + idle_);
+  if (context_.now + *delay >= ends) return false;
   if (!service_.retry_budget().take(context_.now)) {
     ++context_.stats.http2.retry_budget_refusals;
     return false;

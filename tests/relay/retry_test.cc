@@ -57,6 +57,12 @@ class RelayRetry : public RelayTest {
   const FieldList& request(int n, uint32_t id = 1) {
     return pod(n).peer().owner.streams[id].headers;
   }
+  // The pod that works on the one call.
+  int holder() {
+    for (int n = 1; n <= kPods; ++n)
+      if (in_flight(n) == 1) return n;
+    return 0;
+  }
   uint64_t retried() { return worker->http2.policy_retries.get(); }
 
   config::Retry policy;
@@ -202,6 +208,36 @@ TEST_F(RelayRetry, a_request_that_the_replay_buffer_does_not_hold_is_not_tried_a
   run(200ms);
   EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "14");
   EXPECT_EQ(requests(2), 0u);
+}
+
+TEST_F(RelayRetry, what_comes_between_two_tries_counts_toward_the_replay_buffer) {
+  snapshot.limits.replay_buffer = 2'000;
+  start({2, 1, 3});
+  for (int n : {1, 2, 3}) pod(n).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  http2::Stream* s = call(c, false);
+  const int first = holder();
+  pod(first).peer().h2->send_headers(*pod(first).last, status("14"), true);
+  run();
+  body(c, s, std::string(2'500, 'b'), false);
+  run(200ms);
+  const int second = holder();
+  ASSERT_NE(second, first);
+  EXPECT_EQ(pod(second).peer().owner.streams[1].body.size(), 2'500u);
+  pod(second).peer().h2->send_headers(*pod(second).last, status("14"), true);
+  run(200ms);
+  EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "14");
+  EXPECT_EQ(retried(), 1u);
+}
+
+TEST_F(RelayRetry, nobody_waits_longer_between_two_tries_than_a_stream_may_be_silent) {
+  snapshot.services[0].stream_idle_timeout = 1s;
+  start();
+  answers(1, status("14", "1500"));
+  Peer& c = client();
+  call(c);
+  run(200ms);
+  EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "14");
 }
 
 TEST_F(RelayRetry, a_budget_that_is_spent_passes_answers_on) {
