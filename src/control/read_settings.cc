@@ -14,6 +14,7 @@ void read_guards(Table& t, config::Guards& g) {
   };
   rate("resets", g.resets);
   rate("provoked_resets", g.provoked_resets);
+  rate("pod_resets", g.pod_resets);
   rate("settings", g.settings);
   rate("pings", g.pings);
   rate("priorities", g.priorities);

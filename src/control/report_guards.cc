@@ -14,7 +14,7 @@ using stats::Counter;
 using stats::Http2;
 using stats::Tcp;
 
-enum class Action { kCalm, kError, kReset, kResetStream, kAnswer, kDrop };
+enum class Action { kCalm, kError, kReset, kResetStream, kAnswer, kIsolate, kDrop };
 
 std::string_view text_of(Action a) {
   switch (a) {
@@ -28,6 +28,8 @@ std::string_view text_of(Action a) {
       return "reset the stream";
     case Action::kAnswer:
       return "refuse the stream";
+    case Action::kIsolate:
+      return "a connection of its own to the pod";
     case Action::kDrop:
       return "go on";
   }
@@ -74,6 +76,8 @@ const Row kRows[] = {
      "rapid reset, CVE-2023-44487"},
     {"provoked_reset", http2<&Http2::guard_provoked_reset>, rate<&G::provoked_resets>,
      Action::kCalm, "MadeYouReset, CVE-2025-8671; requests over concurrent_streams"},
+    {"pod_resets", http2<&Http2::isolated_clients>, rate<&G::pod_resets>, Action::kIsolate,
+     "rapid reset of pods by way of Sluice"},
     {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>, Action::kCalm,
      "CONTINUATION flood, CVE-2024-27316"},
     {"field_block", http2<&Http2::guard_field_block>, number<&G::field_block_size>, Action::kCalm,

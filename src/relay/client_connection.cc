@@ -21,6 +21,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
                   this),
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
+      id_(++context.clients_ever),
       forwarding_(listener.forwarding(tcp.remote().address)),
       http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {

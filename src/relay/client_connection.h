@@ -6,6 +6,7 @@
 #include "http2/connection.h"
 #include "relay/context.h"
 #include "relay/forwarding.h"
+#include "relay/reset_budget.h"
 #include "tcp/connection.h"
 #include "tcp/user.h"
 
@@ -34,6 +35,14 @@ class ClientConnection final : public tcp::User,
   // Bytes that the client has not taken, and that hold packet memory until it does.
   uint64_t held() const { return evicted_ ? 0 : http2_.held(); }
   const Endpoint& peer() const { return tcp_.remote(); }
+  // Never used again for another client.
+  uint64_t id() const { return id_; }
+  // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
+  // of what a connection to a pod may do: a fifth.
+  bool may_reset() {
+    const config::Rate& all = context_.guards.pod_resets;
+    return pod_resets_.take({(all.burst + 4) / 5, all.per_second / 5}, context_.now);
+  }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
   // The client is gone or failed: its calls are cancelled at their pods.
@@ -87,7 +96,9 @@ class ClientConnection final : public tcp::User,
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
-  Timer watch_timer_;                       // armed while something waits for the client
+  Timer watch_timer_;  // armed while something waits for the client
+  const uint64_t id_;
+  ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   http2::Connection http2_;
 };

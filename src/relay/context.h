@@ -58,6 +58,7 @@ struct Context {
   Slab<ClientConnection> clients;
   Slab<PodConnection> pod_connections;
   List<Flushable, Flushable> dirty;
+  uint64_t clients_ever = 0;
 
   void touch(Flushable& f) {
     if (!f.linked()) dirty.push_back(f);

@@ -48,6 +48,10 @@ void Exchange::destroy_if_done() {
   if (client_stream_ == nullptr && pod_stream_ == nullptr) context_.exchanges.destroy(this);
 }
 
+uint64_t Exchange::client_id() const {
+  return client_->id();
+}
+
 bool Exchange::tried(uint32_t slot) const {
   return std::find(tried_.begin(), tried_.begin() + tried_count_, slot) !=
          tried_.begin() + tried_count_;
@@ -106,7 +110,7 @@ void Exchange::client_reset(ErrorCode code) {
     http2::Stream* s = pod_stream_;
     PodConnection* pod = pod_;
     detach_pod();
-    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code);
+    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code, client_);
   }
   destroy_if_done();
 }
@@ -361,13 +365,13 @@ void Exchange::tell(const Verdict& verdict, const char* message) {
   destroy_if_done();
 }
 
-void Exchange::cancel_pod() {
+void Exchange::cancel_pod(ClientConnection* for_client) {
   if (pod_stream_ == nullptr) return;
   PodConnection* pod = pod_;
   http2::Stream* s = pod_stream_;
   context_.touch(*pod);
   detach_pod();
-  pod->cancel(*s, ErrorCode::kCancel);
+  pod->cancel(*s, ErrorCode::kCancel, for_client);
 }
 
 void Exchange::end(const char* message) {

@@ -66,13 +66,18 @@ class Exchange : public ListHook<Exchange> {
   void end_wait();
   bool waited_too_long(Duration most) const { return waited_ >= most; }
 
+  // It waits for its client's sake (relay/service.h).
+  bool held_back() const { return held_back_; }
+  void set_held_back(bool held) { held_back_ = held; }
+  uint64_t client_id() const;
+
   bool tried(uint32_t pod_slot) const;
   Service& service() { return service_; }
   bool attached() const { return pod_stream_ != nullptr; }
 
  private:
   void detach_pod();
-  void cancel_pod();
+  void cancel_pod(ClientConnection* for_client = nullptr);
   // The last word to the client, who has not heard the whole answer.
   void tell(const Verdict& verdict, const char* message);
   void retry();
@@ -129,6 +134,7 @@ class Exchange : public ListHook<Exchange> {
   Duration idle_{};    // silence that ends the call
   Time active_at_;     // the last DATA, either way
 
+  bool held_back_ = false;
   bool grpc_ = false;
   bool request_ended_ = false;
   bool has_trailers_ = false;

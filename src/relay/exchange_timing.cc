@@ -94,7 +94,7 @@ void Exchange::expire_deadline() {
 }
 
 void Exchange::expire(const Verdict& verdict, const char* message) {
-  cancel_pod();
+  cancel_pod(client_);
   if (response_ended_) {
     finish_early(http2::ErrorCode::kNoError);
   } else {

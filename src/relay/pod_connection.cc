@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/client_connection.h"
 #include "relay/exchange.h"
 #include "relay/pool.h"
 
@@ -13,9 +14,10 @@ Exchange& exchange_of(http2::Stream& s) {
 }
 }  // namespace
 
-PodConnection::PodConnection(Context& context, Pool& pool)
+PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
       pool_(pool),
+      owner_(owner),
       connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
                      this),
       ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
@@ -55,12 +57,13 @@ void PodConnection::on_writable(tcp::Connection&) {
 
 void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
   const bool was_connecting = connecting();
+  const bool isolated = owner_ != Pool::kEverybody;
   Pool& pool = pool_;
   pool.remove(*this);
   retired_ = true;
   lose_streams();
   context_.pod_connections.destroy(this);
-  pool.on_gone(was_connecting);
+  pool.on_gone(was_connecting, isolated);
 }
 
 bool PodConnection::lose_streams() {
@@ -86,12 +89,19 @@ void PodConnection::end() {
   }
 }
 
-void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code) {
+void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client) {
   http2_->reset(s, code);
+  const bool over_share = client != nullptr && !client->may_reset();
+  const bool over_budget = !resets_.take(context_.guards.pod_resets, context_.now);
+  if (owner_ != Pool::kEverybody) {
+    if (over_share) pool_.isolate(*client);  // for longer
+    return;
+  }
+  if (!over_budget) return;
   // flush() draws the conclusions: calls are on the stack here.
-  if (resets_.take(context_.now)) return;
   if (resets_beyond_++ == 0) ++context_.stats.http2.pod_reset_budgets;
   worn_ = true;
+  if (over_share) pool_.isolate(*client);
 }
 
 void PodConnection::retire() {
@@ -104,7 +114,7 @@ void PodConnection::retire() {
 void PodConnection::flush() {
   if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
-    if (resets_beyond_ > kMoreResets) {
+    if (resets_beyond_ > context_.guards.pod_resets.burst / 2) {
       retire();
     } else {
       pool_.replace(*this);
@@ -168,7 +178,7 @@ void PodConnection::on_settings() {
     ready_ = true;
     connect_timer_.disarm();
     arm_ping();
-    pool_.on_ready();
+    pool_.on_ready(*this);
   } else {
     pool_.on_room();
   }

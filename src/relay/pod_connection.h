@@ -5,9 +5,9 @@
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
-#include "base/token_bucket.h"
 #include "http2/connection.h"
 #include "relay/context.h"
+#include "relay/reset_budget.h"
 #include "tcp/connection.h"
 #include "tcp/user.h"
 
@@ -20,8 +20,9 @@ class PodConnection final : public tcp::User,
                             public Flushable,
                             public ListHook<PodConnection> {
  public:
-  // Owned by the context's slab; destroys itself in on_closed, after the pool was told.
-  PodConnection(Context& context, Pool& pool);
+  // Owned by the context's slab; destroys itself in on_closed, after the pool was told. owner: the
+  // client whose calls it carries, kEverybody or kOffenders (relay/pool.h).
+  PodConnection(Context& context, Pool& pool, uint64_t owner);
 
   // Begins to connect. False when that is impossible now; the object may then be destroyed.
   bool start();
@@ -36,12 +37,20 @@ class PodConnection final : public tcp::User,
   bool worn() const { return worn_; }
   bool takes_stream() const { return ready() && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
+  uint64_t owner() const { return owner_; }
+  // For clients that cancel much: no more than the pod bears if they cancel all of it.
+  bool takes_isolated_stream() const {
+    const config::Rate& rate = context_.guards.pod_resets;
+    return takes_stream() && (rate.burst == 0 || streams() < rate.burst / 2 + 1) &&
+           resets_.left(rate, context_.now);
+  }
 
   // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2
   // allows 33 a second and 1000 at once), and close the connection under all its calls. So one that
-  // comes near is replaced, and nearer still takes no new streams; its last ones are fewer than
-  // what the pod still allows.
-  void cancel(http2::Stream& s, http2::ErrorCode code);
+  // has had `pod_resets` is replaced, and after half as many more takes no new streams; its last
+  // ones are fewer than what the pod still allows. The client that wanted it, if one did, may have
+  // to leave.
+  void cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client = nullptr);
 
   // No new streams; closes when the last one has ended.
   void retire();
@@ -52,9 +61,6 @@ class PodConnection final : public tcp::User,
   void flush() override;
 
  private:
-  static constexpr uint64_t kResetsPerSecond = 25;
-  static constexpr uint64_t kResetBurst = 500;
-  static constexpr uint32_t kMoreResets = 250;  // beyond, while it waits for its replacement
   // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
   // reboots answers nothing, and every call on it waits for this.
   static constexpr Duration kUnacknowledged = 5s;
@@ -86,13 +92,14 @@ class PodConnection final : public tcp::User,
 
   Context& context_;
   Pool& pool_;
+  const uint64_t owner_;
   tcp::Connection* tcp_ = nullptr;
   bool ready_ = false;
   bool retired_ = false;
   bool closing_ = false;
   bool worn_ = false;
   uint32_t resets_beyond_ = 0;
-  TokenBucket resets_{kResetsPerSecond, kResetBurst};
+  ResetBudget resets_;
   Timer connect_timer_;
   Timer ping_timer_;  // the next look at the connection's silence, or the end of patience
   bool ping_sent_ = false;

@@ -12,6 +12,7 @@ Pool::Pool(Context& context, Service& service, const config::Pod& pod)
     : context_(context),
       service_(service),
       pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
+      isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
       backoff_timer_(
           [](void* self, Time) {
             auto* pool = static_cast<Pool*>(self);
@@ -23,6 +24,7 @@ Pool::Pool(Context& context, Service& service, const config::Pod& pod)
 
 // Connections are left only when the whole relay ends: TCP does not call back any more.
 Pool::~Pool() {
+  connections_.splice_back(isolated_);
   connections_.splice_back(retired_);
   while (PodConnection* c = connections_.pop_front()) context_.pod_connections.destroy(c);
 }
@@ -44,7 +46,7 @@ bool Pool::ping_without_calls() const {
 }
 
 void Pool::arm_pings() {
-  for (auto* list : {&connections_, &retired_})
+  for (auto* list : {&connections_, &isolated_, &retired_})
     for (PodConnection& c : *list) c.arm_ping();
 }
 
@@ -57,25 +59,29 @@ void Pool::on_too_many_pings() {
       {nullptr, "too_many_pings: from now on PINGs come half as often", pod_.address(), true});
 }
 
-bool Pool::open_connection() {
+bool Pool::open_connection(uint64_t owner) {
   if (retired_count_ >= kMaxRetired) return false;
-  PodConnection* c = context_.pod_connections.create(context_, *this);
+  PodConnection* c = context_.pod_connections.create(context_, *this, owner);
   if (c == nullptr) return false;
-  attempt_at_ = context_.now;
+  if (owner == kEverybody) attempt_at_ = context_.now;
   ++pod_.stats().connects;
   if (!c->start()) {
     context_.pod_connections.destroy(c);
     return false;
   }
-  connections_.push_back(*c);
-  ++count_;
+  (owner == kEverybody ? connections_ : isolated_).push_back(*c);
+  ++count_of(*c);
   count();
   ++context_.stats.http2.pod_connections;
   return true;
 }
 
+uint32_t& Pool::count_of(const PodConnection& c) {
+  return c.retired() ? retired_count_ : c.owner() == kEverybody ? count_ : isolated_count_;
+}
+
 void Pool::count() {
-  pod_.stats().connections.set(count_ + retired_count_);
+  pod_.stats().connections.set(count_ + isolated_count_ + retired_count_);
 }
 
 void Pool::connect_if_needed() {
@@ -131,14 +137,19 @@ void Pool::set_draining(bool draining) {
   pod_.set_draining(draining);
   if (draining) {
     backoff_timer_.disarm();
-    for (PodConnection& c : connections_) c.retire();
+    for (auto* list : {&connections_, &isolated_})
+      for (PodConnection& c : *list) c.retire();
   } else {
     on_news();
   }
   update_state();
 }
 
-void Pool::on_ready() {
+void Pool::on_ready(PodConnection& ready) {
+  if (ready.owner() != kEverybody) {
+    service_.on_isolated_room();
+    return;
+  }
   pod_.backoff().reset();
   for (PodConnection& c : connections_)
     if (c.worn()) c.retire();
@@ -153,7 +164,7 @@ void Pool::on_room() {
 void Pool::on_retired(PodConnection& c) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
   retired_.push_back(c);
-  --count_;
+  --(c.owner() == kEverybody ? count_ : isolated_count_);
   ++retired_count_;
   connect_if_needed();
   update_state();
@@ -161,18 +172,20 @@ void Pool::on_retired(PodConnection& c) {
 
 void Pool::remove(PodConnection& c) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
-  --(c.retired() ? retired_count_ : count_);
+  --count_of(c);
   count();
   --context_.stats.http2.pod_connections;
 }
 
-void Pool::on_gone(bool was_connecting) {
+void Pool::on_gone(bool was_connecting, bool isolated) {
   if (pod_.draining()) {
     update_state();
     return;
   }
-  if (was_connecting) {
-    ++pod_.stats().connect_failures;
+  if (was_connecting) ++pod_.stats().connect_failures;
+  if (was_connecting && isolated) {
+    isolated_retry_at_ = context_.now + kIsolatedRetry;
+  } else if (was_connecting) {
     // The next attempt begins one backoff after this one began (gRPC's connection-backoff).
     const Time next = attempt_at_ + pod_.backoff().next(context_.random);
     context_.wheel.arm(backoff_timer_, std::max(next, context_.now));

@@ -2,6 +2,8 @@
 // All connections of one worker to one pod, and the pod's connectivity state that follows from
 // them.
 
+#include <vector>
+
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
@@ -25,6 +27,18 @@ class Pool {
   // at most; beyond this, the pod gets no new connection before an old one has gone.
   static constexpr uint32_t kMaxRetired = 1'024;
 
+  // Owners of connections that no single client owns; ids of clients are above.
+  static constexpr uint64_t kEverybody = 0;
+  static constexpr uint64_t kOffenders = UINT64_MAX;  // isolated clients share it
+  // Clients with a connection of their own; the others that are isolated share one.
+  static constexpr uint32_t kMaxAlone = 16;
+  // Isolated clients; beyond, connections are replaced as often as it takes.
+  static constexpr uint32_t kMaxIsolated = 256;
+  // From the last time that the client was above its share. Long enough for a share to grow back.
+  static constexpr Duration kIsolation = 30s;
+  // After a connect for an isolated client that failed.
+  static constexpr Duration kIsolatedRetry = 1s;
+
   Pool(Context& context, Service& service, const config::Pod& pod);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -39,6 +53,12 @@ class Pool {
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
   // another one when the best is busy.
   PodConnection* with_room();
+  // The same for a client, which may be isolated: then nullptr sets held_back.
+  bool isolates() const { return !isolated_clients_.empty(); }
+  PodConnection* with_room_for(uint64_t client, bool& held_back);
+  // The client cancels more than its share, on a connection that has had all that the pod bears:
+  // its calls leave that to the others.
+  void isolate(const ClientConnection& client);
   // Connects unless a connection is there, on its way, or backing off.
   void connect_if_needed();
   // One more connection for streams that find no room.
@@ -52,19 +72,30 @@ class Pool {
   void on_news();
   // The pod left the endpoints, or came back.
   void set_draining(bool draining);
-  bool empty() { return count_ + retired_count_ == 0; }
+  bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 
   // From the connections.
-  void on_ready();
+  void on_ready(PodConnection& c);
   void on_room();
   void on_too_many_pings();
   void on_retired(PodConnection& c);
   // The connection is ending: it belongs to the pool no more.
   void remove(PodConnection& c);
-  void on_gone(bool was_connecting);
+  void on_gone(bool was_connecting, bool isolated);
 
  private:
-  bool open_connection();
+  struct Isolated {
+    uint64_t client;
+    uint64_t owner;  // of the connection for its calls: the client, or kOffenders
+    Time until;
+  };
+
+  bool open_connection(uint64_t owner = kEverybody);
+  // How many there are of the list that `c` is in.
+  uint32_t& count_of(const PodConnection& c);
+  // pool_isolation.cc
+  Isolated* isolated(uint64_t client);
+  void end_isolation();
   void count();
   void update_state();
 
@@ -73,7 +104,12 @@ class Pool {
   pods::Pod pod_;
   List<PodConnection, PodConnection> connections_;  // that take streams, or will
   List<PodConnection, PodConnection> retired_;
+  List<PodConnection, PodConnection> isolated_;  // that take streams of isolated clients, or will
+  std::vector<Isolated> isolated_clients_;
+  Timer isolation_timer_;
+  Time isolated_retry_at_{};
   uint32_t count_ = 0;
+  uint32_t isolated_count_ = 0;
   uint32_t retired_count_ = 0;
   Time attempt_at_{};  // when the last connect began
   Timer backoff_timer_;

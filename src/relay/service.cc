@@ -10,7 +10,8 @@ Service::Service(Context& context, const config::Service& config)
     : context_(context),
       slot_(config.slot),
       policy_(config.balance),
-      picker_(balance::make_picker(config.balance, context.random)) {
+      picker_(balance::make_picker(config.balance, context.random)),
+      held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this) {
   adopt(config);
 }
 
@@ -109,7 +110,7 @@ void Service::begin(Exchange& e) {
   }
 }
 
-PodConnection* Service::pick(const Exchange& e) {
+PodConnection* Service::pick(const Exchange& e, bool& held_back) {
   const size_t n = ready_.size();
   if (n == 0) return nullptr;
   const size_t first = picker_->pick();
@@ -118,7 +119,8 @@ PodConnection* Service::pick(const Exchange& e) {
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
-    PodConnection* c = pool.with_room();
+    PodConnection* c =
+        pool.isolates() ? pool.with_room_for(e.client_id(), held_back) : pool.with_room();
     if (c == nullptr) continue;
     if (!e.tried(pool.pod().slot())) return c;
     if (second_best == nullptr) second_best = c;
@@ -132,25 +134,37 @@ void Service::assign(Exchange& e, bool again) {
     return;
   }
   // Who came first goes first.
+  bool held_back = false;
   if (again || waiting_.empty())
-    if (PodConnection* c = pick(e); c != nullptr && e.attach(*c)) return;
+    if (PodConnection* c = pick(e, held_back); c != nullptr && e.attach(*c)) return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.http2.no_pod;
     e.fail(why_hopeless());
     return;
   }
-  if (waiting_count_ >= queue_limit_) {
+  wait(e, again, held_back);
+}
+
+void Service::wait(Exchange& e, bool again, bool held_back) {
+  auto& queue = held_back ? held_ : waiting_;
+  uint32_t& count = held_back ? held_count_ : waiting_count_;
+  if (count >= queue_limit_) {
     ++context_.stats.http2.queue_overflows;
-    e.fail("too many calls wait for an endpoint");
+    e.fail(held_back ? "the client cancels too many calls" : "too many calls wait for an endpoint");
     return;
   }
   if (again) {
-    waiting_.push_front(e);
+    queue.push_front(e);
   } else {
-    waiting_.push_back(e);
+    queue.push_back(e);
   }
-  ++waiting_count_;
-  stats().queued.set(waiting_count_);
+  ++count;
+  e.set_held_back(held_back);
+  if (held_back) {
+    ++context_.stats.http2.throttled_streams;
+    if (!held_timer_.armed()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
+  }
+  stats().queued.set(waiting_count_ + held_count_);
   ++context_.stats.http2.queued_streams;
   e.begin_wait(queue_timeout_);
 }
@@ -160,8 +174,8 @@ void Service::stop_waiting(Exchange& e) {
   if (!hook.linked()) return;
   hook.unlink();
   e.end_wait();
-  --waiting_count_;
-  stats().queued.set(waiting_count_);
+  --(e.held_back() ? held_count_ : waiting_count_);
+  stats().queued.set(waiting_count_ + held_count_);
   --context_.stats.http2.queued_streams;
 }
 
@@ -173,13 +187,38 @@ void Service::on_queue_timeout(Exchange& e) {
 void Service::on_pod_state() {
   rebuild_ready();
   pump_due_ = true;
+  held_due_ = !held_.empty();
 }
 
 void Service::on_room() {
   if (!waiting_.empty()) pump_due_ = true;
 }
 
+void Service::pump_held() {
+  held_due_ = false;
+  uint64_t stuck = 0;  // a client without room
+  uint32_t tries = 0;
+  for (uint32_t n = held_count_; n > 0 && !held_.empty() && tries < kHeldTries; --n) {
+    Exchange& e = held_.front();
+    if (e.client_id() != stuck) {
+      ++tries;
+      bool held_back = false;
+      PodConnection* c = pick(e, held_back);
+      if (c != nullptr || !held_back) {
+        stop_waiting(e);
+        if (c == nullptr || !e.attach(*c)) assign(e, true);
+        continue;
+      }
+      stuck = e.client_id();
+    }
+    held_.pop_front();
+    held_.push_back(e);
+  }
+  if (!held_.empty()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
+}
+
 void Service::pump() {
+  if (held_due_) pump_held();
   if (!pump_due_) return;
   pump_due_ = false;
   while (!waiting_.empty()) {
@@ -190,9 +229,14 @@ void Service::pump() {
       e.fail(why_hopeless());
       continue;
     }
-    PodConnection* c = pick(e);
-    if (c == nullptr) break;
+    bool held_back = false;
+    PodConnection* c = pick(e, held_back);
+    if (c == nullptr && !held_back) break;
     stop_waiting(e);
+    if (c == nullptr) {
+      wait(e, true, true);
+      continue;
+    }
     if (e.attach(*c)) continue;
     assign(e, true);
     break;  // it may wait again: no pod takes it now

@@ -6,6 +6,7 @@
 
 #include "balance/picker.h"
 #include "base/list.h"
+#include "base/timer_wheel.h"
 #include "config/snapshot.h"
 #include "relay/exchange.h"
 #include "relay/pool.h"
@@ -53,11 +54,19 @@ class Service {
   // From the pools.
   void on_pod_state();
   void on_room();
+  void on_isolated_room() { held_due_ = !held_.empty(); }
   // Lets waiting calls go on, once a turn.
   void pump();
 
  private:
-  PodConnection* pick(const Exchange& e);
+  // Between looks at calls that are held back: budgets grow back with time.
+  static constexpr Duration kHeldLook = 10ms;
+  static constexpr uint32_t kHeldTries = 64;  // in one look
+
+  // held_back: there is room, but not for a client that cancels so much.
+  PodConnection* pick(const Exchange& e, bool& held_back);
+  void wait(Exchange& e, bool again, bool held_back);
+  void pump_held();
   // No pod is there, or may come to be, for a call to wait for; and the reason for the client.
   bool hopeless() const;
   const char* why_hopeless() const;
@@ -83,6 +92,11 @@ class Service {
   std::vector<pods::Pod*> ready_pods_;
   List<Exchange, Exchange> waiting_;
   uint32_t waiting_count_ = 0;
+  // Calls that wait for their own clients' sake, and so must not stand in the way of others.
+  List<Exchange, Exchange> held_;
+  uint32_t held_count_ = 0;
+  bool held_due_ = false;
+  Timer held_timer_;
   uint64_t calls_ = 0;
   bool pump_due_ = false;
 };

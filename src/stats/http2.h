@@ -52,6 +52,8 @@ namespace sluice::stats {
   X(Counter, client_age_goaways,   "client connections moved away at max_connection_age")      \
   X(Counter, client_count_goaways, "client connections moved away at max_connection_streams")  \
   X(Counter, pod_reset_budgets,    "pod connections relieved after too many cancellations")     \
+  X(Counter, isolated_clients,     "clients that cancel too often for a pod that others use")  \
+  X(Counter, throttled_streams,    "streams of such clients that had to wait for that")        \
   X(Counter, pod_pings,            "PING sent to pods")                                        \
   X(Counter, pod_ping_timeouts,    "pod connections lost: no answer to PING")                  \
   X(Counter, too_many_pings,       "pods that punished our PING, which now come half as often") \

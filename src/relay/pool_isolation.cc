@@ -1,0 +1,61 @@
+// Clients that cancel so often that the pod would close the connection under everybody's calls:
+// their calls go to connections of their own.
+
+#include <algorithm>
+
+#include "relay/client_connection.h"
+#include "relay/pool.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+void Pool::isolate(const ClientConnection& client) {
+  const Time until = context_.now + kIsolation;
+  if (Isolated* known = isolated(client.id()); known != nullptr) {
+    known->until = until;
+    return;
+  }
+  if (isolated_clients_.size() >= kMaxIsolated) return;
+  const auto alone = std::count_if(isolated_clients_.begin(), isolated_clients_.end(),
+                                   [](const Isolated& i) { return i.owner != kOffenders; });
+  isolated_clients_.push_back(
+      {client.id(), static_cast<size_t>(alone) < kMaxAlone ? client.id() : kOffenders, until});
+  if (!isolation_timer_.armed()) context_.wheel.arm(isolation_timer_, until);
+  ++context_.stats.http2.isolated_clients;
+  context_.stats.events.push(
+      {"pod_resets", "cancels so often that it leaves the connection to a pod that others use",
+       client.peer()});
+}
+
+Pool::Isolated* Pool::isolated(uint64_t client) {
+  const auto it = std::find_if(isolated_clients_.begin(), isolated_clients_.end(),
+                               [&](const Isolated& i) { return i.client == client; });
+  return it == isolated_clients_.end() ? nullptr : &*it;
+}
+
+PodConnection* Pool::with_room_for(uint64_t client, bool& held_back) {
+  const Isolated* i = isolated(client);
+  if (i == nullptr) return with_room();
+  held_back = true;
+  for (PodConnection& c : isolated_)
+    if (c.owner() == i->owner) return c.takes_isolated_stream() ? &c : nullptr;
+  if (!pod_.draining() && context_.now >= isolated_retry_at_) open_connection(i->owner);
+  return nullptr;
+}
+
+void Pool::end_isolation() {
+  Time next = kNever;
+  std::erase_if(isolated_clients_, [&](const Isolated& i) {
+    if (i.until <= context_.now) return true;
+    next = std::min(next, i.until);
+    return false;
+  });
+  for (PodConnection& c : isolated_) {
+    const bool needed = std::any_of(isolated_clients_.begin(), isolated_clients_.end(),
+                                    [&](const Isolated& i) { return i.owner == c.owner(); });
+    if (!needed) c.retire();
+  }
+  if (next != kNever) context_.wheel.arm(isolation_timer_, next);
+}
+
+}  // namespace sluice::relay

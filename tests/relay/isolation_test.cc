@@ -1,0 +1,225 @@
+// Clients that cancel without end, and the pods and clients around them: Sluice must not become
+// what pods take for a rapid reset (CVE-2023-44487), since their answer hits everybody's calls.
+
+#include "fixture.h"
+
+namespace sluice::relay {
+namespace {
+
+struct Isolation : RelayTest {
+  Isolation() { snapshot.guards.resets.burst = 0; }  // the guard of the client's own connection
+
+  // Opens a call and takes it back.
+  void cancel(Peer& p) {
+    http2::Stream* s = call(p, false);
+    ASSERT_NE(s, nullptr);
+    p.h2->reset(*s, ErrorCode::kCancel);
+    run();
+  }
+  void cancel(Peer& p, int n) {
+    for (int i = 0; i < n; ++i) cancel(p);
+  }
+  // Until the client has left the connection that the others use.
+  void misbehave(Peer& p) {
+    const uint64_t before = isolated();
+    for (int i = 0; i < 1'000 && isolated() == before; ++i) cancel(p);
+    EXPECT_EQ(isolated(), before + 1);
+  }
+  // Until its own connection has had all that the pod bears. The call that opens that waits, too.
+  void exhaust(Peer& p) {
+    for (int i = 0; i < 2'000 && throttled() < 2; ++i) cancel(p);
+    EXPECT_EQ(throttled(), 2u);
+  }
+  // Served, in the turn in which it comes.
+  void expect_served(Peer& p) {
+    const uint32_t id = 1 + 2 * p.h2->streams_begun();
+    const uint64_t queued = worker->service(0).queued.get();
+    call(p);
+    EXPECT_TRUE(heard(p, id).closed);
+    EXPECT_EQ(heard(p, id).body.substr(0, 3), "pod");
+    EXPECT_EQ(worker->service(0).queued.get(), queued);
+  }
+  static size_t resets(Peer& connection) {
+    size_t n = 0;
+    for (auto& [id, h] : connection.owner.streams) n += h.reset;
+    return n;
+  }
+  size_t most_resets() {
+    size_t most = 0;
+    for (auto& p : pods)
+      for (auto& peer : p->peers) most = std::max(most, resets(*peer));
+    return most;
+  }
+  uint64_t isolated() { return worker->http2.isolated_clients.get(); }
+  uint64_t throttled() { return worker->http2.throttled_streams.get(); }
+
+  static constexpr size_t kNghttp2Allows = 1'000;  // at once
+};
+
+TEST_F(Isolation, a_client_that_cancels_without_end_leaves_the_connection_that_others_use) {
+  endpoints({1});
+  Peer& hostile = client();
+  Peer& bystander = client();
+  for (int i = 0; i < 90; ++i) {
+    cancel(hostile, 10);
+    expect_served(bystander);
+  }
+  EXPECT_EQ(isolated(), 1u);
+  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u);
+  ASSERT_EQ(pod(1).peers.size(), 3u) << "the first, its replacement, and the hostile client's own";
+  EXPECT_LT(most_resets(), 520u);
+  // The replacement has the bystander's calls and nothing else.
+  Peer& replacement = *pod(1).peers[resets(*pod(1).peers[1]) == 0 ? 1 : 2];
+  EXPECT_EQ(resets(replacement), 0u);
+  EXPECT_GT(replacement.owner.streams.size(), 30u);
+  EXPECT_LE(throttled(), 1u) << "the call that opens its own connection";
+  EXPECT_EQ(stats_of(1).connections.get(), 2u);
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "pod_resets");
+}
+
+TEST_F(Isolation, then_it_waits_for_its_budget_and_nobody_else_does) {
+  snapshot.services[0].queue_limit = 100;
+  endpoints({1});
+  Peer& hostile = client();
+  Peer& bystander = client();
+  exhaust(hostile);
+  const int before = pod(1).requests();
+  for (int i = 0; i < 50; ++i) call(hostile, false);
+  EXPECT_EQ(throttled(), 52u);
+  EXPECT_EQ(pod(1).requests(), before);
+  expect_served(bystander);
+  EXPECT_LE(most_resets(), 501u);
+  run(100ms);
+  EXPECT_EQ(pod(1).requests() - before, 51) << "the budget has grown back by a little";
+  for (int i = 0; i < 20; ++i) {
+    cancel(hostile, 10);
+    run(100ms);
+    expect_served(bystander);
+  }
+  EXPECT_LE(most_resets(), 501u + 2 * 26);
+}
+
+TEST_F(Isolation, what_waits_for_its_clients_sake_fails_in_time_and_is_bounded) {
+  snapshot.services[0].queue_limit = 4;
+  endpoints({1});
+  Peer& hostile = client();
+  Peer& bystander = client();
+  exhaust(hostile);
+  snapshot.guards.pod_resets.burst = 1;  // of which less grows back than it has used
+  adopt();
+  std::vector<uint32_t> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(call(hostile)->id());
+  EXPECT_EQ(worker->service(0).queued.get(), 4u);
+  EXPECT_EQ(worker->http2.queue_overflows.get(), 2u);
+  expect_trailers_only(hostile, ids[4]);
+  expect_trailers_only(hostile, ids[5]);
+  run(5100ms);
+  expect_served(bystander);
+  for (const uint32_t id : ids) EXPECT_TRUE(heard(hostile, id).ended) << id;
+}
+
+TEST_F(Isolation, ends_when_the_client_has_been_calm_for_a_while) {
+  endpoints({1});
+  Peer& hostile = client();
+  misbehave(hostile);
+  cancel(hostile);
+  run();
+  expect_served(hostile);
+  EXPECT_EQ(stats_of(1).connections.get(), 2u);
+  run(29s);
+  EXPECT_EQ(stats_of(1).connections.get(), 2u);
+  run(2s);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+  expect_served(hostile);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+}
+
+TEST_F(Isolation, lasts_as_long_as_the_client_goes_on) {
+  snapshot.services[0].queue_limit = 1'000;
+  endpoints({1});
+  Peer& hostile = client();
+  misbehave(hostile);
+  for (int i = 0; i < 60; ++i) {
+    cancel(hostile, 10);
+    run(1s);
+  }
+  EXPECT_EQ(isolated(), 1u);
+  EXPECT_EQ(stats_of(1).connections.get(), 2u);
+}
+
+TEST_F(Isolation, of_many_clients_takes_a_bounded_number_of_connections) {
+  endpoints({1});
+  Peer& bystander = client();
+  std::vector<Peer*> hostile;
+  for (int i = 0; i < 20; ++i) {
+    hostile.push_back(&client());
+    misbehave(*hostile.back());
+    expect_served(bystander);
+  }
+  for (Peer* p : hostile) cancel(*p, 2);
+  EXPECT_EQ(isolated(), 20u);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u + 16u + 1u);
+  // Those that share one connection exhaust it together.
+  for (int i = 0; i < 300; ++i) {
+    cancel(*hostile[18]);
+    cancel(*hostile[19]);
+  }
+  EXPECT_GT(throttled(), 0u);
+  EXPECT_LT(most_resets(), kNghttp2Allows);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u + 16u + 1u);
+  cancel(*hostile[0], 10);
+  expect_served(bystander);
+}
+
+TEST_F(Isolation, is_at_one_pod_and_not_at_the_others) {
+  endpoints({1, 2});
+  pod(1).way = TestPod::Way::kSilent;
+  pod(2).way = TestPod::Way::kEcho;
+  Peer& c = client();
+  // As if pod1 hung: its calls are taken back, those of pod2 are served.
+  for (int i = 0; i < 1'300 && isolated() == 0; ++i) {
+    http2::Stream* s = call(c);
+    const uint32_t id = 1 + 2 * static_cast<uint32_t>(i);
+    if (!heard(c, id).closed) c.h2->reset(*s, ErrorCode::kCancel);
+    run();
+  }
+  EXPECT_EQ(isolated(), 1u);
+  run(100ms);
+  EXPECT_EQ(stats_of(2).connections.get(), 1u);
+  EXPECT_EQ(pod(2).peers.size(), 1u);
+}
+
+TEST_F(Isolation, counts_calls_that_end_at_their_deadline) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  FieldList hasty = grpc();
+  hasty.add(Name::kGrpcTimeout, "10m");
+  Peer& c = client();
+  for (int i = 0; i < 7; ++i) {
+    for (int k = 0; k < 100; ++k) c.h2->open(hasty, false, &c.owner);
+    run(20ms);
+  }
+  EXPECT_GT(worker->http2.deadlines.get(), 500u);
+  EXPECT_EQ(isolated(), 1u);
+}
+
+TEST_F(Isolation, spares_clients_within_their_share_whoever_wears_the_connection_out) {
+  endpoints({1});
+  for (int i = 0; i < 8; ++i) cancel(client(), 99);
+  EXPECT_EQ(isolated(), 0u);
+  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u);
+  EXPECT_LT(most_resets(), kNghttp2Allows);
+}
+
+TEST_F(Isolation, can_be_switched_off) {
+  snapshot.guards.pod_resets.burst = 0;
+  endpoints({1});
+  cancel(client(), 900);
+  EXPECT_EQ(isolated() + worker->http2.pod_reset_budgets.get(), 0u);
+  EXPECT_EQ(pod(1).peers.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::relay
