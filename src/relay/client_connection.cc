@@ -43,6 +43,7 @@ void ClientConnection::on_established(tcp::Connection&) {}
 void ClientConnection::on_data(tcp::Connection& c, buf::Slice data) {
   const uint32_t n = data.size();
   context_.touch(*this);
+  if (closing_) discarded_ += n;
   if (!closing_ && !http2_.receive(std::move(data), context_.now)) abandon_streams();
   c.consumed(n);
 }
@@ -77,6 +78,10 @@ void ClientConnection::evict() {
 }
 
 void ClientConnection::flush() {
+  if (discarded_ > kMostDiscarded) {
+    evict();
+    return;
+  }
   if (!closing_ && !http2_.failed()) http2_.flush(tcp_.send_space());
   if (!closing_) {
     const bool idle = http2_.open_streams() == 0;

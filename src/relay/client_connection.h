@@ -52,6 +52,9 @@ class ClientConnection final : public tcp::User,
 
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
+  // Bytes read and dropped behind our FIN, so that a client that still sends hears GOAWAY before a
+  // reset; who sends more does not listen.
+  static constexpr uint64_t kMostDiscarded = 262'144;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal };
@@ -88,6 +91,7 @@ class ClientConnection final : public tcp::User,
   Drain drain_ = Drain::kNo;
   bool peer_ended_ = false;  // the client's FIN
   bool closing_ = false;     // our FIN is queued
+  uint64_t discarded_ = 0;   // bytes behind our FIN
   bool evicted_ = false;     // what it held is free, or about to be
   Timer drain_timer_;
   Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it

@@ -107,5 +107,42 @@ TEST_F(ClientLife, a_connection_that_has_had_its_streams_is_moved_away_and_no_ca
   EXPECT_EQ(worker->http2.client_count_goaways.get(), 1u);
 }
 
+// Sends what it likes, and does not listen.
+struct DeafClient final : tcp::User {
+  void on_established(tcp::Connection&) override {}
+  void on_data(tcp::Connection& c, buf::Slice data) override {
+    heard.append(reinterpret_cast<const char*>(data.data()), data.size());
+    c.consumed(data.size());
+  }
+  void on_end_of_data(tcp::Connection&) override { ended = true; }
+  void on_writable(tcp::Connection&) override {}
+  void on_closed(tcp::Connection&, tcp::CloseReason) override { closed = true; }
+
+  std::string heard;
+  bool ended = false;
+  bool closed = false;
+};
+
+TEST_F(RelayTest, who_goes_on_sending_behind_the_end_of_his_connection_is_reset) {
+  endpoints({1});
+  DeafClient deaf;
+  tcp::Connection* c = outside.stack.connect({}, kVip, &deaf, now);
+  run();
+  const auto send = [&](const std::string& bytes) {
+    c->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                                buffers.memory.hold());
+    c->push();
+    run();
+  };
+  send(http2::hello() + http2::frame(http2::FrameType::kPushPromise, 0, 1, "1234"));
+  EXPECT_TRUE(deaf.ended);
+  EXPECT_EQ(http2::frames(deaf.heard).back().head.type, http2::FrameType::kGoaway);
+  int sent = 0;
+  for (; sent < 100 && !deaf.closed; ++sent) send(std::string(16'384, 'x'));
+  EXPECT_GE(sent, 16) << "it may not have read its GOAWAY yet";
+  EXPECT_LE(sent, 18);
+  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+}
+
 }  // namespace
 }  // namespace sluice::relay

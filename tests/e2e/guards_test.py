@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""Every HTTP/2 attack that a guard stands against, from a client with nothing to lose, beside calls of somebody who behaves."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from support import LabTest, SANITIZED, configuration, daemon, echo_messages, lab, layout, main, process, worker
+from sluicelab.client import Client, failed
+from sluicelab.process import wait_until
+
+ATTACKER = Path(__file__).resolve().with_name("http2_attacks.py")
+SECONDS = 1.0
+CALLS_PER_SECOND = 500
+ENHANCE_YOUR_CALM = "11"
+# Shorter than by default, so that the test is; and fewer unread answers than a burst of the guard for each kind.
+IMPATIENT = """
+[guards]
+preface_timeout = "1s"
+settings_timeout = "1s"
+headers_timeout = "1s"
+stall_timeout = "1s"
+unread_answers = 8192
+"""
+SLOW = ("preface", "settings_ack", "slow_headers", "stalled_stream", "slow_read", "unread_answers")
+# Guards whose attack has another name, or no guard of its own: (attack, guard or None).
+OTHER_NAMES = {"many_fields": "header_list", "table_churn": None, "last_stream_id": None, "honest": None}
+# These answer each request and let the connection live.
+ANSWERED = ("header_list", "empty_name")
+# Streams whose answers wait, of all its connections: what each may hold is configured, and comes in packets of 1,448 bytes.
+WAITING = {"dribble": 200, **{name: 480 for name in SLOW}}
+BUFFERS_A_STREAM = 65_536 // 1448 + 2
+BUFFERS_BESIDE = 4000  # the send buffers of a few connections
+GROWTH_MIB = 64
+
+
+def attacks() -> dict:
+    sys.path.insert(0, str(ATTACKER.parent))
+    import http2_attacks
+    return http2_attacks.ATTACKS
+
+
+def guards() -> dict:
+    return {row["guard"]: row["count"] for row in daemon.ask("guards")["guards"]}
+
+
+def resident_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+class Guards(LabTest):
+    pods = 2
+
+    def attack(self, *names: str, seconds: float = SECONDS) -> tuple:
+        """All of them at once. What each says of itself, and the fewest free buffers meanwhile."""
+        body = echo_messages().EchoRequest(reply_bytes=100_000).SerializeToString().hex()
+        running = {name: subprocess.Popen(process.in_namespace(layout.CLIENT_NAMESPACE, [
+            sys.executable, str(ATTACKER), name, layout.VIP, str(layout.PORT), str(seconds), body]), stdout=subprocess.PIPE, text=True,
+            preexec_fn=process.common_core) for name in names}
+        free = worker()["memory"]["hold_buffers_free"]
+        until = time.monotonic() + seconds + 30
+        while any(one.poll() is None for one in running.values()) and time.monotonic() < until:
+            time.sleep(0.1)
+            free = min(free, worker()["memory"]["hold_buffers_free"])
+        return {name: json.loads(one.communicate(timeout=5)[0]) for name, one in running.items()}, free
+
+    def test_each_attack_is_stopped_counted_and_named_and_nobody_else_notices(self) -> None:
+        pid = lab.status()["sluiced"]["pid"]
+        client = Client(rate=CALLS_PER_SECOND, delay=0, interval=100)
+        client.fresh()
+        time.sleep(1)
+        free = worker()["memory"]["hold_buffers_free"]
+        resident = resident_mib(pid)
+        rows = {}
+        chosen = os.environ.get("SLUICE_ATTACKS")
+        every = [tuple(chosen.split(","))] if chosen else [("honest",), *[(name,) for name in attacks() if name not in SLOW and name != "honest"], SLOW]
+        for names in every:
+            if names[0] in SLOW:
+                layout.CONFIG_FILE.write_text(configuration.sluiced_toml(self.driver, extra=IMPATIENT))
+                time.sleep(0.5)  # a reload: the same process, connections and counters
+            before = guards()
+            begin = client.fresh()
+            seconds = 4.0 if names[0] in SLOW else SECONDS
+            said, left = self.attack(*names, seconds=seconds)
+            report = client.fresh()
+            rate = (sum(report["calls"].values()) - sum(begin["calls"].values())) / (report["t"] - begin["t"])
+            after = guards()
+            held = free - left
+            for name in names:
+                guard = OTHER_NAMES.get(name, name)
+                rows[name] = {**said[name], "count": after[guard] - before[guard] if guard else None, "guard": guard,
+                              "p50": report["p50_us"], "p99": report["p99_us"], "rate": rate, "held": held}
+                row = rows[name]
+                print(f"{name:<16} {row['connections']:>5} connections, {row['sent'] / 1e6:6.1f} MB, guard {row['count']}, "
+                      f"GOAWAY {row['goaways']}, others: {rate:4.0f} calls/s, p50 {row['p50']:>6} us, p99 {row['p99']:>6} us, {held} buffers held")
+        report = client.stop()
+        self.assertEqual(failed(report), 0, report["last_error"])
+        log = layout.SLUICED_LOG.read_text()
+        for name, row in rows.items():
+            with self.subTest(name):
+                self.assertLess(row["held"], BUFFERS_BESIDE + WAITING.get(name, 0) * BUFFERS_A_STREAM)
+                if not SANITIZED:
+                    self.assertGreater(row["rate"], CALLS_PER_SECOND * 0.8)
+                    self.assertLess(row["p50"], max(5 * rows["honest"]["p50"], 20_000))
+                    self.assertLess(row["p99"], max(5 * rows["honest"]["p99"], 200_000))
+                if row["guard"] is None:
+                    continue
+                self.assertGreater(row["count"], 0)
+                if name in ANSWERED or row["guard"] in ANSWERED or name == "stalled_stream":
+                    continue
+                if attacks()[name].reads:  # otherwise it hears nothing of its end
+                    self.assertGreater(row["ended"], 0)
+                self.assertRegex(log, rf"client {layout.CLIENT_ADDRESS}:\d+: (guard {row['guard']}|connection ended)")
+        self.assertLess(resident_mib(pid) - resident, GROWTH_MIB * (4 if SANITIZED else 1))
+        self.assertTrue(wait_until(lambda: worker()["memory"]["hold_buffers_free"] >= free - 64, 10), worker()["memory"])
+        self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] == 0, 10), worker()["http2"])
+
+
+if __name__ == "__main__":
+    main()
