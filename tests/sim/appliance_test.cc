@@ -32,6 +32,9 @@ class Appliance : public testing::Test {
       ok_ += world.count([](const Call& c) { return c.ok(); });
       retries_ += world.counters().http2.retries.get();
       by_policy_ += world.counters().http2.policy_retries.get();
+      isolated_ += world.counters().http2.isolated_clients.get();
+      held_back_ += world.counters().http2.throttled_streams.get();
+      pings_ += world.counters().http2.pod_pings.get();
     }
     EXPECT_EQ(inside_.rx.available() + inside_.hold.available() + outside_.rx.available() +
                   outside_.hold.available(),
@@ -43,6 +46,7 @@ class Appliance : public testing::Test {
   http2::Buffers inside_{8191, "inside"};
   http2::Buffers outside_{16383, "outside"};
   size_t calls_ = 0, ok_ = 0, retries_ = 0, by_policy_ = 0;
+  size_t isolated_ = 0, held_back_ = 0, pings_ = 0;
 };
 
 TEST_F(Appliance, every_call_ends_once_and_truthfully) {
@@ -56,8 +60,11 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
   EXPECT_LT(ok_, calls_);
   EXPECT_GT(retries_, kSeeds);
   EXPECT_GT(by_policy_, kSeeds / 10);
-  std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy\n", calls_, ok_, retries_,
-              by_policy_);
+  EXPECT_GT(isolated_, kSeeds / 20);
+  EXPECT_GT(held_back_, kSeeds / 20);
+  EXPECT_GT(pings_, kSeeds);
+  std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy, %zu waited for isolation\n",
+              calls_, ok_, retries_, by_policy_, held_back_);
 }
 
 }  // namespace

@@ -43,7 +43,13 @@ struct Plan {
         r.chance(0.6) ? 65'536 : static_cast<uint32_t>(100 + r.below(5'000));
     manners.dawdles = 0.3 * r.uniform();
     manners.slow = 0.2 * r.uniform();
+    if (r.chance(0.4)) limits.max_pod_connection_streams = static_cast<uint32_t>(1 + r.below(20));
+    if (r.chance(0.4)) {
+      ping_interval = Duration(static_cast<int64_t>(10'000'000 + r.below(1'000'000'000)));
+      ping_without_calls = r.chance(0.5);
+    }
     if (calm) return;
+    if (r.chance(0.5)) guards.pod_resets = {static_cast<uint32_t>(1 + r.below(3)), 1};
     if (r.chance(0.5)) manners.cancels = 0.2 * r.uniform();
     const auto mood = [&] { return r.chance(0.4) ? 0.3 * r.uniform() : 0; };
     moods = {.refuses = mood(),
@@ -66,6 +72,9 @@ struct Plan {
   int pods, clients, calls;
   LinkModel link;
   config::Limits limits;
+  config::Guards guards;
+  Duration ping_interval{};
+  bool ping_without_calls = false;
   bool least_request;
   uint32_t queue_limit;
   config::Retry retry;  // of the errors that pods answer with
@@ -109,11 +118,15 @@ class World final : public Stage {
     first.timeouts.tcp_keepalive = 1s;
     first.timeouts.time_wait = 1s;
     first.limits = plan.limits;
+    first.guards = plan.guards;
     first.services.push_back({.name = "echo",
                               .balance = plan.least_request ? config::Balance::kLeastRequest
                                                             : config::Balance::kRoundRobin,
                               .connect_timeout = 1s,
                               .queue_timeout = plan.calm ? Duration(10s) : Duration(500ms),
+                              .ping_interval = plan.ping_interval,
+                              .ping_timeout = 1s,
+                              .ping_without_calls = plan.ping_without_calls,
                               .queue_limit = plan.queue_limit,
                               .retry = plan.retry});
     first.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
