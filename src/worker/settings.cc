@@ -1,6 +1,7 @@
 #include "worker/settings.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace sluice::worker {
 
@@ -32,6 +33,21 @@ std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup) {
     all.push_back(std::move(one));
   }
   return all;
+}
+
+std::vector<size_t> receive_order(const config::Snapshot& snapshot) {
+  const auto& ports = snapshot.startup.ports;
+  const auto faces_pods = [&](size_t port) {
+    return std::none_of(snapshot.listeners.begin(), snapshot.listeners.end(), [&](const auto& l) {
+      const auto& networks = ports[port].addresses;
+      return std::any_of(networks.begin(), networks.end(),
+                         [&](const Prefix& p) { return p.contains(l.address.address); });
+    });
+  };
+  std::vector<size_t> order(ports.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_partition(order.begin(), order.end(), faces_pods);
+  return order;
 }
 
 uint32_t hold_reserve(const config::DpdkConf& dpdk) {

@@ -125,6 +125,7 @@ class Worker {
     const config::Snapshot* news = published_.get();
     if (news == current_) return;
     tcp_.reconfigure(tcp_config(*news));
+    receive_order_ = receive_order(*news);
     relay_.adopt(*news);
     current_ = news;
     // The last look at the snapshot before is over: control may free it.
@@ -133,7 +134,7 @@ class Worker {
 
   void receive(Time now) {
     std::array<buf::Slice, kBurst> burst;
-    for (size_t p = 0; p < ports_.size(); ++p) {
+    for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
         const uint16_t n = ports_[p]->receive(burst.data(), kBurst);
         input(p, {burst.data(), n}, now);
@@ -223,6 +224,7 @@ class Worker {
   const Orders& orders_;
   stats::Worker& stats_;
   const std::vector<PortT*> ports_;
+  std::vector<size_t> receive_order_;  // of ports_
   const config::Snapshot* current_ = nullptr;  // control keeps it until stats_ says a newer one
 
   TimerWheel wheel_;

@@ -29,6 +29,22 @@ TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
   EXPECT_EQ(c.send_buffer, 30'000u);
 }
 
+TEST(Settings, ports_that_face_pods_are_received_from_first) {
+  config::Snapshot s;
+  s.startup.ports.resize(3);
+  s.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24"),
+                                  *Prefix::parse("2001:db8::2/64")};
+  s.startup.ports[1].addresses = {*Prefix::parse("198.18.1.1/24")};
+  s.startup.ports[2].addresses = {*Prefix::parse("198.18.2.1/24")};
+  EXPECT_EQ(receive_order(s), (std::vector<size_t>{0, 1, 2}));
+  s.listeners.push_back({.address = *Endpoint::parse("198.18.0.10:80")});
+  EXPECT_EQ(receive_order(s), (std::vector<size_t>{1, 2, 0}));
+  s.listeners[0].address = *Endpoint::parse("[2001:db8::10]:80");
+  EXPECT_EQ(receive_order(s), (std::vector<size_t>{1, 2, 0}));
+  s.listeners[0].address = *Endpoint::parse("203.0.113.1:80");  // in no port's network
+  EXPECT_EQ(receive_order(s), (std::vector<size_t>{0, 1, 2}));
+}
+
 TEST(Settings, tcp_leaves_the_connect_timeout_to_services) {
   config::Snapshot s;
   s.timeouts.connect = 1s;

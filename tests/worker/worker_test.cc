@@ -34,6 +34,7 @@ class TestPort final : public ip::Link {
  public:
   uint16_t receive(buf::Slice* out, uint16_t n) {
     ++receive_calls;
+    if (received != nullptr) received->push_back(this);
     uint16_t got = 0;
     for (; got < n && !arriving.empty(); ++got) {
       out[got] = std::move(arriving.front());
@@ -60,6 +61,7 @@ class TestPort final : public ip::Link {
   std::vector<std::vector<uint8_t>> sent;
   TestStats numbers;
   unsigned receive_calls = 0;
+  std::vector<const TestPort*>* received = nullptr;  // which port was asked when
   unsigned flushes = 0;
 
  private:
@@ -156,6 +158,13 @@ TEST_F(WorkerLoop, a_request_is_answered_in_the_turn_that_received_it) {
   ASSERT_EQ(north.sent.size(), 1u);
   EXPECT_EQ(north.sent[0][21], 2);  // ARP reply
   EXPECT_EQ(north.flushes, 2u);
+}
+
+TEST_F(WorkerLoop, what_pods_say_is_heard_before_what_clients_ask) {
+  std::vector<const TestPort*> order;
+  north.received = south.received = &order;
+  turn();
+  EXPECT_EQ(order, (std::vector<const TestPort*>{&south, &north}));
 }
 
 TEST_F(WorkerLoop, a_new_snapshot_is_adopted_and_the_old_one_released) {
