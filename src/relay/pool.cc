@@ -60,7 +60,7 @@ void Pool::on_too_many_pings() {
 }
 
 bool Pool::open_connection(uint64_t owner) {
-  if (retired_count_ >= kMaxRetired) return false;
+  if (retired_count_ >= kMaxRetired || !connects_.take(context_.now)) return false;
   PodConnection* c = context_.pod_connections.create(context_, *this, owner);
   if (c == nullptr) return false;
   if (owner == kEverybody) attempt_at_ = context_.now;

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
+#include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "pods/pod.h"
 #include "relay/context.h"
@@ -21,8 +22,12 @@ class Pool {
   static constexpr uint32_t kMaxConnections = 64;
   // Of connections that have no stream and take none, since the pod says so: more would not help.
   static constexpr uint32_t kMaxBarren = 2;
-  static constexpr uint32_t kMaxPingFactor =
-      1'024;  // 3 hours of 10 seconds: no pod complains there
+  // Connects, of which each may have been a success: a pod that greets and hangs up would else keep
+  // the worker busy. Far above what connections with a limit of streams or age make necessary.
+  static constexpr uint64_t kConnectsPerSecond = 100;
+  static constexpr uint64_t kConnectBurst = 200;
+  // Makes 3 hours of 10 seconds: no pod complains there.
+  static constexpr uint32_t kMaxPingFactor = 1'024;
   // Connections that only end their last calls. Each has one, so their number is that of long calls
   // at most; beyond this, the pod gets no new connection before an old one has gone.
   static constexpr uint32_t kMaxRetired = 1'024;
@@ -111,6 +116,7 @@ class Pool {
   uint32_t count_ = 0;
   uint32_t isolated_count_ = 0;
   uint32_t retired_count_ = 0;
+  TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
   Time attempt_at_{};  // when the last connect began
   Timer backoff_timer_;
   uint32_t ping_factor_ = 1;  // what the pod made of the service's ping_interval

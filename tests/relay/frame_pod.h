@@ -106,7 +106,8 @@ class FramePod final : public tcp::Acceptor {
     side(i).tcp->consumed(std::exchange(side(i).unread_, 0));
   }
 
-  bool greets = true;  // says and acknowledges SETTINGS
+  bool greets = true;     // says and acknowledges SETTINGS
+  bool hangs_up = false;  // GOAWAY behind its SETTINGS
   bool answers_requests = false;
   bool answers_pings = true;
   uint32_t limit = UINT32_MAX;  // of streams, on new connections
@@ -116,6 +117,7 @@ class FramePod final : public tcp::Acceptor {
   tcp::User* on_accept(tcp::Connection& c) override {
     sides.push_back(std::make_unique<Side>(*this, c));
     if (greets) sides.back()->set_limit(limit);
+    if (hangs_up) sides.back()->goaway(0);
     return sides.back().get();
   }
 

@@ -274,6 +274,16 @@ TEST_F(Pool, tries_a_pod_that_cannot_be_reached_with_a_backoff_that_grows_to_ten
   }
 }
 
+TEST_F(Pool, does_not_connect_without_end_to_a_pod_that_greets_and_hangs_up) {
+  frames.hangs_up = true;
+  endpoints({kFramePod});
+  run(10s);
+  EXPECT_LE(stats_of(kFramePod).connects.get(), 200u + 10 * 100u);
+  frames.hangs_up = false;
+  run(2s);
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kReady);
+}
+
 TEST_F(Pool, tries_at_once_and_often_again_after_news_of_the_endpoint) {
   frames.down();
   endpoints({kFramePod});
