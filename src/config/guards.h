@@ -49,6 +49,9 @@ struct Guards {
   Rate padding{10'000, 1'000};
   // DATA that a tiny window makes us cut into frames below kTinyData bytes (CVE-2019-9511).
   Rate dribble{1'000, 100};
+  // Changes of HPACK's dynamic table, each of which may throw it away: one or two follow a SETTINGS
+  // of ours (RFC 7541, 4.2), and we send few.
+  Rate table_sizes{100, 10};
 
   uint32_t continuations = 8;          // CONTINUATION frames in one field block (CVE-2024-27316)
   uint32_t field_block_size = 65'536;  // bytes of one field block as it is received

@@ -24,6 +24,7 @@ void read_guards(Table& t, config::Guards& g) {
   rate("tiny_data", g.tiny_data);
   rate("padding", g.padding);
   rate("dribble", g.dribble);
+  rate("table_sizes", g.table_sizes);
   t.integer("continuations", g.continuations, 0, 1 << 20);
   t.integer("field_block_size", g.field_block_size, 1024, 1 << 24);
   t.integer("header_fields", g.header_fields, 16, 1 << 20);

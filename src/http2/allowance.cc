@@ -24,6 +24,7 @@ constexpr Rule kRules[Allowance::kKinds] = {
     {&config::Guards::tiny_data},
     {&config::Guards::padding},
     {&config::Guards::dribble},
+    {&config::Guards::table_sizes},
 };
 
 }  // namespace

@@ -26,6 +26,7 @@ class Allowance {
     kTinyData,
     kPadding,
     kDribble,
+    kTableSizes,
     kKinds
   };
 

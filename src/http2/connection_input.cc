@@ -307,6 +307,8 @@ bool Connection::on_block(buf::View block) {
   const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
   if (result == hpack::Decoder::Result::kCompressionError)
     return fail(ErrorCode::kCompressionError, "field block that does not decode");
+  for (uint32_t i = decoder_.size_updates(); i > 0; --i)
+    if (!spend(Allowance::kTableSizes)) return false;
   const bool too_large =
       result == hpack::Decoder::Result::kTooLarge || fields.count() > guards().header_fields;
   if (too_large) ++stats_.header_list_too_big;
@@ -472,6 +474,7 @@ bool Connection::spend(Allowance::Kind kind) {
       {&Http2::guard_tiny_data, "tiny_data", "too many DATA frames of a few bytes"},
       {&Http2::guard_padding, "padding", "too much padding"},
       {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
+      {&Http2::guard_table_size, "table_size", "HPACK's table changed too often"},
   };
   const Guard& g = kGuards[kind];
   return trip(stats_.*g.counter, g.name, g.detail);

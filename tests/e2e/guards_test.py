@@ -27,7 +27,7 @@ unread_answers = 8192
 """
 SLOW = ("preface", "settings_ack", "slow_headers", "stalled_stream", "slow_read", "unread_answers")
 # Guards whose attack has another name, or no guard of its own: (attack, guard or None).
-OTHER_NAMES = {"many_fields": "header_list", "table_churn": None, "last_stream_id": None, "honest": None}
+OTHER_NAMES = {"many_fields": "header_list", "table_churn": "table_size", "last_stream_id": None, "honest": None}
 # These answer each request and let the connection live.
 ANSWERED = ("header_list", "empty_name")
 # Streams whose answers wait, of all its connections: what each may hold is configured, and comes in packets of 1,448 bytes.

@@ -76,6 +76,26 @@ TEST_F(Guards, data_that_is_not_worth_its_frame_has_rates) {
          &G::padding, &S::guard_padding, "padding");
 }
 
+TEST_F(Guards, hpacks_table_changes_its_size_now_and_then_only) {
+  guards.table_sizes = {4, 1};
+  restart(side->config);
+  const auto block_with = [](uint32_t id, int updates) {
+    std::string b;
+    for (int i = 0; i < updates; ++i) b += '\x20';  // a size of zero
+    return frame(kHeaders, kFlagEndHeaders | kFlagEndStream, id, b + block(request()));
+  };
+  EXPECT_TRUE(side->hear(block_with(1, 2)));
+  EXPECT_TRUE(side->hear(block_with(3, 2)));
+  EXPECT_TRUE(side->hear(block_with(5, 0)));
+  side->now += 1s;
+  EXPECT_TRUE(side->hear(block_with(7, 1)));
+  EXPECT_FALSE(side->hear(block_with(9, 1)));
+  EXPECT_EQ(side->stats.guard_table_size.get(), 1u);
+  EXPECT_STREQ(side->http2.guard(), "table_size");
+  restart(side->config);
+  EXPECT_FALSE(side->hear(block_with(1, 5))) << "all of them in one block";
+}
+
 TEST_F(Guards, messages_of_grpc_are_never_tiny) {
   guards.tiny_data = {1, 0};
   restart(side->config);

@@ -106,7 +106,7 @@ Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& o
   const auto sample = shared_.sample_in();
   Block b{block.data(), block.data() + block.size(), out, max_size};
   // A size update stands before all fields (4.2).
-  while (b.at != b.end && (*b.at & 0xe0) == 0x20)
+  for (size_updates_ = 0; b.at != b.end && (*b.at & 0xe0) == 0x20; ++size_updates_)
     if (!size_update(b)) return Result::kCompressionError;
   if (required_ != UINT32_MAX) return Result::kCompressionError;
   while (b.at != b.end) {

@@ -26,6 +26,9 @@ class Decoder {
   // After kCompressionError the connection is lost.
   Result decode(buf::View block, uint32_t max_size, FieldList& out);
 
+  // Changes of the table's size in the last block.
+  uint32_t size_updates() const { return size_updates_; }
+
   const DecoderTable& table() const { return table_; }
 
  private:
@@ -36,6 +39,7 @@ class Decoder {
 
   DecoderTable table_;
   Shared& shared_;
+  uint32_t size_updates_ = 0;
   uint32_t limit_ = kDefaultTableSize;
   uint32_t required_ = UINT32_MAX;  // the next block must begin with a size of at most this
 };
