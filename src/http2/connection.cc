@@ -104,7 +104,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
       data = memory_.retain(std::move(data));
       if (!data) {
         ++stats_.memory_refusals;
-        stream_error(s, ErrorCode::kEnhanceYourCalm);
+        stream_error(s, out_of_memory());
         return;
       }
     }
@@ -125,7 +125,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
     }
     if (!kept) {
       ++stats_.memory_refusals;
-      stream_error(s, ErrorCode::kEnhanceYourCalm);
+      stream_error(s, out_of_memory());
       return;
     }
   }

@@ -167,6 +167,10 @@ class Connection {
   bool on_window_update(buf::View payload);
   void stream_error(Stream& s, ErrorCode code);
   // Ends the connection for a guard's sake. False, as fail().
+  // A pod did nothing to deserve what a client hears.
+  ErrorCode out_of_memory() const {
+    return role_ == Role::kServer ? ErrorCode::kEnhanceYourCalm : ErrorCode::kInternalError;
+  }
   bool trip(stats::Counter& counter, const char* guard, const char* detail);
   // Something that a peer may do only so often; false when the connection has failed over it.
   bool spend(Allowance::Kind kind);

@@ -245,6 +245,11 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
     return;
   }
   if (remote && retried_loss(slot)) return;
+  if (!remote && code == ErrorCode::kEnhanceYourCalm) {
+    ++service_.stats().failed;
+    tell(kResourceExhausted, "the answer's header fields are too large");
+    return;
+  }
   if (!remote || client_stream_ == nullptr) {
     fail("the pod broke the protocol, or memory ran out");
     return;

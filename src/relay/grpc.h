@@ -15,6 +15,7 @@ struct Verdict {
 };
 inline constexpr Verdict kUnavailable{"14", "503"};
 inline constexpr Verdict kDeadlineExceeded{"4", "504"};
+inline constexpr Verdict kResourceExhausted{"8", "503"};
 
 // content-type is application/grpc, alone or followed by "+proto" or ";parameter".
 inline bool is_grpc(std::string_view content_type) {

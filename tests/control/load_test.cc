@@ -208,6 +208,88 @@ TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {
   }
 }
 
+TEST(Load, every_timeout_has_its_key) {
+  Files files;
+  files.write("sluiced.toml", files.config("[timeouts]\n"
+                                           "connect_timeout = \"1ms\"\n"
+                                           "queue_timeout = \"2ms\"\n"
+                                           "timeout = \"3ms\"\n"
+                                           "stream_idle_timeout = \"4ms\"\n"
+                                           "max_stream_age = \"5ms\"\n"
+                                           "client_idle_timeout = \"6ms\"\n"
+                                           "max_connection_age = \"7ms\"\n"
+                                           "max_connection_age_grace = \"8ms\"\n"
+                                           "drain_announce = \"9ms\"\n"
+                                           "drain_timeout = \"10ms\"\n"
+                                           "time_wait = \"11ms\"\n"
+                                           "tcp_user_timeout = \"12s\"\n"
+                                           "tcp_keepalive = \"13ms\"\n"
+                                           "[limits]\nmax_connection_streams = 14\n"));
+  const auto s = load(files.path("sluiced.toml")).snapshot;
+  ASSERT_TRUE(s) << mistakes(files);
+  EXPECT_EQ(s->timeouts, (config::Timeouts{.connect = 1ms,
+                                           .queue = 2ms,
+                                           .call = 3ms,
+                                           .stream_idle = 4ms,
+                                           .max_stream_age = 5ms,
+                                           .client_idle = 6ms,
+                                           .max_connection_age = 7ms,
+                                           .max_connection_age_grace = 8ms,
+                                           .drain_announce = 9ms,
+                                           .drain = 10ms,
+                                           .time_wait = 11ms,
+                                           .tcp_user = 12s,
+                                           .tcp_keepalive = 13ms}));
+  EXPECT_EQ(s->limits.max_connection_streams, 14u);
+  EXPECT_EQ(s->services.at(0).call_timeout, 3ms);
+  files.write("sluiced.toml", files.config("[timeouts]\nmax_connection_age = -1\n"
+                                           "[limits]\nmax_connection_streams = 0\n"));
+  EXPECT_NE(mistakes(files).find("max_connection_age"), std::string::npos) << mistakes(files);
+  EXPECT_NE(mistakes(files).find("max_connection_streams = 0 is out of range"), std::string::npos);
+}
+
+TEST(Load, every_guard_has_its_key) {
+  Files files;
+  std::string text = "[guards]\n";
+  uint32_t n = 100;
+  for (const char* rate : {"resets", "provoked_resets", "pod_resets", "settings", "pings",
+                           "priorities", "window_updates", "unknown_frames", "empty_data",
+                           "tiny_data", "padding", "dribble", "table_sizes"}) {
+    text += std::string(rate) + " = { burst = " + std::to_string(n) +
+            ", per_second = " + std::to_string(n + 1) + " }\n";
+    n += 2;
+  }
+  text +=
+      "continuations = 1\nfield_block_size = 2000\nheader_fields = 30\nsettings_entries = 40\n"
+      "unread_answers = 5000\npreface_timeout = \"6s\"\nsettings_timeout = \"7s\"\n"
+      "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\n";
+  files.write("sluiced.toml", files.config(text));
+  const auto s = load(files.path("sluiced.toml")).snapshot;
+  ASSERT_TRUE(s) << mistakes(files);
+  config::Guards g;
+  n = 100;
+  for (config::Rate* rate : {&g.resets, &g.provoked_resets, &g.pod_resets, &g.settings, &g.pings,
+                             &g.priorities, &g.window_updates, &g.unknown_frames, &g.empty_data,
+                             &g.tiny_data, &g.padding, &g.dribble, &g.table_sizes}) {
+    *rate = {n, n + 1};
+    n += 2;
+  }
+  g.continuations = 1;
+  g.field_block_size = 2000;
+  g.header_fields = 30;
+  g.settings_entries = 40;
+  g.unread_answers = 5000;
+  g.preface_timeout = 6s;
+  g.settings_timeout = 7s;
+  g.headers_timeout = 8s;
+  g.stall_timeout = 9s;
+  EXPECT_EQ(s->guards, g);
+  files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
+                                           "pings = { burst = -1 }\n"));
+  for (const char* part : {"resets is an integer", "unknown key ping in [guards]", "burst = -1"})
+    EXPECT_NE(mistakes(files).find(part), std::string::npos) << mistakes(files);
+}
+
 TEST(Load, a_service_tries_again_only_when_it_says_what_for) {
   Files files;
   const auto service = [&](const std::string& retry) {

@@ -139,5 +139,16 @@ TEST_F(GrpcPassing, metadata_over_the_limit_is_resource_exhausted_and_no_pod_hea
   EXPECT_EQ(pod(1).requests(), 0);
 }
 
+TEST_F(GrpcPassing, an_answer_with_more_metadata_than_allowed_is_resource_exhausted) {
+  Peer& c = client();
+  call(c);
+  FieldList large = http2::response();
+  large.add("x-large", std::string(20'000, 'x'));
+  pod(1).peer().h2->send_headers(*pod(1).last, large, false);
+  run();
+  EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "8");
+  EXPECT_TRUE(pod(1).peer().owner.streams[1].reset);
+}
+
 }  // namespace
 }  // namespace sluice::relay
