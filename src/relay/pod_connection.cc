@@ -107,17 +107,25 @@ void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnec
 void PodConnection::retire() {
   if (retired_) return;
   retired_ = true;
+  open_ = false;
   context_.touch(*this);
   pool_.on_retired(*this);
+}
+
+// What the pod may make of more resets is not certain; that calls fail without a connection is.
+void PodConnection::reopen() {
+  if (open_ || !ready()) return;
+  open_ = true;
+  resets_beyond_ = 1;
 }
 
 void PodConnection::flush() {
   if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
-    if (resets_beyond_ > context_.guards.pod_resets.burst / 2) {
-      retire();
-    } else {
-      pool_.replace(*this);
+    const bool coming = pool_.replace(*this);
+    if (resets_beyond_ > context_.guards.pod_resets.burst / 2 && open_) {
+      open_ = false;
+      if (!coming) reopen();
     }
   }
   if (!closing_ && !http2_->failed()) {
@@ -175,7 +183,7 @@ void PodConnection::give_back() {
 
 void PodConnection::on_settings() {
   if (!ready_ && !retired_) {
-    ready_ = true;
+    ready_ = open_ = true;
     connect_timer_.disarm();
     arm_ping();
     pool_.on_ready(*this);

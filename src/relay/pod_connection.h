@@ -35,7 +35,7 @@ class PodConnection final : public tcp::User,
   bool retired() const { return retired_; }
   // Has used up most of what it may do: takes streams until another connection does.
   bool worn() const { return worn_; }
-  bool takes_stream() const { return ready() && http2_->can_open(); }
+  bool takes_stream() const { return open_ && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
   uint64_t owner() const { return owner_; }
   // For clients that cancel much: no more than the pod bears if they cancel all of it.
@@ -47,13 +47,15 @@ class PodConnection final : public tcp::User,
 
   // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2
   // allows 33 a second and 1000 at once), and close the connection under all its calls. So one that
-  // has had `pod_resets` is replaced, and after half as many more takes no new streams; its last
-  // ones are fewer than what the pod still allows. The client that wanted it, if one did, may have
-  // to leave.
+  // has had `pod_resets` is replaced, and after half as many more takes no new streams meanwhile;
+  // its last ones are fewer than what the pod still allows. The client that wanted it, if one did,
+  // may have to leave.
   void cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client = nullptr);
 
   // No new streams; closes when the last one has ended.
   void retire();
+  // There is no other connection after all: takes streams again, and more resets.
+  void reopen();
 
   // PINGs may be due: the service's keys have changed.
   void arm_ping();
@@ -96,6 +98,7 @@ class PodConnection final : public tcp::User,
   tcp::Connection* tcp_ = nullptr;
   bool ready_ = false;
   bool retired_ = false;
+  bool open_ = false;  // ready, not retired, and not waiting for its replacement
   bool closing_ = false;
   bool worn_ = false;
   uint32_t resets_beyond_ = 0;

@@ -105,16 +105,16 @@ void Pool::grow() {
   if (barren < kMaxBarren) open_connection();
 }
 
-void Pool::replace(PodConnection& worn) {
+bool Pool::replace(PodConnection& worn) {
   bool coming = false;
   for (PodConnection& c : connections_) {
     if (!c.worn() && c.takes_stream()) {
       worn.retire();
-      return;
+      return true;
     }
     coming |= c.connecting();
   }
-  if (!coming && !backoff_timer_.armed()) open_connection();
+  return coming || (!backoff_timer_.armed() && open_connection());
 }
 
 PodConnection* Pool::with_room() {
@@ -189,6 +189,8 @@ void Pool::on_gone(bool was_connecting, bool isolated) {
     // The next attempt begins one backoff after this one began (gRPC's connection-backoff).
     const Time next = attempt_at_ + pod_.backoff().next(context_.random);
     context_.wheel.arm(backoff_timer_, std::max(next, context_.now));
+    for (PodConnection& c : connections_) c.reopen();
+    service_.on_room();
   } else {
     connect_if_needed();
   }

@@ -69,7 +69,8 @@ class Pool {
   // One more connection for streams that find no room.
   void grow();
   // `c` has little left that it may do: retires it as soon as another connection takes streams.
-  void replace(PodConnection& c);
+  // False when there is none, and none on its way.
+  bool replace(PodConnection& c);
 
   // The service's keys may have changed.
   void arm_pings();

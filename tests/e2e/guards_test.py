@@ -30,6 +30,8 @@ SLOW = ("preface", "settings_ack", "slow_headers", "stalled_stream", "slow_read"
 OTHER_NAMES = {"many_fields": "header_list", "table_churn": "table_size", "last_stream_id": None, "honest": None}
 # These answer each request and let the connection live.
 ANSWERED = ("header_list", "empty_name")
+# And this makes it wait.
+THROTTLED = "pod_resets"
 # Streams whose answers wait, of all its connections: what each may hold is configured, and comes in packets of 1,448 bytes.
 WAITING = {"dribble": 200, **{name: 480 for name in SLOW}}
 BUFFERS_A_STREAM = 65_536 // 1448 + 2
@@ -86,7 +88,7 @@ class Guards(LabTest):
                 time.sleep(0.5)  # a reload: the same process, connections and counters
             before = guards()
             begin = client.fresh()
-            seconds = 4.0 if names[0] in SLOW else SECONDS
+            seconds = 4.0 if names[0] in SLOW else 3.0 if THROTTLED in names else SECONDS
             said, left = self.attack(*names, seconds=seconds)
             report = client.fresh()
             rate = (sum(report["calls"].values()) - sum(begin["calls"].values())) / (report["t"] - begin["t"])
@@ -101,6 +103,8 @@ class Guards(LabTest):
                       f"GOAWAY {row['goaways']}, others: {rate:4.0f} calls/s, p50 {row['p50']:>6} us, p99 {row['p99']:>6} us, {held} buffers held")
         report = client.stop()
         self.assertEqual(failed(report), 0, report["last_error"])
+        if THROTTLED in rows:
+            self.assertGreater(worker()["http2"]["throttled_streams"], 0)
         log = layout.SLUICED_LOG.read_text()
         for name, row in rows.items():
             with self.subTest(name):
@@ -114,7 +118,7 @@ class Guards(LabTest):
                 self.assertGreater(row["count"], 0)
                 if name in ANSWERED or row["guard"] in ANSWERED or name == "stalled_stream":
                     continue
-                if attacks()[name].reads:  # otherwise it hears nothing of its end
+                if attacks()[name].reads and name != THROTTLED:  # otherwise it hears nothing of its end
                     self.assertGreater(row["ended"], 0)
                 self.assertRegex(log, rf"client {layout.CLIENT_ADDRESS}:\d+: (guard {row['guard']}|connection ended)")
         self.assertLess(resident_mib(pid) - resident, GROWTH_MIB * (4 if SANITIZED else 1))

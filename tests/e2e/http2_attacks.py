@@ -89,6 +89,9 @@ ATTACKS = {
     # As many small requests as the fastest attack here: what honest load costs the others.
     "honest": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True), 10), pause=0.005),
     "rapid_reset": Attack(lambda n: streams(n, lambda s: headers(s) + frame(RST_STREAM, 0, s, struct.pack("!I", 8)))),
+    # Every second call is taken back, as a client that hedges does, and far more of them than a pod bears on one connection.
+    "pod_resets": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True) if s % 4 == 1 else
+                                           headers(s) + frame(RST_STREAM, 0, s, struct.pack("!I", 8)), 40), pause=0.005),
     # DATA behind the end of the request.
     "provoked_reset": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True) + frame(DATA, 0, s, bytes(10)))),
     "continuation": Attack(lambda n: first(n, frame(HEADERS, 0, 1, REQUEST), frame(CONTINUATION, 0, 1, literal(b"a", b"b")) * 100)),

@@ -84,7 +84,9 @@ class FramePod final : public tcp::Acceptor {
           say(http2::frame(http2::FrameType::kSettings, http2::kFlagAck, 0));
         if (head.type == http2::FrameType::kPing && !ack && pod_.answers_pings)
           say(http2::frame(http2::FrameType::kPing, http2::kFlagAck, 0, heard.back().payload));
-        if (head.type == http2::FrameType::kHeaders && pod_.answers_requests) answer(head.stream);
+        const bool asked =
+            head.type == http2::FrameType::kHeaders && (head.flags & http2::kFlagEndStream) != 0;
+        if (asked && pod_.answers_requests) answer(head.stream);
       }
     }
 

@@ -1,7 +1,7 @@
 // Clients that cancel without end, and the pods and clients around them: Sluice must not become
 // what pods take for a rapid reset (CVE-2023-44487), since their answer hits everybody's calls.
 
-#include "fixture.h"
+#include "frame_pod.h"
 
 namespace sluice::relay {
 namespace {
@@ -110,7 +110,10 @@ TEST_F(Isolation, what_waits_for_its_clients_sake_fails_in_time_and_is_bounded) 
   snapshot.guards.pod_resets.burst = 1;  // of which less grows back than it has used
   adopt();
   std::vector<uint32_t> ids;
-  for (int i = 0; i < 6; ++i) ids.push_back(call(hostile)->id());
+  for (int i = 0; i < 6; ++i) {
+    ids.push_back(1 + 2 * hostile.h2->streams_begun());
+    call(hostile);
+  }
   EXPECT_EQ(worker->service(0).queued.get(), 4u);
   EXPECT_EQ(worker->http2.queue_overflows.get(), 2u);
   expect_trailers_only(hostile, ids[4]);
@@ -211,6 +214,42 @@ TEST_F(Isolation, spares_clients_within_their_share_whoever_wears_the_connection
   EXPECT_EQ(isolated(), 0u);
   EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u);
   EXPECT_LT(most_resets(), kNghttp2Allows);
+}
+
+TEST_F(Isolation, or_replacing_is_no_reason_to_give_up_the_only_connection_that_there_is) {
+  snapshot.services[0].connect_timeout = 3s;
+  endpoints({1});
+  Peer& bystander = client();
+  expect_served(bystander);
+  pod(1).down();
+  for (int i = 0; i < 9; ++i) {
+    cancel(client(), 99);
+    expect_served(bystander);
+  }
+  EXPECT_EQ(pod(1).peers.size(), 1u);
+}
+
+TEST_F(Isolation, lets_calls_wait_for_a_replacement_only_until_it_fails) {
+  FramePod frames(outside, 4);
+  frames.answers_requests = true;
+  endpoints({4});
+  frames.greets = false;  // from now on
+  Peer& bystander = client();
+  for (int i = 0; i < 9; ++i) cancel(client(), 99);
+  EXPECT_EQ(frames.sides.size(), 2u);
+  const uint32_t id = 1 + 2 * bystander.h2->streams_begun();
+  call(bystander);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  run(1100ms);
+  EXPECT_TRUE(heard(bystander, id).closed);
+  EXPECT_TRUE(frames.side(1).ended);
+  EXPECT_FALSE(frames.side(0).ended);
+  frames.greets = true;
+  run(3s);
+  call(bystander);
+  run(100ms);
+  EXPECT_TRUE(frames.side(0).ended) << "replaced after all";
+  end();
 }
 
 TEST_F(Isolation, can_be_switched_off) {
