@@ -82,11 +82,21 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
 uint32_t Connection::send_space() const {
   const uint64_t queued = send_queue_.size();
   const uint32_t limit = context_.config.send_buffer;
-  return queued >= limit ? 0 : static_cast<uint32_t>(limit - queued);
+  if (queued >= limit) return 0;
+  const uint64_t unsent = snd_nxt_ < end_to_send() ? end_to_send() - snd_nxt_ : 0;
+  const Seq edge = snd_una_ + snd_wnd_;
+  const uint64_t window = edge > snd_nxt_ ? edge - snd_nxt_ : 0;
+  const uint64_t ahead = std::min<uint64_t>(window, window_budget()) + kUnsentAhead;
+  return unsent >= ahead ? 0 : static_cast<uint32_t>(std::min(limit - queued, ahead - unsent));
+}
+
+// send_space() that is worth telling the owner about.
+uint32_t Connection::worthwhile_space() const {
+  return std::min(context_.config.send_buffer, kUnsentAhead) / 2;
 }
 
 void Connection::push() {
-  if (send_space() < context_.config.send_buffer / 2) low_space_ = true;
+  if (send_space() < worthwhile_space()) low_space_ = true;
   touch();
 }
 

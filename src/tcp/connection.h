@@ -47,7 +47,9 @@ class Connection : public Flow, private ListHook<Waiting> {
   // Bytes to send: append, then push(). TCP trims what is acknowledged; nobody else takes bytes
   // out. Appending after close() is an error.
   buf::Queue& send_queue() { return send_queue_; }
-  // Bytes that the send buffer still takes. A soft limit: the queue itself takes any amount.
+  // Bytes that the send buffer still takes: so many that what the windows allow may leave at once,
+  // and a little waits behind it (kUnsentAhead). What comes next is then chosen late, as with
+  // Linux' TCP_NOTSENT_LOWAT. A soft limit: the queue itself takes any amount.
   uint32_t send_space() const;
   // There are new bytes in send_queue(): they leave at the next Stack::flush.
   void push();
@@ -77,6 +79,9 @@ class Connection : public Flow, private ListHook<Waiting> {
 
   // Bytes from the start of the object that every segment needs; Stack fetches them ahead.
   static constexpr size_t kHotBytes = 576;
+  // Bytes that may wait in send_queue() beside those that may leave at once: enough that the window
+  // is used while its owner is not asked, four frames of HTTP/2 at most before a new one leaves.
+  static constexpr uint32_t kUnsentAhead = 65'536;
 
  private:
   friend class Stack;
@@ -134,6 +139,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   void fin_acknowledged();
   void undo_timeout();
   void echoed_congestion();
+  uint32_t worthwhile_space() const;
   uint32_t pipe() const;             // bytes in flight, what duplicate ACKs say included
   uint32_t timestamp(Time t) const;  // our timestamp clock then
 

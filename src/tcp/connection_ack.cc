@@ -121,11 +121,10 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       fin_acknowledged();
       if (ended()) return;
     }
-    const uint32_t limit = context_.config.send_buffer;
-    if (low_space_ && send_space() >= limit / 2) {
-      low_space_ = false;
-      if (!closing_) user_->on_writable(*this);
-    }
+  }
+  if (low_space_ && send_space() >= worthwhile_space()) {
+    low_space_ = false;
+    if (!closing_) user_->on_writable(*this);
   }
 }
 

@@ -122,8 +122,11 @@ void Connection::on_retransmission_timeout() {
   begin_episode();
   suspect_black_hole();
   // The oldest leads: nothing moves before it is there.
-  if (board_.first()->state == Scoreboard::State::kInFlight)
+  if (board_.first()->state == Scoreboard::State::kInFlight) {
     board_.mark_lost(*board_.first(), true);
+  } else {
+    board_.hurry(*board_.first());
+  }
   const Duration old = sack_ ? rtt_.smoothed() : Duration::zero();
   board_.walk_in_flight([&](Scoreboard::Segment& s) {
     if (context_.now - s.sent < old) return false;

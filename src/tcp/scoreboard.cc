@@ -25,6 +25,12 @@ void Scoreboard::mark_lost(Segment& s, bool urgent) {
   }
 }
 
+void Scoreboard::hurry(Segment& s) {
+  assert(s.state == State::kLost);
+  static_cast<ListHook<ByTime>&>(s).unlink();
+  lost_list_.push_front(s);
+}
+
 void Scoreboard::resent(Segment& s, Seq sent_end, Time now) {
   if (sent_end < s.end) {
     assert(s.state == State::kLost);

@@ -66,6 +66,8 @@ class Scoreboard {
   }
   // urgent: it is to be sent again before the others that are lost.
   void mark_lost(Segment& s, bool urgent = false);
+  // A lost segment is to be sent again before the others.
+  void hurry(Segment& s);
 
   // The next segment to send again; nullptr when none is lost.
   Segment* next_lost() { return lost_list_.empty() ? nullptr : &lost_list_.front(); }

@@ -164,5 +164,39 @@ TEST_F(RelayTest, a_long_request_opens_the_clients_window_only_as_the_pod_takes_
   EXPECT_GE(heard(c).sent, 65'536u);
 }
 
+TEST_F(RelayTest, a_huge_answer_to_a_slow_client_is_not_far_ahead_of_a_small_one) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  http2::Config wide;
+  wide.initial_stream_window = wide.connection_window = 1 << 24;
+  Peer& c = client(wide);
+  call(c);
+  http2::Stream* huge = pod(1).last;
+  Peer& p = pod(1).peer();
+  p.h2->send_headers(*huge, http2::response(), false);
+  c.paused = true;
+  for (int i = 0; i < 2'000; ++i) {
+    p.h2->send_data(*huge, buffers.slice(std::string(1'400, 'x')), false);
+    if (i % 50 == 49) run();
+  }
+  run(100ms);
+  call(c);
+  pod(1).answer(p, *pod(1).last);
+  run(100ms);
+  const size_t before = heard(c, 1).body.size();
+  ASSERT_GT(before, 100'000u);
+  ASSERT_EQ(heard(c, 3).body, "");
+  size_t then = 0;
+  c.owner.headers_hook = [&](http2::Stream& s, http2::Handler::Section, bool) {
+    if (s.id() == 3 && then == 0) then = heard(c, 1).body.size();
+  };
+  c.paused = false;
+  c.tcp->consumed(static_cast<uint32_t>(before));
+  run(100ms);
+  EXPECT_EQ(heard(c, 3).body, "pod1");
+  EXPECT_GT(then, before);
+  EXPECT_LT(then - before, 65'536 + 3 * http2::kDefaultMaxFrameSize);
+}
+
 }  // namespace
 }  // namespace sluice::relay

@@ -171,5 +171,24 @@ TEST(Scoreboard, counts_pipe_like_a_plain_model) {
   }
 }
 
+// At a timeout: a hole at the front that was lost again stood behind hundreds of kilobytes of other
+// losses, of which each timeout sent one segment.
+TEST(Scoreboard, the_oldest_loss_can_be_put_before_the_others) {
+  Scoreboard::Pool pool;
+  Scoreboard board(pool);
+  for (Seq at = 0; at < 400; at += 100) board.sent(at, at + 100, Time{});
+  board.walk_in_flight([&](Scoreboard::Segment& s) {
+    if (s.begin > 0) board.mark_lost(s);
+    return true;
+  });
+  board.mark_lost(*board.first());
+  ASSERT_EQ(board.next_lost()->begin, 100u);
+  board.hurry(*board.first());
+  EXPECT_EQ(board.next_lost()->begin, 0u);
+  EXPECT_EQ(board.lost(), 400u);
+  board.resent(*board.next_lost(), 100, Time{});
+  EXPECT_EQ(board.next_lost()->begin, 100u);
+}
+
 }  // namespace
 }  // namespace sluice::tcp
