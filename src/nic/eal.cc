@@ -5,6 +5,7 @@
 #include <rte_errno.h>
 #include <rte_launch.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -15,7 +16,8 @@ namespace {
 
 constexpr unsigned kFirstWorkerLcore = 1;  // lcore 0 is the control thread
 
-uint64_t free_huge_bytes() {
+// what: "free_hugepages" or "nr_hugepages".
+uint64_t huge_bytes(const char* what) {
   uint64_t bytes = 0;
   std::error_code ignored;
   for (const auto& size :
@@ -23,7 +25,7 @@ uint64_t free_huge_bytes() {
     const std::string name = size.path().filename();  // hugepages-2048kB
     const auto dash = name.find('-');
     uint64_t pages = 0;
-    std::ifstream(size.path() / "free_hugepages") >> pages;
+    std::ifstream(size.path() / what) >> pages;
     if (dash != std::string::npos) bytes += pages * std::stoull(name.substr(dash + 1)) * 1024;
   }
   return bytes;
@@ -31,8 +33,18 @@ uint64_t free_huge_bytes() {
 
 void check_memory(const EalOptions& options) {
   if (!options.hugepages) return;
-  const uint64_t free = free_huge_bytes() >> 20;
-  if (free >= options.memory_mib) return;
+  // The kernel takes back what an AF_XDP socket held some time after its process has ended: a
+  // restart may come first.
+  constexpr auto kPatience = std::chrono::seconds(5);
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const bool may_come = huge_bytes("nr_hugepages") >> 20 >= options.memory_mib;
+  uint64_t free = 0;
+  for (;;) {
+    free = huge_bytes("free_hugepages") >> 20;
+    if (free >= options.memory_mib) return;
+    if (!may_come || std::chrono::steady_clock::now() >= until) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
   throw Error("DPDK is to have " + std::to_string(options.memory_mib) + " MiB of huge pages, and " +
               std::to_string(free) +
               " MiB are free. Reserve more, for example\n"
