@@ -1,0 +1,29 @@
+#pragma once
+// What sluice-load is asked to do.
+
+#include <string>
+#include <vector>
+
+#include "clients.h"
+
+namespace sluice::load {
+
+struct Options {
+  enum class Mode { kCalls, kEcho, kReflect };
+  Mode mode = Mode::kCalls;
+  std::string north;   // socket of memif towards clients
+  std::string south;   // socket of memif towards pods
+  std::string blocks;  // file of recorded requests
+  Plan plan;
+  unsigned core = 1;
+  unsigned pods = 2;
+  unsigned window = 256;        // frames under way in an echo
+  unsigned frame_bytes = 1448;  // of payload in an echo
+  double seconds = 1.0;         // of the closed loop
+  std::vector<double> shares;   // of the closed loop's rate, each an open loop of the same length
+};
+
+// Exits with a message when it cannot.
+Options read_options(int argc, char** argv);
+
+}  // namespace sluice::load

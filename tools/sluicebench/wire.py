@@ -1,0 +1,294 @@
+"""`tools/bench wire`: Sluice alone at its limit. `sluice-load` plays clients and pods over two memif wires."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from sluicelab import hugepages, layout
+from sluicelab.process import LabError, allow_locked_memory, tail, wait_until
+
+from . import machine
+
+TARGETS = ("src/sluiced", "tools/sluicectl", "tools/load/sluice-load")
+PATTERNS = layout.REPOSITORY / "tests" / "http2" / "patterns"
+NORTH, SOUTH = "198.18.0.1/16", "198.19.0.1/16"
+VIP = "198.18.0.2"
+PODS = ("198.19.1.0", "198.19.1.1")
+
+SLUICE_CORE, LOAD_CORE = 0, 1
+FULL_SECONDS, QUICK_SECONDS = 3.0, 0.7
+SHARES = (0.1, 0.5, 0.8)  # of the peak, at which latency is taken by a schedule
+START_SECONDS = 20.0
+SPARE_SECONDS = 40.0
+# Others on this machine should not take part; the two of us have a core each.
+NICE = -10
+
+
+class Row(NamedTuple):
+    name: str
+    mode: str = "calls"
+    connections: int = 10
+    streams: int = 32
+    answer: int = 100
+    blocks: str = "h2load_requests"
+    open_loop: bool = False
+    window: int = 0  # frames under way, of an echo
+
+
+ALL = (
+    Row("echo-bulk", mode="echo", window=256),
+    Row("echo-1x1", mode="echo", window=1),
+    Row("unary-100B-10x32", open_loop=True),
+    Row("grpc-go-unary-100B-10x32", blocks="grpc_go_requests"),
+    Row("unary-100B-1x1", connections=1, streams=1),
+    Row("connection-per-call-100B-256x1", mode="connections", connections=256, streams=1),
+    Row("unary-1MiB-4x4", connections=4, streams=4, answer=1 << 20),
+)
+
+
+def chosen(only: Optional[list]) -> list:
+    if not only:
+        return list(ALL)
+    unknown = set(only) - {row.name for row in ALL}
+    if unknown:
+        raise LabError(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in ALL)}")
+    return [row for row in ALL if row.name in only]
+
+
+def run(rows: list, seconds: float, broken: list) -> list:
+    """The rows in turn; what fails is said, and named in `broken`."""
+    before = hugepages.reserve()
+    done = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="sluice-bench-") as scratch:
+            for row in rows:
+                try:
+                    done.append(_measure(row, seconds, Path(scratch)))
+                except LabError as error:
+                    print(f"{row.name}: {error}", flush=True)
+                    broken.append(row.name)
+                    continue
+                _relate(done)
+                print(_line(done[-1]), flush=True)
+    finally:
+        hugepages.restore(before)
+    return done
+
+
+class _Process:
+    """One of the two, with its output in a file and its end assured."""
+
+    def __init__(self, name: str, command: list, scratch: Path, lines: bool = False) -> None:
+        self.name = name
+        self._log = scratch / f"{name}.log"
+        with open(self._log, "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if lines else log,
+                                            stderr=log, text=True, start_new_session=True, preexec_fn=_prepare)
+
+    def complaint(self, what: str) -> LabError:
+        return LabError(f"{self.name} {what}:\n{tail(self._log)}")
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        for number, seconds in ((signal.SIGTERM, 0.3), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+            if not self.alive():
+                break
+            self.process.send_signal(number)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+def _prepare() -> None:
+    allow_locked_memory()
+    try:
+        os.nice(NICE)
+    except PermissionError:
+        pass
+
+
+def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path) -> list:
+    command = [str(layout.build_dir() / "tools" / "load" / "sluice-load"), "--mode", mode, "--core", str(core),
+               "--north", str(scratch / "north.sock"), "--south", str(scratch / "south.sock"), "--seconds", str(seconds),
+               "--connections", str(row.connections), "--streams", str(row.streams), "--answer", str(row.answer),
+               "--blocks", str(PATTERNS / f"{row.blocks}.txt")]
+    if row.window:
+        command += ["--window", str(row.window)]
+    if row.open_loop:
+        command += ["--shares", ",".join(map(str, SHARES))]
+    return command
+
+
+def _sluiced(scratch: Path) -> _Process:
+    """Started first: it is the server of both wires."""
+    dpdk = (layout.REPOSITORY / "dpdk_conf" / "memif.toml").read_text()
+    for side in ("north", "south"):
+        dpdk = dpdk.replace(f"/run/sluice-{side}.sock", str(scratch / f"{side}.sock"))
+    (scratch / "dpdk.toml").write_text(dpdk)
+    profile = layout.REPOSITORY / "nic_profiles" / "memif.toml"
+    pods = "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in PODS)
+    (scratch / "sluiced.toml").write_text(f"""\
+dpdk = "{scratch}/dpdk.toml"
+
+[sluice]
+workers = 1
+admin_socket = "{_socket(scratch)}"
+log_level = "warning"
+
+[[port]]
+name = "north"
+device = "net_memif0"
+profile = "{profile}"
+addresses = ["{NORTH}"]
+
+[[port]]
+name = "south"
+device = "net_memif1"
+profile = "{profile}"
+addresses = ["{SOUTH}"]
+
+[[listener]]
+name = "grpc"
+address = "{VIP}:{layout.PORT}"
+protocol = "h2c"
+service = "pods"
+
+[[service]]
+name = "pods"
+balance = "round_robin"
+endpoints = [{pods}
+]
+""")
+    sluiced = _Process("sluiced", [str(layout.sluiced_binary()), "--config", str(scratch / "sluiced.toml")], scratch)
+    try:
+        if not wait_until(lambda: _socket(scratch).exists() or not sluiced.alive(), START_SECONDS, 0.05) or not sluiced.alive():
+            raise sluiced.complaint("does not start")
+    except BaseException:
+        sluiced.stop()
+        raise
+    return sluiced
+
+
+def _socket(scratch: Path) -> Path:
+    return scratch / "sluiced.sock"
+
+
+def _counters(scratch: Path) -> dict:
+    done = subprocess.run([str(layout.sluicectl_binary()), "--socket", str(_socket(scratch)), "stats", "--json"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise LabError(f"sluiced does not answer: {done.stderr.strip()}")
+    return json.loads(done.stdout)["workers"][0]
+
+
+def _measure(row: Row, seconds: float, scratch: Path) -> dict:
+    for left in scratch.iterdir():
+        left.unlink()
+    echo = row.mode == "echo"
+    other = _reflector(row, scratch) if echo else _sluiced(scratch)
+    load = None
+    try:
+        load = _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
+        phases = _follow(load, None if echo else scratch, seconds)
+    finally:
+        if load is not None:
+            load.stop()
+        other.stop()
+    return _result(row, phases)
+
+
+def _reflector(row: Row, scratch: Path) -> _Process:
+    reflector = _Process("reflector", _load_command(row, "reflect", SLUICE_CORE, 0, scratch), scratch)
+    sockets = [scratch / f"{side}.sock" for side in ("north", "south")]
+    if not wait_until(lambda: all(s.exists() for s in sockets) or not reflector.alive(), START_SECONDS, 0.05) \
+            or not reflector.alive():
+        reflector.stop()
+        raise reflector.complaint("does not start")
+    return reflector
+
+
+def _follow(load: _Process, scratch: Optional[Path], seconds: float) -> dict:
+    """What the load says of each phase, and Sluice's counters over it."""
+    phases: dict = {}
+    before: dict = {}
+    guard = threading.Timer(seconds * (len(SHARES) + 1) + SPARE_SECONDS, load.process.kill)
+    guard.start()
+    try:
+        for line in load.process.stdout:
+            if not line.startswith("{"):
+                continue
+            said = json.loads(line)
+            if "ready" in said:
+                hz = said["tsc_hz"]
+            elif "begin" in said and scratch is not None:
+                before = _counters(scratch)
+            elif "end" in said:
+                if scratch is not None:
+                    after = _counters(scratch)
+                    said["sluice"] = {key: after[key] - before[key] for key in after
+                                      if isinstance(after[key], int) and key in before}
+                phases[said["end"]] = {**said, "tsc_hz": hz}
+        if load.process.wait() != 0 or "peak" not in phases:
+            raise load.complaint("did not come to its end")
+    finally:
+        guard.cancel()
+    return phases
+
+
+def _result(row: Row, phases: dict) -> dict:
+    peak = phases["peak"]
+    took = peak["seconds"]
+    result = {"workload": row.name, "calls_per_s": peak["calls"] / took, "connections_per_s": peak["connections"] / took,
+              "gbit_per_s": peak["body_bytes"] * 8 / took / 1e9, "errors": sum(phase["errors"] for phase in phases.values()),
+              "calls": peak["calls"], "decoded": peak["decoded"], "load_busy_share": peak["busy_share"],
+              "p50_us": peak["p50_us"], "p99_us": peak["p99_us"], "p999_us": peak["p999_us"]}
+    if "sluice" in peak:
+        cycles = peak["sluice"]
+        # A snapshot of the counters is taken a little after a phase begins and ends: its calls are the rate times its own
+        # length, which is that of the cycles that the worker counted in it.
+        calls = peak["calls"] * (cycles["cycles"] / peak["tsc_hz"]) / took
+        result["sluice_busy_share"] = cycles["cycles_busy"] / cycles["cycles"]
+        result["cycles_per_call"] = (cycles["cycles_busy"] - cycles["cycles_io_busy"]) / calls
+        result["io_cycles_per_call"] = cycles["cycles_io_busy"] / calls
+        result["limited_by"] = "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
+    for name, phase in phases.items():
+        if name != "peak":
+            result[f"at_{name}"] = {key: phase[key] for key in ("p50_us", "p99_us", "p999_us")}
+            result[f"at_{name}"]["calls_per_s"] = phase["calls"] / phase["seconds"]
+    return result
+
+
+def _relate(rows: list) -> None:
+    """The echo's bandwidth beside every row."""
+    echo = next((row["gbit_per_s"] for row in rows if row["workload"] == "echo-bulk"), None)
+    for row in rows:
+        row["echo_gbit_per_s"] = echo
+
+
+def instructions() -> dict:
+    """Stored instructions of a worker for a call (tests/perf/instructions.py)."""
+    stored = {}
+    for line in (layout.REPOSITORY / "tests" / "perf" / "instructions.toml").read_text().splitlines():
+        name, equals, value = line.partition(" = ")
+        if equals and not line.startswith("#"):
+            stored[name.strip('"')] = int(value)
+    return stored
+
+
+def _line(row: dict) -> str:
+    cycles = ""
+    if "cycles_per_call" in row:
+        cycles = (f"  {row['cycles_per_call']:,.0f} + {row['io_cycles_per_call']:,.0f} cycles  busy: Sluice "
+                  f"{row['sluice_busy_share']:.0%}, load {row['load_busy_share']:.0%}, limited by {row['limited_by']}")
+    return (f"{row['workload']:<32} {row['calls_per_s']:>11,.0f}/s {row['gbit_per_s']:>6.2f} Gbit/s  p50 {row['p50_us']:,.1f} "
+            f"p99 {row['p99_us']:,.1f} us{cycles}" + (f"  {row['errors']} ERRORS" if row["errors"] else ""))
