@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "tools"))
 from sluicelab import layout, state  # noqa: E402
 
 WORKLOAD = "grpc-unary-100B-10x32"
+WIRE_ROWS = ("echo-1x1", "unary-100B-10x32", "connection-per-call-100B-256x1")
 PROXIES = {"direct", "haproxy", "nginx", "nghttpx", "sluice"}
 NUMBERS = ("calls_per_s", "cpu_us_per_call", "p50_us", "p99_us", "p999_us", "rss_mib")
 
@@ -41,6 +42,28 @@ class Bench(unittest.TestCase):
         self.assertGreater(ours["io_us_per_call"], 0)
         self.assertLess(ours["io_us_per_call"], ours["raw_cpu_us_per_call"])
         self.assertFalse(state.exists(), "the bench left its lab behind")
+
+    def test_the_wire_carries_calls_and_bare_frames_without_an_error(self) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            answer = Path(scratch) / "wire.json"
+            done = subprocess.run([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "0.3", "--json", str(answer),
+                                   *(word for row in WIRE_ROWS for word in ("--only", row))],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+                                  env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
+            self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+            rows = {row["workload"]: row for row in json.loads(answer.read_text())["rows"]}
+        print(done.stdout)
+        self.assertEqual(set(rows), set(WIRE_ROWS))
+        for name, row in rows.items():
+            self.assertEqual(row["errors"], 0, name)
+            self.assertGreater(row["calls_per_s"], 0, name)
+            self.assertGreater(row["p50_us"], 0, name)
+        unary, churn = rows["unary-100B-10x32"], rows["connection-per-call-100B-256x1"]
+        self.assertGreater(unary["cycles_per_call"], 0)
+        self.assertIn(unary["limited_by"], ("sluice", "generator"))
+        self.assertGreater(unary["decoded"], 0, "no answer was decoded in full")
+        self.assertEqual(set(unary["at_50"]), {"p50_us", "p99_us", "p999_us", "calls_per_s", "errors"})
+        self.assertGreater(churn["connections_per_s"], 0)
 
 
 unittest.main()

@@ -1,5 +1,6 @@
 #include "clients.h"
 
+#include <algorithm>
 #include <array>
 
 #include "frames_out.h"
@@ -91,6 +92,7 @@ class Clients::Connection final : public tcp::User {
                   o_.memory_.hold());
     put_beginning(q, o_.memory_.hold());
     ready_ = true;
+    ++o_.established_;
     unsent_ = true;
     fill();
     push();
@@ -120,7 +122,8 @@ class Clients::Connection final : public tcp::User {
     if (closing_ && reason == tcp::CloseReason::kFinished)
       ++o_.tally_.connections;
     else
-      ++o_.tally_.errors;
+      o_.tally_.errors += std::max(in_flight_, 1u);
+    if (ready_) --o_.established_;
     o_.in_flight_ -= in_flight_;
     in_flight_ = 0;
     ready_ = false;

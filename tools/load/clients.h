@@ -52,7 +52,8 @@ class Clients {
   void turn(Time now);
   void set_now(Time now) { now_ = now; }
   Tally& tally() { return tally_; }
-  unsigned in_flight() const { return in_flight_; }
+  // Every connection has been established, if they are to last.
+  bool ready() const { return plan_.one_call_each || established_ == plan_.connections; }
 
  private:
   class Connection;
@@ -78,6 +79,7 @@ class Clients {
   size_t next_connection_ = 0;
   size_t next_address_ = 0;
   unsigned in_flight_ = 0;
+  unsigned established_ = 0;
   uint32_t sample_ = 0;
   http2::FieldList fields_;
 };

@@ -57,6 +57,7 @@ class Echo {
   }
 
   uint64_t errors() const { return errors_; }
+  bool ready() const { return frames_ > 0; }
   Outcome outcome() const {
     return {.calls = frames_,
             .errors = errors_,

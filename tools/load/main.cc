@@ -84,6 +84,7 @@ class World {
   }
 
   uint64_t errors() { return clients_.tally().errors + pods_.errors() - pod_errors_; }
+  bool ready() const { return clients_.ready(); }
   Outcome outcome() {
     const Tally& t = clients_.tally();
     return {.calls = t.calls,
@@ -113,9 +114,7 @@ class World {
  private:
   static constexpr uint32_t kHoldReserve = 1024;
 
-  static Prefix network(uint32_t base) {
-    return {Address::v4(base + 0xfffe), 96 + 16};
-  }
+  static Prefix network(uint32_t base) { return {Address::v4(base + 0xfffe), 96 + 16}; }
   static std::vector<Address> addresses(uint32_t base, unsigned n) {
     std::vector<Address> all;
     for (unsigned i = 0; i < n; ++i) all.push_back(Address::v4(base + 0x100 + i));

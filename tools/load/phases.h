@@ -29,7 +29,7 @@ class Busy {
   uint64_t idle_ = 0;
 };
 
-// LoadT has outcome() since clear(), clear(), latencies(), errors(), pace(rate, now).
+// LoadT has ready(), outcome() since clear(), clear(), latencies(), errors(), pace(rate, now).
 template <class LoadT>
 class Phases {
  public:
@@ -42,11 +42,11 @@ class Phases {
 
   // False: all is done.
   bool turn(Time now) {
-    if (state_ == State::kWarm && load_.errors() > 0) {
+    if (state_ == State::kWarm && (load_.errors() > 0 || !load_.ready())) {
       load_.clear();
       until_ = now + kWarm;
       if (now - began_ > kGiveUp) {
-        std::fprintf(stderr, "sluice-load: calls fail for %ld s\n",
+        std::fprintf(stderr, "sluice-load: calls or connections fail for %ld s\n",
                      kGiveUp.count() / 1'000'000'000);
         failed_ = true;
         return false;

@@ -60,6 +60,8 @@ class Side {
     // The clients close first and so hold TIME-WAIT; with 256 addresses a four-tuple comes back
     // after minutes.
     c.time_wait = 1s;
+    // A lost first SYN, while addresses are being resolved, is sent again.
+    c.connect_timeout = 10s;
     // Sluice is measured, not the wire: no window of ours is in its way.
     c.receive_buffer = 4 * 1024 * 1024;
     return c;

@@ -11,9 +11,6 @@ from typing import NamedTuple, Optional
 
 from sluicelab import hugepages, layout
 from sluicelab.process import LabError, allow_locked_memory, tail, wait_until
-
-from . import machine
-
 TARGETS = ("src/sluiced", "tools/sluicectl", "tools/load/sluice-load")
 PATTERNS = layout.REPOSITORY / "tests" / "http2" / "patterns"
 NORTH, SOUTH = "198.18.0.1/16", "198.19.0.1/16"
@@ -199,7 +196,7 @@ def _measure(row: Row, seconds: float, scratch: Path) -> dict:
     load = None
     try:
         load = _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
-        phases = _follow(load, None if echo else scratch, seconds)
+        phases = _follow(load, other, None if echo else scratch, seconds)
     finally:
         if load is not None:
             load.stop()
@@ -217,7 +214,19 @@ def _reflector(row: Row, scratch: Path) -> _Process:
     return reflector
 
 
-def _follow(load: _Process, scratch: Optional[Path], seconds: float) -> dict:
+def _waited(*processes: _Process) -> float:
+    """Seconds that the busiest threads of these waited for a core while others had it, since their start; the most."""
+    longest = 0.0
+    for one in processes:
+        for task in Path(f"/proc/{one.process.pid}/task").glob("*/schedstat"):
+            try:
+                longest = max(longest, int(task.read_text().split()[1]) / 1e9)
+            except (OSError, IndexError):
+                pass
+    return longest
+
+
+def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float) -> dict:
     """What the load says of each phase, and Sluice's counters over it."""
     phases: dict = {}
     before: dict = {}
@@ -230,9 +239,12 @@ def _follow(load: _Process, scratch: Optional[Path], seconds: float) -> dict:
             said = json.loads(line)
             if "ready" in said:
                 hz = said["tsc_hz"]
-            elif "begin" in said and scratch is not None:
-                before = _counters(scratch)
+            elif "begin" in said:
+                waited = _waited(load, other)
+                if scratch is not None:
+                    before = _counters(scratch)
             elif "end" in said:
+                said["waited_share"] = (_waited(load, other) - waited) / said["seconds"]
                 if scratch is not None:
                     after = _counters(scratch)
                     said["sluice"] = {key: after[key] - before[key] for key in after
@@ -251,6 +263,7 @@ def _result(row: Row, phases: dict) -> dict:
     result = {"workload": row.name, "calls_per_s": peak["calls"] / took, "connections_per_s": peak["connections"] / took,
               "gbit_per_s": peak["body_bytes"] * 8 / took / 1e9, "errors": sum(phase["errors"] for phase in phases.values()),
               "calls": peak["calls"], "decoded": peak["decoded"], "load_busy_share": peak["busy_share"],
+              "waited_share": peak["waited_share"],
               "p50_us": peak["p50_us"], "p99_us": peak["p99_us"], "p999_us": peak["p999_us"]}
     if "sluice" in peak:
         cycles = peak["sluice"]
@@ -264,7 +277,7 @@ def _result(row: Row, phases: dict) -> dict:
     for name, phase in phases.items():
         if name != "peak":
             result[f"at_{name}"] = {key: phase[key] for key in ("p50_us", "p99_us", "p999_us")}
-            result[f"at_{name}"]["calls_per_s"] = phase["calls"] / phase["seconds"]
+            result[f"at_{name}"].update(calls_per_s=phase["calls"] / phase["seconds"], errors=phase["errors"])
     return result
 
 
@@ -283,6 +296,37 @@ def instructions() -> dict:
         if equals and not line.startswith("#"):
             stored[name.strip('"')] = int(value)
     return stored
+
+
+QUIET_SHARE = 0.03
+
+
+def noise(rows: list) -> str:
+    """A warning where one of the two did not have its core to itself; empty when both had."""
+    worst = max((row["waited_share"] for row in rows), default=0.0)
+    return f"NOT A QUIET MACHINE: others had a core for up to {worst:.0%} of the time" if worst > QUIET_SHARE else ""
+
+
+def table(rows: list) -> str:
+    """Markdown, which a terminal shows as well."""
+    lines = ["| row | a second | Gbit/s | cycles a call | in drivers | busy: Sluice | load | limited by | p50 us | p99 us | "
+             "p99.9 us | errors |", "|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|"]
+    for row in rows:
+        cells = [row["workload"], f"{row['calls_per_s']:,.0f}", f"{row['gbit_per_s']:.2f}"]
+        if "cycles_per_call" in row:
+            cells += [f"{row['cycles_per_call']:,.0f}", f"{row['io_cycles_per_call']:,.0f}", f"{row['sluice_busy_share']:.0%}",
+                      f"{row['load_busy_share']:.0%}", row["limited_by"]]
+        else:
+            cells += ["", "", "", f"{row['load_busy_share']:.0%}", ""]
+        cells += [f"{row[key]:,.1f}" for key in ("p50_us", "p99_us", "p999_us")] + [str(row["errors"])]
+        lines.append("| " + " | ".join(cells) + " |")
+        for share in (f"at_{round(share * 100)}" for share in SHARES):
+            if share in row:
+                at = row[share]
+                lines.append(f"| - at {share[3:]} % of it | {at['calls_per_s']:,.0f} |  |  |  |  |  |  | {at['p50_us']:,.1f} | "
+                             f"{at['p99_us']:,.1f} | {at['p999_us']:,.1f} | {at['errors']} |")
+    lines += ["", "stored instructions a call: " + ", ".join(f"{name} {count:,}" for name, count in instructions().items())]
+    return "\n".join(lines)
 
 
 def _line(row: dict) -> str:
