@@ -28,8 +28,12 @@ class RelayMachine {
   };
 
   RelayMachine(Rooms& rooms, std::span<const uint8_t> program) : program_(program), rooms_(rooms) {
-    snapshot_.services.push_back(
-        {.name = "echo", .connect_timeout = 100ms, .queue_timeout = 200ms, .queue_limit = 4});
+    snapshot_.services.push_back({.name = "echo",
+                                  .connect_timeout = 100ms,
+                                  .queue_timeout = 200ms,
+                                  .ping_interval = 150ms,
+                                  .ping_timeout = 100ms,
+                                  .queue_limit = 4});
     snapshot_.listeners.push_back(
         {.name = "grpc", .address = kVip, .connect = config::Connect::kPass});
     snapshot_.limits.replay_buffer = 2'000;
@@ -38,6 +42,8 @@ class RelayMachine {
     snapshot_.limits.connection_window = 70'000;
     snapshot_.limits.concurrent_streams = 20;
     snapshot_.limits.pod_connection_streams = 3;
+    snapshot_.limits.max_pod_connection_streams = 12;
+    snapshot_.guards.pod_resets = {6, 10};
     for (int i = 1; i <= kPods; ++i) up(i);
     endpoints(7);
   }
@@ -267,8 +273,9 @@ class RelayMachine {
     const auto path = fields.find(Name::kPath);
     if (!path) return;
     // On its way when the pod said that it would not take it: it may be with another one already.
-    if (stream > r.last) return;
-    const auto call = static_cast<uint32_t>(std::strtoul(path->data() + 1, nullptr, 10));
+    if (stream > r.last || r.refused.contains(stream)) return;
+    const auto call =
+        static_cast<uint32_t>(std::strtoul(std::string(*path).c_str() + 1, nullptr, 10));
     for (const auto& p : peers_)
       for (const auto& [before, its] : p->requests)
         if (its == call)
