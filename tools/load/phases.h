@@ -62,12 +62,19 @@ class Phases {
         say_begin(name().c_str());
         load_.clear();
         return true;
+      case State::kEnd:
+        return false;
       case State::kCount: {
         Outcome o = load_.outcome();
         o.seconds = std::chrono::duration<double>(now - counting_since_).count();
         say_end(name().c_str(), o, load_.latencies());
         if (step_ == 0) peak_ = static_cast<double>(o.calls) / o.seconds;
-        if (step_ == shares_.size()) return false;
+        if (step_ == shares_.size()) {
+          // The load goes on until whoever reads has looked at Sluice's counters.
+          state_ = State::kEnd;
+          until_ = now + kSettle;
+          return true;
+        }
         load_.pace(peak_ * shares_[step_++], now);
         state_ = State::kSettle;
         until_ = now + kSettle;
@@ -79,7 +86,7 @@ class Phases {
   bool failed() const { return failed_; }
 
  private:
-  enum class State { kWarm, kSettle, kCount };
+  enum class State { kWarm, kSettle, kCount, kEnd };
   std::string name() const {
     return step_ == 0 ? "peak" : std::to_string(static_cast<int>(shares_[step_ - 1] * 100 + 0.5));
   }
