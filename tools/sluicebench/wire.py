@@ -186,7 +186,8 @@ def _counters(scratch: Path) -> dict:
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise LabError(f"sluiced does not answer: {done.stderr.strip()}")
-    return json.loads(done.stdout)["workers"][0]
+    worker = json.loads(done.stdout)["workers"][0]
+    return {**worker, **worker["memory"]}
 
 
 def _measure(row: Row, seconds: float, scratch: Path) -> dict:
@@ -274,6 +275,7 @@ def _result(row: Row, phases: dict) -> dict:
         result["sluice_busy_share"] = cycles["cycles_busy"] / cycles["cycles"]
         result["cycles_per_call"] = (cycles["cycles_busy"] - cycles["cycles_io_busy"]) / calls
         result["io_cycles_per_call"] = cycles["cycles_io_busy"] / calls
+        result["slices_copied_per_call"] = cycles["slices_copied"] / calls  # by Sluice, out of the receive pool
         result["limited_by"] = "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
     for name, phase in phases.items():
         if name != "peak":
