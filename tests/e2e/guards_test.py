@@ -116,7 +116,8 @@ class Guards(LabTest):
                 layout.CONFIG_FILE.write_text(configuration.sluiced_toml(self.driver, extra=IMPATIENT))
                 time.sleep(0.5)  # a reload: the same process, connections and counters
             # A machine with other work may leave an attacker, who is modest, or anybody else without a core: then once more.
-            for _ in range(3):
+            for attempt in range(4):
+                time.sleep(2 * attempt)
                 mine = self.observed(client, names, free)
                 rows.update(mine)
                 if all(self.as_it_should(row, rows) for row in mine.values()):
