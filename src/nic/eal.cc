@@ -147,17 +147,25 @@ Eal::~Eal() {
 }
 
 void Eal::launch(unsigned worker, std::function<void()> loop) {
-  loops_[worker] = std::move(loop);
+  Loop& l = loops_[worker];
+  l.run = std::move(loop);
+  l.over.store(false, std::memory_order_relaxed);
   const auto run = [](void* arg) noexcept {
-    (*static_cast<std::function<void()>*>(arg))();
+    auto& self = *static_cast<Loop*>(arg);
+    self.run();
+    self.over.store(true, std::memory_order_release);
+    self.over.notify_all();
     return 0;
   };
-  const int result = rte_eal_remote_launch(run, &loops_[worker], worker + kFirstWorkerLcore);
-  if (result != 0)
-    throw Error("worker " + std::to_string(worker) + " does not start: " + rte_strerror(-result));
+  const int result = rte_eal_remote_launch(run, &l, worker + kFirstWorkerLcore);
+  if (result == 0) return;
+  l.over.store(true, std::memory_order_relaxed);
+  throw Error("worker " + std::to_string(worker) + " does not start: " + rte_strerror(-result));
 }
 
+// EAL waits for a worker by polling, which takes the core from a worker that shares it.
 void Eal::join(unsigned worker) {
+  loops_[worker].over.wait(false, std::memory_order_acquire);
   rte_eal_wait_lcore(worker + kFirstWorkerLcore);
 }
 

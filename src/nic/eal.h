@@ -3,6 +3,7 @@
 // i + 1 is worker i, each pinned to the core that the configuration names. Several lcores may share
 // a core: slow, but it runs on a one-core machine and under sanitizers.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
@@ -46,12 +47,17 @@ class Eal {
 
   // Runs `loop` on worker's core, once at a time. The callable lives until join(worker).
   void launch(unsigned worker, std::function<void()> loop);
-  // Waits until the worker's loop has returned. An exception out of a loop ends the process.
+  // Sleeps until the worker's loop has returned, if it was launched. An exception out of a loop
+  // ends the process.
   void join(unsigned worker);
 
  private:
+  struct Loop {
+    std::function<void()> run;
+    std::atomic<bool> over = true;
+  };
   unsigned workers_;
-  std::vector<std::function<void()>> loops_;
+  std::vector<Loop> loops_;
 };
 
 }  // namespace sluice::nic
