@@ -7,7 +7,8 @@ namespace sluice::buf {
 
 namespace {
 constexpr uint32_t kFirstCapacity = 4;
-constexpr uint32_t kKeepCapacity = 64;  // a ring larger than this is freed when it empties
+// A ring larger than this is freed when it empties: 8 KiB, for a send buffer full of segments.
+constexpr uint32_t kKeepCapacity = 256;
 }  // namespace
 
 void Queue::push(Slice s) {

@@ -59,7 +59,8 @@ class Connection {
   // is in the output; the owner sends it, closes, and takes leave of the streams.
   bool receive(buf::Slice data, Time now);
 
-  // Frames what waits, up to about `room` bytes (one frame more at most).
+  // Frames what waits, up to about `room` bytes (one frame more at most). Until it is called, the
+  // owner leaves what was said since the last time in the output: its last frame may still grow.
   void flush(uint32_t room);
   // Something waits that more room would let out.
   bool wants_flush() const { return !ready_.empty(); }
@@ -190,6 +191,9 @@ class Connection {
   // One frame of the stream. False when it has nothing that could leave now.
   bool frame_one(Stream& s);
   bool frame_data(Stream& s, buf::Slice piece, bool end);
+  // Makes the last frame of the output longer by n bytes, which the caller appends. False when it
+  // is another stream's, or full, or TCP's already.
+  bool extend_frame(const Stream& s, uint32_t n, bool end);
   void make_ready(Stream& s);
   void after_output(Stream& s);
   void close(Stream& s);
@@ -250,6 +254,14 @@ class Connection {
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
   RecentIds ids_;              // of the side that opens streams, discarded ones included
   int64_t room_ = 0;
+  // DATA at the end of the output, until flush(): what arrives for one stream within a turn, a
+  // segment at a time, shares a frame.
+  struct {
+    uint8_t* header = nullptr;  // in the output; nullptr when there is none
+    uint32_t stream = 0;
+    uint32_t size = 0;  // payload bytes
+    uint64_t end = 0;   // output position behind it
+  } open_frame_;
   uint64_t control_mark_ = 0;      // output position behind the last control frame
   uint64_t control_old_mark_ = 0;  // the same for the older generation of them
   uint32_t control_old_ = 0;       // bytes of control frames up to control_old_mark_

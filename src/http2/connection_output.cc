@@ -93,28 +93,48 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
   return true;
 }
 
-// One DATA frame with the whole piece, which fits the windows and the peer's frame size.
+bool Connection::extend_frame(const Stream& s, uint32_t n, bool end) {
+  auto& frame = open_frame_;
+  if (frame.header == nullptr || frame.stream != s.id_ || frame.end != output_.end() ||
+      frame.size + n > kDefaultMaxFrameSize)
+    return false;
+  frame.size += n;
+  FrameHeader{frame.size, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(
+      frame.header);
+  return true;
+}
+
+// The whole piece, which fits the windows and the peer's frame size, as DATA.
 bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
-  uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
-  if (p != nullptr) {
-    FrameHeader{n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
-    if (n > 0 && n <= config_.copy_break) {
-      if (!output_.append_copy(piece.view(), memory_.hold())) p = nullptr;
+  bool ok = true;
+  if (!extend_frame(s, n, end)) {
+    uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
+    ok = p != nullptr;
+    if (ok) {
+      FrameHeader{n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
+      open_frame_ = {p, s.id_, n, 0};
+      ++stats_.frames_out;
+      room_ -= kFrameHeaderSize;
+    }
+  }
+  if (ok && n > 0) {
+    if (n <= config_.copy_break) {
+      ok = output_.append_copy(piece.view(), memory_.hold());
     } else {
       output_.append(std::move(piece));
     }
   }
-  if (p == nullptr) {
+  if (!ok) {
     failed_ = true;
     error_ = ErrorCode::kInternalError;
     detail_ = "no memory for a DATA frame";
     return false;
   }
-  ++stats_.frames_out;
+  open_frame_.end = output_.end();
   s.send_window_ -= n;
   send_window_ -= n;
-  room_ -= static_cast<int64_t>(kFrameHeaderSize + n);
+  room_ -= n;
   if (end) s.end_sent_ = true;
   allowance_.sent();
   if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
@@ -190,6 +210,7 @@ void Connection::flush(uint32_t room) {
     // on_sent may have ended the stream.
     if ((s = table_.find(id)) != nullptr) after_output(*s);
   }
+  open_frame_.header = nullptr;
 }
 
 // Files the stream where it waits next, or closes it when all is said.

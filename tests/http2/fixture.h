@@ -146,8 +146,8 @@ struct Side {
   }
   // Everything that a connection with room for `window` unread bytes would put on the wire now.
   std::string say(uint32_t window = 1 << 20) {
-    if (!http2.failed() && output.size() < window)
-      http2.flush(window - static_cast<uint32_t>(output.size()));
+    if (!http2.failed())
+      http2.flush(output.size() < window ? window - static_cast<uint32_t>(output.size()) : 0);
     std::string bytes;
     while (!output.empty()) {
       const buf::Slice s = output.pop(UINT32_MAX);

@@ -453,6 +453,7 @@ class FrameMachine final : public Handler {
   }
 
   void check() {
+    connection_.flush(0);  // what is read may not grow any more
     if (output_.end() > checked_) {
       std::string fresh;
       output_.peek(checked_, static_cast<uint32_t>(output_.end() - checked_),

@@ -275,6 +275,54 @@ TEST_P(Frames, of_ours_are_no_larger_than_16384_bytes_and_leave_unused_flags_uns
   EXPECT_GE(continuations, 2u);
 }
 
+TEST_P(Frames, of_ours_hold_what_one_stream_got_within_a_turn) {
+  if (GetParam() == Role::kServer) {
+    side->http2.send_headers(stream(), response(), false);
+    side->say();
+  }
+  const uint64_t before = side->stats.frames_out.get();
+  side->send(stream(), std::string(30'000, 'a'), false);
+  auto said = frames(side->say());
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_EQ(side->stats.frames_out.get() - before, 2u);
+  EXPECT_EQ(said[0].payload, std::string(11 * 1'400, 'a')) << "whole pieces, up to 16,384 bytes";
+  EXPECT_EQ(said[1].payload, std::string(30'000 - 11 * 1'400, 'a'));
+}
+
+TEST_P(Frames, of_ours_do_not_grow_once_they_may_have_left) {
+  if (GetParam() == Role::kServer) {
+    side->http2.send_headers(stream(), response(), false);
+    side->say();
+  }
+  side->send(stream(), std::string(1'000, 'a'), false);
+  const auto first = frames(side->say());
+  side->send(stream(), std::string(1'000, 'b'), false);
+  const auto second = frames(side->say());
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].payload, std::string(1'000, 'a'));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].payload, std::string(1'000, 'b'));
+}
+
+TEST_P(Frames, of_ours_are_not_joined_across_another_frame_and_end_with_their_last_piece) {
+  if (GetParam() == Role::kServer) {
+    side->http2.send_headers(stream(), response(), false);
+    side->say();
+  }
+  side->send(stream(), std::string(1'000, 'a'), false);
+  side->http2.ping(7);
+  side->send(stream(), std::string(1'000, 'b'), false);
+  side->send(stream(), "c", false);
+  side->http2.send_data(stream(), {}, true);
+  const auto said = frames(side->say());
+  ASSERT_EQ(said.size(), 3u);
+  EXPECT_EQ(said[0].payload, std::string(1'000, 'a'));
+  EXPECT_EQ(said[0].head.flags, 0);
+  EXPECT_EQ(said[1].head.type, kPing);
+  EXPECT_EQ(said[2].payload, std::string(1'000, 'b') + "c") << "copied and referred to alike";
+  EXPECT_EQ(said[2].head.flags, kFlagEndStream);
+}
+
 TEST_P(Frames, of_ours_that_only_end_a_stream_need_no_window) {
   after(frame(kSettings, 0, 0, setting(Setting::kInitialWindowSize, 10)));
   if (GetParam() == Role::kServer) side->http2.send_headers(stream(), response(), false);
