@@ -1,15 +1,10 @@
 // Segments that leave (RFC 9293, 3.8). Everything but resets leaves from flush().
 
 #include <algorithm>
-#include <array>
 
 #include "tcp/connection.h"
 
 namespace sluice::tcp {
-
-namespace {
-constexpr size_t kMaxPieces = 64;  // views a segment; more pieces make it shorter
-}
 
 uint16_t Connection::widest() const {
   const uint32_t route = context_.output.max_segment(remote().address);
@@ -233,7 +228,7 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool aga
   const bool fin = closing_ && end > fin_seq_;
   const Seq data_end = fin ? fin_seq_ : end;
   auto size = static_cast<uint32_t>(data_end - begin);
-  std::array<buf::Fragment, kMaxPieces> pieces;
+  auto& pieces = context_.pieces;
   size_t count = 0;
   uint32_t gathered = 0;
   if (size > 0) {

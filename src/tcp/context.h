@@ -1,6 +1,7 @@
 #pragma once
 // What the connections of one stack share.
 
+#include <array>
 #include <span>
 
 #include "base/chrono.h"
@@ -23,6 +24,8 @@ namespace sluice::tcp {
 
 // Lists in which a connection waits for the stack's attention; it is in one at most.
 struct Waiting;
+
+inline constexpr size_t kMaxPieces = 64;  // fragments a segment; more of them make it shorter
 
 struct Context {
   Context(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
@@ -52,7 +55,8 @@ struct Context {
   ReceiveQueue::Pools receive_pools;
   Scoreboard::Pool segments;
   Time now{};
-  List<Connection, Waiting> touched;  // have something to send at the next flush
+  std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent
+  List<Connection, Waiting> touched;             // have something to send at the next flush
   List<Connection, Waiting> starved;  // could not send for want of buffers: tried again in a moment
   List<Connection, Waiting> ended;    // wait for on_closed
 };

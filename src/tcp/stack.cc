@@ -132,7 +132,6 @@ void Stack::input(std::span<Received> burst, Time now) {
 // Three passes, so that the misses of many segments overlap: the table's slot, the connection, and
 // then the work.
 void Stack::input_ahead(std::span<Received> burst) {
-  std::array<Staged, kAhead> staged;
   size_t count = 0;
   context_.counters.segments_in.add(burst.size());
   for (Received& r : burst) {
@@ -142,12 +141,12 @@ void Stack::input_ahead(std::span<Received> burst) {
       continue;
     }
     r.segment.drop_front(parsed->size);
-    Staged& s = staged[count];
+    Staged& s = staged_[count];
     s.header = parsed->header;
     s.local = {r.destination, s.header.destination_port};
     s.remote = {r.source, s.header.source_port};
     // Segments of one connection often come together.
-    const Staged* before = count > 0 ? &staged[count - 1] : nullptr;
+    const Staged* before = count > 0 ? &staged_[count - 1] : nullptr;
     s.hash = before != nullptr && before->remote == s.remote && before->local == s.local
                  ? before->hash
                  : context_.table.hash(s.local, s.remote);
@@ -157,19 +156,19 @@ void Stack::input_ahead(std::span<Received> burst) {
   }
   const Flow* last = nullptr;
   for (size_t i = 0; i < count; ++i) {
-    const Flow* flow = context_.table.candidate(staged[i].hash);
+    const Flow* flow = context_.table.candidate(staged_[i].hash);
     if (flow != nullptr && flow != last) prefetch(flow, Connection::kHotBytes);
     last = flow;
   }
   constexpr size_t kNext = 2;  // far enough to arrive in time
   for (size_t i = 0; i < count; ++i) {
     if (i + kNext < count) {
-      const Staged& s = staged[i + kNext];
+      const Staged& s = staged_[i + kNext];
       const Flow* flow = context_.table.find(s.hash, s.local, s.remote);
       if (flow != nullptr && flow->kind() == Flow::Kind::kConnection)
         static_cast<const Connection*>(flow)->fetch_ahead();
     }
-    input_one(staged[i], burst[i].tos, std::move(burst[i].segment));
+    input_one(staged_[i], burst[i].tos, std::move(burst[i].segment));
   }
 }
 

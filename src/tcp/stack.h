@@ -3,6 +3,7 @@
 // segments and `now` come in, segments go out through ip::Output, deadlines sit on the worker's
 // timer wheel. Nothing here is shared between workers.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -143,6 +144,7 @@ class Stack {
   PortChooser* chooser_ = nullptr;
   uint32_t port_counter_ = 0;
   Timer retry_timer_;
+  std::array<Staged, kAhead> staged_;  // of one burst
 };
 
 }  // namespace sluice::tcp
