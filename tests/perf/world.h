@@ -15,6 +15,7 @@
 #include "base/byte_order.h"
 #include "buf/pool.h"
 #include "ip/checksum.h"
+#include "nic/frame.h"
 #include "nic/port_queue.h"
 #include "relay/fixture.h"
 #include "worker/worker.h"
@@ -52,21 +53,29 @@ class SimPort final : public ip::Link {
   void flush() {}
   const nic::QueueStats& stats() const { return numbers_; }
 
+  // As a port without TSO: what is longer than a segment is cut.
   bool transmit(const ip::OutFrame& frame) override {
-    if (count == sent.size()) sent.resize(count * 2 + 256);
-    Frame& to = sent[count++];
-    std::memcpy(to.bytes.data(), frame.headers.data(), frame.headers.size());
-    to.size = static_cast<uint32_t>(frame.headers.size());
-    for (const buf::View& v : frame.payload) {
-      std::memcpy(to.bytes.data() + to.size, v.data(), v.size());
-      to.size += static_cast<uint32_t>(v.size());
-    }
-    ++numbers_.tx_packets;
+    nic::PayloadReader payload(frame.payload);
+    nic::Piece piece;
+    do {
+      const uint32_t left = frame.payload_size - piece.offset;
+      piece.size = frame.segment_size == 0 ? left : std::min<uint32_t>(left, frame.segment_size);
+      piece.last = piece.size == left;
+      if (count == sent.size()) sent.resize(count * 2 + 256);
+      Frame& to = sent[count++];
+      std::memcpy(to.bytes.data(), frame.headers.data(), frame.headers.size());
+      if (piece.size != frame.payload_size) nic::cut_headers(frame, to.bytes.data(), piece);
+      payload.copy(to.bytes.data() + frame.headers.size(), piece.size);
+      to.size = static_cast<uint32_t>(frame.headers.size()) + piece.size;
+      ++numbers_.tx_packets;
+      piece.offset += piece.size;
+      ++piece.index;
+    } while (!piece.last);
     return true;
   }
   const uint8_t* mac() const override { return mac_.data(); }
   uint16_t mtu() const override { return 1500; }
-  uint32_t max_tso() const override { return 0; }
+  uint32_t max_tso() const override { return 16384; }
 
   std::deque<buf::Slice> arriving;
   std::vector<Frame> sent = std::vector<Frame>(1024);
