@@ -182,7 +182,9 @@ class Connection {
   bool on_late_frame(uint32_t id);
   void remote_end(Stream& s);
 
-  // Output.
+  // Output. Frames that do not fit into memory are the end of the connection: false then.
+  uint8_t* emit_copy(const FrameHeader& header, buf::View payload);
+  bool out_of_buffers(const char* detail);
   bool emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
   bool emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
   void emit_rst(uint32_t stream, ErrorCode code);

@@ -6,20 +6,36 @@
 
 namespace sluice::http2 {
 
-bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
-  const auto n = static_cast<uint32_t>(kFrameHeaderSize + payload.size());
-  uint8_t* p = output_.append_space(n, memory_.hold());
-  if (p == nullptr) {
-    // Without a buffer for a few bytes the connection cannot keep its promises.
-    failed_ = true;
-    error_ = ErrorCode::kInternalError;
-    detail_ = "no memory for a control frame";
-    return false;
+// Returns where the header lies; nullptr without memory.
+uint8_t* Connection::emit_copy(const FrameHeader& header, buf::View payload) {
+  const size_t n = kFrameHeaderSize + payload.size();
+  const bool together = n <= buf::Queue::kMaxContiguous;
+  uint8_t* p =
+      output_.append_space(together ? static_cast<uint32_t>(n) : kFrameHeaderSize, memory_.hold());
+  if (p == nullptr) return nullptr;
+  header.emit(p);
+  if (together) {
+    if (!payload.empty()) std::memcpy(p + kFrameHeaderSize, payload.data(), payload.size());
+  } else if (!output_.append_copy(payload, memory_.hold())) {
+    return nullptr;
   }
-  FrameHeader{static_cast<uint32_t>(payload.size()), type, flags, stream}.emit(p);
-  if (!payload.empty()) std::memcpy(p + kFrameHeaderSize, payload.data(), payload.size());
   ++stats_.frames_out;
-  return true;
+  return p;
+}
+
+// Without a buffer the connection cannot keep its promises, and half a frame may be out: only the
+// end of the connection is honest.
+bool Connection::out_of_buffers(const char* detail) {
+  failed_ = true;
+  error_ = ErrorCode::kInternalError;
+  detail_ = detail;
+  return false;
+}
+
+bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
+  return emit_copy({static_cast<uint32_t>(payload.size()), type, flags, stream}, payload) !=
+             nullptr ||
+         out_of_buffers("no memory for a control frame");
 }
 
 // An answer that the peer provoked: as many as it likes, as long as it reads them.
@@ -75,16 +91,8 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     rest = rest.subspan(piece.size());
     uint8_t flags = rest.empty() ? kFlagEndHeaders : uint8_t{0};
     if (type == FrameType::kHeaders && end) flags |= kFlagEndStream;
-    uint8_t header[kFrameHeaderSize];
-    FrameHeader{static_cast<uint32_t>(piece.size()), type, flags, s.id_}.emit(header);
-    if (!output_.append_copy(header, memory_.hold()) ||
-        !output_.append_copy(piece, memory_.hold())) {
-      failed_ = true;  // half a frame may be out: only the end of the connection is honest
-      error_ = ErrorCode::kInternalError;
-      detail_ = "no memory for a field block";
-      return false;
-    }
-    ++stats_.frames_out;
+    if (emit_copy({static_cast<uint32_t>(piece.size()), type, flags, s.id_}, piece) == nullptr)
+      return out_of_buffers("no memory for a field block");
     room_ -= static_cast<int64_t>(kFrameHeaderSize + piece.size());
     type = FrameType::kContinuation;
   } while (!rest.empty());
@@ -107,30 +115,19 @@ bool Connection::extend_frame(const Stream& s, uint32_t n, bool end) {
 // The whole piece, which fits the windows and the peer's frame size, as DATA.
 bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
+  const bool copy = n <= config_.copy_break;
   bool ok = true;
-  if (!extend_frame(s, n, end)) {
-    uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
+  if (extend_frame(s, n, end)) {
+    if (copy) ok = output_.append_copy(piece.view(), memory_.hold());
+  } else {
+    uint8_t* p = emit_copy({n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_},
+                           copy ? piece.view() : buf::View());
     ok = p != nullptr;
-    if (ok) {
-      FrameHeader{n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
-      open_frame_ = {p, s.id_, n, 0};
-      ++stats_.frames_out;
-      room_ -= kFrameHeaderSize;
-    }
+    open_frame_ = {p, s.id_, n, 0};
+    room_ -= kFrameHeaderSize;
   }
-  if (ok && n > 0) {
-    if (n <= config_.copy_break) {
-      ok = output_.append_copy(piece.view(), memory_.hold());
-    } else {
-      output_.append(std::move(piece));
-    }
-  }
-  if (!ok) {
-    failed_ = true;
-    error_ = ErrorCode::kInternalError;
-    detail_ = "no memory for a DATA frame";
-    return false;
-  }
+  if (!ok) return out_of_buffers("no memory for a DATA frame");
+  if (!copy) output_.append(std::move(piece));
   open_frame_.end = output_.end();
   s.send_window_ -= n;
   send_window_ -= n;
@@ -158,20 +155,14 @@ bool Connection::frame_one(Stream& s) {
         {window, static_cast<int64_t>(s.data_.size()), int64_t{kDefaultMaxFrameSize}}));
     const uint32_t total = left;
     const bool end = s.end_queued_ && total == s.data_.size() && s.trailers_ == nullptr;
-    uint8_t* p = output_.append_space(kFrameHeaderSize, memory_.hold());
-    if (p == nullptr) {
-      failed_ = true;
-      error_ = ErrorCode::kInternalError;
-      detail_ = "no memory for a DATA frame";
-      return false;
-    }
-    FrameHeader{total, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(p);
+    if (emit_copy({total, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}, {}) ==
+        nullptr)
+      return out_of_buffers("no memory for a DATA frame");
     while (left > 0) {
       buf::Slice piece = s.data_.pop(left);
       left -= piece.size();
       output_.append(std::move(piece));
     }
-    ++stats_.frames_out;
     s.send_window_ -= total;
     send_window_ -= total;
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
