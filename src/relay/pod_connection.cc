@@ -106,10 +106,11 @@ void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnec
 
 void PodConnection::retire() {
   if (retired_) return;
+  const bool was_connecting = connecting();
   retired_ = true;
   open_ = false;
   context_.touch(*this);
-  pool_.on_retired(*this);
+  pool_.on_retired(*this, was_connecting);
 }
 
 // What the pod may make of more resets is not certain; that calls fail without a connection is.

@@ -161,13 +161,12 @@ void Pool::on_room() {
   service_.on_room();
 }
 
-void Pool::on_retired(PodConnection& c) {
+void Pool::on_retired(PodConnection& c, bool was_connecting) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
   retired_.push_back(c);
   --(c.owner() == kEverybody ? count_ : isolated_count_);
   ++retired_count_;
-  connect_if_needed();
-  update_state();
+  on_gone(was_connecting, c.owner() != kEverybody);
 }
 
 void Pool::remove(PodConnection& c) {

@@ -84,9 +84,12 @@ class Pool {
   void on_ready(PodConnection& c);
   void on_room();
   void on_too_many_pings();
-  void on_retired(PodConnection& c);
+  // It takes no new streams, or failed before it could: was_connecting.
+  void on_retired(PodConnection& c, bool was_connecting);
   // The connection is ending: it belongs to the pool no more.
   void remove(PodConnection& c);
+  // One less, of the isolated or of everybody's. Another one is opened where there is none, after a
+  // backoff when this one never came to be ready.
   void on_gone(bool was_connecting, bool isolated);
 
  private:

@@ -108,8 +108,10 @@ class FramePod final : public tcp::Acceptor {
     side(i).tcp->consumed(std::exchange(side(i).unread_, 0));
   }
 
-  bool greets = true;     // says and acknowledges SETTINGS
-  bool hangs_up = false;  // GOAWAY behind its SETTINGS
+  bool greets = true;       // says and acknowledges SETTINGS
+  bool hangs_up = false;    // GOAWAY behind its SETTINGS
+  std::string first_words;  // instead of SETTINGS
+  bool closes = false;      // at once
   bool answers_requests = false;
   bool answers_pings = true;
   uint32_t limit = UINT32_MAX;  // of streams, on new connections
@@ -120,6 +122,8 @@ class FramePod final : public tcp::Acceptor {
     sides.push_back(std::make_unique<Side>(*this, c));
     if (greets) sides.back()->set_limit(limit);
     if (hangs_up) sides.back()->goaway(0);
+    if (!first_words.empty()) sides.back()->say(first_words);
+    if (closes) c.close();
     return sides.back().get();
   }
 

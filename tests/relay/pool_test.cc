@@ -274,6 +274,25 @@ TEST_F(Pool, tries_a_pod_that_cannot_be_reached_with_a_backoff_that_grows_to_ten
   }
 }
 
+TEST_F(Pool, backs_off_from_a_pod_that_speaks_no_http2_or_hangs_up_before_its_settings) {
+  frames.greets = false;
+  frames.first_words = std::string(300, 'x');
+  endpoints({kFramePod});
+  run(900ms);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), 1u);
+  EXPECT_EQ(stats_of(kFramePod).connect_failures.get(), 1u);
+  EXPECT_EQ(state(kFramePod), pods::Connectivity::kTransientFailure);
+  frames.first_words.clear();
+  frames.closes = true;
+  run(400ms);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), 2u);
+  EXPECT_EQ(stats_of(kFramePod).connect_failures.get(), 2u);
+  run(1s);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), 2u) << "1.6 times as long, less a fifth at most";
+  run(1s);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), 3u);
+}
+
 TEST_F(Pool, does_not_connect_without_end_to_a_pod_that_greets_and_hangs_up) {
   frames.hangs_up = true;
   endpoints({kFramePod});
