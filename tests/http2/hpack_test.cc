@@ -311,6 +311,27 @@ TEST_F(HpackTest, AListThatGrowsOverItsLimitIsCutAndTheTableStaysRight) {
   EXPECT_EQ(decode(d, "be"), "b: c\n");
 }
 
+TEST_F(HpackTest, WhatIsFarBehindTheLimitIsNotKeptAndItsErrorsStillAreErrors) {
+  const std::string start = "4001 617f a11e" + std::string(2 * 4000, '6');
+  std::string bomb = start;
+  for (int i = 0; i < 200; ++i) bomb += "be";
+  const auto result = [&](const std::string& behind) {
+    Decoder d(shared);
+    FieldList fields;
+    const Result r = d.decode(hex(bomb + behind), 16'384, fields);
+    EXPECT_LE(fields.count(), 70u);
+    return r;
+  };
+  EXPECT_EQ(result("be 82 00 0161 0162 10 0161 0162 0f2f 00 05 0162"), Result::kTooLarge);
+  EXPECT_EQ(result("0001 6181 1f"), Result::kTooLarge) << "Huffman, and well padded";
+  EXPECT_EQ(result("80"), Result::kCompressionError) << "no index";
+  EXPECT_EQ(result("bf"), Result::kCompressionError) << "of an entry that there is not";
+  EXPECT_EQ(result("0f40 00"), Result::kCompressionError) << "a name of one";
+  EXPECT_EQ(result("0001 6105 62"), Result::kCompressionError) << "a string that ends too early";
+  EXPECT_EQ(result("0001 6181 00"), Result::kCompressionError) << "Huffman, badly padded";
+  EXPECT_EQ(result("20"), Result::kCompressionError) << "a size between fields";
+}
+
 TEST_F(HpackTest, ATableNeverHoldsMoreMemoryThanItsSizeAndARing) {
   Decoder d(shared);
   Random random(3);

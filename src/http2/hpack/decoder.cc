@@ -22,6 +22,9 @@ inline void copy_with_slack(char* to, const char* from, size_t n) {
   for (size_t i = 32; i < n; i += 32) std::memcpy(to + i, from + i, 32);
 }
 
+// Fields behind the limit that are still looked at: who answers wants to know content-type.
+constexpr uint32_t kLooks = 64;
+
 }  // namespace
 
 struct Decoder::Block {
@@ -30,6 +33,7 @@ struct Decoder::Block {
   FieldList& out;
   uint32_t max_size;
   bool too_large = false;
+  uint32_t beyond = 0;   // field lines since then
   uint32_t fields = 0;   // field lines so far
   uint32_t indexed = 0;  // those that were no literals
 
@@ -55,6 +59,18 @@ struct Decoder::Block {
       if (n > 0) std::memcpy(to, at, n);
       size = n;
     }
+    at += n;
+    return true;
+  }
+  // The same where nobody wants the text, but an error still is one.
+  bool skip_string() {
+    uint32_t size;
+    if (at != end && (*at & 0x80) != 0)
+      return string(out.room(huffman_decoded_bound(static_cast<size_t>(end - at)) + kHuffmanSlack),
+                    size);
+    uint32_t n;
+    if (at == end || !read_integer<7>(at, end, n) || n > static_cast<size_t>(end - at))
+      return false;
     at += n;
     return true;
   }
@@ -102,6 +118,22 @@ inline bool Decoder::indexed(Block& b) {
   return true;
 }
 
+// Far behind the limit a field changes nothing but the table. A block of thousands of bytes, each
+// of which names a large field, must cost no more than reading it.
+bool Decoder::skip(Block& b) {
+  const bool literal = (*b.at & 0x80) == 0;
+  uint32_t index;
+  if (literal ? !read_integer<4>(b.at, b.end, index)
+              : !read_integer<7>(b.at, b.end, index) || index == 0)
+    return false;
+  if (index > kStaticEntries && index - kStaticEntries - 1 >= table_.count()) return false;
+  if (!literal) {
+    ++b.indexed;
+    return true;
+  }
+  return (index != 0 || b.skip_string()) && b.skip_string();
+}
+
 Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
   const auto sample = shared_.sample_in();
   Block b{block.data(), block.data() + block.size(), out, max_size};
@@ -113,7 +145,10 @@ Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& o
     const uint8_t first = *b.at;
     ++b.fields;
     bool ok;
-    if ((first & 0x80) != 0) {
+    if (b.too_large && ++b.beyond > kLooks && (first & 0xc0) != 0x40 && (first & 0xe0) != 0x20)
+        [[unlikely]] {
+      ok = skip(b);
+    } else if ((first & 0x80) != 0) {
       ok = indexed(b);
     } else if ((first & 0x40) != 0) {
       uint32_t name;

@@ -35,6 +35,7 @@ class Decoder {
   struct Block;  // one call of decode()
   bool indexed(Block& b);
   bool literal(Block& b, bool insert, bool never_indexed, uint32_t name_index);
+  bool skip(Block& b);  // an indexed field, or a literal that is not inserted
   bool size_update(Block& b);
 
   DecoderTable table_;
