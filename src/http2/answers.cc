@@ -3,14 +3,6 @@
 namespace sluice::http2 {
 namespace {
 
-// content-type is application/grpc, alone or followed by "+proto" or ";parameter".
-bool speaks_grpc(const FieldList& request) {
-  constexpr std::string_view kType = "application/grpc";
-  const std::string_view type = request.find(Name::kContentType).value_or("");
-  if (!type.starts_with(kType)) return false;
-  return type.size() == kType.size() || type[kType.size()] == '+' || type[kType.size()] == ';';
-}
-
 void bare(std::string_view status, FieldList& out) {
   out.add(Name::kStatus, status);
   out.add(Name::kContentLength, "0");
@@ -18,8 +10,15 @@ void bare(std::string_view status, FieldList& out) {
 
 }  // namespace
 
+bool is_grpc(const FieldList& request) {
+  constexpr std::string_view kType = "application/grpc";
+  const std::string_view type = request.find(Name::kContentType).value_or("");
+  if (!type.starts_with(kType)) return false;
+  return type.size() == kType.size() || type[kType.size()] == '+' || type[kType.size()] == ';';
+}
+
 void answer_too_large(const FieldList& request, FieldList& out) {
-  if (!speaks_grpc(request)) {
+  if (!is_grpc(request)) {
     bare("431", out);
     return;
   }

@@ -5,6 +5,9 @@
 
 namespace sluice::http2 {
 
+// content-type is application/grpc, alone or followed by "+proto" or ";parameter".
+bool is_grpc(const FieldList& request);
+
 // A field section over SETTINGS_MAX_HEADER_LIST_SIZE, of which `request` is what was read: 431 (RFC
 // 9113, 10.5.1; RFC 6585, 5), and to gRPC status 8, RESOURCE_EXHAUSTED.
 void answer_too_large(const FieldList& request, FieldList& out);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http2/answers.h"
 #include "relay/client_connection.h"
 #include "relay/grpc.h"
 #include "relay/listener.h"
@@ -28,7 +29,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
   replay_->headers.swap(request);
   ++listener_.stats().active_streams;
   ++context_.stats.http2.streams;
-  if (const auto type = replay_->headers.find(http2::Name::kContentType)) grpc_ = is_grpc(*type);
+  grpc_ = http2::is_grpc(replay_->headers);
   set_limits();
 }
 

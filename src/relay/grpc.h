@@ -17,15 +17,6 @@ inline constexpr Verdict kUnavailable{"14", "503"};
 inline constexpr Verdict kDeadlineExceeded{"4", "504"};
 inline constexpr Verdict kResourceExhausted{"8", "503"};
 
-// content-type is application/grpc, alone or followed by "+proto" or ";parameter".
-inline bool is_grpc(std::string_view content_type) {
-  constexpr std::string_view kType = "application/grpc";
-  if (!content_type.starts_with(kType)) return false;
-  if (content_type.size() == kType.size()) return true;
-  const char next = content_type[kType.size()];
-  return next == '+' || next == ';';
-}
-
 // The end of a call that no pod answered: one field section that is headers and trailers at once
 // ("Trailers-Only"), or a bare status for a client that does not speak gRPC. `message` is plain
 // text and is percent-encoded here; it must not name pods, which are none of the client's business.
