@@ -110,6 +110,37 @@ TEST_F(RelayTest,
   EXPECT_EQ(heard(c).body, "pod1");
 }
 
+TEST_F(RelayTest, a_guard_that_ends_a_connection_is_told_with_the_peers_address) {
+  endpoints({1});
+  Peer& c = client();
+  Peer& broken = pod(1).peer();
+  const auto flood = [&](Peer& from) {
+    std::string pings;
+    for (int i = 0; i < 100; ++i)
+      pings += http2::frame(http2::FrameType::kPing, http2::kFlagAck, 0, "12345678");
+    for (int i = 0; i < 20; ++i) from.tcp->send_queue().append(buffers.slice(pings));
+    from.tcp->push();
+  };
+  const Endpoint client_address = c.tcp->local();
+  const Endpoint pod_address = broken.tcp->local();
+  flood(c);
+  run();
+  auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "ping");
+  EXPECT_EQ(event->peer, client_address);
+  EXPECT_FALSE(event->pod);
+  EXPECT_FALSE(worker->events.pop()) << "once";
+  flood(broken);
+  run();
+  event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "ping");
+  EXPECT_EQ(event->peer, pod_address);
+  EXPECT_TRUE(event->pod);
+  EXPECT_FALSE(worker->events.pop()) << "once";
+}
+
 TEST_F(RelayTest, a_call_that_was_queued_when_the_pod_ended_its_side_is_not_sent_there_after_all) {
   endpoints({1});
   Peer& c = client();

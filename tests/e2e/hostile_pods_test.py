@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""Pods that break the protocol in every way that is known, beside a service whose pods behave: every call to a hostile pod ends once
+and truthfully, its client's connection lives, and the others notice nothing."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from support import LabTest, SANITIZED, configuration, daemon, lab, layout, main, process, run, worker
+from guards_test import GROWTH_MIB, QUARANTINE_MIB, guards, resident_mib
+from hostile_pods import CALLS_PER_SECOND, GONE, LATE, PODS
+from sluicelab.client import Client, failed
+from sluicelab.process import wait_until
+
+SCRIPT = Path(__file__).resolve().with_name("hostile_pods.py")
+SECONDS = 6.0
+HONEST_CALLS_PER_SECOND = 500
+FIRST_POD_PORT, FIRST_PORT = 7000, 6000
+# Guards that stand against pods as against clients, and the pod that each must stop.
+STOPPED = {"settings": "settings_flood", "ping": "ping_flood", "window_update": "window_update_flood", "empty_data": "empty_data_flood",
+           "unknown_frame": "unknown_frame_flood", "continuation": "continuation_flood", "field_block": "field_block",
+           "frame_size": "giant_frame"}
+
+
+def services() -> str:
+    return "".join(f"""
+[[listener]]
+name = "{name}"
+address = "{layout.VIP}:{FIRST_PORT + i}"
+protocol = "h2c"
+service = "{name}"
+
+[[service]]
+name = "{name}"
+endpoints = [{{ address = "{layout.BRIDGE_ADDRESS}:{FIRST_POD_PORT + i}" }}]
+""" for i, name in enumerate(PODS))
+
+
+class HostilePods(LabTest):
+    pods = 2
+
+    def setUp(self) -> None:
+        log = layout.RUN_DIR / "hostile-pods.log"
+        command = [sys.executable, str(SCRIPT), "pods", layout.BRIDGE_ADDRESS, str(FIRST_POD_PORT)]
+        hostile = process.spawn(layout.SOUTH_NAMESPACE, command, log)
+        self.addCleanup(os.killpg, hostile, signal.SIGKILL)
+        listening = ["ss", "-Hltn", f"sport >= :{FIRST_POD_PORT}"]
+        ready = wait_until(lambda: len(run(layout.SOUTH_NAMESPACE, *listening).splitlines()) >= len(PODS), 10)
+        self.assertTrue(ready, process.tail(log))
+        layout.CONFIG_FILE.write_text(configuration.sluiced_toml(self.driver, extra=services()))
+        self.assertTrue(wait_until(lambda: len(daemon.ask("pods")["pods"]) > len(PODS), 10), process.tail(layout.SLUICED_LOG))
+
+    def test_each_call_to_them_ends_once_and_truthfully_and_nobody_else_notices(self) -> None:
+        client = Client(rate=HONEST_CALLS_PER_SECOND, delay=0, interval=100)
+        client.fresh()
+        time.sleep(1)
+        pid = lab.status()["sluiced"]["pid"]
+        before, free, resident = guards(), worker()["memory"]["hold_buffers_free"], resident_mib(pid)
+        quiet = client.fresh()
+        ends = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, str(SCRIPT), "callers", layout.VIP, str(FIRST_PORT), str(SECONDS)))
+        report = client.fresh()
+        growth = resident_mib(pid) - resident
+        after = guards()
+        final = client.stop()
+        for name, (_, allowed) in PODS.items():
+            told = ends[name]
+            print(f"{name:<24} {told['ends']}")
+            with self.subTest(name):
+                self.assertEqual(told["calls"], SECONDS * CALLS_PER_SECOND)
+                self.assertEqual(told["twice"], 0)
+                self.assertEqual(told["goaways"], [])
+                # A pod that gets no core for a moment is a pod that is not there.
+                self.assertLessEqual(set(told["ends"]), allowed | GONE | LATE)
+                self.assertGreater(sum(told["ends"].get(end, 0) for end in allowed), 0.9 * told["calls"])
+        for guard, name in STOPPED.items():
+            with self.subTest(guard):
+                self.assertGreater(after[guard], before[guard], name)
+        print(f"others: p50 {quiet['p50_us']} then {report['p50_us']} us, p99 {quiet['p99_us']} then {report['p99_us']} us; "
+              f"resident +{growth:.1f} MiB")
+        self.assertEqual(failed(final), 0, final["last_error"])
+        self.assertLess(growth, GROWTH_MIB * 4 + QUARANTINE_MIB if SANITIZED else GROWTH_MIB)
+        if not SANITIZED:
+            self.assertLess(report["p50_us"], max(5 * quiet["p50_us"], 50_000))
+        self.assertRegex(layout.SLUICED_LOG.read_text(), rf"pod {layout.BRIDGE_ADDRESS}:\d+: guard ping")
+        self.assertTrue(wait_until(lambda: worker()["memory"]["hold_buffers_free"] >= free - 64, 10), worker()["memory"])
+        self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] == 0, 10), worker()["http2"])
+
+
+if __name__ == "__main__":
+    main()
