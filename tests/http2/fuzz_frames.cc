@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
                            "--lcores", "0",         "--no-telemetry", "--log-level", "error"};
   if (rte_eal_init(static_cast<int>(std::size(options)), const_cast<char**>(options)) < 0) return 1;
   rx = sluice::buf::make_pool("rx", 1023, 2048 + 128, -1);
-  hold = sluice::buf::make_pool("hold", 1023, 2048 + 128, -1);
+  hold = sluice::buf::make_pool("hold", 4095, 2048 + 128, -1);
   return 0;
 }
 
