@@ -3,9 +3,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -14,8 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tools"))
 
 from sluicelab import layout, state  # noqa: E402
+from sluicelab.process import wait_until  # noqa: E402
 
-WORKLOAD = "grpc-unary-100B-10x32"
+WORKLOAD = "grpc-unary-100B-1x1"
 WIRE_ROWS = ("echo-1x1", "unary-100B-10x32", "connection-per-call-100B-256x1")
 PROXIES = {"direct", "haproxy", "nginx", "nghttpx", "sluice"}
 NUMBERS = ("calls_per_s", "cpu_us_per_call", "p50_us", "p99_us", "p999_us", "rss_mib")
@@ -30,9 +33,14 @@ class Bench(unittest.TestCase):
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
                                   env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
             self.assertEqual(done.returncode, 0, done.stdout[-4000:])
-            rows = {row["proxy"]: row for row in json.loads(answer.read_text())["rows"]}
+            told = json.loads(answer.read_text())
+            rows = {row["proxy"]: row for row in told["rows"]}
             self.assertTrue((Path(scratch) / "l7-cpu.svg").read_text().startswith("<svg"))
         print(done.stdout)
+        bare = rows.pop("reflector")
+        self.assertEqual((bare["workload"], bare["failed"]), ("udp-100B-1x1", 0))
+        self.assertEqual(told["latencies"][0]["workload"], WORKLOAD)
+        self.assertAlmostEqual(told["latencies"][0]["of_the_reflector"], rows["sluice"]["p50_us"] / bare["p50_us"], 2)
         self.assertEqual(set(rows), PROXIES)
         for name, row in rows.items():
             self.assertEqual((row["workload"], row["failed"]), (WORKLOAD, 0), name)
@@ -46,7 +54,7 @@ class Bench(unittest.TestCase):
     def test_the_wire_carries_calls_and_bare_frames_without_an_error(self) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             answer = Path(scratch) / "wire.json"
-            done = subprocess.run([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "0.3", "--json", str(answer),
+            done = subprocess.run([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "0.3", "--stages", "--json", str(answer),
                                    *(word for row in WIRE_ROWS for word in ("--only", row))],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
                                   env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
@@ -64,6 +72,32 @@ class Bench(unittest.TestCase):
         self.assertGreater(unary["decoded"], 0, "no answer was decoded in full")
         self.assertEqual(set(unary["at_50"]), {"p50_us", "p99_us", "p999_us", "calls_per_s", "errors"})
         self.assertGreater(churn["connections_per_s"], 0)
+        self.assertGreater(unary["stages"]["http2: HPACK"], 0)
+        self.assertAlmostEqual(sum(unary["stages"].values()) / (unary["cycles_per_call"] + unary["io_cycles_per_call"]),
+                               1 / unary["sluice_busy_share"], delta=0.1 / unary["sluice_busy_share"])
+
+    def test_a_wire_that_is_ended_leaves_nothing_behind(self) -> None:
+        before = (hugepages(), scratch_directories())
+        running = subprocess.Popen([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "30", "--only", "unary-100B-10x32"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
+        self.assertTrue(wait_until(lambda: len(scratch_directories()) > len(before[1]), 60))
+        time.sleep(2)
+        mine = scratch_directories() - before[1]
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate(timeout=20)[0]
+        self.assertEqual(running.returncode, 128 + signal.SIGTERM, said)
+        self.assertEqual((hugepages(), scratch_directories()), before)
+        commands = [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+        self.assertFalse([c for c in commands if any(directory in c for directory in mine)], "a process is left")
+
+
+def hugepages() -> int:
+    return int(Path("/proc/sys/vm/nr_hugepages").read_text())
+
+
+def scratch_directories() -> set:
+    return {str(path) for path in Path(tempfile.gettempdir()).glob("sluice-bench-*")}
 
 
 unittest.main()

@@ -1,6 +1,10 @@
 #pragma once
 // The course of a run: warm up until nothing fails, a closed loop, then open loops at shares of
-// what the closed one reached.
+// what the closed one reached. Behind each that was counted the load goes on as it is until a byte
+// comes on standard input, or its end: whoever reads has looked at the other side's counters then.
+
+#include <poll.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -13,6 +17,7 @@ namespace sluice::load {
 inline constexpr Duration kWarm = 300ms;    // without an error
 inline constexpr Duration kGiveUp = 15s;    // of warming up
 inline constexpr Duration kSettle = 100ms;  // at a new rate, before counting
+inline constexpr Duration kLook = 1ms;      // between looks at standard input
 
 // What a turn of the loop cost, and whether it did something.
 class Busy {
@@ -62,31 +67,36 @@ class Phases {
         say_begin(name().c_str());
         load_.clear();
         return true;
-      case State::kEnd:
-        return false;
       case State::kCount: {
         Outcome o = load_.outcome();
         o.seconds = std::chrono::duration<double>(now - counting_since_).count();
         say_end(name().c_str(), o, load_.latencies());
         if (step_ == 0) peak_ = static_cast<double>(o.calls) / o.seconds;
-        if (step_ == shares_.size()) {
-          // The load goes on until whoever reads has looked at Sluice's counters.
-          state_ = State::kEnd;
-          until_ = now + kSettle;
-          return true;
-        }
+        state_ = State::kRead;
+        return true;
+      }
+      case State::kRead:
+        until_ = now + kLook;
+        if (!told_to_go_on()) return true;
+        if (step_ == shares_.size()) return false;
         load_.pace(peak_ * shares_[step_++], now);
         state_ = State::kSettle;
         until_ = now + kSettle;
         return true;
-      }
     }
     return true;
   }
   bool failed() const { return failed_; }
 
  private:
-  enum class State { kWarm, kSettle, kCount, kEnd };
+  // A byte on standard input, or its end.
+  static bool told_to_go_on() {
+    pollfd in{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    char byte;
+    return poll(&in, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) >= 0;
+  }
+
+  enum class State { kWarm, kSettle, kCount, kRead };
   std::string name() const {
     return step_ == 0 ? "peak" : std::to_string(static_cast<int>(shares_[step_ - 1] * 100 + 0.5));
   }

@@ -55,24 +55,22 @@ const uint8_t* next_field(const uint8_t* p, const uint8_t* end) {
 
 Recording::Recording(const std::string& file, uint32_t body_bytes) {
   std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line)) throw std::runtime_error("no recorded blocks in " + file);
-  first = from_hex(line);
-  if (!std::getline(in, line)) throw std::runtime_error("only one block in " + file);
-  second = from_hex(line);
-  fresh_deadlines = changes_table(second);
-  replace_content_length(first, body_bytes);
-  replace_content_length(second, body_bytes);
+  for (std::string line; std::getline(in, line);) {
+    blocks.push_back(from_hex(line));
+    replace_content_length(blocks.back(), body_bytes);
+  }
+  if (blocks.size() < 2) throw std::runtime_error("not two recorded blocks in " + file);
+  fresh_deadlines = changes_table(blocks.back());
   if (!fresh_deadlines) return;
 
   stats::Http2 unread;
   http2::hpack::Shared shared(unread, SipKey{1, 2});
   http2::hpack::Decoder decoder(shared);
   http2::FieldList list;
-  if (decoder.decode(first, kMaxList, list) != http2::hpack::Decoder::Result::kOk)
+  if (decoder.decode(first(), kMaxList, list) != http2::hpack::Decoder::Result::kOk)
     throw std::runtime_error("the first block of " + file + " does not decode");
-  const uint8_t* end = first.data() + first.size();
-  const uint8_t* p = first.data();
+  const uint8_t* p = first().data();
+  const uint8_t* end = p + first().size();
   for (size_t i = 0; p < end; ++i) {
     const uint8_t* next = next_field(p, end);
     const http2::Field f = list[i];

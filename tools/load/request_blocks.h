@@ -1,6 +1,5 @@
 #pragma once
-// The field blocks of one client connection's requests, as a real client encoded them. The first
-// request's block is the recorded one, byte by byte; what comes after differs by client.
+// The field blocks of one client connection's requests, as a real client encoded them.
 
 #include <cstdint>
 #include <string>
@@ -21,10 +20,13 @@ struct Recording {
     std::vector<uint8_t> bytes;
     uint32_t table_size = 0;  // of its entry (RFC 7541, 4.1); 0: it makes none
   };
-  std::vector<uint8_t> first;
-  std::vector<uint8_t> second;  // and all later ones, where deadlines do not change
-  std::vector<Field> fields;    // only with deadlines: the last one is grpc-timeout
+  const std::vector<uint8_t>& first() const { return blocks.front(); }
+
+  std::vector<std::vector<uint8_t>> blocks;  // in order; the last one stands for all later ones
+  // As in grpc-go, which says a deadline in microseconds in each call: blocks are made from
+  // `fields`, of which the last one is grpc-timeout.
   bool fresh_deadlines = false;
+  std::vector<Field> fields;
 };
 
 class RequestBlocks {
@@ -33,11 +35,9 @@ class RequestBlocks {
 
   // Of the next request; valid until the next call.
   buf::View next() {
-    if (!recording_.fresh_deadlines) {
-      const auto& block = std::exchange(said_first_, true) ? recording_.second : recording_.first;
-      return block;
-    }
-    return next_with_deadline();
+    if (recording_.fresh_deadlines) return next_with_deadline();
+    const auto& blocks = recording_.blocks;
+    return said_ < blocks.size() ? blocks[said_++] : blocks.back();
   }
 
  private:
@@ -51,7 +51,7 @@ class RequestBlocks {
   static constexpr uint32_t kLastTimeout = 4'900'000;
 
   const Recording& recording_;
-  bool said_first_ = false;
+  size_t said_ = 0;  // of the recorded blocks
   std::vector<uint8_t> block_;
   std::vector<uint64_t> entered_;  // of each field: number of its entry, 0: none
   std::vector<uint32_t> sizes_;    // of entries, a ring

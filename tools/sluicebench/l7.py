@@ -3,11 +3,11 @@
 import math
 import sys
 import threading
-from typing import Optional
+from typing import Callable, Optional
 
 from sluicelab.process import LabError
 
-from . import loads, machine, network, proxies
+from . import loads, machine, network, proxies, reflector
 from .workloads import ALL, REQUEST_BYTES, Workload
 
 WORKER_CORE = machine.Core(proxies.WORKER_CORE)
@@ -35,26 +35,37 @@ def run(workloads: list, seconds: float, repetitions: int) -> list:
     everybody = proxies.everybody()
     rows = []
     for repetition in range(repetitions):
+        if any(_one_at_a_time(workload) for workload in workloads):
+            _measured(rows, repetition, reflector.WORKLOAD, reflector.NAME, lambda: reflector.measure(seconds))
         for workload in workloads:
             # Another one begins each time: nobody always runs on a machine that the same neighbour has warmed.
             first = repetition % len(everybody)
             for proxy in everybody[first:] + everybody[:first]:
-                try:
-                    row = measure(workload, proxy, seconds)
-                except LabError as error:
-                    print(f"{workload.name} {proxy.name}: {error}", file=sys.stderr, flush=True)
-                    row = {"workload": workload.name, "proxy": proxy.name, "error": str(error)}
-                row["repetition"] = repetition
-                rows.append(row)
-                _show(row)
+                _measured(rows, repetition, workload.name, proxy.name, lambda: measure(workload, proxy, seconds))
     return rows
+
+
+def _one_at_a_time(workload: Workload) -> bool:
+    return workload.connections == workload.streams == 1
+
+
+def _measured(rows: list, repetition: int, workload: str, name: str, measurement: Callable[[], dict]) -> None:
+    try:
+        row = measurement()
+    except LabError as error:
+        print(f"{workload} {name}: {error}", file=sys.stderr, flush=True)
+        row = {"workload": workload, "proxy": name, "error": str(error)}
+    row["repetition"] = repetition
+    rows.append(row)
+    _show(row)
 
 
 def _show(row: dict) -> None:
     if "error" in row:
         return
-    print(f"{row['repetition'] + 1}  {row['workload']:<30} {row['proxy']:<8} {row['calls_per_s']:>10,.0f} calls/s "
-          f"{row['cpu_us_per_call']:>8.2f} us CPU  p50 {row['p50_us']:>9,.0f}  p99 {row['p99_us']:>9,.0f} us"
+    cpu = f"{row['cpu_us_per_call']:>8.2f} us CPU" if "cpu_us_per_call" in row else " " * 15
+    print(f"{row['repetition'] + 1}  {row['workload']:<30} {row['proxy']:<9} {row['calls_per_s']:>10,.0f} calls/s "
+          f"{cpu}  p50 {row['p50_us']:>9,.0f}  p99 {row['p99_us']:>9,.0f} us"
           + (f"  {row['failed']} failed" if row["failed"] else ""), flush=True)
 
 
@@ -120,6 +131,22 @@ def summary(rows: list) -> list:
         merged["failed"] = sum(row["failed"] for row in group)
         result.append(merged)
     return result
+
+
+def latencies(summary_rows: list) -> list:
+    """Of the workloads with one call at a time: Sluice's p50 beside a bare port's round trip, and what it adds to a call, beside what
+    the best peer adds."""
+    p50 = {(row["workload"], row["proxy"]): row["p50_us"] for row in summary_rows}
+    told = []
+    for workload in dict.fromkeys(row["workload"] for row in summary_rows):
+        peers = [p50[workload, name] for name in proxies.PEERS if (workload, name) in p50]
+        bare, ours, direct = p50.get((reflector.WORKLOAD, reflector.NAME)), p50.get((workload, "sluice")), p50.get((workload, "direct"))
+        if not workload.endswith("-1x1") or not peers or None in (bare, ours, direct):
+            continue
+        told.append({"workload": workload, "p50_us": ours, "of_the_reflector": ours / bare, "of_the_best_peer": ours / min(peers),
+                     "added_us": ours - direct, "added_of_the_reflector": (ours - direct) / bare,
+                     "added_of_the_best_peer": (ours - direct) / (min(peers) - direct)})
+    return told
 
 
 def _median(values: list) -> float:

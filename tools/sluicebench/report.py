@@ -4,9 +4,9 @@ import json
 import platform
 from pathlib import Path
 
-from . import machine, proxies
+from . import machine, proxies, reflector
 
-ORDER = ("direct", *proxies.PEERS, "sluice")
+ORDER = ("direct", *proxies.PEERS, "sluice", reflector.NAME)
 
 
 def environment() -> dict:
@@ -22,7 +22,7 @@ def table(rows: list) -> str:
     lines = ["| workload | proxy | calls/s | CPU us/call | of it in drivers | p50 us | p99 us | p99.9 us | failed | MiB |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for row in sorted(rows, key=lambda row: (_place(rows, row["workload"]), ORDER.index(row["proxy"]))):
-        cpu = "-" if row["proxy"] == "direct" else _with_spread(row, "cpu_us_per_call", 2)
+        cpu = "-" if row["proxy"] in ("direct", reflector.NAME) else _with_spread(row, "cpu_us_per_call", 2)
         io = f"{row['io_us_per_call']:.2f}" if "io_us_per_call" in row else ""
         memory = f"{row['rss_mib']:.0f}" if row["rss_mib"] else ""
         if row["hugepages_mib"]:
@@ -48,6 +48,17 @@ def ratio_table(ratios: list) -> str:
              "p50, best peer's over Sluice's | calls/s, of direct |", "|---|--:|--:|--:|--:|"]
     for row in ratios:
         cells = [_times(row[key]) for key in ("calls_per_cpu_second", "without_io", "p50", "of_direct")]
+        lines.append(f"| {row['workload']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def latency_table(rows: list) -> str:
+    lines = ["| one call at a time | p50 us | times the reflector's | times the best peer's | added to direct us | "
+             "times the reflector's | times what the best peer adds |", "|---|--:|--:|--:|--:|--:|--:|"]
+    for row in rows:
+        cells = [f"{row[key]:,.{digits}f}" for key, digits in (
+            ("p50_us", 0), ("of_the_reflector", 2), ("of_the_best_peer", 2), ("added_us", 0), ("added_of_the_reflector", 2),
+            ("added_of_the_best_peer", 2))]
         lines.append(f"| {row['workload']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

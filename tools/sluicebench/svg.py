@@ -39,7 +39,7 @@ def bars(path: Path, title: str, rows: list, key: str, digits: int, skip=()) -> 
             y += BAR
         y += GAP
     legend, x = [], LABEL
-    for proxy in (name for name in ORDER if name not in skip):
+    for proxy in (name for name in ORDER if name in COLOURS and name not in skip):
         legend.append(f'<rect x="{x}" y="32" width="11" height="11" fill="{COLOURS[proxy]}"/>' + _text(x + 16, 42, proxy))
         x += 90
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" font-family="sans-serif">\n'

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from sluicelab import hugepages, layout
 from sluicelab.process import LabError, allow_locked_memory, tail, wait_until
+
+from . import stages
+
 TARGETS = ("src/sluiced", "tools/sluicectl", "tools/load/sluice-load")
 PATTERNS = layout.REPOSITORY / "tests" / "http2" / "patterns"
 NORTH, SOUTH = "198.18.0.1/16", "198.19.0.1/16"
@@ -18,6 +22,7 @@ VIP = "198.18.0.2"
 PODS = ("198.19.1.0", "198.19.1.1")
 
 SLUICE_CORE, LOAD_CORE = 0, 1
+WORKER = "rte-worker-1"  # DPDK's name of Sluice's first worker
 FULL_SECONDS, QUICK_SECONDS = 3.0, 0.7
 SHARES = (0.1, 0.5, 0.8)  # of the peak, at which latency is taken by a schedule
 START_SECONDS = 20.0
@@ -42,6 +47,8 @@ ALL = (
     Row("echo-1x1", mode="echo", window=1),
     Row("unary-100B-10x32", open_loop=True),
     Row("grpc-go-unary-100B-10x32", blocks="grpc_go_requests"),
+    Row("grpc-cpp-unary-100B-10x32", blocks="grpc_cpp_requests"),
+    Row("grpc-python-unary-100B-10x32", blocks="grpc_python_requests"),
     Row("unary-100B-1x1", connections=1, streams=1),
     Row("connection-per-call-100B-256x1", mode="connections", connections=256, streams=1),
     Row("unary-1MiB-4x4", connections=4, streams=4, answer=1 << 20),
@@ -57,7 +64,7 @@ def chosen(only: Optional[list]) -> list:
     return [row for row in ALL if row.name in only]
 
 
-def run(rows: list, seconds: float, broken: list) -> list:
+def run(rows: list, seconds: float, broken: list, with_stages: bool = False) -> list:
     """The rows in turn; what fails is said, and named in `broken`."""
     before = hugepages.reserve()
     done = []
@@ -65,7 +72,7 @@ def run(rows: list, seconds: float, broken: list) -> list:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as scratch:
             for row in rows:
                 try:
-                    done.append(_measure(row, seconds, Path(scratch)))
+                    done.append(_measure(row, seconds, Path(scratch), with_stages))
                 except LabError as error:
                     print(f"{row.name}: {error}", flush=True)
                     broken.append(row.name)
@@ -84,7 +91,8 @@ class _Process:
         self.name = name
         self._log = scratch / f"{name}.log"
         with open(self._log, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE if lines else log,
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE if lines else subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE if lines else log,
                                             stderr=log, text=True, start_new_session=True, preexec_fn=_prepare)
 
     def complaint(self, what: str) -> LabError:
@@ -102,8 +110,9 @@ class _Process:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 pass
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _prepare() -> None:
@@ -190,19 +199,21 @@ def _counters(scratch: Path) -> dict:
     return {**worker, **worker["memory"]}
 
 
-def _measure(row: Row, seconds: float, scratch: Path) -> dict:
+def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict:
     for left in scratch.iterdir():
         left.unlink()
     echo = row.mode == "echo"
     other = _reflector(row, scratch) if echo else _sluiced(scratch)
-    load = None
+    load = sampler = None
     try:
+        if with_stages and not echo:
+            sampler = stages.Sampler(SLUICE_CORE, scratch)
         load = _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
-        phases = _follow(load, other, None if echo else scratch, seconds)
+        phases = _follow(load, other, None if echo else scratch, seconds, sampler)
     finally:
-        if load is not None:
-            load.stop()
-        other.stop()
+        for one in (load, sampler, other):
+            if one is not None:
+                one.stop()
     return _result(row, phases)
 
 
@@ -228,7 +239,7 @@ def _waited(*processes: _Process) -> float:
     return longest
 
 
-def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float) -> dict:
+def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float, sampler: Optional[stages.Sampler]) -> dict:
     """What the load says of each phase, and Sluice's counters over it."""
     phases: dict = {}
     before: dict = {}
@@ -244,16 +255,24 @@ def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: f
             elif "begin" in said:
                 waited = _waited(load, other)
                 if scratch is not None:
-                    before = _counters(scratch)
+                    before, looked = _counters(scratch), time.monotonic()
             elif "end" in said:
                 said["waited_share"] = (_waited(load, other) - waited) / said["seconds"]
+                if sampler is not None and said["end"] == "peak":
+                    sampler.look(said["seconds"])  # the load goes on until the counters have been read
                 if scratch is not None:
+                    # The load may leave this process little time; it goes on until told.
+                    time.sleep(max(seconds / 2 - (time.monotonic() - looked), 0))
                     after = _counters(scratch)
                     said["sluice"] = {key: after[key] - before[key] for key in after
                                       if isinstance(after[key], int) and key in before}
                 phases[said["end"]] = {**said, "tsc_hz": hz}
+                load.process.stdin.write("\n")
+                load.process.stdin.flush()
         if load.process.wait() != 0 or "peak" not in phases:
             raise load.complaint("did not come to its end")
+        if sampler is not None:
+            phases["peak"]["stages"] = sampler.shares(WORKER)
     finally:
         guard.cancel()
     return phases
@@ -276,6 +295,8 @@ def _result(row: Row, phases: dict) -> dict:
         result["cycles_per_call"] = (cycles["cycles_busy"] - cycles["cycles_io_busy"]) / calls
         result["io_cycles_per_call"] = cycles["cycles_io_busy"] / calls
         result["slices_copied_per_call"] = cycles["slices_copied"] / calls  # by Sluice, out of the receive pool
+        if "stages" in peak:
+            result["stages"] = {name: share * cycles["cycles"] / calls for name, share in peak["stages"].items()}
         result["limited_by"] = "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
     for name, phase in phases.items():
         if name != "peak":
