@@ -73,12 +73,13 @@ class Bench(unittest.TestCase):
         self.assertEqual(set(unary["at_50"]), {"p50_us", "p99_us", "p999_us", "calls_per_s", "errors"})
         self.assertGreater(churn["connections_per_s"], 0)
         self.assertGreater(unary["stages"]["http2: HPACK"], 0)
-        self.assertAlmostEqual(sum(unary["stages"].values()) / (unary["cycles_per_call"] + unary["io_cycles_per_call"]),
-                               1 / unary["sluice_busy_share"], delta=0.1 / unary["sluice_busy_share"])
+        self.assertGreater(unary["stages"]["tcp"], 0)
+        if "asan" not in layout.build_dir().name:  # whose functions are nobody's
+            self.assertLess(unary["stages"].get("other", 0), 0.05 * sum(unary["stages"].values()))
 
     def test_a_wire_that_is_ended_leaves_nothing_behind(self) -> None:
         before = (hugepages(), scratch_directories())
-        running = subprocess.Popen([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "30", "--only", "unary-100B-10x32"],
+        running = subprocess.Popen([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "30", "--stages", "--only", "unary-100B-10x32"],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
         self.assertTrue(wait_until(lambda: len(scratch_directories()) > len(before[1]), 60))
@@ -88,12 +89,22 @@ class Bench(unittest.TestCase):
         said = running.communicate(timeout=20)[0]
         self.assertEqual(running.returncode, 128 + signal.SIGTERM, said)
         self.assertEqual((hugepages(), scratch_directories()), before)
-        commands = [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-        self.assertFalse([c for c in commands if any(directory in c for directory in mine)], "a process is left")
+        self.assertFalse([c for c in commands() if any(directory in c for directory in mine)], "a process is left")
 
 
 def hugepages() -> int:
     return int(Path("/proc/sys/vm/nr_hugepages").read_text())
+
+
+def commands() -> list:
+    """Of all processes."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().decode(errors="replace"))
+        except OSError:
+            pass
+    return lines
 
 
 def scratch_directories() -> set:

@@ -96,19 +96,24 @@ int ask(const std::string& address, double seconds) {
     throw std::runtime_error(std::string("cannot ask ") + address + ": " + std::strerror(errno));
   std::vector<double> micros;
   unsigned lost = 0;
-  char bytes[kDatagram] = {};
-  const auto begin = Clock::now();
-  const auto end =
-      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  for (auto at = begin; at < end;) {
-    const bool back = send(s, bytes, sizeof bytes, 0) > 0 && recv(s, bytes, sizeof bytes, 0) > 0;
-    const auto now = Clock::now();
+  char asked[kDatagram] = {};
+  char answer[kDatagram];
+  uint64_t number = 0;
+  const auto length =
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  for (const auto end = Clock::now() + length; Clock::now() < end;) {
+    std::memcpy(asked, &++number, sizeof number);
+    const auto at = Clock::now();
+    bool back = send(s, asked, sizeof asked, 0) == sizeof asked;
+    // What was late, and given up, is not the answer to the next.
+    do {
+      back = back && recv(s, answer, sizeof answer, 0) == sizeof answer;
+    } while (back && std::memcmp(asked, answer, sizeof asked) != 0);
     if (back) {
-      micros.push_back(std::chrono::duration<double, std::micro>(now - at).count());
+      micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - at).count());
     } else {
       ++lost;
     }
-    at = now;
   }
   close(s);
   if (micros.empty()) throw std::runtime_error("nothing came back");

@@ -141,7 +141,7 @@ def latencies(summary_rows: list) -> list:
     for workload in dict.fromkeys(row["workload"] for row in summary_rows):
         peers = [p50[workload, name] for name in proxies.PEERS if (workload, name) in p50]
         bare, ours, direct = p50.get((reflector.WORKLOAD, reflector.NAME)), p50.get((workload, "sluice")), p50.get((workload, "direct"))
-        if not workload.endswith("-1x1") or not peers or None in (bare, ours, direct):
+        if not workload.endswith("-1x1") or not peers or None in (bare, ours, direct) or min(peers) <= direct:
             continue
         told.append({"workload": workload, "p50_us": ours, "of_the_reflector": ours / bare, "of_the_best_peer": ours / min(peers),
                      "added_us": ours - direct, "added_of_the_reflector": (ours - direct) / bare,

@@ -8,8 +8,9 @@ from typing import Iterable
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB_KIB = 1024.0
 
-# Columns of /proc/stat in which a core works for us: user, nice, system, irq, softirq. Not idle, iowait, steal.
-WORKING = (0, 1, 2, 5, 6)
+# Columns of /proc/stat in which a core does not work for us: idle, iowait, steal. Of the others (user, nice, system, irq, softirq)
+# the kernel takes samples, 250 a second; these it measures.
+AWAY = (3, 4, 7)
 STEAL = 7
 
 
@@ -24,7 +25,8 @@ class Core:
             label, *columns = line.split()
             if label == self._label:
                 ticks = [int(text) for text in columns]
-                return (time.monotonic(), sum(ticks[i] for i in WORKING) / TICKS, ticks[STEAL] / TICKS)
+                now = time.monotonic()
+                return (now, now - sum(ticks[i] for i in AWAY) / TICKS, ticks[STEAL] / TICKS)
         raise RuntimeError(f"/proc/stat knows no {self._label}")
 
 

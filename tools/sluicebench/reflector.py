@@ -26,12 +26,16 @@ def measure(seconds: float) -> dict:
             raise LabError(f"the reflector does not start:\n{tail(log)}")
         link = json.loads(run(*in_namespace(layout.SLUICE_NAMESPACE, ["ip", "-j", "link", "show", "north"])))[0]
         ip(f"neighbour replace {layout.NORTH_ADDRESS} lladdr {link['address']} dev eth0 nud permanent", client)
-        asked = subprocess.run(in_namespace(client, [binary, "--ask", layout.NORTH_ADDRESS, "--seconds", str(seconds)]),
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + SPARE_SECONDS,
-                               preexec_fn=common_core)
+        try:
+            asked = subprocess.run(in_namespace(client, [binary, "--ask", layout.NORTH_ADDRESS, "--seconds", str(seconds)]),
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + SPARE_SECONDS,
+                                   preexec_fn=common_core)
+        except subprocess.TimeoutExpired:
+            raise LabError("who asks the reflector does not end") from None
+        finally:
+            ip(f"neighbour del {layout.NORTH_ADDRESS} dev eth0", client)
         if asked.returncode != 0:
             raise LabError(f"the reflector does not answer: {asked.stdout}")
-        ip(f"neighbour del {layout.NORTH_ADDRESS} dev eth0", client)
     finally:
         send_signal(pid, signal.SIGTERM)
         if not wait_until(lambda: not alive(pid), STOP_SECONDS):

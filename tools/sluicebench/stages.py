@@ -5,15 +5,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Optional
 
 from sluicelab.process import LabError, wait_until
 
 SAMPLES_PER_SECOND = 3999
 START_SECONDS = 5.0
 OPEN_SECONDS = 1.0  # from its file to its first sample
-# A function belongs to the first that matches: of the namespace it is in, or for one without, of the library.
+# A function belongs to the first that matches its library and its name up to template arguments.
 STAGES = (
-    ("driver: rx_burst, tx_burst", r"librte_net|librte_mempool|librte_eal|librte_ring"),
+    ("driver: rx_burst, tx_burst", r"librte_|\brte_"),
     ("kernel", r"kernel"),
     ("nic: frames, checksums to send", r"sluice::nic::"),
     ("ip: Ethernet, IP, checksum of what came", r"sluice::ip::|sum_avx2|sum_any|sum_blocks"),
@@ -22,7 +23,7 @@ STAGES = (
     ("http2: frames, validation", r"sluice::http2::"),
     ("relay, balance", r"sluice::(relay|balance|pods)::"),
     ("buf: slices, queues", r"sluice::buf::"),
-    ("timers, the loop", r"sluice::(worker|TimerWheel)|serve"),
+    ("timers, the loop", r"sluice::(worker::|TimerWheel)|\bserve\b|std::_Function_handler"),
     ("memcpy, memset, memcmp, malloc", r"mem(cpy|move|set|cmp)|malloc|free|operator new|operator delete"),
 )
 OTHER = "other"
@@ -32,10 +33,13 @@ class Sampler:
     """Looks at a core from its construction to shares(), which tells of the time that look() was called behind."""
 
     def __init__(self, core: int, scratch: Path) -> None:
-        self._data = scratch / "perf.data"
-        # Before a load that never sleeps would keep it from starting.
+        self._core, self._data = core, scratch / "perf.data"
+        self._process: Optional[subprocess.Popen] = None
+
+    def start(self) -> None:
+        """Before a load that never sleeps would keep it from starting."""
         self._process = subprocess.Popen(["perf", "record", "-q", "-o", str(self._data), "-F", str(SAMPLES_PER_SECOND), "-e", "cpu-clock",
-                                          "-k", "CLOCK_MONOTONIC", "-C", str(core)], stdin=subprocess.DEVNULL,
+                                          "-k", "CLOCK_MONOTONIC", "-C", str(self._core)], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
         wait_until(lambda: self._data.exists(), START_SECONDS)
         time.sleep(OPEN_SECONDS)
@@ -46,7 +50,7 @@ class Sampler:
         self._begin = self._end - seconds
 
     def stop(self) -> None:
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 
@@ -66,6 +70,7 @@ class Sampler:
             if len(cells) < 3 or not cells[0].strip().endswith("%"):
                 continue
             where = f"{cells[1].strip()} {cells[2].strip()}"
+            where = where.partition("<")[0] if "std::_Function_handler" not in where else where
             stage = next((name for name, pattern in STAGES if re.search(pattern, where)), OTHER)
             shares[stage] += float(cells[0].strip().rstrip("%")) / 100
         if not any(shares.values()):
@@ -79,7 +84,8 @@ def table(rows: list) -> str:
     if not rows:
         return ""
     names = [name for name in [name for name, _ in STAGES] + [OTHER] if any(name in row["stages"] for row in rows)]
-    lines = ["| cycles a call, empty polls included | " + " | ".join(row["workload"] for row in rows) + " |", "|---|" + "--:|" * len(rows)]
+    lines = ["| cycles a call | " + " | ".join(row["workload"] for row in rows) + " |", "|---|" + "--:|" * len(rows)]
     for name in names:
         lines.append(f"| {name} | " + " | ".join(f"{row['stages'].get(name, 0):,.0f}" for row in rows) + " |")
+    lines.append("| of it in turns that found nothing to do | " + " | ".join(f"{row['idle_cycles_per_call']:,.0f}" for row in rows) + " |")
     return "\n".join(lines)

@@ -26,6 +26,7 @@ WORKER = "rte-worker-1"  # DPDK's name of Sluice's first worker
 FULL_SECONDS, QUICK_SECONDS = 3.0, 0.7
 SHARES = (0.1, 0.5, 0.8)  # of the peak, at which latency is taken by a schedule
 START_SECONDS = 20.0
+BUSY = 0.5  # a poller below this waits for the other one most of the time
 SPARE_SECONDS = 40.0
 # Others on this machine should not take part. Between sessions the kernel looks at the session's figure, if it groups by them.
 NICE = -20
@@ -208,6 +209,7 @@ def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict
     try:
         if with_stages and not echo:
             sampler = stages.Sampler(SLUICE_CORE, scratch)
+            sampler.start()
         load = _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
         phases = _follow(load, other, None if echo else scratch, seconds, sampler)
     finally:
@@ -220,23 +222,26 @@ def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict
 def _reflector(row: Row, scratch: Path) -> _Process:
     reflector = _Process("reflector", _load_command(row, "reflect", SLUICE_CORE, 0, scratch), scratch)
     sockets = [scratch / f"{side}.sock" for side in ("north", "south")]
-    if not wait_until(lambda: all(s.exists() for s in sockets) or not reflector.alive(), START_SECONDS, 0.05) \
-            or not reflector.alive():
+    try:
+        if not wait_until(lambda: all(s.exists() for s in sockets) or not reflector.alive(), START_SECONDS, 0.05) \
+                or not reflector.alive():
+            raise reflector.complaint("does not start")
+    except BaseException:
         reflector.stop()
-        raise reflector.complaint("does not start")
+        raise
     return reflector
 
 
-def _waited(*processes: _Process) -> float:
-    """Seconds that the busiest threads of these waited for a core while others had it, since their start; the most."""
-    longest = 0.0
+def _waited(*processes: _Process) -> dict:
+    """Seconds that each thread of these waited for a core while others had it, since its start."""
+    seconds = {}
     for one in processes:
         for task in Path(f"/proc/{one.process.pid}/task").glob("*/schedstat"):
             try:
-                longest = max(longest, int(task.read_text().split()[1]) / 1e9)
+                seconds[task] = int(task.read_text().split()[1]) / 1e9
             except (OSError, IndexError):
                 pass
-    return longest
+    return seconds
 
 
 def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float, sampler: Optional[stages.Sampler]) -> dict:
@@ -257,7 +262,8 @@ def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: f
                 if scratch is not None:
                     before, looked = _counters(scratch), time.monotonic()
             elif "end" in said:
-                said["waited_share"] = (_waited(load, other) - waited) / said["seconds"]
+                waits = [seconds - waited.get(task, 0.0) for task, seconds in _waited(load, other).items()]
+                said["waited_share"] = max(waits, default=0.0) / said["seconds"]
                 if sampler is not None and said["end"] == "peak":
                     sampler.look(said["seconds"])  # the load goes on until the counters have been read
                 if scratch is not None:
@@ -297,7 +303,8 @@ def _result(row: Row, phases: dict) -> dict:
         result["slices_copied_per_call"] = cycles["slices_copied"] / calls  # by Sluice, out of the receive pool
         if "stages" in peak:
             result["stages"] = {name: share * cycles["cycles"] / calls for name, share in peak["stages"].items()}
-        result["limited_by"] = "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
+            result["idle_cycles_per_call"] = (cycles["cycles"] - cycles["cycles_busy"]) / calls
+        result["limited_by"] = "neither" if max(result["sluice_busy_share"], result["load_busy_share"]) < BUSY else "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
     for name, phase in phases.items():
         if name != "peak":
             result[f"at_{name}"] = {key: phase[key] for key in ("p50_us", "p99_us", "p999_us")}
