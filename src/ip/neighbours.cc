@@ -1,6 +1,6 @@
 #include "ip/neighbours.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace sluice::ip {
 
@@ -73,13 +73,19 @@ const Mac* Neighbours::lookup(const Address& address, Time now, Entry** entry) {
 }
 
 bool Neighbours::wait(Entry& e, buf::Slice frame) {
-  const bool full = e.waiting_count == kMaxWaiting;
-  if (full) {
-    std::move(e.waiting.begin() + 1, e.waiting.end(), e.waiting.begin());
-    --e.waiting_count;
-  }
-  e.waiting[e.waiting_count++] = std::move(frame);
+  const size_t allowed = waiting_ < kMaxWaitingInAll ? kMaxWaiting : 1;
+  const bool full = e.waiting.size() >= allowed;
+  if (full)
+    e.waiting.erase(e.waiting.begin());
+  else
+    ++waiting_;
+  e.waiting.push_back(std::move(frame));
   return !full;
+}
+
+std::vector<buf::Slice> Neighbours::take_waiting(Entry& e) {
+  waiting_ -= e.waiting.size();
+  return std::exchange(e.waiting, {});
 }
 
 void Neighbours::confirm(const Address& address, Time now) {
@@ -116,8 +122,7 @@ void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, 
     e->state = State::kStale;
     wheel_.arm(e->timer, now + kStaleTime);
   }
-  const unsigned n = std::exchange(e->waiting_count, uint8_t{0});
-  for (unsigned i = 0; i < n; ++i) link_.release(std::move(e->waiting[i]), mac);
+  for (buf::Slice& frame : take_waiting(*e)) link_.release(std::move(frame), mac);
 }
 
 void Neighbours::on_timer(Entry& e, Time now) {
@@ -129,8 +134,7 @@ void Neighbours::on_timer(Entry& e, Time now) {
         return;
       }
       e.state = State::kFailed;
-      for (unsigned i = 0; i < e.waiting_count; ++i) e.waiting[i].reset();
-      e.waiting_count = 0;
+      take_waiting(e);
       wheel_.arm(e.timer, now + kFailedTime);
       return;
     case State::kReachable:

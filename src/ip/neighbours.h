@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "base/address.h"
 #include "base/list.h"
@@ -35,7 +36,8 @@ class Neighbours {
   static constexpr Duration kFailedTime = 1s;      // how long a failed one is not asked again
   static constexpr Duration kStaleTime = 600s;     // unused this long, a stale one is forgotten
   static constexpr size_t kMaxEntries = 4096;      // a /20 full of hosts
-  static constexpr unsigned kMaxWaiting = 8;       // packets kept for one neighbour
+  static constexpr size_t kMaxWaiting = 256;       // packets kept for one neighbour
+  static constexpr size_t kMaxWaitingInAll = 1024;  // beyond it each neighbour keeps the last only
 
   Neighbours(NeighbourLink& link, TimerWheel& wheel);
   ~Neighbours();
@@ -47,8 +49,9 @@ class Neighbours {
   // packet may wait() for, or is nullptr when the neighbour is failed or the cache is full.
   const Mac* lookup(const Address& address, Time now, Entry** entry);
 
-  // Keeps a frame until the neighbour answers. False when as many as allowed wait already; the
-  // oldest is then dropped in favour of this one, as Linux does.
+  // Keeps a frame until the neighbour answers: a whole burst of connections that begin at once, or
+  // each of them waits for its first retransmission. False when as many as allowed wait already;
+  // the oldest of the same neighbour is then dropped in favour of this one, as Linux does.
   bool wait(Entry& entry, buf::Slice frame);
 
   // ARP or NDP told that `address` is at `mac`. create: it asked for us, so we shall talk to it
@@ -70,11 +73,13 @@ class Neighbours {
   void erase(Entry& e);
   void solicit(Entry& e, Time now);
   void on_timer(Entry& e, Time now);
+  std::vector<buf::Slice> take_waiting(Entry& e);
 
   NeighbourLink& link_;
   TimerWheel& wheel_;
   Slab<Entry> entries_;
   std::array<Bucket, kBuckets> buckets_;
+  size_t waiting_ = 0;  // frames, for all neighbours
 };
 
 struct Neighbours::Entry : ListHook<> {
@@ -84,10 +89,9 @@ struct Neighbours::Entry : ListHook<> {
   Mac mac{};
   State state = State::kIncomplete;
   uint8_t solicits = 0;
-  uint8_t waiting_count = 0;
   Time used{};
   Timer timer;
-  std::array<buf::Slice, kMaxWaiting> waiting;
+  std::vector<buf::Slice> waiting;  // without memory unless something waits
 };
 
 }  // namespace sluice::ip

@@ -68,7 +68,7 @@ class Bench(unittest.TestCase):
             self.assertGreater(row["p50_us"], 0, name)
         unary, churn = rows["unary-100B-10x32"], rows["connection-per-call-100B-256x1"]
         self.assertGreater(unary["cycles_per_call"], 0)
-        self.assertIn(unary["limited_by"], ("sluice", "generator"))
+        self.assertIn(unary["limited_by"], ("sluice", "generator", "neither"))
         self.assertGreater(unary["decoded"], 0, "no answer was decoded in full")
         self.assertEqual(set(unary["at_50"]), {"p50_us", "p99_us", "p999_us", "calls_per_s", "errors"})
         self.assertGreater(churn["connections_per_s"], 0)

@@ -143,7 +143,7 @@ class HostTest : public testing::Test {
   std::string header, first = "odd", second = "pieces";
   Time now{1s};
   buf::TestPool pool{"ip", 63};
-  buf::TestPool hold{"ip_hold", 63};
+  buf::TestPool hold{"ip_hold", 2047};
   buf::Memory memory{pool, hold, 4, 4};
   TimerWheel wheel{now};
   TestLink north{1}, south{2};

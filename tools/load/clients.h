@@ -52,8 +52,10 @@ class Clients {
   void turn(Time now);
   void set_now(Time now) { now_ = now; }
   Tally& tally() { return tally_; }
-  // Every connection has been established, if they are to last.
-  bool ready() const { return plan_.one_call_each || established_ == plan_.connections; }
+  // All connections are there; or where each carries one call, some have done so.
+  bool ready() const {
+    return plan_.one_call_each ? tally_.connections > 0 : established_ == plan_.connections;
+  }
 
  private:
   class Connection;
