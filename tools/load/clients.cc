@@ -184,7 +184,8 @@ class Clients::Connection final : public tcp::User {
     bool good = expected.is(block);
     if (!good || ++o_.sample_ >= kSampled) {
       if (o_.sample_ >= kSampled) o_.sample_ = 0;
-      good = decode(block, last) && good_fields(last);
+      good = decode(block) && good_fields(last);
+      if (!good) o_.complaints_.about("an answer", h, block, o_.fields_);
       ++o_.tally_.decoded;
       if (changes_table(block)) {
         headers_.forget();
@@ -202,7 +203,7 @@ class Clients::Connection final : public tcp::User {
       call->answered = true;
   }
 
-  bool decode(buf::View block, bool) {
+  bool decode(buf::View block) {
     o_.fields_.clear();
     return decoder_->decode(block, kMaxList, o_.fields_) == http2::hpack::Decoder::Result::kOk;
   }

@@ -10,6 +10,7 @@
 
 #include "body.h"
 #include "buf/memory.h"
+#include "complaints.h"
 #include "expected_block.h"
 #include "frame_reader.h"
 #include "http2/hpack/decoder.h"
@@ -52,9 +53,10 @@ class Clients {
   void turn(Time now);
   void set_now(Time now) { now_ = now; }
   Tally& tally() { return tally_; }
-  // All connections are there; or where each carries one call, some have done so.
+  // Calls are answered, on connections that are all there if they are to last. Until its pods are
+  // there Sluice lets calls wait, which is no error.
   bool ready() const {
-    return plan_.one_call_each ? tally_.connections > 0 : established_ == plan_.connections;
+    return tally_.calls > 0 && (plan_.one_call_each || established_ == plan_.connections);
   }
 
  private:
@@ -84,6 +86,7 @@ class Clients {
   unsigned established_ = 0;
   uint32_t sample_ = 0;
   http2::FieldList fields_;
+  Complaints complaints_;
 };
 
 }  // namespace sluice::load

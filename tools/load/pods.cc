@@ -109,7 +109,10 @@ class Pods::Connection final : public tcp::User {
           o_.fields_.find(http2::Name::kMethod) == "POST" &&
           o_.fields_.find(http2::Name::kTe) == "trailers" &&
           o_.fields_.find(http2::Name::kContentType) == "application/grpc";
-      if (!good) ++o_.errors_;
+      if (!good) {
+        ++o_.errors_;
+        o_.complaints_.about("a request", h, block, o_.fields_);
+      }
       if (changes_table(block)) {
         expected_.forget();
       } else if (good) {

@@ -38,6 +38,7 @@ class Pods final : public tcp::Acceptor {
   uint64_t errors_ = 0;
   uint32_t sample_ = 0;
   http2::FieldList fields_;
+  Complaints complaints_;
 };
 
 }  // namespace sluice::load

@@ -97,7 +97,10 @@ class _Process:
                                             stderr=log, text=True, start_new_session=True, preexec_fn=_prepare)
 
     def complaint(self, what: str) -> LabError:
-        return LabError(f"{self.name} {what}:\n{tail(self._log)}")
+        return LabError(f"{self.name} {what}:\n{self.said()}")
+
+    def said(self) -> str:
+        return tail(self._log)
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -216,7 +219,10 @@ def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict
         for one in (load, sampler, other):
             if one is not None:
                 one.stop()
-    return _result(row, phases)
+    result = _result(row, phases)
+    if result["errors"]:
+        print("".join(f"{one.name} said:\n{one.said()}\n" for one in (load, other)), flush=True)
+    return result
 
 
 def _reflector(row: Row, scratch: Path) -> _Process:
