@@ -29,6 +29,9 @@ def start(driver: str, config: Path) -> int:
                 network.plug_tap(side)
         _wait(pid, layout.ADMIN_SOCKET.exists, "has not opened its admin socket")
         _wait(pid, lambda: ask("pods") is not None, "does not answer sluicectl")
+        if driver == "tap":
+            for side in ("north", "south"):
+                network.address_tap(side)  # DPDK may have given the device its own address after it was plugged in
     except BaseException:
         send_signal(pid, signal.SIGKILL)
         raise

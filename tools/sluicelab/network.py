@@ -92,9 +92,14 @@ def tap_exists(side: str) -> bool:
     return side in os.popen(f"ip -n {layout.SLUICE_NAMESPACE} -br link show type tun").read().split()
 
 
+def address_tap(side: str) -> None:
+    """Gives the kernel's side of a TAP device its address."""
+    ip(f"link set {side} address {TAP_ADDRESSES[side]}", layout.SLUICE_NAMESPACE)
+
+
 def plug_tap(side: str) -> None:
     """Connects a TAP device that DPDK has made to the bridge that waits for it."""
-    ip(f"link set {side} address {TAP_ADDRESSES[side]}", layout.SLUICE_NAMESPACE)
+    address_tap(side)
     ip(f"link set {side} master br-{side}", layout.SLUICE_NAMESPACE)
     ip(f"link set {side} up", layout.SLUICE_NAMESPACE)
 
