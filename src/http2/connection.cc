@@ -171,6 +171,14 @@ uint64_t Connection::held() const {
   return bytes;
 }
 
+uint64_t Connection::held_buffers() const {
+  uint64_t n = output_.slices();
+  for (uint32_t i = 0; i < table_.capacity(); ++i)
+    if (const Stream* s = table_.cell(i)) n += s->queued_buffers();
+  for (const Stream* s : unnumbered_) n += s->queued_buffers();
+  return n;
+}
+
 void Connection::ping(uint64_t opaque) {
   if (failed_) return;  // nothing follows the GOAWAY of an error
   uint8_t payload[8];

@@ -117,6 +117,8 @@ class Connection {
 
   // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
   uint64_t held() const;
+  // The packet buffers that those bytes pin.
+  uint64_t held_buffers() const;
 
   // The guards that measure time look at a connection once in kWatchPeriod, and only while
   // something waits for the peer. `now` as for receive().

@@ -28,6 +28,8 @@ class Stream : public ListHook<> {
   uint64_t headers_position() const { return headers_position_; }
   // DATA bytes that wait here for a window or for room.
   uint64_t queued() const { return data_.size(); }
+  // Packet buffers that they are in.
+  uint32_t queued_buffers() const { return data_.slices(); }
 
  private:
   friend class Connection;

@@ -15,8 +15,8 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
     : context_(context),
       listener_(listener),
       tcp_(tcp),
-      drain_timer_(
-          [](void* self, Time) { static_cast<ClientConnection*>(self)->say_final_goaway(); }, this),
+      drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
+                   this),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
                   this),
       idle_since_(context.now),
@@ -48,8 +48,12 @@ void ClientConnection::on_data(tcp::Connection& c, buf::Slice data) {
   c.consumed(n);
 }
 
+// HTTP/2 knows no half-closed connection: who says nothing more can neither open windows nor
+// cancel, and its kernel sends this FIN when it was killed. So its calls are over, as with other
+// servers.
 void ClientConnection::on_end_of_data(tcp::Connection&) {
   peer_ended_ = true;
+  abandon_streams();
   context_.touch(*this);
 }
 
@@ -68,6 +72,17 @@ void ClientConnection::abandon_streams() {
     s.set_owner(nullptr);
     e.client_reset(http2::ErrorCode::kCancel);
   });
+}
+
+uint64_t ClientConnection::held_buffers() {
+  if (evicted_) return 0;
+  uint64_t n = http2_.held_buffers();
+  http2_.for_each_stream([&](http2::Stream& s) { n += exchange_of(s).held_buffers(); });
+  return n;
+}
+
+void ClientConnection::forget_replays() {
+  http2_.for_each_stream([](http2::Stream& s) { exchange_of(s).forget_replay(); });
 }
 
 void ClientConnection::evict() {
@@ -92,7 +107,7 @@ void ClientConnection::flush() {
     } else if (idle && !idle_) {
       on_idle();
     }
-    if (!closing_ && idle && (peer_ended_ || drain_ == Drain::kFinal)) {
+    if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
     if (closing_) tcp_.close();
@@ -132,12 +147,24 @@ void ClientConnection::say_final_goaway() {
   context_.touch(*this);
 }
 
+void ClientConnection::on_drain_timer() {
+  if (drain_ == Drain::kEnding) {
+    evict();
+  } else {
+    say_final_goaway();
+  }
+}
+
+// A client that reads hears of each call's end behind what it still has to read; one that does not
+// is not waited for.
 void ClientConnection::end() {
-  if (drain_ != Drain::kFinal) {
+  if (drain_ < Drain::kFinal) {
     drain_ = Drain::kAnnounced;
     say_final_goaway();
   }
+  drain_ = Drain::kEnding;
   http2_.for_each_stream([](http2::Stream& s) { exchange_of(s).end("the load balancer ends"); });
+  context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
 }
 

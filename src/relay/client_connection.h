@@ -29,11 +29,15 @@ class ClientConnection final : public tcp::User,
   // (or kDrainPing) GOAWAY with the last accepted stream (RFC 9113, 6.8); the connection closes
   // when its streams have ended.
   void drain();
-  // Out of patience: what is left gets UNAVAILABLE or RST_STREAM, and the connection closes.
+  // Out of patience: what is left gets UNAVAILABLE or RST_STREAM, and the connection closes; where
+  // the client does not take that within kLastWords, by a reset.
   void end();
 
-  // Bytes that the client has not taken, and that hold packet memory until it does.
-  uint64_t held() const { return evicted_ ? 0 : http2_.held(); }
+  // Packet buffers that are held for the client's sake: what it has not taken, what its calls' pods
+  // have not taken, and what is kept for another try. Each counts whole, however few bytes are in
+  // it.
+  uint64_t held_buffers();
+  void forget_replays();
   const Endpoint& peer() const { return tcp_.remote(); }
   // Never used again for another client.
   uint64_t id() const { return id_; }
@@ -52,12 +56,13 @@ class ClientConnection final : public tcp::User,
 
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
+  static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
   // Bytes read and dropped behind our FIN, so that a client that still sends hears GOAWAY before a
   // reset; who sends more does not listen.
   static constexpr uint64_t kMostDiscarded = 262'144;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
-  enum class Drain : uint8_t { kNo, kAnnounced, kFinal };
+  enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
 
   void on_established(tcp::Connection& c) override;
   void on_data(tcp::Connection& c, buf::Slice data) override;
@@ -74,6 +79,7 @@ class ClientConnection final : public tcp::User,
   void on_settings() override {}
   void on_ping_ack(uint64_t opaque) override;
 
+  void on_drain_timer();
   void say_final_goaway();
   // client_life.cc
   void begin_life();

@@ -32,6 +32,9 @@ class Flushable : public ListHook<Flushable> {
   ~Flushable() = default;
 };
 
+// A call whose client is done and whose pod has not read the request to its end.
+class Leftover : public ListHook<Leftover> {};
+
 struct Context {
   Context(Time now, tcp::Stack& tcp, TimerWheel& wheel, buf::Memory& memory,
           std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
@@ -58,7 +61,9 @@ struct Context {
   Slab<ClientConnection> clients;
   Slab<PodConnection> pod_connections;
   List<Flushable, Flushable> dirty;
+  List<Exchange, Leftover> leftovers;
   uint64_t clients_ever = 0;
+  uint64_t pod_connections_ever = 0;
 
   void touch(Flushable& f) {
     if (!f.linked()) dirty.push_back(f);

@@ -5,7 +5,6 @@
 #include "http2/answers.h"
 #include "relay/client_connection.h"
 #include "relay/grpc.h"
-#include "relay/listener.h"
 #include "relay/pod_connection.h"
 #include "relay/service.h"
 
@@ -15,10 +14,10 @@ using http2::ErrorCode;
 using Section = http2::Handler::Section;
 
 Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
-                   Service& service, http2::FieldList& request, bool end, Listener& listener)
+                   Service& service, http2::FieldList& request, bool end, uint32_t listener_slot)
     : context_(context),
       service_(service),
-      listener_(listener),
+      listener_slot_(listener_slot),
       client_(&client),
       client_stream_(&stream),
       replay_(context.take_replay()),
@@ -27,7 +26,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
       active_at_(context.now),
       request_ended_(end) {
   replay_->headers.swap(request);
-  ++listener_.stats().active_streams;
+  ++context_.stats.listener(listener_slot_).active_streams;
   ++context_.stats.http2.streams;
   grpc_ = http2::is_grpc(replay_->headers);
   set_limits();
@@ -36,7 +35,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
 Exchange::~Exchange() {
   service_.stop_waiting(*this);
   service_.on_end_of_call();
-  --listener_.stats().active_streams;
+  --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.http2.streams;
   if (replaying_ != nullptr) {
     *replaying_ = std::move(replay_);
@@ -74,7 +73,7 @@ void Exchange::client_data(buf::Slice data, bool end) {
   }
   if (replayable_ && !response_started_) {
     if (replay_->body_size() + data.size() > context_.limits.replay_buffer ||
-        !replay_->remember(data, context_.memory)) {
+        !context_.memory.roomy() || !replay_->remember(data, context_.memory)) {
       replayable_ = false;
       replay_->forget_body();
     }
@@ -106,19 +105,42 @@ void Exchange::client_sent(uint32_t n) {
 
 void Exchange::client_reset(ErrorCode code) {
   client_stream_ = nullptr;
+  ClientConnection* client = std::exchange(client_, nullptr);
   if (pod_stream_ != nullptr) {
     context_.touch(*pod_);
     http2::Stream* s = pod_stream_;
     PodConnection* pod = pod_;
     detach_pod();
-    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code, client_);
+    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code, client);
   }
   destroy_if_done();
 }
 
 void Exchange::client_closed() {
   client_stream_ = nullptr;
+  client_ = nullptr;
+  if (pod_stream_ != nullptr) {
+    context_.leftovers.push_back(*this);
+    moved();
+    idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
+    arm();
+  }
   destroy_if_done();
+}
+
+void Exchange::drop_leftover() {
+  cancel_pod();
+  destroy_if_done();
+}
+
+uint64_t Exchange::held_buffers() const {
+  return replay_->buffers() + (pod_stream_ != nullptr ? pod_stream_->queued_buffers() : 0);
+}
+
+void Exchange::forget_replay() {
+  if (!attached() || !replayable_ || response_started_) return;
+  replayable_ = false;
+  replay_->forget_body();
 }
 
 // --- The pod's side ---
@@ -227,18 +249,21 @@ void Exchange::pod_closed() {
 void Exchange::pod_reset(ErrorCode code, bool remote) {
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
+  const uint64_t connection = pod_->id();
   detach_pod();
   if (response_ended_) {
-    finish_early(code);
+    // Whatever ails the pod: the answer is whole, and the rest of the request not wanted.
+    finish_early();
     return;
   }
   ++stats.failed;
   if (remote && code == ErrorCode::kRefusedStream) {
     remember_tried(slot);
+    refused_by_ = connection;
     if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
       ++retries_;
       ++stats.retried;
-      retry();
+      retry_refused();
       return;
     }
     ++context_.stats.http2.retries_exhausted;
@@ -268,7 +293,7 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
   }
   context_.touch(*client_);
   http2::Stream* s = std::exchange(client_stream_, nullptr);
-  client_->http2().reset(*s, code);
+  std::exchange(client_, nullptr)->http2().reset(*s, code);
   destroy_if_done();
 }
 
@@ -276,6 +301,7 @@ void Exchange::pod_unprocessed() {
   PodConnection* pod = pod_;
   http2::Stream* s = pod_stream_;
   stats::Pod& stats = pod->pool().pod().stats();
+  remember_tried(pod->pool().pod().slot());
   detach_pod();
   pod->cancel(*s, ErrorCode::kCancel);
   if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
@@ -288,7 +314,7 @@ void Exchange::pod_unprocessed() {
   fail("the pod is going away");
 }
 
-void Exchange::pod_is_full() {
+void Exchange::pod_not_sent() {
   PodConnection* pod = pod_;
   http2::Stream* s = pod_stream_;
   waited_ += context_.now - attached_at_;
@@ -306,7 +332,7 @@ void Exchange::pod_lost(bool transmitted) {
   const uint32_t slot = pod_->pool().pod().slot();
   detach_pod();
   if (response_ended_) {
-    finish_early(ErrorCode::kNoError);
+    finish_early();
     return;
   }
   ++stats.failed;
@@ -322,11 +348,11 @@ void Exchange::pod_lost(bool transmitted) {
 }
 
 // The whole answer is here, and the pod does not want the rest of the request (8.1).
-void Exchange::finish_early(ErrorCode code) {
+void Exchange::finish_early() {
   if (client_stream_ != nullptr) {
     context_.touch(*client_);
     http2::Stream* s = std::exchange(client_stream_, nullptr);
-    client_->http2().reset_after_output(*s, code);
+    std::exchange(client_, nullptr)->http2().reset_after_output(*s, ErrorCode::kNoError);
   }
   destroy_if_done();
 }
@@ -340,6 +366,18 @@ void Exchange::retry() {
   service_.assign(*this, true);
 }
 
+// A pod that has not refused the call yet gets it at once. When there is none, those that did are
+// asked for another connection, and again a little later: most refuse for want of room.
+void Exchange::retry_refused() {
+  if (client_stream_ == nullptr || service_.has_untried(*this)) {
+    retry();
+    return;
+  }
+  refused_until_ = context_.now + kRefusedWait * (1 << std::min<unsigned>(refusals_, 7));
+  if (refusals_ < UINT8_MAX) ++refusals_;
+  arm();
+}
+
 void Exchange::fail(const char* message) {
   ++service_.stats().failed;
   tell(kUnavailable, message);
@@ -351,6 +389,7 @@ void Exchange::tell(const Verdict& verdict, const char* message) {
   if (s != nullptr) {
     http2::Connection& h2 = client_->http2();
     context_.touch(*client_);
+    client_ = nullptr;
     s->set_owner(nullptr);
     thread_local http2::FieldList answer;
     answer.clear();

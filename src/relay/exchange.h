@@ -16,16 +16,15 @@
 
 namespace sluice::relay {
 
-class Listener;
 class Service;
 
 // Lives until neither side has a stream any more; then it destroys itself. Its functions are the
 // events of both sides; after any of them the exchange may be gone.
-class Exchange : public ListHook<Exchange> {
+class Exchange : public ListHook<Exchange>, public Leftover {
  public:
   // Takes the contents of `request`. The caller has tied `stream` to the exchange.
   Exchange(Context& context, ClientConnection& client, http2::Stream& stream, Service& service,
-           http2::FieldList& request, bool end, Listener& listener);
+           http2::FieldList& request, bool end, uint32_t listener_slot);
   ~Exchange();
 
   // From the client's side.
@@ -34,6 +33,8 @@ class Exchange : public ListHook<Exchange> {
   void client_sent(uint32_t n);
   // RST_STREAM, or the loss of the client's connection.
   void client_reset(http2::ErrorCode code);
+  // Both ways are over for the client. What its pod has not read of the request still goes there:
+  // an early answer does not mean that the rest is not wanted (RFC 9113, 8.1).
   void client_closed();
 
   // From the pod's side.
@@ -44,8 +45,8 @@ class Exchange : public ListHook<Exchange> {
   void pod_closed();
   // The pod's GOAWAY says that it did not process the stream, which still exists.
   void pod_unprocessed();
-  // The pod takes fewer streams than before: this one, of which nothing left, is not among them.
-  void pod_is_full();
+  // Nothing of the stream left, and nothing will: the pod takes fewer streams than before, or none.
+  void pod_not_sent();
   // The pod's connection is gone. transmitted: at least a byte of our HEADERS was on the wire.
   void pod_lost(bool transmitted);
 
@@ -64,14 +65,27 @@ class Exchange : public ListHook<Exchange> {
   // The call waits for a pod; all its waits together last no longer than `most`.
   void begin_wait(Duration most);
   void end_wait();
-  bool waited_too_long(Duration most) const { return waited_ >= most; }
+  // A call that has not waited yet may be tried again even where none may wait.
+  bool waited_too_long(Duration most) const {
+    return waited_ >= most && waited_ > Duration::zero();
+  }
 
   // It waits for its client's sake (relay/service.h).
   bool held_back() const { return held_back_; }
   void set_held_back(bool held) { held_back_ = held; }
   uint64_t client_id() const;
 
+  // Buffers that the call holds, apart from what its client has not taken: the request's bytes that
+  // its pod has not taken, and those kept for another try.
+  uint64_t held_buffers() const;
+  // Memory is short: the call goes on without another try.
+  void forget_replay();
+  // The client is done with the call, and now Sluice is.
+  void drop_leftover();
+
   bool tried(uint32_t pod_slot) const;
+  // The id of the connection that refused it last; 0: none did.
+  uint64_t refused_by() const { return refused_by_; }
   Service& service() { return service_; }
   bool attached() const { return pod_stream_ != nullptr; }
 
@@ -81,11 +95,16 @@ class Exchange : public ListHook<Exchange> {
   // The last word to the client, who has not heard the whole answer.
   void tell(const Verdict& verdict, const char* message);
   void retry();
+  void retry_refused();
   void request_ended();
   void remember_tried(uint32_t pod_slot);
-  void finish_early(http2::ErrorCode code);
+  void finish_early();
   void response_ended();
   void destroy_if_done();
+
+  static constexpr Duration kRefusedWait = 10ms;  // doubles
+  // What a pod that has answered takes none of for so long it has no use for.
+  static constexpr Duration kLeftoverIdle = 30s;
 
   // exchange_retry.cc: by the service's policy. True when the call goes on without what the pod
   // said or did; the caller leaves it alone then.
@@ -109,13 +128,14 @@ class Exchange : public ListHook<Exchange> {
 
   Context& context_;
   Service& service_;
-  Listener& listener_;
-  ClientConnection* client_;
+  const uint32_t listener_slot_;
+  ClientConnection* client_;  // nullptr once client_stream_ is
   http2::Stream* client_stream_;
   PodConnection* pod_ = nullptr;
   http2::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
   std::unique_ptr<Replay>* replaying_ = nullptr;  // where it goes if the exchange ends meanwhile
+  uint64_t refused_by_ = 0;
   uint64_t credited_ = 0;  // request bytes whose window was given back to the client
   uint64_t sent_ = 0;      // request bytes framed in this try
   Time attached_at_{};
@@ -127,8 +147,9 @@ class Exchange : public ListHook<Exchange> {
   Time call_ends_ = kNever;
   Time age_ends_ = kNever;
   Time wait_ends_ = kNever;
-  Time try_ends_ = kNever;  // per_try_timeout
-  Time retry_at_ = kNever;  // between two tries
+  Time try_ends_ = kNever;       // per_try_timeout
+  Time retry_at_ = kNever;       // between two tries by the policy
+  Time refused_until_ = kNever;  // all pods refused the call: before they are asked again
   Time wait_began_{};
   Duration waited_{};  // for a pod, or in tries that never left
   Duration idle_{};    // silence that ends the call
@@ -142,6 +163,7 @@ class Exchange : public ListHook<Exchange> {
   bool response_started_ = false;
   bool response_ended_ = false;
   uint8_t retries_ = 0;
+  uint8_t refusals_ = 0;      // with no pod left that had not refused
   uint8_t attempts_ = 1;      // by the policy
   uint8_t backoff_step_ = 0;  // doublings of the next backoff
   uint8_t tried_count_ = 0;

@@ -53,7 +53,8 @@ void Exchange::end_wait() {
 }
 
 void Exchange::arm() {
-  Time next = std::min({deadline_, call_ends_, age_ends_, wait_ends_, try_ends_, retry_at_});
+  Time next = std::min(
+      {deadline_, call_ends_, age_ends_, wait_ends_, try_ends_, retry_at_, refused_until_});
   if (idle_ > Duration::zero()) next = std::min(next, active_at_ + idle_);
   if (next == kNever) {
     timer_.disarm();
@@ -74,7 +75,7 @@ void Exchange::on_timer() {
     ++stats.stream_ages;
     expire(kUnavailable, "the stream has reached its greatest age");
   } else if (idle_ > Duration::zero() && now >= active_at_ + idle_) {
-    ++stats.stream_idle_timeouts;
+    if (client_stream_ != nullptr) ++stats.stream_idle_timeouts;
     expire(kDeadlineExceeded, "the stream was idle for too long");
   } else if (now >= wait_ends_) {
     service_.on_queue_timeout(*this);
@@ -82,6 +83,10 @@ void Exchange::on_timer() {
     on_try_timeout();
   } else if (now >= retry_at_) {
     on_backoff();
+  } else if (now >= refused_until_) {
+    refused_until_ = kNever;
+    arm();
+    retry();
   } else {
     arm();
   }
@@ -96,7 +101,7 @@ void Exchange::expire_deadline() {
 void Exchange::expire(const Verdict& verdict, const char* message) {
   cancel_pod(client_);
   if (response_ended_) {
-    finish_early(http2::ErrorCode::kNoError);
+    finish_early();
   } else {
     tell(verdict, message);
   }

@@ -56,13 +56,17 @@ class Listener final : public tcp::Acceptor {
     for (ClientConnection& c : clients_) c.end();
   }
   bool idle() { return clients_.empty(); }
-  // The client that holds the most memory, if it holds more than `bytes`, which then say how much.
-  ClientConnection* largest_holder(uint64_t& bytes) {
+  // Memory is short: no call is kept for another try.
+  void forget_replays() {
+    for (ClientConnection& c : clients_) c.forget_replays();
+  }
+  // The client that holds the most buffers, if it holds more than `most`, which then says how many.
+  ClientConnection* largest_holder(uint64_t& most) {
     ClientConnection* largest = nullptr;
     for (ClientConnection& c : clients_) {
-      const uint64_t held = c.held();
-      if (held <= bytes) continue;
-      bytes = held;
+      const uint64_t held = c.held_buffers();
+      if (held <= most) continue;
+      most = held;
       largest = &c;
     }
     return largest;
@@ -76,7 +80,7 @@ class Listener final : public tcp::Acceptor {
   void begin(ClientConnection& client, http2::Stream& stream, http2::FieldList& request, bool end) {
     ++stats().streams;
     Exchange* e =
-        context_.exchanges.create(context_, client, stream, *service_, request, end, *this);
+        context_.exchanges.create(context_, client, stream, *service_, request, end, slot_);
     stream.set_owner(e);
     service_->begin(*e);
   }

@@ -18,6 +18,7 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
       pool_(pool),
       owner_(owner),
+      id_(++context.pod_connections_ever),
       connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
                      this),
       ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
@@ -179,7 +180,7 @@ void PodConnection::on_ping_timer() {
 }
 
 void PodConnection::give_back() {
-  while (http2::Stream* s = http2_->stuck_stream()) exchange_of(*s).pod_is_full();
+  while (http2::Stream* s = http2_->stuck_stream()) exchange_of(*s).pod_not_sent();
 }
 
 void PodConnection::on_settings() {
@@ -206,8 +207,11 @@ void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
     pool_.on_too_many_pings();
   retire();
   http2_->for_each_stream([&](http2::Stream& s) {
-    // Without an id the HEADERS were never even framed.
-    if (s.id() == 0 || s.id() > last_stream_id) exchange_of(s).pod_unprocessed();
+    if (s.id() == 0) {  // its HEADERS were never even framed
+      exchange_of(s).pod_not_sent();
+    } else if (s.id() > last_stream_id) {
+      exchange_of(s).pod_unprocessed();
+    }
   });
 }
 

@@ -38,6 +38,8 @@ class PodConnection final : public tcp::User,
   bool takes_stream() const { return open_ && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
   uint64_t owner() const { return owner_; }
+  // Never used again for another connection; not 0.
+  uint64_t id() const { return id_; }
   // For clients that cancel much: no more than the pod bears if they cancel all of it.
   bool takes_isolated_stream() const {
     const config::Rate& rate = context_.guards.pod_resets;
@@ -95,6 +97,7 @@ class PodConnection final : public tcp::User,
   Context& context_;
   Pool& pool_;
   const uint64_t owner_;
+  const uint64_t id_;
   tcp::Connection* tcp_ = nullptr;
   bool ready_ = false;
   bool retired_ = false;

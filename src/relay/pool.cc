@@ -13,10 +13,12 @@ Pool::Pool(Context& context, Service& service, const config::Pod& pod)
       service_(service),
       pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
       isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
+      grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->service_.on_room(); }, this),
       backoff_timer_(
           [](void* self, Time) {
             auto* pool = static_cast<Pool*>(self);
             pool->connect_if_needed();
+            pool->service_.on_room();  // calls that wait may need another connection
           },
           this) {
   pod_.set_state(Connectivity::kIdle);
@@ -102,7 +104,14 @@ void Pool::grow() {
     if (c.connecting()) return;
     barren += c.streams() == 0 && !c.takes_stream();
   }
-  if (barren < kMaxBarren) open_connection();
+  if (barren < kMaxBarren && !open_connection())
+    context_.wheel.arm(grow_timer_, context_.now + kGrowAgain);
+}
+
+void Pool::grow_after_refusal() {
+  bool all_busy = true;
+  for (PodConnection& c : connections_) all_busy &= c.streams() > 0;
+  if (all_busy || count_ < 2) grow();
 }
 
 bool Pool::replace(PodConnection& worn) {
@@ -117,10 +126,14 @@ bool Pool::replace(PodConnection& worn) {
   return coming || (!backoff_timer_.armed() && open_connection());
 }
 
-PodConnection* Pool::with_room() {
+PodConnection* Pool::with_room(uint64_t avoid) {
   PodConnection* best = nullptr;
-  for (PodConnection& c : connections_)
-    if (c.takes_stream() && (best == nullptr || c.streams() < best->streams())) best = &c;
+  for (PodConnection& c : connections_) {
+    if (!c.takes_stream()) continue;
+    if (best == nullptr || best->id() == avoid ||
+        (c.streams() < best->streams() && c.id() != avoid))
+      best = &c;
+  }
   if (best == nullptr || best->streams() >= context_.limits.pod_connection_streams) grow();
   return best;
 }

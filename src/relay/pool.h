@@ -28,6 +28,8 @@ class Pool {
   static constexpr uint64_t kConnectBurst = 200;
   // Makes 3 hours of 10 seconds: no pod complains there.
   static constexpr uint32_t kMaxPingFactor = 1'024;
+  // After a connection for more streams that could not even be begun.
+  static constexpr Duration kGrowAgain = 100ms;
   // Connections that only end their last calls. Each has one, so their number is that of long calls
   // at most; beyond this, the pod gets no new connection before an old one has gone.
   static constexpr uint32_t kMaxRetired = 1'024;
@@ -56,8 +58,9 @@ class Pool {
   bool ping_without_calls() const;
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
-  // another one when the best is busy.
-  PodConnection* with_room();
+  // another one when the best is busy. avoid: the id of one that is taken only if it is the only
+  // one.
+  PodConnection* with_room(uint64_t avoid = 0);
   // The same for a client, which may be isolated: then nullptr sets held_back.
   bool isolates() const { return !isolated_clients_.empty(); }
   PodConnection* with_room_for(uint64_t client, bool& held_back);
@@ -68,6 +71,8 @@ class Pool {
   void connect_if_needed();
   // One more connection for streams that find no room.
   void grow();
+  // One more for calls that the pod refused: one that nothing is on will do.
+  void grow_after_refusal();
   // `c` has little left that it may do: retires it as soon as another connection takes streams.
   // False when there is none, and none on its way.
   bool replace(PodConnection& c);
@@ -122,6 +127,7 @@ class Pool {
   uint32_t retired_count_ = 0;
   TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
   Time attempt_at_{};  // when the last connect began
+  Timer grow_timer_;
   Timer backoff_timer_;
   uint32_t ping_factor_ = 1;  // what the pod made of the service's ping_interval
 };

@@ -95,16 +95,24 @@ void Relay::adopt(const config::Snapshot& snapshot) {
                 [](const auto& s) { return s->idle() && !s->has_connections(); });
 }
 
-// Windows are promises, and promises to enough clients that do not read would fill any memory: TCP
-// would then have to shut every pod's window, and all clients would stand still for the few. The
-// one that holds the most goes instead, one a turn until there is room.
+// Windows are promises, and promises to enough peers that do not read would fill any memory: TCP
+// would then have to shut every pod's window, and all clients would stand still for the few. What
+// nobody waits for goes first: the rest of requests that are answered, and what is kept for further
+// tries. When there was none, the client for whose sake most is held goes, until there is room.
 void Relay::relieve_memory() {
-  if (context_.memory.roomy()) return;
-  uint64_t bytes = 0;
+  if (context_.memory.roomy() || context_.now < relieve_at_) return;
+  relieve_at_ = context_.now + kRelieveEvery;
+  const uint32_t free = context_.memory.hold_free();
+  while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
+  for (auto* listeners : {&listeners_, &retired_listeners_})
+    for (auto& l : *listeners) l->forget_replays();
+  context_.memory.refresh();
+  if (context_.memory.hold_free() > free) return;
+  uint64_t most = 0;
   ClientConnection* victim = nullptr;
   for (auto* listeners : {&listeners_, &retired_listeners_})
     for (auto& l : *listeners)
-      if (ClientConnection* c = l->largest_holder(bytes)) victim = c;
+      if (ClientConnection* c = l->largest_holder(most)) victim = c;
   if (victim == nullptr) return;
   ++context_.stats.http2.guard_memory;
   context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});

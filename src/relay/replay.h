@@ -24,6 +24,7 @@ class Replay {
   bool remember(const buf::Slice& piece, buf::Memory& memory);
   void forget_body() {
     small_.clear();
+    if (small_.capacity() > kKeptCapacity) std::vector<uint8_t>().swap(small_);
     large_.clear();
   }
   // For recycling.
@@ -34,6 +35,8 @@ class Replay {
   }
 
   uint64_t body_size() const { return small_.size() + large_.size(); }
+  // Packet buffers that the body pins; what is copied lies on the heap.
+  uint32_t buffers() const { return large_.slices(); }
 
   // fn(Slice, bool last) for the body in order. False when there is no memory for a copy.
   template <class Fn>
@@ -57,6 +60,9 @@ class Replay {
 
  private:
   static constexpr uint32_t kCopyBreak = 512;  // bytes: cheaper to copy than to pin a packet for
+  // Bytes. Most requests are smaller; thousands of recycled objects must not keep what a few large
+  // ones needed.
+  static constexpr size_t kKeptCapacity = 4'096;
 
   std::vector<uint8_t> small_;
   buf::Queue large_;

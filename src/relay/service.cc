@@ -35,11 +35,14 @@ void Service::adopt(const config::Service& config) {
     policy_ = config.balance;
     picker_ = balance::make_picker(policy_, context_.random);
   }
+  // A slot may name another pod by now, once nothing is left of the one before.
+  forget_gone();
   std::vector<std::unique_ptr<Pool>> next;
   std::vector<Pool*> news;
   for (const config::Pod& pod : config.pods) {
     const auto same = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) {
-      return p != nullptr && p->pod().slot() == pod.slot;
+      return p != nullptr && p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
+             p->pod().address() == pod.endpoint;
     });
     if (same == pools_.end()) {
       next.push_back(std::make_unique<Pool>(context_, *this, pod));
@@ -61,7 +64,7 @@ void Service::adopt(const config::Service& config) {
   }
   for (Pool* pool : news)
     if (!pool->pod().draining()) pool->on_news();
-  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
+  forget_gone();
   rebuild_ready();
   pump_due_ = true;
 }
@@ -119,13 +122,24 @@ PodConnection* Service::pick(const Exchange& e, bool& held_back) {
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
-    PodConnection* c =
-        pool.isolates() ? pool.with_room_for(e.client_id(), held_back) : pool.with_room();
+    PodConnection* c = pool.isolates() ? pool.with_room_for(e.client_id(), held_back)
+                                       : pool.with_room(e.refused_by());
     if (c == nullptr) continue;
     if (!e.tried(pool.pod().slot())) return c;
     if (second_best == nullptr) second_best = c;
   }
   return second_best;
+}
+
+bool Service::has_untried(const Exchange& e) {
+  if (std::any_of(ready_.begin(), ready_.end(), [&](Pool* p) { return !e.tried(p->pod().slot()); }))
+    return true;
+  for (Pool* p : ready_) p->grow_after_refusal();
+  return false;
+}
+
+void Service::forget_gone() {
+  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
 }
 
 void Service::assign(Exchange& e, bool again) {
@@ -241,7 +255,7 @@ void Service::pump() {
     assign(e, true);
     break;  // it may wait again: no pod takes it now
   }
-  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
+  forget_gone();
 }
 
 }  // namespace sluice::relay

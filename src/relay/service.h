@@ -46,6 +46,9 @@ class Service {
   void begin(Exchange& e);
   // Sends the call to a pod, lets it wait, or fails it. again: it was with a pod before.
   void assign(Exchange& e, bool again);
+  // A pod is READY that has not refused the call. Otherwise those that did are asked to take it on
+  // another connection: each opens one where it may.
+  bool has_untried(const Exchange& e);
   // The call no longer waits.
   void stop_waiting(Exchange& e);
   void on_queue_timeout(Exchange& e);
@@ -71,6 +74,7 @@ class Service {
   bool hopeless() const;
   const char* why_hopeless() const;
   void rebuild_ready();
+  void forget_gone();
 
   Context& context_;
   uint32_t slot_;

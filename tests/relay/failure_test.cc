@@ -23,6 +23,10 @@ TEST_F(RelayTest, a_call_that_every_pod_refuses_fails_after_the_allowed_tries) {
   pod(1).way = pod(2).way = TestPod::Way::kRefuse;
   Peer& c = client();
   call(c);
+  EXPECT_EQ(pod(1).requests(), 1);
+  EXPECT_EQ(pod(2).requests(), 1);
+  // Both have refused: they get a little time, twice as much before each further try.
+  run(200ms);
   expect_trailers_only(c);
   EXPECT_EQ(pod(1).requests() + pod(2).requests(), 6);
   EXPECT_EQ(worker->http2.retries_exhausted.get(), 1u);
@@ -234,10 +238,20 @@ TEST_F(RelayTest, a_call_that_waited_fails_when_its_body_finds_no_memory_on_the_
   Peer& c = client();
   http2::Stream* s = call(c, false);
   body(c, s, std::string(5'000, 'x'), true);
+  Peer& larger = client();  // what the memory guard takes first
+  s = call(larger, false);
+  body(larger, s, std::string(20'000, 'x'), true);
+  while (pod(1).peers.empty()) {
+    now += 10ms;
+    turn();
+  }
   std::vector<buf::Slice> others;
   for (buf::Pool* pool : {&buffers.rx, &buffers.hold})
     while (pool->available() > 1'000) others.push_back(pool->alloc());
-  run(6s);
+  buffers.memory.refresh();
+  run();
+  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_TRUE(larger.closed);
   expect_trailers_only(c);
   EXPECT_EQ(worker->http2.memory_refusals.get(), 1u);
   EXPECT_EQ(worker->http2.streams.get(), 0u);
