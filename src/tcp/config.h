@@ -46,7 +46,7 @@ struct Config {
 
   // ACK every second full segment, or after this long (RFC 9293, 3.8.6.3 allows 500 ms).
   Duration delayed_ack = 40ms;
-  // Segments acknowledged at once at the start, while the peer is in slow start.
+  // Full segments acknowledged at once at the start, while the peer is in slow start.
   unsigned quick_acks = 16;
 
   // Bytes of receive window: at the start, and at most after auto-tuning.

@@ -306,7 +306,9 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
   }
   if (data.size() > 0) {
     const bool gap_before = !out_of_order_.empty();
-    if (quick_acks_ > 0) {
+    // A peer that fills its segments is in slow start and needs its ACKs. Others are answered soon,
+    // and the answer acknowledges.
+    if (quick_acks_ > 0 && data.size() >= std::max<uint32_t>(rcv_mss_, kDefaultMss)) {
       --quick_acks_;
       ack_now_ = true;
     }

@@ -133,11 +133,10 @@ class Worker {
   }
 
   void receive(Time now) {
-    std::array<buf::Slice, kBurst> burst;
     for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
-        const uint16_t n = ports_[p]->receive(burst.data(), kBurst);
-        input(p, {burst.data(), n}, now);
+        const uint16_t n = ports_[p]->receive(burst_.data(), kBurst);
+        input(p, {burst_.data(), n}, now);
         if (n > 0) worked_ = true;
         if (n < kBurst) break;
       }
@@ -233,7 +232,9 @@ class Worker {
   tcp::Stack tcp_;
   relay::Relay relay_;
 
-  std::array<tcp::Received, kBurst> segments_;  // of one burst; empty between bursts
+  // Of one burst; empty between bursts. Members, since most turns find nothing to put into them.
+  std::array<buf::Slice, kBurst> burst_;
+  std::array<tcp::Received, kBurst> segments_;
 
   bool announced_ = false;
   bool draining_ = false;

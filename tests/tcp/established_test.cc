@@ -42,15 +42,24 @@ TEST_F(Receiving, a_burst_may_bring_the_end_of_a_connection_and_the_next_one) {
   EXPECT_EQ(stack().half_open(), 1u);
 }
 
-TEST_F(Receiving, the_first_segments_are_acknowledged_at_once) {
+TEST_F(Receiving, the_first_full_segments_are_acknowledged_at_once) {
   config.quick_acks = 2;
   accept();
-  send({.seq = 1, .ack = 1, .length = 10});
-  expect({.ack = 11});
-  send({.seq = 11, .ack = 1, .length = 10});
-  expect({.ack = 21});
-  send({.seq = 21, .ack = 1, .length = 10});
+  send({.seq = 1, .ack = 1, .length = 1000});
+  expect({.ack = 1001});
+  send({.seq = 1001, .ack = 1, .length = 1000});
+  expect({.ack = 2001});
+  send({.seq = 2001, .ack = 1, .length = 1000});
   expect_silence();
+}
+
+TEST_F(Receiving, small_segments_are_acknowledged_by_what_answers_them) {
+  config.quick_acks = 2;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 100});
+  expect_silence();
+  write(6);
+  expect({.seq = 1, .ack = 101, .length = 6});
 }
 
 TEST_F(Receiving, a_burst_is_acknowledged_once) {
