@@ -119,7 +119,8 @@ void Exchange::client_reset(ErrorCode code) {
 void Exchange::client_closed() {
   client_stream_ = nullptr;
   client_ = nullptr;
-  if (pod_stream_ != nullptr) {
+  // A stream that both sides have ended closes by itself, now.
+  if (pod_stream_ != nullptr && !(pod_stream_->local_ended() && pod_stream_->queued() == 0)) {
     context_.leftovers.push_back(*this);
     moved();
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
