@@ -101,8 +101,9 @@ Host::~Host() = default;
 void Host::set_vips(std::vector<Address> vips) {
   std::vector<Address> before = std::move(vips_);
   vips_ = std::move(vips);
+  std::sort(vips_.begin(), vips_.end());
   for (const Address& a : vips_) {
-    if (std::find(before.begin(), before.end(), a) != before.end()) continue;
+    if (std::binary_search(before.begin(), before.end(), a)) continue;
     for (auto& port : ports_)
       if (answers_for(*port, a)) announce(*port, a);
   }
@@ -122,15 +123,18 @@ void Host::announce(Port& port, const Address& a) {
   }
 }
 
+bool Host::is_vip(const Address& a) const {
+  return std::binary_search(vips_.begin(), vips_.end(), a);
+}
+
 bool Host::is_local(const Address& a) const {
-  return std::find(vips_.begin(), vips_.end(), a) != vips_.end() ||
-         std::find(locals_.begin(), locals_.end(), a) != locals_.end();
+  return is_vip(a) || std::find(locals_.begin(), locals_.end(), a) != locals_.end();
 }
 
 bool Host::answers_for(const Port& port, const Address& a) const {
   for (const Prefix& p : port.addresses)
     if (p.address == a) return true;
-  if (std::find(vips_.begin(), vips_.end(), a) == vips_.end()) return false;
+  if (!is_vip(a)) return false;
   if (port.on_link(a)) return true;
   return std::none_of(ports_.begin(), ports_.end(), [&](const auto& p) { return p->on_link(a); });
 }

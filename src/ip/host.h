@@ -80,13 +80,14 @@ class Host final : public Output {
   Sent send_from(Port* link, const OutPacket& packet, Time now);
   void announce(Port& port, const Address& a);
   void announce_ipv6(Port& port, const Address& a);
+  bool is_vip(const Address& a) const;
   bool is_local(const Address& a) const;
   bool answers_for(const Port& port, const Address& a) const;
 
   std::vector<std::unique_ptr<Port>> ports_;
   RouteTable routes_;
   std::vector<Address> locals_;
-  std::vector<Address> vips_;
+  std::vector<Address> vips_;  // sorted
   buf::Memory& memory_;
   TokenBucket echo_limit_{kEchoRate, kEchoRate};
 };

@@ -269,13 +269,18 @@ void Clients::pace(double calls_per_s, Time now) {
 void Clients::turn(Time now) {
   now_ = now;
   if (!to_open_.empty()) {
-    std::vector<Connection*> these;
-    these.swap(to_open_);
-    for (Connection* c : these) c->open(addresses_[next_address_++ % addresses_.size()]);
+    // What fails is put at the end again.
+    for (size_t n = std::min(to_open_.size(), kOpenedATurn); n > 0; --n) {
+      Connection* c = to_open_.front();
+      to_open_.pop_front();
+      c->open(addresses_[next_address_++ % addresses_.size()]);
+    }
   }
   if (interval_ != Duration::zero()) {
     begin_due();
-  } else if (in_flight_ < plan_.connections * plan_.streams && !plan_.one_call_each) {
+  } else if (in_flight_ < plan_.connections * plan_.streams && !plan_.one_call_each &&
+             now_ >= refill_at_) {
+    refill_at_ = now_ + kRefillEvery;
     for (auto& c : connections_) {
       c->fill();
       c->push();

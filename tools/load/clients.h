@@ -61,6 +61,12 @@ class Clients {
 
  private:
   class Connection;
+  // Answers begin the next calls. What found no room then is looked for, over all connections.
+  static constexpr Duration kRefillEvery = 100us;
+
+  // A wire's ring must hold the SYNs of a turn.
+  static constexpr size_t kOpenedATurn = 128;
+
   void open(Connection& c);
   void begin_due();
 
@@ -75,11 +81,12 @@ class Clients {
   stats::Http2 hpack_stats_;
   http2::hpack::Shared hpack_{hpack_stats_, SipKey{3, 4}};
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<Connection*> to_open_;
+  std::deque<Connection*> to_open_;
   Tally tally_;
   Time now_{};
   Duration interval_{};  // zero: closed loop
   Time next_due_{};
+  Time refill_at_{};
   size_t next_connection_ = 0;
   size_t next_address_ = 0;
   unsigned in_flight_ = 0;

@@ -41,7 +41,7 @@ const nic::Profile kMemif{.name = "memif",
 nic::EalOptions eal_options(const Options& o) {
   const std::string role = o.mode == Options::Mode::kReflect ? "server" : "client";
   const auto device = [&role](const char* name, const std::string& socket) {
-    return std::string(name) + ",role=" + role + ",socket=" + socket + ",socket-abstract=no";
+    return std::string(name) + ",role=" + role + ",socket=" + socket + ",socket-abstract=no,rsize=12";
   };
   nic::EalOptions e;
   e.worker_cores = {o.core};
@@ -63,7 +63,7 @@ class World {
                       wheel_, clock.cycles()),
         pods_side_(south, network(kSouth), addresses(kSouth, o.pods), memory_, wheel_,
                    clock.cycles()),
-        pods_(o.plan, pods_side_.tcp(), memory_, endpoints(o.pods)),
+        pods_(o.plan, pods_side_.tcp(), memory_, kPort),
         clients_(o.plan, recording, clients_side_.tcp(), memory_,
                  addresses(kNorth, Clients::kAddresses), {Address::v4(kNorth + 2), kPort}) {}
 
@@ -118,11 +118,6 @@ class World {
   static std::vector<Address> addresses(uint32_t base, unsigned n) {
     std::vector<Address> all;
     for (unsigned i = 0; i < n; ++i) all.push_back(Address::v4(base + 0x100 + i));
-    return all;
-  }
-  static std::vector<Endpoint> endpoints(unsigned n) {
-    std::vector<Endpoint> all;
-    for (const Address& a : addresses(kSouth, n)) all.push_back({a, kPort});
     return all;
   }
   uint64_t frames_sent() {

@@ -15,7 +15,8 @@ namespace {
       "sluice-load: %s\n"
       "usage: sluice-load --mode calls|connections|echo|reflect --north SOCKET --south SOCKET\n"
       "  [--core N] [--seconds S] [--shares 0.1,0.5,...]\n"
-      "  calls, connections: --blocks FILE [--connections N] [--streams N] [--answer BYTES]\n"
+      "  calls, connections: --blocks FILE [--connections N] [--streams N] [--answer BYTES] "
+      "[--pods N]\n"
       "  echo: [--window FRAMES] [--frame BYTES]\n",
       what.c_str());
   std::exit(2);
@@ -55,6 +56,7 @@ Options read_options(int argc, char** argv) {
     o.plan.connections = number("--connections", o.plan.connections);
     o.plan.streams = number("--streams", o.plan.streams);
     o.plan.answer_bytes = number("--answer", o.plan.answer_bytes);
+    o.pods = number("--pods", o.pods);
     o.window = number("--window", o.window);
     o.frame_bytes = number("--frame", o.frame_bytes);
     o.seconds = std::stod(take("--seconds", "1"));
@@ -63,6 +65,7 @@ Options read_options(int argc, char** argv) {
   } catch (const std::exception&) {
     usage("not a number");
   }
+  if (o.pods < 1 || o.pods > kMaxPods) usage("--pods is 1 to " + std::to_string(kMaxPods));
   if (!given.empty()) usage("no option " + given.begin()->first);
   if (o.north.empty() || o.south.empty()) usage("--north and --south are needed");
   if (o.mode == Options::Mode::kCalls && o.blocks.empty()) usage("--blocks is needed");

@@ -8,6 +8,8 @@
 
 namespace sluice::load {
 
+inline constexpr unsigned kMaxPods = 4096;  // as many endpoints as a configuration may have
+
 struct Options {
   enum class Mode { kCalls, kEcho, kReflect };
   Mode mode = Mode::kCalls;
@@ -16,7 +18,7 @@ struct Options {
   std::string blocks;  // file of recorded requests
   Plan plan;
   unsigned core = 1;
-  unsigned pods = 2;
+  unsigned pods = 2;            // kMaxPods at most
   unsigned window = 256;        // frames under way in an echo
   unsigned frame_bytes = 1448;  // of payload in an echo
   double seconds = 1.0;         // of the closed loop

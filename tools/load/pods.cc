@@ -239,12 +239,11 @@ class Pods::Connection final : public tcp::User {
   bool said_trailers_ = false;
 };
 
-Pods::Pods(const Plan& plan, tcp::Stack& tcp, buf::Memory& memory,
-           const std::vector<Endpoint>& addresses)
+Pods::Pods(const Plan& plan, tcp::Stack& tcp, buf::Memory& memory, uint16_t port)
     : plan_(plan), memory_(memory), period_(memory.hold().alloc()) {
   period_.grow_back(2 * Body::kPeriod);
   std::memcpy(period_.mutable_data(), answer_.periods(), 2 * Body::kPeriod);
-  for (const Endpoint& a : addresses) tcp.listen(a, this);
+  tcp.listen({{}, port}, this);
 }
 
 Pods::~Pods() = default;

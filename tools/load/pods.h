@@ -15,9 +15,8 @@ namespace sluice::load {
 
 class Pods final : public tcp::Acceptor {
  public:
-  // Everything referred to outlives it. Listens on every address.
-  Pods(const Plan& plan, tcp::Stack& tcp, buf::Memory& memory,
-       const std::vector<Endpoint>& addresses);
+  // Everything referred to outlives it. Listens on this port of every address.
+  Pods(const Plan& plan, tcp::Stack& tcp, buf::Memory& memory, uint16_t port);
   ~Pods();
 
   tcp::User* on_accept(tcp::Connection& c) override;

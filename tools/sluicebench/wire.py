@@ -1,5 +1,6 @@
 """`tools/bench wire`: Sluice alone at its limit. `sluice-load` plays clients and pods over two memif wires."""
 
+import ipaddress
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ TARGETS = ("src/sluiced", "tools/sluicectl", "tools/load/sluice-load")
 PATTERNS = layout.REPOSITORY / "tests" / "http2" / "patterns"
 NORTH, SOUTH = "198.18.0.1/16", "198.19.0.1/16"
 VIP = "198.18.0.2"
-PODS = ("198.19.1.0", "198.19.1.1")
+FIRST_POD = ipaddress.IPv4Address("198.19.1.0")  # the others follow
 
 SLUICE_CORE, LOAD_CORE = 0, 1
 WORKER = "rte-worker-1"  # DPDK's name of Sluice's first worker
@@ -41,6 +42,7 @@ class Row(NamedTuple):
     blocks: str = "h2load_requests"
     open_loop: bool = False
     window: int = 0  # frames under way, of an echo
+    pods: int = 2
 
 
 ALL = (
@@ -132,6 +134,7 @@ def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path)
     command = [str(layout.build_dir() / "tools" / "load" / "sluice-load"), "--mode", mode, "--core", str(core),
                "--north", str(scratch / "north.sock"), "--south", str(scratch / "south.sock"), "--seconds", str(seconds),
                "--connections", str(row.connections), "--streams", str(row.streams), "--answer", str(row.answer),
+               "--pods", str(row.pods),
                "--blocks", str(PATTERNS / f"{row.blocks}.txt")]
     if row.window:
         command += ["--window", str(row.window)]
@@ -140,14 +143,14 @@ def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path)
     return command
 
 
-def _sluiced(scratch: Path) -> _Process:
+def _sluiced(row: Row, scratch: Path) -> _Process:
     """Started first: it is the server of both wires."""
     dpdk = (layout.REPOSITORY / "dpdk_conf" / "memif.toml").read_text()
     for side in ("north", "south"):
         dpdk = dpdk.replace(f"/run/sluice-{side}.sock", str(scratch / f"{side}.sock"))
     (scratch / "dpdk.toml").write_text(dpdk)
     profile = layout.REPOSITORY / "nic_profiles" / "memif.toml"
-    pods = "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in PODS)
+    pods = "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in (FIRST_POD + number for number in range(row.pods)))
     (scratch / "sluiced.toml").write_text(f"""\
 dpdk = "{scratch}/dpdk.toml"
 
@@ -207,7 +210,7 @@ def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict
     for left in scratch.iterdir():
         left.unlink()
     echo = row.mode == "echo"
-    other = _reflector(row, scratch) if echo else _sluiced(scratch)
+    other = _reflector(row, scratch) if echo else _sluiced(row, scratch)
     load = sampler = None
     try:
         if with_stages and not echo:
