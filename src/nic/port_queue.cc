@@ -21,6 +21,10 @@ PortQueue::PortQueue(const Setup& setup)
       tx_pool_only_(setup.tx_pool_only),
       mac_(setup.mac) {}
 
+PortQueue::~PortQueue() {
+  rte_pktmbuf_free_bulk(gather_.data(), gathered_);
+}
+
 uint16_t PortQueue::receive(buf::Slice* out, uint16_t n) {
   std::array<rte_mbuf*, kMaxBurst> burst;
   uint16_t filled = 0;
@@ -69,11 +73,12 @@ bool PortQueue::transmit(buf::Slice frame) {
 
 void PortQueue::gather(rte_mbuf* m) {
   gather_[gathered_++] = m;
-  if (gathered_ >= gather_limit_) flush();
+  if (++fresh_ >= gather_limit_) flush();
 }
 
 void PortQueue::flush() {
   if (gathered_ == 0) return;
+  fresh_ = 0;
   uint64_t bytes = 0;
   for (uint16_t i = 0; i < gathered_; ++i) bytes += gather_[i]->pkt_len;
   const uint64_t start = rte_rdtsc();
@@ -85,14 +90,17 @@ void PortQueue::flush() {
     sent = static_cast<uint16_t>(sent + n);
   }
   stats_.driver_cycles += rte_rdtsc() - start;
-  for (uint16_t i = sent; i < gathered_; ++i) {
-    bytes -= gather_[i]->pkt_len;
-    rte_pktmbuf_free(gather_[i]);
-  }
   stats_.tx_packets += sent;
+  gathered_ = static_cast<uint16_t>(gathered_ - sent);
+  for (uint16_t i = 0; i < gathered_; ++i) bytes -= gather_[sent + i]->pkt_len;
   stats_.tx_bytes += bytes;
-  stats_.tx_full += static_cast<uint64_t>(gathered_ - sent);
-  gathered_ = 0;
+  if (gathered_ == 0) [[likely]]
+    return;
+  std::memmove(gather_.data(), gather_.data() + sent, gathered_ * sizeof gather_[0]);
+  while (gathered_ > kMaxWaiting) {
+    rte_pktmbuf_free(gather_[--gathered_]);
+    ++stats_.tx_full;
+  }
 }
 
 }  // namespace sluice::nic

@@ -20,7 +20,7 @@ struct QueueStats {
   uint64_t rx_oversize = 0;   // dropped: a chain longer than a buffer
   uint64_t tx_packets = 0;
   uint64_t tx_bytes = 0;
-  uint64_t tx_full = 0;        // dropped: the driver took no more
+  uint64_t tx_full = 0;        // dropped: the driver took no more, and enough waited already
   uint64_t tx_no_memory = 0;   // not built: the pool was empty
   uint64_t tx_oversize = 0;    // not built: larger than a buffer or than the MTU
   uint64_t driver_cycles = 0;  // TSC cycles inside the driver, both directions
@@ -39,7 +39,7 @@ class PortQueue : public ip::Link {
     bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
   };
 
-  virtual ~PortQueue() = default;
+  virtual ~PortQueue();
   PortQueue(PortQueue&&) = delete;
 
   // Up to n frames (64 at most), each one slice of one buffer that the caller owns. One call of
@@ -53,8 +53,9 @@ class PortQueue : public ip::Link {
   // Gathers a complete frame as it is, checksums included: for forwarding.
   bool transmit(buf::Slice frame);
 
-  // Hands everything gathered to the driver; once a loop turn. What it does not take is dropped
-  // and counted.
+  // Hands everything gathered to the driver; once a loop turn. What it does not take waits for the
+  // next time: a turn of a thousand connections is more than many rings hold. kMaxWaiting wait at
+  // most; beyond, frames are dropped and counted.
   void flush();
 
   const uint8_t* mac() const override { return mac_.data(); }
@@ -73,17 +74,19 @@ class PortQueue : public ip::Link {
  private:
   static constexpr uint16_t kMaxBurst = 64;    // frames of one receive() at most
   static constexpr uint16_t kMaxGather = 256;  // frames; a loop turn rarely has more
-  static constexpr unsigned kFlushTries = 8;   // calls without progress before frames are dropped
+  static constexpr uint16_t kMaxWaiting = 512;
+  static constexpr unsigned kFlushTries = 2;  // calls without progress before frames wait
 
   uint16_t device_;
   uint16_t queue_;
   uint16_t mtu_;
   uint16_t gather_limit_;
-  uint16_t gathered_ = 0;
+  uint16_t gathered_ = 0;  // frames in gather_
+  uint16_t fresh_ = 0;     // of them since the driver was last called
   uint32_t max_tso_;
   bool tx_pool_only_;
   std::array<uint8_t, 6> mac_;
-  std::array<rte_mbuf*, kMaxGather> gather_;
+  std::array<rte_mbuf*, kMaxWaiting + kMaxGather> gather_;
 };
 
 }  // namespace sluice::nic

@@ -291,7 +291,7 @@ TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
   EXPECT_EQ(take(), nullptr);
 }
 
-TEST_F(Loop, what_a_full_ring_does_not_take_is_dropped_and_counted) {
+TEST_F(Loop, what_a_full_ring_does_not_take_waits_and_beyond_512_frames_is_dropped_and_counted) {
   PortQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"x"});
   for (unsigned i = 0; i < 2 * kRing; ++i) {
@@ -300,9 +300,22 @@ TEST_F(Loop, what_a_full_ring_does_not_take_is_dropped_and_counted) {
   }
   q.flush();
   const QueueStats& s = q.stats();
-  EXPECT_GT(s.tx_full, 0u);
-  EXPECT_EQ(s.tx_packets + s.tx_full + s.tx_no_memory, 2 * kRing);
+  EXPECT_EQ(s.tx_packets, kRing);
+  EXPECT_EQ(s.tx_full, kRing - 512);
   EXPECT_EQ(s.tx_bytes, s.tx_packets * (kTcpHeaders + 1));
+  for (unsigned i = 0; i < 600; ++i) ASSERT_NE(take(), nullptr);
+  q.flush();
+  EXPECT_EQ(s.tx_packets, kRing + 512);
+  EXPECT_EQ(s.tx_full, kRing - 512);
+  EXPECT_EQ(s.tx_bytes, s.tx_packets * (kTcpHeaders + 1));
+}
+
+TEST_F(Loop, what_waits_when_the_queue_ends_is_freed) {
+  PortQueue& q = with(kPlain);
+  TestFrame f = TestFrame::tcp({"x"});
+  for (unsigned i = 0; i < kRing + 100; ++i) q.transmit(f.out());
+  q.flush();
+  EXPECT_EQ(q.stats().tx_full, 0u);
 }
 
 TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
