@@ -74,7 +74,7 @@ class Clients::Connection final : public tcp::User {
   }
 
   void fill() {
-    if (o_.interval_ != Duration::zero()) return;
+    if (o_.interval_ != Duration::zero() || o_.plan_.in_flight > 0) return;
     const unsigned allowed = o_.plan_.one_call_each ? 1 : o_.plan_.streams;
     if (o_.plan_.one_call_each && next_stream_ > 1) return;
     while (in_flight_ < allowed && begin(o_.now_)) {
@@ -278,12 +278,26 @@ void Clients::turn(Time now) {
   }
   if (interval_ != Duration::zero()) {
     begin_due();
+  } else if (plan_.in_flight > 0) {
+    begin_limited();
   } else if (in_flight_ < plan_.connections * plan_.streams && !plan_.one_call_each &&
              now_ >= refill_at_) {
     refill_at_ = now_ + kRefillEvery;
     for (auto& c : connections_) {
       c->fill();
       c->push();
+    }
+  }
+}
+
+void Clients::begin_limited() {
+  for (size_t refused = 0; in_flight_ < plan_.in_flight && refused < connections_.size();) {
+    Connection& c = *connections_[next_connection_++ % connections_.size()];
+    if (c.begin(now_)) {
+      refused = 0;
+      c.push();
+    } else {
+      ++refused;
     }
   }
 }

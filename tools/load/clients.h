@@ -23,6 +23,7 @@ namespace sluice::load {
 struct Plan {
   unsigned connections = 10;
   unsigned streams = 32;       // in flight on a connection
+  unsigned in_flight = 0;      // in all, each next call on the next connection; 0: no such limit
   bool one_call_each = false;  // connect, one call, close: `connections` of them at a time
   uint32_t request_bytes = 100;
   uint32_t answer_bytes = 100;
@@ -69,6 +70,7 @@ class Clients {
 
   void open(Connection& c);
   void begin_due();
+  void begin_limited();
 
   const Plan plan_;
   const Recording& recording_;

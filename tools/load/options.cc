@@ -16,7 +16,7 @@ namespace {
       "usage: sluice-load --mode calls|connections|echo|reflect --north SOCKET --south SOCKET\n"
       "  [--core N] [--seconds S] [--shares 0.1,0.5,...]\n"
       "  calls, connections: --blocks FILE [--connections N] [--streams N] [--answer BYTES] "
-      "[--pods N]\n"
+      "[--pods N] [--in-flight N]\n"
       "  echo: [--window FRAMES] [--frame BYTES]\n",
       what.c_str());
   std::exit(2);
@@ -56,6 +56,7 @@ Options read_options(int argc, char** argv) {
     o.plan.connections = number("--connections", o.plan.connections);
     o.plan.streams = number("--streams", o.plan.streams);
     o.plan.answer_bytes = number("--answer", o.plan.answer_bytes);
+    o.plan.in_flight = number("--in-flight", o.plan.in_flight);
     o.pods = number("--pods", o.pods);
     o.window = number("--window", o.window);
     o.frame_bytes = number("--frame", o.frame_bytes);

@@ -10,7 +10,9 @@ from . import wire
 # What is varied, to which values, and the load at each.
 STEPS = (
     *(("pods", pods, wire.Row("", connections=100, pods=pods)) for pods in (1, 5, 100, 1000)),
-    *(("connections", connections, wire.Row("", connections=connections, streams=1)) for connections in (1, 10, 100, 1000, 10000)),
+    # More packets than this at once are more than the rings hold.
+    *(("connections", connections, wire.Row("", connections=connections, streams=1, in_flight=min(connections, 1000)))
+      for connections in (1, 10, 100, 1000, 10000)),
     *(("streams", streams, wire.Row("", connections=1, streams=streams)) for streams in (1, 10, 100)),
 )
 

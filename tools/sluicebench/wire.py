@@ -43,6 +43,7 @@ class Row(NamedTuple):
     open_loop: bool = False
     window: int = 0  # frames under way, of an echo
     pods: int = 2
+    in_flight: int = 0  # calls in all; 0: as many as connections and streams allow
 
 
 ALL = (
@@ -134,7 +135,7 @@ def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path)
     command = [str(layout.build_dir() / "tools" / "load" / "sluice-load"), "--mode", mode, "--core", str(core),
                "--north", str(scratch / "north.sock"), "--south", str(scratch / "south.sock"), "--seconds", str(seconds),
                "--connections", str(row.connections), "--streams", str(row.streams), "--answer", str(row.answer),
-               "--pods", str(row.pods),
+               "--pods", str(row.pods), "--in-flight", str(row.in_flight),
                "--blocks", str(PATTERNS / f"{row.blocks}.txt")]
     if row.window:
         command += ["--window", str(row.window)]
