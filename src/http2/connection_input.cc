@@ -307,6 +307,8 @@ bool Connection::on_block(buf::View block) {
   const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
   if (result == hpack::Decoder::Result::kCompressionError)
     return fail(ErrorCode::kCompressionError, "field block that does not decode");
+  if (result == hpack::Decoder::Result::kExcessive)
+    return trip(stats_.guard_field_block, "field_block", "field block of far too large a list");
   for (uint32_t i = decoder_.size_updates(); i > 0; --i)
     if (!spend(Allowance::kTableSizes)) return false;
   const bool too_large =

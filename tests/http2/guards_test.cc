@@ -157,6 +157,35 @@ TEST_F(Guards, a_field_block_has_a_size_in_one_frame_or_many) {
   EXPECT_EQ(side->stats.guard_field_block.get(), 1u);
 }
 
+// 65 KB that name 62 MB.
+std::string names_repeated_without_end() {
+  const std::string name(1'900, 'n');
+  std::string block = "\x83\x86\x84\x40\x7f\xed\x0d" + name + std::string(1, '\0');
+  while (block.size() < 65'000) block += std::string("\x7e\0", 2);
+  std::string out;
+  for (size_t at = 0; at < block.size(); at += 16'384)
+    out += frame(at == 0 ? kHeaders : kContinuation,
+                 at + 16'384 >= block.size() ? kFlagEndHeaders : 0, 1, block.substr(at, 16'384));
+  return out;
+}
+
+void end_for_a_block_that_repeats_names(RawPeer& p) {
+  p.fails(names_repeated_without_end(), ErrorCode::kEnhanceYourCalm);
+  EXPECT_EQ(p.side->stats.guard_field_block.get(), 1u);
+  EXPECT_STREQ(p.side->http2.guard(), "field_block");
+  EXPECT_STREQ(p.side->http2.detail(), "field block of far too large a list");
+  EXPECT_EQ(p.side->stats.header_list_too_big.get(), 0u);
+  EXPECT_LE(p.side->stats.hpack_fields_in.get(), 100u) << "of 31,000";
+}
+
+TEST_F(Guards, a_client_that_repeats_long_names_in_a_block_is_sent_away) {
+  end_for_a_block_that_repeats_names(*this);
+}
+
+TEST_F(RawPod, a_pod_that_repeats_long_names_in_a_block_is_left) {
+  end_for_a_block_that_repeats_names(*this);
+}
+
 TEST_F(Guards, a_section_has_so_many_fields_and_a_frame_so_many_settings) {
   guards.header_fields = 20;
   guards.settings_entries = 8;

@@ -7,12 +7,14 @@
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/hpack/huffman.h"
+#include "http2/hpack/integer.h"
 #include "http2/validation.h"
 
 namespace sluice::http2 {
 namespace {
 
 using hpack::Decoder;
+using hpack::DecoderTable;
 using hpack::Encoder;
 using Result = Decoder::Result;
 
@@ -330,6 +332,75 @@ TEST_F(HpackTest, WhatIsFarBehindTheLimitIsNotKeptAndItsErrorsStillAreErrors) {
   EXPECT_EQ(result("0001 6105 62"), Result::kCompressionError) << "a string that ends too early";
   EXPECT_EQ(result("0001 6181 00"), Result::kCompressionError) << "Huffman, badly padded";
   EXPECT_EQ(result("20"), Result::kCompressionError) << "a size between fields";
+}
+
+// `7e 00` is two bytes, and a field as long as the name of the newest entry.
+std::vector<uint8_t> repeated_name(size_t name, size_t times) {
+  std::vector<uint8_t> bytes = hex("83 86 84 40");
+  uint8_t length[hpack::kMaxIntegerSize];
+  bytes.insert(bytes.end(), length,
+               hpack::write_integer<7>(length, 0, static_cast<uint32_t>(name)));
+  bytes.insert(bytes.end(), name, 'n');
+  bytes.push_back(0);
+  for (size_t i = 0; i < times; ++i) bytes.insert(bytes.end(), {0x7e, 0x00});
+  return bytes;
+}
+
+TEST_F(HpackTest, NamesThatAreRepeatedFarBehindTheLimitEndTheBlock) {
+  for (const bool large_table : {false, true})
+    for (const size_t name : {3u, 1900u, 1996u, 4060u, 60'000u}) {
+      if (name > Decoder::kDefaultTableSize && !large_table) continue;
+      const uint64_t before = stats.hpack_fields_in.get();
+      Decoder d(shared);
+      d.set_limit(DecoderTable::kMaxSize);
+      if (large_table) decode(d, "3fe1ff03");
+      const auto bytes = repeated_name(name, 31'000);
+      FieldList fields;
+      EXPECT_EQ(d.decode(bytes, 16'384, fields), Result::kExcessive) << name;
+      EXPECT_LE(fields.size(), 16'384u);
+      const uint64_t made = (stats.hpack_fields_in.get() - before) * (32 + name);
+      EXPECT_LE(made, (1 + Decoder::kUnlisted) * 16'384 +
+                          hpack::huffman_decoded_bound(bytes.size()) + 4 * (32 + name))
+          << name;
+    }
+}
+
+// Hashing a name of kilobytes for every two bytes of input would be most of what a worker does.
+TEST_F(HpackTest, ALongLiteralIsSharedOnlyWhenItsIndexIsUsed) {
+  Decoder d(shared);
+  FieldList fields;
+  for (int i = 0; i < 3; ++i) {
+    fields.clear();
+    ASSERT_EQ(d.decode(repeated_name(1'000, 2), 16'384, fields), Result::kOk);
+  }
+  EXPECT_EQ(shared.fields.records(), 0u);
+  EXPECT_EQ(decode(d, "be"), std::string(1'000, 'n') + ": \n");
+  EXPECT_EQ(shared.fields.records(), 1u);
+  // Another connection that comes to use it refers to the same record.
+  Decoder other(shared);
+  ASSERT_EQ(other.decode(repeated_name(1'000, 0), 16'384, fields), Result::kOk);
+  decode(other, "be");
+  EXPECT_EQ(shared.fields.records(), 1u);
+}
+
+TEST_F(HpackTest, ALongListThatIsSpeltOutIsTooLargeHoweverLongItIs) {
+  // In the shortest codes there are, so that the block stands for as much text as it can.
+  const std::string value(20'000, 'e');
+  std::vector<uint8_t> code(hpack::huffman_size(value) + 3);
+  hpack::huffman_encode(value, code.data());
+  code.resize(hpack::huffman_size(value));
+  uint8_t length[hpack::kMaxIntegerSize];
+  const uint8_t* const end =
+      hpack::write_integer<7>(length, 0x80, static_cast<uint32_t>(code.size()));
+  std::vector<uint8_t> bytes;
+  for (int i = 0; i < 50; ++i) {
+    bytes.insert(bytes.end(), {0x40, 0x01, 'a'});
+    bytes.insert(bytes.end(), static_cast<const uint8_t*>(length), end);
+    bytes.insert(bytes.end(), code.begin(), code.end());
+  }
+  Decoder d(shared);
+  FieldList fields;
+  EXPECT_EQ(d.decode(bytes, 1024, fields), Result::kTooLarge);
 }
 
 TEST_F(HpackTest, ATableNeverHoldsMoreMemoryThanItsSizeAndARing) {

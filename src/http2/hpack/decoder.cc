@@ -32,7 +32,9 @@ struct Decoder::Block {
   const uint8_t* end;
   FieldList& out;
   uint32_t max_size;
+  size_t unlisted;  // bytes of literals that may yet be made without being listed
   bool too_large = false;
+  bool excessive = false;
   uint32_t beyond = 0;   // field lines since then
   uint32_t fields = 0;   // field lines so far
   uint32_t indexed = 0;  // those that were no literals
@@ -43,6 +45,12 @@ struct Decoder::Block {
       return true;
     too_large = true;
     return false;
+  }
+  // Whether a literal that is not admitted is still borne.
+  bool bears(size_t text) {
+    excessive = text + 32 > unlisted;
+    if (!excessive) unlisted -= text + 32;
+    return !excessive;
   }
   // A string literal (5.2), decoded to `to`, where the text buffer has room for the whole block.
   // Its size, or SIZE_MAX.
@@ -136,7 +144,8 @@ bool Decoder::skip(Block& b) {
 
 Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
   const auto sample = shared_.sample_in();
-  Block b{block.data(), block.data() + block.size(), out, max_size};
+  Block b{block.data(), block.data() + block.size(), out, max_size,
+          kUnlisted * max_size + huffman_decoded_bound(block.size())};
   // A size update stands before all fields (4.2).
   for (size_updates_ = 0; b.at != b.end && (*b.at & 0xe0) == 0x20; ++size_updates_)
     if (!size_update(b)) return Result::kCompressionError;
@@ -159,11 +168,15 @@ Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& o
       uint32_t name;
       ok = read_integer<4>(b.at, b.end, name) && literal(b, false, (first & 0x10) != 0, name);
     }
-    if (!ok) return Result::kCompressionError;
+    if (!ok) [[unlikely]] {
+      if (!b.excessive) return Result::kCompressionError;
+      break;
+    }
   }
   ++shared_.stats.hpack_blocks_in;
   shared_.stats.hpack_fields_in.add(b.fields);
   shared_.stats.hpack_indexed_in.add(b.indexed);
+  if (b.excessive) return Result::kExcessive;
   return b.too_large ? Result::kTooLarge : Result::kOk;
 }
 
@@ -209,8 +222,10 @@ bool Decoder::literal(Block& b, bool insert, bool never_indexed, uint32_t name_i
   }
   if (!b.string(to + f.name_size, f.value_size)) return false;
   f.text = to;
+  const bool listed = b.admits(f.size());
+  if (!listed && !b.bears(f.size())) return false;
   if (insert) table_.insert(f);
-  if (!b.admits(f.size())) return true;
+  if (!listed) return true;
   FieldList::Known known{.id = f.id, .never_indexed = never_indexed, .static_name = f.static_name};
   if (insert && table_.count() > 0) {
     if (const uint32_t handle = table_.handle(0); handle != 0) {

@@ -20,16 +20,24 @@ class Decoder {
   // more, and if its table was larger, the next block must begin by saying that it shrinks.
   void set_limit(uint32_t bytes);
 
-  enum class Result : uint8_t { kOk, kTooLarge, kCompressionError };
+  enum class Result : uint8_t { kOk, kTooLarge, kExcessive, kCompressionError };
   // A whole field block, appended to `out`. kTooLarge: the list went over `max_size` (as
   // FieldList::size counts), what came then is left out; the dynamic table is right all the same.
-  // After kCompressionError the connection is lost.
+  // kExcessive: far over it, by literals that each take work (kUnlisted). After it, and after
+  // kCompressionError, the connection is lost.
   Result decode(buf::View block, uint32_t max_size, FieldList& out);
 
   // Changes of the table's size in the last block.
   uint32_t size_updates() const { return size_updates_; }
 
   const DecoderTable& table() const { return table_; }
+
+  // Literals that the list has no room for are made all the same, since those that are inserted
+  // change the table; and two bytes of input may make one with a name as long as the table. Of
+  // these there may be as many bytes (as 4.1 counts) as the block's own bytes can stand for, and
+  // this many lists. Who merely sends too long a list stays below, since its text is in the block:
+  // what is left to the lists are the 32 bytes of a field, and names that the table has.
+  static constexpr size_t kUnlisted = 4;
 
  private:
   struct Block;  // one call of decode()

@@ -73,7 +73,7 @@ uint32_t FieldTable::find(const FieldText& f, uint32_t hash) const {
 }
 
 uint32_t FieldTable::share(const FieldText& f) {
-  if (f.size() > kMaxText) return 0;
+  if (f.size() > kMaxLiteral) return 0;
   const uint32_t h = hash(f);
   if (const uint32_t known = find(f, h); known != 0) {
     retain(known);

@@ -5,8 +5,8 @@
 // decoded on one connection is encoded on another by its handle, without looking at its text.
 //
 // A field becomes a record when it is seen for the second time: by an index of some connection's
-// table, or as the same literal again. What is fresh in every call (deadlines, trace ids) never
-// costs more than a note.
+// table, or, if it is short, as the same literal again. What is fresh in every call (deadlines,
+// trace ids) never costs more than a note.
 
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +38,11 @@ class FieldTable {
   static constexpr size_t kBytes = 16 << 20;
   static constexpr uint32_t kMaxText = 2'028;  // longer fields are not worth a table of 4 KiB
 
+  // Bytes of the longest literal that is looked up. Two bytes of input may be a literal with the
+  // name of a long one before it, so that what a literal costs must not grow with its text: hashing
+  // is by far the most of that. Longer ones wait until they are used by their index.
+  static constexpr uint32_t kMaxLiteral = 256;
+
   struct Record {
     uint32_t references;  // entries of dynamic tables; 0 frees it
     uint32_t generation;  // grows when it is freed
@@ -66,8 +71,8 @@ class FieldTable {
   FieldRef ref(uint32_t handle) const { return {handle, at(handle)->generation}; }
   bool current(FieldRef r) const { return at(r.handle)->generation == r.generation; }
 
-  // For a field that enters a dynamic table: the handle of its record, referenced, or 0 when it is
-  // seen for the first time.
+  // For a literal that enters a dynamic table: the handle of its record, referenced, or 0 when it
+  // is seen for the first time, or longer than kMaxLiteral.
   uint32_t share(const FieldText& f);
   // For a field that is used again: makes the record if need be. 0 when there is no room.
   uint32_t intern(const FieldText& f);
