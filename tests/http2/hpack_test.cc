@@ -426,11 +426,11 @@ TEST_F(HpackTest, AFullTableOfFieldsMakesLiteralsAndCountsThem) {
   hpack::Shared shared(stats, {}, 1 << 20);
   // Each client holds what only it says; all of it is said twice.
   std::vector<std::unique_ptr<Decoder>> clients;
-  for (uint32_t c = 0; c < 160; ++c) {
+  for (uint32_t c = 0; c < 220; ++c) {
     clients.push_back(std::make_unique<Decoder>(shared));
     PlainFields fields;
-    for (uint32_t i = 0; i < 100; ++i)
-      fields.push_back({"x", std::to_string(c) + "-" + std::to_string(i)});
+    for (uint32_t i = 0; i < 40; ++i)
+      fields.push_back({"x", std::to_string(c) + "-" + std::to_string(i) + std::string(50, 'v')});
     OracleEncoder encoder;
     for (int round = 0; round < 2; ++round) {
       FieldList out;
@@ -442,6 +442,18 @@ TEST_F(HpackTest, AFullTableOfFieldsMakesLiteralsAndCountsThem) {
   EXPECT_GT(stats.hpack_table_full.get(), 0u);
   clients.clear();
   EXPECT_EQ(shared.fields.records(), 0u);
+  // When they have left there is room again, for fields of another size too.
+  const uint64_t full = stats.hpack_table_full.get();
+  Decoder later(shared);
+  OracleEncoder encoder;
+  FieldList out;
+  for (int round = 0; round < 2; ++round) {
+    out.clear();
+    ASSERT_EQ(later.decode(encoder.encode({{"x-token", std::string(300, 't')}}), 16'384, out),
+              Result::kOk);
+  }
+  EXPECT_NE(out[0].ref.handle, 0u);
+  EXPECT_EQ(stats.hpack_table_full.get(), full);
 }
 
 // What a record knows spares the look at each character, never the verdict.

@@ -1,6 +1,8 @@
 #include "http2/hpack/field_table.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 #include <new>
 
@@ -18,9 +20,13 @@ FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
       cell_mask_(granules_ - 1),
       stats_(stats),
       region_(static_cast<std::byte*>(std::malloc(bytes + FieldList::kSlack))),
+      begins_(static_cast<uint64_t*>(std::calloc((granules_ + 63) / 64, sizeof(uint64_t)))),
       cells_(static_cast<uint32_t*>(std::calloc(granules_, sizeof(uint32_t)))),
       notes_(static_cast<uint16_t*>(std::calloc(kNotes, sizeof(uint16_t)))) {
-  if (!region_ || !cells_ || !notes_) throw std::bad_alloc();
+  if (!region_ || !begins_ || !cells_ || !notes_) throw std::bad_alloc();
+  static_assert(offsetof(Free, references) == offsetof(Record, references) &&
+                offsetof(Free, generation) == offsetof(Record, generation) &&
+                offsetof(Free, order) == offsetof(Record, order) && sizeof(Free) == sizeof(Record));
   first_generation_ = static_cast<uint32_t>(mix64(reinterpret_cast<uintptr_t>(region_.get())));
   // The static table's entries are records with the numbers that they have in HPACK. Nobody holds
   // or frees them.
@@ -34,7 +40,9 @@ FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
               name_of(e.name), static_name_of(e.name)});
     at(i)->references = 1;
   }
-  next_ = kStaticEntries + 1;
+  static_assert(kStaticEntries < 64);
+  begins_[0] = (uint64_t{1} << (kStaticEntries + 1)) - 1;
+  next_ = (kStaticEntries + 1 + kLargest - 1) / kLargest * kLargest;
 }
 
 FieldTable::~FieldTable() {
@@ -120,31 +128,38 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
   return handle;
 }
 
-// A block whose header has a valid generation. Blocks are split and never joined, so that the
-// header of a block that was once a record is never overwritten by text: a stale FieldRef always
-// finds a generation to compare.
+// A block whose header has a valid generation.
 uint32_t FieldTable::take_block(unsigned order) {
   unsigned from = order;
   while (from < kOrders && free_[from] == 0) ++from;
-  if (from == kOrders || (from > order && next_ + (1u << order) <= granules_)) {
-    if (next_ + (1u << order) > granules_) return 0;
-    const uint32_t handle = next_;
-    next_ += 1u << order;
-    at(handle)->generation = first_generation_;
-    return handle;
+  if (from == kOrders) {
+    if (next_ + kLargest > granules_) return 0;
+    give_block(next_, --from, first_generation_);
+    next_ += kLargest;
   }
   const uint32_t handle = free_[from];
-  free_[from] = at(handle)->hash;
+  unlink(handle);
   poison_text<unpoison>(handle, from);
   while (from > order) {
     --from;
-    const uint32_t half = handle + (1u << from);
-    at(half)->generation = first_generation_;
-    at(half)->hash = free_[from];
-    free_[from] = half;
-    poison_text<poison>(half, from);
+    give_block(handle + (1u << from), from, free_at(handle)->generation);
   }
   return handle;
+}
+
+void FieldTable::give_block(uint32_t handle, unsigned order, uint32_t generation) {
+  begins_[handle / 64] |= uint64_t{1} << (handle % 64);
+  const uint32_t next = free_[order];
+  ::new (at(handle)) Free{0, generation, next, 0, 0, static_cast<uint8_t>(order)};
+  if (next != 0) free_at(next)->previous = handle;
+  free_[order] = handle;
+  poison_text<poison>(handle, order);
+}
+
+void FieldTable::unlink(uint32_t handle) {
+  const Free& f = *free_at(handle);
+  (f.previous != 0 ? free_at(f.previous)->next : free_[f.order]) = f.next;
+  if (f.next != 0) free_at(f.next)->previous = f.previous;
 }
 
 void FieldTable::free(uint32_t handle) {
@@ -159,10 +174,22 @@ void FieldTable::free(uint32_t handle) {
     hole = c;
   }
   cells_[hole] = 0;
-  ++r.generation;
-  r.hash = free_[r.order];
-  free_[r.order] = handle;
-  poison_text<poison>(handle, r.order);
+  // The next record of each granule here must not have a generation that a FieldRef to the same
+  // granule may have: a joined block takes the later one of its halves, and one that is split hands
+  // its own to both.
+  unsigned order = r.order;
+  uint32_t generation = r.generation + 1;
+  for (; order + 1 < kOrders; ++order) {
+    const uint32_t buddy = handle ^ 1u << order;
+    const Free& other = *free_at(buddy);
+    if (!begins(buddy) || other.references != 0 || other.order != order) break;
+    unlink(buddy);
+    if (static_cast<int32_t>(other.generation - generation) > 0) generation = other.generation;
+    const uint32_t upper = std::max(handle, buddy);
+    begins_[upper / 64] &= ~(uint64_t{1} << (upper % 64));
+    handle = std::min(handle, buddy);
+  }
+  give_block(handle, order, generation);
   --records_;
   stats_.hpack_fields_shared.set(records_);
 }

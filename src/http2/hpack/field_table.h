@@ -45,7 +45,7 @@ class FieldTable {
 
   struct Record {
     uint32_t references;  // entries of dynamic tables; 0 frees it
-    uint32_t generation;  // grows when it is freed
+    uint32_t generation;  // later than that of any record that had one of its granules before
     uint32_t hash;
     uint16_t name_size;
     uint16_t value_size;
@@ -69,7 +69,11 @@ class FieldTable {
   // handle: that of a live record, or 1 to 61.
   const Record& operator[](uint32_t handle) const { return *at(handle); }
   FieldRef ref(uint32_t handle) const { return {handle, at(handle)->generation}; }
-  bool current(FieldRef r) const { return at(r.handle)->generation == r.generation; }
+  // Whether r's record is still there. Where blocks have been joined since, text may stand in the
+  // place of its header, and say anything.
+  bool current(FieldRef r) const {
+    return begins(r.handle) && at(r.handle)->generation == r.generation;
+  }
 
   // For a literal that enters a dynamic table: the handle of its record, referenced, or 0 when it
   // is seen for the first time, or longer than kMaxLiteral.
@@ -88,8 +92,19 @@ class FieldTable {
  private:
   static constexpr uint32_t kGranule = 64;
   static constexpr uint32_t kNotes = 8'192;
-  static constexpr unsigned kOrders = 6;  // blocks of 64 to 2,048 bytes
-  static_assert(kMaxText + sizeof(Record) == kGranule << (kOrders - 1));
+  static constexpr unsigned kOrders = 6;                     // blocks of 64 to 2,048 bytes
+  static constexpr uint32_t kLargest = 1u << (kOrders - 1);  // granules
+  static_assert(kMaxText + sizeof(Record) == kGranule * kLargest);
+  // A block of 2^n granules begins at a multiple of as many. It and its buddy, the block that it
+  // was split from, differ in bit n of their handles, and are joined when both are free.
+  struct Free {           // in the place of a Record
+    uint32_t references;  // 0
+    uint32_t generation;  // that of the next record here
+    uint32_t next;        // of the same size; 0 ends a list
+    uint32_t previous;
+    uint16_t unused;
+    uint8_t order;
+  };
 
   struct Release {
     void operator()(void* p) const { std::free(p); }
@@ -103,7 +118,11 @@ class FieldTable {
   uint32_t hash(const FieldText& f) const;
   uint32_t find(const FieldText& f, uint32_t hash) const;
   uint32_t create(const FieldText& f, uint32_t hash);
+  Free* free_at(uint32_t handle) const { return reinterpret_cast<Free*>(at(handle)); }
+  bool begins(uint32_t handle) const { return (begins_[handle / 64] >> (handle % 64) & 1) != 0; }
   uint32_t take_block(unsigned order);
+  void give_block(uint32_t handle, unsigned order, uint32_t generation);
+  void unlink(uint32_t handle);
   void free(uint32_t handle);
   // What a free block held may not be read in sanitizer builds; its header may.
   template <void (*kDo)(const void*, size_t)>
@@ -119,7 +138,8 @@ class FieldTable {
   // another worker's table is a stranger there.
   uint32_t first_generation_;
   uint32_t next_ = 0;            // the first granule that was never used
-  uint32_t free_[kOrders] = {};  // handles, linked through `hash`; 0 ends a list
+  uint32_t free_[kOrders] = {};  // the first free block of each size
+  Region<uint64_t> begins_;      // a bit for each granule: a block begins, free or not
   Region<uint32_t> cells_;       // open addressing with linear probing
   Region<uint16_t> notes_;       // fields seen once: 16 bits of their hash, by the rest of it
   uint32_t records_ = 0;
