@@ -615,6 +615,65 @@ TEST_F(HpackEncoderTest, OneClientsOwnTokensDoNotPushOutWhatAllShare) {
   EXPECT_LE(pod.table().count(), 8u);
 }
 
+// `x`, and the bytes that name it once it is in the client's table.
+std::vector<uint8_t> large_field(size_t value, char c = 'b') {
+  auto bytes = hex("83 86 84 40 01 78");
+  uint8_t length[hpack::kMaxIntegerSize];
+  bytes.insert(bytes.end(), length,
+               hpack::write_integer<7>(length, 0, static_cast<uint32_t>(value)));
+  bytes.insert(bytes.end(), value, static_cast<uint8_t>(c));
+  return bytes;
+}
+
+TEST_F(HpackEncoderTest, WhatAClientNamesWithAByteAPodIsToldWithOneHoweverLargeItIs) {
+  for (const size_t size : {1'000u, 2'000u, 3'000u, 4'063u}) {
+    Decoder client(shared);
+    Encoder pod(shared, 4096);
+    relay(client, pod, large_field(size));
+    const auto again = hex("83 86 84 be be be");
+    relay(client, pod, again);
+    EXPECT_EQ(relay(client, pod, again), to_hex(again)) << size;
+  }
+}
+
+TEST_F(HpackEncoderTest, LargeTokensOfClientsInTurnLeaveInTheTableWhatAllShare) {
+  Encoder pod(shared, 4096);
+  std::vector<std::unique_ptr<Decoder>> clients;
+  for (const char c : {'a', 'b', 'c'}) {
+    clients.push_back(std::make_unique<Decoder>(shared));
+    relay(*clients.back(), pod, large_field(3'000, c));
+  }
+  OracleEncoder encoder;
+  Decoder other(shared);
+  const PlainFields shared_fields{{":method", "POST"}, {"x-all", "of them"}};
+  for (int i = 0; i < 4; ++i) relay(other, pod, encoder.encode(shared_fields));
+  for (int i = 0; i < 5; ++i) {
+    for (auto& c : clients) relay(*c, pod, hex("83 86 84 be"));
+    EXPECT_EQ(relay(other, pod, encoder.encode(shared_fields)), "83be");
+  }
+}
+
+// A list of 16 KB can be named with a few bytes, and coding it would take ten times as long as all
+// else that a call costs.
+TEST_F(HpackEncoderTest, AKilobyteOfABlockIsHuffmanCodedAndNoMore) {
+  Encoder e(shared, 4096);
+  const auto size = [&](std::initializer_list<size_t> values) {
+    FieldList fields;
+    for (const size_t n : values) fields.add("x", std::string(n, 'e'));
+    const buf::View block = e.encode(fields);
+    OracleDecoder at_pod;
+    PlainFields got;
+    EXPECT_TRUE(at_pod.decode(block, got));
+    EXPECT_EQ(got, plain(fields));
+    return block.size();
+  };
+  EXPECT_LT(size({1'000}), 650u);
+  EXPECT_GT(size({1'100}), 1'100u);
+  EXPECT_LT(size({600, 400}), 650u);
+  EXPECT_GT(size({600, 600, 600}), 375u + 1'200u);
+  EXPECT_LT(size({600, 600, 400}), 375u + 600u + 250u + 20u) << "a shorter one still fits";
+}
+
 TEST_F(HpackEncoderTest, AShrunkTableIsAnnouncedAndEmptied) {
   Decoder client(shared);
   Encoder pod(shared, 4096);

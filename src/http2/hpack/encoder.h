@@ -3,7 +3,8 @@
 //
 // What goes into the dynamic table: fields that have a record, that is, which were seen twice on
 // some connection of the worker, when this connection says them for the second time within a few.
-// What a single client repeats (its own token, say) does not push out what all clients share.
+// What a single client repeats (its own token, say) does not push out what all clients share: a
+// field as large as half of the table does so only when it is repeated with no other such between.
 
 #include <cstdint>
 
@@ -40,6 +41,7 @@ class Encoder {
   uint32_t lowest_;  // of the sizes since the last block
   bool resized_ = false;
   uint8_t next_candidate_ = 0;
+  uint16_t large_candidate_ = 0;           // of more than half of the table
   uint16_t candidates_[kCandidates] = {};  // said once as literals: low bits of their handles
 };
 

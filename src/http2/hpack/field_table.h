@@ -36,7 +36,9 @@ class FieldTable {
   // Records live in one region of address space, of which only what was ever used becomes memory.
   // Beyond it fields cross as literals.
   static constexpr size_t kBytes = 16 << 20;
-  static constexpr uint32_t kMaxText = 2'028;  // longer fields are not worth a table of 4 KiB
+  // Bytes of the longest field: a table of 4 KiB, which is what nearly every peer has, holds none
+  // of more than 4,064. What a client can name with a byte, a pod can then be told with one.
+  static constexpr uint32_t kMaxText = 4'076;
 
   // Bytes of the longest literal that is looked up. Two bytes of input may be a literal with the
   // name of a long one before it, so that what a literal costs must not grow with its text: hashing
@@ -92,7 +94,7 @@ class FieldTable {
  private:
   static constexpr uint32_t kGranule = 64;
   static constexpr uint32_t kNotes = 8'192;
-  static constexpr unsigned kOrders = 6;                     // blocks of 64 to 2,048 bytes
+  static constexpr unsigned kOrders = 7;                     // blocks of 64 to 4,096 bytes
   static constexpr uint32_t kLargest = 1u << (kOrders - 1);  // granules
   static_assert(kMaxText + sizeof(Record) == kGranule * kLargest);
   // A block of 2^n granules begins at a multiple of as many. It and its buddy, the block that it
