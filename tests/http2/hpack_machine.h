@@ -77,7 +77,7 @@ class HpackMachine {
     switch (op & 7) {
       case 0:  // raw bytes from a client
         client.raw = true;
-        decode(client, text(byte()));
+        decode(client, text(byte()), (op & 0x40) != 0 ? kShortList : UINT32_MAX);
         break;
       case 1:  // a limit that the client hears of
       {
@@ -157,14 +157,28 @@ class HpackMachine {
     return fields;
   }
 
-  // nullptr after a compression error: the connection is replaced.
-  const FieldList* decode(Client& c, std::string block) {
+  // nullptr after an error: the connection is replaced.
+  const FieldList* decode(Client& c, std::string block, uint32_t max_size = UINT32_MAX) {
     const buf::View view{reinterpret_cast<const uint8_t*>(block.data()), block.size()};
     PlainFields expected;
     fields_.clear();
     const bool good = c.oracle->decode(view, expected);
-    const auto result = c.decoder->decode(view, UINT32_MAX, fields_);
-    if (good != (result == hpack::Decoder::Result::kOk)) {
+    const auto result = c.decoder->decode(view, max_size, fields_);
+    if (max_size != UINT32_MAX) {
+      size_t size = 0;
+      for (const PlainField& f : expected) size += 32 + f.name.size() + f.value.size();
+      if (fields_.size() > max_size) wrong_ = "a list is longer than allowed";
+      if (result == hpack::Decoder::Result::kExcessive) {
+        if (good && size <= max_size * (1 + hpack::Decoder::kUnlisted))
+          wrong_ = "a list is called excessive that is only too long";
+        connect(c);
+        return nullptr;
+      }
+      if (good && (result == hpack::Decoder::Result::kTooLarge) != (size > max_size))
+        wrong_ = "a list is misjudged";
+    }
+    const bool cut = result == hpack::Decoder::Result::kTooLarge;
+    if (good != (cut || result == hpack::Decoder::Result::kOk)) {
       wrong_ = good ? "only ours refuses a block" : "only nghttp2 refuses a block";
       return nullptr;
     }
@@ -172,7 +186,7 @@ class HpackMachine {
       connect(c);
       return nullptr;
     }
-    if (plain(fields_) != expected) wrong_ = "nghttp2 decodes other fields";
+    if (!cut && plain(fields_) != expected) wrong_ = "nghttp2 decodes other fields";
     for (const Field f : fields_)
       if (f.sound && !sound(f.name, f.value)) wrong_ = "a field is called sound that is not";
     check(*c.decoder, *c.oracle);
@@ -206,6 +220,8 @@ class HpackMachine {
     if (ours.table().memory() > 2 * hpack::DecoderTable::kMaxSize)
       wrong_ = "a table holds more memory than its size allows";
   }
+
+  static constexpr uint32_t kShortList = 1'024;  // the least that header_list_size may be
 
   buf::View program_;
   stats::Http2 stats_;
