@@ -45,9 +45,10 @@ struct Guards {
   Rate empty_data{100, 10};
   // DATA of less than kTinyData bytes that does not end its stream: one byte per frame.
   Rate tiny_data{10'000, 1'000};
-  // Frames with more padding than content.
+  // DATA of less than kTinyData bytes, or HEADERS, with more padding than content.
   Rate padding{10'000, 1'000};
-  // DATA that a tiny window makes us cut into frames below kTinyData bytes (CVE-2019-9511).
+  // DATA that a tiny window makes us cut into frames below kTinyData bytes (CVE-2019-9511). Toward
+  // a pod the burst counts alone, for each stream, and the stream is reset.
   Rate dribble{1'000, 100};
   // Changes of HPACK's dynamic table, each of which may throw it away: one or two follow a SETTINGS
   // of ours (RFC 7541, 4.2), and we send few.

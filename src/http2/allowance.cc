@@ -4,27 +4,40 @@ namespace sluice::http2 {
 
 namespace {
 
+// Bytes of DATA that earn a token where bytes do. Whoever cuts what he has to say into frames, by
+// whatever size of message, frame, window or buffer, has a short rest at the end of each piece: a
+// piece of a few times kTinyData pays for it. Whoever says nothing but rests pays for few of them.
+constexpr uint32_t kBytesPerToken = 16;
+
+using G = config::Guards;
+
 struct Rule {
-  config::Rate config::Guards::*rate;
+  config::Rate G::*rate;
   uint32_t per_sent = 0;       // tokens for a frame of a stream that we sent
   uint32_t per_completed = 0;  // tokens for a stream that ended as it should
+  bool by_received = false;    // tokens for kBytesPerToken of DATA that came
+  bool by_sent = false;        // the same for DATA that we sent
 };
 
 // In the order of Allowance::Kind.
 constexpr Rule kRules[Allowance::kKinds] = {
     // A client that hedges cancels up to every second call, and does so for ever.
-    {&config::Guards::resets, 0, 1},
-    {&config::Guards::provoked_resets},
-    {&config::Guards::settings},
-    {&config::Guards::pings, 2},
-    {&config::Guards::priorities, 10},
-    {&config::Guards::window_updates, 20},
-    {&config::Guards::unknown_frames, 10},
-    {&config::Guards::empty_data, 1},
-    {&config::Guards::tiny_data},
-    {&config::Guards::padding},
-    {&config::Guards::dribble},
-    {&config::Guards::table_sizes},
+    {.rate = &G::resets, .per_completed = 1},
+    {.rate = &G::provoked_resets},
+    {.rate = &G::settings},
+    {.rate = &G::pings, .per_sent = 2},
+    {.rate = &G::priorities, .per_sent = 10},
+    {.rate = &G::window_updates, .per_sent = 20},
+    {.rate = &G::unknown_frames, .per_sent = 10},
+    {.rate = &G::empty_data, .per_sent = 1},
+    // A pod whose service echoes a few bytes does so for all its callers on one connection.
+    {.rate = &G::tiny_data, .per_sent = 1, .by_received = true},
+    // A peer that pads everything pads HEADERS and trailers of each answer, too, which HPACK may
+    // have made a byte.
+    {.rate = &G::padding, .per_sent = 4, .by_received = true},
+    // Who opens his window for each frame that he got opens it by the rests of our frames.
+    {.rate = &G::dribble, .by_sent = true},
+    {.rate = &G::table_sizes},
 };
 
 }  // namespace
@@ -36,14 +49,18 @@ bool Allowance::refill_and_take(Kind kind, const config::Guards& guards, Time no
   const uint64_t seconds = first ? 0 : static_cast<uint64_t>((now - refilled_at_) / 1s);
   refilled_at_ = first ? now : refilled_at_ + static_cast<int64_t>(seconds) * Duration(1s);
   for (size_t i = 0; i < kKinds; ++i) {
-    const config::Rate& rate = guards.*kRules[i].rate;
-    const uint64_t earned = uint64_t{sent_} * kRules[i].per_sent +
-                            uint64_t{completed_} * kRules[i].per_completed +
+    const Rule& rule = kRules[i];
+    const config::Rate& rate = guards.*rule.rate;
+    const uint64_t bytes =
+        (rule.by_received ? received_bytes_ : 0) + (rule.by_sent ? sent_bytes_ : 0);
+    const uint64_t earned = uint64_t{sent_} * rule.per_sent +
+                            uint64_t{completed_} * rule.per_completed + bytes / kBytesPerToken +
                             seconds * rate.per_second;
     left_[i] = first ? rate.burst
                      : static_cast<uint32_t>(std::min<uint64_t>(left_[i] + earned, rate.burst));
   }
   sent_ = completed_ = 0;
+  sent_bytes_ = received_bytes_ = 0;
   if (left_[kind] == 0) return false;
   --left_[kind];
   return true;

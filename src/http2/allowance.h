@@ -38,8 +38,13 @@ class Allowance {
     return true;
   }
 
-  // A frame of a stream was sent to the peer.
-  void sent() { ++sent_; }
+  // A frame of a stream was sent to the peer, with so much DATA.
+  void sent(uint32_t bytes = 0) {
+    ++sent_;
+    sent_bytes_ += bytes;
+  }
+  // So much DATA came from the peer, without padding.
+  void received(uint32_t bytes) { received_bytes_ += bytes; }
   // A stream came to its proper end.
   void completed() { ++completed_; }
 
@@ -47,8 +52,11 @@ class Allowance {
   bool refill_and_take(Kind kind, const config::Guards& guards, Time now);
 
   std::array<uint32_t, kKinds> left_{};
-  uint32_t sent_ = 0;  // both since the last refill
+  // Since the last refill.
+  uint32_t sent_ = 0;
   uint32_t completed_ = 0;
+  uint64_t sent_bytes_ = 0;
+  uint64_t received_bytes_ = 0;
   Time refilled_at_ = kNever;  // the first refill fills everything
 };
 

@@ -195,6 +195,8 @@ class Connection {
   // One frame of the stream. False when it has nothing that could leave now.
   bool frame_one(Stream& s);
   bool frame_data(Stream& s, buf::Slice piece, bool end);
+  // False when the stream or the connection ends for it.
+  bool dribbled(Stream& s);
   // Makes the last frame of the output longer by n bytes, which the caller appends. False when it
   // is another stream's, or full, or TCP's already.
   bool extend_frame(const Stream& s, uint32_t n, bool end);

@@ -82,7 +82,9 @@ bool Connection::receive(buf::Slice data, Time now) {
             return fail(ErrorCode::kProtocolError, "padding longer than its frame");
           data_left_ -= 1u + pad;
           padding_left_ = pad;
-          if (pad > data_left_ && !spend(Allowance::kPadding)) return false;
+          // A message is worth its padding, however short: padding hides how short (10.7).
+          if (pad > data_left_ && data_left_ < config::kTinyData && !spend(Allowance::kPadding))
+            return false;
           // Padding counts in the stream's window too, and nobody else will give it back (6.1).
           if (Stream* s = table_.find(frame_.stream); s != nullptr) consumed(*s, 1u + pad);
           if (failed_) return false;
@@ -213,6 +215,7 @@ bool Connection::on_data_piece(buf::Slice piece) {
   const uint32_t n = piece.size();
   const bool last = data_left_ == 0;
   const bool end = last && (frame_.flags & kFlagEndStream) != 0;
+  allowance_.received(n);
   if (s != nullptr && s->content_left_ >= 0) {
     s->content_left_ -= n;
     if (s->content_left_ < 0 || (end && s->content_left_ != 0)) {

@@ -133,7 +133,7 @@ bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   send_window_ -= n;
   room_ -= n;
   if (end) s.end_sent_ = true;
-  allowance_.sent();
+  allowance_.sent(n);
   if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
   return true;
 }
@@ -168,8 +168,12 @@ bool Connection::frame_one(Stream& s) {
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
     if (end) s.end_sent_ = true;
     s.stalled_looks_ = 0;
-    allowance_.sent();
-    if (total < config::kTinyData && !s.data_.empty() && !spend(Allowance::kDribble)) return false;
+    allowance_.sent(total);
+    if (total < config::kTinyData && !s.data_.empty()) {
+      if (!dribbled(s)) return false;
+    } else {
+      s.dribbled_ = 0;
+    }
     if (s.owner_ != nullptr) handler_.on_sent(s, total);
     return true;
   }
@@ -178,6 +182,18 @@ bool Connection::frame_one(Stream& s) {
     return emit_headers(s, *fields, s.end_queued_);
   }
   if (s.end_queued_ && !s.end_sent_) return frame_data(s, {}, true);
+  return false;
+}
+
+// A window made us cut the stream's DATA short. A pod opens its windows as it takes what its
+// clients send: none of them may make it open them by a few bytes until the connection ends under
+// them all. So there it is the stream that ends, and only for its own window.
+bool Connection::dribbled(Stream& s) {
+  if (role_ == Role::kServer) return spend(Allowance::kDribble);
+  const uint32_t most = guards().dribble.burst;
+  if (most == 0 || s.send_window_ > 0 || ++s.dribbled_ <= most) return true;
+  ++stats_.guard_dribble;
+  stream_error(s, ErrorCode::kEnhanceYourCalm);
   return false;
 }
 

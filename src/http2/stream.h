@@ -42,6 +42,7 @@ class Stream : public ListHook<> {
   bool reset_after_output_ = false;
   bool closed_ = false;  // the owner hears the last word just now; only id() and owner() count
   uint16_t stalled_looks_ = 0;  // of Connection::watch() that found data and no window
+  uint32_t dribbled_ = 0;       // client role: frames in a row that its window made tiny
   uint32_t reset_code_ = 0;
   bool request_seen_ = false;   // server role: the request's HEADERS are complete
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete

@@ -71,7 +71,7 @@ namespace sluice::stats {
   X(Counter, guard_empty_data,     "connections ended: too many empty DATA frames")            \
   X(Counter, guard_tiny_data,      "connections ended: DATA in frames of a few bytes")         \
   X(Counter, guard_padding,        "connections ended: more padding than content")             \
-  X(Counter, guard_dribble,        "connections ended: windows of a few bytes")                \
+  X(Counter, guard_dribble,        "connections ended, of pods streams reset: windows of a few bytes") \
   X(Counter, guard_table_size,     "connections ended: HPACK's table changed too often")        \
   X(Counter, guard_continuation,   "connections ended: too many CONTINUATION")                 \
   X(Counter, guard_field_block,    "connections ended: field block too large to be read")      \

@@ -9,9 +9,10 @@ namespace {
 using enum FrameType;
 
 struct Guards : RawClient {
+  // `paid`: pieces that the bytes of the first twenty pay for.
   void floods(const std::string& begin, const std::string& piece,
               config::Rate config::Guards::*rate, stats::Counter stats::Http2::*counter,
-              std::string_view name) {
+              std::string_view name, uint32_t paid = 0) {
     (guards.*rate) = {20, 5};
     restart(side->config);
     EXPECT_TRUE(side->hear(begin));
@@ -20,7 +21,8 @@ struct Guards : RawClient {
       ASSERT_TRUE(side->hear(piece)) << i << side->http2.detail();
     side->say();
     side->now += 2s;  // ten more
-    for (uint32_t i = 0; i < 10; ++i) ASSERT_TRUE(side->hear(piece)) << i << side->http2.detail();
+    for (uint32_t i = 0; i < 10 + paid; ++i)
+      ASSERT_TRUE(side->hear(piece)) << i << side->http2.detail();
     EXPECT_EQ((side->stats.*counter).get(), 0u);
     EXPECT_FALSE(side->hear(piece));
     EXPECT_EQ((side->stats.*counter).get(), 1u);
@@ -52,6 +54,9 @@ struct Guards : RawClient {
   }
 };
 
+// The same toward a pod, whose connection carries the calls of many.
+struct GuardsAgainstPods : RawPod {};
+
 using G = config::Guards;
 using S = stats::Http2;
 
@@ -71,9 +76,9 @@ TEST_F(Guards, settings_pings_and_other_frames_have_rates) {
 
 TEST_F(Guards, data_that_is_not_worth_its_frame_has_rates) {
   floods(headers(1), frame(kData, 0, 1), &G::empty_data, &S::guard_empty_data, "empty_data");
-  floods(headers(1), frame(kData, 0, 1, "x"), &G::tiny_data, &S::guard_tiny_data, "tiny_data");
-  floods(headers(1), frame(kData, kFlagPadded, 1, "\x09hellohello" + std::string(4, '\0')),
-         &G::padding, &S::guard_padding, "padding");
+  floods(headers(1), frame(kData, 0, 1, "x"), &G::tiny_data, &S::guard_tiny_data, "tiny_data", 1);
+  floods(headers(1), frame(kData, kFlagPadded, 1, "\x09h" + std::string(9, '\0')), &G::padding,
+         &S::guard_padding, "padding", 1);
 }
 
 TEST_F(Guards, hpacks_table_changes_its_size_now_and_then_only) {
@@ -102,6 +107,34 @@ TEST_F(Guards, messages_of_grpc_are_never_tiny) {
   side->hear(headers(1));
   for (int i = 0; i < 1000; ++i)
     ASSERT_TRUE(side->hear(frame(kData, 0, 1, std::string(5, '\0'))));  // an empty message
+}
+
+TEST_F(Guards, messages_of_any_size_pay_for_the_rests_that_they_leave_behind_full_frames) {
+  guards.tiny_data = {2, 0};
+  for (const size_t piece : {size_t{16'384}, size_t{1'024}, size_t{16}}) {
+    for (const size_t rest : {1, 2, 3, 4}) {
+      restart(side->config);
+      side->hear(headers(1) + headers(3));
+      // Both at once: the rest of one stream comes behind the rest of the other.
+      const std::string full(piece, 'x'), little(rest, 'y');
+      for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(side->hear(data(1, full) + data(3, full) + data(1, little) + data(3, little)))
+            << piece << " + " << rest << ": " << i;
+        side->say();
+      }
+    }
+  }
+}
+
+TEST_F(Guards, a_message_is_worth_its_padding) {
+  guards.padding = {2, 0};
+  restart(side->config);
+  side->hear(headers(1));
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(side->hear(frame(kData, kFlagPadded, 1, "\xc8hello" + std::string(200, '\0'))))
+        << i;
+    side->say();
+  }
 }
 
 TEST_F(Guards, streams_over_the_limit_are_streams_that_the_client_made_pointless) {
@@ -212,7 +245,7 @@ TEST_F(Guards, windows_of_a_byte_at_a_time_are_borne_only_so_often) {
   restart(side->config);
   stalls(0, std::string(1000, 'x'));
   std::string one_more = frame(kWindowUpdate, 0, 1, number(1));
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 21; ++i) {  // twenty bytes that left pay for one more
     ASSERT_TRUE(side->hear(one_more));
     side->say();
     ASSERT_FALSE(side->http2.failed()) << i;
@@ -221,6 +254,98 @@ TEST_F(Guards, windows_of_a_byte_at_a_time_are_borne_only_so_often) {
   side->say();
   EXPECT_TRUE(side->http2.failed());
   EXPECT_EQ(side->stats.guard_dribble.get(), 1u);
+}
+
+TEST_F(Guards, whoever_opens_his_window_by_each_frame_that_he_got_pays_for_the_rests) {
+  guards.dribble = {2, 0};
+  restart(side->config);
+  stalls(16'384, std::string(500'000, 'x'));
+  side->say();
+  for (int i = 0; i < 25; ++i) {
+    for (const uint32_t n : {16'384u, 1u}) {
+      ASSERT_TRUE(side->hear(frame(kWindowUpdate, 0, 0, number(n)) +
+                             frame(kWindowUpdate, 0, 1, number(n))));
+      side->say();
+      ASSERT_FALSE(side->http2.failed()) << i;
+    }
+  }
+}
+
+TEST_F(GuardsAgainstPods,
+       messages_of_any_size_pay_for_the_rests_that_they_leave_behind_full_frames) {
+  guards.tiny_data = {2, 0};
+  restart(side->config);
+  side->hear(headers(1, false, response()));
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(side->hear(data(1, std::string(16'384, 'x')) + data(1, "yyy"))) << i;
+    side->say();
+  }
+}
+
+TEST_F(GuardsAgainstPods, an_echo_of_a_few_bytes_is_paid_for_by_what_it_echoes) {
+  guards.tiny_data = {2, 0};
+  restart(side->config);
+  side->hear(headers(1, false, response()));
+  for (int i = 0; i < 1000; ++i) {
+    side->http2.for_each_stream([&](Stream& s) { side->send(s, "key", false); });
+    side->say();
+    ASSERT_TRUE(side->hear(data(1, "key"))) << i;
+  }
+}
+
+TEST_F(GuardsAgainstPods, one_that_pads_all_its_answers_is_not_ended_for_it) {
+  guards.padding = {2, 0};
+  restart(side->config);
+  const std::string pad(200, '\0');
+  const auto padded = [&](FrameType type, uint8_t flags, uint32_t id, const std::string& content) {
+    return frame(type, flags | kFlagPadded, id, "\xc8" + content + pad);
+  };
+  for (uint32_t id = 3; id < 2003; id += 2) {
+    ASSERT_NE(side->http2.open(request(), true, &side->owner), nullptr);
+    side->say();
+    // HPACK makes such fields a byte or two.
+    ASSERT_TRUE(side->hear(padded(kHeaders, kFlagEndHeaders, id, "\x88") +
+                           padded(kData, 0, id, "hello") +
+                           padded(kHeaders, kFlagEndHeaders | kFlagEndStream, id, "")))
+        << id << side->http2.detail();
+  }
+}
+
+TEST_F(GuardsAgainstPods, those_that_dribble_are_ended) {
+  for (const bool padded : {false, true}) {
+    guards.tiny_data = guards.padding = {20, 5};
+    restart(side->config);
+    side->hear(headers(1, false, response()));
+    const std::string piece =
+        padded ? frame(kData, kFlagPadded, 1, "\x09h" + std::string(9, '\0')) : data(1, "four");
+    int n = 0;
+    while (n < 100 && side->hear(piece)) ++n;
+    EXPECT_GE(n, 19);  // opening the stream sent a frame
+    EXPECT_LE(n, 40);
+    EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
+    EXPECT_STREQ(side->http2.guard(), padded ? "padding" : "tiny_data");
+  }
+}
+
+TEST_F(GuardsAgainstPods, windows_of_a_byte_at_a_time_end_the_stream_and_no_others) {
+  guards.dribble = {20, 0};
+  restart(side->config);
+  ASSERT_NE(side->http2.open(request(), false, &side->owner), nullptr);
+  side->hear(frame(kSettings, 0, 0, setting(Setting::kInitialWindowSize, 0)));
+  side->http2.for_each_stream([&](Stream& s) { side->send(s, std::string(1000, 'x'), true); });
+  for (int i = 0; i <= 20; ++i) {
+    ASSERT_FALSE(side->owner.streams[1].reset) << i;
+    ASSERT_TRUE(side->hear(frame(kWindowUpdate, 0, 1, number(1))));
+    side->say();
+    // One that is served in between has its own count.
+    ASSERT_TRUE(side->hear(frame(kWindowUpdate, 0, 3, number(i % 10 == 9 ? 5 : 1))));
+    side->say();
+  }
+  EXPECT_TRUE(side->owner.streams[1].reset);
+  EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kEnhanceYourCalm);
+  EXPECT_FALSE(side->owner.streams[3].reset);
+  EXPECT_EQ(side->stats.guard_dribble.get(), 1u);
+  EXPECT_FALSE(side->http2.failed());
 }
 
 TEST_F(Guards, a_client_that_says_nothing_is_sent_away) {
