@@ -180,8 +180,10 @@ class Connection {
   // One more stream that a client made us reset; false when that happens too fast.
   bool provoked();
   bool idle(uint32_t id) const;
-  // DATA or HEADERS for a stream that is over. False after a connection error.
-  bool on_late_frame(uint32_t id);
+  // DATA, or HEADERS with these fields, for a stream that is over. What its sender could not know
+  // to be late is free: behind our RST_STREAM DATA and one END_STREAM. What else we discard is
+  // counted. False after a connection error.
+  bool on_late_frame(uint32_t id, const FieldList* fields);
   void remote_end(Stream& s);
 
   // Output. Frames that do not fit into memory are the end of the connection: false then.

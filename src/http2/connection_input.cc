@@ -114,10 +114,19 @@ bool Connection::idle(uint32_t id) const {
   return (id & 1) == 0 || id > ids_.latest();
 }
 
-bool Connection::on_late_frame(uint32_t id) {
+bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
+  const bool data = fields == nullptr;
+  const bool end = data ? (frame_.flags & kFlagEndStream) != 0 : block_end_stream_;
   const RecentIds::Fate fate = ids_.fate(id);
-  if (fate == RecentIds::Fate::kReset || fate == RecentIds::Fate::kForgotten) return true;
-  if (frame_.type != FrameType::kData && role_ == Role::kServer) {
+  if (fate == RecentIds::Fate::kReset) {
+    if (end) ids_.ended(id);  // nothing that follows can have crossed
+    // Of a client's HEADERS only trailers can, which end the stream.
+    return data || end || provoked();
+  }
+  // Without END_STREAM it is counted as on any stream.
+  if (data && end && frame_.size < config::kTinyData && !spend(Allowance::kTinyData)) return false;
+  if (fate == RecentIds::Fate::kForgotten) return data || provoked();
+  if (!data && role_ == Role::kServer) {
     return fate == RecentIds::Fate::kSkipped
                ? fail(ErrorCode::kProtocolError, "a stream id lower than the one before")  // 5.1.1
                : fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
@@ -202,7 +211,7 @@ bool Connection::on_data_begin() {
       s->receive_window_ -= frame_.size;
       if (s->receive_window_ < 0) stream_error(*s, ErrorCode::kFlowControlError);
     }
-  } else if (!on_late_frame(frame_.stream)) {
+  } else if (!on_late_frame(frame_.stream, nullptr)) {
     return false;
   }
   if (failed_) return false;
@@ -321,7 +330,7 @@ bool Connection::on_block(buf::View block) {
   const uint32_t id = block_stream_;
   Stream* s = table_.find(id);
   if (s == nullptr) {
-    if (!idle(id)) return on_late_frame(id);
+    if (!idle(id)) return on_late_frame(id, &fields);
     if (role_ == Role::kServer && (id & 1) == 1)
       return on_request_block(id, fields, too_large, block_end_stream_);
     return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
@@ -347,7 +356,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   ids_.use(id);
   if (refusing_) {  // above the last id of our GOAWAY: the client will retry (6.8)
     ids_.reset(id);
-    return true;
+    return provoked();  // what crossed our GOAWAY is not that much
   }
   last_peer_id_ = id;
   thread_local FieldList own;

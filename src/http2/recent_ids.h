@@ -17,7 +17,7 @@ class RecentIds {
     kForgotten,
     kSkipped,  // a higher id was used first: can never be used (5.1.1)
     kEnded,    // the peer's END_STREAM or RST_STREAM came; or the stream still is
-    kReset,    // by us, so that the peer's frames may have crossed the RST_STREAM
+    kReset,  // by us, so that the peer's frames may have crossed the RST_STREAM, to its END_STREAM
   };
 
   uint32_t latest() const { return latest_; }
@@ -32,6 +32,10 @@ class RecentIds {
   }
   void reset(uint32_t id) {
     if (const uint32_t age = age_of(id); age < kSpan) reset_ |= uint64_t{1} << age;
+  }
+  // The peer's END_STREAM came behind our reset.
+  void ended(uint32_t id) {
+    if (const uint32_t age = age_of(id); age < kSpan) reset_ &= ~(uint64_t{1} << age);
   }
   // id is not above the latest.
   Fate fate(uint32_t id) const {

@@ -147,6 +147,54 @@ TEST_F(Guards, streams_over_the_limit_are_streams_that_the_client_made_pointless
   EXPECT_EQ(side->stats.guard_provoked_reset.get(), 1u);
 }
 
+TEST_F(Guards, frames_that_are_discarded_are_counted) {
+  guards.provoked_resets = guards.tiny_data = {20, 0};
+  const std::string reset = headers(1) + frame(kWindowUpdate, 0, 1, number(0));
+  const std::string forgotten = headers(1) + rst(1) + headers(1001);
+  const std::string empty_headers = frame(kHeaders, kFlagEndHeaders, 1);
+  const std::string the_end = frame(kData, kFlagEndStream, 1);
+  for (const auto& [begin, piece, guard] :
+       {std::tuple(reset, empty_headers, "provoked_reset"),
+        std::tuple(reset, the_end, "provoked_reset"),
+        std::tuple(forgotten, empty_headers, "provoked_reset"),
+        std::tuple(forgotten, the_end, "tiny_data"),
+        std::tuple(forgotten, headers(1, true, trailers()), "provoked_reset")}) {
+    restart(side->config);
+    ASSERT_TRUE(side->hear(begin));
+    int n = 0;
+    while (n < 100 && side->hear(piece)) ++n;
+    EXPECT_GE(n, 19) << guard;
+    EXPECT_LE(n, 45) << guard;
+    EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
+  }
+}
+
+TEST_F(Guards, requests_behind_our_final_goaway_are_counted) {
+  guards.provoked_resets = {20, 0};
+  restart(side->config);
+  side->http2.goaway(0, ErrorCode::kNoError);
+  side->http2.refuse_new_streams();
+  for (uint32_t i = 0; i < 20; ++i) ASSERT_TRUE(side->hear(headers(2 * i + 1, true))) << i;
+  EXPECT_FALSE(side->hear(headers(41, true)));
+  EXPECT_EQ(side->stats.guard_provoked_reset.get(), 1u);
+}
+
+TEST_F(Guards, what_crossed_our_resets_costs_nothing) {
+  guards.provoked_resets = guards.tiny_data = guards.empty_data = {1, 0};
+  restart(side->config);
+  // As when the calls of a pod that is lost end.
+  side->owner.headers_hook = [this](Stream& s, Handler::Section, bool) {
+    side->http2.reset(s, ErrorCode::kCancel);
+  };
+  const std::string kib(16'384, 'x');
+  for (uint32_t id = 1; id < 1001; id += 2) {
+    ASSERT_TRUE(side->hear(headers(id) + data(id, kib) + data(id, kib) +
+                           (id % 4 == 1 ? data(id, "", true) : headers(id, true, trailers()))))
+        << id << side->http2.detail();
+    side->say();
+  }
+}
+
 TEST_F(Guards, whoever_lets_calls_end_may_cancel_as_many) {
   guards.resets = {4, 0};
   restart(side->config);
@@ -325,6 +373,18 @@ TEST_F(GuardsAgainstPods, those_that_dribble_are_ended) {
     EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
     EXPECT_STREQ(side->http2.guard(), padded ? "padding" : "tiny_data");
   }
+}
+
+TEST_F(GuardsAgainstPods, frames_that_are_discarded_are_counted) {
+  guards.tiny_data = {20, 0};
+  restart(side->config);
+  side->http2.for_each_stream([&](Stream& s) { side->http2.reset(s, ErrorCode::kCancel); });
+  side->say();
+  int n = 0;
+  while (n < 100 && side->hear(frame(kData, kFlagEndStream, 1))) ++n;
+  EXPECT_GE(n, 20);
+  EXPECT_LE(n, 50);
+  EXPECT_STREQ(side->http2.guard(), "tiny_data");
 }
 
 TEST_F(GuardsAgainstPods, windows_of_a_byte_at_a_time_end_the_stream_and_no_others) {
