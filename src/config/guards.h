@@ -58,7 +58,8 @@ struct Guards {
   uint32_t field_block_size = 65'536;  // bytes of one field block as it is received
   uint32_t header_fields = 256;        // fields in one section; more is a list that is too large
   uint32_t settings_entries = 32;      // settings in one frame
-  uint32_t unread_answers = 65'536;  // bytes of SETTINGS and PING ACKs, RST_STREAM (CVE-2019-9514)
+  // Bytes of SETTINGS and PING ACKs, RST_STREAM and WINDOW_UPDATE (CVE-2019-9514).
+  uint32_t unread_answers = 65'536;
 
   // In whole seconds, since connections are looked at once a second; zero: off.
   Duration preface_timeout = 10s;   // from the connection's begin to the client's SETTINGS

@@ -60,17 +60,13 @@ void Connection::emit_rst(uint32_t stream, ErrorCode code) {
   store_be32(payload, static_cast<uint32_t>(code));
   ++stats_.resets_out;
   ids_.reset(stream);
-  if (role_ == Role::kServer) {
-    emit_control(FrameType::kRstStream, 0, stream, payload);
-  } else {
-    emit(FrameType::kRstStream, 0, stream, payload);
-  }
+  emit_control(FrameType::kRstStream, 0, stream, payload);
 }
 
 void Connection::emit_window_update(uint32_t stream, uint32_t n) {
   uint8_t payload[4];
   store_be32(payload, n);
-  emit(FrameType::kWindowUpdate, 0, stream, payload);
+  emit_control(FrameType::kWindowUpdate, 0, stream, payload);
 }
 
 bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {

@@ -240,8 +240,8 @@ class FrameChecker {
     block_stream_ = 0;
   }
 
-  bool is_answer(const FrameHeader& f) const {
-    if (f.type == FrameType::kRstStream) return role_ == Role::kServer;
+  static bool is_answer(const FrameHeader& f) {
+    if (f.type == FrameType::kRstStream || f.type == FrameType::kWindowUpdate) return true;
     return (f.type == FrameType::kSettings || f.type == FrameType::kPing) &&
            (f.flags & kFlagAck) != 0;
   }

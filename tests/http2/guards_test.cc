@@ -195,6 +195,28 @@ TEST_F(Guards, what_crossed_our_resets_costs_nothing) {
   }
 }
 
+TEST_F(Guards, window_updates_that_nobody_reads_are_bounded) {
+  guards.unread_answers = 1'024;
+  restart(side->config);
+  side->hear(headers(1));
+  int n = 0;
+  while (n < 1'000 && side->hear(data(1, std::string(16'000, 'x')))) ++n;
+  EXPECT_TRUE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_unread_answers.get(), 1u);
+  EXPECT_LT(side->output.size(), 1'024u + 100);
+  EXPECT_GT(n, 100) << "two windows are given back for a megabyte";
+}
+
+TEST_F(Guards, resets_that_nobody_reads_are_bounded) {
+  guards.unread_answers = 1'024;
+  restart(side->config);
+  uint32_t id = 1;
+  while (id < 2'000 && side->hear(headers(id) + frame(kWindowUpdate, 0, id, number(0)))) id += 2;
+  EXPECT_TRUE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_unread_answers.get(), 1u);
+  EXPECT_LT(side->output.size(), 1'024u + 100);
+}
+
 TEST_F(Guards, whoever_lets_calls_end_may_cancel_as_many) {
   guards.resets = {4, 0};
   restart(side->config);
@@ -385,6 +407,26 @@ TEST_F(GuardsAgainstPods, frames_that_are_discarded_are_counted) {
   EXPECT_GE(n, 20);
   EXPECT_LE(n, 50);
   EXPECT_STREQ(side->http2.guard(), "tiny_data");
+}
+
+TEST_F(GuardsAgainstPods, resets_and_window_updates_that_nobody_reads_are_bounded) {
+  guards.unread_answers = 1'024;
+  restart(side->config);
+  side->http2.flush(1 << 20);
+  int n = 0;
+  for (; n < 1'000 && !side->http2.failed(); ++n) {
+    Stream* s = side->http2.open(request(), true, &side->owner);
+    if (s != nullptr) side->http2.reset(*s, ErrorCode::kCancel);
+  }
+  EXPECT_TRUE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_unread_answers.get(), 1u);
+  EXPECT_GT(n, 70) << "13 bytes each";
+
+  restart(side->config);
+  side->hear(headers(1, false, response()));
+  for (n = 0; n < 1'000 && side->hear(data(1, std::string(16'000, 'x')));) ++n;
+  EXPECT_TRUE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_unread_answers.get(), 1u);
 }
 
 TEST_F(GuardsAgainstPods, windows_of_a_byte_at_a_time_end_the_stream_and_no_others) {
