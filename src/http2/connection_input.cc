@@ -24,6 +24,7 @@ bool Connection::fail(ErrorCode code, const char* detail) {
 
 bool Connection::receive(buf::Slice data, Time now) {
   now_ = now;
+  bool begins = false;  // the frame whose payload follows came with its header just now
   while (!failed_ && data.size() > 0) {
     switch (state_) {
       case State::kPreface: {
@@ -40,7 +41,8 @@ bool Connection::receive(buf::Slice data, Time now) {
       }
       case State::kFrameHeader: {
         const uint32_t n = std::min(data.size(), kFrameHeaderSize - have_);
-        if (n < kFrameHeaderSize && have_ == 0) begin_partial();
+        begins = have_ == 0;
+        if (begins && data.size() <= kFrameHeaderSize) begin_partial();
         std::memcpy(head_ + have_, data.data(), n);
         have_ += n;
         data.drop_front(n);
@@ -62,7 +64,7 @@ bool Connection::receive(buf::Slice data, Time now) {
         }
         const auto n =
             std::min<uint32_t>(data.size(), frame_.size - static_cast<uint32_t>(partial_.size()));
-        if (partial_.empty()) begin_partial();
+        if (begins) begin_partial();
         partial_.insert(partial_.end(), data.data(), data.data() + n);
         data.drop_front(n);
         if (partial_.size() < frame_.size) break;
@@ -301,7 +303,7 @@ bool Connection::on_headers_frame(buf::View payload) {
     if (payload.size() > guards().field_block_size)
       return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
     if (last) return on_block(payload);
-    begin_partial();
+    if (partial_.empty()) begin_partial();
     in_block_ = true;
     block_.assign(payload.begin(), payload.end());
   }

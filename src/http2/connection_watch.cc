@@ -14,7 +14,7 @@ bool over(uint16_t looks, Duration limit) {
 }  // namespace
 
 bool Connection::wants_watch() const {
-  return settings_unacknowledged_ > 0 || have_ > 0 || !partial_.empty() || in_block_ ||
+  return settings_unacknowledged_ > 0 || have_ > 0 || state_ == State::kPayload || in_block_ ||
          data_waits_ || !output_.empty();
 }
 
@@ -43,7 +43,7 @@ Connection::Watched Connection::watch(Time now) {
     fail(ErrorCode::kSettingsTimeout, "SETTINGS not acknowledged in time");  // 6.5.3
   }
 
-  const bool partial = have_ > 0 || !partial_.empty() || in_block_;
+  const bool partial = have_ > 0 || state_ == State::kPayload || in_block_;
   partial_looks_ = partial ? partial_looks_ + 1 : 0;
   if (over(partial_looks_, g.headers_timeout))
     trip(stats_.guard_slow_headers, "slow_headers", "frame or field block not complete in time");

@@ -472,7 +472,8 @@ TEST_F(Guards, a_frame_and_a_field_block_have_to_end_in_time) {
   EXPECT_FALSE(side->http2.wants_watch());
   const std::string whole = headers(1, true);
   const std::string open = frame(kHeaders, 0, 1, block(request()));
-  for (const std::string& begin : {whole.substr(0, 4), whole.substr(0, 12), open}) {
+  for (const std::string& begin :
+       {whole.substr(0, 4), whole.substr(0, 9), whole.substr(0, 12), open}) {
     restart(side->config);
     side->hear(frame(kSettings, kFlagAck, 0) + begin);
     EXPECT_TRUE(side->http2.wants_watch());
@@ -490,6 +491,17 @@ TEST_F(Guards, a_byte_a_second_does_not_keep_a_field_block_alive) {
     EXPECT_EQ(watched_for(1), Connection::Watched::kFine);
   }
   EXPECT_EQ(watched_for(1), Connection::Watched::kFailed);
+}
+
+TEST_F(Guards, the_first_bytes_of_a_payload_do_not_give_its_frame_more_time) {
+  const std::string whole = headers(1, true);
+  for (const size_t cut : {4, 9}) {
+    restart(side->config);
+    side->hear(frame(kSettings, kFlagAck, 0) + whole.substr(0, cut));
+    EXPECT_EQ(watched_for(9), Connection::Watched::kFine);
+    side->hear(whole.substr(cut, 12 - cut));
+    EXPECT_EQ(watched_for(1), Connection::Watched::kFailed) << cut;
+  }
 }
 
 TEST_F(Guards, cut_frames_of_a_busy_client_are_no_slow_headers) {
