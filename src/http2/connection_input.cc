@@ -127,12 +127,14 @@ bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
   }
   // Without END_STREAM it is counted as on any stream.
   if (data && end && frame_.size < config::kTinyData && !spend(Allowance::kTinyData)) return false;
+  const bool of_client = !data && role_ == Role::kServer;
+  // Whatever became of an id that is forgotten: what begins like a request opens a stream.
+  const bool opens = of_client && fields->count() > 0 && (*fields->begin()).name.starts_with(':');
+  if (of_client &&
+      (fate == RecentIds::Fate::kSkipped || (fate == RecentIds::Fate::kForgotten && opens)))
+    return fail(ErrorCode::kProtocolError, "a stream id lower than the one before");  // 5.1.1
   if (fate == RecentIds::Fate::kForgotten) return data || provoked();
-  if (!data && role_ == Role::kServer) {
-    return fate == RecentIds::Fate::kSkipped
-               ? fail(ErrorCode::kProtocolError, "a stream id lower than the one before")  // 5.1.1
-               : fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
-  }
+  if (of_client) return fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
   ++stats_.stream_errors;
   emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams are not to blame
   return !failed_ && provoked();

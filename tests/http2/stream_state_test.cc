@@ -160,12 +160,12 @@ TEST_F(StreamsOfPods, what_crossed_our_reset_is_discarded) {
   EXPECT_FALSE(side->http2.failed()) << side->http2.detail();
 }
 
-TEST_F(StreamsOfClients, of_streams_long_over_nothing_is_remembered) {
+TEST_F(StreamsOfClients, of_streams_long_over_only_that_their_ids_are_used_is_remembered) {
   answer_at_once();
   std::string many;
   for (uint32_t i = 0; i <= RecentIds::kSpan; ++i) many += headers(2 * i + 1, true);
   after(many);
-  EXPECT_TRUE(after(data(1, "x") + headers(1, true)).empty());
+  EXPECT_TRUE(after(data(1, "x") + headers(1, true, trailers())).empty());
   EXPECT_TRUE(side->hear(data(3, "x")));
   EXPECT_FALSE(side->hear(headers(5, true)));
   EXPECT_EQ(side->http2.error(), ErrorCode::kStreamClosed);
@@ -178,6 +178,15 @@ TEST_F(StreamsOfClients, ids_grow_and_are_odd) {
   fails(headers(2, true), ErrorCode::kProtocolError);
   fails(headers(7, true) + headers(5, true), ErrorCode::kProtocolError);
   fails(headers(2'147'483'647, true) + headers(2'147'483'645, true), ErrorCode::kProtocolError);
+}
+
+TEST_F(StreamsOfClients, a_request_below_any_number_of_ids_is_an_error) {
+  for (const uint32_t first : {3u, 101u, 129u, 131u, 201u, 2'147'483'647u})
+    fails(headers(first, true) + headers(1, true), ErrorCode::kProtocolError);
+  at_once = true;
+  std::string many;
+  for (uint32_t i = 0; i <= RecentIds::kSpan; ++i) many += headers(2 * i + 1, true);
+  fails(many + headers(1, true), ErrorCode::kProtocolError);
 }
 
 TEST_F(StreamsOfClients, frames_on_an_id_that_was_skipped_are_those_on_a_closed_stream) {
