@@ -73,6 +73,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner)
     s->connect_ = *method == "CONNECT";
   }
   ++open_;
+  s->unnumbered_at_ = static_cast<uint32_t>(unnumbered_.size());
   unnumbered_.push_back(s);
   send_headers(*s, request, end_stream);
   return s;
@@ -197,6 +198,13 @@ void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_vie
   ++stats_.goaways_out;
 }
 
+void Connection::leave_unnumbered(const Stream& s) {
+  Stream* last = unnumbered_.back();
+  last->unnumbered_at_ = s.unnumbered_at_;
+  unnumbered_[s.unnumbered_at_] = last;
+  unnumbered_.pop_back();
+}
+
 void Connection::close(Stream& s) {
   detach(s);
   slab_.destroy(&s);
@@ -210,7 +218,7 @@ void Connection::detach(Stream& s) {
     table_.erase(s);
     ready_.splice_back(limit_blocked_);
   } else {
-    std::erase(unnumbered_, &s);
+    leave_unnumbered(s);
   }
 }
 

@@ -208,6 +208,8 @@ class Connection {
   // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind
   // it.
   void detach(Stream& s);
+  // Out of unnumbered_, in constant time: many may wait there, and all of them be cancelled.
+  void leave_unnumbered(const Stream& s);
   void credit_connection(uint32_t n);
   void watch_streams(Duration limit);
 
@@ -256,7 +258,7 @@ class Connection {
   List<Stream> ready_;               // can be framed, given room
   List<Stream> window_blocked_;      // wait for the connection's window
   List<Stream> limit_blocked_;       // of unnumbered_, wait for a limit or find no id
-  std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room
+  std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room; in no order
   uint32_t open_ = 0;
   uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it

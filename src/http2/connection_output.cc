@@ -74,7 +74,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     s.id_ = next_id_;
     next_id_ += 2;
     ids_.use(s.id_);
-    std::erase(unnumbered_, &s);
+    leave_unnumbered(s);
     table_.insert(s);
   }
   if (!s.headers_sent()) s.headers_position_ = output_.end();

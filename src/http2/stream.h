@@ -43,6 +43,7 @@ class Stream : public ListHook<> {
   bool closed_ = false;  // the owner hears the last word just now; only id() and owner() count
   uint16_t stalled_looks_ = 0;  // of Connection::watch() that found data and no window
   uint32_t dribbled_ = 0;       // client role: frames in a row that its window made tiny
+  uint32_t unnumbered_at_ = 0;  // where Connection::unnumbered_ has it, while id_ is 0
   uint32_t reset_code_ = 0;
   bool request_seen_ = false;   // server role: the request's HEADERS are complete
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete

@@ -1,5 +1,7 @@
 // Two connections back to back.
 
+#include <ctime>
+
 #include "fixture.h"
 
 namespace sluice::http2 {
@@ -233,6 +235,31 @@ TEST(Exchange, requests_that_wait_for_room_get_their_ids_in_order) {
   EXPECT_TRUE(p.client.http2.wants_flush());
   talk(p.client, p.server);
   for (uint32_t id = 1; id < 10; id += 2) EXPECT_TRUE(p.client.owner.streams[id].closed) << id;
+}
+
+// Processor time a request, of so many that wait for room: half are cancelled, the rest sent.
+double cost_of_waiting(Buffers& buffers, int n) {
+  Side client(Role::kClient, buffers);
+  client.say();
+  client.hear(frame(FrameType::kSettings, 0, 0));
+  client.say(0);
+  std::vector<Stream*> waiting;
+  for (int i = 0; i < n; ++i) waiting.push_back(client.http2.open(request(), true, &client.owner));
+  const std::clock_t begin = std::clock();
+  for (size_t i = 0; i < waiting.size(); i += 2)
+    client.http2.reset(*waiting[i], ErrorCode::kCancel);
+  while (client.http2.wants_flush()) client.say();
+  return static_cast<double>(std::clock() - begin) / n;
+}
+
+TEST(Exchange, a_request_that_waits_costs_no_more_for_others_that_wait) {
+  Buffers buffers;
+  double ratio = 100;
+  for (int tries = 0; tries < 3; ++tries) {
+    const double few = cost_of_waiting(buffers, 4'000);
+    ratio = std::min(ratio, cost_of_waiting(buffers, 64'000) / few);
+  }
+  EXPECT_LT(ratio, 8) << "caches are smaller than all that waits";
 }
 
 TEST(Exchange, data_behind_headers_that_wait_for_room_counts_as_held) {
