@@ -19,6 +19,7 @@ Connection::Connection(Role role, const Config& config, Handler& handler, buf::Q
       memory_(memory),
       stats_(stats),
       slab_(streams),
+      table_(config.table_seed),
       next_id_(config.first_stream_id),
       decoder_(hpack),
       encoder_(hpack, config.encoder_table_size) {}

@@ -39,6 +39,7 @@ struct Config {
   bool pass_connect = false;                // server role: requests to CONNECT reach the owner
   uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
   uint32_t first_stream_id = 1;             // client role, odd; a test may begin near the end
+  uint32_t table_seed = 0x9e3779b9;  // of the stream table: random, so that clients cannot know
   // Outlives the connection, and may change while it lives.
   const config::Guards* guards = &config::kDefaultGuards;
 };

@@ -1,6 +1,7 @@
 #pragma once
 // The streams of one connection by id: open addressing, nothing allocated before the first stream.
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -8,11 +9,34 @@
 
 namespace sluice::http2 {
 
+// Which cell of a table an id wants. Ids of one side are consecutive odd numbers, which have to
+// spread perfectly; but a client may choose others, and is not to know which of them meet.
+class StreamCells {
+ public:
+  StreamCells() = default;
+  // `cells` is a power of two, at least 4. The cell is the top of a product, for which all bits of
+  // the id count (Dietzfelbinger and others, 1997). Of the factor, which is odd, the seed chooses
+  // all but the top: consecutive ids stand one cell to one and a half apart, so none of as many as
+  // fill half the table meet.
+  StreamCells(uint32_t seed, uint32_t cells)
+      : shift_(32 - static_cast<uint32_t>(std::countr_zero(cells))) {
+    const uint32_t least = uint32_t{1} << (shift_ - 1);
+    factor_ = least | (seed & (least / 2 - 1)) | 1;
+  }
+  uint32_t operator()(uint32_t id) const { return id * factor_ >> shift_; }
+
+ private:
+  uint32_t factor_ = 0;
+  uint32_t shift_ = 0;
+};
+
 class StreamTable {
  public:
+  explicit StreamTable(uint32_t seed) : seed_(seed) {}
+
   Stream* find(uint32_t id) const {
     if (capacity_ == 0) return nullptr;
-    for (uint32_t i = home(id);; i = (i + 1) & (capacity_ - 1)) {
+    for (uint32_t i = home_(id);; i = (i + 1) & (capacity_ - 1)) {
       if (cells_[i] == nullptr) return nullptr;
       if (cells_[i]->id() == id) return cells_[i];
     }
@@ -25,7 +49,7 @@ class StreamTable {
   }
 
   void erase(const Stream& s) {
-    uint32_t i = home(s.id());
+    uint32_t i = home_(s.id());
     if (cells_[i] != &s) --displaced_;
     while (cells_[i] != &s) i = (i + 1) & (capacity_ - 1);
     --count_;
@@ -36,7 +60,7 @@ class StreamTable {
     // Backward shift: close the gap with the entries whose probes pass over it.
     for (uint32_t j = (i + 1) & (capacity_ - 1); cells_[j] != nullptr;
          j = (j + 1) & (capacity_ - 1)) {
-      const uint32_t h = home(cells_[j]->id());
+      const uint32_t h = home_(cells_[j]->id());
       if (((j - h) & (capacity_ - 1)) >= ((j - i) & (capacity_ - 1))) {
         cells_[i] = cells_[j];
         if (i == h) --displaced_;
@@ -53,10 +77,8 @@ class StreamTable {
  private:
   static constexpr uint32_t kFirstCapacity = 16;
 
-  // Ids of one side are consecutive odd numbers: their halves spread perfectly.
-  uint32_t home(uint32_t id) const { return (id >> 1) & (capacity_ - 1); }
   void place(Stream& s) {
-    uint32_t i = home(s.id());
+    uint32_t i = home_(s.id());
     if (cells_[i] != nullptr) ++displaced_;
     while (cells_[i] != nullptr) i = (i + 1) & (capacity_ - 1);
     cells_[i] = &s;
@@ -65,6 +87,7 @@ class StreamTable {
     const uint32_t before = capacity_;
     auto old = std::move(cells_);
     capacity_ = before == 0 ? kFirstCapacity : before * 2;
+    home_ = StreamCells(seed_, capacity_);
     displaced_ = 0;
     cells_ = std::make_unique<Stream*[]>(capacity_);
     for (uint32_t i = 0; i < before; ++i)
@@ -72,6 +95,8 @@ class StreamTable {
   }
 
   std::unique_ptr<Stream*[]> cells_;
+  const uint32_t seed_;
+  StreamCells home_;
   uint32_t capacity_ = 0;  // a power of two, or zero
   uint32_t count_ = 0;
   uint32_t displaced_ = 0;  // streams that do not stand in the cell of their id

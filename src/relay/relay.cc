@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
+
 namespace sluice::relay {
 
 namespace {
 
-http2::Config http2_config(const config::Limits& limits) {
+http2::Config http2_config(const config::Limits& limits, uint32_t table_seed) {
   http2::Config c;
+  c.table_seed = table_seed;
   c.header_table_size = c.encoder_table_size = limits.header_table_size;
   c.max_concurrent_streams = limits.concurrent_streams;
   c.initial_stream_window = limits.stream_window;
@@ -25,6 +28,7 @@ Relay::Relay(const Setup& setup)
                setup.seed, setup.field_table_bytes),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {
   context_.hpack.cycles = setup.cycles;
+  context_.client_http2.table_seed = static_cast<uint32_t>(mix64(setup.seed));
 }
 
 Relay::~Relay() {
@@ -39,7 +43,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
-  context_.client_http2 = context_.pod_http2 = http2_config(snapshot.limits);
+  context_.client_http2 = context_.pod_http2 =
+      http2_config(snapshot.limits, context_.client_http2.table_seed);
   context_.client_http2.guards = context_.pod_http2.guards = &context_.guards;
 
   std::vector<std::unique_ptr<Service>> services;
