@@ -166,7 +166,8 @@ bool sound(std::string_view name, std::string_view value) {
 }
 
 bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
-  std::string_view method, path, scheme, authority;
+  std::string_view method, path, scheme;
+  std::optional<std::string_view> authority;  // empty is not absent
   bool protocol = false;
   Regular seen;
   const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
@@ -193,12 +194,13 @@ bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts&
   if (!ok || method.empty()) return false;
   facts.content_length = seen.content_length;
   facts.connect = method == "CONNECT";
-  if (facts.connect && !protocol) return path.empty() && scheme.empty() && !authority.empty();
+  if (facts.connect && !protocol)
+    return path.empty() && scheme.empty() && authority.value_or("") != "";
   if (protocol && !facts.connect) return false;
   if (path.empty() || scheme.empty()) return false;
   if (path.front() != '/' && !(path == "*" && method == "OPTIONS")) return false;
   // Two answers to who is asked: whoever comes behind might believe the other one.
-  return !seen.host || authority.empty() || same_authority(scheme, authority, *seen.host);
+  return !seen.host || !authority || same_authority(scheme, *authority, *seen.host);
 }
 
 bool valid_response(const FieldList& fields, int& status, int64_t& content_length) {

@@ -132,6 +132,10 @@ TEST_F(Request, has_a_host_that_says_the_same_as_authority) {
   for (const char* other : {"evil", "pod:81", "pod:443", "", "pod.evil"})
     resets(asks_with({{"host", other}}), kMalformed);
   resets(asks_with({{"host", "pod"}, {"host", "pod"}}), kMalformed);
+  const FieldList to_nobody =
+      list({{":method", "GET"}, {":scheme", "http"}, {":authority", ""}, {":path", "/"}});
+  resets(asks(with(to_nobody, {{"host", "other"}})), kMalformed);
+  accepts(asks(with(to_nobody, {{"host", ""}})));
   accepts(
       asks(list({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "whatever"}})));
   accepts(asks(list({{":method", "GET"},
