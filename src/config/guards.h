@@ -53,6 +53,9 @@ struct Guards {
   // Changes of HPACK's dynamic table, each of which may throw it away: one or two follow a SETTINGS
   // of ours (RFC 7541, 4.2), and we send few.
   Rate table_sizes{100, 10};
+  // Requests and trailers of a client with a field that has no name (CVE-2019-9516). Each is reset,
+  // being malformed; nobody sends them by mistake for long.
+  Rate empty_names{100, 10};
 
   uint32_t continuations = 8;          // CONTINUATION frames in one field block (CVE-2024-27316)
   uint32_t field_block_size = 65'536;  // bytes of one field block as it is received
@@ -60,6 +63,9 @@ struct Guards {
   uint32_t settings_entries = 32;      // settings in one frame
   // Bytes of SETTINGS and PING ACKs, RST_STREAM and WINDOW_UPDATE (CVE-2019-9514).
   uint32_t unread_answers = 65'536;
+  // Bytes of a client that are read and dropped behind our GOAWAY and FIN, so that it hears them
+  // before a reset, though it was still sending: four times the window that TCP begins with.
+  uint32_t discarded = 262'144;
 
   // In whole seconds, since connections are looked at once a second; zero: off.
   Duration preface_timeout = 10s;   // from the connection's begin to the client's SETTINGS

@@ -185,7 +185,7 @@ void Controller::log_events() {
     }
   }
   if (logged <= kEventsInALook && events_unlogged_ > 0) {
-    spdlog::warn("{} more connection(s) ended for what their peers did; see sluicectl guards",
+    spdlog::warn("{} more time(s) something ended for what a peer did; see sluicectl guards",
                  std::exchange(events_unlogged_, 0));
   }
   event_timer_.expires_after(kEvents);

@@ -25,11 +25,13 @@ void read_guards(Table& t, config::Guards& g) {
   rate("padding", g.padding);
   rate("dribble", g.dribble);
   rate("table_sizes", g.table_sizes);
+  rate("empty_names", g.empty_names);
   t.integer("continuations", g.continuations, 0, 1 << 20);
   t.integer("field_block_size", g.field_block_size, 1024, 1 << 24);
   t.integer("header_fields", g.header_fields, 16, 1 << 20);
   t.integer("settings_entries", g.settings_entries, 8, 1 << 20);
   t.integer("unread_answers", g.unread_answers, 1024, 1 << 30);
+  t.integer("discarded", g.discarded, 0, 1 << 30);
   constexpr Duration kLong = 12h;
   t.duration("preface_timeout", g.preface_timeout, 0s, kLong);
   t.duration("settings_timeout", g.settings_timeout, 0s, kLong);

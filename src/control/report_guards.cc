@@ -14,7 +14,7 @@ using stats::Counter;
 using stats::Http2;
 using stats::Tcp;
 
-enum class Action { kCalm, kError, kReset, kResetStream, kAnswer, kIsolate, kDrop };
+enum class Action { kCalm, kError, kMove, kReset, kResetStream, kAnswer, kIsolate, kDrop };
 
 std::string_view text_of(Action a) {
   switch (a) {
@@ -22,6 +22,8 @@ std::string_view text_of(Action a) {
       return "GOAWAY ENHANCE_YOUR_CALM";
     case Action::kError:
       return "GOAWAY";
+    case Action::kMove:
+      return "GOAWAY, and calls go on";
     case Action::kReset:
       return "reset the connection";
     case Action::kResetStream:
@@ -111,12 +113,14 @@ const Row kRows[] = {
        return fmt::format("{} bytes, {} fields", s.limits.header_list_size, s.guards.header_fields);
      },
      Action::kAnswer, "HPACK bomb, CVE-2016-1544; large and many fields"},
-    {"empty_name", http2<&Http2::guard_empty_name>,
-     [](const Snapshot&) { return std::string("0"); }, Action::kResetStream,
-     "zero-length headers leak, CVE-2019-9516"},
-    {"streams", http2<&Http2::streams_refused>,
+    {"empty_name", http2<&Http2::guard_empty_name>, rate<&G::empty_names>, Action::kCalm,
+     "zero-length headers leak, CVE-2019-9516; each is reset"},
+    {"streams", http2<&Http2::guard_streams>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); }, Action::kAnswer,
      "more streams than were agreed"},
+    {"stream_ids", http2<&Http2::guard_stream_ids>,
+     [](const Snapshot& s) { return std::to_string(s.limits.max_connection_streams); },
+     Action::kMove, "stream-id exhaustion"},
     {"preface", http2<&Http2::guard_preface>, time<&G::preface_timeout>, Action::kCalm,
      "silent connections"},
     {"settings_ack", http2<&Http2::guard_settings_ack>, time<&G::settings_timeout>, Action::kError,
@@ -127,6 +131,8 @@ const Row kRows[] = {
      "slow read, internal data buffering, CVE-2019-9517"},
     {"stalled_stream", http2<&Http2::guard_stalled_stream>, time<&G::stall_timeout>,
      Action::kResetStream, "windows held at zero"},
+    {"discarded", http2<&Http2::guard_discarded>, number<&G::discarded>, Action::kReset,
+     "clients that do not hear their end"},
     {"memory", http2<&Http2::guard_memory>,
      [](const Snapshot& s) { return fmt::format("{} buffers", s.startup.dpdk.hold_mbufs); },
      Action::kReset, "many stalled streams at once; the largest holder goes"},

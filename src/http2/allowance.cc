@@ -38,6 +38,7 @@ constexpr Rule kRules[Allowance::kKinds] = {
     // Who opens his window for each frame that he got opens it by the rests of our frames.
     {.rate = &G::dribble, .by_sent = true},
     {.rate = &G::table_sizes},
+    {.rate = &G::empty_names},
 };
 
 }  // namespace

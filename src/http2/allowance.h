@@ -27,6 +27,7 @@ class Allowance {
     kPadding,
     kDribble,
     kTableSizes,
+    kEmptyNames,
     kKinds
   };
 

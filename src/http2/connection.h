@@ -178,6 +178,12 @@ class Connection {
   bool trip(stats::Counter& counter, const char* guard, const char* detail);
   // Something that a peer may do only so often; false when the connection has failed over it.
   bool spend(Allowance::Kind kind);
+  // What guards do that act on a stream alone.
+  enum class Note : uint8_t { kHeaderList, kEmptyName, kStreams, kStalledStream, kDribble };
+  // Tells the owner, the first time.
+  void note(Note n);
+  // Looks for fields without a name in a malformed section; false when there were too many.
+  bool count_empty_names(const FieldList& fields);
   // One more stream that a client made us reset; false when that happens too fast.
   bool provoked();
   bool idle(uint32_t id) const;
@@ -280,6 +286,7 @@ class Connection {
   Allowance allowance_;
   Time now_{};
   const char* guard_ = nullptr;
+  uint8_t noted_ = 0;  // a bit for each Note
 
   // How many looks of watch() in a row have found the same thing waiting.
   uint64_t watched_output_ = 0;  // output position at the last look

@@ -329,7 +329,10 @@ bool Connection::on_block(buf::View block) {
     if (!spend(Allowance::kTableSizes)) return false;
   const bool too_large =
       result == hpack::Decoder::Result::kTooLarge || fields.count() > guards().header_fields;
-  if (too_large) ++stats_.header_list_too_big;
+  if (too_large) {
+    ++stats_.header_list_too_big;
+    note(Note::kHeaderList);
+  }
 
   const uint32_t id = block_stream_;
   Stream* s = table_.find(id);
@@ -347,6 +350,7 @@ bool Connection::on_block(buf::View block) {
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
   } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0 || s->connect_) {
+    if (!count_empty_names(fields)) return false;
     stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1), tunnels have none
   } else {
     s->remote_ended_ = true;
@@ -374,11 +378,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
       (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
-    for (const Field f : fields)
-      if (f.name.empty()) {
-        ++stats_.guard_empty_name;  // CVE-2019-9516
-        break;
-      }
+    if (!count_empty_names(fields)) return false;
     emit_rst(id, ErrorCode::kProtocolError);
     return !failed_ && provoked();
   }
@@ -404,7 +404,13 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
 }
 
 Stream* Connection::admit(uint32_t id, bool end) {
-  Stream* s = open_ < config_.max_concurrent_streams ? slab_.create() : nullptr;
+  Stream* s = nullptr;
+  if (open_ < config_.max_concurrent_streams) {
+    s = slab_.create();
+  } else {
+    ++stats_.guard_streams;
+    note(Note::kStreams);
+  }
   if (s == nullptr) {
     ++stats_.streams_refused;
     emit_rst(id, ErrorCode::kRefusedStream);
@@ -449,6 +455,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
     valid = valid && (!end || content_length <= 0);
   }
   if (!valid) {
+    if (!count_empty_names(fields)) return false;
     stream_error(s, ErrorCode::kProtocolError);
     return !failed_;
   }
@@ -493,9 +500,42 @@ bool Connection::spend(Allowance::Kind kind) {
       {&Http2::guard_padding, "padding", "too much padding"},
       {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
       {&Http2::guard_table_size, "table_size", "HPACK's table changed too often"},
+      {&Http2::guard_empty_name, "empty_name", "too many fields without a name"},
   };
   const Guard& g = kGuards[kind];
   return trip(stats_.*g.counter, g.name, g.detail);
+}
+
+void Connection::note(Note n) {
+  struct Line {
+    const char* guard;
+    const char* what;
+  };
+  // In the order of Note.
+  static constexpr Line kLines[] = {
+      {"header_list", "more or larger fields than header_list_size and header_fields allow"},
+      {"empty_name", "a field without a name"},
+      {"streams", "more streams than concurrent_streams"},
+      {"stalled_stream", "a stream's window stayed shut"},
+      {"dribble", "a stream's window opens by a few bytes"},
+  };
+  const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(n));
+  if ((noted_ & bit) != 0) return;
+  noted_ |= bit;
+  const Line& line = kLines[static_cast<size_t>(n)];
+  handler_.on_guard(line.guard, line.what);
+}
+
+bool Connection::count_empty_names(const FieldList& fields) {
+  for (const Field f : fields) {
+    if (!f.name.empty()) continue;
+    // A pod's are what it says to one client of many.
+    if (role_ == Role::kServer && !spend(Allowance::kEmptyNames)) return false;
+    ++stats_.guard_empty_name;
+    note(Note::kEmptyName);
+    break;
+  }
+  return true;
 }
 
 // What makes us reset is as cheap for a client as RST_STREAM itself (CVE-2025-8671). A pod is

@@ -189,6 +189,7 @@ bool Connection::dribbled(Stream& s) {
   const uint32_t most = guards().dribble.burst;
   if (most == 0 || s.send_window_ > 0 || ++s.dribbled_ <= most) return true;
   ++stats_.guard_dribble;
+  note(Note::kDribble);
   stream_error(s, ErrorCode::kEnhanceYourCalm);
   return false;
 }

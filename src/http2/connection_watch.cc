@@ -66,6 +66,7 @@ void Connection::watch_streams(Duration limit) {
     Stream* s = table_.find(id);
     if (s == nullptr || failed_) continue;
     ++stats_.guard_stalled_stream;
+    note(Note::kStalledStream);
     stream_error(*s, ErrorCode::kEnhanceYourCalm);
   }
 }

@@ -49,6 +49,10 @@ class Handler {
 
   virtual void on_ping_ack(uint64_t opaque) = 0;
 
+  // A guard acted on something that the peer did, and the connection lives on: for the log, once a
+  // guard and connection, so that nobody can flood it. Both strings live for ever.
+  virtual void on_guard(const char* /*guard*/, const char* /*what*/) {}
+
  protected:
   ~Handler() = default;
 };

@@ -93,7 +93,11 @@ void ClientConnection::evict() {
 }
 
 void ClientConnection::flush() {
-  if (discarded_ > kMostDiscarded) {
+  if (discarded_ > context_.guards.discarded) {
+    if (!evicted_) {
+      ++context_.stats.http2.guard_discarded;
+      on_guard("discarded", "sent on and on behind GOAWAY and FIN");
+    }
     evict();
     return;
   }
@@ -126,7 +130,11 @@ void ClientConnection::watch() {
 }
 
 void ClientConnection::report() {
-  context_.stats.events.push({http2_.guard(), http2_.detail(), tcp_.remote()});
+  on_guard(http2_.guard(), http2_.detail());
+}
+
+void ClientConnection::on_guard(const char* guard, const char* what) {
+  context_.stats.events.push({guard, what, tcp_.remote()});
 }
 
 void ClientConnection::drain() {

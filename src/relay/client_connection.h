@@ -57,9 +57,6 @@ class ClientConnection final : public tcp::User,
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
-  // Bytes read and dropped behind our FIN, so that a client that still sends hears GOAWAY before a
-  // reset; who sends more does not listen.
-  static constexpr uint64_t kMostDiscarded = 262'144;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
@@ -78,6 +75,7 @@ class ClientConnection final : public tcp::User,
   void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override {}
   void on_ping_ack(uint64_t opaque) override;
+  void on_guard(const char* guard, const char* what) override;
 
   void on_drain_timer();
   void say_final_goaway();

@@ -69,8 +69,16 @@ void ClientConnection::on_idle() {
 
 void ClientConnection::count_stream() {
   idle_ = false;
-  if (++streams_begun_ < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
-  ++context_.stats.http2.client_count_goaways;
+  ++streams_begun_;
+  // Ids that were skipped are gone, too.
+  const uint32_t ids = (http2_.last_peer_stream_id() + 1) / 2;
+  if (ids < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
+  if (streams_begun_ >= ids / 2) {
+    ++context_.stats.http2.client_count_goaways;
+  } else {
+    ++context_.stats.http2.guard_stream_ids;
+    on_guard("stream_ids", "skipped most of its stream ids");
+  }
   drain();
 }
 

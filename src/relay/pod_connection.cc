@@ -136,7 +136,7 @@ void PodConnection::flush() {
   }
   if (!closing_) {
     if (http2_->failed()) {
-      context_.stats.events.push({http2_->guard(), http2_->detail(), pool_.pod().address(), true});
+      on_guard(http2_->guard(), http2_->detail());
       end();
     } else if (retired_ && http2_->open_streams() == 0) {
       closing_ = true;
@@ -144,6 +144,10 @@ void PodConnection::flush() {
     }
   }
   tcp_->push();
+}
+
+void PodConnection::on_guard(const char* guard, const char* what) {
+  context_.stats.events.push({guard, what, pool_.pod().address(), true});
 }
 
 void PodConnection::arm_ping() {
@@ -158,7 +162,7 @@ void PodConnection::on_ping_timer() {
   if (closing_) return;
   if (ping_sent_ && http2_->received_at() <= ping_sent_at_) {
     ++context_.stats.http2.pod_ping_timeouts;
-    context_.stats.events.push({nullptr, "no answer to PING", pool_.pod().address(), true});
+    on_guard(nullptr, "no answer to PING");
     tcp_->abort();
     return;
   }

@@ -85,6 +85,7 @@ class PodConnection final : public tcp::User,
   void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override;
   void on_ping_ack(uint64_t opaque) override;
+  void on_guard(const char* guard, const char* what) override;
 
   // Streams that the pod's limit holds back look for another connection.
   void give_back();

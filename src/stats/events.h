@@ -12,7 +12,7 @@
 
 namespace sluice::stats {
 
-// A connection ended for what its peer did.
+// A connection ended, or something on it was refused, for what its peer did.
 struct Event {
   const char* guard = nullptr;  // as `sluicectl guards` calls it; nullptr: an error of protocol
   const char* what = "";        // both strings live for ever

@@ -82,7 +82,10 @@ namespace sluice::stats {
   X(Counter, guard_slow_headers,   "connections ended: frame or field block not complete in time") \
   X(Counter, guard_slow_read,      "connections reset: took nothing of what waits for them")   \
   X(Counter, guard_stalled_stream, "streams reset: their window stayed shut")                  \
-  X(Counter, guard_empty_name,     "streams reset: a field without a name")
+  X(Counter, guard_empty_name,     "sections with a field without a name")                     \
+  X(Counter, guard_streams,        "streams refused: over concurrent_streams")                 \
+  X(Counter, guard_stream_ids,     "connections moved away: most of their stream ids were skipped") \
+  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN")
 // clang-format on
 
 struct Http2 {

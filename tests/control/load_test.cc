@@ -254,23 +254,25 @@ TEST(Load, every_guard_has_its_key) {
   uint32_t n = 100;
   for (const char* rate : {"resets", "provoked_resets", "pod_resets", "settings", "pings",
                            "priorities", "window_updates", "unknown_frames", "empty_data",
-                           "tiny_data", "padding", "dribble", "table_sizes"}) {
+                           "tiny_data", "padding", "dribble", "table_sizes", "empty_names"}) {
     text += std::string(rate) + " = { burst = " + std::to_string(n) +
             ", per_second = " + std::to_string(n + 1) + " }\n";
     n += 2;
   }
   text +=
       "continuations = 1\nfield_block_size = 2000\nheader_fields = 30\nsettings_entries = 40\n"
-      "unread_answers = 5000\npreface_timeout = \"6s\"\nsettings_timeout = \"7s\"\n"
+      "unread_answers = 5000\ndiscarded = 6000\npreface_timeout = \"6s\"\nsettings_timeout = "
+      "\"7s\"\n"
       "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
   config::Guards g;
   n = 100;
-  for (config::Rate* rate : {&g.resets, &g.provoked_resets, &g.pod_resets, &g.settings, &g.pings,
-                             &g.priorities, &g.window_updates, &g.unknown_frames, &g.empty_data,
-                             &g.tiny_data, &g.padding, &g.dribble, &g.table_sizes}) {
+  for (config::Rate* rate :
+       {&g.resets, &g.provoked_resets, &g.pod_resets, &g.settings, &g.pings, &g.priorities,
+        &g.window_updates, &g.unknown_frames, &g.empty_data, &g.tiny_data, &g.padding, &g.dribble,
+        &g.table_sizes, &g.empty_names}) {
     *rate = {n, n + 1};
     n += 2;
   }
@@ -279,6 +281,7 @@ TEST(Load, every_guard_has_its_key) {
   g.header_fields = 30;
   g.settings_entries = 40;
   g.unread_answers = 5000;
+  g.discarded = 6000;
   g.preface_timeout = 6s;
   g.settings_timeout = 7s;
   g.headers_timeout = 8s;

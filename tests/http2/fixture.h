@@ -112,12 +112,14 @@ class Owner final : public Handler {
     log.push_back("goaway " + std::to_string(last) + " " + text_of(code));
     goaway_debug = debug;
   }
+  void on_guard(const char* guard, const char*) override { guards.push_back(guard); }
   void on_settings() override { log.push_back("settings"); }
   void on_ping_ack(uint64_t opaque) override { log.push_back("ping " + std::to_string(opaque)); }
 
   Connection* connection = nullptr;
   bool tie = true;
   std::vector<std::string> log;
+  std::vector<std::string> guards;  // that acted on a stream
   std::string goaway_debug;
   std::map<uint32_t, Heard> streams;
   std::function<void(Stream&, Section, bool)> headers_hook;

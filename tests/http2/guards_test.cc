@@ -143,6 +143,8 @@ TEST_F(Guards, streams_over_the_limit_are_streams_that_the_client_made_pointless
   guards.provoked_resets = {10, 1};
   restart(c);
   for (uint32_t i = 0; i <= 10; ++i) ASSERT_TRUE(side->hear(headers(2 * i + 1)));
+  EXPECT_EQ(side->stats.guard_streams.get(), 10u);
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"streams"}) << "told once";
   EXPECT_FALSE(side->hear(headers(101)));
   EXPECT_EQ(side->stats.guard_provoked_reset.get(), 1u);
 }
@@ -296,18 +298,47 @@ TEST_F(Guards, a_section_has_so_many_fields_and_a_frame_so_many_settings) {
   FieldList many = request();
   for (int i = 0; i < 20; ++i) many.add("x", "y", Name::kOther);
   EXPECT_TRUE(side->hear(headers(1, true, many)));
-  EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
+  EXPECT_TRUE(side->hear(headers(3, true, many)));
+  EXPECT_EQ(side->stats.header_list_too_big.get(), 2u);
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"header_list"}) << "told once";
   std::string nine;
   for (int i = 0; i < 9; ++i) nine += setting(Setting::kMaxConcurrentStreams, 1);
   EXPECT_FALSE(side->hear(frame(kSettings, 0, 0, nine)));
   EXPECT_EQ(side->stats.guard_settings.get(), 1u);
 }
 
-TEST_F(Guards, fields_without_a_name_are_counted) {
+TEST_F(Guards, fields_without_a_name_are_counted_and_told_and_there_are_not_many_of_them) {
   FieldList f = request();
   f.add("", "x", Name::kOther);
+  FieldList nameless_trailers = trailers();
+  nameless_trailers.add("", "x", Name::kOther);
   resets(headers(1, true, f), ErrorCode::kProtocolError);
   EXPECT_EQ(side->stats.guard_empty_name.get(), 1u);
+  resets(headers(1) + headers(1, true, nameless_trailers), ErrorCode::kProtocolError);
+  EXPECT_EQ(side->stats.guard_empty_name.get(), 1u);
+
+  guards.empty_names = {20, 0};
+  restart(side->config);
+  for (uint32_t i = 0; i < 20; ++i) ASSERT_TRUE(side->hear(headers(2 * i + 1, true, f))) << i;
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"empty_name"}) << "once";
+  EXPECT_FALSE(side->hear(headers(41, true, f)));
+  EXPECT_STREQ(side->http2.guard(), "empty_name");
+  EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
+  EXPECT_EQ(side->stats.guard_empty_name.get(), 21u);
+}
+
+TEST_F(GuardsAgainstPods, fields_without_a_name_end_their_stream_only) {
+  guards.empty_names = {1, 0};
+  restart(side->config);
+  FieldList f = response();
+  f.add("", "x", Name::kOther);
+  for (uint32_t id = 1; id < 21; id += 2) {
+    ASSERT_TRUE(side->hear(headers(id, true, f)));
+    side->http2.open(request(), false, &side->owner);
+    side->say();
+  }
+  EXPECT_EQ(side->stats.guard_empty_name.get(), 10u);
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"empty_name"}) << "once";
 }
 
 TEST_F(Guards, windows_of_a_byte_at_a_time_are_borne_only_so_often) {
@@ -447,6 +478,7 @@ TEST_F(GuardsAgainstPods, windows_of_a_byte_at_a_time_end_the_stream_and_no_othe
   EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kEnhanceYourCalm);
   EXPECT_FALSE(side->owner.streams[3].reset);
   EXPECT_EQ(side->stats.guard_dribble.get(), 1u);
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"dribble"});
   EXPECT_FALSE(side->http2.failed());
 }
 
@@ -529,6 +561,7 @@ TEST_F(Guards, a_stream_whose_window_stays_shut_is_reset_and_its_owner_told) {
   EXPECT_TRUE(side->owner.streams[1].reset);
   EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kEnhanceYourCalm);
   EXPECT_EQ(side->stats.guard_stalled_stream.get(), 1u);
+  EXPECT_EQ(side->owner.guards, std::vector<std::string>{"stalled_stream"});
   EXPECT_FALSE(side->http2.failed());
 }
 

@@ -1,6 +1,7 @@
 // Clients' connections that are moved away although nothing is wrong with them.
 
 #include "fixture.h"
+#include "http2/raw.h"
 
 namespace sluice::relay {
 namespace {
@@ -137,11 +138,62 @@ TEST_F(RelayTest, who_goes_on_sending_behind_the_end_of_his_connection_is_reset)
   send(http2::hello() + http2::frame(http2::FrameType::kPushPromise, 0, 1, "1234"));
   EXPECT_TRUE(deaf.ended);
   EXPECT_EQ(http2::frames(deaf.heard).back().head.type, http2::FrameType::kGoaway);
+  const Endpoint deaf_address = c->local();
   int sent = 0;
   for (; sent < 100 && !deaf.closed; ++sent) send(std::string(16'384, 'x'));
   EXPECT_GE(sent, 16) << "it may not have read its GOAWAY yet";
   EXPECT_LE(sent, 18);
   EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+  EXPECT_EQ(worker->http2.guard_discarded.get(), 1u);
+  EXPECT_STREQ(worker->events.pop()->what, "PUSH_PROMISE, which was switched off");
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "discarded");
+  EXPECT_EQ(event->peer, deaf_address);
+}
+
+TEST_F(RelayTest, who_has_skipped_nearly_all_stream_ids_is_moved_away_and_told_in_the_log) {
+  endpoints({1});
+  DeafClient skipping;
+  tcp::Connection* c = outside.stack.connect({}, kVip, &skipping, now);
+  run();
+  const std::string bytes =
+      http2::hello() + http2::headers(1, true) + http2::headers(http2::kMaxStreamId, true);
+  c->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                              buffers.memory.hold());
+  c->push();
+  run();
+  EXPECT_EQ(pod(1).requests(), 2) << "no call is lost";
+  EXPECT_EQ(worker->http2.guard_stream_ids.get(), 1u);
+  EXPECT_EQ(worker->http2.client_count_goaways.get(), 0u);
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "stream_ids");
+  EXPECT_EQ(event->peer, c->local());
+  EXPECT_FALSE(event->pod);
+  EXPECT_FALSE(worker->events.pop());
+  bool goaway = false;
+  for (const http2::Frame& f : http2::frames(skipping.heard))
+    goaway |= f.head.type == http2::FrameType::kGoaway && f.number() == http2::kMaxStreamId;
+  EXPECT_TRUE(goaway);
+  c->abort();
+  run();
+}
+
+TEST_F(RelayTest, a_guard_that_acts_on_streams_is_told_once_a_connection_with_the_peers_address) {
+  snapshot.guards.header_fields = 16;
+  endpoints({1});
+  Peer& c = client();
+  http2::FieldList many = http2::request();
+  for (int i = 0; i < 20; ++i) many.add("x", "y", http2::Name::kOther);
+  for (int i = 0; i < 3; ++i) c.h2->open(many, true, &c.owner);
+  run();
+  EXPECT_EQ(worker->http2.header_list_too_big.get(), 3u);
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "header_list");
+  EXPECT_EQ(event->peer, c.tcp->local());
+  EXPECT_FALSE(worker->events.pop()) << "once";
 }
 
 }  // namespace
