@@ -170,9 +170,15 @@ void Controller::sample_every_second() {
 
 void Controller::log_events() {
   unsigned logged = 0;
+  // A flood that trips one guard must not hide what another one did once: the first line of each
+  // guard is always written. They are a few dozen.
+  std::vector<std::string_view> named;
   for (stats::Worker* w : workers_) {
     while (const auto e = w->events.pop()) {
-      if (++logged > kEventsInALook) {
+      const std::string_view guard = e->guard != nullptr ? e->guard : "";
+      const bool first = std::find(named.begin(), named.end(), guard) == named.end();
+      if (first) named.push_back(guard);
+      if (++logged > kEventsInALook && !first) {
         ++events_unlogged_;
         continue;
       }

@@ -5,9 +5,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <sstream>
 
 #include <boost/json/parse.hpp>
 
@@ -213,6 +217,25 @@ TEST(Publisher, keeps_a_snapshot_until_every_worker_has_passed_it) {
 TEST_F(ControllerTest, the_socket_is_for_owner_and_group) {
   const auto s = fs::status(files.path("admin.sock"));
   EXPECT_EQ(s.permissions(), fs::perms(0660));
+}
+
+TEST_F(ControllerTest, a_flood_of_one_guard_does_not_hide_another_ones_line) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+  for (int i = 0; i < 50; ++i)
+    worker->events.push({"ping", "too many PING", *Endpoint::parse("10.0.0.1:1")});
+  worker->events.push(
+      {"stream_ids", "skipped most of its stream ids", *Endpoint::parse("10.0.0.2:1")});
+  run(300ms);
+  spdlog::set_default_logger(before);
+  const std::string text = log.str();
+  EXPECT_NE(text.find("client 10.0.0.2:1: guard stream_ids: skipped most"), std::string::npos);
+  size_t pings = 0;
+  for (size_t at = 0; (at = text.find("guard ping", at)) != std::string::npos; ++at) ++pings;
+  EXPECT_EQ(pings, 8u);
+  EXPECT_NE(text.find("42 more time(s)"), std::string::npos) << text;
 }
 
 TEST_F(ControllerTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
