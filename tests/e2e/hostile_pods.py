@@ -17,7 +17,7 @@ from typing import Callable, Iterator
 
 import hpack
 
-from http2_attacks import (ACK, CONTINUATION, DATA, ECHO, END_HEADERS, END_STREAM, GOAWAY, HEADERS, LARGEST_ID, PING, RST_STREAM,
+from http2_attacks import (ACK, CONTINUATION, DATA, ECHO, END_HEADERS, END_STREAM, GOAWAY, HEADERS, LARGEST_ID, PADDED, PING, RST_STREAM,
                            SETTINGS, WINDOW, WINDOW_UPDATE, frame, literal, settings)
 
 PUSH_PROMISE = 5
@@ -130,10 +130,13 @@ PODS: dict = {
     "window_update_flood": (answering(lambda s: frame(WINDOW_UPDATE, 0, 0, number(1)) * FLOOD), GONE | LATE),
     "unknown_frame_flood": (answering(lambda s: frame(0xfa, 0, 0, b"x") * FLOOD), GONE | LATE),
     "empty_data_flood": (answering(lambda s: headers(s) + frame(DATA, 0, s) * FLOOD), GONE | LATE | BROKEN),
+    "tiny_data_flood": (answering(lambda s: headers(s) + frame(DATA, 0, s, b"x") * FLOOD), GONE | LATE | BROKEN),
+    "padding_flood": (answering(lambda s: headers(s) + frame(DATA, PADDED, s, b"\xc8x" + bytes(200)) * (FLOOD // 8)), GONE | LATE | BROKEN),
     "informational_flood": (answering(lambda s: headers(s, b"\x08\x03103") * FLOOD), GONE | LATE | BROKEN),
     "continuation_flood": (answering(lambda s: headers(s, ANSWER, 0) + frame(CONTINUATION, 0, s, literal(b"a", b"b")) * FLOOD), GONE | LATE),
     "field_block": (answering(lambda s: headers(s, ANSWER, 0) + frame(CONTINUATION, 0, s, literal(b"a", b"b" * 16_000)) * 10), GONE | LATE),
     "header_list": (answering(lambda s: headers(s, ANSWER + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000)), {"status 8"} | GONE | LATE),
+    "empty_name": (answering(lambda s: headers(s, ANSWER + literal(b"", b"x"))), GONE | LATE | BROKEN),
     "not_hpack": (answering(lambda s: headers(s, b"\xff\xff\xff\xff\xff\xff")), GONE | LATE),
     "upper_case": (answering(lambda s: headers(s, ANSWER + literal(b"Upper", b"x"))), GONE | LATE | BROKEN),
     "data_first": (answering(lambda s: frame(DATA, 0, s, b"x")), GONE | LATE | BROKEN),

@@ -4,13 +4,14 @@ and truthfully, its client's connection lives, and the others notice nothing."""
 
 import json
 import os
+import re
 import signal
 import sys
 import time
 from pathlib import Path
 
 from support import LabTest, SANITIZED, configuration, daemon, lab, layout, main, process, run, worker
-from guards_test import GROWTH_MIB, QUARANTINE_MIB, guards, resident_mib
+from guards_test import GROWTH_MIB, QUARANTINE_MIB, guards, log_size, logged, resident_mib
 from hostile_pods import CALLS_PER_SECOND, GONE, LATE, PODS
 from sluicelab.client import Client, failed
 from sluicelab.process import wait_until
@@ -22,7 +23,8 @@ FIRST_POD_PORT, FIRST_PORT = 7000, 6000
 # Guards that stand against pods as against clients, and the pod that each must stop.
 STOPPED = {"settings": "settings_flood", "ping": "ping_flood", "window_update": "window_update_flood", "empty_data": "empty_data_flood",
            "unknown_frame": "unknown_frame_flood", "continuation": "continuation_flood", "field_block": "field_block",
-           "frame_size": "giant_frame"}
+           "frame_size": "giant_frame", "tiny_data": "tiny_data_flood", "padding": "padding_flood", "header_list": "header_list",
+           "empty_name": "empty_name"}
 
 
 def services() -> str:
@@ -59,7 +61,7 @@ class HostilePods(LabTest):
         time.sleep(1)
         pid = lab.status()["sluiced"]["pid"]
         before, free, resident = guards(), worker()["memory"]["hold_buffers_free"], resident_mib(pid)
-        quiet = client.fresh()
+        quiet, log = client.fresh(), log_size()
         ends = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, str(SCRIPT), "callers", layout.VIP, str(FIRST_PORT), str(SECONDS)))
         report = client.fresh()
         growth = resident_mib(pid) - resident
@@ -78,13 +80,14 @@ class HostilePods(LabTest):
         for guard, name in STOPPED.items():
             with self.subTest(guard):
                 self.assertGreater(after[guard], before[guard], name)
+                pod = f"{layout.BRIDGE_ADDRESS}:{FIRST_POD_PORT + list(PODS).index(name)}"
+                self.assertTrue(logged(log, rf"pod {re.escape(pod)}: guard {guard}:"), "no line in the log")
         print(f"others: p50 {quiet['p50_us']} then {report['p50_us']} us, p99 {quiet['p99_us']} then {report['p99_us']} us; "
               f"resident +{growth:.1f} MiB")
         self.assertEqual(failed(final), 0, final["last_error"])
         self.assertLess(growth, GROWTH_MIB * 4 + QUARANTINE_MIB if SANITIZED else GROWTH_MIB)
         if not SANITIZED:
             self.assertLess(report["p50_us"], max(5 * quiet["p50_us"], 50_000))
-        self.assertRegex(layout.SLUICED_LOG.read_text(), rf"pod {layout.BRIDGE_ADDRESS}:\d+: guard ping")
         self.assertTrue(wait_until(lambda: worker()["memory"]["hold_buffers_free"] >= free - 64, 10), worker()["memory"])
         self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] == 0, 10), worker()["http2"])
 

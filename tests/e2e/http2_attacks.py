@@ -107,6 +107,10 @@ ATTACKS = {
     # Its windows allow little at once, and open at once.
     "padding": Attack(lambda n: first(n, headers(1), frame(DATA, PADDED, 1, b"\xc8x" + bytes(200)) * 200), pause=0.002),
     "unread_answers": Attack(lambda n: b"".join(frame(PING, 0, 0, b"12345678") * 90 + settings() * 9 for _ in range(10)), reads=False),
+    # More than may be open, at once.
+    "streams": Attack(lambda n: streams(n, headers)),
+    # Behind the error of its first frame it goes on, deaf.
+    "discarded": Attack(lambda n: frame(DATA, 0, 0, b"x" * 16_000) * 10, reads=False),
     "frame_size": Attack(lambda n: struct.pack("!I", 2**24 - 1)[1:] + bytes(6) + b"x" * 100_000),
     # An entry of nearly the whole table, named over and over.
     "header_list": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000, True), 20)),
