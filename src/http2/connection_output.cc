@@ -190,7 +190,8 @@ bool Connection::dribbled(Stream& s) {
   if (most == 0 || s.send_window_ > 0 || ++s.dribbled_ <= most) return true;
   ++stats_.guard_dribble;
   note(Note::kDribble);
-  stream_error(s, ErrorCode::kEnhanceYourCalm);
+  // Not ENHANCE_YOUR_CALM, which tells the owner of an answer whose fields are too large.
+  stream_error(s, ErrorCode::kInternalError);
   return false;
 }
 

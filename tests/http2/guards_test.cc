@@ -475,7 +475,7 @@ TEST_F(GuardsAgainstPods, windows_of_a_byte_at_a_time_end_the_stream_and_no_othe
     side->say();
   }
   EXPECT_TRUE(side->owner.streams[1].reset);
-  EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kEnhanceYourCalm);
+  EXPECT_EQ(side->owner.streams[1].code, ErrorCode::kInternalError);
   EXPECT_FALSE(side->owner.streams[3].reset);
   EXPECT_EQ(side->stats.guard_dribble.get(), 1u);
   EXPECT_EQ(side->owner.guards, std::vector<std::string>{"dribble"});
