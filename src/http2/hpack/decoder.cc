@@ -32,7 +32,8 @@ struct Decoder::Block {
   const uint8_t* end;
   FieldList& out;
   uint32_t max_size;
-  size_t unlisted;  // bytes of literals that may yet be made without being listed
+  const uint8_t* begin = at;
+  size_t unlisted = 0;  // bytes of literals that were made and not listed
   bool too_large = false;
   bool excessive = false;
   uint32_t beyond = 0;   // field lines since then
@@ -48,8 +49,9 @@ struct Decoder::Block {
   }
   // Whether a literal that is not admitted is still borne.
   bool bears(size_t text) {
-    excessive = text + 32 > unlisted;
-    if (!excessive) unlisted -= text + 32;
+    unlisted += text + 32;
+    excessive =
+        unlisted > kUnlisted * max_size + huffman_decoded_bound(static_cast<size_t>(end - begin));
     return !excessive;
   }
   // A string literal (5.2), decoded to `to`, where the text buffer has room for the whole block.
@@ -144,8 +146,7 @@ bool Decoder::skip(Block& b) {
 
 Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
   const auto sample = shared_.sample_in();
-  Block b{block.data(), block.data() + block.size(), out, max_size,
-          kUnlisted * max_size + huffman_decoded_bound(block.size())};
+  Block b{block.data(), block.data() + block.size(), out, max_size};
   // A size update stands before all fields (4.2).
   for (size_updates_ = 0; b.at != b.end && (*b.at & 0xe0) == 0x20; ++size_updates_)
     if (!size_update(b)) return Result::kCompressionError;

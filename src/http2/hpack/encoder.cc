@@ -152,13 +152,17 @@ buf::View Encoder::encode(const FieldList& fields) {
       ++indexed;
       continue;
     }
-    const bool known = handle != 0 && shared_.fields.current(f.ref);
-    if (known) {
-      if (const uint32_t age = table_.find(handle); age != EncoderTable::kNone) {
+    bool known = false;
+    if (handle != 0) {
+      const uint32_t age = table_.find(handle);
+      // What the table holds is a record, and only its generation is left to compare.
+      if (age != EncoderTable::kNone && shared_.fields.ref(handle).generation == f.ref.generation)
+          [[likely]] {
         p = write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
         ++indexed;
         continue;
       }
+      known = age == EncoderTable::kNone && shared_.fields.current(f.ref);
     }
     const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
     if (is_credential(name) && f.value.size() < kShortCredential) {
