@@ -135,6 +135,7 @@ bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
     return fail(ErrorCode::kProtocolError, "a stream id lower than the one before");  // 5.1.1
   if (fate == RecentIds::Fate::kForgotten) return data || provoked();
   if (of_client) return fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
+  if (fate == RecentIds::Fate::kResetAndEnded) return provoked();  // it has its RST_STREAM
   ++stats_.stream_errors;
   emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams are not to blame
   return !failed_ && provoked();

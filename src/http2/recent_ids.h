@@ -18,6 +18,7 @@ class RecentIds {
     kSkipped,  // a higher id was used first: can never be used (5.1.1)
     kEnded,    // the peer's END_STREAM or RST_STREAM came; or the stream still is
     kReset,  // by us, so that the peer's frames may have crossed the RST_STREAM, to its END_STREAM
+    kResetAndEnded,  // the peer's END_STREAM came behind our reset: nothing more can have crossed
   };
 
   uint32_t latest() const { return latest_; }
@@ -35,14 +36,15 @@ class RecentIds {
   }
   // The peer's END_STREAM came behind our reset.
   void ended(uint32_t id) {
-    if (const uint32_t age = age_of(id); age < kSpan) reset_ &= ~(uint64_t{1} << age);
+    if (const uint32_t age = age_of(id); age < kSpan) used_ &= ~(uint64_t{1} << age);
   }
   // id is not above the latest.
   Fate fate(uint32_t id) const {
     const uint32_t age = age_of(id);
     if (age >= kSpan) return Fate::kForgotten;
-    if ((reset_ >> age & 1) != 0) return Fate::kReset;
-    return (used_ >> age & 1) != 0 ? Fate::kEnded : Fate::kSkipped;
+    const bool used = (used_ >> age & 1) != 0;
+    if ((reset_ >> age & 1) != 0) return used ? Fate::kReset : Fate::kResetAndEnded;
+    return used ? Fate::kEnded : Fate::kSkipped;
   }
 
  private:
@@ -50,7 +52,7 @@ class RecentIds {
 
   uint32_t latest_ = 0;
   uint64_t used_ = 0;   // bit n: the id 2 n below the latest
-  uint64_t reset_ = 0;  // the same
+  uint64_t reset_ = 0;  // the same; of an id that is not used: kResetAndEnded
 };
 
 }  // namespace sluice::http2
