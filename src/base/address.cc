@@ -55,15 +55,6 @@ std::string Endpoint::str() const {
          std::to_string(port);
 }
 
-bool Prefix::contains(const Address& a) const {
-  if (a.is_v4() != address.is_v4()) return false;  // ::/0 is not the way to IPv4
-  const unsigned whole = length / 8;
-  if (std::memcmp(a.bytes.data(), address.bytes.data(), whole) != 0) return false;
-  const unsigned rest = length % 8;
-  if (rest == 0) return true;
-  return ((a.bytes[whole] ^ address.bytes[whole]) >> (8 - rest)) == 0;
-}
-
 std::optional<Prefix> Prefix::parse(std::string_view text) {
   const size_t slash = text.find('/');
   const auto address = Address::parse(text.substr(0, slash));

@@ -2,6 +2,7 @@
 // Network addresses of either family, in sixteen bytes: IPv4 lives in ::ffff:0:0/96 (RFC 4291,
 // 2.5.5.2), so that nothing above can assume four bytes.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <compare>
@@ -70,7 +71,15 @@ struct Prefix {
 
   auto operator<=>(const Prefix&) const = default;
 
-  bool contains(const Address& a) const;
+  // ::/0 is not the way to IPv4.
+  bool contains(const Address& a) const {
+    const auto differ = [&](size_t at, unsigned bits) {  // in the first bits of the eight bytes at
+      return bits != 0 &&
+             (load_be64(a.bytes.data() + at) ^ load_be64(address.bytes.data() + at)) >> (64 - bits);
+    };
+    const unsigned high = std::min<unsigned>(length, 64);
+    return !differ(0, high) && !differ(8, length - high) && a.is_v4() == address.is_v4();
+  }
   // "198.18.0.2/24" or "2001:db8::1/64"; without a slash, the single address.
   static std::optional<Prefix> parse(std::string_view text);
   std::string str() const;

@@ -174,7 +174,8 @@ void Connection::send_new() {
   if (board_.empty() && snd_nxt_ < end_to_send() && context_.now - last_sent_ > rto())
     congestion_.on_idle(context_.now, context_.config.initial_window * mss_);
   if (path_learned_) send_mtu_probe();
-  const uint32_t tso = context_.output.max_tso(remote().address);
+  const bool several = end_to_send() - snd_nxt_ > mss_;
+  const uint32_t tso = several ? context_.output.max_tso(remote().address) : 0;
   const uint32_t quantum = pacing_quantum();
   paced_ = false;
   while (snd_nxt_ < end_to_send() && board_.lost() == 0) {

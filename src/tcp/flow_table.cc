@@ -1,5 +1,6 @@
 #include "tcp/flow_table.h"
 
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -15,12 +16,17 @@ FlowTable::FlowTable(size_t capacity, const SipKey& key)
       slots_(static_cast<Slot*>(pages_.get())) {}
 
 uint32_t FlowTable::hash(const Endpoint& local, const Endpoint& remote) const {
-  uint8_t bytes[36];
-  std::memcpy(bytes, remote.address.bytes.data(), 16);
-  std::memcpy(bytes + 16, local.address.bytes.data(), 16);
-  std::memcpy(bytes + 32, &remote.port, 2);
-  std::memcpy(bytes + 34, &local.port, 2);
-  return static_cast<uint32_t>(siphash(key_, bytes));
+  const auto of = [&]<size_t kSize>(std::array<uint8_t, kSize> bytes) {
+    constexpr size_t kWidth = kSize / 2 - 2;  // of an address, without what all of its family have
+    constexpr size_t kSkipped = sizeof(Address) - kWidth;
+    std::memcpy(bytes.data(), remote.address.bytes.data() + kSkipped, kWidth);
+    std::memcpy(bytes.data() + kWidth, local.address.bytes.data() + kSkipped, kWidth);
+    std::memcpy(bytes.data() + 2 * kWidth, &remote.port, 2);
+    std::memcpy(bytes.data() + 2 * kWidth + 2, &local.port, 2);
+    return static_cast<uint32_t>(table_hash(key_, std::span<const uint8_t, kSize>(bytes)));
+  };
+  // SipHash knows how long its input was: the families stay apart.
+  return remote.address.is_v4() ? of(std::array<uint8_t, 12>{}) : of(std::array<uint8_t, 36>{});
 }
 
 const Flow* FlowTable::candidate(uint32_t h) const {

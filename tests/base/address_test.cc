@@ -29,6 +29,18 @@ TEST(Prefix, contains_its_network_and_nothing_else) {
   EXPECT_FALSE(p.contains(*Address::parse("198.18.2.1")));
   EXPECT_EQ(p.str(), "198.18.1.1/23");
   EXPECT_TRUE(Prefix::parse("0.0.0.0/0")->contains(*Address::parse("9.9.9.9")));
+  EXPECT_FALSE(Prefix::parse("0.0.0.0/0")->contains(*Address::parse("2001:db8::1")));
+  EXPECT_FALSE(Prefix::parse("::/0")->contains(*Address::parse("9.9.9.9")));
+  EXPECT_TRUE(Prefix::parse("::/0")->contains(*Address::parse("2001:db8::1")));
+  for (const unsigned length : {1u, 63u, 64u, 65u, 127u, 128u}) {
+    const Address a = *Address::parse("5555:5555:5555:5555:aaaa:aaaa:aaaa:aaaa");
+    const Prefix around{a, static_cast<uint8_t>(length)};
+    for (unsigned bit = 0; bit < 128; ++bit) {
+      Address other = a;
+      other.bytes[bit / 8] ^= static_cast<uint8_t>(0x80 >> bit % 8);
+      EXPECT_EQ(around.contains(other), bit >= length) << length << ", " << bit;
+    }
+  }
   EXPECT_FALSE(Prefix::parse("1.2.3.4/33"));
 }
 

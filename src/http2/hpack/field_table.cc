@@ -66,7 +66,8 @@ void FieldTable::write(uint32_t handle, const FieldText& f) {
 
 uint32_t FieldTable::hash(const FieldText& f) const {
   // The sum tells "a: bc" from "ab: c".
-  const uint64_t h = siphash(key_, {reinterpret_cast<const uint8_t*>(f.text), f.size()});
+  const uint64_t h = table_hash(
+      key_, std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(f.text), f.size()));
   return static_cast<uint32_t>(h >> 32) ^ static_cast<uint32_t>(h) ^ f.name_size * 0x9e3779b1u;
 }
 
