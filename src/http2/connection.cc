@@ -165,20 +165,16 @@ void Connection::credit_connection(uint32_t n) {
   credit_ = 0;
 }
 
-uint64_t Connection::held() const {
-  uint64_t bytes = output_.size();
+Connection::Held Connection::held() const {
+  Held held{output_.size(), output_.slices()};
+  const auto add = [&held](const Stream& s) {
+    held.bytes += s.queued();
+    held.buffers += s.queued_buffers();
+  };
   for (uint32_t i = 0; i < table_.capacity(); ++i)
-    if (const Stream* s = table_.cell(i)) bytes += s->queued();
-  for (const Stream* s : unnumbered_) bytes += s->queued();
-  return bytes;
-}
-
-uint64_t Connection::held_buffers() const {
-  uint64_t n = output_.slices();
-  for (uint32_t i = 0; i < table_.capacity(); ++i)
-    if (const Stream* s = table_.cell(i)) n += s->queued_buffers();
-  for (const Stream* s : unnumbered_) n += s->queued_buffers();
-  return n;
+    if (const Stream* s = table_.cell(i)) add(*s);
+  for (const Stream* s : unnumbered_) add(*s);
+  return held;
 }
 
 void Connection::ping(uint64_t opaque) {

@@ -116,10 +116,12 @@ class Connection {
       if (Stream* s = table_.find(id); s != nullptr && s->owner() != nullptr) fn(*s);
   }
 
-  // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
-  uint64_t held() const;
-  // The packet buffers that those bytes pin.
-  uint64_t held_buffers() const;
+  // What waits for the peer to take it: in streams, and in the output. Walks the streams.
+  struct Held {
+    uint64_t bytes = 0;
+    uint64_t buffers = 0;  // packet buffers that the bytes pin
+  };
+  Held held() const;
 
   // The guards that measure time look at a connection once in kWatchPeriod, and only while
   // something waits for the peer. `now` as for receive().

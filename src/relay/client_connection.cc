@@ -76,7 +76,7 @@ void ClientConnection::abandon_streams() {
 
 uint64_t ClientConnection::held_buffers() {
   if (evicted_) return 0;
-  uint64_t n = http2_.held_buffers();
+  uint64_t n = http2_.held().buffers;
   http2_.for_each_stream([&](http2::Stream& s) { n += exchange_of(s).held_buffers(); });
   return n;
 }

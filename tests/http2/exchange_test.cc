@@ -266,11 +266,11 @@ TEST(Exchange, data_behind_headers_that_wait_for_room_counts_as_held) {
   Buffers buffers;
   Side client(Role::kClient, buffers);
   client.http2.flush(0);  // no room from here on
-  const uint64_t before = client.http2.held();
+  const uint64_t before = client.http2.held().bytes;
   Stream* s = client.http2.open(request(), false, &client.owner);
   client.send(*s, std::string(5'000, 'x'), true);
   EXPECT_EQ(s->id(), 0u);
-  EXPECT_EQ(client.http2.held(), before + 5'000);
+  EXPECT_EQ(client.http2.held().bytes, before + 5'000);
 }
 
 TEST(Exchange, after_goaway_the_client_opens_nothing) {

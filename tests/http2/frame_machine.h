@@ -477,7 +477,7 @@ class FrameMachine final : public Handler {
       must(s.queued() == live(s).queued || connection_.failed(), "on_sent told of all that left");
       queued += s.queued();
     });
-    must(connection_.held() >= output_.size() + queued, "held() counts everything");
+    must(connection_.held().bytes >= output_.size() + queued, "held() counts everything");
   }
 
   std::span<const uint8_t> program_;

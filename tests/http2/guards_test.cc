@@ -28,7 +28,7 @@ struct Guards : RawClient {
     EXPECT_EQ((side->stats.*counter).get(), 1u);
     EXPECT_EQ(side->http2.error(), ErrorCode::kEnhanceYourCalm);
     EXPECT_EQ(side->http2.guard(), name);
-    EXPECT_LT(side->http2.held(), 10'000u);
+    EXPECT_LT(side->http2.held().bytes, 10'000u);
     // Off is off.
     (guards.*rate).burst = 0;
     restart(side->config);

@@ -1,0 +1,210 @@
+// Field blocks that http2::Connection receives: HEADERS and CONTINUATION, and what they say.
+
+#include <algorithm>
+
+#include "http2/answers.h"
+#include "http2/connection.h"
+#include "http2/validation.h"
+
+namespace sluice::http2 {
+
+// HEADERS and CONTINUATION, 6.2 and 6.10.
+bool Connection::on_headers_frame(buf::View payload) {
+  const bool last = (frame_.flags & kFlagEndHeaders) != 0;
+  if (frame_.type == FrameType::kContinuation) {
+    if (!in_block_) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
+    if (++continuations_ > guards().continuations)
+      return trip(stats_.guard_continuation, "continuation", "too many CONTINUATION frames");
+    if (block_.size() + payload.size() > guards().field_block_size)
+      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
+    block_.insert(block_.end(), payload.begin(), payload.end());
+  } else {
+    if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
+    uint32_t skip = 0;
+    uint32_t pad = 0;
+    if ((frame_.flags & kFlagPadded) != 0) {
+      if (payload.empty()) return fail(ErrorCode::kFrameSizeError, "HEADERS without pad length");
+      pad = payload[0];
+      skip = 1;
+    }
+    if ((frame_.flags & kFlagPriority) != 0) skip += 5;
+    if (skip > payload.size())
+      return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
+    if (skip + pad > payload.size())
+      return fail(ErrorCode::kProtocolError, "padding longer than its frame");
+    if (2 * pad > payload.size() && !spend(Allowance::kPadding)) return false;
+    payload = payload.subspan(skip, payload.size() - skip - pad);
+    block_stream_ = frame_.stream;
+    block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
+    continuations_ = 0;
+    if (payload.size() > guards().field_block_size)
+      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
+    if (last) return on_block(payload);
+    if (partial_.empty()) begin_partial();
+    in_block_ = true;
+    block_.assign(payload.begin(), payload.end());
+  }
+  if (!last) return true;
+  in_block_ = false;
+  const bool ok = on_block(block_);
+  block_.clear();
+  block_.shrink_to_fit();
+  return ok;
+}
+
+bool Connection::on_block(buf::View block) {
+  thread_local FieldList fields;  // scratch; the owner may swap its storage away
+  fields.clear();
+  const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
+  if (result == hpack::Decoder::Result::kCompressionError)
+    return fail(ErrorCode::kCompressionError, "field block that does not decode");
+  if (result == hpack::Decoder::Result::kExcessive)
+    return trip(stats_.guard_field_block, "field_block", "field block of far too large a list");
+  for (uint32_t i = decoder_.size_updates(); i > 0; --i)
+    if (!spend(Allowance::kTableSizes)) return false;
+  const bool too_large =
+      result == hpack::Decoder::Result::kTooLarge || fields.count() > guards().header_fields;
+  if (too_large) {
+    ++stats_.header_list_too_big;
+    note(Note::kHeaderList);
+  }
+
+  const uint32_t id = block_stream_;
+  Stream* s = table_.find(id);
+  if (s == nullptr) {
+    if (!idle(id)) return on_late_frame(id, &fields);
+    if (role_ == Role::kServer && (id & 1) == 1)
+      return on_request_block(id, fields, too_large, block_end_stream_);
+    return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
+  }
+  if (s->remote_ended_) {
+    stream_error(*s, ErrorCode::kStreamClosed);
+  } else if (too_large) {
+    stream_error(*s, ErrorCode::kEnhanceYourCalm);
+    if (!failed_) provoked();
+  } else if (role_ == Role::kClient && !s->response_seen_) {
+    return on_response_block(*s, fields, block_end_stream_);
+  } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0 || s->connect_) {
+    if (!count_empty_names(fields)) return false;
+    stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1), tunnels have none
+  } else {
+    s->remote_ended_ = true;
+    if (s->owner_ != nullptr) handler_.on_headers(*s, Handler::Section::kTrailers, fields, true);
+    if ((s = table_.find(id)) != nullptr) remote_end(*s);
+  }
+  return !failed_;
+}
+
+bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end) {
+  ids_.use(id);
+  if (refusing_) {  // above the last id of our GOAWAY: the client will retry (6.8)
+    ids_.reset(id);
+    return provoked();  // what crossed our GOAWAY is not that much
+  }
+  last_peer_id_ = id;
+  thread_local FieldList own;
+  own.clear();
+  if (too_large) {
+    answer_too_large(fields, own);
+    return answer(id, own, end);
+  }
+  RequestFacts request;
+  if (!valid_request(fields, config_.pass_connect, request) ||
+      (end && request.content_length > 0)) {
+    ++stats_.malformed_requests;
+    ++stats_.stream_errors;
+    if (!count_empty_names(fields)) return false;
+    emit_rst(id, ErrorCode::kProtocolError);
+    return !failed_ && provoked();
+  }
+  if (request.connect && !config_.pass_connect) {
+    ++stats_.connects_refused;
+    answer_connect(own);
+    return answer(id, own, end);
+  }
+  Stream* s = admit(id, end);
+  if (s == nullptr) return !failed_;
+  s->content_left_ = request.connect ? -1 : request.content_length;
+  s->connect_ = request.connect;
+  handler_.on_headers(*s, Handler::Section::kRequest, fields, end);
+  s = table_.find(id);
+  if (s == nullptr) return !failed_;
+  if (s->owner_ == nullptr && !s->end_queued_ && !s->reset_after_output_) {
+    ++stats_.streams_refused;
+    reset(*s, ErrorCode::kRefusedStream);
+  } else if (end) {
+    remote_end(*s);
+  }
+  return !failed_;
+}
+
+Stream* Connection::admit(uint32_t id, bool end) {
+  Stream* s = nullptr;
+  if (open_ < config_.max_concurrent_streams) {
+    s = slab_.create();
+  } else {
+    ++stats_.guard_streams;
+    note(Note::kStreams);
+  }
+  if (s == nullptr) {
+    ++stats_.streams_refused;
+    emit_rst(id, ErrorCode::kRefusedStream);
+    provoked();
+    return nullptr;
+  }
+  ++stats_.streams_opened;
+  ++open_;
+  s->id_ = id;
+  s->request_seen_ = true;
+  s->remote_ended_ = end;
+  s->send_window_ = peer_initial_window_;
+  s->receive_window_ = config_.initial_stream_window;
+  // Until its ACK the client may not have seen our setting (6.5.3).
+  if (settings_unacknowledged_ > 0)
+    s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
+  table_.insert(*s);
+  return s;
+}
+
+bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended) {
+  Stream* s = admit(id, request_ended);
+  if (s == nullptr) return !failed_;
+  send_headers(*s, fields, true);
+  // What may come of the request is of no use (8.1).
+  if ((s = table_.find(id)) != nullptr) reset_after_output(*s, ErrorCode::kNoError);
+  return !failed_ && provoked();
+}
+
+bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
+  int status;
+  int64_t content_length;
+  bool valid = valid_response(fields, status, content_length);
+  const bool final = status >= 200;
+  if (!final) {
+    valid = valid && !end;
+  } else if (s.to_head_ || status == 204 || status == 304) {
+    content_length = 0;  // the length that is announced is that of another answer (RFC 9110, 8.6)
+  } else if (s.connect_ && status < 300) {
+    content_length = -1;  // a tunnel (RFC 9110, 9.3.6)
+  } else {
+    valid = valid && (!end || content_length <= 0);
+  }
+  if (!valid) {
+    if (!count_empty_names(fields)) return false;
+    stream_error(s, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  const uint32_t id = s.id_;
+  s.response_seen_ = final;
+  s.remote_ended_ = end;
+  if (final) s.content_left_ = content_length;
+  if (status >= 300) s.connect_ = false;
+  if (s.owner_ != nullptr)
+    handler_.on_headers(s, final ? Handler::Section::kResponse : Handler::Section::kInformational,
+                        fields, end);
+  Stream* again = table_.find(id);
+  if (end && again != nullptr) remote_end(*again);
+  return !failed_;
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,177 @@
+// Frames about streams and the connection: RST_STREAM, PRIORITY, SETTINGS, PING, GOAWAY,
+// WINDOW_UPDATE.
+
+#include "http2/connection.h"
+
+namespace sluice::http2 {
+
+bool Connection::on_rst(buf::View payload) {
+  if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "RST_STREAM of a wrong size");
+  if (frame_.stream == 0 || idle(frame_.stream))
+    return fail(ErrorCode::kProtocolError, "RST_STREAM on an idle stream");
+  ++stats_.resets_in;
+  if (role_ == Role::kServer && !spend(Allowance::kResets)) return false;
+  Stream* s = table_.find(frame_.stream);
+  if (s == nullptr) return true;
+  detach(*s);
+  if (s->owner_ != nullptr)
+    handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())), true);
+  slab_.destroy(s);
+  return !failed_;
+}
+
+// 6.3. Deprecated; only its form matters.
+bool Connection::on_priority(buf::View payload) {
+  if (!spend(Allowance::kPriorities)) return false;
+  if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
+  if (payload.size() == 5) return true;
+  Stream* s = table_.find(frame_.stream);
+  // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
+  if (s == nullptr) return fail(ErrorCode::kFrameSizeError, "PRIORITY of a wrong size");
+  stream_error(*s, ErrorCode::kFrameSizeError);
+  return !failed_;
+}
+
+// RFC 9218, 7.1. Streams take turns here whatever it says.
+bool Connection::on_priority_update(buf::View payload) {
+  if (!spend(Allowance::kPriorities)) return false;
+  if (role_ == Role::kClient)
+    return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE from a server");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE on a stream");
+  if (payload.size() < 4)
+    return fail(ErrorCode::kFrameSizeError, "PRIORITY_UPDATE of a wrong size");
+  const uint32_t id = load_be32(payload.data()) & kMaxStreamId;
+  if ((id & 1) == 0)
+    return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE for a stream that cannot be");
+  return true;
+}
+
+bool Connection::on_settings_frame(buf::View payload) {
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
+  if ((frame_.flags & kFlagAck) != 0) {
+    if (!payload.empty()) return fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
+    if (settings_unacknowledged_ == 0)
+      return fail(ErrorCode::kProtocolError, "SETTINGS ACK without SETTINGS");
+    --settings_unacknowledged_;
+    decoder_.set_limit(config_.header_table_size);
+    return true;
+  }
+  if (payload.size() % kSettingSize != 0)
+    return fail(ErrorCode::kFrameSizeError, "SETTINGS of a wrong size");
+  if (!spend(Allowance::kSettings)) return false;
+  if (payload.size() / kSettingSize > guards().settings_entries)
+    return trip(stats_.guard_settings, "settings", "too many settings in one frame");
+  // Without the setting there is no limit; 100 was only assumed until now.
+  if (!settings_received_) peer_max_streams_ = UINT32_MAX;
+  settings_received_ = true;
+  uint32_t initial_window = peer_initial_window_;
+  for (size_t i = 0; i < payload.size(); i += kSettingSize) {
+    const uint32_t value = load_be32(payload.data() + i + 2);
+    switch (static_cast<Setting>(load_be16(payload.data() + i))) {
+      case Setting::kHeaderTableSize:
+        encoder_.set_table_size(value);
+        break;
+      case Setting::kEnablePush:
+        if (value > 1 || (role_ == Role::kClient && value == 1))
+          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_PUSH out of range");
+        break;
+      case Setting::kMaxConcurrentStreams:
+        peer_max_streams_ = value;
+        ready_.splice_back(limit_blocked_);
+        break;
+      case Setting::kInitialWindowSize:
+        if (value > kMaxWindow)
+          return fail(ErrorCode::kFlowControlError, "SETTINGS_INITIAL_WINDOW_SIZE out of range");
+        initial_window = value;
+        break;
+      case Setting::kMaxFrameSize:
+        if (value < kDefaultMaxFrameSize || value > 0xffffff)
+          return fail(ErrorCode::kProtocolError, "SETTINGS_MAX_FRAME_SIZE out of range");
+        peer_max_frame_size_ = value;
+        break;
+      case Setting::kEnableConnectProtocol:
+        if (value > 1 || value < uint32_t{peer_takes_extended_connect_})
+          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_CONNECT_PROTOCOL out of range");
+        peer_takes_extended_connect_ = value == 1;
+        break;
+      case Setting::kNoRfc7540Priorities:
+        if (value > 1)
+          return fail(ErrorCode::kProtocolError, "SETTINGS_NO_RFC7540_PRIORITIES out of range");
+        break;
+      default:
+        break;  // unknown settings, and those that only advise, are discarded
+    }
+  }
+  if (initial_window != peer_initial_window_ && !set_initial_window(initial_window)) return false;
+  if (!emit_control(FrameType::kSettings, kFlagAck, 0, {})) return false;
+  handler_.on_settings();
+  return !failed_;
+}
+
+// 6.9.2. Once a frame, since it walks the streams. Windows may become negative.
+bool Connection::set_initial_window(uint32_t bytes) {
+  const int64_t change = int64_t{bytes} - peer_initial_window_;
+  peer_initial_window_ = bytes;
+  for (Stream* s : unnumbered_) s->send_window_ += change;
+  for (uint32_t c = 0; c < table_.capacity(); ++c) {
+    Stream* s = table_.cell(c);
+    if (s == nullptr) continue;
+    s->send_window_ += change;
+    if (s->send_window_ > kMaxWindow)
+      return fail(ErrorCode::kFlowControlError, "a stream's window overflows");
+    if (s->send_window_ > 0 && !s->data_.empty()) make_ready(*s);
+  }
+  return true;
+}
+
+bool Connection::on_ping_frame(buf::View payload) {
+  if (payload.size() != 8) return fail(ErrorCode::kFrameSizeError, "PING of a wrong size");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PING on a stream");
+  if (!spend(Allowance::kPings)) return false;
+  if ((frame_.flags & kFlagAck) == 0) return emit_control(FrameType::kPing, kFlagAck, 0, payload);
+  handler_.on_ping_ack(load_be64(payload.data()));
+  return !failed_;
+}
+
+bool Connection::on_goaway_frame(buf::View payload) {
+  if (payload.size() < 8) return fail(ErrorCode::kFrameSizeError, "GOAWAY of a wrong size");
+  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "GOAWAY on a stream");
+  if (!spend(Allowance::kSettings)) return false;
+  ++stats_.goaways_in;
+  peer_going_away_ = true;
+  handler_.on_goaway(load_be32(payload.data()) & kMaxStreamId,
+                     static_cast<ErrorCode>(load_be32(payload.data() + 4)),
+                     {reinterpret_cast<const char*>(payload.data()) + 8, payload.size() - 8});
+  return !failed_;
+}
+
+bool Connection::on_window_update(buf::View payload) {
+  if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "WINDOW_UPDATE of a wrong size");
+  if (!spend(Allowance::kWindowUpdates)) return false;
+  const uint32_t n = load_be32(payload.data()) & kMaxStreamId;
+  if (frame_.stream == 0) {
+    if (n == 0) return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");
+    send_window_ += n;
+    if (send_window_ > kMaxWindow)
+      return fail(ErrorCode::kFlowControlError, "the connection's window overflows");
+    if (send_window_ > 0) ready_.splice_back(window_blocked_);
+    return true;
+  }
+  if (idle(frame_.stream))
+    return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE on an idle stream");
+  Stream* s = table_.find(frame_.stream);
+  if (s == nullptr) return true;
+  if (n == 0) {
+    stream_error(*s, ErrorCode::kProtocolError);
+    return !failed_;
+  }
+  s->send_window_ += n;
+  if (s->send_window_ > kMaxWindow) {
+    stream_error(*s, ErrorCode::kFlowControlError);
+  } else if (s->send_window_ > 0 && !s->data_.empty()) {
+    make_ready(*s);
+  }
+  return !failed_;
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,146 @@
+// The guards of http2::Connection: those that count, and those that measure time.
+
+#include "http2/connection.h"
+
+namespace sluice::http2 {
+
+namespace {
+
+// True when `looks`, one a period, have seen the same for `limit`; zero never comes.
+bool over(uint16_t looks, Duration limit) {
+  return limit > Duration::zero() && looks * Connection::kWatchPeriod >= limit;
+}
+
+}  // namespace
+
+bool Connection::trip(stats::Counter& counter, const char* guard, const char* detail) {
+  if (failed_) return false;
+  ++counter;
+  guard_ = guard;
+  return fail(ErrorCode::kEnhanceYourCalm, detail);
+}
+
+bool Connection::spend(Allowance::Kind kind) {
+  if (allowance_.take(kind, guards(), now_)) return true;
+  struct Guard {
+    stats::Counter stats::Http2::*counter;
+    const char* name;
+    const char* detail;
+  };
+  using stats::Http2;
+  static constexpr Guard kGuards[Allowance::kKinds] = {
+      {&Http2::guard_rapid_reset, "rapid_reset", "streams reset too often"},
+      {&Http2::guard_provoked_reset, "provoked_reset", "too many streams that had to be reset"},
+      {&Http2::guard_settings, "settings", "too many SETTINGS"},
+      {&Http2::guard_ping, "ping", "too many PING"},
+      {&Http2::guard_priority, "priority", "too many PRIORITY"},
+      {&Http2::guard_window_update, "window_update", "too many WINDOW_UPDATE"},
+      {&Http2::guard_unknown_frame, "unknown_frame", "too many frames of unknown types"},
+      {&Http2::guard_empty_data, "empty_data", "too many empty DATA frames"},
+      {&Http2::guard_tiny_data, "tiny_data", "too many DATA frames of a few bytes"},
+      {&Http2::guard_padding, "padding", "too much padding"},
+      {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
+      {&Http2::guard_table_size, "table_size", "HPACK's table changed too often"},
+      {&Http2::guard_empty_name, "empty_name", "too many fields without a name"},
+  };
+  const Guard& g = kGuards[kind];
+  return trip(stats_.*g.counter, g.name, g.detail);
+}
+
+void Connection::note(Note n) {
+  struct Line {
+    const char* guard;
+    const char* what;
+  };
+  // In the order of Note.
+  static constexpr Line kLines[] = {
+      {"header_list", "more or larger fields than header_list_size and header_fields allow"},
+      {"empty_name", "a field without a name"},
+      {"streams", "more streams than concurrent_streams"},
+      {"stalled_stream", "a stream's window stayed shut"},
+      {"dribble", "a stream's window opens by a few bytes"},
+  };
+  const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(n));
+  if ((noted_ & bit) != 0) return;
+  noted_ |= bit;
+  const Line& line = kLines[static_cast<size_t>(n)];
+  handler_.on_guard(line.guard, line.what);
+}
+
+bool Connection::count_empty_names(const FieldList& fields) {
+  for (const Field f : fields) {
+    if (!f.name.empty()) continue;
+    // A pod's are what it says to one client of many.
+    if (role_ == Role::kServer && !spend(Allowance::kEmptyNames)) return false;
+    ++stats_.guard_empty_name;
+    note(Note::kEmptyName);
+    break;
+  }
+  return true;
+}
+
+// What makes us reset is as cheap for a client as RST_STREAM itself (CVE-2025-8671). A pod is
+// exempt from both: it answers what clients sent it, and many share its connection.
+bool Connection::provoked() {
+  return role_ == Role::kClient || spend(Allowance::kProvokedResets);
+}
+
+bool Connection::wants_watch() const {
+  return settings_unacknowledged_ > 0 || have_ > 0 || state_ == State::kPayload || in_block_ ||
+         data_waits_ || !output_.empty();
+}
+
+Connection::Watched Connection::watch(Time now) {
+  if (failed_) return Watched::kFine;
+  now_ = now;
+  const config::Guards& g = guards();
+
+  // Output leaves the queue when the peer has acknowledged it.
+  const bool moved = output_.empty() || output_.begin() != watched_output_;
+  watched_output_ = output_.begin();
+  output_looks_ = moved ? 0 : output_looks_ + 1;
+  if (over(output_looks_, g.stall_timeout)) {
+    ++stats_.guard_slow_read;
+    guard_ = "slow_read";
+    detail_ = "took nothing of what waits";
+    return Watched::kGone;
+  }
+
+  if (settings_unacknowledged_ > 0) ++settings_looks_;
+  if (!settings_received_ && over(settings_looks_, g.preface_timeout)) {
+    trip(stats_.guard_preface, "preface", "no preface and SETTINGS in time");
+  } else if (settings_unacknowledged_ > 0 && over(settings_looks_, g.settings_timeout)) {
+    ++stats_.guard_settings_ack;
+    guard_ = "settings_ack";
+    fail(ErrorCode::kSettingsTimeout, "SETTINGS not acknowledged in time");  // 6.5.3
+  }
+
+  const bool partial = have_ > 0 || state_ == State::kPayload || in_block_;
+  partial_looks_ = partial ? partial_looks_ + 1 : 0;
+  if (over(partial_looks_, g.headers_timeout))
+    trip(stats_.guard_slow_headers, "slow_headers", "frame or field block not complete in time");
+
+  if (data_waits_ && !failed_) watch_streams(g.stall_timeout);
+  return failed_ ? Watched::kFailed : Watched::kFine;
+}
+
+// A stream with data for which the peer gives no window holds memory, and its pod.
+void Connection::watch_streams(Duration limit) {
+  data_waits_ = false;
+  std::vector<uint32_t> stalled;
+  for (uint32_t i = 0; i < table_.capacity(); ++i) {
+    Stream* s = table_.cell(i);
+    if (s == nullptr || s->data_.empty()) continue;
+    data_waits_ = true;
+    if (over(++s->stalled_looks_, limit)) stalled.push_back(s->id());
+  }
+  for (const uint32_t id : stalled) {
+    Stream* s = table_.find(id);
+    if (s == nullptr || failed_) continue;
+    ++stats_.guard_stalled_stream;
+    note(Note::kStalledStream);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm);
+  }
+}
+
+}  // namespace sluice::http2
