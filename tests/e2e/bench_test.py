@@ -39,14 +39,17 @@ class Bench(unittest.TestCase):
         print(done.stdout)
         bare = rows.pop("reflector")
         self.assertEqual((bare["workload"], bare["failed"]), ("udp-100B-1x1", 0))
-        self.assertEqual(told["latencies"][0]["workload"], WORKLOAD)
-        self.assertAlmostEqual(told["latencies"][0]["of_the_reflector"], rows["sluice"]["p50_us"] / bare["p50_us"], 2)
+        latencies = told["latencies"][0]
+        self.assertEqual(latencies["workload"], WORKLOAD)
+        self.assertAlmostEqual(latencies["of_the_reflector"]["median"], rows["sluice"]["p50_us"] / bare["p50_us"], 2)
         self.assertEqual(set(rows), PROXIES)
         for name, row in rows.items():
             self.assertEqual((row["workload"], row["failed"]), (WORKLOAD, 0), name)
             for key in NUMBERS:
-                self.assertGreater(row[key], 0 if name != "direct" else -1, f"{name} {key}")
+                # Nothing stands on core 0 with direct, and what the hypervisor takes of it can be all that Sluice was busy for.
+                self.assertGreater(row[key], -1 if name == "direct" or (name, key) == ("sluice", "cpu_us_per_call") else 0, f"{name} {key}")
         ours = rows["sluice"]
+        self.assertGreater(ours["busy_cycles_per_call"], 0)
         self.assertGreater(ours["io_us_per_call"], 0)
         self.assertLess(ours["io_us_per_call"], ours["raw_cpu_us_per_call"])
         self.assertFalse(state.exists(), "the bench left its lab behind")
@@ -61,11 +64,12 @@ class Bench(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout[-4000:])
             rows = {row["workload"]: row for row in json.loads(answer.read_text())["rows"]}
         print(done.stdout)
-        self.assertEqual(set(rows), set(WIRE_ROWS))
+        self.assertEqual(set(rows), {*WIRE_ROWS, "echo-bulk"})
         for name, row in rows.items():
             self.assertEqual(row["errors"], 0, name)
             self.assertGreater(row["calls_per_s"], 0, name)
             self.assertGreater(row["p50_us"], 0, name)
+            self.assertEqual(row["echo_gbit_per_s"], rows["echo-bulk"]["gbit_per_s"], name)
         unary, churn = rows["unary-100B-10x32"], rows["connection-per-call-100B-256x1"]
         self.assertGreater(unary["cycles_per_call"], 0)
         self.assertIn(unary["limited_by"], ("sluice", "generator", "neither"))
@@ -82,8 +86,8 @@ class Bench(unittest.TestCase):
         running = subprocess.Popen([str(REPOSITORY / "tools" / "bench"), "wire", "--seconds", "30", "--stages", "--only", "unary-100B-10x32"],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    env={**os.environ, "SLUICE_BUILD": str(layout.build_dir())})
-        self.assertTrue(wait_until(lambda: len(scratch_directories()) > len(before[1]), 60))
-        time.sleep(2)
+        self.assertTrue(wait_until(lambda: any("sluice-load" in command for command in commands()), 60))
+        time.sleep(1)
         mine = scratch_directories() - before[1]
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=20)[0]

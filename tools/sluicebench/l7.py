@@ -1,6 +1,7 @@
 """`tools/bench l7`: every workload through every proxy, in turn, several times over."""
 
 import math
+import random
 import sys
 import threading
 from typing import Callable, Optional
@@ -38,9 +39,8 @@ def run(workloads: list, seconds: float, repetitions: int) -> list:
         if any(_one_at_a_time(workload) for workload in workloads):
             _measured(rows, repetition, reflector.WORKLOAD, reflector.NAME, lambda: reflector.measure(seconds))
         for workload in workloads:
-            # Another one begins each time: nobody always runs on a machine that the same neighbour has warmed.
-            first = repetition % len(everybody)
-            for proxy in everybody[first:] + everybody[:first]:
+            # In another order each time: nobody always runs on a machine that the same neighbour has warmed.
+            for proxy in random.sample(everybody, len(everybody)):
                 _measured(rows, repetition, workload.name, proxy.name, lambda: measure(workload, proxy, seconds))
     return rows
 
@@ -78,9 +78,10 @@ def measure(workload: Workload, proxy, seconds: float) -> dict:
         memory = {}
         sampler = threading.Timer(seconds * 0.7, lambda: memory.update(zip(("resident", "huge"), proxy.memory())))
         sampler.start()
-        before, counted = WORKER_CORE.look(), proxy.counters()
+        before, counted, waited = WORKER_CORE.look(), proxy.counters(), machine.waited(proxy.pollers())
         outcome = loads.run(workload, proxy.namespace, proxy.address, seconds, latencies=False)
         after, recounted = WORKER_CORE.look(), proxy.counters()
+        others = machine.longest_wait(waited, machine.waited(proxy.pollers()))
         sampler.join()
         latencies = outcome
         if outcome.p50_us is None:
@@ -92,6 +93,7 @@ def measure(workload: Workload, proxy, seconds: float) -> dict:
     wall, core, stolen = (b - a for a, b in zip(before, after))
     row = {"workload": workload.name, "proxy": proxy.name, "calls_per_s": outcome.calls_per_s,
            "cpu_us_per_call": core / outcome.calls * 1e6, "core_share": core / wall, "stolen_share": stolen / wall,
+           "waited_share": others / wall,
            "p50_us": latencies.p50_us, "p99_us": latencies.p99_us, "p999_us": latencies.p999_us,
            "failed": outcome.failed + (latencies.failed if latencies is not outcome else 0),
            "rss_mib": memory["resident"], "hugepages_mib": memory["huge"]}
@@ -113,18 +115,20 @@ def _without_empty_polls(core: float, wall: float, cycles: dict, calls: int) -> 
 
 
 def summary(rows: list) -> list:
-    """One row a workload and proxy: medians, and the spread of what is compared."""
+    """One row a workload and proxy: medians, and the spread of what is compared, of undisturbed repetitions where there are any."""
     grouped: dict = {}
     for row in rows:
         if "error" not in row:
             grouped.setdefault((row["workload"], row["proxy"]), []).append(row)
+    bad = disturbed(rows)
     result = []
     for (workload, proxy), group in grouped.items():
-        merged = {"workload": workload, "proxy": proxy, "repetitions": len(group)}
-        for key, value in group[0].items():
+        good = [row for row in group if (workload, row["repetition"]) not in bad] or group
+        merged = {"workload": workload, "proxy": proxy, "repetitions": len(good)}
+        for key, value in good[0].items():
             if not isinstance(value, (int, float)) or key in ("repetition", "failed"):
                 continue
-            values = sorted(row[key] for row in group)
+            values = sorted(row[key] for row in good if row[key] is not None)
             merged[key] = round(_median(values), 3)
             if key in ("calls_per_s", "cpu_us_per_call", "p50_us"):
                 merged[key + "_min"], merged[key + "_max"] = round(values[0], 3), round(values[-1], 3)
@@ -133,20 +137,55 @@ def summary(rows: list) -> list:
     return result
 
 
-def latencies(summary_rows: list) -> list:
+def latencies(rows: list) -> list:
     """Of the workloads with one call at a time: Sluice's p50 beside a bare port's round trip, and what it adds to a call, beside what
-    the best peer adds."""
-    p50 = {(row["workload"], row["proxy"]): row["p50_us"] for row in summary_rows}
+    the best peer adds. Within a repetition, then the median, the smallest and the largest."""
     told = []
-    for workload in dict.fromkeys(row["workload"] for row in summary_rows):
-        peers = [p50[workload, name] for name in proxies.PEERS if (workload, name) in p50]
-        bare, ours, direct = p50.get((reflector.WORKLOAD, reflector.NAME)), p50.get((workload, "sluice")), p50.get((workload, "direct"))
-        if not workload.endswith("-1x1") or not peers or None in (bare, ours, direct) or min(peers) <= direct:
+    for workload, runs in _by_repetition(rows).items():
+        if not workload.endswith("-1x1"):
             continue
-        told.append({"workload": workload, "p50_us": ours, "of_the_reflector": ours / bare, "of_the_best_peer": ours / min(peers),
-                     "added_us": ours - direct, "added_of_the_reflector": (ours - direct) / bare,
-                     "added_of_the_best_peer": (ours - direct) / (min(peers) - direct)})
+        found: dict = {}
+        for run_ in (run_ for run_ in runs if reflector.NAME in run_):
+            ours, direct = run_["sluice"]["p50_us"], run_["direct"]["p50_us"]
+            best, bare = min(run_[name]["p50_us"] for name in proxies.PEERS), run_[reflector.NAME]["p50_us"]
+            values = {"p50_us": ours, "of_the_reflector": ours / bare, "of_the_best_peer": ours / best}
+            if direct < min(ours, best):  # what a load cannot tell from its own noise is not said
+                values.update(added_us=ours - direct, added_of_the_reflector=(ours - direct) / bare,
+                              added_of_the_best_peer=(ours - direct) / (best - direct))
+            for key, value in values.items():
+                found.setdefault(key, []).append(value)
+        if found:
+            told.append({"workload": workload, **{key: _spread(values) for key, values in found.items()}})
     return told
+
+
+# With nobody on core 0, `direct` leaves it idle; what it does then it does for others, and every proxy is charged with it. A worker
+# that has to wait has been preempted, mostly in an empty turn.
+QUIET_SHARE = 0.03
+
+
+def disturbed(rows: list) -> set:
+    """Workload and repetition in which others had core 0 for more than QUIET_SHARE of the time: they compare nothing."""
+    return {(row["workload"], row["repetition"]) for row in rows if "error" not in row and
+            max(row.get("waited_share", 0), row.get("stolen_share", 0),
+                row["core_share"] if row["proxy"] == "direct" else 0) > QUIET_SHARE}
+
+
+def _by_repetition(rows: list) -> dict:
+    """Of each workload the repetitions that can be compared, as rows by proxy: nobody missing, and undisturbed unless all are not."""
+    bad = disturbed(rows)
+    bare = {row["repetition"]: row for row in rows if row["proxy"] == reflector.NAME and "error" not in row}
+    result: dict = {}
+    for workload in dict.fromkeys(row["workload"] for row in rows if row["proxy"] != reflector.NAME):
+        runs: dict = {}
+        for row in rows:
+            if row["workload"] == workload and "error" not in row:
+                runs.setdefault(row["repetition"], {})[row["proxy"]] = row
+        whole = {number: {**run_, **({reflector.NAME: bare[number]} if number in bare else {})}
+                 for number, run_ in runs.items() if {"direct", "sluice", *proxies.PEERS} <= set(run_)}
+        good = {number: run_ for number, run_ in whole.items() if (workload, number) not in bad}
+        result[workload] = list((good or whole).values())
+    return result
 
 
 def _median(values: list) -> float:
@@ -157,25 +196,19 @@ def _median(values: list) -> float:
 def ratios(rows: list) -> list:
     """Sluice against the best peer of each workload: repetition by repetition, so that noise of the machine that lasts
     longer than a repetition falls out; the median, the smallest and the largest."""
-    by_run = {(row["workload"], row["repetition"], row["proxy"]): row for row in rows if "error" not in row}
     result = []
-    for workload in dict.fromkeys(row["workload"] for row in rows):
+    for workload, runs in _by_repetition(rows).items():
         cpu, bare, latency, direct = [], [], [], []
-        for repetition in sorted({row["repetition"] for row in rows}):
-            ours = by_run.get((workload, repetition, "sluice"))
-            peers = [by_run[key] for key in ((workload, repetition, peer) for peer in proxies.PEERS) if key in by_run]
-            nobody = by_run.get((workload, repetition, "direct"))
-            if ours is None or not peers:
-                continue
+        for run_ in runs:
+            ours, peers = run_["sluice"], [run_[name] for name in proxies.PEERS]
             best = min(row["cpu_us_per_call"] for row in peers)
             cpu.append(_over(best, ours["cpu_us_per_call"]))
             bare.append(_over(best, ours["cpu_us_per_call"] - ours["io_us_per_call"]))
             latency.append(_over(min(row["p50_us"] for row in peers), ours["p50_us"]))
-            if nobody is not None:
-                direct.append(_over(ours["calls_per_s"], nobody["calls_per_s"]))
+            direct.append(_over(ours["calls_per_s"], run_["direct"]["calls_per_s"]))
         if cpu:
-            result.append({"workload": workload, "calls_per_cpu_second": _spread(cpu), "without_io": _spread(bare),
-                           "p50": _spread(latency), "of_direct": _spread(direct)})
+            result.append({"workload": workload, "repetitions": len(runs), "calls_per_cpu_second": _spread(cpu),
+                           "without_io": _spread(bare), "p50": _spread(latency), "of_direct": _spread(direct)})
     return result
 
 

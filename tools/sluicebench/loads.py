@@ -16,7 +16,9 @@ LATENCY_LOG = layout.RUN_DIR / "bench-latency"
 DEADLINE_MS = 60_000   # of gRPC calls and streams: longer than any run, so that grpc-timeout is sent and never fires
 SPARE_SECONDS = 20.0   # for a tool to end after its time
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-MIN_ROUNDS, MIN_CALLS = 4, 40  # of a first run, whose rate is not known; rounds of all streams
+# Rounds of all streams, and calls: of a first run, whose rate is not known, and of any that is to be more than connecting.
+FIRST_ROUNDS, MIN_ROUNDS, MIN_CALLS = 4, 50, 40
+TELLING = 2000  # calls; of fewer p99.9 is the largest
 
 _rates: dict = {}  # calls/s of the last run, by workload and address
 
@@ -70,7 +72,8 @@ def percentiles(micros: list) -> tuple:
     if not micros:
         return None, None, None
     micros.sort()
-    return tuple(micros[min(len(micros) - 1, int(len(micros) * share))] for share in (0.5, 0.99, 0.999))
+    at = [micros[min(len(micros) - 1, int(len(micros) * share))] for share in (0.5, 0.99, 0.999)]
+    return at[0], at[1], at[2] if len(micros) >= TELLING else None
 
 
 def _h2load(workload: Workload, namespace: str, address: str, seconds: float, latencies: bool) -> Outcome:
@@ -78,7 +81,8 @@ def _h2load(workload: Workload, namespace: str, address: str, seconds: float, la
     calls of an interval only, and leaves calls behind that nobody has waited for."""
     LATENCY_LOG.unlink(missing_ok=True)
     in_flight = workload.connections * workload.streams
-    calls = max(MIN_ROUNDS * in_flight, MIN_CALLS, round(_rates.get((workload, address), 0) * seconds))
+    rate = _rates.get((workload, address))
+    calls = max(FIRST_ROUNDS * in_flight if rate is None else MIN_ROUNDS * workload.connections, MIN_CALLS, round((rate or 0) * seconds))
     command = ["h2load", "-t", "1", "-c", str(workload.connections), "-m", str(workload.streams), "-n", str(calls),
                "-w", "20", "-W", "24", "-d", str(network.REQUEST_FILE), "-H", "content-type: application/grpc",
                "-H", "te: trailers"]

@@ -30,6 +30,23 @@ class Core:
         raise RuntimeError(f"/proc/stat knows no {self._label}")
 
 
+def waited(pids: Iterable[int]) -> dict:
+    """Seconds that each thread of these waited for a core while others had it, since its start."""
+    seconds = {}
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                seconds[task] = int(task.read_text().split()[1]) / 1e9
+            except (OSError, IndexError):
+                pass
+    return seconds
+
+
+def longest_wait(before: dict, after: dict) -> float:
+    """Between two looks at the same threads, seconds of the one that waited the longest."""
+    return max((seconds - before.get(task, 0.0) for task, seconds in after.items()), default=0.0)
+
+
 def group_members(group: int) -> list:
     """The processes of a process group."""
     found = []

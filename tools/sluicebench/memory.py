@@ -10,7 +10,7 @@ from sluicelab import layout
 from sluicelab.process import LabError
 
 # Connections, and calls on each before it rests. 200 calls with ever fresh deadlines fill HPACK's tables.
-STEPS = ((10_000, 0), (10_000, 10), (10_000, 200), (100_000, 0), (100_000, 10), (1_000_000, 0))
+STEPS = ((10_000, 0), (10_000, 10), (10_000, 200), (100_000, 0), (100_000, 10), (100_000, 200), (1_000_000, 10))
 QUICK = 100_000   # connections; more are left out with --quick
 SECONDS = 900     # of one step
 TARGET = "tests/perf/idle_connections"

@@ -35,6 +35,9 @@ class Direct:
     def counters(self) -> Optional[dict]:
         return None
 
+    def pollers(self) -> tuple:
+        return ()
+
 
 class Peer:
     """A program of Debian's with a configuration of configs/, on the kernel's TCP."""
@@ -92,6 +95,9 @@ class Peer:
     def counters(self) -> Optional[dict]:
         return None
 
+    def pollers(self) -> tuple:
+        return ()  # it sleeps, and each time it wakes it waits a little
+
 
 class Sluice:
     """sluiced over AF_XDP as the lab starts it: guards, deadlines, histograms and replay buffers are on."""
@@ -121,6 +127,10 @@ class Sluice:
 
     def memory(self) -> tuple:
         return machine.memory_mib(machine.group_members(self._pid))
+
+    def pollers(self) -> tuple:
+        """Processes that always want their core, so that what they wait is what others had of it."""
+        return (self._pid,)
 
     def counters(self) -> Optional[dict]:
         """The worker's cycles since its start."""

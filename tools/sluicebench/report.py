@@ -4,7 +4,7 @@ import json
 import platform
 from pathlib import Path
 
-from . import machine, proxies, reflector
+from . import l7, machine, proxies, reflector
 
 ORDER = ("direct", *proxies.PEERS, "sluice", reflector.NAME)
 
@@ -28,8 +28,12 @@ def table(rows: list) -> str:
         if row["hugepages_mib"]:
             memory += f" + {row['hugepages_mib']:.0f} huge"
         lines.append(f"| {row['workload']} | {row['proxy']} | {_with_spread(row, 'calls_per_s', 0)} | {cpu} | {io} | "
-                     f"{row['p50_us']:,.0f} | {row['p99_us']:,.0f} | {row['p999_us']:,.0f} | {row['failed']} | {memory} |")
+                     + " | ".join(_whole(row.get(key)) for key in ("p50_us", "p99_us", "p999_us")) + f" | {row['failed']} | {memory} |")
     return "\n".join(lines)
+
+
+def _whole(number) -> str:
+    return "-" if number is None else f"{number:,.0f}"
 
 
 def _place(rows: list, workload: str) -> int:
@@ -44,11 +48,11 @@ def _with_spread(row: dict, key: str, digits: int) -> str:
 
 
 def ratio_table(ratios: list) -> str:
-    lines = ["| workload | calls per CPU-second, times the best peer's | the same without rx/tx_burst | "
-             "p50, best peer's over Sluice's | calls/s, of direct |", "|---|--:|--:|--:|--:|"]
+    lines = ["| workload | calls per CPU-second, times the best peer's | Sluice without rx/tx_burst, the peer with everything | "
+             "p50, best peer's over Sluice's | calls/s, of direct | repetitions |", "|---|--:|--:|--:|--:|--:|"]
     for row in ratios:
         cells = [_times(row[key]) for key in ("calls_per_cpu_second", "without_io", "p50", "of_direct")]
-        lines.append(f"| {row['workload']} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row['workload']} | " + " | ".join(cells) + f" | {row['repetitions']} |")
     return "\n".join(lines)
 
 
@@ -56,32 +60,23 @@ def latency_table(rows: list) -> str:
     lines = ["| one call at a time | p50 us | times the reflector's | times the best peer's | added to direct us | "
              "times the reflector's | times what the best peer adds |", "|---|--:|--:|--:|--:|--:|--:|"]
     for row in rows:
-        cells = [f"{row[key]:,.{digits}f}" for key, digits in (
+        cells = [_times(row.get(key), digits) for key, digits in (
             ("p50_us", 0), ("of_the_reflector", 2), ("of_the_best_peer", 2), ("added_us", 0), ("added_of_the_reflector", 2),
             ("added_of_the_best_peer", 2))]
         lines.append(f"| {row['workload']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _times(spread) -> str:
+def _times(spread, digits: int = 2) -> str:
     if spread is None:
         return ""
-    if spread["min"] == spread["max"]:
-        return f"{spread['median']:.2f}"
-    return f"{spread['median']:.2f} ({spread['min']:.2f}-{spread['max']:.2f})"
-
-
-# With nobody on core 0, `direct` leaves it idle; what it does then it does for others, and every proxy is charged with it.
-QUIET_SHARE = 0.03
+    low, middle, high = (f"{spread[key]:,.{digits}f}" for key in ("min", "median", "max"))
+    return middle if low == high else f"{middle} ({low}-{high})"
 
 
 def noise(rows: list) -> str:
     """A warning where the machine did other work while it was measured; empty when it was quiet."""
-    shares = [row["core_share"] for row in rows if row["proxy"] == "direct" and "core_share" in row]
-    stolen = [row["stolen_share"] for row in rows if "stolen_share" in row]
-    complaints = []
-    if shares and max(shares) > QUIET_SHARE:
-        complaints.append(f"core 0 worked {max(shares):.0%} of the time for others")
-    if stolen and max(stolen) > QUIET_SHARE:
-        complaints.append(f"the hypervisor took {max(stolen):.0%} of core 0")
-    return "NOT A QUIET MACHINE: " + "; ".join(complaints) if complaints else ""
+    bad = l7.disturbed(rows)
+    of = {(row["workload"], row["repetition"]) for row in rows if row["proxy"] == "direct"}
+    return f"NOT A QUIET MACHINE: others had core 0 for more than {l7.QUIET_SHARE:.0%} of the time in {len(bad)} of {len(of)} " \
+           "repetitions; ratios are taken from the others, where there are any" if bad else ""

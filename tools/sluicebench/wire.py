@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 from sluicelab import hugepages, layout
 from sluicelab.process import LabError, allow_locked_memory, tail, wait_until
 
-from . import stages
+from . import machine, stages
 
 TARGETS = ("src/sluiced", "tools/sluicectl", "tools/load/sluice-load")
 PATTERNS = layout.REPOSITORY / "tests" / "http2" / "patterns"
@@ -65,7 +65,8 @@ def chosen(only: Optional[list]) -> list:
     unknown = set(only) - {row.name for row in ALL}
     if unknown:
         raise LabError(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in ALL)}")
-    return [row for row in ALL if row.name in only]
+    # The bulk echo is what other rows are related to.
+    return [row for row in ALL if row.name in {*only, "echo-bulk"}]
 
 
 def run(rows: list, seconds: float, broken: list, with_stages: bool = False) -> list:
@@ -242,18 +243,6 @@ def _reflector(row: Row, scratch: Path) -> _Process:
     return reflector
 
 
-def _waited(*processes: _Process) -> dict:
-    """Seconds that each thread of these waited for a core while others had it, since its start."""
-    seconds = {}
-    for one in processes:
-        for task in Path(f"/proc/{one.process.pid}/task").glob("*/schedstat"):
-            try:
-                seconds[task] = int(task.read_text().split()[1]) / 1e9
-            except (OSError, IndexError):
-                pass
-    return seconds
-
-
 def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float, sampler: Optional[stages.Sampler]) -> dict:
     """What the load says of each phase, and Sluice's counters over it."""
     phases: dict = {}
@@ -268,12 +257,12 @@ def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: f
             if "ready" in said:
                 hz = said["tsc_hz"]
             elif "begin" in said:
-                waited = _waited(load, other)
+                waited = machine.waited((load.process.pid, other.process.pid))
                 if scratch is not None:
                     before, looked = _counters(scratch), time.monotonic()
             elif "end" in said:
-                waits = [seconds - waited.get(task, 0.0) for task, seconds in _waited(load, other).items()]
-                said["waited_share"] = max(waits, default=0.0) / said["seconds"]
+                longest = machine.longest_wait(waited, machine.waited((load.process.pid, other.process.pid)))
+                said["waited_share"] = longest / said["seconds"]
                 if sampler is not None and said["end"] == "peak":
                     sampler.look(said["seconds"])  # the load goes on until the counters have been read
                 if scratch is not None:
@@ -300,7 +289,7 @@ def _result(row: Row, phases: dict) -> dict:
     result = {"workload": row.name, "calls_per_s": peak["calls"] / took, "connections_per_s": peak["connections"] / took,
               "gbit_per_s": peak["body_bytes"] * 8 / took / 1e9, "errors": sum(phase["errors"] for phase in phases.values()),
               "calls": peak["calls"], "decoded": peak["decoded"], "load_busy_share": peak["busy_share"],
-              "waited_share": peak["waited_share"],
+              "waited_share": peak["waited_share"], "limited_by": "wire",  # an echo's; calls say below
               "p50_us": peak["p50_us"], "p99_us": peak["p99_us"], "p999_us": peak["p999_us"]}
     if "sluice" in peak:
         cycles = peak["sluice"]
@@ -314,12 +303,18 @@ def _result(row: Row, phases: dict) -> dict:
         if "stages" in peak:
             result["stages"] = {name: share * cycles["cycles"] / calls for name, share in peak["stages"].items()}
             result["idle_cycles_per_call"] = (cycles["cycles"] - cycles["cycles_busy"]) / calls
-        result["limited_by"] = "neither" if max(result["sluice_busy_share"], result["load_busy_share"]) < BUSY else "sluice" if result["sluice_busy_share"] >= result["load_busy_share"] else "generator"
+        result["limited_by"] = _limit(result["sluice_busy_share"], result["load_busy_share"])
     for name, phase in phases.items():
         if name != "peak":
             result[f"at_{name}"] = {key: phase[key] for key in ("p50_us", "p99_us", "p999_us")}
             result[f"at_{name}"].update(calls_per_s=phase["calls"] / phase["seconds"], errors=phase["errors"])
     return result
+
+
+def _limit(sluice: float, load: float) -> str:
+    if max(sluice, load) < BUSY:
+        return "neither"  # each waits for the other most of the time
+    return "sluice" if sluice >= load else "generator"
 
 
 def _relate(rows: list) -> None:
