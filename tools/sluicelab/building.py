@@ -9,6 +9,7 @@ from . import layout
 from .process import LabError
 
 PACKAGE_LIST = layout.REPOSITORY / "tools" / "packages.txt"
+INSTALL_ATTEMPTS = 2  # mirrors have bad moments
 
 # What the lab runs, for those who need no unit tests.
 LAB_TARGETS = ("src/sluiced", "tools/sluicectl", "tools/apps/sluice-pod", "tools/apps/sluice-client")
@@ -33,10 +34,10 @@ def install_packages(*more: Path) -> None:
         return
     print("installing " + " ".join(missing), flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "-qq", "update"],
-                    ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *missing]):
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode != 0:
-            raise LabError(f"{' '.join(command[:4])} failed: are these packages to be had? {' '.join(missing)}")
+    for words in (["update"], ["-y", "--no-install-recommends", "install", *missing]):
+        command = ["apt-get", "-qq", "-o", "Acquire::Retries=3", *words]
+        if not any(subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode == 0 for _ in range(INSTALL_ATTEMPTS)):
+            raise LabError(f"apt-get {' '.join(words[:3])} failed: are these packages to be had? {' '.join(missing)}")
 
 
 def build(directory: Path, targets: Sequence[str] = (), options: Sequence[str] = ()) -> None:
