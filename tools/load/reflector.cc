@@ -86,7 +86,7 @@ int serve(const std::string& file) {
 int ask(const std::string& address, double seconds) {
   using Clock = std::chrono::steady_clock;
   const int s = socket(AF_INET, SOCK_DGRAM, 0);
-  const timeval patience{.tv_sec = 0, .tv_usec = 200'000};
+  const timeval patience{.tv_sec = 2, .tv_usec = 0};  // a machine may stand still for a while
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(kPort);
