@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from . import layout, network
-from .process import LabError, alive, send_signal, spawn, tail, wait_until
+from .process import LabError, alive, kill, send_signal, spawn, tail, wait_until
 
 # Under sanitizers the start takes several seconds: huge pages are touched, drivers are tested.
 START_SECONDS = 30.0
@@ -51,7 +51,7 @@ def stop(pid: Optional[int]) -> None:
         return
     send_signal(pid, signal.SIGTERM)
     if not wait_until(lambda: not alive(pid), STOP_SECONDS):
-        send_signal(pid, signal.SIGKILL)
+        kill(pid)
 
 
 def ask(what: str) -> Optional[dict]:

@@ -11,6 +11,8 @@ from typing import Callable, Optional, Sequence
 
 from . import layout
 
+KILL_SECONDS = 5.0  # what the kernel may take to end a process with all its memory
+
 
 class LabError(Exception):
     """Something that the user of the lab can read and act on."""
@@ -87,6 +89,12 @@ def send_signal(pid: Optional[int], number: signal.Signals) -> None:
         os.killpg(pid, number)
     except ProcessLookupError:
         pass
+
+
+def kill(pid: Optional[int]) -> None:
+    """With those that it started, and waits until it has gone."""
+    send_signal(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), KILL_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.01) -> bool:

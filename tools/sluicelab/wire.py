@@ -4,7 +4,7 @@ import signal
 from typing import Optional
 
 from . import layout
-from .process import LabError, alive, send_signal, spawn, tail, wait_until
+from .process import LabError, alive, kill, send_signal, spawn, tail, wait_until
 
 START_SECONDS = 20.0
 STOP_SECONDS = 3.0
@@ -58,4 +58,4 @@ def stop(pid: Optional[int]) -> None:
     """It says in its log what it did to the frames."""
     send_signal(pid, signal.SIGTERM)
     if not wait_until(lambda: not alive(pid), STOP_SECONDS):
-        send_signal(pid, signal.SIGKILL)
+        kill(pid)
