@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from . import configuration, daemon, hugepages, layout, network, pods, state, wire
-from .process import LabError, alive, send_signal, wait_until
+from .process import LabError, alive, send_signal, tail, wait_until
 
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
@@ -49,7 +49,13 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     state.save(current)
     current["sluiced_pid"] = daemon.start(current["driver"], Path(current["config"]))
     state.save(current)
-    pods.wait_ready(pod_count)
+    _wait_ready(current, pod_count)
+
+
+def _wait_ready(current: dict, pod_count: int) -> None:
+    """Whether the lab's pods are sluiced's is for a file of the user's own to say; with the lab's file they must be."""
+    if not pods.wait_ready(pod_count) and current["config"] == str(layout.CONFIG_FILE.resolve()):
+        raise LabError(f"sluiced does not have {pod_count} pods ready: {daemon.ask('pods')}\n{tail(layout.SLUICED_LOG)}")
 
 
 def scale(pod_count: int) -> None:
@@ -60,7 +66,7 @@ def scale(pod_count: int) -> None:
         finally:
             state.save(current)
         if alive(current["sluiced_pid"]):
-            pods.wait_ready(pod_count)
+            _wait_ready(current, pod_count)
 
 
 def kill(name: str) -> None:
@@ -84,7 +90,7 @@ def restart_sluiced(config: Optional[Path] = None) -> None:
         state.save(current)
         current["sluiced_pid"] = daemon.start(current["driver"], Path(current["config"]))
         state.save(current)
-        pods.wait_ready(len(current["pods"]))
+        _wait_ready(current, len(current["pods"]))
 
 
 def impair(impairment: str) -> None:

@@ -3,15 +3,15 @@
 import signal
 import struct
 from pathlib import Path
-from typing import Optional
+from typing import Iterable, Optional
 
 from . import configuration, daemon, layout, network
-from .process import LabError, alive, send_signal, spawn, tail, wait_until
+from .process import LabError, alive, kill, send_signal, spawn, tail, wait_until
 
 LISTEN_SECONDS = 15.0
 IDLE_SECONDS = 5.0    # for running streams to end, before SIGTERM
 EXIT_SECONDS = 12.0   # a little more than the pod's own grace after SIGTERM
-READY_SECONDS = 5.0
+READY_SECONDS = 10.0
 
 TCP_LISTEN = "0A"
 
@@ -70,19 +70,20 @@ def scale(state: dict, wanted: int) -> None:
 
 
 def _retire(leaving: dict, watched: bool) -> None:
-    names = {layout.pod_name(number) for number in leaving}
-
-    def idle() -> bool:
-        rows = daemon.pod_rows()
-        return all(rows[name]["active"] == 0 for name in names if name in rows)
-
     if leaving and watched:
-        wait_until(idle, IDLE_SECONDS, every=0.02)
+        wait_until(lambda: idle(leaving), IDLE_SECONDS, every=0.02)
     for pid in leaving.values():
         send_signal(pid, signal.SIGTERM)
     if not wait_until(lambda: not any(map(alive, leaving.values())), EXIT_SECONDS):
         for pid in leaving.values():
-            send_signal(pid, signal.SIGKILL)
+            kill(pid)
+
+
+def idle(removed: Iterable[int]) -> bool:
+    """Whether sluiced has seen that these pods are endpoints no more, and the last stream on them has ended. No answer is no yes."""
+    names = {layout.pod_name(number) for number in removed}
+    answer = daemon.ask("pods")
+    return answer is not None and all(row["state"] == "SHUTDOWN" and row["active"] == 0 for row in answer["pods"] if row["id"] in names)
 
 
 def wait_ready(wanted: int) -> bool:

@@ -57,7 +57,8 @@ class Rollout:
         leaving = self._state["pods"][str(old)]
         if self._kill:
             self._change(lambda: self._endpoints.discard(old))
-            self._wait_idle(old)
+            if not wait_until(lambda: pods.idle([old]), IDLE_SECONDS, every=0.005):
+                raise LabError(f"its streams do not end: {daemon.pod_rows().get(layout.pod_name(old))}")
             send_signal(leaving, signal.SIGKILL)
         elif removal < 0:
             self._change(lambda: self._endpoints.discard(old))
@@ -76,13 +77,3 @@ class Rollout:
             change()
             state.save(self._state)
             configuration.write_endpoints(self._endpoints)
-
-    def _wait_idle(self, number: int) -> None:
-        """Until sluiced has seen the removal and the last stream has ended."""
-
-        def idle() -> bool:
-            row = daemon.pod_rows().get(layout.pod_name(number))
-            return row is None or (row["state"] == "SHUTDOWN" and row["active"] == 0)
-
-        if not wait_until(idle, IDLE_SECONDS, every=0.005):
-            raise LabError(f"its streams do not end: {daemon.pod_rows().get(layout.pod_name(number))}")
