@@ -4,7 +4,7 @@
     flood.py DEVICE TO_MAC KIND RATE SECONDS VIP:PORT [SOURCE[:PORT]]...
 
 KIND is the flags, like S, A, R, SA. Sources are random in 10.0.0.0/8 unless they are given; sequence numbers are random. Prints
-how many frames were sent.
+"ready" when it begins, and in the end how many frames were sent.
 """
 
 import os
@@ -51,6 +51,7 @@ def main() -> None:
         source = socket.inet_aton(name) if name else b"\x0a" + random.randbytes(3)
         frames.append(frame(ethernet, source, int(source_port or random.randint(1024, 65535)), socket.inet_aton(host),
                             int(port), flags))
+    print("ready", flush=True)
     sent = 0
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < float(seconds):
