@@ -9,7 +9,7 @@ from sluicelab.client import Client, failed
 
 SECONDS = 22
 RATE = 200 if SANITIZED else 1500  # calls a second
-AGE_MS, GRACE_MS = 2000, 1000
+AGE_MS, GRACE_MS = 2000, 3000
 LONG_MS = 600  # calls that a GOAWAY meets in flight, and that end within the grace
 # gRPC ages connections with a jitter of 10 %, and a GOAWAY has two phases.
 FEWEST_GOAWAYS = int(SECONDS * 1000 / (1.1 * AGE_MS + LONG_MS))  # of one pod

@@ -74,7 +74,7 @@ class GracefulStopInGo(Rolling, LabTest):
 class ShutdownInCpp(Rolling, LabTest):
     # gRPC C++ answers calls that meet its Shutdown() on their way with CANCELLED (see failure_test.py), which proves nothing
     # and is not repeated. A pod in C++ has to wait until the endpoints are known everywhere, as with a preStop hook.
-    pod_command = f"exec {layout.pod_binary()} --linger 2500 --grace 10000"
+    pod_command = f"exec {layout.pod_binary()} --linger 4000 --grace 10000"
 
 
 if "--rollouts" in sys.argv:

@@ -12,7 +12,7 @@ from .process import LabError, alive, send_signal, wait_until
 STEP_SECONDS = 0.5
 READY_SECONDS = 10.0
 IDLE_SECONDS = 10.0
-EXIT_SECONDS = 15.0
+EXIT_SECONDS = 20.0   # more than a pod lingers and then waits for its calls
 
 
 class Rollout:
