@@ -3,13 +3,12 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from support import LabTest, SANITIZED, configuration, daemon, echo_messages, lab, layout, main, process, worker
+from support import LabTest, SANITIZED, configuration, daemon, echo_messages, lab, layout, log_size, logged, main, process, worker
 from sluicelab.client import Client, failed
 from sluicelab.process import wait_until
 
@@ -46,19 +45,6 @@ def attacks() -> dict:
     sys.path.insert(0, str(ATTACKER.parent))
     import http2_attacks
     return http2_attacks.ATTACKS
-
-
-def log_size() -> int:
-    return layout.SLUICED_LOG.stat().st_size
-
-
-def logged(since: int, line: str) -> bool:
-    """Whether sluiced has written such a line behind that size of its log. Control fetches workers' notes ten times a second."""
-    def found() -> bool:
-        with layout.SLUICED_LOG.open(errors="replace") as log:
-            log.seek(since)
-            return re.search(line, log.read()) is not None
-    return bool(wait_until(found, 1))
 
 
 def guards() -> dict:

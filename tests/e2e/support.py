@@ -1,6 +1,8 @@
 """What the end-to-end tests share: a lab for each class of tests, clients in it, and what sluiced says of itself."""
 
+import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,6 +54,26 @@ class LabTest(unittest.TestCase):
 
 def worker() -> dict:
     return daemon.ask("stats")["workers"][0]
+
+
+def lower_quartile(reports: list, key: str) -> float:
+    """Of a client's intervals: a machine with other work has bad moments, an attack that hurts is bad throughout. No interval is
+    worse than one in which no call ended."""
+    return sorted(report[key] or math.inf for report in reports)[len(reports) // 4]
+
+
+def log_size() -> int:
+    return layout.SLUICED_LOG.stat().st_size
+
+
+def logged(since: int, line: str) -> bool:
+    """Whether sluiced has written such a line behind that size of its log, or soon does: control looks at workers' notes ten times
+    a second."""
+    def found() -> bool:
+        with layout.SLUICED_LOG.open(errors="replace") as log:
+            log.seek(since)
+            return re.search(line, log.read()) is not None
+    return process.wait_until(found, 5)
 
 
 def echo_messages():
