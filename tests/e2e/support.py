@@ -56,6 +56,11 @@ def worker() -> dict:
     return daemon.ask("stats")["workers"][0]
 
 
+def active_calls() -> int:
+    """That pods have of Sluice."""
+    return sum(row["active"] for row in daemon.pod_rows().values())
+
+
 def lower_quartile(reports: list, key: str) -> float:
     """Of a client's intervals: a machine with other work has bad moments, an attack that hurts is bad throughout. No interval is
     worse than one in which no call ended."""
