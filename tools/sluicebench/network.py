@@ -31,18 +31,17 @@ def add_cables() -> None:
     for device in ("kernel-n", "kernel-s"):
         ip(f"link set {device} up", layout.SLUICE_NAMESPACE)
     ip("link set eth1 up", layout.CLIENT_NAMESPACE)
-    for namespace, device in ((layout.CLIENT_NAMESPACE, "eth0"), (layout.CLIENT_NAMESPACE, "eth1"),
-                              (layout.SOUTH_NAMESPACE, "sluice"), (layout.SOUTH_NAMESPACE, "kernel")):
-        receive_on(layout.COMMON_CORE, namespace, device)
     # A client that closes first keeps its ports in TIME_WAIT: enough of them, and used again after a second.
     for namespace in (layout.CLIENT_NAMESPACE, layout.SOUTH_NAMESPACE):
         run(*in_namespace(namespace, ["sysctl", "-qw", "net.ipv4.ip_local_port_range=2048 65000", "net.ipv4.tcp_tw_reuse=1"]))
 
 
-def receive_on(core: int, namespace: str, device: str) -> None:
-    """What arrives at the device is for the kernel on that core to receive (RPS). Otherwise whoever sends into a veth pair does the
-    work of whom it sends to."""
-    run(*in_namespace(namespace, ["sh", "-c", f"echo {1 << core:x} > /sys/class/net/{device}/queues/rx-0/rps_cpus"]))
+def steer() -> None:
+    """Lets core 1 receive for the load and the pods (RPS). Otherwise whoever sends into a veth pair does that for the other end, too."""
+    mask = f"{1 << layout.COMMON_CORE:x}"
+    for namespace, device in ((layout.CLIENT_NAMESPACE, "eth0"), (layout.CLIENT_NAMESPACE, "eth1"),
+                              (layout.SOUTH_NAMESPACE, "sluice"), (layout.SOUTH_NAMESPACE, "kernel")):
+        run(*in_namespace(namespace, ["sh", "-c", f"echo {mask} > /sys/class/net/{device}/queues/rx-0/rps_cpus"]))
 
 
 def write_files(sizes) -> None:
