@@ -197,6 +197,7 @@ bool Exchange::attach(PodConnection& pod) {
 
 void Exchange::detach_pod() {
   --pod_->pool().pod().stats().active;
+  service_.on_room();  // whoever ends it, others may wait for its place
   pod_stream_->set_owner(nullptr);
   pod_stream_ = nullptr;
   pod_ = nullptr;

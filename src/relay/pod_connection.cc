@@ -234,12 +234,10 @@ void PodConnection::on_sent(http2::Stream& s, uint32_t n) {
 
 void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) {
   exchange_of(s).pod_reset(code, remote);
-  pool_.on_room();
 }
 
 void PodConnection::on_closed(http2::Stream& s) {
   exchange_of(s).pod_closed();
-  pool_.on_room();
 }
 
 }  // namespace sluice::relay

@@ -161,6 +161,35 @@ TEST_F(Pool, gives_a_waiting_call_the_room_that_another_one_leaves) {
   EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3}));
 }
 
+TEST_F(Pool, gives_a_waiting_call_the_room_that_a_cancelled_one_leaves) {
+  frames.limit = 1;
+  endpoints({kFramePod});
+  Peer& c = client();
+  http2::Stream* s = call(c);
+  frames.down();
+  call(c);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  c.h2->reset(*s, ErrorCode::kCancel);
+  run();
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3}));
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+}
+
+TEST_F(Pool, gives_a_waiting_call_the_room_that_a_deadline_leaves) {
+  frames.limit = 1;
+  endpoints({kFramePod});
+  Peer& c = client();
+  FieldList f = grpc();
+  f.add(Name::kGrpcTimeout, "100m");
+  call(c, true, f);
+  frames.down();
+  call(c);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  run(110ms);
+  EXPECT_EQ(frames.side(0).requests(), (std::vector<uint32_t>{1, 3}));
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+}
+
 // Such a call has a stream, whose HEADERS wait for room in the connection's send buffer.
 TEST_F(Pool, takes_a_call_that_the_limit_holds_back_to_another_connection) {
   endpoints({kFramePod});
