@@ -423,7 +423,11 @@ void Exchange::cancel_pod(ClientConnection* for_client) {
 
 void Exchange::end(const char* message) {
   cancel_pod();
-  fail(message);
+  if (response_ended_) {
+    finish_early();  // it is whole, and may still be read
+  } else {
+    fail(message);
+  }
 }
 
 }  // namespace sluice::relay

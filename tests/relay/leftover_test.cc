@@ -121,6 +121,39 @@ TEST_F(Ends, a_drain_does_not_wait_for_a_client_that_takes_nothing) {
   EXPECT_TRUE(c.closed);
 }
 
+TEST_F(Ends, a_drain_lets_a_slow_client_have_the_rest_of_a_whole_answer) {
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  http2::Config small;
+  small.initial_stream_window = 1'000;
+  for (const bool speaks_grpc : {false, true}) {
+    Peer& c = client(small);
+    c.owner.data_hook = [](http2::Stream&, buf::Slice, bool) {};
+    call(c, true, speaks_grpc ? grpc() : http2::request("/"));
+    Peer& p = pod(1).peer();
+    p.h2->send_headers(*pod(1).last, http2::response(), false);
+    p.h2->send_data(*pod(1).last, buffers.slice(std::string(1'400, 'x')), false);
+    p.h2->send_headers(*pod(1).last, http2::trailers(), true);
+    run();
+    EXPECT_EQ(heard(c).body.size(), 1'000u);
+  }
+  relay->set_now(now);
+  relay->begin_drain({}, 1s);
+  run(1'010ms);
+  for (auto& c : clients) {
+    EXPECT_FALSE(heard(*c).reset) << http2::text_of(heard(*c).code);
+    if (c->h2->open_streams() == 0) continue;
+    c->owner.connection = &*c->h2;
+    c->h2->for_each_stream([&](http2::Stream& s) { c->h2->consumed(s, 1'000); });
+  }
+  run(10ms);
+  for (auto& c : clients) {
+    EXPECT_EQ(heard(*c).body.size(), 1'400u);
+    EXPECT_EQ(field(heard(*c).trailers, Name::kGrpcStatus), "0");
+  }
+  EXPECT_EQ(worker->service(0).failed.get(), 0u);
+}
+
 TEST_F(Ends, what_a_pod_says_behind_a_whole_answer_is_not_the_clients) {
   pod(1).way = TestPod::Way::kSilent;
   endpoints({1});
