@@ -75,6 +75,7 @@ class Listener final : public tcp::Acceptor {
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
   const Endpoint& address() const { return address_; }
+  const Service& service() const { return *service_; }
 
   // From a client's connection.
   void begin(ClientConnection& client, http2::Stream& stream, http2::FieldList& request, bool end) {

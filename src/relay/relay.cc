@@ -95,9 +95,13 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   if (drain_ == Drain::kNo || drain_ == Drain::kAnnounced)
     for (Listener* l : fresh) l->open();
   std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); });
-  // Clients of a listener that stays may still have calls on a service that left.
-  std::erase_if(retired_services_,
-                [](const auto& s) { return s->idle() && !s->has_connections(); });
+  // Clients of a listener that stays may still have calls on a service that left, and those of one
+  // that left may still make some.
+  std::erase_if(retired_services_, [&](const auto& s) {
+    return s->idle() && !s->has_connections() &&
+           std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
+                        [&](const auto& l) { return &l->service() == s.get(); });
+  });
 }
 
 // Windows are promises, and promises to enough peers that do not read would fill any memory: TCP

@@ -397,6 +397,17 @@ TEST_F(RelayTest, a_listener_that_leaves_moves_its_clients_away_and_a_new_one_ta
   EXPECT_EQ(heard(d).body, "pod1");
 }
 
+TEST_F(RelayTest, a_client_of_a_listener_that_left_may_still_call_until_it_has_heard_so) {
+  endpoints({});
+  Peer& c = client();
+  snapshot.services.clear();
+  snapshot.listeners.clear();
+  adopt();
+  c.h2->open(grpc(), true, &c.owner);
+  run();
+  expect_trailers_only(c);
+}
+
 TEST_F(RelayTest, clients_that_reset_without_end_do_not_cost_a_bystander_his_call) {
   endpoints({1});
   pod(1).way = TestPod::Way::kSilent;
