@@ -68,11 +68,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
 
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
-  std::vector<Address> vips;
   for (const config::Listener& config : snapshot.listeners) {
     Service& service = *services_[config.service];
-    if (std::find(vips.begin(), vips.end(), config.address.address) == vips.end())
-      vips.push_back(config.address.address);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;
     });
@@ -91,10 +88,10 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     retired_listeners_.push_back(std::move(l));
   }
   listeners_ = std::move(listeners);
-  host_.set_vips(std::move(vips));
   if (drain_ == Drain::kNo || drain_ == Drain::kAnnounced)
     for (Listener* l : fresh) l->open();
-  std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); });
+  forget_listeners();
+  set_vips();
   // Clients of a listener that stays may still have calls on a service that left, and those of one
   // that left may still make some.
   std::erase_if(retired_services_, [&](const auto& s) {
@@ -102,6 +99,19 @@ void Relay::adopt(const config::Snapshot& snapshot) {
            std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
                         [&](const auto& l) { return &l->service() == s.get(); });
   });
+}
+
+bool Relay::forget_listeners() {
+  return std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); }) > 0;
+}
+
+void Relay::set_vips() {
+  std::vector<Address> vips;
+  for (auto* listeners : {&listeners_, &retired_listeners_})
+    for (auto& l : *listeners) vips.push_back(l->address().address);
+  std::sort(vips.begin(), vips.end());
+  vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
+  host_.set_vips(std::move(vips));
 }
 
 // Windows are promises, and promises to enough peers that do not read would fill any memory: TCP
@@ -130,6 +140,7 @@ void Relay::relieve_memory() {
 
 void Relay::flush() {
   relieve_memory();
+  if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   while (Flushable* f = context_.dirty.pop_front()) f->flush();

@@ -51,6 +51,11 @@ class Relay {
  private:
   void on_drain_timer();
   void relieve_memory();
+  // Listeners that left and whose last client has gone. True when there were any.
+  bool forget_listeners();
+  // The addresses of all listeners: one that left still has clients, who could not be moved away
+  // if nobody answered for their address.
+  void set_vips();
   // Looking for who holds memory walks all streams. Meanwhile half of the hold pool's reserve bears
   // what a millisecond brings.
   static constexpr Duration kRelieveEvery = 1ms;
