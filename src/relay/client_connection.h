@@ -49,6 +49,8 @@ class ClientConnection final : public tcp::User,
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
+  // Idleness, age and grace: the timer fires for the earliest (client_life.cc).
+  void arm_life();
   // The client is gone or failed: its calls are cancelled at their pods.
   void abandon_streams();
 
@@ -81,7 +83,6 @@ class ClientConnection final : public tcp::User,
   void say_final_goaway();
   // client_life.cc
   void begin_life();
-  void arm_life();
   void on_life_timer();
   void on_idle();
   void count_stream();

@@ -55,6 +55,10 @@ class Listener final : public tcp::Acceptor {
   void end_clients() {
     for (ClientConnection& c : clients_) c.end();
   }
+  // client_idle_timeout has changed: who is idle already has to be looked at.
+  void arm_lives() {
+    for (ClientConnection& c : clients_) c.arm_life();
+  }
   bool idle() { return clients_.empty(); }
   // Memory is short: no call is kept for another try.
   void forget_replays() {

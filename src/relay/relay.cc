@@ -40,6 +40,7 @@ Relay::~Relay() {
 }
 
 void Relay::adopt(const config::Snapshot& snapshot) {
+  const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
@@ -88,6 +89,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     retired_listeners_.push_back(std::move(l));
   }
   listeners_ = std::move(listeners);
+  if (client_idle_changed)
+    for (auto& l : listeners_) l->arm_lives();
   if (drain_ == Drain::kNo || drain_ == Drain::kAnnounced)
     for (Listener* l : fresh) l->open();
   forget_listeners();

@@ -35,6 +35,16 @@ TEST_F(ClientLife, an_idle_connection_is_closed_after_client_idle_timeout) {
   EXPECT_EQ(worker->http2.client_idle_goaways.get(), 1u);
 }
 
+TEST_F(ClientLife, a_reload_of_client_idle_timeout_finds_who_is_idle_already) {
+  endpoints({1});
+  Peer& c = client();
+  run(5s);
+  snapshot.timeouts.client_idle = 2s;
+  adopt();
+  run(2'100ms);
+  EXPECT_TRUE(told_to_leave(c));
+}
+
 TEST_F(ClientLife, a_connection_with_a_silent_stream_is_not_idle) {
   snapshot.timeouts.client_idle = 1s;
   endpoints({1});
