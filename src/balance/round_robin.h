@@ -22,8 +22,10 @@ class RoundRobin final : public Picker {
     });
     // Workers that all begin with the same pod would herd.
     if (!candidates.empty()) next_ = random_.below(candidates.size());
-    pass_.assign(candidates.size(), 0);
-    for (uint64_t& p : pass_) p = random_.below(kStride);
+    // Each somewhere in its first turn: a pass that began further on would have to wait while
+    // another one catches up, by as many calls in a row as its weight is.
+    pass_.resize(candidates.size());
+    for (size_t i = 0; i < pass_.size(); ++i) pass_[i] = random_.below(stride(i));
   }
 
   size_t pick() override {
@@ -33,12 +35,15 @@ class RoundRobin final : public Picker {
     }
     const auto smallest = std::min_element(pass_.begin(), pass_.end());
     const auto i = static_cast<size_t>(smallest - pass_.begin());
-    *smallest += kStride / std::max(candidates_[i]->weight(), 1u);
+    *smallest += stride(i);
     return i;
   }
 
  private:
   static constexpr uint64_t kStride = 1 << 20;
+
+  uint64_t stride(size_t i) const { return kStride / std::max(candidates_[i]->weight(), 1u); }
+
   Random& random_;
   std::span<pods::Pod* const> candidates_;
   std::vector<uint64_t> pass_;

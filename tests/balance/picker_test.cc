@@ -55,6 +55,16 @@ TEST_F(PickerTest, round_robin_keeps_to_weights_within_every_round) {
   }
 }
 
+// However often pods come and go, none gets all calls for a while.
+TEST_F(PickerTest, round_robin_begins_with_every_pod_in_the_first_round_whatever_the_weights) {
+  use(config::Balance::kRoundRobin);
+  for (int i = 0; i < 100; ++i) {
+    pods({100, 101, 100});
+    auto count = picks(9);
+    for (size_t pod = 0; pod < 3; ++pod) EXPECT_NEAR(count[pod], 3, 1) << pod;
+  }
+}
+
 TEST_F(PickerTest, round_robin_begins_at_different_pods) {
   use(config::Balance::kRoundRobin);
   std::map<size_t, int> first;
