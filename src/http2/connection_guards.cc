@@ -132,6 +132,8 @@ void Connection::watch_streams(Duration limit) {
     Stream* s = table_.cell(i);
     if (s == nullptr || s->data_.empty()) continue;
     data_waits_ = true;
+    // With windows it waits for room behind others, which output_looks_ watches.
+    if (s->send_window_ > 0 && send_window_ > 0) continue;
     if (over(++s->stalled_looks_, limit)) stalled.push_back(s->id());
   }
   for (const uint32_t id : stalled) {

@@ -565,6 +565,24 @@ TEST_F(Guards, a_stream_whose_window_stays_shut_is_reset_and_its_owner_told) {
   EXPECT_FALSE(side->http2.failed());
 }
 
+TEST_F(Guards, a_stream_that_waits_for_its_turn_on_a_slow_line_is_not_stalled) {
+  guards.stall_timeout = 3s;
+  side->owner.headers_hook = [this](Stream& s, Handler::Section, bool) {
+    side->http2.send_headers(s, response(), false);
+    side->send(s, std::string(60'000, 'x'), true);
+  };
+  ASSERT_TRUE(
+      side->hear(frame(kSettings, kFlagAck, 0) + frame(kWindowUpdate, 0, 0, number(1 << 20))));
+  side->say(0);  // no room behind what is on its way
+  for (uint32_t id = 1; id < 20; id += 2) ASSERT_TRUE(side->hear(headers(id, true)));
+  for (int i = 0; i < 60; ++i) {
+    side->say(16'384);  // a second's worth
+    watched_for(1);
+  }
+  for (uint32_t id = 1; id < 20; id += 2) EXPECT_TRUE(side->owner.streams[id].closed) << id;
+  EXPECT_EQ(side->stats.guard_stalled_stream.get(), 0u);
+}
+
 TEST_F(Guards, a_client_that_takes_nothing_of_the_output_is_gone) {
   guards.stall_timeout = 3s;
   stalls(65'535, std::string(20'000, 'x'));
