@@ -87,6 +87,9 @@ class Connection {
   void send_data(Stream& s, buf::Slice data, bool end_stream);
   // Drops what the stream has queued, tells the peer if it knows the stream, frees the stream.
   void reset(Stream& s, ErrorCode code);
+  // Client role: the peer's GOAWAY excludes the stream, which it may treat as never created (6.8).
+  // No frame: RST_STREAM on what is idle to the peer would be an error, and counts as an attack.
+  void forget(Stream& s) { close(s); }
   // The owner is finished: what is queued still leaves, then, if the peer has not ended its side,
   // RST_STREAM(code) (RFC 9113, 8.1). No callback any more; the stream may be gone on return.
   void reset_after_output(Stream& s, ErrorCode code);

@@ -305,7 +305,7 @@ void Exchange::pod_unprocessed() {
   stats::Pod& stats = pod->pool().pod().stats();
   remember_tried(pod->pool().pod().slot());
   detach_pod();
-  pod->cancel(*s, ErrorCode::kCancel);
+  pod->http2().forget(*s);
   if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
     ++retries_;
     ++stats.retried;

@@ -243,6 +243,17 @@ TEST_F(Pool, moves_what_the_second_goaway_excludes_once_and_lets_the_rest_end) {
   EXPECT_EQ(stats_of(kFramePod).failed.get(), 0u);
 }
 
+TEST_F(Pool, what_a_goaway_excludes_is_not_reset_at_the_pod) {
+  endpoints({kFramePod});
+  Peer& c = client();
+  for (int i = 0; i < 3; ++i) call(c);
+  frames.side(0).goaway(1);
+  run();
+  ASSERT_EQ(frames.sides.size(), 2u);
+  EXPECT_EQ(frames.side(1).requests(), (std::vector<uint32_t>{1, 3}));
+  EXPECT_TRUE(frames.side(0).all(http2::FrameType::kRstStream).empty());
+}
+
 TEST_F(Pool, avoids_a_pod_from_its_first_goaway_on_if_it_takes_no_new_connection) {
   frames.answers_requests = true;
   endpoints({1, kFramePod});
