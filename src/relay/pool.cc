@@ -116,14 +116,16 @@ void Pool::grow_after_refusal() {
 
 bool Pool::replace(PodConnection& worn) {
   bool coming = false;
+  uint32_t barren = 0;
   for (PodConnection& c : connections_) {
     if (!c.worn() && c.takes_stream()) {
       worn.retire();
       return true;
     }
     coming |= c.connecting();
+    barren += c.ready() && !c.worn() && c.streams() == 0;
   }
-  return coming || (!backoff_timer_.armed() && open_connection());
+  return coming || (barren < kMaxBarren && !backoff_timer_.armed() && open_connection());
 }
 
 PodConnection* Pool::with_room(uint64_t avoid) {
@@ -164,8 +166,12 @@ void Pool::on_ready(PodConnection& ready) {
     return;
   }
   pod_.backoff().reset();
-  for (PodConnection& c : connections_)
-    if (c.worn()) c.retire();
+  if (ready.takes_stream()) {
+    for (PodConnection& c : connections_)
+      if (c.worn()) c.retire();
+  } else {
+    for (PodConnection& c : connections_) c.reopen();
+  }
   update_state();
   service_.on_room();
 }

@@ -59,6 +59,21 @@ TEST_F(Pool, lets_an_old_connection_go_on_while_its_replacement_is_not_there) {
   EXPECT_EQ(heard(c, nth(9)).body, "pod1");
 }
 
+TEST_F(Pool, lets_an_old_connection_go_on_while_its_replacement_takes_no_calls) {
+  snapshot.limits.max_pod_connection_streams = 3;
+  snapshot.services[0].queue_limit = 0;
+  frames.answers_requests = true;
+  endpoints({kFramePod});
+  frames.limit = 0;
+  Peer& c = client();
+  for (uint32_t i = 0; i < 8; ++i) {
+    call(c);
+    EXPECT_EQ(field(heard(c, 1 + 2 * i).headers, Name::kGrpcStatus), "(none)") << i;
+    run(100ms);
+  }
+  EXPECT_LE(frames.sides.size(), 3u) << "more of them would not help";
+}
+
 TEST_F(Pool, lets_the_calls_of_a_replaced_connection_end_by_themselves) {
   snapshot.limits.max_pod_connection_streams = 2;
   endpoints({1});
