@@ -147,7 +147,7 @@ void ClientConnection::drain() {
 }
 
 void ClientConnection::say_final_goaway() {
-  if (drain_ != Drain::kAnnounced) return;
+  if (drain_ != Drain::kAnnounced || closing_) return;  // nothing follows our FIN
   drain_ = Drain::kFinal;
   drain_timer_.disarm();
   http2_.goaway(http2_.last_peer_stream_id(), http2::ErrorCode::kNoError);

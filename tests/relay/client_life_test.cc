@@ -118,6 +118,21 @@ TEST_F(ClientLife, a_connection_that_has_had_its_streams_is_moved_away_and_no_ca
   EXPECT_EQ(worker->http2.client_count_goaways.get(), 1u);
 }
 
+TEST_F(ClientLife, nothing_is_said_behind_a_fin) {
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  c.tcp->close();
+  outside.stack.flush(now);
+  outside.cut = true;  // the client's last ACK is lost
+  run(10ms);
+  relay->set_now(now);
+  relay->begin_drain({}, 100ms);
+  run(200ms);
+  EXPECT_EQ(worker->http2.goaways_out.get(), 0u);
+  outside.cut = false;
+}
+
 // Sends what it likes, and does not listen.
 struct DeafClient final : tcp::User {
   void on_established(tcp::Connection&) override {}
