@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from support import (LabTest, SANITIZED, configuration, daemon, lab, layout, log_size, logged, lower_quartile, main, process, run,
-                     worker)
+                     service, worker)
 from guards_test import GROWTH_MIB, QUARANTINE_MIB, guards, resident_mib
 from hostile_pods import CALLS_PER_SECOND, GONE, LATE, PODS
 from sluicelab.client import Client, failed
@@ -30,17 +30,7 @@ STOPPED = {"settings": "settings_flood", "ping": "ping_flood", "window_update": 
 
 
 def services() -> str:
-    return "".join(f"""
-[[listener]]
-name = "{name}"
-address = "{layout.VIP}:{FIRST_PORT + i}"
-protocol = "h2c"
-service = "{name}"
-
-[[service]]
-name = "{name}"
-endpoints = [{{ address = "{layout.BRIDGE_ADDRESS}:{FIRST_POD_PORT + i}" }}]
-""" for i, name in enumerate(PODS))
+    return "".join(service(name, FIRST_PORT + i, f"{layout.BRIDGE_ADDRESS}:{FIRST_POD_PORT + i}") for i, name in enumerate(PODS))
 
 
 class HostilePods(LabTest):

