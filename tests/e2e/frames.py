@@ -85,7 +85,7 @@ ANSWER = b"\x88" + block(("content-type", "application/grpc"))
 TRAILERS = block(("grpc-status", "0"))
 
 
-def headers(stream: int, fields: bytes, end: bool = False, flags: int = END_HEADERS) -> bytes:
+def headers(stream: int, fields: bytes = REQUEST, end: bool = False, flags: int = END_HEADERS) -> bytes:
     return frame(HEADERS, flags | (END_STREAM if end else 0), stream, fields)
 
 
