@@ -36,9 +36,9 @@ class ShortConnections(LabTest):
         self.assertGreaterEqual(tcp["accepted"], CONNECTIONS)
         self.assertLessEqual(tcp["time_wait"], 32_768)
         # One to the pod stays.
-        self.assertTrue(wait_until(lambda: worker()["tcp"]["connections"] == 1, 3), worker()["tcp"])
+        self.assertTrue(wait_until(lambda: worker()["tcp"]["connections"] == 1, 20), worker()["tcp"])
         self.assertEqual(worker()["http2"]["client_connections"], 0)
-        self.assertTrue(wait_until(lambda: worker()["tcp"]["time_wait"] == 0, 6), worker()["tcp"])
+        self.assertTrue(wait_until(lambda: worker()["tcp"]["time_wait"] == 0, 20), worker()["tcp"])
 
 
 main()

@@ -42,7 +42,7 @@ class NoEndpoint(LabTest):
 class AllPodsDead(LabTest):
     def test_calls_fail_as_unavailable_and_succeed_after_the_restart(self) -> None:
         lab.kill("pod1")
-        time.sleep(0.5)
+        self.assertTrue(wait_until(lambda: daemon.pod_rows()["pod1"]["state"] != "READY", 5), daemon.pod_rows())
         self.assertIn("grpc-status: 14", curl("-H", "content-type: application/grpc", "-d", "x"))
 
 

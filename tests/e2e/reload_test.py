@@ -67,8 +67,11 @@ class Reload(LabTest):
         self.assertEqual(generation(), before)
 
     def test_endpoints_are_picked_up_within_100_ms(self) -> None:
-        took = []
+        took, asking = [], []
         for _ in range(5):
+            began = time.monotonic()
+            daemon.ask("pods")
+            asking.append(time.monotonic() - began)
             began = time.monotonic()
             configuration.write_endpoints([1])
             self.assertTrue(wait_until(lambda: pods.idle([2]), 5, every=0.001), log())
@@ -76,8 +79,9 @@ class Reload(LabTest):
             configuration.write_endpoints([1, 2])
             self.assertTrue(wait_until(lambda: daemon.pod_rows().get("pod2", {}).get("state") == "READY", 5), daemon.pod_rows())
         print(f"seen by sluicectl after {', '.join(f'{seconds * 1000:.0f}' for seconds in took)} ms")
-        # 100 ms, and the time that sluicectl takes. At best: a machine with other work may stand still at any time.
-        self.assertLess(min(took), 0.2)
+        # 100 ms, and the time that sluicectl takes: one look too early, and one more. At best: a machine with other work may stand still
+        # at any time.
+        self.assertLess(min(took), 0.1 + 3 * max(asking))
 
 
 class Drain(LabTest):

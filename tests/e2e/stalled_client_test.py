@@ -4,11 +4,13 @@
 import subprocess
 import sys
 
-from support import LabTest, configuration, echo_messages, lab, layout, lower_quartile, main, process, worker
-from sluicelab.client import Client, failed
+from support import LabTest, configuration, echo_messages, lab, layout, main, process, worker
+from sluicelab.client import failed
 from sluicelab.process import wait_until
+from witnesses import INTERVAL_MS, Witnesses
 
 STREAMS = 100
+CALLS_PER_SECOND = 250  # of those who behave
 
 STALL = """
 import h2.connection, h2.config, h2.settings, socket, struct, sys, time
@@ -47,24 +49,20 @@ class StalledClients(LabTest):
     pods = 2
 
     def stall(self, count: int) -> None:
-        client = Client(in_flight=10, delay=0, interval=200)
-        client.fresh()
-        before = [client.fresh() for _ in range(5)]
+        witnesses = Witnesses(CALLS_PER_SECOND)
         free_before = worker()["memory"]["hold_buffers_free"]
         stalled = [stalled_client(STREAMS, "Unary", **MODERATE) for _ in range(count)]
         for one in stalled:
             one.stdout.readline()
-        during = [client.fresh() for _ in range(15)]
-        row = worker()
-        p99, p99_beside = (lower_quartile(reports, "p99_us") for reports in (before, during))
-        print(f"p99 before {p99} us, beside {count} stalled clients {p99_beside} us; {row['memory']}")
-        later = [client.fresh() for _ in range(5)]
+        for _ in range(3000 // INTERVAL_MS):
+            witnesses.look()
+        moment = witnesses.moment()
+        print(f"beside {count} stalled clients, {moment}; {worker()['memory']}")
         for one in stalled:
             one.kill()
             one.wait()
-        report = client.stop()
-        self.assertGreater(sum(later[-1]["calls"].values()), sum(during[-1]["calls"].values()) + 200, "other clients stand still")
-        self.assertLess(p99_beside, max(20 * p99, 50_000))
+        report = witnesses.stop()
+        self.assertEqual(moment.complaints(), [])
         self.assertEqual(failed(report), 0, report["last_error"])
         self.assertTrue(wait_until(lambda: worker()["memory"]["hold_buffers_free"] >= free_before - 64, 10), worker()["memory"])
         self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] == 0, 10))
@@ -93,34 +91,32 @@ class ThousandStreams(LabTest):
         layout.CONFIG_FILE.write_text(configuration.sluiced_toml(
             self.driver, extra=f"[limits]\nconcurrent_streams = {self.streams}\nstream_window = {self.stream_window}\n"))
         lab.restart_sluiced()
-        client = Client(rate=1000, delay=0, interval=200)
-        client.fresh()
-        before, free = [client.fresh() for _ in range(5)], self.buffers_free()
+        witnesses = Witnesses(CALLS_PER_SECOND)
+        free = self.buffers_free()
         stalled = stalled_client(self.streams, "ServerStream", replies=self.replies, reply_bytes=self.reply_bytes)
         stalled.stdout.readline()
         self.assertTrue(wait_until(lambda: worker()["http2"]["streams"] >= self.streams, 10), worker()["http2"])
-        client.fresh()
-        during, held = [], []
+        held = []
         for _ in range(5):
-            during += [client.fresh() for _ in range(5)]
+            for _ in range(1000 // INTERVAL_MS):
+                witnesses.look()
             held.append(free - self.buffers_free())
         guards = worker()["http2"]["guard_memory"]
         streams = worker()["http2"]["streams"]
         stalled.kill()
         stalled.wait()
-        report = client.stop()
+        moment = witnesses.moment()
+        report = witnesses.stop()
         configured = self.streams * self.stream_window + self.send_buffer
         buffers = self.streams * (-(-self.stream_window // self.packet_bytes) + 1) + self.send_buffer // self.packet_bytes
-        p50, p50_beside = (lower_quartile(reports, "p50_us") for reports in (before, during))
-        p99, p99_beside = (lower_quartile(reports, "p99_us") for reports in (before, during))
         print(f"{streams} streams hold {held} buffers; configured are {configured} bytes, which take up to {buffers}; "
-              f"p50 {p50} us before, {p50_beside} us beside them, p99 {p99} and {p99_beside} us")
+              f"{moment}")
         self.assertEqual(failed(report), 0, report["last_error"])
         self.assertEqual(guards, 0)  # nobody had to be reset for it
         self.assertGreaterEqual(streams, self.streams)
         self.assertGreater(min(held), buffers / 4, "they hold hardly anything: this proves nothing")
         self.assertLessEqual(max(held), buffers + 64)  # 64: what passes through meanwhile
-        self.assertLess(p99_beside, max(10 * p99, 20_000))
+        self.assertEqual(moment.complaints(), [])
         self.assertTrue(wait_until(lambda: self.buffers_free() >= free - 64, 10), worker()["memory"])
 
     @staticmethod

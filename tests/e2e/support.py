@@ -1,6 +1,5 @@
 """What the end-to-end tests share: a lab for each class of tests, clients in it, and what sluiced says of itself."""
 
-import math
 import os
 import re
 import subprocess
@@ -89,12 +88,6 @@ def worker() -> dict:
 def active_calls() -> int:
     """That pods have of Sluice."""
     return sum(row["active"] for row in daemon.pod_rows().values())
-
-
-def lower_quartile(reports: list, key: str) -> float:
-    """Of a client's intervals: a machine with other work has bad moments, an attack that hurts is bad throughout. No interval is
-    worse than one in which no call ended."""
-    return sorted(report[key] or math.inf for report in reports)[len(reports) // 4]
 
 
 def log_size() -> int:
