@@ -234,6 +234,7 @@ class Connection {
   bool peer_going_away_ = false;
   bool in_block_ = false;  // between HEADERS and END_HEADERS
   bool block_end_stream_ = false;
+  bool block_depends_on_itself_ = false;  // RFC 7540, 5.3.1
   ErrorCode error_ = ErrorCode::kNoError;
   const char* detail_ = "";
 

@@ -27,12 +27,15 @@ bool Connection::on_headers_frame(buf::View payload) {
       pad = payload[0];
       skip = 1;
     }
-    if ((frame_.flags & kFlagPriority) != 0) skip += 5;
+    const bool priority = (frame_.flags & kFlagPriority) != 0;
+    if (priority) skip += kPrioritySize;
     if (skip > payload.size())
       return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
     if (skip + pad > payload.size())
       return fail(ErrorCode::kProtocolError, "padding longer than its frame");
     if (2 * pad > payload.size() && !spend(Allowance::kPadding)) return false;
+    block_depends_on_itself_ =
+        priority && dependency(payload.data() + skip - kPrioritySize) == frame_.stream;
     payload = payload.subspan(skip, payload.size() - skip - pad);
     block_stream_ = frame_.stream;
     block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
@@ -84,7 +87,8 @@ bool Connection::on_block(buf::View block) {
     if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
-  } else if (!block_end_stream_ || !valid_trailers(fields) || s->content_left_ > 0 || s->connect_) {
+  } else if (!block_end_stream_ || block_depends_on_itself_ || !valid_trailers(fields) ||
+             s->content_left_ > 0 || s->connect_) {
     if (!count_empty_names(fields)) return false;
     stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1), tunnels have none
   } else {
@@ -109,7 +113,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
     return answer(id, own, end);
   }
   RequestFacts request;
-  if (!valid_request(fields, config_.pass_connect, request) ||
+  if (block_depends_on_itself_ || !valid_request(fields, config_.pass_connect, request) ||
       (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
@@ -178,7 +182,7 @@ bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   int status;
   int64_t content_length;
-  bool valid = valid_response(fields, status, content_length);
+  bool valid = valid_response(fields, status, content_length) && !block_depends_on_itself_;
   const bool final = status >= 200;
   if (!final) {
     valid = valid && !end;

@@ -20,15 +20,22 @@ bool Connection::on_rst(buf::View payload) {
   return !failed_;
 }
 
-// 6.3. Deprecated; only its form matters.
+// 6.3. Deprecated; only its form matters, and that a stream does not depend on itself (RFC 7540,
+// 5.3.1).
 bool Connection::on_priority(buf::View payload) {
   if (!spend(Allowance::kPriorities)) return false;
   if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
-  if (payload.size() == 5) return true;
+  ErrorCode error = ErrorCode::kFrameSizeError;
+  const char* detail = "PRIORITY of a wrong size";
+  if (payload.size() == kPrioritySize) {
+    if (dependency(payload.data()) != frame_.stream) return true;
+    error = ErrorCode::kProtocolError;
+    detail = "a stream that depends on itself";
+  }
   Stream* s = table_.find(frame_.stream);
   // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
-  if (s == nullptr) return fail(ErrorCode::kFrameSizeError, "PRIORITY of a wrong size");
-  stream_error(*s, ErrorCode::kFrameSizeError);
+  if (s == nullptr) return fail(error, detail);
+  stream_error(*s, error);
   return !failed_;
 }
 

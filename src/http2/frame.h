@@ -40,6 +40,7 @@ enum class Setting : uint16_t {
 
 inline constexpr uint32_t kFrameHeaderSize = 9;
 inline constexpr uint32_t kSettingSize = 6;
+inline constexpr uint32_t kPrioritySize = 5;  // of PRIORITY, and of what the flag puts into HEADERS
 inline constexpr uint32_t kDefaultWindow = 65'535;        // 6.9.2
 inline constexpr uint32_t kDefaultMaxFrameSize = 16'384;  // 6.5.2
 inline constexpr int64_t kMaxWindow = 0x7fffffff;         // 6.9.1
@@ -61,5 +62,10 @@ struct FrameHeader {
     store_be32(p + 5, stream);
   }
 };
+
+// The stream on which, by such bytes, another one depends.
+inline uint32_t dependency(const uint8_t* priority) {
+  return load_be32(priority) & kMaxStreamId;
+}
 
 }  // namespace sluice::http2

@@ -174,9 +174,40 @@ TEST_F(SettingsOfClients, an_initial_window_that_overflows_a_streams_window_ends
 TEST_F(SettingsOfClients, priority_is_ignored_on_streams_of_any_state) {
   accepts(frame(kPriority, 0, 1, "12345") + headers(1) + frame(kPriority, 0, 1, "12345") + rst(1) +
           frame(kPriority, 0, 1, "12345") + frame(kPriority, 0, 8, "12345"));
-  const std::string on_itself = number(1) + "\x10";
-  accepts(frame(kHeaders, kFlagEndHeaders | kFlagPriority, 1, on_itself + block(request())) +
-          frame(kPriority, 0, 1, on_itself));
+  const std::string on_another = number(3) + "\x10";
+  accepts(frame(kHeaders, kFlagEndHeaders | kFlagPriority, 1, on_another + block(request())) +
+          frame(kPriority, 0, 1, on_another));
+}
+
+// RFC 7540, 5.3.1. With or without the bit of an exclusive dependency.
+TEST_F(SettingsOfClients, a_stream_that_depends_on_itself_is_an_error_of_its_own) {
+  for (const uint32_t exclusive : {0u, 0x80000000u}) {
+    const std::string on_itself = number(1 | exclusive) + "\x10";
+    const std::string begin =
+        frame(kHeaders, kFlagEndHeaders | kFlagPriority, 1, on_itself + block(request()));
+    resets(begin, ErrorCode::kProtocolError);
+    resets(frame(kHeaders, kFlagPriority, 1, on_itself) +
+               frame(kContinuation, kFlagEndHeaders, 1, block(request())),
+           ErrorCode::kProtocolError);
+    resets(headers(1) + frame(kHeaders, kFlagEndHeaders | kFlagEndStream | kFlagPriority, 1,
+                              on_itself + block(list({{"x", "y"}}))),
+           ErrorCode::kProtocolError);
+    resets(headers(1) + frame(kPriority, 0, 1, on_itself), ErrorCode::kProtocolError);
+    // RST_STREAM must not be sent on an idle stream (6.4).
+    fails(frame(kPriority, 0, 1, on_itself), ErrorCode::kProtocolError);
+  }
+}
+
+TEST_F(SettingsOfClients, the_fields_of_a_stream_that_depends_on_itself_still_count_in_hpack) {
+  // The second request names what the first one put into the table.
+  const std::string first = number(1) + "\x10" + block(request()) + "\x40\x01x\x01y";
+  const auto said =
+      after(frame(kHeaders, kFlagEndHeaders | kFlagPriority, 1, first) +
+            frame(kHeaders, kFlagEndHeaders | kFlagEndStream, 3, block(request()) + "\xbe"));
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].head.type, kRstStream);
+  EXPECT_EQ(said[0].head.stream, 1u);
+  EXPECT_EQ(side->streams.live(), 1u);
 }
 
 TEST_F(SettingsOfClients, priority_of_a_wrong_size_is_an_error_of_its_stream_or_of_the_connection) {
