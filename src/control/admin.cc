@@ -1,5 +1,7 @@
 #include "control/admin.h"
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 
@@ -12,6 +14,8 @@
 #include <boost/asio/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <fmt/format.h>
 
 namespace sluice::control {
 namespace asio = boost::asio;
@@ -74,21 +78,34 @@ class Admin::Session : public std::enable_shared_from_this<Session> {
   std::string reply_;
 };
 
+std::string Admin::obstacle(const std::filesystem::path& path) {
+  const std::filesystem::path directory = path.parent_path().empty() ? "." : path.parent_path();
+  std::error_code why;
+  std::filesystem::create_directories(directory, why);
+  if (why && !std::filesystem::is_directory(directory))
+    return fmt::format("the directory {} cannot be made: {}", directory.string(), why.message());
+  if (::access(directory.c_str(), W_OK | X_OK) != 0)
+    return fmt::format("the directory {} cannot be written to: {}", directory.string(),
+                       std::strerror(errno));
+  if (!std::filesystem::is_socket(path, why)) return {};
+  asio::io_context io;
+  Protocol::socket probe(io);
+  boost::system::error_code refused;
+  probe.connect(Protocol::endpoint(path.string()), refused);
+  if (refused) return {};
+  return "another sluiced answers there; stop it, or give this one its own socket";
+}
+
 Admin::Admin(asio::io_context& io, const std::filesystem::path& path, Answer answer)
     : path_(path), answer_(std::move(answer)), acceptor_(io) {
   const auto fail = [&](const std::string& what) {
     throw std::runtime_error("admin_socket " + path.string() + ": " + what);
   };
+  if (const std::string why = obstacle(path); !why.empty()) fail(why);
   boost::system::error_code error;
   std::error_code ignored;
-  std::filesystem::create_directories(path.parent_path(), ignored);
+  if (std::filesystem::is_socket(path, ignored)) std::filesystem::remove(path, ignored);
   const Protocol::endpoint endpoint(path.string());
-  if (std::filesystem::is_socket(path, ignored)) {
-    Protocol::socket probe(io);
-    probe.connect(endpoint, error);
-    if (!error) fail("another sluiced answers there; stop it, or give this one its own socket");
-    std::filesystem::remove(path, ignored);
-  }
   acceptor_.open();
   // Nobody else may slip in between bind and a later chmod.
   const mode_t mask = ::umask(0117);

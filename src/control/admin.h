@@ -23,6 +23,11 @@ class Admin {
   // The answer to a command; an object with "error" for one that is unknown.
   using Answer = std::function<boost::json::object(std::string_view command)>;
 
+  // Why no socket can be made there: a living daemon answers on it, or its directory cannot be
+  // written to. Empty when nothing is in the way. Makes the directory. For the time before devices
+  // are opened; binding looks again.
+  static std::string obstacle(const std::filesystem::path& path);
+
   // Binds the socket (mode 0660), in place of one that a dead daemon has left. Throws
   // std::runtime_error: the address is in use by a living daemon, or cannot be bound.
   Admin(boost::asio::io_context& io, const std::filesystem::path& path, Answer answer);

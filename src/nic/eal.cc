@@ -10,6 +10,8 @@
 #include <fstream>
 #include <thread>
 
+#include "nic/xdp.h"
+
 namespace sluice::nic {
 
 namespace {
@@ -69,14 +71,14 @@ std::string reason_for(int error) {
   switch (error) {
     case EACCES:
     case EPERM:
-      return "it lacks permission. Run as root, or with CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, "
-             "CAP_SYS_ADMIN and CAP_IPC_LOCK";
+      return "it lacks permission; run as root, or see Privileges in docs/operations.md";
     case ENOMEM:
       return "it gets no memory. Check that enough huge pages are free: grep Huge /proc/meminfo";
     case EALREADY:
       return "it has been started before in this process";
     case EINVAL:
-      return "it does not accept its arguments; see the lines above and the extra arguments in "
+      return "it does not accept its arguments; see the lines of the EAL and the extra arguments "
+             "in "
              "the DPDK configuration";
     case ENODEV:
       return "no bus can be scanned for devices";
@@ -93,8 +95,16 @@ void create_device(const std::string& spec) {
   if (result == 0) return;
   throw Error("the virtual device '" + name + "' with '" + args +
               "' does not start: " + rte_strerror(-result) +
-              ". Check that the network interface it names exists (ip link), that no other "
-              "process uses it, and that sluiced runs as root; DPDK's own lines above say more.");
+              ". Check that the network interface it names exists (ip link), and that no other "
+              "process uses it; the driver's own lines say more.");
+}
+
+std::vector<std::string> shared_devices(const EalOptions& options) {
+  std::vector<std::string> devices = options.pci;
+  for (const std::string& spec : options.vdevs)
+    if (std::string device = shared_device(spec); !device.empty())
+      devices.push_back(std::move(device));
+  return devices;
 }
 
 }  // namespace
@@ -125,7 +135,12 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
 }
 
 Eal::Eal(const EalOptions& options)
-    : workers_(static_cast<unsigned>(options.worker_cores.size())), loops_(workers_) {
+    : workers_(static_cast<unsigned>(options.worker_cores.size())),
+      locks_(shared_devices(options)),
+      loops_(workers_) {
+  for (const std::string& spec : options.vdevs)
+    if (const std::string interface = xdp_interface(spec); !interface.empty())
+      refuse_foreign_program(interface);
   check_cores(options);
   check_memory(options);
   std::vector<std::string> args = eal_arguments(options);

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "nic/device_lock.h"
+
 namespace sluice::nic {
 
 // What went wrong, and what the operator can do about it; one or more lines, without a newline at
@@ -28,7 +30,7 @@ struct EalOptions {
   std::vector<std::string> vdevs;     // as DPDK spells them: "net_tap0,iface=north"
   std::vector<std::string> pci;       // addresses to take over; none: the PCI bus is not scanned
   std::vector<std::string> extra;     // further EAL arguments, passed on unchanged
-  std::string log_level = "warning";  // DPDK's own log, on stderr
+  std::string log_level = "warning";  // which of DPDK's own lines exist (nic/driver_log.h)
 };
 
 // The command line that EAL gets, program name first. Apart from Eal so that tests can read it.
@@ -38,6 +40,7 @@ std::vector<std::string> eal_arguments(const EalOptions& options);
 // thread; that thread is pinned to control_core and stays so.
 class Eal {
  public:
+  // Takes the locks of the devices first, so that a device of another process is not touched.
   // Throws Error.
   explicit Eal(const EalOptions& options);
   ~Eal();
@@ -57,6 +60,7 @@ class Eal {
     std::atomic<bool> over = true;
   };
   unsigned workers_;
+  DeviceLocks locks_;
   std::vector<Loop> loops_;
 };
 

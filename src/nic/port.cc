@@ -84,7 +84,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   const auto check = [this](int result, const char* step) {
     if (result == 0) return;
     throw Error("port '" + name() + "': " + step + " fails: " + rte_strerror(-result) +
-                ". DPDK's own lines above say more.");
+                "; the driver's own lines say more.");
   };
 
   rte_eth_conf conf{};
@@ -127,6 +127,17 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
                                            .mac = mac_,
                                            .tx_pool = pools.tx(options_.profile).mempool(),
                                            .tx_pool_only = options_.profile.tx_from_rx_pool}));
+}
+
+Port::DeviceCounters Port::device_counters() const {
+  DeviceCounters all;
+  for (const uint16_t device : devices_) {
+    rte_eth_stats stats{};
+    if (rte_eth_stats_get(device, &stats) != 0) continue;
+    all.rx_missed += stats.imissed;
+    all.rx_no_buffer += stats.rx_nombuf;
+  }
+  return all;
 }
 
 void Port::stop() {

@@ -43,6 +43,14 @@ class Port {
   // The queue pair of one worker: only that worker may touch it.
   PortQueue& queue(unsigned worker) { return *queues_[worker]; }
 
+  // What the devices count themselves, all of them together. May make system calls: for the control
+  // thread, not for workers.
+  struct DeviceCounters {
+    uint64_t rx_missed = 0;     // no descriptor was free
+    uint64_t rx_no_buffer = 0;  // the receive pool was empty
+  };
+  DeviceCounters device_counters() const;
+
  private:
   void start(uint16_t device, uint16_t queues, const Pools& pools);
   void stop();

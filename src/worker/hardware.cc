@@ -1,15 +1,12 @@
 #include "worker/hardware.h"
 
+#include "nic/privileges.h"
+#include "nic/xdp.h"
+
 namespace sluice::worker {
 namespace {
 
 nic::EalOptions eal_options(const config::Startup& startup) {
-  // Replies of a pod reach the worker that the NIC chooses, and nothing hands them to the worker
-  // that asked yet.
-  if (startup.workers != 1)
-    throw nic::Error("workers = " + std::to_string(startup.workers) +
-                     ": this version runs one worker; packets are not yet handed from one worker "
-                     "to another. Set workers = 1.");
   const config::DpdkConf& dpdk = startup.dpdk;
   nic::EalOptions o;
   o.worker_cores.assign(dpdk.worker_cores.begin(), dpdk.worker_cores.begin() + startup.workers);
@@ -55,7 +52,21 @@ nic::PoolOptions pool_options(const config::Startup& startup) {
           .workers = startup.workers};
 }
 
+// The interfaces that a port's devices receive from through an XDP program.
+std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const config::Port& port) {
+  std::vector<std::string> interfaces;
+  for (const std::string& device : port.devices)
+    for (const std::string& vdev : dpdk.vdevs)
+      if (vdev.starts_with(device + ","))
+        if (std::string i = nic::xdp_interface(vdev); !i.empty()) interfaces.push_back(i);
+  return interfaces;
+}
+
 }  // namespace
+
+std::vector<std::string> missing_privileges(const config::Startup& startup) {
+  return nic::missing_privileges(eal_options(startup));
+}
 
 Hardware::Hardware(const config::Startup& startup)
     : eal_(eal_options(startup)),
@@ -67,7 +78,17 @@ Hardware::Hardware(const config::Startup& startup)
         nic::PortOptions{
             .name = p.name, .devices = p.devices, .profile = profiles_[i], .mtu = p.mtu},
         pools_, startup.workers));
+    xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
   }
+}
+
+std::string Hardware::deaf(size_t port) const {
+  for (const std::string& interface : xdp_interfaces_[port])
+    if (!nic::attached_program(interface))
+      return "the XDP program of the interface '" + interface +
+             "' is gone: another process detached it, and the kernel takes what arrives. Only a "
+             "restart of sluiced attaches it again";
+  return {};
 }
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {

@@ -3,6 +3,7 @@
 // says.
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "config/startup.h"
@@ -11,6 +12,9 @@
 #include "nic/port.h"
 
 namespace sluice::worker {
+
+// The permissions that the process lacks to start this hardware (nic/privileges.h).
+std::vector<std::string> missing_privileges(const config::Startup& startup);
 
 class Hardware {
  public:
@@ -21,9 +25,16 @@ class Hardware {
   const nic::Pools& pools() const { return pools_; }
   // The queues of one worker, port by port.
   std::vector<nic::PortQueue*> queues(unsigned worker);
+  // Why nothing can arrive at the port, for the operator; empty when no reason is known. Asks the
+  // kernel: for the control thread, not for workers.
+  std::string deaf(size_t port) const;
+  nic::Port::DeviceCounters device_counters(size_t port) const {
+    return ports_[port]->device_counters();
+  }
 
  private:
   nic::Eal eal_;
+  std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
   std::vector<nic::Profile> profiles_;
   nic::Pools pools_;
   std::vector<std::unique_ptr<nic::Port>> ports_;
