@@ -1,6 +1,7 @@
 // sluiced: the daemon. Reads the configuration, starts DPDK and the workers, and becomes the
 // control thread until the last worker has ended.
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -15,10 +16,13 @@
 #include <boost/asio/post.hpp>
 
 #include "config/published.h"
+#include "control/admin.h"
 #include "control/controller.h"
 #include "control/load.h"
+#include "control/service_manager.h"
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
+#include "start_log.h"
 #include "stats/worker.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
@@ -30,14 +34,45 @@ namespace {
 
 using namespace sluice;
 
+// Exit codes: docs/operations.md has the table.
 constexpr int kFailed = 1;    // it did not start
-constexpr int kMistakes = 2;  // in the configuration
+constexpr int kMistakes = 2;  // in the command line or the configuration
 
 using ProductionWorker = worker::Worker<nic::PortQueue, worker::TscClock>;
+
+// Signals that mean nothing to sluiced, and whose default would end it without a drain.
+void ignore_other_signals() {
+  for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR})
+    std::signal(signal, SIG_IGN);
+  // Until the controller listens: the configuration is read again then anyhow.
+  std::signal(SIGHUP, SIG_IGN);
+}
+
+// What stands in the way of a start, all of it, before a device is opened. Empty when nothing does.
+std::string obstacles(const config::Startup& startup) {
+  std::string text;
+  const std::vector<std::string> missing = worker::missing_privileges(startup);
+  if (!missing.empty()) {
+    text += "it lacks what this configuration needs:\n";
+    for (const std::string& phrase : missing) text += "  " + phrase + "\n";
+    text +=
+        "Run it as root, or by the systemd unit, which grants all of it (docs/operations.md).\n";
+  }
+  if (const std::string why = control::Admin::obstacle(startup.admin_socket); !why.empty())
+    text += "admin_socket " + startup.admin_socket + ": " + why + "\n";
+  if (!text.empty()) text.pop_back();
+  return text;
+}
+
+control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t port) {
+  const nic::Port::DeviceCounters c = hardware.device_counters(port);
+  return {.deaf = hardware.deaf(port), .rx_missed = c.rx_missed, .rx_no_buffer = c.rx_no_buffer};
+}
 
 // Returns after all workers have ended. Throws what starting throws.
 void serve(const std::string& file, control::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
+  if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
   worker::Hardware hardware(startup);
   worker::TscClock clock(nic::tsc_hz());
 
@@ -49,9 +84,15 @@ void serve(const std::string& file, control::Loaded loaded) {
   boost::asio::io_context io;
   config::Published published;
   worker::Orders orders;
-  control::Controller controller(io, file, std::move(loaded), published, all,
-                                 {.on_drain = [&orders] { orders.give(worker::Order::kDrain); },
-                                  .on_stop = [&orders] { orders.give(worker::Order::kEnd); }});
+  control::Controller controller(
+      io, file, std::move(loaded), published, all,
+      {.on_drain =
+           [&orders] {
+             control::notify_stopping();
+             orders.give(worker::Order::kDrain);
+           },
+       .on_stop = [&orders] { orders.give(worker::Order::kEnd); },
+       .port_health = [&](size_t port) { return health_of(hardware, port); }});
 
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
@@ -76,7 +117,10 @@ void serve(const std::string& file, control::Loaded loaded) {
         if (--running == 0) io.stop();
       });
     });
-  spdlog::info("serving with {} worker(s)", startup.workers);
+  StartLog::succeeded();
+  spdlog::info("sluiced " SLUICE_VERSION " serving with {} worker(s), {} port(s)", startup.workers,
+               startup.ports.size());
+  control::notify_serving();
   io.run();
   for (uint32_t i = 0; i < startup.workers; ++i) hardware.eal().join(i);
   spdlog::info("ended");
@@ -91,22 +135,32 @@ int main(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", file, "The configuration (docs/configuration.md)")->required();
   app.add_flag("--check", check, "Say what is wrong with the configuration, and end");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kMistakes;  // --help and --version end here, too
+  }
 
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
   control::Loaded loaded = control::load(file);
-  if (!loaded.snapshot) {
-    for (const control::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
-    return kMistakes;
-  }
+  for (const control::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
+  if (!loaded.snapshot) return kMistakes;
+  for (const control::Mistake& m : loaded.warnings)
+    std::cerr << m.file << ":" << m.line << ": warning: " << m.text << "\n";
   if (check) {
-    std::cout << file << ": ok\n";
-    return 0;
+    std::cout << file << ": ok" << std::endl;
+    if (std::cout) return 0;
+    std::cerr << "sluiced: standard output cannot be written\n";
+    return kFailed;
   }
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
+  spdlog::set_level(spdlog::level::from_str(loaded.snapshot->log_level));
+  ignore_other_signals();
+  StartLog::begin();
   try {
     serve(file, std::move(loaded));
     return 0;
   } catch (const std::exception& e) {
+    StartLog::failed();
     std::cerr << "sluiced: " << e.what() << "\n";
     return kFailed;
   }

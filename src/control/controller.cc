@@ -21,6 +21,8 @@ bool same_content(config::Snapshot published, const config::Snapshot& loaded) {
   return published == loaded;
 }
 
+constexpr std::string_view kAsked = "SIGHUP";
+
 }  // namespace
 
 std::string startup_difference(const config::Startup& a, const config::Startup& b) {
@@ -47,6 +49,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file, 
       end_signals_(io),
       sampler_(io),
       event_timer_(io),
+      port_watch_(events_.port_health),
       sampled_(workers_.size()),
       loads_(workers_.size()) {
   // Nothing drains yet, and load() has checked the numbers: slots suffice.
@@ -57,8 +60,7 @@ Controller::~Controller() = default;
 
 void Controller::start() {
   reload_signal_.add(SIGHUP);
-  end_signals_.add(SIGTERM);
-  end_signals_.add(SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) end_signals_.add(signal);
   wait_for_reload_signal();
   wait_for_end_signal();
   sample_every_second();
@@ -80,23 +82,21 @@ bool Controller::reload(std::string_view reason) {
     loaded = load(file_);
   if (!loaded.snapshot) {
     for (const Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
-    spdlog::error("reload ({}) refused: {} mistake(s); the configuration before stays", reason,
-                  loaded.mistakes.size());
+    log_refusal(reason, fmt::format("{} mistake(s)", loaded.mistakes.size()));
     return false;
   }
   const std::string restart = startup_difference(current().startup, loaded.snapshot->startup);
   if (!restart.empty()) {
-    spdlog::error(
-        "reload ({}) refused: needs a restart, since these changed: {}; the configuration "
-        "before stays",
-        reason, restart);
+    log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
   if (same_content(current(), *loaded.snapshot)) {
-    spdlog::debug("reload ({}): nothing has changed", reason);
+    log_no_change(reason);
     return false;
   }
   if (!publish(std::move(loaded.snapshot))) return false;
+  for (const Mistake& m : loaded.warnings) spdlog::warn("{}", m.str());
+  refused_ = false;
   size_t pods = 0;
   for (const config::Service& s : current().services) pods += s.pods.size();
   spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
@@ -104,12 +104,37 @@ bool Controller::reload(std::string_view reason) {
   return true;
 }
 
+void Controller::log_refusal(std::string_view reason, const std::string& why) {
+  refused_ = true;
+  spdlog::error("reload ({}) refused: {}; generation {} stays", reason, why, current().generation);
+}
+
+void Controller::log_no_change(std::string_view reason) {
+  if (std::exchange(refused_, false)) {
+    spdlog::info("reload ({}): accepted again; nothing differs from generation {}, which stays",
+                 reason, current().generation);
+  } else if (reason == kAsked) {
+    spdlog::info("reload ({}): nothing has changed; generation {} stays", reason,
+                 current().generation);
+  } else {
+    spdlog::debug("reload ({}): nothing has changed", reason);
+  }
+}
+
+Identity Controller::identity() const {
+  const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
+  return {.state = draining_ ? "draining" : "serving",
+          .file = file_.string(),
+          .refused = refused_,
+          .uptime_s = up.count()};
+}
+
 bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   publisher_.reclaim();
   snapshot->generation = publisher_.next_generation();
   std::string why;
   if (!ledger_.assign(*snapshot, publisher_.adopted(), why)) {
-    spdlog::error("reload refused: {}; the configuration before stays", why);
+    log_refusal("too much at once", why);
     return false;
   }
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
@@ -122,17 +147,18 @@ boost::json::object Controller::answer(std::string_view command) {
   if (command == "listeners") return report_listeners(current(), ledger_);
   if (command == "guards") return report_guards(current(), ledger_);
   if (command == "stats") {
-    const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
-    return report_stats(current(), ledger_, loads_, up.count());
+    return report_stats(current(), ledger_, loads_, identity());
   }
-  return {{"error",
-           fmt::format("unknown command {}; allowed: stats, pods, listeners, guards", command)}};
+  if (command == "status") return report_status(current(), ledger_, identity());
+  return {
+      {"error", fmt::format("unknown command {}; allowed: status, stats, pods, listeners, guards",
+                            command)}};
 }
 
 void Controller::wait_for_reload_signal() {
   reload_signal_.async_wait([this](const boost::system::error_code& e, int) {
     if (e) return;
-    reload("SIGHUP");
+    reload(kAsked);
     wait_for_reload_signal();
   });
 }
@@ -163,6 +189,8 @@ void Controller::sample_every_second() {
       loads_[i].io = std::min(1.0, static_cast<double>(now.io - sampled_[i].io) / all);
       sampled_[i] = now;
     }
+    for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
+      spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
     sample_every_second();
   });

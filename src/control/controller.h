@@ -17,6 +17,7 @@
 #include "control/admin.h"
 #include "control/ledger.h"
 #include "control/load.h"
+#include "control/port_watch.h"
 #include "control/publisher.h"
 #include "control/report.h"
 #include "control/report_guards.h"
@@ -28,8 +29,9 @@ namespace sluice::control {
 class Controller {
  public:
   struct Events {
-    std::function<void()> on_drain;  // the first SIGTERM or SIGINT
+    std::function<void()> on_drain;  // the first SIGTERM, SIGINT or SIGQUIT
     std::function<void()> on_stop;   // the second: end at once
+    PortWatch::Probe port_health;    // may be empty
   };
 
   // Publishes what load(file) has read, without mistakes: workers may begin. The workers' counters
@@ -43,8 +45,9 @@ class Controller {
   // std::runtime_error.
   void start();
 
-  // Reads the configuration again. Publishes it, or logs why not and keeps the old one.
-  // `reason` is for the log. True when a new snapshot was published.
+  // Reads the configuration again. Publishes it, or logs why not and keeps the old one. Each
+  // outcome that an operator may wait for is a line in the log. `reason` is for the log. True when
+  // a new snapshot was published.
   bool reload(std::string_view reason);
 
   const config::Snapshot& current() const { return *publisher_.current(); }
@@ -57,6 +60,10 @@ class Controller {
   static constexpr unsigned kEventsInALook = 8;             // under attack the log stays readable
 
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
+  // Why a reload that published nothing did so.
+  void log_refusal(std::string_view reason, const std::string& why);
+  void log_no_change(std::string_view reason);
+  Identity identity() const;
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
@@ -77,7 +84,9 @@ class Controller {
   uint64_t events_unlogged_ = 0;
   std::unique_ptr<discovery::FileWatcher> watcher_;
   std::unique_ptr<Admin> admin_;
+  PortWatch port_watch_;
   bool draining_ = false;
+  bool refused_ = false;  // the files on disk are not what is in use
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 
   struct Cycles {

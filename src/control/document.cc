@@ -44,6 +44,25 @@ std::string first_line(std::string_view what) {
   return std::string(what);
 }
 
+// What is wrong with a line that is not TOML. The parser's words for the commonest slip, a value
+// without quotes, help nobody.
+std::string explanation(std::string_view what, const std::string& text, uint32_t line) {
+  std::istringstream lines(text);
+  std::string shown;
+  for (uint32_t i = 0; i < line; ++i)
+    if (!std::getline(lines, shown)) shown.clear();
+  shown.erase(0, shown.find_first_not_of(" \t"));
+  constexpr size_t kLongest = 80;  // characters of the line that are shown
+  if (shown.size() > kLongest) shown = shown.substr(0, kLongest) + "...";
+  std::string why = first_line(what);
+  if (why.empty() || why.find("unknown value appeared") != std::string::npos)
+    why =
+        "this value is neither text in quotes, like name = \"north\", nor a number, true, false, "
+        "an array or a table";
+  if (shown.empty()) return "not TOML: " + why;
+  return fmt::format("not TOML: {}: {}", why, shown);
+}
+
 std::string join(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
@@ -76,7 +95,8 @@ std::optional<Document> Document::open(const std::filesystem::path& path,
     std::istringstream stream(text.str());
     return Document(path, toml::parse(stream, path.string()));
   } catch (const toml::exception& e) {
-    mistakes.push_back({path.string(), e.location().line(), "not TOML: " + first_line(e.what())});
+    const uint32_t line = e.location().line();
+    mistakes.push_back({path.string(), line, explanation(e.what(), text.str(), line)});
   } catch (const std::exception& e) {
     mistakes.push_back({path.string(), 1, "not TOML: " + first_line(e.what())});
   }
@@ -105,6 +125,10 @@ bool Table::has(std::string_view key) {
 bool Table::is_table(std::string_view key) {
   const toml::value* v = find(key);
   return v && v->is_table();
+}
+
+std::string Table::path_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
 }
 
 Mistake Table::place(std::string_view key) const {
@@ -248,10 +272,11 @@ std::optional<Table> Table::table(std::string_view key) {
   const toml::value* v = find(key);
   if (!v) return std::nullopt;
   if (!v->is_table()) {
-    wrong_type(key, *v, fmt::format("a table, written [{}]", key));
+    wrong_type(key, *v, fmt::format("a table, written [{}]", path_of(key)));
     return std::nullopt;
   }
-  return Table(*document_, *v, fmt::format("[{}]", key), *mistakes_);
+  const std::string path = path_of(key);
+  return Table(*document_, *v, fmt::format("[{}]", path), *mistakes_, path);
 }
 
 std::vector<Table> Table::tables(std::string_view key) {
@@ -259,7 +284,7 @@ std::vector<Table> Table::tables(std::string_view key) {
   const toml::value* v = find(key);
   if (!v) return out;
   if (!v->is_array()) {
-    wrong_type(key, *v, fmt::format("an array of tables, written [[{}]]", key));
+    wrong_type(key, *v, fmt::format("an array of tables, written [[{}]]", path_of(key)));
     return out;
   }
   for (const toml::value& item : v->as_array()) {
@@ -268,7 +293,8 @@ std::vector<Table> Table::tables(std::string_view key) {
           item, fmt::format("{} contains {}; it must be an array of tables", key, type_name(item)));
       continue;
     }
-    out.emplace_back(*document_, item, fmt::format("[[{}]]", key), *mistakes_);
+    const std::string path = path_of(key);
+    out.emplace_back(*document_, item, fmt::format("[[{}]]", path), *mistakes_, path);
   }
   return out;
 }

@@ -44,9 +44,15 @@ class Document {
 // reports the keys that no getter asked for.
 class Table {
  public:
-  // name: how mistakes call it, like "[[port]]" or "the file". The document outlives it.
-  Table(const Document& document, const toml::value& value, std::string name, Mistakes& mistakes)
-      : document_(&document), value_(&value), name_(std::move(name)), mistakes_(&mistakes) {}
+  // name: how mistakes call it, like "[[port]]" or "the file". path: the keys from the root of the
+  // document to it, like "guards.resets"; empty for the root. The document outlives it.
+  Table(const Document& document, const toml::value& value, std::string name, Mistakes& mistakes,
+        std::string path = {})
+      : document_(&document),
+        value_(&value),
+        name_(std::move(name)),
+        path_(std::move(path)),
+        mistakes_(&mistakes) {}
 
   const Document& document() const { return *document_; }
   bool has(std::string_view key);
@@ -89,6 +95,7 @@ class Table {
   void finish();
 
  private:
+  std::string path_of(std::string_view key) const;
   const toml::value* find(std::string_view key);
   const toml::value* find(std::string_view key) const;
   void mistake_at(const toml::value& value, std::string text);
@@ -100,6 +107,7 @@ class Table {
   const Document* document_;
   const toml::value* value_;
   std::string name_;
+  std::string path_;
   Mistakes* mistakes_;
   std::vector<std::string> asked_;
 };

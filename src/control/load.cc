@@ -14,7 +14,7 @@ Loaded load(const std::filesystem::path& file) {
   if (!document) return out;
 
   auto snapshot = std::make_unique<config::Snapshot>();
-  Reading reading{*snapshot, out.mistakes, out.files};
+  Reading reading{*snapshot, out.mistakes, out.warnings, out.files};
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
   read_settings(root, reading);
@@ -24,15 +24,20 @@ Loaded load(const std::filesystem::path& file) {
   // TOML tables have no order; people read from the top. Files in the order of being read.
   std::map<std::string, size_t> order;
   for (const auto& f : out.files) order.emplace(f.string(), order.size());
-  std::stable_sort(out.mistakes.begin(), out.mistakes.end(),
-                   [&](const Mistake& a, const Mistake& b) {
-                     return std::pair(order[a.file], a.line) < std::pair(order[b.file], b.line);
-                   });
+  const auto before = [&](const Mistake& a, const Mistake& b) {
+    return std::pair(order[a.file], a.line) < std::pair(order[b.file], b.line);
+  };
+  std::stable_sort(out.mistakes.begin(), out.mistakes.end(), before);
+  std::stable_sort(out.warnings.begin(), out.warnings.end(), before);
   // One profile that two ports share makes each of its mistakes twice.
   const auto same = [](const Mistake& a, const Mistake& b) { return a.str() == b.str(); };
   out.mistakes.erase(std::unique(out.mistakes.begin(), out.mistakes.end(), same),
                      out.mistakes.end());
-  if (out.mistakes.empty()) out.snapshot = std::move(snapshot);
+  if (out.mistakes.empty()) {
+    out.snapshot = std::move(snapshot);
+  } else {
+    out.warnings.clear();
+  }
   return out;
 }
 

@@ -15,6 +15,9 @@ struct Loaded {
   std::unique_ptr<config::Snapshot> snapshot;
   // In the order of files and lines.
   Mistakes mistakes;
+  // Not wrong, and probably not meant: a pod that no route reaches, a service that nobody uses. In
+  // the same order; empty when there are mistakes.
+  Mistakes warnings;
   // The files that were read, or should have been: worth watching either way.
   std::vector<std::filesystem::path> files;
 };

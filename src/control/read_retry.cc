@@ -52,7 +52,7 @@ void read_retry(Table& service, config::Retry& retry) {
     t->mistake("backoff_max", "backoff_max is shorter than backoff");
   if (!retry.any())
     t->mistake(
-        "[retry] says nothing to try again for: grpc_statuses, http_statuses, resets or "
+        "[service.retry] says nothing to try again for: grpc_statuses, http_statuses, resets or "
         "per_try_timeout");
   t->finish();
 }

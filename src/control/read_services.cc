@@ -24,7 +24,23 @@ std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
   return e;
 }
 
-void read_pods(std::vector<Table> tables, config::Service& service) {
+// Some port has the address in its networks, or a route to it.
+bool reachable(const config::Startup& startup, const Address& address) {
+  return std::any_of(startup.ports.begin(), startup.ports.end(), [&](const config::Port& port) {
+    return std::any_of(port.addresses.begin(), port.addresses.end(),
+                       [&](const Prefix& p) { return p.contains(address); }) ||
+           std::any_of(port.routes.begin(), port.routes.end(),
+                       [&](const config::Route& r) { return r.to.contains(address); });
+  });
+}
+
+void warn_of(Reading& reading, const Table& t, std::string_view key, std::string text) {
+  Mistake m = t.place(key);
+  m.text = std::move(text);
+  reading.warnings.push_back(std::move(m));
+}
+
+void read_pods(std::vector<Table> tables, Reading& reading, config::Service& service) {
   std::set<std::pair<Endpoint, std::string>> seen;
   for (Table& t : tables) {
     config::Pod pod;
@@ -45,6 +61,10 @@ void read_pods(std::vector<Table> tables, config::Service& service) {
                             pod.endpoint.str(), pod.id));
       continue;
     }
+    if (!reachable(reading.snapshot.startup, pod.endpoint.address))
+      warn_of(reading, t, "address",
+             fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
+                         pod.endpoint.str()));
     service.pods.push_back(std::move(pod));
   }
 }
@@ -57,7 +77,7 @@ void read_endpoints(Table& t, Reading& reading, config::Service& service) {
     return;
   }
   if (!t.is_table("endpoints")) {
-    read_pods(t.tables("endpoints"), service);
+    read_pods(t.tables("endpoints"), reading, service);
     return;
   }
   auto reference = t.table("endpoints");
@@ -73,7 +93,7 @@ void read_endpoints(Table& t, Reading& reading, config::Service& service) {
     file.mistake(
         "the file has no endpoints; for a service without pods it must say endpoints = []");
   }
-  read_pods(file.tables("endpoints"), service);
+  read_pods(file.tables("endpoints"), reading, service);
   file.finish();
 }
 
@@ -122,17 +142,22 @@ void read_services(Table& root, Reading& reading) {
   config::Snapshot& snapshot = reading.snapshot;
   std::map<std::string, uint32_t> services;
   size_t pods = 0;
-  for (Table& t : root.tables("service")) {
+  bool all_named = true;
+  std::vector<Table> service_tables = root.tables("service");
+  for (Table& t : service_tables) {
     config::Service service;
-    if (t.string("name", service.name, true) &&
-        !services.emplace(service.name, snapshot.services.size()).second)
+    if (!t.string("name", service.name, true)) {
+      all_named = false;
+    } else if (!services.emplace(service.name, snapshot.services.size()).second) {
       t.mistake("name", fmt::format("a second service {}; names must differ", service.name));
+    }
     read_service(t, reading, service);
     pods += service.pods.size();
     snapshot.services.push_back(std::move(service));
   }
 
   std::set<std::string> names;
+  std::set<std::string> used;
   std::set<Endpoint> addresses;
   for (Table& t : root.tables("listener")) {
     config::Listener listener;
@@ -151,10 +176,11 @@ void read_services(Table& root, Reading& reading) {
     read_forwarding(t, listener.forwarding);
     std::string service;
     if (t.string("service", service, true)) {
+      used.insert(service);
       const auto it = services.find(service);
       if (it != services.end()) {
         listener.service = it->second;
-      } else {
+      } else if (all_named) {  // it may be the one whose name is wrong
         std::vector<std::string> known;
         for (const auto& [name, index] : services) known.push_back(name);
         t.mistake("service",
@@ -165,6 +191,11 @@ void read_services(Table& root, Reading& reading) {
     t.finish();
     snapshot.listeners.push_back(std::move(listener));
   }
+
+  for (size_t i = 0; i < snapshot.services.size(); ++i)
+    if (!used.contains(snapshot.services[i].name))
+      warn_of(reading, service_tables[i], "name",
+             fmt::format("no listener uses the service {}", snapshot.services[i].name));
 
   const auto at_most = [&](std::string_view key, size_t have, size_t allowed) {
     if (have > allowed)

@@ -10,6 +10,7 @@ namespace sluice::control {
 namespace {
 
 constexpr int64_t kMaxCore = 1023;
+constexpr int64_t kLargestMtu = 9978;   // jumbo frames of the NICs that DPDK drives
 constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
 
 void read_dpdk(Table& root, Reading& reading) {
@@ -17,6 +18,7 @@ void read_dpdk(Table& root, Reading& reading) {
   if (!root.string("dpdk", path, true)) return;
   const auto document = reading.open(root, "dpdk", path);
   if (!document) return;
+  reading.dpdk_known = true;
   config::DpdkConf& d = reading.snapshot.startup.dpdk;
   Table t(*document, document->root(), "a file of dpdk_conf", reading.mistakes);
   t.integers("worker_cores", d.worker_cores, 0, kMaxCore);
@@ -42,11 +44,12 @@ void read_dpdk(Table& root, Reading& reading) {
   t.finish();
 }
 
-void read_profile(Table& port, Reading& reading, config::NicProfile& p) {
+// False when the file could not be read: it says nothing of the NIC then.
+bool read_profile(Table& port, Reading& reading, config::NicProfile& p) {
   std::string path;
-  if (!port.string("profile", path, true)) return;
+  if (!port.string("profile", path, true)) return false;
   const auto document = reading.open(port, "profile", path);
-  if (!document) return;
+  if (!document) return false;
   Table t(*document, document->root(), "a file of nic_profiles", reading.mistakes);
   p.name = document->path().stem().string();
   t.string("name", p.name);
@@ -58,12 +61,13 @@ void read_profile(Table& port, Reading& reading, config::NicProfile& p) {
   t.boolean("tx_from_rx_pool", p.tx_from_rx_pool);
   t.boolean("copies_in_process", p.copies_in_process);
   t.integer("rx_offset", p.rx_offset, 0, 1024);
-  t.integer("max_mtu", p.max_mtu, 576, 9978);
+  t.integer("max_mtu", p.max_mtu, 576, kLargestMtu);
   t.integer("max_queues", p.max_queues, 1, 1024);
   t.integer("rx_descriptors", p.rx_descriptors, 32, 32'768);
   t.integer("tx_descriptors", p.tx_descriptors, 32, 32'768);
   t.integer("tx_burst", p.tx_burst, 1, 1024);
   t.finish();
+  return true;
 }
 
 // DPDK's name of a device that a vdev line makes: what precedes the first comma.
@@ -154,11 +158,11 @@ void read_ports(Table& root, Reading& reading) {
         if (!devices.insert(d).second)
           t.mistake("device",
                     fmt::format("device {} is used twice; a device belongs to one port", d));
-        check_device(t, startup.dpdk, d);
+        if (reading.dpdk_known) check_device(t, startup.dpdk, d);
       }
     }
-    read_profile(t, reading, port.profile);
-    t.integer("mtu", port.mtu, 576, port.profile.max_mtu);
+    const bool profile_known = read_profile(t, reading, port.profile);
+    t.integer("mtu", port.mtu, 576, profile_known ? port.profile.max_mtu : kLargestMtu);
     read_addresses(t, port);
     constexpr uint16_t kIpv6MinMtu = 1280;  // RFC 8200, 5
     if (port.mtu < kIpv6MinMtu && std::any_of(port.addresses.begin(), port.addresses.end(),
@@ -186,7 +190,13 @@ void read_startup(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;
   startup.admin_socket = "/run/sluice/sluiced.sock";
   if (auto t = root.table("sluice")) {
-    t->integer("workers", startup.workers, 1, 128);
+    // Replies of a pod reach the worker that the NIC chooses, and nothing hands them to the worker
+    // that asked yet.
+    if (t->integer("workers", startup.workers, 1, 128) && startup.workers != 1)
+      t->mistake("workers",
+                 fmt::format("workers = {}: this version runs one worker, since packets are not "
+                             "handed from one worker to another; it must be 1",
+                             startup.workers));
     if (t->string("admin_socket", startup.admin_socket)) {
       startup.admin_socket = t->document().resolve(startup.admin_socket).string();
       if (startup.admin_socket.size() > kMaxSocketPath)

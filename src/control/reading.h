@@ -12,7 +12,10 @@ namespace sluice::control {
 struct Reading {
   config::Snapshot& snapshot;
   Mistakes& mistakes;
+  Mistakes& warnings;
   std::vector<std::filesystem::path>& files;
+  // The file of DPDK's devices could be read: without it, every port's device would be missing.
+  bool dpdk_known = false;
 
   // The file that `key` of `table` names.
   std::optional<Document> open(Table& table, std::string_view key, const std::string& path) {

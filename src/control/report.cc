@@ -1,5 +1,8 @@
 #include "control/report.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include <boost/json/array.hpp>
@@ -47,6 +50,21 @@ double rounded(double share) {
 }
 
 }  // namespace
+
+json::object report_status(const config::Snapshot& current, const Ledger& ledger,
+                           const Identity& identity) {
+  uint64_t adopted = UINT64_MAX;
+  for (const stats::Worker* w : ledger.workers()) adopted = std::min(adopted, w->generation());
+  return {{"version", SLUICE_VERSION},
+          {"pid", ::getpid()},
+          {"state", identity.state},
+          {"uptime_s", identity.uptime_s},
+          {"config", identity.file},
+          {"generation", current.generation},
+          // Lower for the moment that a worker needs to take the current one.
+          {"generation_adopted", adopted},
+          {"last_reload_refused", identity.refused}};
+}
 
 json::object report_pods(const config::Snapshot& current, const Ledger& ledger) {
   json::array rows;
@@ -98,7 +116,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
 }
 
 json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
-                          const std::vector<Load>& loads, double uptime_s) {
+                          const std::vector<Load>& loads, const Identity& identity) {
   json::array workers;
   for (size_t i = 0; i < ledger.workers().size(); ++i) {
     const stats::Worker& w = *ledger.workers()[i];
@@ -130,8 +148,9 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }
-  return {
-      {"generation", current.generation}, {"uptime_s", uptime_s}, {"workers", std::move(workers)}};
+  json::object out = report_status(current, ledger, identity);
+  out["workers"] = std::move(workers);
+  return out;
 }
 
 }  // namespace sluice::control

@@ -42,8 +42,8 @@ class ControllerTest : public testing::Test {
     io.restart();
     io.run_for(time);
   }
-  // Runs until the condition holds, for `most` turns of a millisecond at the most; how many it took.
-  // A moment in which the machine stands still is one turn, however long it is.
+  // Runs until the condition holds, for `most` turns of a millisecond at the most; how many it
+  // took. A moment in which the machine stands still is one turn, however long it is.
   template <class Condition>
   int turns_until(Condition condition, int most) {
     int turns = 0;
@@ -185,6 +185,61 @@ TEST_F(ControllerTest, SIGHUP_reloads) {
   files.write("endpoints.toml", kTwo);
   ::raise(SIGHUP);
   wait_for(2);
+}
+
+// What the log says while this lives.
+class Log {
+ public:
+  Log() {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_st>(text_)));
+  }
+  ~Log() { spdlog::set_default_logger(before_); }
+  bool has(const std::string& part) const { return text_.str().find(part) != std::string::npos; }
+  std::string str() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
+};
+
+TEST_F(ControllerTest, SIGHUP_without_a_change_is_answered_in_the_log) {
+  const Log log;
+  ::raise(SIGHUP);
+  turns_until([&] { return log.has("nothing has changed; generation 1 stays"); }, 5000);
+  EXPECT_TRUE(log.has("reload (SIGHUP): nothing has changed; generation 1 stays")) << log.str();
+}
+
+TEST_F(ControllerTest, a_good_file_after_a_refused_one_is_accepted_again_in_the_log) {
+  const Log log;
+  files.replace("endpoints.toml", "endpoints = 5\n");
+  turns_until([&] { return log.has("refused"); }, 5000);
+  EXPECT_TRUE(log.has("generation 1 stays")) << log.str();
+  EXPECT_TRUE(boost::json::parse(ask("status")).at("last_reload_refused").as_bool());
+  files.replace("endpoints.toml", "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }]\n");
+  turns_until([&] { return log.has("accepted again"); }, 5000);
+  EXPECT_TRUE(log.has("accepted again; nothing differs from generation 1")) << log.str();
+  EXPECT_FALSE(boost::json::parse(ask("status")).at("last_reload_refused").as_bool());
+}
+
+TEST_F(ControllerTest, status_says_the_version_and_whether_it_drains) {
+  auto status = boost::json::parse(ask("status"));
+  EXPECT_EQ(status.at("state"), "serving");
+  EXPECT_EQ(status.at("generation").to_number<int>(), 1);
+  EXPECT_EQ(status.at("pid").to_number<int>(), ::getpid());
+  EXPECT_FALSE(status.at("version").as_string().empty());
+  ::raise(SIGQUIT);
+  turns_until([&] { return drains == 1; }, 5000);
+  status = boost::json::parse(ask("status"));
+  EXPECT_EQ(status.at("state"), "draining");
+  EXPECT_NE(sluicectl::status_table(status).find("draining"), std::string::npos);
+}
+
+TEST_F(ControllerTest, a_pod_without_an_id_has_a_dash_in_its_column) {
+  files.replace("endpoints.toml", "endpoints = [{ address = \"10.0.0.1:80\" }]\n");
+  wait_for(2);
+  const std::string table = sluicectl::pods_table(boost::json::parse(ask("pods")));
+  EXPECT_NE(table.find("echo     -    10.0.0.1:80"), std::string::npos) << table;
 }
 
 TEST_F(ControllerTest, the_first_SIGTERM_drains_and_the_second_stops) {
@@ -351,6 +406,13 @@ TEST_F(ControllerTest, a_living_daemons_socket_is_not_taken_over) {
   EXPECT_TRUE(fs::exists(files.path("admin.sock")));
 }
 
+TEST_F(ControllerTest, what_is_in_the_way_of_the_socket_is_known_before_anything_is_opened) {
+  EXPECT_NE(Admin::obstacle(files.path("admin.sock")).find("another sluiced answers"),
+            std::string::npos);
+  EXPECT_EQ(Admin::obstacle(files.path("other.sock")), "");
+  EXPECT_NE(Admin::obstacle("/proc/none/sluiced.sock").find("cannot be made"), std::string::npos);
+}
+
 TEST(Admin, replaces_the_socket_of_a_dead_daemon) {
   Files files;
   sockaddr_un a{};
@@ -370,6 +432,12 @@ TEST(Sluicectl, says_what_is_wrong_when_nobody_answers) {
   } catch (const sluicectl::Error& e) {
     EXPECT_NE(std::string(e.what()).find("is sluiced running"), std::string::npos);
   }
+}
+
+TEST(Text, lines_are_cut_to_the_terminal) {
+  EXPECT_EQ(sluicectl::cut("abcdef\nab\n", 4), "abc>\nab\n");
+  EXPECT_EQ(sluicectl::cut("abcdef\n", 0), "abcdef\n");
+  EXPECT_EQ(sluicectl::cut("abcd", 4), "abcd");
 }
 
 TEST(Text, numbers_are_written_for_people) {

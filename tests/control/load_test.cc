@@ -321,7 +321,7 @@ TEST(Load, a_service_tries_again_only_when_it_says_what_for) {
     service("[service.retry]\n" + retry);
     EXPECT_NE(mistakes(files).find(text), std::string::npos) << mistakes(files);
   };
-  expect_mistake("attempts = 3\n", "[retry] says nothing to try again for");
+  expect_mistake("attempts = 3\n", "[service.retry] says nothing to try again for");
   expect_mistake("grpc_statuses = [\"OK\"]\n", "grpc_statuses contains \"OK\"; allowed: CANCELLED");
   expect_mistake("grpc_statuses = [14]\n", "it must be an array of strings");
   expect_mistake("http_statuses = [200]\n", "400 to 599");
@@ -329,7 +329,7 @@ TEST(Load, a_service_tries_again_only_when_it_says_what_for) {
   expect_mistake("resets = true\nbackoff = \"2s\"\nbackoff_max = \"1s\"\n",
                  "backoff_max is shorter than backoff");
   expect_mistake("resets = true\nbudget_percent = 101\n", "allowed are 0 to 100");
-  expect_mistake("resets = true\nbudget = 1\n", "unknown key budget in [retry]");
+  expect_mistake("resets = true\nbudget = 1\n", "unknown key budget in [service.retry]");
 }
 
 TEST(Load, names_and_addresses_must_differ) {

@@ -15,6 +15,10 @@ std::string text(const json::value& row, std::string_view key) {
   return std::string(row.at(key).as_string());
 }
 
+std::string dash_if_empty(std::string s) {
+  return s.empty() ? "-" : s;
+}
+
 uint64_t number(const json::value& row, std::string_view key) {
   return row.at(key).to_number<uint64_t>();
 }
@@ -56,6 +60,16 @@ std::string hpack(const json::value& http2, std::string_view way) {
 
 }  // namespace
 
+std::string status_table(const json::value& answer) {
+  std::string out = fmt::format("sluiced {}, pid {}: {}, up {}\nconfiguration {}, generation {}\n",
+                                text(answer, "version"), number(answer, "pid"),
+                                text(answer, "state"), seconds(real(answer, "uptime_s")),
+                                text(answer, "config"), number(answer, "generation"));
+  if (answer.at("last_reload_refused").as_bool())
+    out += "the files on disk were refused: the log says why, and sluiced --check does\n";
+  return out;
+}
+
 std::string pods_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
@@ -68,7 +82,7 @@ std::string pods_table(const json::value& answer) {
   const json::array& rows = answer.at("pods").as_array();
   for (const json::value& r : rows) {
     const bool draining = r.at("draining").as_bool();
-    c.row({text(r, "service"), text(r, "id"), text(r, "address"),
+    c.row({text(r, "service"), dash_if_empty(text(r, "id")), text(r, "address"),
            text(r, "state") + (draining ? ", draining" : ""), count(number(r, "weight")),
            count(number(r, "active")), count(number(r, "streams")), count(number(r, "failed")),
            count(number(r, "retried")), count(number(r, "connections")), micros(real(r, "p50_us")),
@@ -81,12 +95,12 @@ std::string listeners_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
   for (const char* h : {"LISTENER", "ADDRESS", "PROTOCOL", "SERVICE"}) c.column(h, kLeft);
-  for (const char* h : {"CONNS", "OPEN", "STREAMS", "ACTIVE"}) c.column(h);
+  for (const char* h : {"CONNS", "ACCEPTED", "ACTIVE", "STREAMS"}) c.column(h);
   const json::array& rows = answer.at("listeners").as_array();
   for (const json::value& r : rows)
     c.row({text(r, "name"), text(r, "address"), text(r, "protocol"), text(r, "service"),
-           count(number(r, "connections")), count(number(r, "active_connections")),
-           count(number(r, "streams")), count(number(r, "active_streams"))});
+           count(number(r, "active_connections")), count(number(r, "connections")),
+           count(number(r, "active_streams")), count(number(r, "streams"))});
   return rows.empty() ? "no listeners\n" : c.str();
 }
 
@@ -104,8 +118,7 @@ std::string guards_table(const json::value& answer) {
 
 std::string stats_table(const json::value& answer) {
   using enum Columns::Align;
-  std::string out = fmt::format("up {}, configuration generation {}\n\n",
-                                seconds(real(answer, "uptime_s")), number(answer, "generation"));
+  std::string out = status_table(answer) + "\n";
   const json::array& workers = answer.at("workers").as_array();
   Columns load;
   for (const char* h : {"WORKER", "BUSY", "IN DRIVERS", "LOOPS", "TCP CONNS", "STREAMS",
