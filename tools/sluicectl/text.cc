@@ -40,6 +40,22 @@ std::string seconds(double s) {
   return fmt::format("{} d {:02} h", whole / 86'400, whole / 3600 % 24);
 }
 
+std::string cut(const std::string& text, size_t width) {
+  if (width == 0) return text;
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (end - begin > width) {
+      out += text.substr(begin, width - 1) + ">";
+    } else {
+      out += text.substr(begin, end - begin);
+    }
+    if (end < text.size()) out += '\n';
+    begin = end + 1;
+  }
+  return out;
+}
+
 void Columns::column(std::string heading, Align align) {
   headings_.push_back(std::move(heading));
   aligns_.push_back(align);

@@ -13,6 +13,9 @@ std::string micros(double us);     // "850 us", "12.3 ms", "1.20 s"; "-" for non
 std::string share(double of_one);  // "12.3 %"
 std::string seconds(double s);     // "42 s", "3 h 07 min"
 
+// Each line cut to `width` characters, with ">" at the end of those that were longer; 0: not cut.
+std::string cut(const std::string& text, size_t width);
+
 // Rows under headings; numbers stand to the right, so that digits line up.
 class Columns {
  public:
