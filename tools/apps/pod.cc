@@ -20,7 +20,7 @@ namespace {
 // and not the pod.
 constexpr int kMaxMessageBytes = 64 << 20;
 
-std::string environment(const char* name, const char* fallback) {
+std::string environment(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value == nullptr ? fallback : value;
 }
@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   const std::string name = environment("POD_NAME", "pod");
-  const std::string address =
-      environment("POD_IP", "0.0.0.0") + ":" + environment("POD_PORT", "50051");
+  const std::string address = environment("POD_LISTEN", environment("POD_IP", "0.0.0.0")) + ":" +
+                              environment("POD_PORT", "50051");
   sluice::lab::Ledger ledger(options.text("counts"));
   sluice::lab::EchoService service(name, ledger);
 

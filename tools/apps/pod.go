@@ -58,7 +58,7 @@ func main() {
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGINT)
 
-	listener, err := net.Listen("tcp", environment("POD_IP", "0.0.0.0")+":"+environment("POD_PORT", "50051"))
+	listener, err := net.Listen("tcp", environment("POD_LISTEN", environment("POD_IP", "0.0.0.0"))+":"+environment("POD_PORT", "50051"))
 	if err != nil {
 		log.Fatal(err)
 	}

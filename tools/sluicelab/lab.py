@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Optional
 
@@ -10,11 +11,17 @@ from . import configuration, daemon, hugepages, layout, network, pods, state, wi
 from .process import LabError, alive, send_signal, tail, wait_until
 
 
+def need_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces and needs root")
+
+
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
        ipv6: bool = False) -> None:
-    if os.geteuid() != 0:
-        raise LabError("the lab makes network namespaces and needs root")
+    need_root()
+    if impair is not None:
+        wire.check(impair)
     with state.locked():
         if state.exists() or network.lab_namespaces():
             raise LabError("the lab is already up: tools/lab down")
@@ -53,12 +60,20 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
 
 
 def _wait_ready(current: dict, pod_count: int) -> None:
-    """Whether the lab's pods are sluiced's is for a file of the user's own to say; with the lab's file they must be."""
-    if not pods.wait_ready(pod_count) and current["config"] == str(layout.CONFIG_FILE.resolve()):
+    """Whether the lab's pods are sluiced's is for a file of the user's own to say, and then this says only what is not ready; with the
+    lab's file they must be."""
+    if pods.wait_ready(pod_count):
+        return
+    if current["config"] == str(layout.CONFIG_FILE.resolve()):
         raise LabError(f"sluiced does not have {pod_count} pods ready: {daemon.ask('pods')}\n{tail(layout.SLUICED_LOG)}")
+    answer = daemon.ask("pods") or {"pods": []}
+    rows = [f"  {row['service']}: {row['id'] or '-'} {row['address']} {row['state']}" for row in answer["pods"]]
+    print(f"sluiced runs, and by {current['config']} it has these pods:\n" + "\n".join(rows or ["  none"])
+          + f"\nThe lab's own are {pod_count}, from {layout.pod_address(1)} up, on port {layout.PORT}.", file=sys.stderr)
 
 
 def scale(pod_count: int) -> None:
+    need_root()
     with state.locked():
         current = state.load()
         try:
@@ -79,6 +94,15 @@ def kill(name: str) -> None:
     wait_until(lambda: not alive(pid), 1.0, every=0.001)
 
 
+def stop_sluiced() -> None:
+    """The rest of the lab stays; restart_sluiced() starts it again."""
+    with state.locked():
+        current = state.load()
+        daemon.stop(current["sluiced_pid"])
+        current["sluiced_pid"] = None
+        state.save(current)
+
+
 def restart_sluiced(config: Optional[Path] = None) -> None:
     """Ends sluiced, if it runs, and starts it again; the rest of the lab stays."""
     with state.locked():
@@ -95,10 +119,12 @@ def restart_sluiced(config: Optional[Path] = None) -> None:
 
 def impair(impairment: str) -> None:
     """Another wire in the place of the one that the lab was brought up with."""
+    need_root()
     with state.locked():
         current = state.load()
         if current["impair"] is None:
             raise LabError("the lab was brought up without a wire: tools/lab up --impair ...")
+        wire.check(impairment)
         wire.stop(current["wire_pid"])
         current["impair"], current["wire_pid"] = impairment, None
         state.save(current)
@@ -107,6 +133,7 @@ def impair(impairment: str) -> None:
 
 
 def down() -> None:
+    need_root()
     with state.locked():
         _down(state.load() if state.exists() else {})
 
@@ -123,6 +150,14 @@ def _down(current: dict) -> None:
 
 
 def namespace_of(name: str) -> str:
+    need_root()
+    namespace = _namespace(name)
+    if not network.namespace_exists(namespace):
+        raise LabError(f"{name} is not there; tools/lab status says what is" if state.exists() else "the lab is not up: tools/lab up")
+    return namespace
+
+
+def _namespace(name: str) -> str:
     if name in ("client", "sluice", "south", "reference"):
         return {"client": layout.CLIENT_NAMESPACE, "sluice": layout.SLUICE_NAMESPACE,
                 "south": layout.SOUTH_NAMESPACE, "reference": layout.REFERENCE_NAMESPACE}[name]

@@ -29,10 +29,11 @@ def listens(pid: int) -> bool:
     return False
 
 
-def start(number: int, command: Optional[str]) -> int:
+def start(number: int, command: Optional[str], ipv6: bool = False) -> int:
+    """POD_IP is the pod's IPv4 address; POD_LISTEN is where the stock pod listens: with IPv6, on all addresses of both families."""
     network.add_pod(number)
     environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
-                   "POD_PORT": str(layout.PORT)}
+                   "POD_PORT": str(layout.PORT), "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
     if command:
         words = ["/bin/sh", "-c", command]
     else:
@@ -59,7 +60,7 @@ def scale(state: dict, wanted: int) -> None:
     for number in range(1, wanted + 1):
         if alive(pids.get(number)):
             continue
-        fresh[number] = start(number, state["pod_command"])
+        fresh[number] = start(number, state["pod_command"], state["ipv6"])
         state["pods"][str(number)] = fresh[number]
     for number, pid in fresh.items():
         wait_listening(number, pid)

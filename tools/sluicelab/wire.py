@@ -1,6 +1,7 @@
 """tools/wire in the lab: the bad link between the client and Sluice."""
 
 import signal
+import subprocess
 from typing import Optional
 
 from . import layout
@@ -38,14 +39,33 @@ addresses = ["192.0.2.{number + 1}/32"]  # a wire has none, but the file must na
 """
 
 
-def start(impairment: str) -> int:
+def _binary() -> str:
     binary = layout.wire_binary()
     if not binary.exists():
         raise LabError(f"{binary} is not built (SLUICE_BUILD names the build directory)")
+    return str(binary)
+
+
+def check(impairment: str) -> None:
+    """Raises LabError, with the wire's own words, when it would not take the specification."""
+    done = subprocess.run([_binary(), "--impair", impairment, "--check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise LabError(done.stdout.strip() or f"the wire refuses {impairment}")
+
+
+def _keep_log() -> None:
+    """What the wire before has said stays: as wire.log.1, wire.log.2 and so on, in their order."""
+    if layout.WIRE_LOG.exists():
+        number = len(list(layout.RUN_DIR.glob(layout.WIRE_LOG.name + ".*"))) + 1
+        layout.WIRE_LOG.rename(layout.WIRE_LOG.with_name(f"{layout.WIRE_LOG.name}.{number}"))
+
+
+def start(impairment: str) -> int:
+    binary = _binary()
     DPDK_FILE.write_text(DPDK)
     CONFIG_FILE.write_text(f'dpdk = "{DPDK_FILE}"\n' + _port(0) + _port(1))
-    layout.WIRE_LOG.unlink(missing_ok=True)
-    pid = spawn(layout.SLUICE_NAMESPACE, [str(binary), "--config", str(CONFIG_FILE), "--impair", impairment],
+    _keep_log()
+    pid = spawn(layout.SLUICE_NAMESPACE, [binary, "--config", str(CONFIG_FILE), "--impair", impairment],
                 layout.WIRE_LOG, pin=False)
     ready = wait_until(lambda: not alive(pid) or "ready" in tail(layout.WIRE_LOG), START_SECONDS)
     if not ready or not alive(pid):

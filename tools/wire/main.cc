@@ -48,13 +48,19 @@ int main(int argc, char** argv) {
   CLI::App app("Stands between two ports as a bad link.", "wire");
   std::string file;
   std::string text;
+  bool check = false;
   app.add_option("--config", file,
-                 "A configuration of Sluice with two ports; nothing but the ports is used")
-      ->required();
+                 "A configuration of Sluice with two ports; nothing but the ports is used");
+  app.add_flag("--check", check, "Say what is wrong with --impair, and end");
   app.add_option("--impair", text, "loss=1%,delay=10ms,... (docs/operations.md)");
   CLI11_PARSE(app, argc, argv);
   try {
     const wire::Spec spec = wire::parse_spec(text);
+    if (check) return 0;
+    if (file.empty()) {
+      std::cerr << "wire: --config is needed\n";
+      return 2;
+    }
     const control::Loaded loaded = control::load(file);
     for (const control::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
     if (!loaded.snapshot) return 2;
