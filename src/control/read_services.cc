@@ -63,8 +63,8 @@ void read_pods(std::vector<Table> tables, Reading& reading, config::Service& ser
     }
     if (!reachable(reading.snapshot.startup, pod.endpoint.address))
       warn_of(reading, t, "address",
-             fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
-                         pod.endpoint.str()));
+              fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
+                          pod.endpoint.str()));
     service.pods.push_back(std::move(pod));
   }
 }
@@ -195,7 +195,7 @@ void read_services(Table& root, Reading& reading) {
   for (size_t i = 0; i < snapshot.services.size(); ++i)
     if (!used.contains(snapshot.services[i].name))
       warn_of(reading, service_tables[i], "name",
-             fmt::format("no listener uses the service {}", snapshot.services[i].name));
+              fmt::format("no listener uses the service {}", snapshot.services[i].name));
 
   const auto at_most = [&](std::string_view key, size_t have, size_t allowed) {
     if (have > allowed)
