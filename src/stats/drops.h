@@ -33,16 +33,11 @@ namespace sluice::stats {
   X(IcmpUnknown,      icmp_unknown,      "an ICMP type that means nothing to Sluice")            \
   X(IcmpRateLimit,    icmp_rate_limit,   "more echo requests than are answered in a second")     \
   X(IcmpUnmatched,    icmp_unmatched,    "an ICMP error about no connection of ours")            \
-  X(TcpShort,         tcp_short,         "shorter than a TCP header")                            \
-  X(TcpHeaderLength,  tcp_header_length, "data offset below 20 bytes or beyond the segment")     \
   X(TcpChecksum,      tcp_checksum,      "wrong TCP checksum")                                   \
-  X(NoListener,       no_listener,       "a SYN for a port that nobody listens on")              \
-  X(NoConnection,     no_connection,     "a segment of no connection that is known")             \
   X(NoMemory,         no_memory,         "received while no buffer was free to keep it")         \
   X(RxMissed,         rx_missed,         "the NIC had no descriptor left (a slow worker)")       \
   X(RxErrors,         rx_errors,         "the NIC reported a damaged frame")                     \
   X(RxNoBuffer,       rx_no_buffer,      "the receive pool was empty")                           \
-  X(HandoverFull,     handover_full,     "the owner's ring to another worker was full")          \
   X(NoRoute,          no_route,          "to send: no route to the destination")                 \
   X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer")            \
   X(TxNoMemory,       tx_no_memory,      "to send: no transmit buffer was free")                 \

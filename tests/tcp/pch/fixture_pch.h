@@ -1,5 +1,4 @@
-#pragma once
-// Every test of this executable includes its fixture, whose headers take longer to read than a test
-// takes to compile: the compiler reads them once.
+// Precompiled: every test of this executable includes its fixture, whose headers take longer to read
+// than a test takes to compile.
 
 #include "tcp/fixture.h"
