@@ -37,6 +37,7 @@ namespace sluice::stats {
   X(Counter, spurious_rto, "retransmission timeouts found needless (F-RTO, D-SACK)")              \
   X(Counter, spurious_recoveries, "loss episodes found needless and undone")                      \
   X(Counter, tail_probes, "tail loss probes sent")                                                \
+  X(Counter, needless_tail_probes, "tail loss probes of what had arrived (D-SACK)")               \
   X(Counter, window_probes, "zero-window probes sent")                                            \
   X(Counter, tiny_windows, "segments forced into a window too small to be worth one")             \
   X(Counter, keepalive_probes, "keepalive probes sent")                                           \

@@ -20,8 +20,8 @@ struct Config {
   // minute, as segments do not live longer on today's paths).
   Duration time_wait = 60s;
 
-  // RFC 6298, 2.1 and 2.4, with the floor that other stacks use: one second would stall every tail
-  // loss in a data centre.
+  // RFC 6298, 2.1 and 2.4. The floor lies under what is added to the smoothed round trip, and
+  // covers an ACK that the peer delays; one second would stall every tail loss in a data centre.
   Duration initial_rto = 1s;
   Duration min_rto = 200ms;
   Duration max_rto = 60s;

@@ -13,9 +13,9 @@ namespace sluice::tcp {
 // One ACK outside of recovery.
 struct AckSample {
   Time now{};
-  uint32_t delivered = 0;  // bytes newly acknowledged or SACKed by it
-  uint32_t in_flight = 0;  // bytes in flight before it
-  Duration rtt{};          // zero: this ACK gave no measurement
+  uint32_t delivered = 0;    // bytes newly acknowledged or SACKed by it
+  bool window_used = false;  // the window, not the application, was the limit when data last left
+  Duration rtt{};            // zero: this ACK gave no measurement
   Duration smoothed_rtt{};
   uint64_t acknowledged = 0;  // snd_una after it
   uint64_t sent = 0;          // snd_nxt

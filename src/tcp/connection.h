@@ -23,6 +23,7 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sequence.h"
+#include "tcp/tail_probe.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
@@ -123,9 +124,12 @@ class Connection : public Flow, private ListHook<Waiting> {
   struct Delivery {
     uint32_t bytes = 0;  // newly acknowledged or SACKed
     uint32_t pipe_before = 0;
-    Duration rtt{};          // of the newest segment that was sent once; zero: none
-    bool advanced = false;   // snd_una moved
-    bool duplicate = false;  // it carried a D-SACK
+    Duration rtt{};               // of the newest segment that was sent once; zero: none
+    bool advanced = false;        // snd_una moved
+    bool pure_duplicate = false;  // it carried nothing new at all
+    bool duplicate = false;       // it carried a D-SACK: this one
+    Seq duplicate_begin = 0;
+    Seq duplicate_end = 0;
     bool found_lost = false;
   };
   bool is_duplicate_report(const Header& h, Seq begin, Seq end, Seq ack) const;
@@ -135,7 +139,11 @@ class Connection : public Flow, private ListHook<Waiting> {
   void begin_episode();
   void leave_recovery();
   void undo_if_spurious();
+  void duplicate_reported(const Delivery& d);
+  bool is_of_tail_probe(const Delivery& d) const;
   void tail_probe_answered(Seq ack, const Delivery& d);
+  void tail_probe_needless();
+  void tail_probe_repaired();
   void fin_acknowledged();
   void undo_timeout();
   void echoed_congestion();
@@ -152,13 +160,15 @@ class Connection : public Flow, private ListHook<Waiting> {
   void send_tail_probe();
   void send_mtu_probe();
   void send_probe();
-  void note_resent(uint32_t size);
+  void note_resent(Seq begin, Seq end);
+  void note_window_use();
   bool send_range(Seq begin, Seq& end, uint16_t segment_size, bool again);
   bool send_ack();
   void acknowledged_up_to_now(const Header& h);
   Header make_header(uint8_t flags, Seq seq);
   void fill_sacks(Header& h);
   uint32_t window_budget() const;  // bytes that congestion control lets go now
+  Duration pace_time(uint64_t bytes) const;
   void pace(uint32_t size, uint32_t quantum);
   uint32_t pacing_quantum() const;
   Seq end_of_data() const { return iss_ + 1 + send_queue_.end(); }
@@ -180,6 +190,9 @@ class Connection : public Flow, private ListHook<Waiting> {
   void on_life_timer();
   void arm_life_timer();
   Duration rto() const;
+  bool may_probe_tail() const;
+  Duration usual_probe_timeout() const;
+  Duration probe_timeout() const;
   bool user_timeout_over() const;
 
   void touch();  // something to send at the next flush
@@ -207,18 +220,21 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool low_space_ : 1 = false;  // the owner saw little send_space(): on_writable is owed
   bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
+  bool tail_probe_resent_ : 1 = false;  // the probe was old data
   bool resent_syn_ : 1 = false;
   bool starved_ : 1 = false;           // a send found no buffer in this flush
   bool force_resend_ : 1 = false;      // after a timeout one segment goes, whatever is in flight
   bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
   bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
-  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
-  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;    // in this episode
-  bool paced_ : 1 = false;         // new data waits for pace_at_
-  bool path_learned_ : 1 = false;  // path_mtu_ has something to say
+  bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
+  bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data
+  bool may_undo_ : 1 = false;        // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;      // in this episode
+  bool paced_ : 1 = false;           // new data waits for pace_at_
+  bool window_used_ : 1 = false;     // see note_window_use()
+  bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
+  bool path_learned_ : 1 = false;    // path_mtu_ has something to say
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
@@ -259,14 +275,14 @@ class Connection : public Flow, private ListHook<Waiting> {
   Recovery recovery_ = Recovery::kOpen;
   LossTimer loss_timer_is_ = LossTimer::kRetransmit;
   uint8_t duplicate_acks_ = 0;  // without SACK only
-  bool tail_probe_resent_ = false;
+  ProbeDelay probe_delay_;
   Time tuned_at_{};
   Time ts_recent_at_{};
   Time last_heard_{};
   Time last_sent_{};
   Time reorder_deadline_ = kNever;
   Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was out
-  Seq tail_probe_end_ = 0;              // snd_nxt_ when a tail loss probe left; zero: none is out
+  Seq tail_probe_end_ = 0;  // snd_nxt_ when a tail loss probe left; zero: none is in doubt
   Timer ack_timer_;
   Timer loss_timer_;
   ReceiveQueue out_of_order_;
@@ -290,6 +306,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   Seq ecn_end_ = 0;       // snd_nxt_ at the last reduction for an echo
   Time timed_out_at_{};
   uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
+  Seq resent_begin_ = 0;      // what the episode sent again lies within these two
+  Seq resent_end_ = 0;
   Prr prr_;
   PathMtu path_mtu_;
   Time opened_{};

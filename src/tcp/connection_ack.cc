@@ -11,6 +11,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   d.pipe_before = board_.pipe();
   Time newest{};
   bool needless_timeout = false;
+  const Seq forward = rack_.forward_ack();
   const bool echo_valid = timestamps_ && h.options.timestamps && h.options.ts_echo != 0;
   bool wider = false;
   auto delivered = [&](const Scoreboard::Segment& s) {
@@ -26,7 +27,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       newest = s.sent;
       d.rtt = context_.now - s.sent;
     }
-    rack_.delivered(s, context_.now, ambiguous);
+    rack_.delivered(s, context_.now, ambiguous, forward);
     // F-RTO (RFC 5682, 3): something arrived that the timeout called lost and nobody sent again.
     if (timeout_doubtful_ && sack_ && !s.retransmitted && s.sent < timed_out_at_)
       needless_timeout = true;
@@ -39,6 +40,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       const Seq end = widen(snd_una_, h.options.sacks[i].end);
       if (i == 0 && is_duplicate_report(h, begin, end, ack)) {
         d.duplicate = true;
+        d.duplicate_begin = begin;
+        d.duplicate_end = end;
         ++context_.counters.dsacks;
         continue;
       }
@@ -61,7 +64,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     // Eifel (RFC 3522): the ACK answers a segment from before the retransmission.
     if (timeout_doubtful_ && echo_valid && before(h.options.ts_echo, timestamp(timed_out_at_)))
       needless_timeout = true;
-    backoff_ = 0;
+    head_timed_out_ = false;
     duplicate_acks_ = 0;
     rto_base_ = context_.now;
     unacknowledged_since_ = snd_una_ < snd_nxt_ ? context_.now : kNever;
@@ -69,6 +72,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     if (duplicate_acks_ < 255) ++duplicate_acks_;
     d.bytes += std::min<uint32_t>(mss_, board_.pipe());
   }
+  d.pure_duplicate =
+      ack == snd_una_ && !d.advanced && !carries_data && window_same && h.options.sack_count == 0;
   // A peer that answers with a shut window is alive (RFC 9293, 3.8.6.1).
   if (board_.empty()) {
     unacknowledged_since_ = kNever;
@@ -76,16 +81,17 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     unacknowledged_since_ = context_.now;
   }
 
+  // Karn: an ACK that may be of either transmission tells no round trip, and until one is told the
+  // timeout stays backed off (RFC 6298, 3 and 5.7).
   if (d.rtt > Duration::zero()) {
     rtt_.sample(d.rtt, context_.now);
+    if (d.advanced) backoff_ = 0;
   } else if (d.advanced && echo_valid) {
     const auto ms = static_cast<int32_t>(timestamp(context_.now) - h.options.ts_echo);
     if (ms > 0) rtt_.sample(Duration(1ms) * ms, context_.now);
+    backoff_ = 0;
   }
-  if (d.duplicate) {
-    rack_.duplicate_reported(snd_una_, snd_nxt_);
-    if (undo_resent_ > 0 && !(tail_probe_end_ != 0 && tail_probe_resent_)) --undo_resent_;
-  }
+  if (d.duplicate) duplicate_reported(d);
 
   if (wider) {
     path_mtu_.arrived();
@@ -105,8 +111,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     AckSample sample;
     sample.now = context_.now;
     sample.delivered = d.bytes;
-    // Who waits for the next release of pacing uses the window in full.
-    sample.in_flight = paced_ ? std::max(d.pipe_before, congestion_.window()) : d.pipe_before;
+    sample.window_used = window_used_;
     sample.rtt = d.rtt;
     sample.smoothed_rtt = rtt_.smoothed();
     sample.acknowledged = snd_una_;
@@ -153,7 +158,7 @@ bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
   snd_wl1_ = seq;
   snd_wl2_ = ack;
   if (changed) {
-    if (board_.empty()) backoff_ = 0;
+    if (board_.empty() && snd_nxt_ < end_to_send()) backoff_ = 0;  // that of window probes
     touch();
   }
   return changed;
@@ -238,6 +243,7 @@ void Connection::undo_if_spurious() {
   resent_any_ = false;
   ++context_.counters.spurious_recoveries;
   congestion_.undo();
+  note_window_use();
   if (recovery_ != Recovery::kOpen) leave_recovery();
 }
 
@@ -247,6 +253,7 @@ void Connection::undo_timeout() {
   may_undo_ = false;
   congestion_.undo();
   board_.restore_lost();
+  note_window_use();
   recovery_ = Recovery::kOpen;
   force_resend_ = false;
 }
@@ -261,12 +268,54 @@ void Connection::echoed_congestion() {
   congestion_.on_congestion(context_.now, board_.pipe());
 }
 
-// RFC 8985, 7.4: the probe that filled a hole hid a loss from everybody else.
+void Connection::duplicate_reported(const Delivery& d) {
+  if (is_of_tail_probe(d)) return;  // sent by a timer: says nothing of reordering or the episode
+  rack_.duplicate_reported(snd_una_, snd_nxt_);
+  // The network duplicates too, and that undoes nothing.
+  if (undo_resent_ > 0 && d.duplicate_begin >= resent_begin_ && d.duplicate_end <= resent_end_) {
+    --undo_resent_;
+    rack_.was_overtaken();
+  }
+}
+
+bool Connection::is_of_tail_probe(const Delivery& d) const {
+  if (!d.duplicate || tail_probe_end_ == 0 || !tail_probe_resent_) return false;
+  // A FIN is not always counted in.
+  return d.duplicate_end == tail_probe_end_ || d.duplicate_end + 1 == tail_probe_end_;
+}
+
+// RFC 8985, 7.4.2. The ACK that reaches the probe's end may be that of the original, which was only
+// late: what comes next tells whether the probe filled a hole and so hid a loss from everybody
+// else.
 void Connection::tail_probe_answered(Seq ack, const Delivery& d) {
   if (tail_probe_end_ == 0 || ack < tail_probe_end_) return;
-  const bool repaired = tail_probe_resent_ && !d.duplicate && ack >= tail_probe_end_ && d.advanced;
+  if (!tail_probe_resent_) {
+    tail_probe_end_ = 0;
+  } else if (is_of_tail_probe(d) || (ack == tail_probe_end_ && d.pure_duplicate)) {
+    tail_probe_needless();
+  } else if (ack > tail_probe_end_) {
+    tail_probe_repaired();
+  }
+}
+
+// Nothing was lost: the next probe of this connection gives more time.
+void Connection::tail_probe_needless() {
   tail_probe_end_ = 0;
-  if (!repaired || recovery_ != Recovery::kOpen) return;
+  ++context_.counters.needless_tail_probes;
+  probe_delay_.needless(usual_probe_timeout());
+}
+
+void Connection::tail_probe_repaired() {
+  const Seq end = tail_probe_end_;
+  tail_probe_end_ = 0;
+  probe_delay_.repaired();
+  if (recovery_ != Recovery::kOpen) return;
+  // A D-SACK that was overtaken may still say that nothing had been lost.
+  begin_episode();
+  undo_resent_ = 1;
+  resent_any_ = true;
+  resent_begin_ = end - mss_ - 1;
+  resent_end_ = end;
   congestion_.on_congestion(context_.now, board_.pipe());
 }
 

@@ -135,16 +135,27 @@ uint32_t Connection::pacing_quantum() const {
   return std::max(initial, two_ticks);
 }
 
-// Notes what left. The rate is above that of the window, so that it never holds the window back: a
-// fifth, and twice in slow start, which doubles the window in a round trip.
-void Connection::pace(uint32_t size, uint32_t quantum) {
+// How long that much takes at the rate of pacing. That rate is above the window's, so that it never
+// holds the window back: a fifth, and twice in slow start, which doubles the window in a round
+// trip.
+Duration Connection::pace_time(uint64_t bytes) const {
   const uint64_t window = congestion_.window();
   const uint64_t scale = congestion_.slow_start() ? window * 10 : window * 6;  // fifths
-  const auto time = [&](uint64_t bytes) {
-    return Duration(
-        static_cast<int64_t>(bytes * 5 * static_cast<uint64_t>(rtt_.smoothed().count()) / scale));
-  };
-  pace_at_ = std::max(pace_at_, context_.now - time(quantum)) + time(size);
+  return Duration(
+      static_cast<int64_t>(bytes * 5 * static_cast<uint64_t>(rtt_.smoothed().count()) / scale));
+}
+
+// Notes what left.
+void Connection::pace(uint32_t size, uint32_t quantum) {
+  pace_at_ = std::max(pace_at_, context_.now - pace_time(quantum)) + pace_time(size);
+}
+
+// RFC 9438, 5.8 and RFC 7661: whether the window is the limit, and not the application. Judged when
+// data leaves: ACKs that arrive in one turn are all heard before the next data. Slow start may
+// double a window of which half is used.
+void Connection::note_window_use() {
+  const uint32_t out = pipe();
+  window_used_ = congestion_.window() <= out + (congestion_.slow_start() ? out : 2u * mss_);
 }
 
 void Connection::send_lost() {
@@ -156,17 +167,22 @@ void Connection::send_lost() {
     // A FIN behind a full segment's bytes goes along.
     if (closing_ && end == fin_seq_ && s->end == fin_seq_ + 1) end = s->end;
     if (!send_range(s->begin, end, 0, true)) return;
+    // Its answer is a round trip away (RFC 6298, 5.3).
+    if (s == board_.first()) rto_base_ = context_.now;
     board_.resent(*s, end, context_.now);
-    note_resent(size);
+    note_resent(s->begin, end);
+    if (recovery_ == Recovery::kFast) prr_.sent(size);
   }
 }
 
-void Connection::note_resent(uint32_t size) {
+void Connection::note_resent(Seq begin, Seq end) {
   ++context_.counters.retransmits;
   ++undo_resent_;
+  resent_begin_ = resent_any_ ? std::min(resent_begin_, begin) : begin;
+  resent_end_ = resent_any_ ? std::max(resent_end_, end) : end;
   resent_any_ = true;
   force_resend_ = false;
-  if (recovery_ == Recovery::kFast) prr_.sent(size);
+  note_window_use();
 }
 
 void Connection::send_new() {
@@ -196,9 +212,15 @@ void Connection::send_new() {
         size = room;
       }
       const uint32_t budget = window_budget();
-      if (budget < size && pipe() > 0) return;
+      if (budget < size && pipe() > 0) {
+        window_used_ = true;
+        return;
+      }
       if (quantum > 0 && pace_at_ > context_.now) {
-        paced_ = true;
+        // Never longer than one release takes at the rate of now: that rate may have risen.
+        pace_at_ = std::min(pace_at_, context_.now + pace_time(quantum));
+        // Whoever waits for the next release uses the window in full.
+        paced_ = window_used_ = true;
         return;
       }
       if (tso > mss_ && size == mss_) {
@@ -346,6 +368,7 @@ void Connection::sent_new(Seq begin, Seq end, bool was_empty) {
   }
   context_.counters.bytes_out.add(end - begin);
   snd_nxt_ = end;
+  note_window_use();
   if (was_empty) {
     rto_base_ = context_.now;
     unacknowledged_since_ = context_.now;
@@ -356,6 +379,8 @@ void Connection::sent_new(Seq begin, Seq end, bool was_empty) {
 void Connection::send_tail_probe() {
   tail_probe_due_ = false;
   if (board_.empty() || recovery_ != Recovery::kOpen) return;
+  // No word of a duplicate followed the last probe, for which there was time.
+  if (tail_probe_end_ != 0) tail_probe_repaired();
   const Seq old_nxt = snd_nxt_;
   const Seq edge = snd_una_ + snd_wnd_;
   const Seq data_end = end_of_data_to_send();
@@ -370,9 +395,13 @@ void Connection::send_tail_probe() {
     tail_probe_resent_ = false;
   } else {
     Scoreboard::Segment& s = *board_.last();
-    if (s.state != Scoreboard::State::kInFlight) return;
     Seq upto = s.end;
-    if (s.end - s.begin > mss_ + 1u) return;
+    if (s.state != Scoreboard::State::kInFlight || s.end - s.begin > mss_ + 1u) {
+      // Nothing to probe with: the timeout is next.
+      tail_probe_end_ = snd_nxt_;
+      tail_probe_resent_ = false;
+      return;
+    }
     if (!send_range(s.begin, upto, 0, true)) return;
     board_.resent(s, upto, context_.now);
     ++context_.counters.retransmits;

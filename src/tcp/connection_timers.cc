@@ -19,6 +19,23 @@ Duration Connection::rto() const {
   return std::min(base * (int64_t{1} << backoff_), c.max_rto);
 }
 
+// RFC 8985, 7.2. One probe at a time; that the last one's end was acknowledged without a word of a
+// duplicate does not hold up the next.
+bool Connection::may_probe_tail() const {
+  return sack_ && recovery_ == Recovery::kOpen && board_.sacked() == 0 && backoff_ == 0 &&
+         (tail_probe_end_ == 0 || snd_una_ >= tail_probe_end_) && rtt_.measured();
+}
+
+Duration Connection::usual_probe_timeout() const {
+  return 2 * rtt_.smoothed() + 2 * TimerWheel::kTick;
+}
+
+Duration Connection::probe_timeout() const {
+  Duration pto = usual_probe_timeout();
+  if (board_.pipe() <= mss_) pto += kMaxAckDelay;
+  return std::max(pto, probe_delay_.least());
+}
+
 bool Connection::user_timeout_over() const {
   return unacknowledged_since_ != kNever && context_.now - unacknowledged_since_ >= user_timeout_;
 }
@@ -32,16 +49,10 @@ void Connection::arm_loss_timer() {
     if (snd_nxt_ > iss_) deadline = rto_base_ + rto();
   } else if (!board_.empty()) {
     deadline = rto_base_ + rto();
-    const bool probe = sack_ && recovery_ == Recovery::kOpen && board_.sacked() == 0 &&
-                       tail_probe_end_ == 0 && backoff_ == 0 && rtt_.measured();
-    if (probe) {
-      Duration pto = 2 * rtt_.smoothed() + 2 * TimerWheel::kTick;
-      if (board_.pipe() <= mss_) pto += kMaxAckDelay;
-      const Time at = std::max(last_sent_, rto_base_) + pto;
-      if (at < deadline) {
-        deadline = at;
-        loss_timer_is_ = LossTimer::kTailProbe;
-      }
+    // At the time of the timeout a probe goes first: it costs no window.
+    if (may_probe_tail()) {
+      deadline = std::min(deadline, std::max(last_sent_, rto_base_) + probe_timeout());
+      loss_timer_is_ = LossTimer::kTailProbe;
     }
     if (reorder_deadline_ < deadline) {
       deadline = reorder_deadline_;
@@ -109,7 +120,7 @@ void Connection::on_retransmission_timeout() {
     board_.forget_sacks();
   }
   // RFC 5681, 3.1: the same segment timing out again does not lower ssthresh again.
-  if (backoff_ == 0) {
+  if (!head_timed_out_) {
     congestion_.on_timeout(context_.now, board_.pipe());
     timeout_doubtful_ = recovery_ == Recovery::kOpen;
     timed_out_at_ = context_.now;
@@ -121,6 +132,7 @@ void Connection::on_retransmission_timeout() {
   duplicate_acks_ = 0;
   begin_episode();
   suspect_black_hole();
+  head_timed_out_ = true;
   // The oldest leads: nothing moves before it is there.
   if (board_.first()->state == Scoreboard::State::kInFlight) {
     board_.mark_lost(*board_.first(), true);
@@ -148,7 +160,7 @@ void Connection::suspect_black_hole() {
   const uint16_t base = context_.config.base_path_segment;
   const Scoreboard::Segment& s = *board_.first();
   const uint64_t packet = s.end - s.begin + kMinHeader + (timestamps_ ? kTimestampsSpace : 0);
-  if (backoff_ == 0 || packet <= base) return;
+  if (!head_timed_out_ || packet <= base) return;
   ++context_.counters.path_mtu_black_holes;
   const uint16_t before = mss_;
   path_mtu_.black_hole(static_cast<uint16_t>(std::min(widest(), path_mtu_.limit())), base,

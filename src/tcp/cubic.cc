@@ -24,7 +24,7 @@ void Cubic::start(uint32_t mss, uint32_t initial_window) {
 
 void Cubic::on_ack(const AckSample& ack) {
   // RFC 9438, 5.8 and RFC 7661: a window that was not used must not grow.
-  if (cwnd_ > ack.in_flight + (slow_start() ? ack.in_flight : 2 * mss_)) return;
+  if (!ack.window_used) return;
   if (slow_start()) {
     uint32_t growth = ack.delivered;
     if (ssthresh_ == UINT32_MAX) {
@@ -53,12 +53,17 @@ void Cubic::avoid(const AckSample& ack) {
     w_est_ = cwnd;
     origin_ = std::max<double>(w_max_, cwnd);
     k_ = std::cbrt((origin_ - cwnd) / mss_ / kC);
+  } else {
+    // 4.2 and 5.8: time in which the application was the limit does not count. ACKs of a window in
+    // use are at most a round trip apart.
+    epoch_ += std::max(ack.now - used_at_ - ack.smoothed_rtt, Duration::zero());
   }
+  used_at_ = ack.now;
   const double t = seconds(ack.now - epoch_ + ack.smoothed_rtt) - k_;
   double target = origin_ + kC * t * t * t * mss_;
   target = std::clamp(target, cwnd, 1.5 * cwnd);  // RFC 9438, 4.2
 
-  const double alpha = w_est_ < origin_ ? kReno : 1.0;  // 4.3: 1 once w_est passed cwnd_prior
+  const double alpha = w_est_ < friendly_until_ ? kReno : 1.0;  // 4.3
   w_est_ += alpha * ack.delivered * mss_ / cwnd;
   const double goal = std::max(target, w_est_);
   // (target - cwnd) / cwnd of each acknowledged byte; whole segments only, the rest is carried.
@@ -72,12 +77,13 @@ void Cubic::avoid(const AckSample& ack) {
 }
 
 void Cubic::remember() {
-  saved_ = {cwnd_, ssthresh_, w_max_};
+  saved_ = {cwnd_, ssthresh_, w_max_, friendly_until_};
 }
 
 void Cubic::reduce() {
   // Fast convergence (4.7): a flow that lost ground gives more way.
   w_max_ = cwnd_ < w_max_ ? static_cast<uint32_t>(cwnd_ * (1 + kBeta) / 2) : cwnd_;
+  friendly_until_ = w_max_;
   ssthresh_ = std::max(static_cast<uint32_t>(cwnd_ * kBeta), kMinSegments * mss_);
   epoch_ = kNever;
   fraction_ = 0;
@@ -93,12 +99,14 @@ void Cubic::on_timeout(Time, uint32_t) {
   remember();
   reduce();
   cwnd_ = mss_;
+  w_max_ = 0;  // 4.8: the curve begins at the window that slow start ends with
 }
 
 void Cubic::undo() {
   cwnd_ = std::max(cwnd_, saved_.cwnd);
   ssthresh_ = saved_.ssthresh;
   w_max_ = saved_.w_max;
+  friendly_until_ = saved_.friendly_until;
   epoch_ = kNever;
 }
 

@@ -37,9 +37,13 @@ class Cubic {
   double k_ = 0;         // seconds until the cubic reaches w_max_
   double origin_ = 0;    // bytes: plateau of the current epoch
   Time epoch_ = kNever;  // start of congestion avoidance; kNever: starts with the next ACK
+  Time used_at_{};       // last ACK in congestion avoidance of a window that was used
   struct {
-    uint32_t cwnd, ssthresh, w_max;
-  } saved_{};        // for undo()
+    uint32_t cwnd, ssthresh, w_max, friendly_until;
+  } saved_{};  // for undo()
+  // Bytes of w_est_ up to which it grows as slowly as beta 0.7 asks for (RFC 9438, 4.3): w_max_ of
+  // the last episode, a timeout's too.
+  uint32_t friendly_until_ = 0;
   HyStart hystart_;  // first slow start only: later ones have an ssthresh
 };
 

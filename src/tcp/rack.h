@@ -13,9 +13,10 @@ namespace sluice::tcp {
 class Rack {
  public:
   // A segment was delivered. ambiguous: it was sent more than once and the ACK may be for the first
-  // transmission.
-  void delivered(const Scoreboard::Segment& s, Time now, bool ambiguous) {
-    if (s.end < highest_ && !s.retransmitted) reordering_ = true;
+  // transmission. forward: forward_ack() from before this ACK, since the SACK blocks of an ACK are
+  // read before what it acknowledges cumulatively.
+  void delivered(const Scoreboard::Segment& s, Time now, bool ambiguous, Seq forward) {
+    if (s.end < forward && !s.retransmitted) reordering_ = true;
     highest_ = std::max(highest_, s.end);
     if (ambiguous) return;
     if (s.sent > sent_ || (s.sent == sent_ && s.end > end_)) {
@@ -24,6 +25,9 @@ class Rack {
       rtt_ = now - s.sent;
     }
   }
+
+  // A segment that counted as lost was not.
+  void was_overtaken() { reordering_ = true; }
 
   // The peer reported a duplicate: the window was too small (RFC 8985, 6.2, step 4). Once a round.
   void duplicate_reported(Seq snd_una, Seq snd_nxt) {
@@ -47,6 +51,8 @@ class Rack {
   bool overtook(const Scoreboard::Segment& s) const {
     return sent_ > s.sent || (sent_ == s.sent && end_ > s.end);
   }
+  // End of the highest segment known to have arrived.
+  Seq forward_ack() const { return highest_; }
   Time newest() const { return sent_; }
   Duration rtt() const { return rtt_; }
   bool reordering_seen() const { return reordering_; }

@@ -33,11 +33,12 @@ class RttEstimator {
     min_ = std::min(min_, rtt);
   }
 
-  // Without backoff. min_rto is a floor for the whole, as every deployed stack has it: the variance
-  // of a quiet path is near zero, and the peer's delayed ACK is not in it.
+  // Without backoff. min_rto is a floor for what is added to the round trip, and not for the sum as
+  // in RFC 6298, 2.4: the variance of a quiet path is near zero, and on a long one the sum would
+  // leave no time for a queue that fills or an ACK that the peer delays.
   Duration rto(Duration initial, Duration min_rto, Duration max_rto) const {
     if (!measured()) return initial;
-    return std::clamp(srtt_ + std::max(kGranularity, 4 * rttvar_), min_rto, max_rto);
+    return std::min(srtt_ + std::max(min_rto, 4 * rttvar_), max_rto);
   }
 
  private:

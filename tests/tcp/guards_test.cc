@@ -351,22 +351,28 @@ TEST_F(Reordering, every_duplicate_of_a_burst_is_reported) {
 
 class Pacing : public TcpTest {
  protected:
-  // A path of 20 ms, its window grown to 40 segments; all of it acknowledged.
-  void grow() {
+  // A window grown to 40 segments; all of it acknowledged.
+  void grow(Duration round_trip = 20ms) {
     send(
         {.flags = SYN, .seq = 0, .window = 65535, .mss = 1460, .scale = 4, .sack_permitted = true});
     expect({.flags = SYN | ACK});
-    after(20ms);
+    after(round_trip);
     send({.seq = 1, .ack = 1});
-    uint32_t acked = 1;
     for (uint32_t burst : {10, 20}) {
       write(1460 * burst);
-      after(20ms);
+      after(round_trip);
       wire.sent.clear();
       send({.seq = 1, .ack = acked += 1460 * burst});
     }
     EXPECT_EQ(owner.connection->congestion_window(), 40 * 1460u);
   }
+  size_t sent_bytes() const {
+    size_t n = 0;
+    for (const Wire::Sent& s : wire.sent) n += s.data.size();
+    return n;
+  }
+
+  uint32_t acked = 1;
 };
 
 TEST_F(Pacing, a_window_leaves_spread_over_the_round_trip_but_well_within_it) {
@@ -380,6 +386,19 @@ TEST_F(Pacing, a_window_leaves_spread_over_the_round_trip_but_well_within_it) {
   EXPECT_LT(wire.sent.size(), 30u);
   after(9ms);
   EXPECT_EQ(wire.sent.size(), 40u);
+}
+
+TEST_F(Pacing, a_release_does_not_wait_for_a_round_trip_that_has_become_short) {
+  wire.tso = 65'000;
+  grow(400ms);
+  write(1460 * 40);
+  const size_t at_once = sent_bytes();
+  EXPECT_LE(at_once, 20 * 1460u);
+  after(1ms);
+  for (size_t i = 0; i < at_once / 1460; ++i) send_later({.seq = 1, .ack = acked += 1460});
+  flush();
+  after(20ms);
+  EXPECT_EQ(sent_bytes(), 40 * 1460u);
 }
 
 TEST_F(Pacing, what_fits_the_initial_window_leaves_at_once) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -35,8 +36,10 @@ struct LinkModel {
   size_t queue = 256;           // full segments, with a rate
   uint32_t mtu_payload = 1480;  // largest transport segment
   uint32_t tso = 0;
-  double mark = 0;       // chance that an ECN-capable segment is marked
-  double no_memory = 0;  // chance that the port has no buffer
+  double mark = 0;         // chance that an ECN-capable segment is marked
+  double no_memory = 0;    // chance that the port has no buffer
+  Duration turn{};         // host 0 looks at its port once in this time; 0: at every arrival
+  bool timestamps = true;  // false: a middlebox removes the option from SYNs
 };
 
 struct Packet {
@@ -80,10 +83,14 @@ class World {
  public:
   World(uint64_t seed, const LinkModel& model, const tcp::Config& config, rte_mempool* rx,
         rte_mempool* hold)
+      : World(seed, model, config, config, rx, hold) {}
+  World(uint64_t seed, const LinkModel& model, const tcp::Config& config,
+        const tcp::Config& peer_config, rte_mempool* rx, rte_mempool* hold)
       : random(seed), model(model), rx_(rx) {
     for (int i = 0; i < 2; ++i) {
       hosts[i] = std::make_unique<Host>(*this, Address::v4(0xc6120001u + static_cast<uint32_t>(i)),
-                                        config, rx, hold, seed * 2 + static_cast<uint64_t>(i), now);
+                                        i == 0 ? config : peer_config, rx, hold,
+                                        seed * 2 + static_cast<uint64_t>(i), now);
       hosts[i]->mtu_payload = model.mtu_payload;
       hosts[i]->tso = model.tso;
     }
@@ -92,6 +99,7 @@ class World {
   void put(Packet p) {
     const int to = p.destination == Address::v4(0xc6120001u) ? 0 : 1;
     if (trace) print(p, "sent");
+    if (!model.timestamps) strip_timestamps(p);
     if (p.bytes.size() > path_limit) {
       // A router on the way: drops it and says so.
       if (path_reports) {
@@ -121,7 +129,8 @@ class World {
       if (trace) print(p, "LOST");
       return;
     }
-    Time at = now + model.delay;
+    const Duration held = hold ? hold(p) : Duration{};
+    Time at = now + model.delay + held;
     if (model.rate > 0) {
       Time& free = link_free_[to];
       free = std::max(free, now);
@@ -130,7 +139,7 @@ class World {
       const Duration full(static_cast<int64_t>(model.queue * 1500 * 1'000'000'000 / model.rate));
       if (free - now > full) return;  // tail drop
       free += takes;
-      at = free + model.delay;
+      at = free + model.delay + held;
     }
     if (model.jitter > Duration::zero())
       at +=
@@ -138,8 +147,8 @@ class World {
     if (random.chance(model.reorder))
       at += Duration(
           static_cast<int64_t>(random.below(static_cast<uint64_t>(model.reorder_delay.count()))));
-    if (random.chance(model.duplicate)) flying_.emplace(at + model.delay / 2, p);
-    flying_.emplace(at, std::move(p));
+    if (random.chance(model.duplicate)) fly(at + model.delay / 2, to, p);
+    fly(at, to, std::move(p));
   }
 
   // One step: the next arrival or timer. False when nothing is left to happen.
@@ -203,10 +212,30 @@ class World {
   bool trace = false;
   uint32_t path_limit = 65'535;  // transport bytes that fit the narrowest link
   bool path_reports = true;
-  std::function<bool(const Packet&)> drop;  // loses chosen segments
+  std::function<bool(const Packet&)> drop;      // loses chosen segments
+  std::function<Duration(const Packet&)> hold;  // and holds chosen ones up by this much
   std::unique_ptr<Host> hosts[2];
 
  private:
+  void fly(Time at, int to, Packet p) {
+    if (to == 0 && model.turn > Duration::zero()) {
+      const auto turns = (at.time_since_epoch() + model.turn - Duration(1)) / model.turn;
+      at = Time(turns * model.turn);
+    }
+    flying_.emplace(at, std::move(p));
+  }
+
+  static void strip_timestamps(Packet& p) {
+    constexpr uint8_t kEnd = 0, kNop = 1, kTimestamps = 8;
+    if ((p.bytes[13] & tcp::kSyn) == 0) return;
+    const size_t end = size_t{p.bytes[12]} / 16 * 4;
+    for (size_t i = 20; i < end && p.bytes[i] != kEnd;) {
+      const size_t n = p.bytes[i] == kNop ? 1 : p.bytes[i + 1];
+      if (p.bytes[i] == kTimestamps) std::fill_n(&p.bytes[i], n, kNop);
+      i += n;
+    }
+  }
+
   void arrive(const Packet& p) {
     if (trace) print(p, "came");
     rte_mbuf* m = rte_pktmbuf_alloc(rx_);
