@@ -16,18 +16,22 @@ Slice Memory::retain(Slice s) {
     ++pinned_;
     return s;
   }
-  if (hold_free_ > hold_reserve_) {
-    Slice copy = hold_.alloc();
-    if (copy && copy.tailroom() >= s.size()) {
-      std::memcpy(copy.mutable_data(), s.data(), s.size());
-      copy.grow_back(s.size());
-      --hold_free_;
-      ++copied_;
-      return copy;
-    }
+  Slice copy = alloc();
+  if (copy && copy.tailroom() >= s.size()) {
+    std::memcpy(copy.mutable_data(), s.data(), s.size());
+    copy.grow_back(s.size());
+    ++copied_;
+    return copy;
   }
   ++refused_;
   return {};
+}
+
+Slice Memory::alloc() {
+  if (hold_free_ <= hold_reserve_) return {};
+  Slice fresh = hold_.alloc();
+  if (fresh) --hold_free_;
+  return fresh;
 }
 
 }  // namespace sluice::buf

@@ -18,7 +18,11 @@ class Memory {
   // of all receive rings on that pool and one burst. hold_reserve: free hold buffers below which
   // retain() refuses, so that headers and control frames still find room.
   Memory(Pool rx, Pool hold, uint32_t pin_above, uint32_t hold_reserve)
-      : rx_(rx), hold_(hold), pin_above_(pin_above), hold_reserve_(hold_reserve) {
+      : rx_(rx),
+        hold_(hold),
+        pin_above_(pin_above),
+        hold_reserve_(hold_reserve),
+        hold_half_(hold.size() / 2) {
     refresh();
   }
 
@@ -28,10 +32,16 @@ class Memory {
   // The same bytes, safe to keep for any time. Empty when there is no memory: the caller drops the
   // bytes as if they had been lost on the wire, and counts.
   Slice retain(Slice s);
+  // An empty buffer for bytes that are kept. Empty (false) when retain() would find none.
+  Slice alloc();
 
   Pool& hold() { return hold_; }
   // False while the hold pool is below its reserve: no window should open.
   bool roomy() const { return hold_free_ > hold_reserve_ * 2; }
+  uint32_t buffers() const { return rx_.size() + hold_.size(); }  // of both pools
+  // Buffers of the hold pool that are free above its half: what only makes something faster may
+  // grow while there are some.
+  uint32_t plenty() const { return hold_free_ > hold_half_ ? hold_free_ - hold_half_ : 0; }
   uint32_t rx_free() const { return rx_free_; }
   uint32_t hold_free() const { return hold_free_; }
   uint64_t pinned() const { return pinned_; }    // slices ever kept in place
@@ -43,6 +53,7 @@ class Memory {
   Pool hold_;
   uint32_t pin_above_;
   uint32_t hold_reserve_;
+  uint32_t hold_half_;
   uint32_t rx_free_ = 0;
   uint32_t hold_free_ = 0;
   uint64_t pinned_ = 0;

@@ -15,8 +15,8 @@ struct Timeouts {
   // How long a stream waits while its pods are IDLE or CONNECTING. Longer than a rollout's gap,
   // shorter than people wait.
   Duration queue = 5s;
-  // A whole call, from its HEADERS to its end; 0 for none. An honest default does not exist: streams
-  // may live for days. A grpc-timeout holds beside it, the earlier one ends the call.
+  // A whole call, from its HEADERS to its end; 0 for none. An honest default does not exist:
+  // streams may live for days. A grpc-timeout holds beside it, the earlier one ends the call.
   Duration call{};
   // No DATA either way on a stream for so long; 0 for none, since a watch may be silent for hours.
   Duration stream_idle{};
@@ -48,10 +48,15 @@ struct Timeouts {
 struct Limits {
   uint32_t queued_streams = 1'024;  // of one service on one worker, waiting for a pod
 
+  // Clients' connections of one address (of a /64 of IPv6) to one worker; 0 for no limit: behind a
+  // NAT or another load balancer all have one address.
+  uint32_t connections_per_address = 0;
+
   // Per connection, TCP.
   uint32_t receive_buffer = 262'144;        // bytes of window at first
   uint32_t receive_buffer_max = 4'194'304;  // bytes of window after auto-tuning
   uint32_t send_buffer = 1'048'576;         // bytes queued before the producer is held
+  uint32_t send_buffer_max = 16'777'216;    // the same on long paths, while memory is plentiful
 
   // Per connection, HTTP/2.
   uint32_t concurrent_streams = 128;  // that a client may have open
@@ -60,7 +65,7 @@ struct Limits {
   uint32_t max_connection_streams = 1'000'000'000;
   // The same on a connection to a pod: another one takes its place.
   uint32_t max_pod_connection_streams = 1'000'000'000;
-  uint32_t stream_window = 65'536;    // bytes ahead on one stream: what one stalled stream holds
+  uint32_t stream_window = 65'536;  // bytes ahead on one stream: what one stalled stream holds
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame
   uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts

@@ -67,9 +67,11 @@ void read_settings(Table& root, Reading& reading) {
   if (auto t = root.table("limits")) {
     config::Limits& l = reading.snapshot.limits;
     t->integer("queued_streams", l.queued_streams, 0, 1 << 20);
+    t->integer("connections_per_address", l.connections_per_address, 0, 1 << 24);
     t->integer("receive_buffer", l.receive_buffer, 4096, 1 << 30);
     t->integer("receive_buffer_max", l.receive_buffer_max, 4096, 1 << 30);
     t->integer("send_buffer", l.send_buffer, 4096, 1 << 30);
+    t->integer("send_buffer_max", l.send_buffer_max, 4096, 1 << 30);
     t->integer("concurrent_streams", l.concurrent_streams, 1, 1 << 20);
     t->integer("max_connection_streams", l.max_connection_streams, 1, 1'000'000'000);
     t->integer("max_pod_connection_streams", l.max_pod_connection_streams, 1, 1'000'000'000);
@@ -84,6 +86,9 @@ void read_settings(Table& root, Reading& reading) {
     if (l.receive_buffer_max < l.receive_buffer)
       t->mistake("receive_buffer_max",
                  "receive_buffer_max is below receive_buffer; it must be at least as large");
+    if (l.send_buffer_max < l.send_buffer)
+      t->mistake("send_buffer_max",
+                 "send_buffer_max is below send_buffer; it must be at least as large");
     t->finish();
   }
 }

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
 
+#include "tcp/config.h"
+
 namespace sluice::control {
 namespace json = boost::json;
 namespace {
@@ -64,10 +66,13 @@ template <uint32_t config::Guards::*kNumber>
 std::string number(const Snapshot& s) {
   return std::to_string(s.guards.*kNumber);
 }
+std::string seconds(Duration d) {
+  return fmt::format("{} s", d / 1s);
+}
 template <Duration config::Guards::*kTime>
 std::string time(const Snapshot& s) {
   const Duration d = s.guards.*kTime;
-  return d == Duration::zero() ? "off" : fmt::format("{} s", d / 1s);
+  return d == Duration::zero() ? "off" : seconds(d);
 }
 
 using G = config::Guards;
@@ -146,13 +151,33 @@ const Row kRows[] = {
     {"challenge_limit", tcp<&Tcp::challenge_limited>,
      [](const Snapshot&) { return std::string("-"); }, Action::kDrop,
      "challenge ACK counting, CVE-2016-5696"},
+    {"connections", tcp<&Tcp::connections_evicted>,
+     [](const Snapshot& s) { return std::to_string(s.startup.memory.connections); }, Action::kReset,
+     "a table full of idle clients; the address with the most loses its idle ones"},
+    {"connections_per_address", tcp<&Tcp::address_limited>,
+     [](const Snapshot& s) {
+       const uint32_t n = s.limits.connections_per_address;
+       return n == 0 ? std::string("off") : std::to_string(n);
+     },
+     Action::kReset, "one address with most of the connections"},
+    {"closing", tcp<&Tcp::closing_expired>,
+     [](const Snapshot&) { return seconds(tcp::Config{}.closing_timeout); }, Action::kReset,
+     "clients that shut their window and wait for their end"},
     {"tiny_mss", tcp<&Tcp::tiny_mss>, [](const Snapshot&) { return std::string("-"); },
      Action::kDrop, "tiny segments, CVE-2019-11479"},
     {"bad_sack", tcp<&Tcp::bad_sacks>, [](const Snapshot&) { return std::string("-"); },
      Action::kDrop, "forged SACK blocks, CVE-2019-11477"},
+    {"sack_walk", tcp<&Tcp::sack_walks_cut>, [](const Snapshot&) { return std::string("-"); },
+     Action::kDrop, "SACK blocks that cost a walk of all that is in flight, CVE-2019-11478"},
     {"out_of_order", tcp<&Tcp::out_of_order_dropped>,
      [](const Snapshot&) { return std::string("-"); }, Action::kDrop,
      "segments ahead of endless gaps, CVE-2018-5390"},
+    {"out_of_order_age", tcp<&Tcp::out_of_order_expired>,
+     [](const Snapshot&) { return seconds(tcp::Config{}.out_of_order_age); }, Action::kDrop,
+     "gaps that are never closed"},
+    {"out_of_order_memory", tcp<&Tcp::out_of_order_shed>,
+     [](const Snapshot& s) { return fmt::format("{} buffers", s.startup.dpdk.hold_mbufs); },
+     Action::kDrop, "many gaps at once; while memory is short, what is behind them goes first"},
 };
 
 }  // namespace

@@ -94,6 +94,7 @@ Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, b
     ports_.push_back(std::make_unique<Port>(*links[i], ports[i].addresses, wheel));
     for (const Prefix& p : ports[i].addresses) locals_.push_back(p.address);
   }
+  find_answered();
 }
 
 Host::~Host() = default;
@@ -102,10 +103,11 @@ void Host::set_vips(std::vector<Address> vips) {
   std::vector<Address> before = std::move(vips_);
   vips_ = std::move(vips);
   std::sort(vips_.begin(), vips_.end());
+  find_answered();
   for (const Address& a : vips_) {
     if (std::binary_search(before.begin(), before.end(), a)) continue;
     for (auto& port : ports_)
-      if (answers_for(*port, a)) announce(*port, a);
+      if (port->answers_for(a)) announce(*port, a);
   }
 }
 
@@ -131,12 +133,24 @@ bool Host::is_local(const Address& a) const {
   return is_vip(a) || std::find(locals_.begin(), locals_.end(), a) != locals_.end();
 }
 
-bool Host::answers_for(const Port& port, const Address& a) const {
-  for (const Prefix& p : port.addresses)
-    if (p.address == a) return true;
-  if (!is_vip(a)) return false;
-  if (port.on_link(a)) return true;
-  return std::none_of(ports_.begin(), ports_.end(), [&](const auto& p) { return p->on_link(a); });
+// What a port answers for: its own addresses, and the VIPs of its networks or of no port's.
+void Host::find_answered() {
+  for (auto& port : ports_) {
+    port->answered.clear();
+    for (const Prefix& p : port->addresses) port->answered.push_back(p.address);
+    for (const Address& a : vips_) {
+      const auto on_link = [&](const auto& p) { return p->on_link(a); };
+      if (on_link(port) || std::none_of(ports_.begin(), ports_.end(), on_link))
+        port->answered.push_back(a);
+    }
+    std::sort(port->answered.begin(), port->answered.end());
+  }
+}
+
+// RFC 1122, 3.3.4.2, the strong end system model: a stranger on one side must not reach what
+// belongs to the other, a connection to a pod for one.
+stats::Drop Host::foreign(const Address& a) const {
+  return is_local(a) ? Drop::kWrongPort : Drop::kNotOurAddress;
 }
 
 Input Host::input(unsigned index, buf::Slice frame, bool l4_checksum_good, Time now) {
@@ -160,7 +174,7 @@ Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   const auto arp = Arp::parse(bytes);
   if (!arp || is_multicast(arp->sender_mac.data())) return dropped(Drop::kArpMalformed);
   // A probe (RFC 5227) has no sender; somebody who claims one of our addresses is not believed.
-  const bool asks_us = arp->operation == Arp::Operation::kRequest && answers_for(port, arp->target);
+  const bool asks_us = arp->operation == Arp::Operation::kRequest && port.answers_for(arp->target);
   if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
     port.neighbours.learn(arp->sender, arp->sender_mac, asks_us,
                           arp->operation == Arp::Operation::kReply, now);
@@ -171,11 +185,11 @@ Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   return {};
 }
 
-Input Host::input_ipv4(Port&, buf::Slice packet, bool l4_checksum_good, Time now) {
+Input Host::input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now) {
   Ipv4 header;
   if (const auto e = Ipv4::parse(packet.view(), true, header); e != Ipv4::Error::kNone)
     return dropped(reason_of(e));
-  if (!is_local(header.destination)) return dropped(Drop::kNotOurAddress);
+  if (!port.answers_for(header.destination)) return dropped(foreign(header.destination));
   if (header.fragment) return dropped(Drop::kFragment);
   // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
   const uint32_t source = header.source.v4_host();

@@ -82,7 +82,8 @@ class Host final : public Output {
   void announce_ipv6(Port& port, const Address& a);
   bool is_vip(const Address& a) const;
   bool is_local(const Address& a) const;
-  bool answers_for(const Port& port, const Address& a) const;
+  void find_answered();
+  stats::Drop foreign(const Address& a) const;
 
   std::vector<std::unique_ptr<Port>> ports_;
   RouteTable routes_;

@@ -77,8 +77,8 @@ Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, bool l4_checks
     return dropped(Drop::kIpMulticast);
   } else if (header.destination.is_v4()) {
     return dropped(Drop::kNotOurAddress);  // it would be taken for the IPv4 host's
-  } else if (!is_local(header.destination) && header.destination != port.own_link_local) {
-    return dropped(Drop::kNotOurAddress);
+  } else if (!port.answers_for(header.destination) && header.destination != port.own_link_local) {
+    return dropped(foreign(header.destination));
   }
   if (header.fragment) return dropped(Drop::kFragment);
   if (impossible(header.source)) return dropped(Drop::kBadSource);
@@ -160,7 +160,7 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
     }
     return {};
   }
-  const bool asks_us = answers_for(port, ndp->target) || ndp->target == port.own_link_local;
+  const bool asks_us = port.answers_for(ndp->target) || ndp->target == port.own_link_local;
   if (header.source.unspecified()) {
     // Somebody wants the address for itself (RFC 4862, 5.4): all are told who has it.
     if (ndp->link_address || header.destination != solicited_node(ndp->target))

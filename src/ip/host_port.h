@@ -37,6 +37,10 @@ class Host::Port final : public NeighbourLink {
     return std::any_of(addresses.begin(), addresses.end(),
                        [&](const Prefix& p) { return p.contains(a); });
   }
+  // Answered for here: own addresses, and VIPs that are in none of the other ports' networks.
+  bool answers_for(const Address& a) const {
+    return std::binary_search(answered.begin(), answered.end(), a);
+  }
   bool speaks_v6() const { return source_of_family(false) != nullptr; }
 
   Mac own_mac() const {
@@ -54,6 +58,7 @@ class Host::Port final : public NeighbourLink {
 
   Link& link;
   std::vector<Prefix> addresses;
+  std::vector<Address> answered;  // sorted
   Address own_link_local;
   Neighbours neighbours;
 };

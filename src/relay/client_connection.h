@@ -67,6 +67,7 @@ class ClientConnection final : public tcp::User,
   void on_data(tcp::Connection& c, buf::Slice data) override;
   void on_end_of_data(tcp::Connection& c) override;
   void on_writable(tcp::Connection& c) override;
+  bool busy(const tcp::Connection&) const override { return http2_.open_streams() > 0; }
   void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
 
   void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;

@@ -25,6 +25,7 @@ namespace sluice::stats {
   X(Ipv6Option,       ipv6_option,       "IPv6 with an option or header that must be understood") \
   X(NdpMalformed,     ndp_malformed,     "neighbour discovery against RFC 4861's rules")         \
   X(NotOurAddress,    not_our_address,   "addressed to nobody here")                             \
+  X(WrongPort,        wrong_port,        "addressed to what another port answers for")           \
   X(BadSource,        bad_source,        "from an address that nobody may send from")            \
   X(Fragment,         fragment,          "an IP fragment")                                       \
   X(UnknownProtocol,  unknown_protocol,  "neither TCP nor ICMP")                                 \

@@ -22,10 +22,14 @@ namespace sluice::stats {
   X(Counter, accepted, "passive opens completed")                                                 \
   X(Counter, tiny_mss, "peers whose MSS is below min_mss")                                        \
   X(Counter, refused, "passive opens the owner or a limit refused")                               \
+  X(Counter, address_limited, "passive opens over connections_per_address")                       \
+  X(Counter, connections_evicted, "clients' connections reset: the table was full")               \
   X(Counter, connect_started, "active opens")                                                     \
   X(Counter, connect_established, "active opens completed")                                       \
+  X(Counter, connect_again, "active opens that met the connection before and asked again at once") \
   X(Counter, connect_failed, "active opens that ended before they were established")              \
   X(Counter, timeouts, "connections ended because the peer stopped answering")                    \
+  X(Counter, closing_expired, "closed connections reset: the peer did not take what was queued")  \
   X(Counter, half_open_overflow, "SYNs that found the half-open table full")                      \
   X(Counter, half_open_expired, "handshakes whose last ACK never came")                           \
   X(Counter, cookies_sent, "SYN-ACKs that carry a cookie")                                        \
@@ -44,13 +48,16 @@ namespace sluice::stats {
   X(Counter, duplicate_data, "segments whose data had all arrived before")                        \
   X(Counter, out_of_order, "segments kept ahead of a gap")                                        \
   X(Counter, out_of_order_dropped, "segments ahead of a gap beyond the limits")                   \
+  X(Counter, out_of_order_expired, "runs of data ahead of a gap that did not close in time")      \
+  X(Counter, out_of_order_shed, "connections whose data ahead of a gap went: memory was short")   \
   X(Counter, out_of_window, "segments outside of the receive window")                             \
   X(Counter, memory_drops, "segments dropped for want of packet memory")                          \
   X(Counter, send_starved, "sends put off: no buffer, descriptor or segment record")              \
   X(Counter, paws_drops, "segments older than the last timestamp (RFC 7323, 5)")                  \
-  X(Counter, no_timestamp, "segments without the agreed timestamp option")                        \
+  X(Counter, no_timestamp, "segments without the agreed timestamp option, taken all the same")                        \
   X(Counter, bad_acks, "ACKs of data never sent or long gone (RFC 5961, 5)")                      \
   X(Counter, bad_sacks, "SACK blocks outside of what was sent")                                   \
+  X(Counter, sack_walks_cut, "ACKs whose SACK blocks were too far apart to look for all of them") \
   X(Counter, dsacks, "duplicates the peer reported (RFC 2883)")                                   \
   X(Counter, challenge_acks, "challenge ACKs sent (RFC 5961)")                                    \
   X(Counter, challenge_limited, "challenge ACKs not sent: over the rate")                         \

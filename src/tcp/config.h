@@ -1,6 +1,7 @@
 #pragma once
 // Every limit and timeout of TCP, with its unit, default and reason.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,6 +12,14 @@ namespace sluice::tcp {
 struct Config {
   // Connections of one worker, both roles. Sizes the connection table once: 16 bytes each.
   size_t max_connections = 131'072;
+  // Of max_connections, those that only active opens may take: with a table full of clients, pods
+  // could not be connected to again. A sixteenth, and 64 where the table is small.
+  size_t reserved_connections() const {
+    return std::max(max_connections / 16, std::min<size_t>(max_connections / 4, 64));
+  }
+  // Accepted connections of one address (of a /64 of IPv6) at once; 0 for no limit, since a NAT or
+  // another load balancer may stand in front.
+  uint32_t connections_per_address = 0;
   // Handshakes waiting for their last ACK. Beyond it SYNs are answered with cookies, so a flood
   // costs no memory; a record is about 128 bytes.
   size_t max_half_open = 4'096;
@@ -40,6 +49,10 @@ struct Config {
   Duration keepalive_idle = 120s;
   Duration keepalive_interval = 15s;
   unsigned keepalive_probes = 4;
+  // After close(): how long a peer may go without taking what is queued, FIN included. Each byte
+  // that it takes gives it 1/closing_rate s of that back.
+  Duration closing_timeout = 30s;
+  unsigned closing_rate = 1024;  // bytes a second: slower than any line that carries HTTP/2
   // After our FIN was acknowledged: silence for this long ends the wait for the peer's. More than
   // two of the peer's longest retransmission timeouts, since it may still have data for us.
   Duration fin_wait_2 = 150s;
@@ -52,10 +65,20 @@ struct Config {
   // Bytes of receive window: at the start, and at most after auto-tuning.
   uint32_t receive_buffer = 256 * 1024;
   uint32_t receive_buffer_max = 4 * 1024 * 1024;
-  // Bytes queued in send_queue() before send_space() is zero. A soft limit.
+  // Bytes queued in send_queue() before send_space() is zero, with any amount of memory and while
+  // it is plentiful (Connection::send_limit). Soft limits. 16 MiB are 1.3 Gbit/s over 100 ms.
   uint32_t send_buffer = 1024 * 1024;
-  // Islands of out-of-order data kept; bounds the work that one segment can cause.
+  uint32_t send_buffer_max = 16 * 1024 * 1024;
+  // Islands of out-of-order data kept of one connection: as many gaps as 10 % loss makes in a
+  // window of 4 MB.
   unsigned max_out_of_order_ranges = 256;
+  // Of all packet buffers, the part that one connection's out-of-order data may hold: enough for the
+  // largest window with the buffers that Sluice has by default. What is dropped beyond looks like
+  // loss to the sender.
+  unsigned max_out_of_order_share = 8;
+  // Out-of-order data that waits so long for a gap to close is dropped, which RFC 2018, 8 permits:
+  // the sender keeps it until it is acknowledged. By then five retransmissions have been lost.
+  Duration out_of_order_age = 10s;
 
   // RFC 3168: offered and accepted. A mark is a loss that cost nothing.
   bool ecn = true;
@@ -77,8 +100,11 @@ struct Config {
   // Smallest MSS believed from a peer: smaller ones make us send headers instead of data.
   uint16_t min_mss = 88;
 
-  // RFC 5961, 7: challenge ACKs a second, and in one burst, over all connections of a worker.
+  // RFC 5961, 7: challenge ACKs a second over all connections of a worker; each second has a number
+  // of its own, from half as many to half as many again.
   unsigned challenge_acks = 200;
+  // And for one connection, handshake or TIME-WAIT record one in so long.
+  Duration challenge_interval = 500ms;
 
   // Source ports of active opens, both included.
   uint16_t first_ephemeral_port = 32'768;

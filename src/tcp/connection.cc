@@ -26,7 +26,7 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
             self.on_loss_timer();
           },
           this),
-      out_of_order_(context.receive_pools),
+      out_of_order_(context.receive_queues),
       board_(context.segments),
       user_timeout_(context.config.user_timeout),
       life_timer_(
@@ -79,9 +79,19 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
   arm_life_timer();
 }
 
+// Beyond send_buffer a queue takes no more than the KiB that are free above half of the pool: who
+// comes later finds room, and many long paths share what there is.
+uint32_t Connection::send_limit() const {
+  constexpr uint64_t kWorth = 1024;  // bytes of a packet buffer, as few are full
+  const Config& c = context_.config;
+  const uint64_t grown = c.send_buffer + context_.memory.plenty() * kWorth;
+  return static_cast<uint32_t>(
+      std::min<uint64_t>(grown, std::max(c.send_buffer, c.send_buffer_max)));
+}
+
 uint32_t Connection::send_space() const {
   const uint64_t queued = send_queue_.size();
-  const uint32_t limit = context_.config.send_buffer;
+  const uint32_t limit = send_limit();
   if (queued >= limit) return 0;
   const uint64_t unsent = snd_nxt_ < end_to_send() ? end_to_send() - snd_nxt_ : 0;
   const Seq edge = snd_una_ + snd_wnd_;
@@ -109,21 +119,25 @@ void Connection::close() {
   }
   closing_ = true;
   fin_seq_ = end_of_data();
+  closing_until_ = context_.now + context_.config.closing_timeout;
   if (state_ == State::kEstablished) {
     state_ = State::kFinWait1;
   } else if (state_ == State::kCloseWait) {
     state_ = State::kLastAck;
   }
+  arm_life_timer();
   touch();
 }
 
 void Connection::abort() {
   if (ended()) return;
-  if (state_ != State::kSynSent) {
-    Header h = make_header(kRst | kAck, snd_nxt_);
-    if (context_.send(local(), remote(), h) == ip::Sent::kYes) ++context_.counters.resets_out;
-  }
+  if (state_ != State::kSynSent) send_reset();
   end(CloseReason::kAborted);
+}
+
+void Connection::send_reset() {
+  const Header h = make_header(kRst | kAck, snd_nxt_);
+  if (context_.send(local(), remote(), h) == ip::Sent::kYes) ++context_.counters.resets_out;
 }
 
 uint64_t Connection::transmitted() const {
@@ -139,28 +153,46 @@ void Connection::set_user_timeout(Duration timeout) {
   if (!ended()) arm_loss_timer();
 }
 
-// Right edge: what fits the buffer beside what the owner still holds. Without memory it stays.
+// What fits the buffer beside what the owner still holds.
+uint32_t Connection::receive_room() const {
+  const uint32_t tellable = 0xffffu << rcv_scale_;
+  return std::min(rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0, tellable);
+}
+
+// Without memory the right edge stays.
 uint32_t Connection::allowance() const {
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
-  if (!context_.memory.roomy()) return promised;
-  const uint32_t tellable = 0xffffu << rcv_scale_;
-  const uint32_t room =
-      std::min(rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0, tellable);
-  return std::max(promised, room);
+  return context_.memory.roomy() ? std::max(promised, receive_room()) : promised;
 }
 
 void Connection::consumed(uint32_t n) {
   unconsumed_ -= std::min(n, unconsumed_);
   tune_receive_buffer(n);
-  if (ended() || state_ < State::kEstablished) return;
-  // Silly window avoidance (RFC 9293, 3.8.6.2.2): tell of growth that matters, at once when the
-  // window was nearly shut.
+  if (ended() || state_ < State::kEstablished || !window_update_due()) return;
+  if (context_.memory.roomy()) {
+    ack_now();
+    return;
+  }
+  // The peer waits for this update, and nothing else may ever come to carry it.
+  window_withheld_ = true;
+  if (!ListHook<Waiting>::linked()) context_.withheld.push_back(*this);
+}
+
+// Silly window avoidance (RFC 9293, 3.8.6.2.2): growth that matters is told, at once when the
+// window was nearly shut.
+bool Connection::window_update_due() const {
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
-  const uint32_t growth = allowance() - promised;
+  const uint32_t room = receive_room();
+  const uint32_t growth = room > promised ? room - promised : 0;
   const uint32_t segments =
       std::min(2u * std::max<uint32_t>(rcv_mss_, kDefaultMss), rcv_buffer_ / 2);
-  if (growth < segments) return;
-  if (growth >= rcv_buffer_ / 4 || promised <= rcv_buffer_ / 8) ack_now();
+  if (growth < segments) return false;
+  return growth >= rcv_buffer_ / 4 || promised <= rcv_buffer_ / 8;
+}
+
+void Connection::memory_returned() {
+  window_withheld_ = false;
+  if (window_update_due()) ack_now();
 }
 
 // Dynamic right-sizing (Fisk and Feng, 2001): who takes half of the buffer within one round trip
@@ -200,6 +232,7 @@ void Connection::end(CloseReason reason) {
   board_.clear();
   out_of_order_.clear();
   context_.table.erase(*this);
+  context_.peers.remove(*this);
   ListHook<Waiting>::unlink();
   context_.ended.push_back(*this);
 }

@@ -2,6 +2,7 @@
 // One TCP connection (RFC 9293) from SYN-SENT, or from the end of a passive handshake, up to
 // TIME-WAIT. The owner's side of it is in the first public section.
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -40,7 +41,7 @@ enum class State : uint8_t {
   kClosed,  // ended (TIME-WAIT included, which lives on as a record); waits for on_closed
 };
 
-class Connection : public Flow, private ListHook<Waiting> {
+class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
  public:
   User* user() const { return user_; }
   void set_user(User* user) { user_ = user; }
@@ -50,11 +51,15 @@ class Connection : public Flow, private ListHook<Waiting> {
   buf::Queue& send_queue() { return send_queue_; }
   // Bytes that the send buffer still takes: so many that what the windows allow may leave at once,
   // and a little waits behind it (kUnsentAhead). What comes next is then chosen late, as with
-  // Linux' TCP_NOTSENT_LOWAT. A soft limit: the queue itself takes any amount.
+  // Linux' TCP_NOTSENT_LOWAT. So the buffer grows with the path by itself, up to send_buffer, and
+  // while packet memory is plentiful up to send_buffer_max. A soft limit: the queue itself takes
+  // any amount.
   uint32_t send_space() const;
   // There are new bytes in send_queue(): they leave at the next Stack::flush.
   void push();
-  // FIN after all queued bytes; receiving goes on (half-close).
+  // FIN after all queued bytes; receiving goes on (half-close). A peer that does not take them, or
+  // takes them slower than Config::closing_rate, is reset after Config::closing_timeout, also when
+  // it answers window probes.
   void close();
   // RST now, queued bytes are forgotten; on_closed(kAborted) follows at the next Stack::flush.
   void abort();
@@ -69,6 +74,9 @@ class Connection : public Flow, private ListHook<Waiting> {
   Duration smoothed_rtt() const { return rtt_.smoothed(); }
   // The handshake is done and the connection has not ended (half-closed ones count).
   bool established() const { return state_ >= State::kEstablished && state_ < State::kClosed; }
+  // Packet buffers of data that arrived ahead of a gap: nobody was given them yet. Each counts
+  // whole, however few bytes are in it; records on the heap count as the buffers they are worth.
+  uint32_t out_of_order_buffers() const { return out_of_order_.buffers(); }
   // How long data may stay unacknowledged before the connection ends with kTimeout.
   void set_user_timeout(Duration timeout);
 
@@ -109,6 +117,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   void suspect_black_hole();
   bool unreachable(uint32_t seq);
   bool timestamps_in_order(const Header& h, bool carries_data);
+  bool ts_recent_expired() const;
   bool acceptable(const Header& h, Seq seq, Seq end);
   void accept_data(Seq seq, buf::Slice data, bool fin);
   void report_duplicate(Seq begin, Seq end);
@@ -147,6 +156,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   void fin_acknowledged();
   void undo_timeout();
   void echoed_congestion();
+  uint32_t send_limit() const;
   uint32_t worthwhile_space() const;
   uint32_t pipe() const;             // bytes in flight, what duplicate ACKs say included
   uint32_t timestamp(Time t) const;  // our timestamp clock then
@@ -175,9 +185,12 @@ class Connection : public Flow, private ListHook<Waiting> {
   Seq end_of_data_to_send() const;
   Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
   void tune_receive_buffer(uint32_t consumed);
-  uint32_t allowance() const;  // bytes of receive window to promise from rcv_nxt_ on
-  uint16_t widest() const;     // packet, TCP header included, that route and peer take
-  void route_changed();        // MSS from path and peer
+  uint32_t receive_room() const;  // bytes that the receive buffer takes from rcv_nxt_ on
+  uint32_t allowance() const;     // bytes of receive window to promise from rcv_nxt_ on
+  bool window_update_due() const;
+  void memory_returned();
+  uint16_t widest() const;  // packet, TCP header included, that route and peer take
+  void route_changed();     // MSS from path and peer
 
   // connection_timers.cc
   enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe, kPacing };
@@ -189,6 +202,10 @@ class Connection : public Flow, private ListHook<Waiting> {
   void on_ack_timer();
   void on_life_timer();
   void arm_life_timer();
+  void closing_progressed(uint64_t bytes);
+  bool waits_for_fin() const {
+    return state_ == State::kFinWait1 || state_ == State::kClosing || state_ == State::kLastAck;
+  }
   Duration rto() const;
   bool may_probe_tail() const;
   Duration usual_probe_timeout() const;
@@ -201,6 +218,7 @@ class Connection : public Flow, private ListHook<Waiting> {
     ack_now_ = true;
     touch();
   }
+  void send_reset();
   void end(CloseReason reason);
   void enter_time_wait();
   bool ended() const { return state_ == State::kClosed; }
@@ -221,7 +239,8 @@ class Connection : public Flow, private ListHook<Waiting> {
   bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
   bool tail_probe_resent_ : 1 = false;  // the probe was old data
-  bool resent_syn_ : 1 = false;
+  bool resent_syn_ : 1 = false;        // a SYN without an answer went again
+  bool asked_again_ : 1 = false;       // a SYN went again since the peer had the connection before
   bool starved_ : 1 = false;           // a send found no buffer in this flush
   bool force_resend_ : 1 = false;      // after a timeout one segment goes, whatever is in flight
   bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
@@ -238,8 +257,9 @@ class Connection : public Flow, private ListHook<Waiting> {
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
-  bool fin_known_ : 1 = false;  // the peer's FIN was seen, at rcv_fin_
-  bool duplicate_ : 1 = false;  // duplicate_begin_/end_ wait to be reported
+  bool fin_known_ : 1 = false;        // the peer's FIN was seen, at rcv_fin_
+  bool duplicate_ : 1 = false;        // duplicate_begin_/end_ wait to be reported
+  bool window_withheld_ : 1 = false;  // the window would open if there was memory
 
   uint8_t snd_scale_ = 0;
   uint8_t rcv_scale_ = 0;
@@ -295,6 +315,7 @@ class Connection : public Flow, private ListHook<Waiting> {
   Time pace_at_{};   // when what was sent so far would have left at an even rate
   Rack rack_;
   Cubic congestion_;
+  std::array<SackBlock, 3> seen_sacks_{};  // of the last ACK with any, as long as some count
 
   // Loss recovery, closing, silence.
   Seq irs_ = 0;
@@ -312,8 +333,10 @@ class Connection : public Flow, private ListHook<Waiting> {
   PathMtu path_mtu_;
   Time opened_{};
   Time out_of_window_answered_{};
+  Time challenged_{};
   Duration user_timeout_;
-  Timer life_timer_;  // connect timeout, keepalive, FIN-WAIT-2
+  Time closing_until_ = kNever;  // after close(): all is to be acknowledged until then
+  Timer life_timer_;             // connect timeout, keepalive, closing, FIN-WAIT-2
 };
 
 // A million idle connections are a gigabyte, their table included.

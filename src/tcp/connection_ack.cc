@@ -35,6 +35,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
 
   if (sack_ && h.options.sack_count > 0) {
     const uint32_t before_sack = board_.sacked();
+    uint32_t steps = Scoreboard::kFindSteps;
+    const bool any_seen = before_sack > 0;
     for (size_t i = 0; i < h.options.sack_count; ++i) {
       const Seq begin = widen(snd_una_, h.options.sacks[i].begin);
       const Seq end = widen(snd_una_, h.options.sacks[i].end);
@@ -50,8 +52,15 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
         continue;
       }
       if (end <= ack) continue;  // an old ACK, overtaken
-      board_.sack(std::max(begin, snd_una_), end, delivered);
+      // Most blocks are repeated from the ACK before, for those that might have lost it.
+      if (any_seen && std::find(seen_sacks_.begin(), seen_sacks_.end(), h.options.sacks[i]) !=
+                          seen_sacks_.end())
+        continue;
+      board_.sack(std::max(begin, snd_una_), end, steps, delivered);
     }
+    if (steps == 0) ++context_.counters.sack_walks_cut;
+    for (size_t i = 0; i < seen_sacks_.size(); ++i)
+      seen_sacks_[i] = steps > 0 && i < h.options.sack_count ? h.options.sacks[i] : SackBlock{};
     d.bytes += board_.sacked() - before_sack;
   }
 
@@ -59,6 +68,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   if (ack > snd_una_) {
     d.advanced = true;
     d.bytes += board_.acknowledge(ack, delivered);
+    if (closing_) closing_progressed(ack - snd_una_);
     snd_una_ = ack;
     send_queue_.trim_to(std::min(ack - iss_ - 1, send_queue_.end()));
     // Eifel (RFC 3522): the ACK answers a segment from before the retransmission.
@@ -153,6 +163,16 @@ bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
   if (seq < snd_wl1_ || (seq == snd_wl1_ && ack < snd_wl2_)) return false;
   const uint32_t window = uint32_t{h.window} << snd_scale_;
   const bool changed = window != snd_wnd_;
+  // Neither number tells which of two such words is the older one. A timestamp may; and a window
+  // that is said to have shut, with nothing under way whose ACK would tell, is asked for again.
+  if (window < snd_wnd_ && seq == snd_wl1_ && ack == snd_wl2_) {
+    if (timestamps_ && h.options.timestamps && before(h.options.ts_value, ts_recent_))
+      return changed;
+    if (window == 0 && board_.empty()) {
+      ++context_.counters.window_probes;
+      probe_due_ = true;
+    }
+  }
   snd_wnd_ = window;
   max_snd_wnd_ = std::max(max_snd_wnd_, window);
   snd_wl1_ = seq;
@@ -187,9 +207,12 @@ void Connection::detect_loss(Delivery& d) {
     const Duration window =
         rack_.window(recovery_ != Recovery::kOpen, three_sacked,
                      rtt_.measured() ? rtt_.minimum() : Duration::zero(), rtt_.smoothed());
+    // Those that left in the same moment as the newest are not all in order of their numbers.
+    constexpr unsigned kSameMoment = 64;
+    unsigned not_overtaken = 0;
     board_.walk_in_flight([&](Scoreboard::Segment& s) {
       if (s.sent > rack_.newest()) return false;
-      if (!rack_.overtook(s)) return true;
+      if (!rack_.overtook(s)) return ++not_overtaken < kSameMoment;
       const Time due = s.sent + rack_.rtt() + window;
       if (due <= context_.now) {
         // A probe of the path that is lost alone says nothing of congestion (RFC 4821, 7.5).

@@ -61,7 +61,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
   keepalives_ = 0;
   // RFC 7323, 4.3: the timestamp to echo is that of the segment that the last ACK stood at.
   if (timestamps_ && h.options.timestamps && seq <= acked_ &&
-      !before(h.options.ts_value, ts_recent_)) {
+      (!before(h.options.ts_value, ts_recent_) || ts_recent_expired())) {
     ts_recent_ = h.options.ts_value;
     ts_recent_at_ = context_.now;
   }
@@ -96,6 +96,14 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
 void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   if (h.has(kAck) && (h.ack != wire(iss_ + 1) || snd_nxt_ == iss_)) {
     context_.send_reset(local(), remote(), h, data.size());
+    // The peer still had the connection before with this four-tuple, and with the reset has it no
+    // more (RFC 9293, 3.5.1): it need not wait for the timeout. Once, whatever it answers.
+    if (!h.has(kRst) && snd_nxt_ > iss_ && !asked_again_) {
+      asked_again_ = true;
+      syn_due_ = true;
+      ++context_.counters.connect_again;
+      touch();
+    }
     return;
   }
   if (h.has(kRst)) {
@@ -125,7 +133,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   backoff_ = 0;
   loss_timer_.disarm();
   unacknowledged_since_ = kNever;
-  if (!resent_syn_) rtt_.sample(context_.now - opened_, context_.now);
+  if (!resent_syn_ && !asked_again_) rtt_.sample(context_.now - opened_, context_.now);
   state_ = State::kEstablished;
   ++context_.counters.connect_established;
   arm_life_timer();
@@ -183,15 +191,21 @@ bool Connection::unreachable(uint32_t wire_seq) {
   return true;
 }
 
+// Then the next timestamp is the recent one, however small it looks.
+bool Connection::ts_recent_expired() const {
+  return context_.now - ts_recent_at_ > kTimestampAge;
+}
+
 // PAWS (RFC 7323, 5). False: the segment is dropped, and answered if it must be.
 bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
   if (!timestamps_ || h.has(kRst) || h.has(kSyn)) return true;
+  // RFC 7323, 3.2 would drop it. A connection through a middlebox that takes the option out would
+  // hang then; as in other stacks it only goes without PAWS.
   if (!h.options.timestamps) {
     ++context_.counters.no_timestamp;
-    return false;
+    return true;
   }
-  if (!before(h.options.ts_value, ts_recent_)) return true;
-  if (context_.now - ts_recent_at_ > kTimestampAge) return true;
+  if (!before(h.options.ts_value, ts_recent_) || ts_recent_expired()) return true;
   // A pure ACK that was overtaken may carry the only word of a duplicate (RFC 2883). One that is
   // older than the last timeout could be of another lap of the sequence numbers.
   if (!carries_data && Duration(1ms) * (ts_recent_ - h.options.ts_value) < rto()) return true;
@@ -205,7 +219,14 @@ bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
 bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
   if (seq <= rcv_adv_ && end >= rcv_nxt_ && (end > rcv_nxt_ || seq == rcv_nxt_)) return true;
   if (h.has(kRst)) {
-    ++context_.counters.resets_ignored;
+    // A socket that is closed in a hurry behind its FIN is reset with the FIN's own number by some
+    // stacks (macOS). As exact as the next number, so no easier to guess (RFC 5961, 3.2).
+    if (fin_known_ && rcv_nxt_ == rcv_fin_ + 1 && seq == rcv_fin_) {
+      ++context_.counters.resets_in;
+      this->end(CloseReason::kReset);
+    } else {
+      ++context_.counters.resets_ignored;
+    }
     return false;
   }
   if (h.has(kSyn)) {
@@ -215,8 +236,17 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
     return false;
   }
   if (end == seq) {
-    // A keepalive or window probe asks for an answer; so may an old duplicate.
-    if (seq + 1 != rcv_nxt_) ++context_.counters.out_of_window;
+    // A keepalive or window probe asks for an answer, and says that the peer is there; an old
+    // duplicate may ask too.
+    if (seq + 1 == rcv_nxt_) {
+      const Seq ack = h.has(kAck) ? widen(snd_una_, h.ack) : 0;
+      if (ack <= snd_nxt_ && ack + max_snd_wnd_ >= snd_una_) {
+        last_heard_ = context_.now;
+        keepalives_ = 0;
+      }
+    } else {
+      ++context_.counters.out_of_window;
+    }
     if (seq != rcv_nxt_) answer_out_of_window();
     return false;
   }
@@ -243,7 +273,7 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
 }
 
 void Connection::challenge() {
-  if (context_.may_challenge()) ack_now();
+  if (context_.may_challenge(challenged_)) ack_now();
 }
 
 void Connection::answer_out_of_window() {
@@ -287,21 +317,15 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
       ++context_.counters.duplicate_data;
       report_duplicate(seq, seq + data.size());
     }
-    buf::Slice kept = context_.memory.retain(std::move(data));
-    if (!kept) {
-      ++context_.counters.memory_drops;
-    } else {
-      // Pieces are bounded by what the window is worth in packet buffers of 2 KiB.
-      const uint32_t pieces = rcv_buffer_ / 2048 + 64;
-      const uint32_t n = kept.size();
-      const uint32_t took = out_of_order_.insert(seq, std::move(kept),
-                                                 context_.config.max_out_of_order_ranges, pieces);
-      if (took > 0) ++context_.counters.out_of_order;
-      if (took == 0 && !duplicate_ && n > 0) ++context_.counters.out_of_order_dropped;
-    }
-    // Without SACK the sender counts duplicate ACKs: each gap gets its own (RFC 5681, 4.2).
-    if (!sack_) send_ack();
-    ack_now();
+    // The whole window in the shortest pieces that are not copied together, a little for records.
+    const uint32_t buffers =
+        std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
+                 context_.memory.buffers() / context_.config.max_out_of_order_share);
+    if (out_of_order_.insert(seq, std::move(data), buffers, context_.now) > 0)
+      ++context_.counters.out_of_order;
+    // Each gets its own duplicate ACK (RFC 5681, 4.2), though a burst brings many: there are peers
+    // that count them, with SACK too.
+    if (!send_ack()) ack_now_ = true;
     return;
   }
   if (data.size() > 0) {

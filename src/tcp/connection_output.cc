@@ -71,6 +71,7 @@ void Connection::flush() {
     context_.wheel.arm(ack_timer_, context_.now + context_.config.delayed_ack);
   arm_loss_timer();
   if (starved_) starve();
+  if (window_withheld_ && !ListHook<Waiting>::linked()) context_.withheld.push_back(*this);
 }
 
 void Connection::send_syn() {
@@ -83,7 +84,7 @@ void Connection::send_syn() {
       std::max<uint32_t>(context_.output.max_segment(remote().address), kMinHeader + kDefaultMss) -
       kMinHeader);
   const bool answer = state_ == State::kSynReceived;
-  if (context_.config.ecn && !answer && snd_nxt_ == iss_) h.flags |= kEce | kCwr;
+  if (context_.config.ecn && !answer && !resent_syn_) h.flags |= kEce | kCwr;
   if (answer) {
     h.flags |= kAck;
     h.ack = wire(rcv_nxt_);
@@ -107,7 +108,6 @@ void Connection::send_syn() {
     return;
   }
   syn_due_ = false;
-  if (snd_nxt_ > iss_) resent_syn_ = true;
   snd_nxt_ = std::max(snd_nxt_, iss_ + 1);
   rto_base_ = context_.now;
   if (answer) ack_now_ = false;

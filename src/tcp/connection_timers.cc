@@ -60,7 +60,8 @@ void Connection::arm_loss_timer() {
     }
     if (unacknowledged_since_ != kNever)
       deadline = std::min(deadline, unacknowledged_since_ + user_timeout_);
-  } else if (snd_nxt_ < end_to_send()) {
+  } else if (snd_nxt_ < end_to_send() && (!ListHook<Waiting>::linked() || window_withheld_)) {
+    // Not for what only waits for the flush of this turn, which comes after its timers.
     deadline = rto_base_ + rto();
     loss_timer_is_ = LossTimer::kWindowProbe;
   }
@@ -83,6 +84,7 @@ void Connection::on_loss_timer() {
   if (state_ == State::kSynSent || state_ == State::kSynReceived) {
     backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
     syn_due_ = true;
+    resent_syn_ = true;
     ++context_.counters.retransmits;
     touch();
     return;
@@ -202,6 +204,8 @@ void Connection::arm_life_timer() {
     deadline = opened_ + c.connect_timeout;
   } else if (state_ == State::kFinWait2) {
     deadline = last_heard_ + c.fin_wait_2;
+  } else if (waits_for_fin()) {
+    deadline = closing_until_;
   } else if (c.keepalive_idle > Duration::zero()) {
     deadline = last_heard_ + c.keepalive_idle + keepalives_ * c.keepalive_interval;
   }
@@ -210,6 +214,14 @@ void Connection::arm_life_timer() {
   } else {
     context_.wheel.arm(life_timer_, deadline);
   }
+}
+
+// The user timeout is for peers that do not answer. One that answers probes and keeps its window
+// shut would hold what is queued for ever; one that takes a byte now and then, nearly so.
+void Connection::closing_progressed(uint64_t bytes) {
+  const Config& c = context_.config;
+  const Duration earned = 1s * static_cast<int64_t>(bytes) / c.closing_rate;
+  closing_until_ = std::min(closing_until_ + earned, context_.now + c.closing_timeout);
 }
 
 // Armed for the earliest moment it could matter and moved on from there, not with every segment.
@@ -222,6 +234,13 @@ void Connection::on_life_timer() {
   }
   if (state_ == State::kFinWait2) {
     if (silence >= c.fin_wait_2) {
+      end(CloseReason::kTimeout);
+      return;
+    }
+  } else if (waits_for_fin()) {
+    if (context_.now >= closing_until_) {
+      ++context_.counters.closing_expired;
+      send_reset();
       end(CloseReason::kTimeout);
       return;
     }

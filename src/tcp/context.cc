@@ -14,7 +14,9 @@ Context::Context(const Config& c, ip::Output& o, TimerWheel& w, buf::Memory& m, 
       secret(s),
       table(c.max_connections + c.max_half_open + c.max_time_wait, s),
       time_waits(c.max_time_wait, table),
-      challenges(c.challenge_acks, c.challenge_acks) {}
+      peers(c.max_connections, s),
+      challenges(c.challenge_acks, mix64(s.k0) ^ s.k1),
+      receive_queues(config, m, w, n) {}
 
 Context::~Context() = default;
 
@@ -54,13 +56,22 @@ void Context::send_reset(const Endpoint& local, const Endpoint& remote, const He
   if (send(local, remote, h) == ip::Sent::kYes) ++counters.resets_out;
 }
 
-bool Context::may_challenge() {
-  if (!challenges.take(now)) {
+bool Context::may_answer(Time& last) {
+  if (now - last < config.challenge_interval) {
     ++counters.challenge_limited;
     return false;
   }
+  last = now;
   ++counters.challenge_acks;
   return true;
+}
+
+bool Context::may_challenge(Time& last) {
+  if (now - last >= config.challenge_interval && !challenges.take(now)) {
+    ++counters.challenge_limited;
+    return false;
+  }
+  return may_answer(last);
 }
 
 }  // namespace sluice::tcp

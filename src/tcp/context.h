@@ -8,14 +8,15 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/timer_wheel.h"
-#include "base/token_bucket.h"
 #include "buf/memory.h"
 #include "ip/output.h"
+#include "tcp/challenge_limit.h"
 #include "tcp/config.h"
 #include "tcp/counters.h"
 #include "tcp/flow_table.h"
 #include "tcp/header.h"
-#include "tcp/receive_queue.h"
+#include "tcp/peers.h"
+#include "tcp/receive_queues.h"
 #include "tcp/scoreboard.h"
 #include "tcp/time_wait.h"
 #include "tcp/user.h"
@@ -40,8 +41,11 @@ struct Context {
   // The answer to a segment that belongs to nothing (RFC 9293, 3.10.7.1).
   void send_reset(const Endpoint& local, const Endpoint& remote, const Header& to, uint32_t size);
 
-  // The ACK of RFC 5961 with these numbers, if the rate allows.
-  bool may_challenge();
+  // Whether a four-tuple that was answered at `last` may be answered again with an ACK that a
+  // stranger can provoke; `last` moves if so.
+  bool may_answer(Time& last);
+  // The same for a connection's challenge ACK (RFC 5961), which the worker's limit holds for, too.
+  bool may_challenge(Time& last);
 
   Config config;
   ip::Output& output;
@@ -51,14 +55,16 @@ struct Context {
   const SipKey secret;
   FlowTable table;
   TimeWaits time_waits;
-  TokenBucket challenges;
-  ReceiveQueue::Pools receive_pools;
+  Peers peers;  // of accepted connections
+  ChallengeLimit challenges;
+  ReceiveQueues receive_queues;
   Scoreboard::Pool segments;
   Time now{};
   std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent
   List<Connection, Waiting> touched;             // have something to send at the next flush
   List<Connection, Waiting> starved;  // could not send for want of buffers: tried again in a moment
-  List<Connection, Waiting> ended;    // wait for on_closed
+  List<Connection, Waiting> withheld;  // would open their windows if there was memory
+  List<Connection, Waiting> ended;     // wait for on_closed
 };
 
 }  // namespace sluice::tcp

@@ -32,6 +32,7 @@ struct HalfOpen : Flow {
   Handshake handshake;
   Time sent{};
   uint8_t retransmits = 0;
+  Time answered{};        // last challenge
   void* stack = nullptr;  // the Stack, for the timer
   Timer timer;
 };

@@ -32,6 +32,7 @@ enum Flag : uint8_t {
 struct SackBlock {
   uint32_t begin = 0;
   uint32_t end = 0;  // first sequence number behind the block
+  bool operator==(const SackBlock&) const = default;
 };
 inline constexpr size_t kMaxSackBlocks = 4;
 

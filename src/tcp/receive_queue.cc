@@ -2,136 +2,211 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace sluice::tcp {
 
-// Copies a small piece into the spare room behind the last one instead of keeping its buffer: a
-// flood of tiny segments must not pin a packet buffer each.
-bool ReceiveQueue::append(List<Piece>& to, buf::Slice slice, bool front, uint32_t max_pieces) {
-  constexpr uint32_t kCopyBreak = 256;  // bytes: below it a copy is cheaper than a buffer
-  if (!front && !to.empty() && slice.size() <= kCopyBreak) {
-    buf::Slice& last = to.back().slice;
-    if (!last.shared() && last.tailroom() >= slice.size()) {
-      std::memcpy(last.mutable_data() + last.size(), slice.data(), slice.size());
-      last.grow_back(slice.size());
-      return true;
-    }
-  }
-  if (piece_count_ >= max_pieces) return false;
-  Piece* p = pools_.pieces.create(std::move(slice));
-  if (p == nullptr) return false;
-  if (front) {
-    to.push_front(*p);
-  } else {
-    to.push_back(*p);
-  }
-  ++piece_count_;
-  return true;
+namespace {
+
+// Behind the last byte that was written into the buffer of `to`; whoever shares the buffer does not
+// look there.
+void write_behind(buf::Slice& to, const buf::Slice& from) {
+  std::memcpy(const_cast<uint8_t*>(to.data()) + to.size(), from.data(), from.size());
+  to.grow_back(from.size());
 }
 
-uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_islands,
-                              uint32_t max_pieces) {
-  uint32_t kept = 0;
+}  // namespace
+
+uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_buffers, Time now) {
+  if (!all_.make_room()) {
+    ++all_.counters_.memory_drops;
+    return 0;
+  }
+  if (held_ == nullptr) held_ = all_.open(*this, now);
+  Islands& islands = held_->islands;
   const Seq end = seq + slice.size();
-  // Most arrivals extend the last island; searching from the back finds it at once.
-  Island* at = islands_.empty() ? nullptr : &islands_.back();
-  while (at != nullptr && at->begin > seq) at = islands_.previous(*at);
-  Island* next =
-      at != nullptr ? islands_.next(*at) : (islands_.empty() ? nullptr : &islands_.front());
-  if (at != nullptr && at->end > seq) {
-    const Seq covered = std::min(at->end, end);
-    slice.drop_front(static_cast<uint32_t>(covered - seq));
-    seq = covered;
-    if (slice.size() == 0) {  // a duplicate is news too: RFC 2018, 4 wants it reported first
-      static_cast<ListHook<ByNews>&>(*at).unlink();
-      news_.push_front(*at);
+  auto next = islands.upper_bound(seq);
+  if (next != islands.begin()) {
+    Island& at = *std::prev(next);
+    if (at.end > seq) {
+      const Seq covered = std::min(at.end, end);
+      slice.drop_front(static_cast<uint32_t>(covered - seq));
+      seq = covered;
+      if (slice.size() == 0) {  // a duplicate is news too: RFC 2018, 4 wants it reported first
+        static_cast<ListHook<ByNews>&>(at).unlink();
+        held_->news.push_front(at);
+      }
     }
   }
   // Fill every gap between islands that the segment spans.
+  uint32_t kept = 0;
   while (slice.size() > 0) {
-    if (next != nullptr && next->begin < seq + slice.size()) {
-      Island* const after = islands_.next(*next);
-      const auto gap = static_cast<uint32_t>(next->begin - seq);
-      const Seq next_end = next->end;
-      if (gap > 0) {
-        buf::Slice piece = slice.share(0, gap);
-        insert_new(seq, std::move(piece), next, max_islands, max_pieces, kept);
-      }
-      const auto covered = static_cast<uint32_t>(std::min<uint64_t>(slice.size(), next_end - seq));
-      slice.drop_front(covered);
-      seq += covered;
-      next = after;
-    } else {
-      insert_new(seq, std::move(slice), next, max_islands, max_pieces, kept);
+    if (next == islands.end() || next->begin >= seq + slice.size()) {
+      const uint32_t n = slice.size();
+      if (keep(seq, std::move(slice), next, max_buffers, now)) kept += n;
       break;
     }
+    const auto after = std::next(next);
+    const auto gap = static_cast<uint32_t>(next->begin - seq);
+    const Seq next_end = next->end;
+    if (gap > 0 && keep(seq, slice.share(0, gap), next, max_buffers, now)) kept += gap;
+    const auto covered = static_cast<uint32_t>(std::min<uint64_t>(slice.size(), next_end - seq));
+    slice.drop_front(covered);
+    seq += covered;
+    next = after;
+  }
+  if (islands.empty()) {
+    clear();
+  } else {
+    all_.measure(*held_);
   }
   return kept;
 }
 
 // [seq, seq + size) touches no island's bytes; `before` is the first island behind it.
-void ReceiveQueue::insert_new(Seq seq, buf::Slice slice, Island* before, uint32_t max_islands,
-                              uint32_t max_pieces, uint32_t& kept) {
-  const uint32_t n = slice.size();
-  const Seq end = seq + n;
-  Island* previous = before != nullptr ? islands_.previous(*before)
-                                       : (islands_.empty() ? nullptr : &islands_.back());
-  Island* island = nullptr;
-  if (previous != nullptr && previous->end == seq) {
-    if (!append(previous->pieces, std::move(slice), false, max_pieces)) return;
+bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uint32_t max_buffers,
+                        Time now) {
+  Islands& islands = held_->islands;
+  const Seq end = seq + slice.size();
+  Island* previous = before == islands.begin() ? nullptr : &*std::prev(before);
+  if (previous != nullptr && previous->end != seq) previous = nullptr;
+  Island* next = before == islands.end() || before->begin != end ? nullptr : &*before;
+  if (previous == nullptr && next == nullptr &&
+      islands.size() >= all_.config_.max_out_of_order_ranges) {
+    ++all_.counters_.out_of_order_dropped;
+    return false;
+  }
+  Piece* const last = previous != nullptr ? previous->last : nullptr;
+  Piece* const piece = make_piece(std::move(slice), last, max_buffers);
+  if (piece == nullptr) return false;
+  Island* island = previous;
+  if (previous != nullptr) {
+    if (piece != last) {
+      last->next = piece;
+      previous->last = piece;
+    }
     previous->end = end;
-    island = previous;
-    if (before != nullptr && before->begin == end) {
-      previous->end = before->end;
-      previous->pieces.splice_back(before->pieces);
-      destroy(*before);
+    if (next != nullptr) {
+      previous->last->next = next->first;
+      previous->last = next->last;
+      previous->end = next->end;
+      previous->since = std::min(previous->since, next->since);
+      next->first = nullptr;
+      destroy(*next);
     }
-  } else if (before != nullptr && before->begin == end) {
-    if (!append(before->pieces, std::move(slice), true, max_pieces)) return;
-    before->begin = seq;
-    island = before;
+  } else if (next != nullptr) {
+    piece->next = next->first;
+    next->first = piece;
+    next->begin = seq;  // still behind the island before it
+    island = next;
   } else {
-    if (island_count_ >= max_islands) return;
-    island = pools_.islands.create();
-    if (island == nullptr) return;
-    if (!append(island->pieces, std::move(slice), false, max_pieces)) {
-      pools_.islands.destroy(island);
-      return;
-    }
+    island = all_.islands_.create();
     island->begin = seq;
     island->end = end;
-    ++island_count_;
-    if (before != nullptr) {
-      islands_.insert_before(*before, *island);
-    } else {
-      islands_.push_back(*island);
-    }
+    island->since = now;
+    island->first = island->last = piece;
+    islands.insert(before, *island);
   }
   static_cast<ListHook<ByNews>&>(*island).unlink();
-  news_.push_front(*island);
-  kept += n;
+  held_->news.push_front(*island);
+  return true;
+}
+
+// A record for `slice`; `behind` itself, grown, where the bytes fit its buffer. nullptr: over a
+// limit or out of memory, and counted.
+Piece* ReceiveQueue::make_piece(buf::Slice slice, const Piece* behind, uint32_t max_buffers) {
+  const uint32_t n = slice.size();
+  if (n <= kCopyBreak) {
+    auto* last = const_cast<Piece*>(behind);
+    if (last != nullptr && last->slice.tailroom() >= n) {
+      if (last->packed == nullptr && !last->slice.shared()) {
+        write_behind(last->slice, slice);
+        return last;
+      }
+      if (last->packed != nullptr && last->packed == held_->packing &&
+          last->slice.data() + last->slice.size() ==
+              last->packed->bytes.data() + last->packed->bytes.size()) {
+        write_behind(last->packed->bytes, slice);
+        last->slice.grow_back(n);
+        return last;
+      }
+    }
+    return pack(slice, max_buffers);
+  }
+  if (held_->cost() >= max_buffers) {
+    ++all_.counters_.out_of_order_dropped;
+    return nullptr;
+  }
+  buf::Slice kept = all_.memory_.retain(std::move(slice));
+  if (!kept) {
+    ++all_.counters_.memory_drops;
+    return nullptr;
+  }
+  ++held_->buffers;
+  ++held_->pieces;
+  return all_.pieces_.create(std::move(kept), nullptr);
+}
+
+Piece* ReceiveQueue::pack(const buf::Slice& slice, uint32_t max_buffers) {
+  if (held_->cost() >= max_buffers) {
+    ++all_.counters_.out_of_order_dropped;
+    return nullptr;
+  }
+  Packed* to = held_->packing;
+  if (to == nullptr || to->bytes.tailroom() < slice.size()) {
+    buf::Slice fresh = all_.memory_.alloc();
+    if (!fresh || fresh.tailroom() < slice.size()) {
+      ++all_.counters_.memory_drops;
+      return nullptr;
+    }
+    to = held_->packing = all_.packed_.create();
+    to->bytes = std::move(fresh);
+    ++held_->buffers;
+  }
+  const uint32_t at = to->bytes.size();
+  write_behind(to->bytes, slice);
+  ++to->pieces;
+  ++held_->pieces;
+  return all_.pieces_.create(to->bytes.share(at, slice.size()), to);
+}
+
+void ReceiveQueue::release(Piece* piece) {
+  if (piece->packed == nullptr) {
+    --held_->buffers;
+  } else if (--piece->packed->pieces == 0) {
+    if (held_->packing == piece->packed) held_->packing = nullptr;
+    all_.packed_.destroy(piece->packed);
+    --held_->buffers;
+  }
+  --held_->pieces;
+  all_.pieces_.destroy(piece);
 }
 
 void ReceiveQueue::destroy(Island& island) {
-  while (Piece* p = island.pieces.pop_front()) {
-    pools_.pieces.destroy(p);
-    --piece_count_;
+  while (Piece* p = island.first) {
+    island.first = p->next;
+    release(p);
   }
-  --island_count_;
-  pools_.islands.destroy(&island);
+  held_->islands.erase(held_->islands.iterator_to(island));
+  all_.islands_.destroy(&island);
 }
 
 buf::Slice ReceiveQueue::pop(Seq rcv_nxt) {
-  while (!islands_.empty()) {
-    Island& first = islands_.front();
+  while (held_ != nullptr) {
+    Island& first = *held_->islands.begin();
     if (first.begin > rcv_nxt) return {};
-    Piece* p = first.pieces.pop_front();
+    Piece* p = first.first;
     buf::Slice slice = std::move(p->slice);
-    pools_.pieces.destroy(p);
-    --piece_count_;
+    first.first = p->next;
+    release(p);
     const Seq begin = first.begin;
-    first.begin += slice.size();
+    first.begin += slice.size();  // still before the island behind it
     if (first.begin == first.end) destroy(first);
+    if (held_->islands.empty()) {
+      clear();
+    } else {
+      all_.measure(*held_);
+    }
     if (begin + slice.size() > rcv_nxt) {
       slice.drop_front(static_cast<uint32_t>(rcv_nxt - begin));
       return slice;
@@ -140,17 +215,16 @@ buf::Slice ReceiveQueue::pop(Seq rcv_nxt) {
   return {};
 }
 
-bool ReceiveQueue::covers(Seq begin, Seq end) {
-  for (Island* i = islands_.empty() ? nullptr : &islands_.back(); i != nullptr;
-       i = islands_.previous(*i)) {
-    if (i->begin <= begin) return i->end >= end;
-  }
-  return false;
+bool ReceiveQueue::covers(Seq begin, Seq end) const {
+  if (held_ == nullptr) return false;
+  const auto behind = held_->islands.upper_bound(begin);
+  return behind != held_->islands.begin() && std::prev(behind)->end >= end;
 }
 
-size_t ReceiveQueue::sack_blocks(std::span<SackBlock> out) {
+size_t ReceiveQueue::sack_blocks(std::span<SackBlock> out) const {
   size_t n = 0;
-  for (Island& i : news_) {
+  if (held_ == nullptr) return 0;
+  for (Island& i : held_->news) {
     if (n == out.size()) break;
     out[n++] = {wire(i.begin), wire(i.end)};
   }
@@ -158,7 +232,31 @@ size_t ReceiveQueue::sack_blocks(std::span<SackBlock> out) {
 }
 
 void ReceiveQueue::clear() {
-  while (!islands_.empty()) destroy(islands_.front());
+  if (held_ == nullptr) return;
+  while (!held_->islands.empty()) destroy(*held_->islands.begin());
+  all_.close(*std::exchange(held_, nullptr));
+}
+
+// The gap before some island has not closed for too long. Who makes new islands all the time has
+// its old ones looked for no more often than the age is worth.
+void ReceiveQueue::expire(Time now) {
+  const Duration age = all_.config_.out_of_order_age;
+  Time oldest = kNever;
+  for (auto i = held_->islands.begin(); i != held_->islands.end();) {
+    Island& island = *i++;
+    if (island.since + age <= now) {
+      ++all_.counters_.out_of_order_expired;
+      destroy(island);
+    } else {
+      oldest = std::min(oldest, island.since);
+    }
+  }
+  if (held_->islands.empty()) {
+    clear();
+    return;
+  }
+  all_.measure(*held_);
+  all_.wheel_.arm(held_->age_timer, std::max(oldest + age, now + age / 8));
 }
 
 }  // namespace sluice::tcp

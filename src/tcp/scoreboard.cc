@@ -62,35 +62,56 @@ void Scoreboard::drop(Segment& s) {
   if (s.state == State::kSacked) sacked_ -= n;
   if (s.state == State::kLost) lost_ -= n;
   if (hint_ == &s) hint_ = segments_.next(s);
+  if (highest_ == &s) highest_ = nullptr;
   pool_.destroy(&s);
 }
 
-// The first segment that begins at or behind `begin`.
-Scoreboard::Segment* Scoreboard::find(Seq begin) {
-  Segment* s = hint_ != nullptr ? hint_ : last();
-  while (s != nullptr && s->begin < begin) s = segments_.next(*s);
-  if (s == nullptr) {
-    s = last();
-    if (s == nullptr || s->begin < begin) return nullptr;
+// Of the segments whose place is known, the one nearest to `begin`.
+Scoreboard::Segment* Scoreboard::nearest(Seq begin) {
+  const auto distance = [begin](const Segment& s) {
+    return s.begin < begin ? begin - s.begin : s.begin - begin;
+  };
+  if (empty()) return nullptr;
+  Segment* nearest = first();
+  for (Segment* s : {last(), highest_, hint_})
+    if (s != nullptr && distance(*s) < distance(*nearest)) nearest = s;
+  return nearest;
+}
+
+// The first segment that begins at or behind `begin`. nullptr when there is none, or when it is
+// further away than `steps`; then the next search goes on from where this one stopped.
+Scoreboard::Segment* Scoreboard::find(Seq begin, uint32_t& steps) {
+  Segment* s = nearest(begin);
+  if (s == nullptr) return nullptr;
+  const bool forward = s->begin < begin;
+  for (; steps > 0; --steps) {
+    hint_ = s;
+    Segment* const to = forward ? segments_.next(*s) : segments_.previous(*s);
+    if (!forward && (to == nullptr || to->begin < begin)) return s;
+    if (to == nullptr) return nullptr;
+    s = to;
+    if (forward && s->begin >= begin) return s;
   }
-  for (Segment* p = segments_.previous(*s); p != nullptr && p->begin >= begin;
-       p = segments_.previous(*s))
-    s = p;
-  return s;
+  hint_ = s;
+  return nullptr;
 }
 
 // Runs of SACKed segments become one record, so that walks are as long as there are holes.
 void Scoreboard::merge_sacked(Segment& s) {
   if (Segment* p = segments_.previous(s); p != nullptr && p->state == State::kSacked) {
     s.begin = p->begin;
-    if (hint_ == p) hint_ = &s;
-    pool_.destroy(p);
+    absorb(s, *p);
   }
   if (Segment* n = segments_.next(s); n != nullptr && n->state == State::kSacked) {
     s.end = n->end;
-    if (hint_ == n) hint_ = &s;
-    pool_.destroy(n);
+    absorb(s, *n);
   }
+}
+
+void Scoreboard::absorb(Segment& s, Segment& neighbour) {
+  if (hint_ == &neighbour) hint_ = &s;
+  if (highest_ == &neighbour) highest_ = &s;
+  pool_.destroy(&neighbour);
 }
 
 void Scoreboard::restore_lost() {
@@ -111,6 +132,7 @@ void Scoreboard::forget_sacks() {
     mark_lost(s);
   }
   highest_sacked_ = 0;
+  highest_ = nullptr;
 }
 
 void Scoreboard::clear() {

@@ -52,10 +52,17 @@ class Scoreboard {
   template <class Fn>
   uint32_t acknowledge(Seq una, Fn&& delivered);
 
+  // What finding the blocks of one ACK may cost, in segments looked at. Honest blocks lie near the
+  // last one that was found, the highest or the first: new data arrives behind the highest, what
+  // was sent again near the first hole. An index would cost every segment that is sent, for the
+  // sake of those who ask for places that nobody was at.
+  static constexpr uint32_t kFindSteps = 256;
   // Marks segments that lie within [begin, end) whole. A block that covers a part of a segment
-  // changes nothing for it: the cumulative ACK will tell.
+  // changes nothing for it: the cumulative ACK will tell. `steps` goes down by what finding the
+  // block cost; a block that is not found with what is left changes nothing, but is nearer when it
+  // comes again.
   template <class Fn>
-  uint32_t sack(Seq begin, Seq end, Fn&& delivered);
+  uint32_t sack(Seq begin, Seq end, uint32_t& steps, Fn&& delivered);
 
   // The segments in flight, least recently sent first, until fn says false. fn may call mark_lost
   // on the segment it is given.
@@ -86,14 +93,17 @@ class Scoreboard {
 
  private:
   void drop(Segment& s);
-  Segment* find(Seq begin);
+  Segment* nearest(Seq begin);
+  Segment* find(Seq begin, uint32_t& steps);
   void merge_sacked(Segment& s);
+  void absorb(Segment& s, Segment& neighbour);
 
   Pool& pool_;
   List<Segment, BySeq> segments_;
   List<Segment, ByTime> in_flight_;
   List<Segment, ByTime> lost_list_;
-  Segment* hint_ = nullptr;  // where the last SACK was found: the next one is near
+  Segment* hint_ = nullptr;     // where the last block was looked for: the next one is near
+  Segment* highest_ = nullptr;  // ends at highest_sacked_
   uint32_t total_ = 0;
   uint32_t sacked_ = 0;
   uint32_t lost_ = 0;
@@ -124,9 +134,9 @@ uint32_t Scoreboard::acknowledge(Seq una, Fn&& delivered) {
 }
 
 template <class Fn>
-uint32_t Scoreboard::sack(Seq begin, Seq end, Fn&& delivered) {
+uint32_t Scoreboard::sack(Seq begin, Seq end, uint32_t& steps, Fn&& delivered) {
   uint32_t bytes = 0;
-  Segment* s = find(begin);
+  Segment* s = find(begin, steps);
   while (s != nullptr && s->end <= end) {
     if (s->state != State::kSacked) {
       const auto n = static_cast<uint32_t>(s->end - s->begin);
@@ -136,7 +146,10 @@ uint32_t Scoreboard::sack(Seq begin, Seq end, Fn&& delivered) {
       s->state = State::kSacked;
       sacked_ += n;
       bytes += n;
-      if (s->end > highest_sacked_) highest_sacked_ = s->end;
+      if (s->end > highest_sacked_) {
+        highest_sacked_ = s->end;
+        highest_ = s;
+      }
       merge_sacked(*s);
     }
     hint_ = s;

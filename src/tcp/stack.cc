@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "base/prefetch.h"
 #include "tcp/isn.h"
+#include "tcp/sequence.h"
 
 namespace sluice::tcp {
 
@@ -13,6 +15,14 @@ namespace {
 // for a port to have sent what it holds.
 constexpr Duration kRetryAfter = 1ms;
 constexpr uint64_t kPortPurpose = 3;
+// Windows that open in one turn once memory has returned: all at once would promise it many times.
+constexpr int kReopenedATurn = 32;
+// Ports that one connect looks at: some 70 us. While one port of twenty is free, none of them is
+// found once in 10^11 connects.
+constexpr uint32_t kPortTries = 512;
+// From the last number of a connection to the first of the next one with its four-tuple: more than
+// a window without a scale.
+constexpr uint32_t kIssGap = 65'537;
 }  // namespace
 
 Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
@@ -31,6 +41,7 @@ Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::M
 Stack::~Stack() {
   context_.touched.clear();
   context_.starved.clear();
+  context_.withheld.clear();
   std::vector<HalfOpen*> halves;
   context_.table.for_each([&](Flow& f) {
     if (f.kind() == Flow::Kind::kHalfOpen) halves.push_back(&static_cast<HalfOpen&>(f));
@@ -55,6 +66,8 @@ void Stack::reconfigure(const Config& next) {
   c.user_timeout = next.user_timeout;
   c.keepalive_idle = next.keepalive_idle;
   c.send_buffer = next.send_buffer;
+  c.connections_per_address = next.connections_per_address;
+  c.send_buffer_max = next.send_buffer_max;
   // The scale follows from the largest buffer: it may not fall either.
   const uint32_t largest = c.receive_buffer_max;
   c.receive_buffer_max =
@@ -98,30 +111,44 @@ Connection* Stack::connect(const Endpoint& local, const Endpoint& remote, User* 
   }
   if (context_.table.find(from, remote) != nullptr) return nullptr;
   Connection* c = connections_.create(context_, from, remote, user);
-  if (c == nullptr) return nullptr;
+  if (c == nullptr) {
+    evict_client();
+    return nullptr;
+  }
   context_.table.insert(*c);
   ++context_.counters.connect_started;
   return c;
 }
 
-// RFC 6056, 3.3.3: an offset that only we know for each remote, and a counter over all.
+// RFC 6056, 3.3.3: an offset that only we know for each remote, and a counter over all. A port that
+// is taken often has neighbours that are: the search leaps, and comes to every port of a small
+// range.
 uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
   const Config& c = context_.config;
   const uint32_t range = c.last_ephemeral_port - c.first_ephemeral_port + 1u;
   const auto offset =
       static_cast<uint32_t>(tuple_hash(context_.secret, Endpoint{local, 0}, remote, kPortPurpose));
-  for (uint32_t i = 0; i < range; ++i) {
-    const auto port =
-        static_cast<uint16_t>(c.first_ephemeral_port + (offset + port_counter_++) % range);
+  uint32_t at = (offset + port_counter_++) % range;
+  uint32_t leap = 0;
+  for (uint32_t i = 0; i < std::min(range, kPortTries); ++i) {
+    const auto port = static_cast<uint16_t>(c.first_ephemeral_port + at);
     const Endpoint from{local, port};
-    if (chooser_ != nullptr && !chooser_->acceptable(from, remote)) continue;
-    if (context_.table.find(from, remote) == nullptr) return port;
+    if ((chooser_ == nullptr || chooser_->acceptable(from, remote)) &&
+        context_.table.find(from, remote) == nullptr)
+      return port;
+    if (leap == 0) {
+      leap = static_cast<uint32_t>(range * 0.618) | 1;
+      while (std::gcd(leap, range) != 1) leap += 2;
+    }
+    at = (at + leap) % range;
   }
   return 0;
 }
 
 void Stack::input(std::span<Received> burst, Time now) {
   context_.now = now;
+  // Before the relay looks whom else to take memory from.
+  context_.receive_queues.relieve();
   while (!burst.empty()) {
     const size_t n = std::min(burst.size(), kAhead);
     input_ahead(burst.first(n));
@@ -182,9 +209,13 @@ void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
       case Flow::Kind::kHalfOpen:
         input_half_open(static_cast<HalfOpen&>(*flow), s.header, tos, std::move(data));
         return;
-      case Flow::Kind::kTimeWait:
-        if (input_time_wait(static_cast<TimeWait&>(*flow), s.header, data.size())) return;
-        break;
+      case Flow::Kind::kTimeWait: {
+        auto& record = static_cast<TimeWait&>(*flow);
+        const uint32_t last = record.snd_nxt;
+        if (input_time_wait(record, s.header, data.size())) return;
+        input_listen(s.local, s.remote, s.header, tos, std::move(data), last);
+        return;
+      }
     }
   }
   input_listen(s.local, s.remote, s.header, tos, std::move(data));
@@ -192,7 +223,7 @@ void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
 
 // RFC 9293, 3.10.7.1 and 3.10.7.2.
 void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const Header& h,
-                         uint8_t tos, buf::Slice data) {
+                         uint8_t tos, buf::Slice data, std::optional<uint32_t> last) {
   if (h.has(kRst)) return;
   Acceptor* acceptor = acceptor_of(local);
   if (acceptor != nullptr && h.has(kAck) && !h.has(kSyn) &&
@@ -213,6 +244,8 @@ void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const He
   const Options& o = h.options;
   Handshake s;
   s.iss = initial_sequence(context_.secret, local, remote, context_.now);
+  // The clock makes 250 kB a second, and the connection before may have sent more.
+  if (last && !before(*last, s.iss)) s.iss = *last + kIssGap;
   s.irs = h.seq;
   s.peer_mss = o.mss != 0 ? o.mss : kDefaultMss;
   if (o.scale) s.peer_scale = std::min(*o.scale, kMaxWindowScale);
@@ -291,7 +324,7 @@ void Stack::send_syn_ack(const Endpoint& local, const Endpoint& remote, const Ha
 
 // RFC 9293, 3.10.7.4, in SYN-RECEIVED.
 void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data) {
-  const Handshake& s = half.handshake;
+  Handshake& s = half.handshake;
   const uint32_t offset = h.seq - (s.irs + 1);  // from the left edge of our window
   if (h.has(kRst)) {
     if (offset == 0) {
@@ -303,6 +336,11 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
   }
   if (h.has(kSyn)) {
     if (h.seq == s.irs && !h.has(kAck)) {
+      // RFC 3168, 6.1.1: one SYN without ECN, and the connection has none.
+      if (!h.has(kEce) || !h.has(kCwr)) s.ecn = false;
+      // RFC 7323, 4.3: the peer measures from the SYN that is answered.
+      if (h.options.timestamps && before(s.ts_recent, h.options.ts_value))
+        s.ts_recent = h.options.ts_value;
       send_syn_ack(half.local(), half.remote(), s);
     } else {
       send_half_open_ack(half);
@@ -333,14 +371,45 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
   }
 }
 
+// The table is full: the address with the most connections loses one of those without work, the one
+// that was silent for longest. Its connections take turns at being looked at, a few at a time.
+void Stack::evict_client() {
+  constexpr unsigned kLookedAt = 16;
+  Peer* peer = context_.peers.largest();
+  if (peer == nullptr) return;
+  Connection* victim = nullptr;
+  bool victim_busy = false;
+  for (uint32_t i = 0; i < std::min(kLookedAt, peer->connections); ++i) {
+    PeerMember& member = peer->members.front();
+    member.unlink();
+    peer->members.push_back(member);
+    auto& c = static_cast<Connection&>(member);
+    const bool busy = c.user_ != nullptr && c.user_->busy(c);
+    if (victim != nullptr && (busy != victim_busy ? busy : c.last_heard_ >= victim->last_heard_))
+      continue;
+    victim = &c;
+    victim_busy = busy;
+  }
+  ++context_.counters.connections_evicted;
+  victim->abort();
+}
+
 Connection* Stack::establish(const Endpoint& local, const Endpoint& remote,
                              const Handshake& handshake, Acceptor& acceptor) {
+  const Config& config = context_.config;
+  if (config.connections_per_address != 0 &&
+      context_.peers.connections_of(remote.address) >= config.connections_per_address) {
+    ++context_.counters.address_limited;
+    return nullptr;
+  }
+  if (clients() >= config.max_connections - config.reserved_connections()) evict_client();
   Connection* c = connections_.create(context_, local, remote, handshake);
   if (c == nullptr) {
     ++context_.counters.refused;
     return nullptr;
   }
   context_.table.insert(*c);
+  context_.peers.add(*c, remote.address);
   User* user = acceptor.on_accept(*c);
   if (user == nullptr) {
     ++context_.counters.refused;
@@ -353,7 +422,7 @@ Connection* Stack::establish(const Endpoint& local, const Endpoint& remote,
 }
 
 void Stack::send_half_open_ack(HalfOpen& half) {
-  if (!context_.may_challenge()) return;
+  if (!context_.may_answer(half.answered)) return;
   Header h;
   h.source_port = half.local().port;
   h.destination_port = half.remote().port;
@@ -395,7 +464,7 @@ bool Stack::input_time_wait(TimeWait& t, const Header& h, uint32_t size) {
   const bool last_fin = h.has(kFin) && h.seq + length == t.rcv_nxt;
   if (last_fin) {
     context_.time_waits.restart(t, context_.now + context_.config.time_wait);
-  } else if (!context_.may_challenge()) {
+  } else if (!context_.may_answer(t.answered)) {
     return true;
   }
   Header ack;
@@ -430,9 +499,18 @@ void Stack::unreachable(const Endpoint& local, const Endpoint& remote, uint32_t 
     ++context_.counters.icmp_ignored;
 }
 
+void Stack::reopen_windows() {
+  for (int i = 0; i < kReopenedATurn && context_.memory.roomy(); ++i) {
+    Connection* c = context_.withheld.pop_front();
+    if (c == nullptr) return;
+    c->memory_returned();
+  }
+}
+
 void Stack::flush(Time now) {
   context_.now = now;
   context_.time_waits.expire(now);
+  if (!context_.withheld.empty()) reopen_windows();
   List<Connection, Waiting> batch;
   batch.splice_back(context_.touched);
   while (Connection* c = batch.pop_front()) c->flush();

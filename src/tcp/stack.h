@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -66,7 +67,7 @@ class Stack {
 
   // Active open. An unspecified local address means that of the route, port 0 one of the ephemeral
   // range. on_established or on_closed follows. nullptr when there is no route, no free port, or
-  // max_connections is reached.
+  // max_connections is reached; in the last case a client has to go, and the next try may succeed.
   Connection* connect(const Endpoint& local, const Endpoint& remote, User* user, Time now);
 
   // Segments in the order in which they arrived; their slices are taken. A burst is cheaper than
@@ -88,7 +89,8 @@ class Stack {
   // Source ports of active opens must please `chooser` (nullptr: every port does).
   void set_port_chooser(PortChooser* chooser) { chooser_ = chooser; }
 
-  size_t connections() const { return connections_.live(); }  // established and opening ones
+  size_t connections() const { return connections_.live(); }       // established and opening ones
+  size_t clients() const { return context_.peers.connections(); }  // accepted ones
   size_t half_open() const { return half_open_.live(); }
   size_t time_wait() const { return context_.time_waits.size(); }
 
@@ -117,11 +119,14 @@ class Stack {
 
   void input_ahead(std::span<Received> burst);
   void input_one(const Staged& s, uint8_t tos, buf::Slice data);
+  void reopen_windows();
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);
+  // `last`: the last number that was used on a connection with this four-tuple before, if it is
+  // known.
   void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint8_t tos,
-                    buf::Slice data);
+                    buf::Slice data, std::optional<uint32_t> last = {});
   bool input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,
                     Acceptor& acceptor);
   uint16_t offered_window() const;
@@ -130,6 +135,7 @@ class Stack {
   bool input_time_wait(TimeWait& t, const Header& h, uint32_t size);
   void send_syn_ack(const Endpoint& local, const Endpoint& remote, const Handshake& handshake);
   void send_half_open_ack(HalfOpen& half);
+  void evict_client();
   Connection* establish(const Endpoint& local, const Endpoint& remote, const Handshake& handshake,
                         Acceptor& acceptor);
   void on_half_open_timer(HalfOpen& half);

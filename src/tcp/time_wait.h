@@ -22,6 +22,7 @@ struct TimeWait : Flow, ListHook<> {
   uint32_t ts_recent = 0;
   uint32_t ts_offset = 0;
   bool timestamps = false;
+  Time answered{};  // last answer to something else than the peer's FIN
 
   // RFC 6191, 2: a SYN that is certainly new, by its timestamp or its sequence number.
   bool reusable_by(const Header& syn) const;

@@ -34,6 +34,8 @@ class User {
   virtual void on_end_of_data(Connection& c) = 0;
   // Bytes were acknowledged and send_space() grew past half the send buffer after it had been less.
   virtual void on_writable(Connection& c) = 0;
+  // The owner has work under way on c. With a table full of connections, those without go first.
+  virtual bool busy(const Connection&) const { return false; }
   // The last word about c.
   virtual void on_closed(Connection& c, CloseReason reason) = 0;
 

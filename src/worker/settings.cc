@@ -22,6 +22,8 @@ tcp::Config tcp_config(const config::Snapshot& snapshot) {
   c.receive_buffer = limits.receive_buffer;
   c.receive_buffer_max = std::max(limits.receive_buffer, limits.receive_buffer_max);
   c.send_buffer = limits.send_buffer;
+  c.connections_per_address = limits.connections_per_address;
+  c.send_buffer_max = std::max(limits.send_buffer, limits.send_buffer_max);
   return c;
 }
 

@@ -52,6 +52,7 @@ TEST(Memory, refuses_when_both_pools_are_down_to_their_reserves) {
   memory.refresh();
   EXPECT_EQ(memory.hold_free(), 2u);
   EXPECT_FALSE(memory.roomy());
+  EXPECT_FALSE(memory.alloc());
   EXPECT_EQ(rx->available(), rx->size());
 }
 

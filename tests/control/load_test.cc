@@ -39,6 +39,7 @@ drain_announce = "2s"
 time_wait = "1m"
 [limits]
 concurrent_streams = 50
+connections_per_address = 7
 max_pod_connection_streams = 1000
 [memory]
 time_wait = 100
@@ -56,6 +57,7 @@ time_wait = 100
   EXPECT_EQ(s.timeouts.drain_announce, Duration(2s));
   EXPECT_EQ(s.timeouts.time_wait, Duration(60s));
   EXPECT_EQ(s.limits.concurrent_streams, 50u);
+  EXPECT_EQ(s.limits.connections_per_address, 7u);
   EXPECT_EQ(s.limits.max_pod_connection_streams, 1'000u);
   ASSERT_EQ(s.listeners.size(), 1u);
   EXPECT_EQ(s.listeners[0].address.str(), "198.18.0.10:50051");
@@ -116,6 +118,27 @@ endpoints = { file = "endpoints.toml" }
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
+}
+
+TEST(Load, a_buffer_that_may_not_grow_to_its_own_size_is_a_mistake) {
+  Files files;
+  files.write("sluiced.toml", files.config(R"([limits]
+send_buffer = 2000000
+send_buffer_max = 4000000
+)"));
+  const Loaded l = load(files.path("sluiced.toml"));
+  ASSERT_EQ(mistakes(files), "");
+  EXPECT_EQ(l.snapshot->limits.send_buffer, 2'000'000u);
+  EXPECT_EQ(l.snapshot->limits.send_buffer_max, 4'000'000u);
+  files.write("sluiced.toml", files.config(R"([limits]
+receive_buffer = 2000000
+receive_buffer_max = 1000000
+send_buffer = 2000000
+send_buffer_max = 1000000
+)"));
+  const std::string all = mistakes(files);
+  EXPECT_NE(all.find("receive_buffer_max is below receive_buffer"), std::string::npos) << all;
+  EXPECT_NE(all.find("send_buffer_max is below send_buffer"), std::string::npos) << all;
 }
 
 TEST(Load, a_mistake_in_toml_itself_names_the_line) {

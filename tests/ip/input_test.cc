@@ -47,6 +47,23 @@ TEST_F(HostTest, frames_for_others_are_dropped_by_reason) {
   expect_drop(0, ethernet(north.own(), kClient, kEtherIpv6) + "six", Drop::kIpv6);
 }
 
+// From the clients' side nobody speaks to a connection to a pod, whatever addresses he forges.
+TEST_F(HostTest, what_belongs_to_another_port_is_dropped) {
+  const auto to = [&](const Mac& mac, const char* target) {
+    return ipv4(mac, kClient, "198.18.0.1", target, 6, tcp("198.18.0.1", target));
+  };
+  expect_drop(0, to(north.own(), "198.18.1.1"), Drop::kWrongPort);
+  expect_drop(1, to(south.own(), "198.18.0.2"), Drop::kWrongPort);
+  expect_drop(1, to(south.own(), "198.18.0.10"), Drop::kWrongPort);
+  EXPECT_EQ(hear(1, to(south.own(), "198.18.1.1")).kind, Input::Kind::kTcp);
+  EXPECT_EQ(hear(0, to(north.own(), "198.18.0.10")).kind, Input::Kind::kTcp);
+  // A VIP in nobody's network is answered for on all ports; one that left, on none.
+  host.set_vips({addr("203.0.113.1")});
+  EXPECT_EQ(hear(0, to(north.own(), "203.0.113.1")).kind, Input::Kind::kTcp);
+  EXPECT_EQ(hear(1, to(south.own(), "203.0.113.1")).kind, Input::Kind::kTcp);
+  expect_drop(0, to(north.own(), "198.18.0.10"), Drop::kNotOurAddress);
+}
+
 TEST_F(HostTest, damage_is_dropped_by_reason) {
   const std::string good =
       ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, tcp("198.18.0.1", "198.18.0.10"));

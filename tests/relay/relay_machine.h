@@ -389,7 +389,7 @@ class RelayMachine {
     c.user_timeout = 500ms;
     c.keepalive_idle = 200ms;
     c.keepalive_interval = 50ms;
-    c.send_buffer = 20'000;
+    c.send_buffer = c.send_buffer_max = 20'000;
     return c;
   }
 

@@ -35,6 +35,7 @@ struct Plan {
     limits.stream_window = r.chance(0.5) ? 65'536 : static_cast<uint32_t>(1'000 + r.below(20'000));
     limits.pod_connection_streams = static_cast<uint32_t>(1 + r.below(100));
     limits.send_buffer = r.chance(0.7) ? 1'048'576 : 16'384;
+    limits.send_buffer_max = limits.send_buffer;
     least_request = r.chance(0.5);
     queue_limit = calm || r.chance(0.7) ? 1'000 : static_cast<uint32_t>(r.below(4));
     pod_http2.max_concurrent_streams =

@@ -87,7 +87,7 @@ class Bench {
         memory_(buf::Pool(rx_), buf::Pool(buf::make_pool("hold", 4095, 2048 + 128, -1)), 64, 16),
         sink_(clients) {
     tcp::Config config;
-    config.max_connections = n + 16;
+    config.max_connections = n + n / 8 + 128;  // room for the reserve
     config.quick_acks = 255;  // every segment is answered, however many a connection gets
     stack_ = std::make_unique<tcp::Stack>(config, sink_, wheel_, memory_, counters_, SipKey{1, 2});
     stack_->listen({kHere, 80}, &owner_);

@@ -79,6 +79,30 @@ TEST_F(FinWait2, a_peer_that_says_nothing_any_more_is_given_up) {
   wire.sent.clear();
 }
 
+TEST_F(FinWait2, a_peer_whose_keepalives_are_answered_is_not_given_up) {
+  config.fin_wait_2 = 20s;
+  accept();
+  owner.connection->close();
+  flush();
+  expect({.flags = FIN | ACK, .seq = 1});
+  send({.seq = 1, .ack = 2});
+  for (int i = 0; i < 6; ++i) {
+    after(10s);
+    send({.seq = 0, .ack = 2});
+    expect({.seq = 2, .ack = 1});
+  }
+  EXPECT_FALSE(owner.closed);
+  send({.seq = 1, .ack = 2, .data = "at last"});
+  EXPECT_EQ(owner.received, "at last");
+  wire.sent.clear();
+  after(15s);
+  EXPECT_FALSE(owner.closed);
+  send({.seq = 7, .ack = 900});  // acknowledges what was never sent: says nothing
+  after(6s);
+  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  wire.sent.clear();
+}
+
 TEST_F(Closing, both_sides_may_close_at_the_same_time) {
   accept();
   owner.connection->close();
@@ -127,6 +151,33 @@ TEST_F(TimeWait, a_new_connection_with_a_higher_number_takes_its_place) {
   EXPECT_EQ(counters.time_wait_reused.get(), 1u);
 }
 
+// RFC 9293, 3.6.1. The clock of sequence numbers makes 250 kB a second; this connection sent more.
+TEST_F(TimeWait, the_connection_that_takes_its_place_begins_behind_what_the_old_one_sent) {
+  accept();
+  constexpr uint32_t kSent = 1'000'000;
+  for (uint32_t at = 1; at <= kSent;) {
+    write(std::min<uint32_t>(14'600, kSent + 1 - at));
+    while (!wire.sent.empty()) {
+      at = wire.sent.back().header.seq - stack_isn +
+           static_cast<uint32_t>(wire.sent.back().data.size());
+      wire.sent.clear();
+      after(100us);
+      send({.seq = 1, .ack = at});
+    }
+  }
+  owner.connection->close();
+  flush();
+  expect({.flags = FIN | ACK, .seq = kSent + 1});
+  send({.flags = FIN | ACK, .seq = 1, .ack = kSent + 2});
+  expect({.seq = kSent + 2, .ack = 2});
+  ASSERT_EQ(stack().time_wait(), 1u);
+  const uint32_t last = stack_isn + kSent + 2;
+  send({.flags = SYN, .seq = 1000, .mss = 1460});
+  expect({.flags = SYN | ACK, .ack = 1001});
+  EXPECT_EQ(counters.time_wait_reused.get(), 1u);
+  EXPECT_TRUE(tcp::before(last, stack_isn));
+}
+
 TEST_F(TimeWait, an_old_syn_does_not) {
   reach();
   send({.flags = SYN, .seq = 0});
@@ -172,6 +223,19 @@ TEST_F(CloseWait, a_repeated_fin_is_acknowledged_again) {
   expect({.ack = 2});
   send({.flags = FIN | ACK, .seq = 1, .ack = 1});
   expect({.ack = 2, .sacks = {{1, 2}}});
+}
+
+// macOS does so for a socket that was closed and then gets data.
+TEST_F(CloseWait, a_reset_with_the_number_of_the_fin_resets) {
+  accept();
+  send({.flags = FIN | ACK, .seq = 1, .ack = 1});
+  expect({.ack = 2});
+  send({.flags = RST, .seq = 0});
+  EXPECT_FALSE(owner.closed);
+  EXPECT_EQ(counters.resets_ignored.get(), 1u);
+  send({.flags = RST, .seq = 1});
+  EXPECT_EQ(owner.closed, CloseReason::kReset);
+  EXPECT_EQ(counters.resets_in.get(), 1u);
 }
 
 TEST_F(CloseWait, an_abort_resets) {

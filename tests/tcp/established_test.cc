@@ -175,6 +175,54 @@ TEST_F(Receiving, a_segment_older_than_the_last_timestamp_is_dropped) {
   expect({.ack = 4, .echo = 1005});
 }
 
+// RFC 7323, 5.5: after 24 days of silence the peer's clock may seem to have gone back.
+TEST_F(Receiving, an_old_timestamp_is_replaced_by_the_first_one_after_24_days) {
+  config.user_timeout = 24h * 100;
+  accept({.flags = SYN, .seq = 0, .mss = 1460, .ts = 1000});
+  after(24h * 25);
+  constexpr uint32_t kLater = 1000u + 25u * 24 * 3600 * 1000;
+  ASSERT_TRUE(tcp::before(kLater, 1000));
+  send({.seq = 1, .ack = 1, .data = "abc", .ts = kLater});
+  EXPECT_EQ(owner.received, "abc");
+  after(41ms);
+  expect({.ack = 4, .echo = kLater});
+  send({.seq = 4, .ack = 1, .data = "old", .ts = kLater - 60'000});
+  EXPECT_EQ(owner.received, "abc");
+  EXPECT_EQ(counters.paws_drops.get(), 1u);
+  wire.sent.clear();
+}
+
+// A middlebox that takes the option out must not hang the connection.
+TEST_F(Receiving, a_segment_without_the_agreed_timestamp_is_taken) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460, .ts = 1000});
+  send({.seq = 1, .ack = 1, .data = "abc"});
+  EXPECT_EQ(owner.received, "abc");
+  EXPECT_EQ(counters.no_timestamp.get(), 1u);
+  write(100);
+  expect({.seq = 1, .ack = 4, .length = 100, .echo = 1001});
+  send({.seq = 4, .ack = 101});
+  EXPECT_EQ(owner.connection->in_flight(), 0u);
+}
+
+// RFC 5681, 4.2: a peer that counts duplicate ACKs needs each of them.
+TEST_F(Receiving, each_segment_of_a_burst_behind_a_gap_has_its_duplicate_ack) {
+  accept();
+  for (uint32_t i = 1; i <= 10; ++i) send_later({.seq = 1 + i * 100, .ack = 1, .length = 100});
+  flush();
+  for (uint32_t i = 1; i <= 10; ++i) expect({.seq = 1, .ack = 1, .sacks = {{101, 101 + i * 100}}});
+  expect_silence();
+  send({.seq = 1, .ack = 1, .length = 100});
+  expect({.ack = 1101});
+  expect_silence();
+}
+
+TEST_F(Receiving, a_gap_without_sack_has_one_duplicate_ack_for_each_segment_behind_it) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460});
+  for (uint32_t i = 1; i <= 3; ++i) send({.seq = 1 + i * 100, .ack = 1, .length = 100});
+  for (int i = 0; i < 3; ++i) expect({.seq = 1, .ack = 1});
+  expect_silence();
+}
+
 TEST_F(Receiving, a_keepalive_is_answered) {
   accept();
   send({.seq = 0, .ack = 1});
@@ -187,6 +235,7 @@ TEST_F(Receiving, an_owner_may_abort_in_the_middle_of_a_delivery) {
   send_later({.seq = 4, .ack = 1, .data = "def"});
   send_later({.flags = ACK | FIN, .seq = 1, .ack = 1, .data = "abc"});
   flush();
+  expect({.ack = 1, .sacks = {{4, 7}}});
   expect({.flags = RST | ACK});
   EXPECT_EQ(owner.received, "abc");
   EXPECT_EQ(owner.closed, CloseReason::kAborted);
@@ -345,6 +394,37 @@ TEST_F(Sending, a_shut_window_is_probed_for_as_long_as_the_peer_answers) {
   expect({.seq = 1001, .length = 500});
 }
 
+TEST_F(Sending, an_overtaken_ack_of_a_shut_window_does_not_shut_the_open_one) {
+  accept({.flags = SYN, .seq = 0, .mss = 1460, .ts = 1000});
+  write(100);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 101, .window = 60'000, .ts = 1030});
+  send({.seq = 1, .ack = 101, .window = 0, .ts = 1010});
+  write(100);
+  expect({.seq = 101, .length = 100});
+}
+
+// Without timestamps it looks like a window that shuts: the peer is asked at once.
+TEST_F(Sending, a_window_that_shuts_without_a_new_number_is_asked_for_again) {
+  accept();
+  write(100);
+  wire.sent.clear();
+  send({.seq = 1, .ack = 101, .window = 60'000});
+  send({.seq = 1, .ack = 101, .window = 0});
+  expect({.seq = 100, .length = 0});
+  write(100);
+  expect_silence();
+  send({.seq = 1, .ack = 101, .window = 60'000});
+  expect({.seq = 101, .length = 100});
+  EXPECT_EQ(counters.window_probes.get(), 1u);
+  send({.seq = 1, .ack = 201, .window = 60'000});
+  // One that is shut indeed is asked once, and then in its time.
+  send({.seq = 1, .ack = 201, .window = 0});
+  expect({.seq = 200, .length = 0});
+  for (int i = 0; i < 10; ++i) send({.seq = 1, .ack = 201, .window = 0});
+  expect_silence();
+}
+
 TEST_F(Sending, unanswered_window_probes_end_the_connection) {
   config.user_timeout = 5s;
   accept();
@@ -356,7 +436,7 @@ TEST_F(Sending, unanswered_window_probes_end_the_connection) {
 }
 
 TEST_F(Sending, the_owner_hears_when_there_is_room_again) {
-  config.send_buffer = 10'000;
+  config.send_buffer = config.send_buffer_max = 10'000;
   accept();
   write(9'000);
   EXPECT_EQ(owner.connection->send_space(), 1000u);

@@ -182,6 +182,7 @@ class TcpTest : public testing::Test {
     memory.refresh();
     stack().input(burst_, now);
     burst_.clear();
+    wheel.advance(now);
     stack().flush(now);
   }
 

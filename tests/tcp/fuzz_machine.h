@@ -28,6 +28,7 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
     config.receive_buffer = 20'000;
     config.receive_buffer_max = 60'000;
     config.send_buffer = 30'000;
+    config.send_buffer_max = 60'000;
     // Short, since the wheel turns through every tick of the time that passes.
     config.keepalive_idle = 1s;
     config.keepalive_interval = 100ms;

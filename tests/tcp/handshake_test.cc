@@ -85,6 +85,29 @@ TEST_F(SynReceived, a_repeated_syn_gets_the_same_answer) {
   EXPECT_EQ(stack().half_open(), 1u);
 }
 
+// RFC 3168, 6.1.1: a SYN without ECN after one with it says that something on the way minds.
+TEST_F(SynReceived, a_repeated_syn_without_ecn_is_answered_without_it) {
+  config.ecn = true;
+  send({.flags = SYN | ECE | CWR, .seq = 0, .mss = 1460});
+  expect({.flags = SYN | ACK | ECE, .ack = 1});
+  send({.flags = SYN, .seq = 0, .mss = 1460});
+  expect({.flags = SYN | ACK, .ack = 1});
+  send({.seq = 1, .ack = 1});
+  write(100);
+  EXPECT_EQ(expect({.seq = 1, .length = 100}).tos & 3, 0);
+}
+
+// RFC 7323, 4.3: or the peer would measure a round trip that begins with its first SYN.
+TEST_F(SynReceived, a_repeated_syn_is_answered_with_its_own_timestamp) {
+  send({.flags = SYN, .seq = 0, .mss = 1460, .ts = 100});
+  expect({.flags = SYN | ACK, .ack = 1, .echo = 100});
+  after(900ms);
+  send({.flags = SYN, .seq = 0, .mss = 1460, .ts = 1000});
+  expect({.flags = SYN | ACK, .ack = 1, .echo = 1000});
+  send({.flags = SYN, .seq = 0, .mss = 1460, .ts = 100});  // the first one, overtaken
+  expect({.flags = SYN | ACK, .ack = 1, .echo = 1000});
+}
+
 TEST_F(SynReceived, the_syn_ack_is_repeated_and_then_forgotten) {
   send(kSyn);
   expect({.flags = SYN | ACK});
@@ -172,7 +195,40 @@ TEST_F(SynSent, an_ack_of_something_never_sent_is_reset) {
   expect({.flags = SYN});
   send({.flags = SYN | ACK, .seq = 0, .ack = 5});
   expect({.flags = RST, .seq = 5});
+  expect({.flags = SYN, .seq = 0});
   EXPECT_FALSE(owner.closed);
+}
+
+// A restart met this: the pod has the connection of the process before.
+TEST_F(SynSent, a_peer_that_has_the_connection_before_is_reset_and_asked_again_at_once) {
+  config.ecn = true;
+  connect();
+  expect({.flags = SYN | ECE | CWR, .seq = 0});
+  after(10ms);
+  send({.seq = 700, .ack = 5000});  // its challenge ACK (RFC 5961, 4)
+  expect({.flags = RST, .seq = 5000});
+  expect({.flags = SYN | ECE | CWR, .seq = 0});
+  after(10ms);
+  send({.flags = SYN | ACK | ECE, .seq = 0, .ack = 1, .mss = 1460});
+  EXPECT_TRUE(owner.established);
+  EXPECT_EQ(counters.connect_again.get(), 1u);
+  expect({.seq = 1, .ack = 1});
+  write(100);
+  EXPECT_EQ(expect({.seq = 1, .length = 100}).tos & 3, 2);
+}
+
+TEST_F(SynSent, a_peer_that_never_forgets_is_asked_again_at_once_but_once) {
+  connect();
+  expect({.flags = SYN, .seq = 0});
+  send({.seq = 700, .ack = 5000});
+  expect({.flags = RST, .seq = 5000});
+  expect({.flags = SYN, .seq = 0});
+  for (int i = 0; i < 10; ++i) {
+    send({.seq = 700, .ack = 5000});
+    expect({.flags = RST, .seq = 5000});
+    expect_silence();
+  }
+  EXPECT_EQ(counters.connect_again.get(), 1u);
 }
 
 TEST_F(SynSent, the_syn_is_repeated_until_the_connect_timeout) {
@@ -226,6 +282,42 @@ TEST_F(SynSent, source_ports_run_out_and_say_so) {
   EXPECT_NE(stack().connect({}, there, &owner, now), nullptr);
   EXPECT_EQ(stack().connect({}, there, &owner, now), nullptr);
   EXPECT_EQ(counters.port_exhausted.get(), 1u);
+}
+
+struct NoPorts : tcp::PortChooser {
+  bool acceptable(const Endpoint&, const Endpoint&) override {
+    ++asked;
+    return false;
+  }
+  int asked = 0;
+};
+
+TEST_F(SynSent, a_connect_that_finds_no_port_costs_a_bounded_search) {
+  NoPorts none;
+  stack().set_port_chooser(&none);
+  EXPECT_EQ(stack().connect({}, there, &owner, now), nullptr);
+  EXPECT_EQ(counters.port_exhausted.get(), 1u);
+  EXPECT_LE(none.asked, 512);
+}
+
+// Connections that were opened one after another have neighbouring ports.
+TEST_F(SynSent, a_long_run_of_taken_ports_hides_the_free_ones_behind_it_from_nobody) {
+  config.first_ephemeral_port = 10'000;
+  config.last_ephemeral_port = 29'999;
+  std::vector<tcp::Connection*> old;
+  for (int i = 0; i < 18'000; ++i) old.push_back(stack().connect({}, there, &owner, now));
+  for (int i = 0; i < 1'000; ++i) {  // the first ones end
+    ASSERT_NE(old[static_cast<size_t>(i)], nullptr);
+    old[static_cast<size_t>(i)]->abort();
+  }
+  flush();
+  wire.sent.clear();
+  for (int i = 0; i < 2'500; ++i) {
+    ASSERT_NE(stack().connect({}, there, &owner, now), nullptr) << i;
+  }
+  EXPECT_EQ(counters.port_exhausted.get(), 0u);
+  flush();
+  wire.sent.clear();
 }
 
 struct EvenPorts : tcp::PortChooser {

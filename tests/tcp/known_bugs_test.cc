@@ -180,6 +180,7 @@ TEST_F(KnownBugs, a_shut_window_that_opens_is_told_in_the_same_turn) {
 TEST_F(KnownBugs, a_window_update_lets_data_leave_in_the_same_turn) {
   accept();
   send({.seq = 1, .ack = 1, .window = 0});
+  expect({.seq = 0, .length = 0});  // is it shut indeed?
   write(3000);
   expect_silence();
   send({.seq = 1, .ack = 1, .window = 65535});

@@ -129,6 +129,7 @@ class Simulation : public testing::Test {
     config.mtu_search_interval = 3s;
     config.receive_buffer = static_cast<uint32_t>(4096 + r.below(256 * 1024));
     config.send_buffer = static_cast<uint32_t>(4096 + r.below(512 * 1024));
+    config.send_buffer_max = config.send_buffer;
     const uint64_t a_bytes = r.chance(0.1) ? 0 : r.below(r.chance(0.2) ? 1'000'000 : 60'000);
     const uint64_t b_bytes = r.chance(0.1) ? 0 : r.below(r.chance(0.2) ? 1'000'000 : 60'000);
 

@@ -17,6 +17,8 @@ TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
   s.limits.receive_buffer = 10'000;
   s.limits.receive_buffer_max = 20'000;
   s.limits.send_buffer = 30'000;
+  s.limits.connections_per_address = 40;
+  s.limits.send_buffer_max = 40'000;
   const tcp::Config c = tcp_config(s);
   EXPECT_EQ(c.max_connections, 100u);
   EXPECT_EQ(c.max_half_open, 10u);
@@ -27,6 +29,8 @@ TEST(Settings, tcp_obeys_memory_timeouts_and_limits) {
   EXPECT_EQ(c.receive_buffer, 10'000u);
   EXPECT_EQ(c.receive_buffer_max, 20'000u);
   EXPECT_EQ(c.send_buffer, 30'000u);
+  EXPECT_EQ(c.connections_per_address, 40u);
+  EXPECT_EQ(c.send_buffer_max, 40'000u);
 }
 
 TEST(Settings, ports_that_face_pods_are_received_from_first) {
@@ -52,11 +56,14 @@ TEST(Settings, tcp_leaves_the_connect_timeout_to_services) {
   EXPECT_GE(tcp_config(s).connect_timeout, s.services[0].connect_timeout);
 }
 
-TEST(Settings, a_receive_buffer_never_starts_above_its_maximum) {
+TEST(Settings, a_buffer_never_starts_above_its_maximum) {
   config::Snapshot s;
   s.limits.receive_buffer = 100'000;
   s.limits.receive_buffer_max = 50'000;
+  s.limits.send_buffer = 100'000;
+  s.limits.send_buffer_max = 50'000;
   EXPECT_GE(tcp_config(s).receive_buffer_max, tcp_config(s).receive_buffer);
+  EXPECT_GE(tcp_config(s).send_buffer_max, tcp_config(s).send_buffer);
 }
 
 TEST(Settings, ports_keep_their_order_addresses_and_gateways) {

@@ -1,0 +1,65 @@
+#pragma once
+// Whose the clients' connections are: counted by address, so that a full table takes from who holds
+// the most of it.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/address.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/pages.h"
+#include "base/slab.h"
+
+namespace sluice::tcp {
+
+// The connections of one address; of a /64 of IPv6, which is what a host can take addresses from
+// (RFC 4291, 2.5.4).
+struct Peer;
+
+// A connection's place among those of its peer.
+struct PeerMember : ListHook<> {
+  Peer* peer = nullptr;
+};
+
+struct Peer : ListHook<> {
+  explicit Peer(const Address& a) : network(a) {}
+
+  const Address network;
+  uint32_t connections = 0;
+  List<PeerMember> members;  // those looked at longest ago first
+  Peer* next = nullptr;      // in its bucket
+};
+
+class Peers {
+ public:
+  // max: the most connections at once, and so the most peers; a record is about 80 bytes.
+  Peers(size_t max, const SipKey& key);
+
+  void add(PeerMember& member, const Address& remote);
+  void remove(PeerMember& member);
+  uint32_t connections_of(const Address& remote) const;
+  size_t connections() const { return connections_; }
+  // The peer with the most connections: exact up to kExact of them. nullptr when there is none.
+  Peer* largest();
+
+ private:
+  // Above it all count as equally many: nobody honest is far above it alone.
+  static constexpr size_t kExact = 1024;
+
+  static Address network_of(const Address& a);
+  Peer** bucket_of(const Address& network) const;
+  void place(Peer& peer);
+
+  const SipKey key_;
+  const size_t mask_;
+  size_t connections_ = 0;
+  size_t most_ = 0;  // no list above it holds anybody
+  Pages pages_;      // what buckets_ lie in
+  Peer** buckets_;
+  Slab<Peer> peers_;
+  std::array<List<Peer>, kExact + 1> by_count_;
+};
+
+}  // namespace sluice::tcp
