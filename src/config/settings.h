@@ -47,6 +47,11 @@ struct Timeouts {
 // [limits]
 struct Limits {
   uint32_t queued_streams = 1'024;  // of one service on one worker, waiting for a pod
+  // Bytes of heap on one worker for what calls keep: their fields, both ways, small bodies, their
+  // own state. Some 50,000 calls of a usual kind at once; an address gets no more than it leaves.
+  uint64_t calls_heap = 134'217'728;
+  // Of this for one client's connection: all streams that it may have, with 14 KB of fields each.
+  uint64_t client_heap = 2'097'152;
 
   // Clients' connections of one address (of a /64 of IPv6) to one worker; 0 for no limit: behind a
   // NAT or another load balancer all have one address.

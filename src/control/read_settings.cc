@@ -37,6 +37,7 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("settings_timeout", g.settings_timeout, 0s, kLong);
   t.duration("headers_timeout", g.headers_timeout, 0s, kLong);
   t.duration("stall_timeout", g.stall_timeout, 0s, kLong);
+  t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
 }
 
 }  // namespace
@@ -68,6 +69,8 @@ void read_settings(Table& root, Reading& reading) {
     config::Limits& l = reading.snapshot.limits;
     t->integer("queued_streams", l.queued_streams, 0, 1 << 20);
     t->integer("connections_per_address", l.connections_per_address, 0, 1 << 24);
+    t->integer("calls_heap", l.calls_heap, 1 << 20, uint64_t{1} << 40);
+    t->integer("client_heap", l.client_heap, 1 << 16, uint64_t{1} << 40);
     t->integer("receive_buffer", l.receive_buffer, 4096, 1 << 30);
     t->integer("receive_buffer_max", l.receive_buffer_max, 4096, 1 << 30);
     t->integer("send_buffer", l.send_buffer, 4096, 1 << 30);

@@ -25,9 +25,14 @@ Connection::Connection(Role role, const Config& config, Handler& handler, buf::Q
       encoder_(hpack, config.encoder_table_size) {}
 
 Connection::~Connection() {
-  for (Stream* s : unnumbered_) slab_.destroy(s);
+  const auto destroy = [this](Stream* s) {
+    s->set_account(nullptr);
+    slab_.destroy(s);
+  };
+  for (Stream* s : unnumbered_) destroy(s);
   for (uint32_t i = 0; i < table_.capacity(); ++i)
-    if (table_.cell(i) != nullptr) slab_.destroy(table_.cell(i));
+    if (table_.cell(i) != nullptr) destroy(table_.cell(i));
+  if (charged_ > 0) account_->charge(0, -static_cast<int64_t>(charged_));
 }
 
 void Connection::start() {
@@ -92,6 +97,7 @@ void Connection::send_headers(Stream& s, const FieldList& fields, bool end_strea
   auto& slot = behind_data ? s.trailers_ : s.head_;
   // Only an informational section can be waiting here already; the newer one is worth more.
   slot = std::make_unique<FieldList>(fields);
+  s.settle();
   make_ready(s);
 }
 
@@ -130,6 +136,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
       stream_error(s, out_of_memory());
       return;
     }
+    s.settle();
   }
   make_ready(s);
 }
@@ -209,6 +216,7 @@ void Connection::close(Stream& s) {
 
 void Connection::detach(Stream& s) {
   s.closed_ = true;
+  if (s.account_ != nullptr) s.set_account(nullptr);
   s.unlink();
   --open_;
   if (s.id_ != 0) {

@@ -11,6 +11,7 @@
 #include "base/chrono.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "buf/account.h"
 #include "buf/memory.h"
 #include "buf/queue.h"
 #include "config/guards.h"
@@ -52,6 +53,10 @@ class Connection {
   // Frees the streams without a word to the handler.
   ~Connection();
   Connection(const Connection&) = delete;
+
+  // Who is charged for what the connection and, of a server, its streams keep. To be set before
+  // anything is received; outlives the connection.
+  void set_account(buf::Account* account) { account_ = account; }
 
   // Queues what a side says first: preface (client), SETTINGS, the connection's window.
   void start();
@@ -175,6 +180,9 @@ class Connection {
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
   void stream_error(Stream& s, ErrorCode code);
+  // Charges for what is kept of an unfinished frame and field block. False when that was more than
+  // may be, and the connection has failed over it.
+  bool settle_partial();
   // Ends the connection for a guard's sake. False, as fail().
   // A pod did nothing to deserve what a client hears.
   ErrorCode out_of_memory() const {
@@ -252,8 +260,10 @@ class Connection {
   uint32_t padding_left_ = 0;
   bool padded_ = false;  // the pad length has still to come
   uint8_t head_[kFrameHeaderSize];
-  std::vector<uint8_t> partial_;  // a payload that arrives in pieces
-  std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
+  std::vector<uint8_t> partial_;     // a payload that arrives in pieces
+  std::vector<uint8_t> block_;       // a field block that needs CONTINUATION
+  buf::Account* account_ = nullptr;  // may stay so
+  size_t charged_ = 0;               // bytes of partial_ and block_
   uint32_t block_stream_ = 0;
   uint32_t continuations_ = 0;
 

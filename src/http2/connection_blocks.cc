@@ -47,12 +47,12 @@ bool Connection::on_headers_frame(buf::View payload) {
     in_block_ = true;
     block_.assign(payload.begin(), payload.end());
   }
-  if (!last) return true;
+  if (!last) return settle_partial();
   in_block_ = false;
   const bool ok = on_block(block_);
   block_.clear();
   block_.shrink_to_fit();
-  return ok;
+  return settle_partial() && ok;
 }
 
 bool Connection::on_block(buf::View block) {
@@ -159,6 +159,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   ++stats_.streams_opened;
   ++open_;
   s->id_ = id;
+  s->account_ = account_;
   s->request_seen_ = true;
   s->remote_ended_ = end;
   s->send_window_ = peer_initial_window_;

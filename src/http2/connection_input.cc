@@ -66,12 +66,15 @@ bool Connection::receive(buf::Slice data, Time now) {
         if (begins) begin_partial();
         partial_.insert(partial_.end(), data.data(), data.data() + n);
         data.drop_front(n);
-        if (partial_.size() < frame_.size) break;
+        if (partial_.size() < frame_.size) {
+          if (!settle_partial()) return false;
+          break;
+        }
         state_ = State::kFrameHeader;
         const bool ok = on_frame(partial_);
         partial_.clear();
         partial_.shrink_to_fit();  // an idle connection keeps no buffer
-        if (!ok) return false;
+        if (!settle_partial() || !ok) return false;
         break;
       }
       case State::kData: {
@@ -108,6 +111,17 @@ bool Connection::receive(buf::Slice data, Time now) {
     }
   }
   return !failed_;
+}
+
+bool Connection::settle_partial() {
+  const size_t heap = partial_.capacity() + block_.capacity();
+  if (account_ == nullptr || heap == charged_) return true;
+  const bool more = heap > charged_;
+  account_->charge(0, static_cast<int64_t>(heap) - static_cast<int64_t>(charged_));
+  charged_ = heap;
+  // One frame is borne from whoever has too much, so that its calls go on; a block of many is not.
+  if (!more || heap <= 2 * size_t{config_.max_frame_size} || !account_->overdrawn()) return true;
+  return trip(stats_.guard_heap, "heap", "a field block too large for what the client has left");
 }
 
 bool Connection::idle(uint32_t id) const {

@@ -141,6 +141,7 @@ void Connection::make_ready(Stream& s) {
 bool Connection::frame_one(Stream& s) {
   if (s.head_ != nullptr) {
     const std::unique_ptr<FieldList> fields = std::move(s.head_);
+    s.settle();
     return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() && s.trailers_ == nullptr);
   }
   if (!s.data_.empty()) {
@@ -159,6 +160,7 @@ bool Connection::frame_one(Stream& s) {
       left -= piece.size();
       output_.append(std::move(piece));
     }
+    s.settle();
     s.send_window_ -= total;
     send_window_ -= total;
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
@@ -175,6 +177,7 @@ bool Connection::frame_one(Stream& s) {
   }
   if (s.trailers_ != nullptr) {
     const std::unique_ptr<FieldList> fields = std::move(s.trailers_);
+    s.settle();
     return emit_headers(s, *fields, s.end_queued_);
   }
   if (s.end_queued_ && !s.end_sent_) return frame_data(s, {}, true);

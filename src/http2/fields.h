@@ -108,7 +108,7 @@ template <class T, size_t kSlack>
 class Growing {
  public:
   // What clear() lets a recycled buffer keep: more than ordinary messages need.
-  static constexpr size_t kKept = 16'384 / sizeof(T);
+  static constexpr size_t kKept = 8'192 / sizeof(T);
 
   Growing() = default;
   Growing(const Growing& o) { *this = o; }
@@ -123,6 +123,7 @@ class Growing {
   const T* data() const { return values_.get(); }
   T& at(size_t i) { return values_[i]; }
   size_t size() const { return size_; }
+  size_t heap() const { return capacity_ * sizeof(T); }  // bytes
   // Space for n values and the slack behind the end; they count after grow().
   T* room(size_t n) {
     if (size_ + n + kSlack > capacity_) [[unlikely]]
@@ -200,6 +201,8 @@ class FieldList {
   size_t count() const { return entries_.size(); }
   // As SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
   size_t size() const { return text_.size() + 32 * entries_.size(); }
+  // Bytes of heap that it takes.
+  size_t heap() const { return text_.heap() + entries_.heap(); }
 
   Field operator[](size_t i) const {
     const Entry& e = entries_.data()[i];

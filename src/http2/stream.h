@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/list.h"
+#include "buf/account.h"
 #include "buf/queue.h"
 #include "http2/fields.h"
 
@@ -30,10 +31,32 @@ class Stream : public ListHook<> {
   uint64_t queued() const { return data_.size(); }
   // Packet buffers that they are in.
   uint32_t queued_buffers() const { return data_.slices(); }
+  // Who is charged for what waits here, now and later; nullptr: nobody any more. Those of a server
+  // have the connection's.
+  void set_account(buf::Account* account) {
+    if (charged_buffers_ != 0 || charged_heap_ != 0)
+      account_->charge(-static_cast<int32_t>(charged_buffers_), -int64_t{charged_heap_});
+    charged_buffers_ = charged_heap_ = 0;
+    account_ = account;
+    settle();
+  }
 
  private:
   friend class Connection;
   friend class StreamTable;
+
+  // What waits has changed.
+  void settle() {
+    if (account_ == nullptr) return;
+    const uint32_t buffers = data_.slices();
+    const auto heap = static_cast<uint32_t>((head_ != nullptr ? head_->heap() : 0) +
+                                            (trailers_ != nullptr ? trailers_->heap() : 0));
+    if (buffers == charged_buffers_ && heap == charged_heap_) return;
+    account_->charge(static_cast<int32_t>(buffers - charged_buffers_),
+                     int64_t{heap} - charged_heap_);
+    charged_buffers_ = buffers;
+    charged_heap_ = heap;
+  }
 
   uint32_t id_ = 0;
   bool remote_ended_ = false;
@@ -55,6 +78,9 @@ class Stream : public ListHook<> {
   uint32_t credit_ = 0;        // consumed bytes not yet announced
   int64_t content_left_ = -1;  // of the announced content-length; -1: none announced
   uint64_t headers_position_ = UINT64_MAX;
+  buf::Account* account_ = nullptr;
+  uint32_t charged_buffers_ = 0;  // to account_
+  uint32_t charged_heap_ = 0;     // bytes
   buf::Queue data_;
   std::unique_ptr<FieldList> head_;      // HEADERS that wait, before any data
   std::unique_ptr<FieldList> trailers_;  // HEADERS that wait behind the data

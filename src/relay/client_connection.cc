@@ -15,6 +15,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
     : context_(context),
       listener_(listener),
       tcp_(tcp),
+      holder_(context.holders.open(tcp.remote().address, *this)),
       drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
                    this),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
@@ -23,17 +24,20 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(tcp.remote().address)),
+      leave_(&holder_),
       http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
              context.stats.http2, context.streams, context.hpack) {
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
   ++context_.stats.http2.client_connections;
+  http2_.set_account(&holder_);
   http2_.start();
   begin_life();
   context_.touch(*this);
 }
 
 ClientConnection::~ClientConnection() {
+  holder_.forget_client();
   --listener_.stats().active_connections;
   --context_.stats.http2.client_connections;
 }
@@ -74,21 +78,11 @@ void ClientConnection::abandon_streams() {
   });
 }
 
-uint64_t ClientConnection::held_buffers() {
-  if (evicted_) return 0;
-  uint64_t n = http2_.held().buffers;
-  http2_.for_each_stream([&](http2::Stream& s) { n += exchange_of(s).held_buffers(); });
-  return n;
-}
-
-void ClientConnection::forget_replays() {
-  http2_.for_each_stream([](http2::Stream& s) { exchange_of(s).forget_replay(); });
-}
-
 void ClientConnection::evict() {
   if (evicted_) return;
   closing_ = evicted_ = true;
   abandon_streams();
+  holder_.forget_client();
   tcp_.abort();
 }
 
@@ -114,19 +108,51 @@ void ClientConnection::flush() {
     if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
-    if (closing_) tcp_.close();
+    if (closing_) {
+      closing_taken_ = tcp_.acknowledged();
+      tcp_.close();
+    }
   }
   tcp_.push();
-  if (!closing_ && !watch_timer_.armed() && http2_.wants_watch())
+  look();
+  if (!watch_timer_.armed() && (closing_ || http2_.wants_watch()))
     context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
 }
 
+void ClientConnection::on_heap_refusal() {
+  ++context_.stats.http2.guard_heap;
+  if (!std::exchange(heap_noted_, true)) on_guard("heap", "more is kept for its calls than may be");
+}
+
 void ClientConnection::watch() {
-  if (closing_) return;
+  look();
+  if (closing_) {
+    watch_closing();
+    return;
+  }
   context_.touch(*this);
   if (http2_.watch(context_.now) != http2::Connection::Watched::kGone) return;
   report();
   evict();
+}
+
+// GOAWAY and FIN wait for a window that the client may never open, while it answers TCP's probes.
+// Once the FIN is acknowledged TCP measures the silence itself.
+void ClientConnection::watch_closing() {
+  const Duration limit = context_.guards.closing_timeout;
+  if (evicted_ || limit <= Duration::zero() || tcp_.state() == tcp::State::kFinWait2) return;
+  const uint64_t taken = tcp_.acknowledged();
+  ++closing_looks_;
+  if (taken - closing_taken_ >= kClosingProgress) {
+    closing_taken_ = taken;
+    closing_looks_ = 0;
+  } else if (closing_looks_ * http2::Connection::kWatchPeriod >= limit) {
+    ++context_.stats.http2.guard_closing;
+    on_guard("closing", "took nothing of its connection's end");
+    evict();
+    return;
+  }
+  context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
 }
 
 void ClientConnection::report() {

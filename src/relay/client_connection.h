@@ -33,11 +33,14 @@ class ClientConnection final : public tcp::User,
   // the client does not take that within kLastWords, by a reset.
   void end();
 
-  // Packet buffers that are held for the client's sake: what it has not taken, what its calls' pods
-  // have not taken, and what is kept for another try. Each counts whole, however few bytes are in
-  // it.
-  uint64_t held_buffers();
-  void forget_replays();
+  // What is kept for the client's sake: what it has not taken, what its calls' pods have not taken,
+  // what is kept for another try, and what its calls are. Buffers count whole, however few bytes
+  // are in them.
+  Holder& holder() { return holder_; }
+  // Lets it see what TCP has got rid of.
+  void look() { holder_.look(tcp_.send_queue()); }
+  // A call of its that was refused: too much heap is kept for its sake.
+  void on_heap_refusal();
   const Endpoint& peer() const { return tcp_.remote(); }
   // Never used again for another client.
   uint64_t id() const { return id_; }
@@ -59,6 +62,9 @@ class ClientConnection final : public tcp::User,
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
+  // Bytes of what is left behind our FIN that a client takes within closing_timeout: less than any
+  // line carries, and more than a client that only pretends to read will buy time with.
+  static constexpr uint64_t kClosingProgress = 16'384;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
@@ -88,17 +94,22 @@ class ClientConnection final : public tcp::User,
   void on_idle();
   void count_stream();
   void watch();
+  void watch_closing();
   // Why HTTP/2 ends the connection goes to the log.
   void report();
 
   Context& context_;
   Listener& listener_;
   tcp::Connection& tcp_;
+  Holder& holder_;
   Drain drain_ = Drain::kNo;
-  bool peer_ended_ = false;  // the client's FIN
-  bool closing_ = false;     // our FIN is queued
-  uint64_t discarded_ = 0;   // bytes behind our FIN
-  bool evicted_ = false;     // what it held is free, or about to be
+  bool peer_ended_ = false;     // the client's FIN
+  bool closing_ = false;        // our FIN is queued
+  uint64_t closing_taken_ = 0;  // output position that the client had taken at the last progress
+  uint16_t closing_looks_ = 0;  // of watch() since then
+  uint64_t discarded_ = 0;      // bytes behind our FIN
+  bool evicted_ = false;        // what it held is free, or about to be
+  bool heap_noted_ = false;     // the log has heard of on_heap_refusal()
   Timer drain_timer_;
   Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it
   bool idle_ = true;  // no streams
@@ -110,6 +121,11 @@ class ClientConnection final : public tcp::User,
   const uint64_t id_;
   ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
+  // Leaves after the HTTP/2 connection has given back what was charged.
+  struct Leave {
+    void operator()(Holder* h) const { h->leave(); }
+  };
+  const std::unique_ptr<Holder, Leave> leave_;
   http2::Connection http2_;
 };
 

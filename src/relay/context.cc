@@ -1,5 +1,6 @@
 #include "relay/context.h"
 
+#include "base/hash.h"
 #include "relay/client_connection.h"
 #include "relay/exchange.h"
 #include "relay/pod_connection.h"
@@ -17,6 +18,7 @@ Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory&
       self(own),
       stats(*all[own]),
       random(seed),
+      holders(now, limits, stats.http2, SipKey{mix64(seed), mix64(~seed)}),
       hpack(stats.http2, SipKey{random.next(), random.next()}, field_table_bytes) {}
 
 Context::~Context() = default;

@@ -13,6 +13,7 @@
 #include "buf/memory.h"
 #include "config/settings.h"
 #include "http2/connection.h"
+#include "relay/holders.h"
 #include "relay/replay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
@@ -35,6 +36,9 @@ class Flushable : public ListHook<Flushable> {
 // A call whose client is done and whose pod has not read the request to its end.
 class Leftover : public ListHook<Leftover> {};
 
+// A call with a pod of which much is kept for another try.
+class Repeatable : public ListHook<Repeatable> {};
+
 struct Context {
   Context(Time now, tcp::Stack& tcp, TimerWheel& wheel, buf::Memory& memory,
           std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
@@ -55,6 +59,7 @@ struct Context {
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 
+  Holders holders;
   http2::hpack::Shared hpack;
   Slab<http2::Stream> streams;
   Slab<Exchange> exchanges;
@@ -62,6 +67,7 @@ struct Context {
   Slab<PodConnection> pod_connections;
   List<Flushable, Flushable> dirty;
   List<Exchange, Leftover> leftovers;
+  List<Exchange, Repeatable> repeatables;
   uint64_t clients_ever = 0;
   uint64_t pod_connections_ever = 0;
 
@@ -75,15 +81,25 @@ struct Context {
     if (replays_.empty()) return std::make_unique<Replay>();
     auto r = std::move(replays_.back());
     replays_.pop_back();
+    kept_heap_ -= r->heap();
     return r;
   }
   void give_replay(std::unique_ptr<Replay> r) {
     r->clear();
-    if (replays_.size() < kKeptReplays) replays_.push_back(std::move(r));
+    const size_t heap = r->heap();
+    if (kept_heap_ + heap > kKeptHeap || replays_.size() == kKeptReplays) return;
+    kept_heap_ += heap;
+    replays_.push_back(std::move(r));
   }
+  size_t kept_heap() const { return kept_heap_; }
 
-  static constexpr size_t kKeptReplays = 4096;
+  // Objects kept, and bytes that they take: some 1.5 KB each, for calls as most are.
+  static constexpr size_t kKeptReplays = 4'096;
+  static constexpr size_t kKeptHeap = 8'388'608;
+
+ private:
   std::vector<std::unique_ptr<Replay>> replays_;
+  size_t kept_heap_ = 0;
 };
 
 }  // namespace sluice::relay

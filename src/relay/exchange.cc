@@ -10,6 +10,14 @@
 
 namespace sluice::relay {
 
+namespace {
+// Bytes of heap that a call takes beside its fields and body: the objects of both sides.
+constexpr size_t kCallBytes = sizeof(Exchange) + 2 * sizeof(http2::Stream) + sizeof(Replay);
+// Bytes of a request's body from which on it is worth a place among those that are forgotten when
+// memory is short.
+constexpr uint64_t kNotedBody = 4'096;
+}  // namespace
+
 using http2::ErrorCode;
 using Section = http2::Handler::Section;
 
@@ -18,6 +26,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
     : context_(context),
       service_(service),
       listener_slot_(listener_slot),
+      holder_(client.holder()),
       client_(&client),
       client_stream_(&stream),
       replay_(context.take_replay()),
@@ -26,6 +35,8 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
       active_at_(context.now),
       request_ended_(end) {
   replay_->headers.swap(request);
+  holder_.use();
+  settle();
   ++context_.stats.listener(listener_slot_).active_streams;
   ++context_.stats.http2.streams;
   grpc_ = http2::is_grpc(replay_->headers);
@@ -37,6 +48,9 @@ Exchange::~Exchange() {
   service_.on_end_of_call();
   --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.http2.streams;
+  if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
+  holder_.charge(-static_cast<int32_t>(charged_buffers_), -static_cast<int64_t>(charged_heap_));
+  holder_.leave();
   if (replaying_ != nullptr) {
     *replaying_ = std::move(replay_);
   } else {
@@ -46,6 +60,35 @@ Exchange::~Exchange() {
 
 void Exchange::destroy_if_done() {
   if (client_stream_ == nullptr && pod_stream_ == nullptr) context_.exchanges.destroy(this);
+}
+
+void Exchange::settle() {
+  const size_t heap = kCallBytes + replay_->heap();
+  const uint32_t buffers = replay_->buffers();
+  if (heap == charged_heap_ && buffers == charged_buffers_) return;
+  holder_.charge(static_cast<int32_t>(buffers - charged_buffers_),
+                 static_cast<int64_t>(heap) - static_cast<int64_t>(charged_heap_));
+  charged_heap_ = heap;
+  charged_buffers_ = buffers;
+}
+
+// Another try is a service that the client pays for, and that it can do without.
+void Exchange::on_replay_grown() {
+  settle();
+  if (!attached()) return;
+  if (holder_.overdrawn()) {
+    forget_replay();
+  } else if (!static_cast<Repeatable&>(*this).linked() &&
+             (replay_->buffers() > 0 || replay_->body_size() > kNotedBody)) {
+    context_.repeatables.push_back(*this);
+  }
+}
+
+void Exchange::forget_body() {
+  replay_->forget_body();
+  if (charged_buffers_ == 0 && charged_heap_ < kCallBytes + kNotedBody) return;  // as most calls
+  static_cast<Repeatable&>(*this).unlink();
+  settle();
 }
 
 uint64_t Exchange::client_id() const {
@@ -68,14 +111,24 @@ void Exchange::client_data(buf::Slice data, bool end) {
   if (end) request_ended();
   if (!attached()) {
     // Waiting for a pod: the stream's window bounds what can come.
-    if (!replay_->remember(data, context_.memory)) fail("out of packet memory");
+    if (!replay_->remember(data, context_.memory)) {
+      fail("out of packet memory");
+    } else if (replay_->take_grown()) {
+      on_replay_grown();
+      if (!holder_.overdrawn()) return;
+      ++context_.stats.http2.guard_heap;
+      ++service_.stats().failed;
+      tell(kResourceExhausted, "too much is kept for this client's calls");
+    }
     return;
   }
   if (replayable_ && !response_started_) {
     if (replay_->body_size() + data.size() > context_.limits.replay_buffer ||
         !context_.memory.roomy() || !replay_->remember(data, context_.memory)) {
       replayable_ = false;
-      replay_->forget_body();
+      forget_body();
+    } else if (replay_->take_grown()) {
+      on_replay_grown();
     }
   }
   context_.touch(*pod_);
@@ -91,6 +144,7 @@ void Exchange::client_trailers(http2::FieldList& fields) {
   request_ended();
   has_trailers_ = true;
   replay_->trailers.swap(fields);
+  settle();
   if (!attached()) return;
   context_.touch(*pod_);
   pod_->http2().send_headers(*pod_stream_, replay_->trailers, true);
@@ -118,9 +172,15 @@ void Exchange::client_reset(ErrorCode code) {
 
 void Exchange::client_closed() {
   client_stream_ = nullptr;
-  client_ = nullptr;
+  ClientConnection* client = std::exchange(client_, nullptr);
   // A stream that both sides have ended closes by itself, now.
   if (pod_stream_ != nullptr && !(pod_stream_->local_ended() && pod_stream_->queued() == 0)) {
+    if (!holder_.leave_call()) {
+      ++context_.stats.http2.guard_leftovers;
+      cancel_pod(client);
+      destroy_if_done();
+      return;
+    }
     context_.leftovers.push_back(*this);
     moved();
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
@@ -134,14 +194,10 @@ void Exchange::drop_leftover() {
   destroy_if_done();
 }
 
-uint64_t Exchange::held_buffers() const {
-  return replay_->buffers() + (pod_stream_ != nullptr ? pod_stream_->queued_buffers() : 0);
-}
-
 void Exchange::forget_replay() {
   if (!attached() || !replayable_ || response_started_) return;
   replayable_ = false;
-  replay_->forget_body();
+  forget_body();
 }
 
 // --- The pod's side ---
@@ -155,6 +211,7 @@ bool Exchange::attach(PodConnection& pod) {
   }
   http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this);
   if (s == nullptr) return false;
+  s->set_account(&holder_);
   pod_ = &pod;
   pod_stream_ = s;
   sent_ = 0;
@@ -190,7 +247,9 @@ bool Exchange::attach(PodConnection& pod) {
   // What came while the call waited may be more than is kept for another pod.
   if (replay_->body_size() > context_.limits.replay_buffer) {
     replayable_ = false;
-    replay_->forget_body();
+    forget_body();
+  } else if (replay_->body_size() > kNotedBody) {
+    on_replay_grown();
   }
   return true;
 }
@@ -199,6 +258,7 @@ void Exchange::detach_pod() {
   --pod_->pool().pod().stats().active;
   service_.on_room();  // whoever ends it, others may wait for its place
   pod_stream_->set_owner(nullptr);
+  pod_stream_->set_account(nullptr);
   pod_stream_ = nullptr;
   pod_ = nullptr;
 }
@@ -215,7 +275,7 @@ void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) 
       if (service_.retry() != nullptr && retried_answer(fields, end)) [[unlikely]]
         return;
       response_started_ = true;  // from here on the call belongs to this pod
-      replay_->forget_body();
+      forget_body();
     }
     if (end) response_ended();
   }

@@ -20,7 +20,7 @@ class Service;
 
 // Lives until neither side has a stream any more; then it destroys itself. Its functions are the
 // events of both sides; after any of them the exchange may be gone.
-class Exchange : public ListHook<Exchange>, public Leftover {
+class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
  public:
   // Takes the contents of `request`. The caller has tied `stream` to the exchange.
   Exchange(Context& context, ClientConnection& client, http2::Stream& stream, Service& service,
@@ -75,9 +75,6 @@ class Exchange : public ListHook<Exchange>, public Leftover {
   void set_held_back(bool held) { held_back_ = held; }
   uint64_t client_id() const;
 
-  // Buffers that the call holds, apart from what its client has not taken: the request's bytes that
-  // its pod has not taken, and those kept for another try.
-  uint64_t held_buffers() const;
   // Memory is short: the call goes on without another try.
   void forget_replay();
   // The client is done with the call, and now Sluice is.
@@ -90,6 +87,10 @@ class Exchange : public ListHook<Exchange>, public Leftover {
   bool attached() const { return pod_stream_ != nullptr; }
 
  private:
+  // Charges the client for what the call is, and for what is kept of the request.
+  void settle();
+  void on_replay_grown();
+  void forget_body();
   void detach_pod();
   void cancel_pod(ClientConnection* for_client = nullptr);
   // The last word to the client, who has not heard the whole answer.
@@ -129,11 +130,14 @@ class Exchange : public ListHook<Exchange>, public Leftover {
   Context& context_;
   Service& service_;
   const uint32_t listener_slot_;
+  Holder& holder_;            // of the client
   ClientConnection* client_;  // nullptr once client_stream_ is
   http2::Stream* client_stream_;
   PodConnection* pod_ = nullptr;
   http2::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
+  size_t charged_heap_ = 0;  // to holder_, as the next
+  uint32_t charged_buffers_ = 0;
   std::unique_ptr<Replay>* replaying_ = nullptr;  // where it goes if the exchange ends meanwhile
   uint64_t refused_by_ = 0;
   uint64_t credited_ = 0;  // request bytes whose window was given back to the client

@@ -60,21 +60,6 @@ class Listener final : public tcp::Acceptor {
     for (ClientConnection& c : clients_) c.arm_life();
   }
   bool idle() { return clients_.empty(); }
-  // Memory is short: no call is kept for another try.
-  void forget_replays() {
-    for (ClientConnection& c : clients_) c.forget_replays();
-  }
-  // The client that holds the most buffers, if it holds more than `most`, which then says how many.
-  ClientConnection* largest_holder(uint64_t& most) {
-    ClientConnection* largest = nullptr;
-    for (ClientConnection& c : clients_) {
-      const uint64_t held = c.held_buffers();
-      if (held <= most) continue;
-      most = held;
-      largest = &c;
-    }
-    return largest;
-  }
 
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
@@ -84,6 +69,11 @@ class Listener final : public tcp::Acceptor {
   // From a client's connection.
   void begin(ClientConnection& client, http2::Stream& stream, http2::FieldList& request, bool end) {
     ++stats().streams;
+    if (client.holder().overdrawn()) [[unlikely]] {
+      client.on_heap_refusal();
+      client.http2().reset(stream, http2::ErrorCode::kEnhanceYourCalm);
+      return;
+    }
     Exchange* e =
         context_.exchanges.create(context_, client, stream, *service_, request, end, slot_);
     stream.set_owner(e);

@@ -120,25 +120,30 @@ void Relay::set_vips() {
 // Windows are promises, and promises to enough peers that do not read would fill any memory: TCP
 // would then have to shut every pod's window, and all clients would stand still for the few. What
 // nobody waits for goes first: the rest of requests that are answered, and what is kept for further
-// tries. When there was none, the client for whose sake most is held goes, until there is room.
+// tries. When there was none, clients go in the order of Holders, until there is room.
 void Relay::relieve_memory() {
-  if (context_.memory.roomy() || context_.now < relieve_at_) return;
+  if ((context_.memory.roomy() && !context_.holders.heap_short()) || context_.now < relieve_at_)
+    return;
   relieve_at_ = context_.now + kRelieveEvery;
   const uint32_t free = context_.memory.hold_free();
   while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
-  for (auto* listeners : {&listeners_, &retired_listeners_})
-    for (auto& l : *listeners) l->forget_replays();
+  while (Exchange* e = context_.repeatables.pop_front()) e->forget_replay();
+  if (relieved(free)) return;
+  uint32_t freed = 0;
+  for (unsigned n = 0; n < kVictims && freed < kRelieveBuffers; ++n) {
+    ClientConnection* victim = context_.holders.worst();
+    if (victim == nullptr || (n > 0 && !victim->holder().stale())) return;
+    freed += victim->holder().weight();
+    ++context_.stats.http2.guard_memory;
+    context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
+    victim->evict();
+  }
+}
+
+bool Relay::relieved(uint32_t free_before) {
   context_.memory.refresh();
-  if (context_.memory.hold_free() > free) return;
-  uint64_t most = 0;
-  ClientConnection* victim = nullptr;
-  for (auto* listeners : {&listeners_, &retired_listeners_})
-    for (auto& l : *listeners)
-      if (ClientConnection* c = l->largest_holder(most)) victim = c;
-  if (victim == nullptr) return;
-  ++context_.stats.http2.guard_memory;
-  context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
-  victim->evict();
+  return !context_.holders.heap_short() &&
+         (context_.memory.roomy() || context_.memory.hold_free() > free_before);
 }
 
 void Relay::flush() {

@@ -56,9 +56,16 @@ class Relay {
   // The addresses of all listeners: one that left still has clients, who could not be moved away
   // if nobody answered for their address.
   void set_vips();
-  // Looking for who holds memory walks all streams. Meanwhile half of the hold pool's reserve bears
-  // what a millisecond brings.
+  // True when the latest measures suffice for now.
+  bool relieved(uint32_t free_before);
+  // Half of the hold pool's reserve bears what a millisecond brings.
   static constexpr Duration kRelieveEvery = 1ms;
+  // Buffers that a look frees at least, if it can: what a line of 1 Gbit/s brings in a millisecond,
+  // and some.
+  static constexpr uint32_t kRelieveBuffers = 128;
+  // Connections that one look resets at most: the worst, and of those who take nothing more, since
+  // each may hold little.
+  static constexpr unsigned kVictims = 64;
 
   ip::Host& host_;
   Context context_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "buf/memory.h"
@@ -22,6 +23,8 @@ class Replay {
 
   // False when there is no memory: the body is then incomplete, and forget_body() is due.
   bool remember(const buf::Slice& piece, buf::Memory& memory);
+  // The body takes more heap or buffers than at the last call.
+  bool take_grown() { return std::exchange(grown_, false); }
   void forget_body() {
     small_.clear();
     if (small_.capacity() > kKeptCapacity) std::vector<uint8_t>().swap(small_);
@@ -35,8 +38,10 @@ class Replay {
   }
 
   uint64_t body_size() const { return small_.size() + large_.size(); }
-  // Packet buffers that the body pins; what is copied lies on the heap.
+  // Packet buffers that the body pins.
   uint32_t buffers() const { return large_.slices(); }
+  // Bytes of heap that fields and copied pieces take, kept capacity included.
+  size_t heap() const { return headers.heap() + trailers.heap() + small_.capacity(); }
 
   // fn(Slice, bool last) for the body in order. False when there is no memory for a copy.
   template <class Fn>
@@ -66,6 +71,7 @@ class Replay {
 
   std::vector<uint8_t> small_;
   buf::Queue large_;
+  bool grown_ = false;
 };
 
 }  // namespace sluice::relay

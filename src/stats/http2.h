@@ -11,6 +11,7 @@ namespace sluice::stats {
   X(Gauge,   pod_connections,      "connections to pods now")                                  \
   X(Gauge,   streams,              "streams of clients now")                                   \
   X(Gauge,   queued_streams,       "streams waiting for a pod now")                            \
+  X(Gauge,   calls_heap,           "bytes of heap that calls of clients take now")              \
   X(Counter, frames_in,            "frames received")                                          \
   X(Counter, frames_out,           "frames sent")                                              \
   X(Counter, streams_opened,       "streams that clients opened")                              \
@@ -61,6 +62,8 @@ namespace sluice::stats {
   X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
   X(Counter, guard_memory,         "connections reset: held the most while memory was short")  \
+  X(Counter, guard_heap,           "calls refused, connections ended: too much heap for their calls") \
+  X(Counter, guard_leftovers,      "calls cut short: their client left too many behind")        \
   X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
   X(Counter, guard_provoked_reset, "connections ended: made us reset streams too often")       \
   X(Counter, guard_settings,       "connections ended: too many SETTINGS or GOAWAY")           \
@@ -85,7 +88,8 @@ namespace sluice::stats {
   X(Counter, guard_empty_name,     "sections with a field without a name")                     \
   X(Counter, guard_streams,        "streams refused: over concurrent_streams")                 \
   X(Counter, guard_stream_ids,     "connections moved away: most of their stream ids were skipped") \
-  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN")
+  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN") \
+  X(Counter, guard_closing,        "connections reset: took nothing of their end, GOAWAY and FIN")
 // clang-format on
 
 struct Http2 {

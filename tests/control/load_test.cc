@@ -286,7 +286,7 @@ TEST(Load, every_guard_has_its_key) {
       "continuations = 1\nfield_block_size = 2000\nheader_fields = 30\nsettings_entries = 40\n"
       "unread_answers = 5000\ndiscarded = 6000\npreface_timeout = \"6s\"\nsettings_timeout = "
       "\"7s\"\n"
-      "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\n";
+      "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -309,6 +309,7 @@ TEST(Load, every_guard_has_its_key) {
   g.settings_timeout = 7s;
   g.headers_timeout = 8s;
   g.stall_timeout = 9s;
+  g.closing_timeout = 10s;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

@@ -336,6 +336,44 @@ TEST_F(RelayTest, a_failed_client_that_takes_no_bytes_goes_when_memory_is_short)
   EXPECT_EQ(worker->http2.client_connections.get(), 0u);
 }
 
+// The same without a shortage. Whoever still reads what is in front of the end has time for it.
+TEST_F(RelayTest, a_failed_client_that_takes_nothing_of_its_end_is_reset_and_a_slow_one_hears_it) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& deaf = client();
+  Peer& slow = client();
+  for (Peer* c : {&deaf, &slow}) {
+    for (int i = 0; i < 10; ++i) {
+      call(*c);
+      c->paused = true;
+      pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+      for (int k = 0; k < 45; ++k)
+        pod(1).peer().h2->send_data(*pod(1).last, buffers.slice(std::string(1400, 'x')), false);
+      run();
+    }
+    const uint8_t broken[] = {0, 0, 1, 6, 0, 0, 0, 0, 0, 255};  // a PING of one byte
+    ASSERT_TRUE(c->tcp->send_queue().append_copy(broken, buffers.memory.hold()));
+    c->tcp->push();
+  }
+  run();
+  EXPECT_EQ(in_flight(1), 0u);
+  for (int i = 0; i < 2; ++i) {
+    run(25s);
+    ASSERT_FALSE(slow.closed);
+    slow.tcp->consumed(17'000);
+  }
+  EXPECT_EQ(worker->http2.guard_closing.get(), 1u);
+  EXPECT_TRUE(deaf.closed);
+  EXPECT_FALSE(slow.closed);
+  slow.tcp->consumed(500'000);
+  slow.paused = false;
+  run(1s);
+  EXPECT_TRUE(slow.closed);
+  EXPECT_FALSE(slow.owner.goaway_debug.empty());
+  EXPECT_EQ(worker->http2.guard_closing.get(), 1u);
+  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+}
+
 TEST_F(RelayTest, a_drain_announces_then_names_the_last_stream_and_loses_nothing) {
   endpoints({1});
   pod(1).way = TestPod::Way::kSilent;

@@ -1,0 +1,97 @@
+#include "relay/holder.h"
+
+#include "relay/holders.h"
+
+namespace sluice::relay {
+
+void Holder::charge_heap(int64_t bytes) {
+  heap_ += static_cast<uint64_t>(bytes);
+  address_.heap += static_cast<uint64_t>(bytes);
+  holders_.charge_heap(bytes);
+  weigh();
+}
+
+void Holder::charge(int32_t buffers, int64_t heap) {
+  buffers_ += static_cast<uint32_t>(buffers);
+  if (buffers < 0) taken_ += static_cast<uint32_t>(-buffers);
+  charge_heap(heap);
+}
+
+// An address gets no more of the worker's heap than it leaves to the others. So one alone has half,
+// two have a third each, and however much they ask for, there is room for somebody new.
+bool Holder::overdrawn() const {
+  return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
+}
+
+void Holder::look(const buf::Queue& output) {
+  if (output.begin() >= output_mark_ && taken_ >= taken_mark_) {
+    output_mark_ = output.end();
+    taken_mark_ = taken_ + buffers_;
+    moved();
+  }
+  const uint32_t n = output.slices();
+  if (n != output_) {
+    output_ = n;
+    weigh();
+  }
+}
+
+void Holder::moved() {
+  const uint64_t now = holders_.ticks();
+  if (weight_ == 0 || now - since_ < Holders::kGrain) return;
+  address_.moment += weight_ * (now - since_);
+  address_.second_moment += weight_ * (now * now - since_ * since_);
+  since_ = now;
+  unlink();
+  address_.holders.push_back(*this);
+  holders_.to_back(address_);
+}
+
+void Holder::set_weight(uint32_t weight) {
+  if (weight_ == 0) {
+    since_ = holders_.ticks();
+    address_.holders.push_back(*this);
+  } else if (weight == 0) {
+    unlink();
+  }
+  const uint64_t more = uint64_t{weight} - weight_;  // modulo 2^64, as the sums
+  address_.moment += more * since_;
+  address_.second_moment += more * since_ * since_;
+  address_.weight += weight - weight_;
+  weight_ = weight;
+  holders_.rank(address_);
+}
+
+uint64_t Holder::score() const {
+  const uint64_t age = holders_.ticks() - since_ + Holders::kLeastAge;
+  return weight_ * age * age;
+}
+
+bool Holder::stale() const {
+  return holders_.ticks() - since_ > Holders::kStale;
+}
+
+bool Holder::leave_call() {
+  const uint32_t most = holders_.leftover_bound();
+  if (leftovers_ >= most || address_.leftovers >= most * Holders::kLeftoverConnections)
+    return false;
+  ++leftovers_;
+  ++address_.leftovers;
+  return true;
+}
+
+void Holder::end_left_call() {
+  --leftovers_;
+  --address_.leftovers;
+}
+
+void Holder::forget_client() {
+  client_ = nullptr;
+  weigh();
+}
+
+void Holder::leave() {
+  if (--users_ == 0) holders_.destroy(*this, address_);
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,105 @@
+#pragma once
+// What is kept for the sake of one client's connection, charged to the connection, to its address
+// and to the worker; and for how long nothing of it was taken.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/address.h"
+#include "base/chrono.h"
+#include "base/list.h"
+#include "buf/account.h"
+#include "buf/queue.h"
+
+namespace sluice::relay {
+
+class ClientConnection;
+class Holders;
+class Holder;
+
+// All clients of one address together: of an IPv4 address, or of the /64 of an IPv6 address, which
+// one host has to choose from.
+struct HoldingAddress : ListHook<> {
+  Address address;
+  HoldingAddress* next = nullptr;  // in its chain of the table (relay/holders.h)
+  uint32_t connections = 0;        // and what they left behind
+  uint32_t leftovers = 0;
+  uint32_t weight = 0;
+  uint8_t rank = 0;  // of the list that it is in, while it has weight
+  // The sums over its holders of weight times since, and weight times since squared, modulo 2^64:
+  // what the score of all of them together is at any time follows.
+  uint64_t moment = 0;
+  uint64_t second_moment = 0;
+  uint64_t heap = 0;     // bytes
+  List<Holder> holders;  // that have weight; the longest without progress first
+};
+
+// Lives as long as the connection, and as the calls that it left behind.
+class Holder final : public buf::Account, public ListHook<> {
+ public:
+  Holder(Holders& holders, HoldingAddress& address, ClientConnection& client)
+      : holders_(holders), address_(address), client_(&client) {}
+
+  void charge(int32_t buffers, int64_t heap) override;
+  bool overdrawn() const override;
+  void charge_heap(int64_t bytes);
+
+  // What waits in TCP for the client. To be called when that may have changed; what is acknowledged
+  // in between is seen at the next look.
+  void look(const buf::Queue& output);
+
+  // One more user of the object: a call.
+  void use() { ++users_; }
+  // The last one to leave destroys it.
+  void leave();
+  // The connection is gone, or as good as gone: from here on nothing weighs.
+  void forget_client();
+
+  // One more call that is over for the client, and not for its pod. False when it has left as many
+  // behind as it may; then nothing was counted.
+  bool leave_call();
+  void end_left_call();
+
+  ClientConnection* client() const { return client_; }
+  uint32_t buffers() const { return buffers_ + output_; }
+  uint64_t heap() const { return heap_; }
+
+  // What the ranking counts: packet buffers, and heap in pieces of as much.
+  uint32_t weight() const { return weight_; }
+  // How much it is worth to take this one's memory: weight times the square of the age, so that
+  // many who take nothing come before a large one who reads.
+  uint64_t score() const;
+
+  // It took nothing for longer than any honest reader needs for what it holds.
+  bool stale() const;
+
+  static constexpr uint32_t kHeapShift = 13;         // heap is weighed in pieces of 8 KiB,
+  static constexpr uint32_t kBuffersAHeapPiece = 4;  // of which each is worth so many buffers
+
+ private:
+  friend Holders;
+  void weigh() {
+    uint32_t now =
+        buffers_ + output_ + static_cast<uint32_t>(heap_ >> kHeapShift) * kBuffersAHeapPiece;
+    if (client_ == nullptr) now = 0;
+    if (now != weight_) set_weight(now);
+  }
+  void set_weight(uint32_t weight);
+  void moved();
+
+  Holders& holders_;
+  HoldingAddress& address_;
+  ClientConnection* client_;
+  uint32_t users_ = 1;
+  uint32_t leftovers_ = 0;
+  uint32_t weight_ = 0;
+  uint32_t buffers_ = 0;      // in streams, and kept for another try
+  uint32_t output_ = 0;       // in TCP, at the last look
+  uint64_t heap_ = 0;         // bytes
+  uint64_t since_ = 0;        // Holders::ticks() when all that it had held before had been taken
+  uint64_t taken_ = 0;        // buffers of streams that ever went on or away
+  uint64_t taken_mark_ = 0;   // taken_, when all that was held at `since_` has gone
+  uint64_t output_mark_ = 0;  // the same as a position of the output
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,98 @@
+#pragma once
+// Everybody for whose sake a worker keeps something, in an order that says who goes when there is
+// no more room. The order is kept as it changes: whoever holds nothing is in no list and costs
+// nothing.
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/slab.h"
+#include "config/settings.h"
+#include "relay/holder.h"
+#include "stats/http2.h"
+
+namespace sluice::relay {
+
+class Holders {
+ public:
+  // Ticks, 16.8 ms each, within which progress is not told apart.
+  static constexpr uint64_t kGrain = 4;
+  // Ticks that count as the age of what has just come: then weight alone decides.
+  static constexpr uint64_t kLeastAge = 2;
+  // Ticks, about 5 s: who took nothing for so long goes with others in one look.
+  static constexpr uint64_t kStale = 300;
+  // Connections of one address that may leave as many calls behind as one may.
+  static constexpr uint32_t kLeftoverConnections = 4;
+
+  // Everything referred to outlives it.
+  Holders(const Time& now, const config::Limits& limits, stats::Http2& stats, const SipKey& key)
+      : now_(now), limits_(limits), stats_(stats), key_(key) {}
+  Holders(const Holders&) = delete;
+
+  // For a new connection, the object's first user.
+  Holder& open(const Address& from, ClientConnection& client);
+
+  // The client whose end helps most, or nullptr: of the address that scores most, the connection
+  // that does.
+  ClientConnection* worst();
+
+  // Less than an eighth of the heap is left.
+  bool heap_short() const { return heap_left() < limits_.calls_heap / 8; }
+  // Bytes of the worker's heap that are left.
+  uint64_t heap_left() const {
+    const uint64_t used = stats_.calls_heap.get();
+    return used < limits_.calls_heap ? limits_.calls_heap - used : 0;
+  }
+
+  // From the holders.
+  uint64_t ticks() const { return static_cast<uint64_t>(now_.time_since_epoch().count()) >> 24; }
+  uint64_t client_bound() const { return limits_.client_heap; }
+  uint32_t leftover_bound() const { return limits_.concurrent_streams; }
+  void charge_heap(int64_t bytes) { stats_.calls_heap.add(static_cast<uint64_t>(bytes)); }
+  // The address has more weight, or less.
+  void rank(HoldingAddress& a) {
+    if (a.weight == 0 || !a.linked() || a.rank != rank_of(a.weight)) place(a);
+  }
+  // Behind those of the same rank that have made no progress for longer.
+  void to_back(HoldingAddress& a);
+  void destroy(Holder& h, HoldingAddress& a);
+
+ private:
+  // Ranks are powers of two, from 16 buffers; pools have far fewer than 2^20.
+  static constexpr size_t kRanks = 17;
+  static constexpr uint32_t kFirstRankShift = 4;
+  // In one look, of a rank's addresses and of an address's connections, the longest without
+  // progress first. There can be no more addresses of the upper ranks.
+  static constexpr unsigned kLooks = 64;
+  // Choices that turn out to hold far less than they did at their last look.
+  static constexpr unsigned kTries = 16;
+
+  static uint8_t rank_of(uint32_t weight) {
+    return static_cast<uint8_t>(
+        std::min<size_t>(std::bit_width(weight >> kFirstRankShift), kRanks - 1));
+  }
+  void place(HoldingAddress& a);
+  // The sum of its holders' scores.
+  uint64_t score(const HoldingAddress& a) const {
+    const uint64_t now = ticks() + kLeastAge;
+    return a.weight * now * now - 2 * now * a.moment + a.second_moment;
+  }
+  HoldingAddress* worst_address();
+  HoldingAddress& find(const Address& from);
+  HoldingAddress*& chain(const Address& a);
+  void grow();
+
+  const Time& now_;
+  const config::Limits& limits_;
+  stats::Http2& stats_;
+  const SipKey key_;
+  Slab<Holder> holders_;
+  Slab<HoldingAddress> addresses_;
+  std::vector<HoldingAddress*> chains_ = std::vector<HoldingAddress*>(64);  // a power of two
+  std::array<List<HoldingAddress>, kRanks> ranks_;
+};
+
+}  // namespace sluice::relay
