@@ -42,6 +42,8 @@ class Memory {
   // Buffers of the hold pool that are free above its half: what only makes something faster may
   // grow while there are some.
   uint32_t plenty() const { return hold_free_ > hold_half_ ? hold_free_ - hold_half_ : 0; }
+  // More than half of the hold pool is free, of which the reserve is an eighth: promises may grow.
+  bool ample() const { return hold_free_ > hold_reserve_ * 4; }
   uint32_t rx_free() const { return rx_free_; }
   uint32_t hold_free() const { return hold_free_; }
   uint64_t pinned() const { return pinned_; }    // slices ever kept in place

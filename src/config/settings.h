@@ -71,7 +71,9 @@ struct Limits {
   // The same on a connection to a pod: another one takes its place.
   uint32_t max_pod_connection_streams = 1'000'000'000;
   uint32_t stream_window = 65'536;  // bytes ahead on one stream: what one stalled stream holds
-  uint32_t connection_window = 1'048'576;  // bytes ahead on a connection
+  // Bytes ahead on a client's stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
+  uint32_t stream_window_max = 4'194'304;
+  uint32_t connection_window = 1'048'576;  // bytes ahead on a connection, at first
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame
   uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts
   uint32_t header_table_size = 4'096;      // bytes of HPACK's dynamic tables

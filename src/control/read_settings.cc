@@ -79,6 +79,7 @@ void read_settings(Table& root, Reading& reading) {
     t->integer("max_connection_streams", l.max_connection_streams, 1, 1'000'000'000);
     t->integer("max_pod_connection_streams", l.max_pod_connection_streams, 1, 1'000'000'000);
     t->integer("stream_window", l.stream_window, 1024, 0x7fffffff);
+    t->integer("stream_window_max", l.stream_window_max, 1024, 0x7fffffff);
     t->integer("connection_window", l.connection_window, 65'535, 0x7fffffff);
     t->integer("frame_size", l.frame_size, 16'384, 16'777'215);
     t->integer("header_list_size", l.header_list_size, 1024, 1 << 20);

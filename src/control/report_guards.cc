@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
 
+#include "http2/origin.h"
 #include "tcp/config.h"
 
 namespace sluice::control {
@@ -16,7 +17,7 @@ using stats::Counter;
 using stats::Http2;
 using stats::Tcp;
 
-enum class Action { kCalm, kError, kMove, kReset, kResetStream, kAnswer, kIsolate, kDrop };
+enum class Action { kCalm, kError, kMove, kReset, kResetStream, kAnswer, kIsolate, kWait, kDrop };
 
 std::string_view text_of(Action a) {
   switch (a) {
@@ -34,6 +35,8 @@ std::string_view text_of(Action a) {
       return "refuse the stream";
     case Action::kIsolate:
       return "a connection of its own to the pod";
+    case Action::kWait:
+      return "wait";
     case Action::kDrop:
       return "go on";
   }
@@ -81,10 +84,31 @@ using G = config::Guards;
 const Row kRows[] = {
     {"rapid_reset", http2<&Http2::guard_rapid_reset>, rate<&G::resets>, Action::kCalm,
      "rapid reset, CVE-2023-44487"},
+    {"address_resets", http2<&Http2::address_allowances>,
+     [](const Snapshot& s) {
+       const config::Rate& r = s.guards.resets;
+       if (r.burst == 0) return std::string("off");
+       using http2::Origin;
+       return fmt::format("{} + {}/s", uint64_t{r.burst} * Origin::kBursts,
+                          uint64_t{r.per_second} * Origin::kRates);
+     },
+     Action::kCalm, "rapid reset by reconnecting; an address has so much, a new connection little"},
+    {"early_ends", http2<&Http2::guard_early_ends>,
+     [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); }, Action::kAnswer,
+     "rapid reset within its limits: fewer streams at once"},
     {"provoked_reset", http2<&Http2::guard_provoked_reset>, rate<&G::provoked_resets>,
      Action::kCalm, "MadeYouReset, CVE-2025-8671; requests over concurrent_streams"},
     {"pod_resets", http2<&Http2::isolated_clients>, rate<&G::pod_resets>, Action::kIsolate,
      "rapid reset of pods by way of Sluice"},
+    {"window_share", http2<&Http2::window_shares>,
+     [](const Snapshot&) { return std::string("5/4 of what is left"); }, Action::kWait,
+     "uploads that a pod does not read"},
+    {"place_share", http2<&Http2::place_shares>,
+     [](const Snapshot&) { return std::string("an equal share"); }, Action::kResetStream,
+     "calls that hang, and take all places of the pods"},
+    {"queue_share", http2<&Http2::queue_shares>,
+     [](const Snapshot& s) { return std::to_string(s.limits.queued_streams); }, Action::kAnswer,
+     "calls that take all of queued_streams"},
     {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>, Action::kCalm,
      "CONTINUATION flood, CVE-2024-27316"},
     {"field_block", http2<&Http2::guard_field_block>, number<&G::field_block_size>, Action::kCalm,

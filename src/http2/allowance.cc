@@ -55,12 +55,13 @@ bool Allowance::refill_and_take(Kind kind, const config::Guards& guards, Time no
     const uint64_t bytes =
         (rule.by_received ? received_bytes_ : 0) + (rule.by_sent ? sent_bytes_ : 0);
     const uint64_t earned = uint64_t{sent_} * rule.per_sent +
-                            uint64_t{completed_} * rule.per_completed + bytes / kBytesPerToken +
-                            seconds * rate.per_second;
+                            (completed_ - completed_counted_) * rule.per_completed +
+                            bytes / kBytesPerToken + seconds * rate.per_second;
     left_[i] = first ? rate.burst
                      : static_cast<uint32_t>(std::min<uint64_t>(left_[i] + earned, rate.burst));
   }
-  sent_ = completed_ = 0;
+  sent_ = 0;
+  completed_counted_ = completed_;
   sent_bytes_ = received_bytes_ = 0;
   if (left_[kind] == 0) return false;
   --left_[kind];

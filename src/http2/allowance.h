@@ -48,6 +48,8 @@ class Allowance {
   void received(uint32_t bytes) { received_bytes_ += bytes; }
   // A stream came to its proper end.
   void completed() { ++completed_; }
+  // How many did, since the connection's begin.
+  uint64_t completed_streams() const { return completed_; }
 
  private:
   bool refill_and_take(Kind kind, const config::Guards& guards, Time now);
@@ -55,10 +57,11 @@ class Allowance {
   std::array<uint32_t, kKinds> left_{};
   // Since the last refill.
   uint32_t sent_ = 0;
-  uint32_t completed_ = 0;
   uint64_t sent_bytes_ = 0;
   uint64_t received_bytes_ = 0;
-  Time refilled_at_ = kNever;  // the first refill fills everything
+  Time refilled_at_ = kNever;       // the first refill fills everything
+  uint64_t completed_ = 0;          // since the connection's begin
+  uint64_t completed_counted_ = 0;  // of these, by the last refill
 };
 
 }  // namespace sluice::http2

@@ -20,11 +20,17 @@ Connection::Connection(Role role, const Config& config, Handler& handler, buf::Q
       stats_(stats),
       slab_(streams),
       table_(config.table_seed),
+      connection_window_(config.connection_window),
       next_id_(config.first_stream_id),
+      loan_(config.origin),
+      stream_limit_(config.max_concurrent_streams),
       decoder_(hpack),
-      encoder_(hpack, config.encoder_table_size) {}
+      encoder_(hpack, config.encoder_table_size) {
+  if (role == Role::kClient) share_below_ = kDefaultWindow / 2;
+}
 
 Connection::~Connection() {
+  loan_.settle(guards());
   const auto destroy = [this](Stream* s) {
     s->set_account(nullptr);
     slab_.destroy(s);
@@ -67,13 +73,15 @@ bool Connection::can_open() const {
   return !failed_ && !peer_going_away_ && open_ < peer_max_streams_ && next_id_ <= kMaxStreamId;
 }
 
-Stream* Connection::open(const FieldList& request, bool end_stream, void* owner) {
+Stream* Connection::open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) {
   if (!can_open()) return nullptr;
   Stream* s = slab_.create();
   if (s == nullptr) return nullptr;
   s->owner_ = owner;
-  s->send_window_ = peer_initial_window_;
+  s->payer_ = payer;
+  s->send_window_ = s->send_window_top_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
+  s->window_.begin(config_.initial_stream_window, now_);
   if (const auto method = request.find(Name::kMethod)) {
     s->to_head_ = *method == "HEAD";
     s->connect_ = *method == "CONNECT";
@@ -106,7 +114,8 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
   s.end_queued_ = end_stream;
   const uint32_t n = data.size();
   const bool first_in_line = room_ > 0 && s.head_ == nullptr && s.data_.empty();
-  if (first_in_line && n <= s.send_window_ && n <= send_window_ && n <= peer_max_frame_size_) {
+  if (first_in_line && n <= s.send_window_ && n <= send_window_ && n <= peer_max_frame_size_ &&
+      (shares_ == nullptr || n <= shares_->room(s, send_window_, send_window_top_))) {
     if (n == 0 && !end_stream) return;
     if (n > config_.copy_break) {
       data = memory_.retain(std::move(data));
@@ -157,16 +166,41 @@ void Connection::reset_after_output(Stream& s, ErrorCode code) {
 
 void Connection::consumed(Stream& s, uint32_t n) {
   if (failed_ || s.closed_ || s.remote_ended_ || s.id_ == 0) return;
-  s.credit_ += n;
-  if (s.credit_ * 2 < config_.initial_stream_window) return;
-  s.receive_window_ += s.credit_;
-  emit_window_update(s.id_, s.credit_);
-  s.credit_ = 0;
+  if (s.window_.took(n)) announce(s);
+}
+
+void Connection::announce(Stream& s) {
+  const bool grows = config_.max_stream_window > config_.initial_stream_window;
+  if (grows) {
+    const Duration now = handler_.round_trip();
+    if (round_trip_ == Duration{} || now < round_trip_) round_trip_ = now;
+  }
+  const uint32_t before = s.window_.size();
+  const uint32_t n = s.window_.announce({.now = now_,
+                                         .round_trip = round_trip_,
+                                         .least = config_.initial_stream_window,
+                                         .most = config_.max_stream_window,
+                                         .room = grows && memory_.ample()});
+  if (s.window_.size() > before) {
+    ++stats_.windows_grown;
+    // Two streams that are as fast as this one find room. What arrives is credited at once, so that
+    // the streams' windows alone say how much may be held.
+    const auto both =
+        static_cast<uint32_t>(std::min<int64_t>(2 * int64_t{s.window_.size()}, kMaxWindow));
+    if (both > connection_window_) {
+      receive_window_ += both - connection_window_;
+      emit_window_update(0, both - connection_window_);
+      connection_window_ = both;
+    }
+  }
+  if (n == 0 || failed_) return;
+  s.receive_window_ += n;
+  emit_window_update(s.id_, n);
 }
 
 void Connection::credit_connection(uint32_t n) {
   credit_ += n;
-  if (credit_ * 2 < config_.connection_window) return;
+  if (credit_ < connection_window_ - connection_window_ / 2) return;
   receive_window_ += credit_;
   emit_window_update(0, credit_);
   credit_ = 0;
@@ -219,6 +253,10 @@ void Connection::detach(Stream& s) {
   if (s.account_ != nullptr) s.set_account(nullptr);
   s.unlink();
   --open_;
+  if (s.share_ != nullptr) [[unlikely]] {
+    shares_->leave(s);
+    ready_.splice_back(share_blocked_);
+  }
   if (s.id_ != 0) {
     table_.erase(s);
     ready_.splice_back(limit_blocked_);

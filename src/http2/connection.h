@@ -16,12 +16,15 @@
 #include "buf/queue.h"
 #include "config/guards.h"
 #include "http2/allowance.h"
+#include "http2/early_ends.h"
 #include "http2/frame.h"
 #include "http2/handler.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
+#include "http2/origin.h"
 #include "http2/recent_ids.h"
 #include "http2/stream_table.h"
+#include "http2/window_shares.h"
 #include "stats/http2.h"
 
 namespace sluice::http2 {
@@ -34,13 +37,16 @@ struct Config {
   uint32_t encoder_table_size = 4096;       // bytes, at most; the peer's setting may lower it
   uint32_t max_concurrent_streams = 128;    // server role: streams a client may have open
   uint32_t initial_stream_window = 65'536;  // bytes a peer may send ahead on one stream
-  uint32_t connection_window = 1'048'576;   // bytes a peer may send ahead in all
-  uint32_t max_frame_size = 16'384;         // bytes of payload that we accept in a frame
-  uint32_t max_header_list_size = 16'384;   // bytes, counted as FieldList::size does
-  bool pass_connect = false;                // server role: requests to CONNECT reach the owner
-  uint32_t copy_break = 256;                // DATA bytes below which copying beats sharing
-  uint32_t first_stream_id = 1;             // client role, odd; a test may begin near the end
+  uint32_t max_stream_window = 0;  // the same of a stream that proved fast; at most initial: never
+  uint32_t connection_window = 1'048'576;  // bytes a peer may send ahead in all, at first
+  uint32_t max_frame_size = 16'384;        // bytes of payload that we accept in a frame
+  uint32_t max_header_list_size = 16'384;  // bytes, counted as FieldList::size does
+  bool pass_connect = false;               // server role: requests to CONNECT reach the owner
+  uint32_t copy_break = 256;               // DATA bytes below which copying beats sharing
+  uint32_t first_stream_id = 1;            // client role, odd; a test may begin near the end
   uint32_t table_seed = 0x9e3779b9;  // of the stream table: random, so that clients cannot know
+  // Server role: what the client's address may do on all its connections. May be nullptr.
+  Origin* origin = nullptr;
   // Outlives the connection, and may change while it lives.
   const config::Guards* guards = &config::kDefaultGuards;
 };
@@ -72,8 +78,16 @@ class Connection {
   bool wants_flush() const { return !ready_.empty(); }
 
   // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
-  Stream* open(const FieldList& request, bool end_stream, void* owner);
+  // payer: for whose sake, where many share the connection's window (http2/window_shares.h).
+  Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0);
   bool can_open() const;
+  // Client role: whether the connection's window has room for a body of the payer's.
+  enum class WindowFor : uint8_t { kEnough, kNotThisPayer, kNobody };
+  WindowFor window_for(uint64_t payer) const {
+    return shares_ == nullptr ? WindowFor::kEnough : look_for_window(payer);
+  }
+  // Client role: bytes that the peer takes on the connection.
+  int64_t send_window() const { return send_window_; }
   // Client role: ids that were used; they end at 2^30 (5.1.1).
   uint32_t streams_begun() const { return next_id_ / 2; }
   // Client role: a stream that open() gave and that will not leave: the peer's limit has fallen
@@ -191,8 +205,19 @@ class Connection {
   bool trip(stats::Counter& counter, const char* guard, const char* detail);
   // Something that a peer may do only so often; false when the connection has failed over it.
   bool spend(Allowance::Kind kind);
+  bool spend_at_origin(Allowance::Kind kind);
+  // Server role: before the first stream, and whenever streams ended early.
+  void begin_stream_limit();
+  void set_stream_limit();
   // What guards do that act on a stream alone.
-  enum class Note : uint8_t { kHeaderList, kEmptyName, kStreams, kStalledStream, kDribble };
+  enum class Note : uint8_t {
+    kHeaderList,
+    kEmptyName,
+    kStreams,
+    kEarlyEnds,
+    kStalledStream,
+    kDribble
+  };
   // Tells the owner, the first time.
   void note(Note n);
   // Looks for fields without a name in a malformed section; false when there were too many.
@@ -222,6 +247,12 @@ class Connection {
   // Makes the last frame of the output longer by n bytes, which the caller appends. False when it
   // is another stream's, or full, or TCP's already.
   bool extend_frame(const Stream& s, uint32_t n, bool end);
+  // window_shares.cc
+  void charge(Stream& s);
+  bool held_by_share(const Stream& s) const;
+  void on_credit();
+  void on_share_change(Stream& s);
+  WindowFor look_for_window(uint64_t payer) const;
   void make_ready(Stream& s);
   void after_output(Stream& s);
   void close(Stream& s);
@@ -231,6 +262,7 @@ class Connection {
   // Out of unnumbered_, in constant time: many may wait there, and all of them be cancelled.
   void leave_unnumbered(const Stream& s);
   void credit_connection(uint32_t n);
+  void announce(Stream& s);
   void watch_streams(Duration limit);
 
   Role role_;
@@ -269,8 +301,14 @@ class Connection {
 
   // Windows.
   int64_t send_window_ = kDefaultWindow;
+  int64_t send_window_top_ = kDefaultWindow;  // what it was at most
+  // Client role: the send window below which payers have shares of it, once they have.
+  int64_t share_below_ = INT64_MIN;
+  std::unique_ptr<WindowShares> shares_;  // while it is short
   int64_t receive_window_ = kDefaultWindow;
+  uint32_t connection_window_;  // bytes that receive_window_ is opened to
   uint32_t credit_ = 0;
+  Duration round_trip_{};  // the least that the owner told of; zero: none
   uint32_t peer_initial_window_ = kDefaultWindow;
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
   // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
@@ -280,6 +318,7 @@ class Connection {
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room
   List<Stream> window_blocked_;      // wait for the connection's window
+  List<Stream> share_blocked_;       // wait, since their payer has its share of it
   List<Stream> limit_blocked_;       // of unnumbered_, wait for a limit or find no id
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room; in no order
   uint32_t open_ = 0;
@@ -300,6 +339,9 @@ class Connection {
   uint32_t control_old_ = 0;       // bytes of control frames up to control_old_mark_
   uint32_t control_new_ = 0;       // and behind it
   Allowance allowance_;
+  OriginLoan loan_;
+  EarlyEnds early_ends_;
+  uint32_t stream_limit_;  // of the client's streams at once, now
   Time now_{};
   const char* guard_ = nullptr;
   uint8_t noted_ = 0;  // a bit for each Note

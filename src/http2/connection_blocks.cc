@@ -100,6 +100,7 @@ bool Connection::on_block(buf::View block) {
 }
 
 bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end) {
+  if (last_peer_id_ == 0) begin_stream_limit();
   ids_.use(id);
   if (refusing_) {  // above the last id of our GOAWAY: the client will retry (6.8)
     ids_.reset(id);
@@ -144,8 +145,13 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
 
 Stream* Connection::admit(uint32_t id, bool end) {
   Stream* s = nullptr;
-  if (open_ < config_.max_concurrent_streams) {
+  if (open_ >= stream_limit_ && stream_limit_ < config_.max_concurrent_streams) [[unlikely]]
+    set_stream_limit();  // streams may have ended well since
+  if (open_ < stream_limit_) {
     s = slab_.create();
+  } else if (stream_limit_ < config_.max_concurrent_streams) {
+    ++stats_.guard_early_ends;
+    note(Note::kEarlyEnds);
   } else {
     ++stats_.guard_streams;
     note(Note::kStreams);
@@ -164,6 +170,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   s->remote_ended_ = end;
   s->send_window_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
+  s->window_.begin(config_.initial_stream_window, now_);
   // Until its ACK the client may not have seen our setting (6.5.3).
   if (settings_unacknowledged_ > 0)
     s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
@@ -204,6 +211,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   s.remote_ended_ = end;
   if (final) s.content_left_ = content_length;
   if (status >= 300) s.connect_ = false;
+  if (s.share_ != nullptr) on_share_change(s);
   if (s.owner_ != nullptr)
     handler_.on_headers(s, final ? Handler::Section::kResponse : Handler::Section::kInformational,
                         fields, end);

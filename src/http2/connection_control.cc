@@ -1,6 +1,8 @@
 // Frames about streams and the connection: RST_STREAM, PRIORITY, SETTINGS, PING, GOAWAY,
 // WINDOW_UPDATE.
 
+#include <algorithm>
+
 #include "http2/connection.h"
 
 namespace sluice::http2 {
@@ -13,6 +15,10 @@ bool Connection::on_rst(buf::View payload) {
   if (role_ == Role::kServer && !spend(Allowance::kResets)) return false;
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return true;
+  if (role_ == Role::kServer && !s->headers_sent()) {  // once answered, a stream may end in any way
+    early_ends_.ended_early(allowance_.completed_streams());
+    set_stream_limit();
+  }
   detach(*s);
   if (s->owner_ != nullptr)
     handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())), true);
@@ -119,11 +125,15 @@ bool Connection::on_settings_frame(buf::View payload) {
 bool Connection::set_initial_window(uint32_t bytes) {
   const int64_t change = int64_t{bytes} - peer_initial_window_;
   peer_initial_window_ = bytes;
-  for (Stream* s : unnumbered_) s->send_window_ += change;
+  for (Stream* s : unnumbered_) {
+    s->send_window_ += change;
+    s->send_window_top_ += change;
+  }
   for (uint32_t c = 0; c < table_.capacity(); ++c) {
     Stream* s = table_.cell(c);
     if (s == nullptr) continue;
     s->send_window_ += change;
+    s->send_window_top_ += change;
     if (s->send_window_ > kMaxWindow)
       return fail(ErrorCode::kFlowControlError, "a stream's window overflows");
     if (s->send_window_ > 0 && !s->data_.empty()) make_ready(*s);
@@ -162,6 +172,7 @@ bool Connection::on_window_update(buf::View payload) {
     if (send_window_ > kMaxWindow)
       return fail(ErrorCode::kFlowControlError, "the connection's window overflows");
     if (send_window_ > 0) ready_.splice_back(window_blocked_);
+    on_credit();
     return true;
   }
   if (idle(frame_.stream))
@@ -173,6 +184,8 @@ bool Connection::on_window_update(buf::View payload) {
     return !failed_;
   }
   s->send_window_ += n;
+  s->send_window_top_ = std::max(s->send_window_top_, s->send_window_);
+  if (s->share_ != nullptr) on_share_change(*s);
   if (s->send_window_ > kMaxWindow) {
     stream_error(*s, ErrorCode::kFlowControlError);
   } else if (s->send_window_ > 0 && !s->data_.empty()) {

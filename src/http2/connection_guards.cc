@@ -20,8 +20,35 @@ bool Connection::trip(stats::Counter& counter, const char* guard, const char* de
   return fail(ErrorCode::kEnhanceYourCalm, detail);
 }
 
+bool Connection::spend_at_origin(Allowance::Kind kind) {
+  const config::Guards& g = guards();
+  const bool was_through = loan_.through_door();
+  const bool ok = kind == Allowance::kResets
+                      ? loan_.take(Origin::kResets, g.resets, allowance_.completed_streams(), now_)
+                      : loan_.take(Origin::kProvokedResets, g.provoked_resets,
+                                   allowance_.completed_streams(), now_);
+  if (loan_.through_door() != was_through) ++stats_.address_allowances;
+  return ok;
+}
+
+void Connection::begin_stream_limit() {
+  if (config_.origin == nullptr) return;
+  const config::Guards& g = guards();
+  if (!config_.origin->spent(Origin::kResets, g.resets, now_) &&
+      !config_.origin->spent(Origin::kProvokedResets, g.provoked_resets, now_))
+    return;
+  early_ends_.begin_with(2 * EarlyEnds::kBorne);
+  set_stream_limit();
+}
+
+void Connection::set_stream_limit() {
+  stream_limit_ = early_ends_.limit(config_.max_concurrent_streams, allowance_.completed_streams());
+}
+
 bool Connection::spend(Allowance::Kind kind) {
-  if (allowance_.take(kind, guards(), now_)) return true;
+  if (allowance_.take(kind, guards(), now_) &&
+      ((kind != Allowance::kResets && kind != Allowance::kProvokedResets) || spend_at_origin(kind)))
+    return true;
   struct Guard {
     stats::Counter stats::Http2::*counter;
     const char* name;
@@ -57,6 +84,7 @@ void Connection::note(Note n) {
       {"header_list", "more or larger fields than header_list_size and header_fields allow"},
       {"empty_name", "a field without a name"},
       {"streams", "more streams than concurrent_streams"},
+      {"early_ends", "streams that nearly all end early: fewer at once"},
       {"stalled_stream", "a stream's window stayed shut"},
       {"dribble", "a stream's window opens by a few bytes"},
   };

@@ -92,7 +92,10 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     room_ -= static_cast<int64_t>(kFrameHeaderSize + piece.size());
     type = FrameType::kContinuation;
   } while (!rest.empty());
-  if (end) s.end_sent_ = true;
+  if (end) {
+    s.end_sent_ = true;
+    if (s.share_ != nullptr) on_share_change(s);
+  }
   allowance_.sent();
   return true;
 }
@@ -129,6 +132,8 @@ bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   send_window_ -= n;
   room_ -= n;
   if (end) s.end_sent_ = true;
+  if (send_window_ < share_below_) [[unlikely]]
+    charge(s);
   allowance_.sent(n);
   if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
   return true;
@@ -145,8 +150,10 @@ bool Connection::frame_one(Stream& s) {
     return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() && s.trailers_ == nullptr);
   }
   if (!s.data_.empty()) {
-    const int64_t window = std::min(s.send_window_, send_window_);
-    if (window <= 0) return false;
+    int64_t window = std::min(s.send_window_, send_window_);
+    if (window <= 0 || held_by_share(s)) return false;
+    if (shares_ != nullptr)
+      window = std::min(window, shares_->room(s, send_window_, send_window_top_));
     // The quantum of fairness among streams: one frame.
     uint32_t left = static_cast<uint32_t>(std::min<int64_t>(
         {window, static_cast<int64_t>(s.data_.size()), int64_t{kDefaultMaxFrameSize}}));
@@ -165,6 +172,8 @@ bool Connection::frame_one(Stream& s) {
     send_window_ -= total;
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
     if (end) s.end_sent_ = true;
+    if (send_window_ < share_below_) [[unlikely]]
+      charge(s);
     s.stalled_looks_ = 0;
     allowance_.sent(total);
     if (total < config::kTinyData && !s.data_.empty()) {
@@ -232,6 +241,9 @@ void Connection::after_output(Stream& s) {
     if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
     if (only_data && send_window_ <= 0) {
       window_blocked_.push_back(s);
+    } else if (only_data && held_by_share(s)) {
+      ++stats_.window_shares;
+      share_blocked_.push_back(s);
     } else {
       ready_.push_back(s);
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/chrono.h"
 #include "buf/slice.h"
 #include "http2/error_code.h"
 #include "http2/fields.h"
@@ -48,6 +49,9 @@ class Handler {
   virtual void on_settings() = 0;
 
   virtual void on_ping_ack(uint64_t opaque) = 0;
+
+  // To the peer and back, as far as it is known; zero: not at all. Windows grow by it.
+  virtual Duration round_trip() const { return {}; }
 
   // A guard acted on something that the peer did, and the connection lives on: for the log, once a
   // guard and connection, so that nobody can flood it. Both strings live for ever.

@@ -8,6 +8,8 @@
 #include "buf/account.h"
 #include "buf/queue.h"
 #include "http2/fields.h"
+#include "http2/receive_window.h"
+#include "http2/window_shares.h"
 
 namespace sluice::http2 {
 
@@ -44,6 +46,7 @@ class Stream : public ListHook<> {
  private:
   friend class Connection;
   friend class StreamTable;
+  friend class WindowShares;
 
   // What waits has changed.
   void settle() {
@@ -75,7 +78,13 @@ class Stream : public ListHook<> {
   void* owner_ = nullptr;
   int64_t send_window_ = 0;  // may be negative (6.9.2)
   int64_t receive_window_ = 0;
-  uint32_t credit_ = 0;        // consumed bytes not yet announced
+  // Client role: for whose sake it is, and what that has of the connection's window.
+  uint64_t payer_ = 0;                    // 0: nobody's
+  int64_t send_window_top_ = 0;           // what send_window_ was at most
+  WindowShares::Share* share_ = nullptr;  // while the window is short
+  int64_t charged_ = 0;                   // bytes, to share_
+  bool charged_as_answered_ = false;
+  ReceiveWindow window_;       // what receive_window_ is opened to
   int64_t content_left_ = -1;  // of the announced content-length; -1: none announced
   uint64_t headers_position_ = UINT64_MAX;
   buf::Account* account_ = nullptr;

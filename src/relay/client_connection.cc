@@ -1,5 +1,6 @@
 #include "relay/client_connection.h"
 
+#include "relay/address_key.h"
 #include "relay/exchange.h"
 #include "relay/listener.h"
 
@@ -23,10 +24,13 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
+      address_(address_key(tcp.remote().address)),
       forwarding_(listener.forwarding(tcp.remote().address)),
       leave_(&holder_),
-      http2_(http2::Role::kServer, listener.http2_config(), *this, tcp.send_queue(), context.memory,
-             context.stats.http2, context.streams, context.hpack) {
+      at_address_(&context.addresses.enter(address_), {&context.addresses}),
+      http2_(http2::Role::kServer, listener.http2_config(at_address_->origin), *this,
+             tcp.send_queue(), context.memory, context.stats.http2, context.streams,
+             context.hpack) {
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
   ++context_.stats.http2.client_connections;

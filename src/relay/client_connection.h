@@ -44,6 +44,8 @@ class ClientConnection final : public tcp::User,
   const Endpoint& peer() const { return tcp_.remote(); }
   // Never used again for another client.
   uint64_t id() const { return id_; }
+  // Where it comes from (relay/address_key.h).
+  uint64_t address() const { return address_; }
   // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
   // of what a connection to a pod may do: a fifth.
   bool may_reset() {
@@ -85,6 +87,7 @@ class ClientConnection final : public tcp::User,
   void on_settings() override {}
   void on_ping_ack(uint64_t opaque) override;
   void on_guard(const char* guard, const char* what) override;
+  Duration round_trip() const override { return tcp_.smoothed_rtt(); }
 
   void on_drain_timer();
   void say_final_goaway();
@@ -119,6 +122,7 @@ class ClientConnection final : public tcp::User,
   uint32_t streams_begun_ = 0;
   Timer watch_timer_;  // armed while something waits for the client
   const uint64_t id_;
+  const uint64_t address_;
   ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   // Leaves after the HTTP/2 connection has given back what was charged.
@@ -126,6 +130,12 @@ class ClientConnection final : public tcp::User,
     void operator()(Holder* h) const { h->leave(); }
   };
   const std::unique_ptr<Holder, Leave> leave_;
+  // Goes after the HTTP/2 connection, which gives back what it did not use.
+  struct Leave {
+    AddressTable* table;
+    void operator()(AddressTable::Entry* e) const { table->leave(*e); }
+  };
+  const std::unique_ptr<AddressTable::Entry, Leave> at_address_;
   http2::Connection http2_;
 };
 

@@ -13,6 +13,7 @@
 #include "buf/memory.h"
 #include "config/settings.h"
 #include "http2/connection.h"
+#include "relay/address_table.h"
 #include "relay/holders.h"
 #include "relay/replay.h"
 #include "stats/worker.h"
@@ -59,6 +60,7 @@ struct Context {
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 
+  AddressTable addresses{now, guards};
   Holders holders;
   http2::hpack::Shared hpack;
   Slab<http2::Stream> streams;

@@ -27,6 +27,8 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
       service_(service),
       listener_slot_(listener_slot),
       holder_(client.holder()),
+      client_id_(client.id()),
+      client_address_(client.address()),
       client_(&client),
       client_stream_(&stream),
       replay_(context.take_replay()),
@@ -89,10 +91,6 @@ void Exchange::forget_body() {
   if (charged_buffers_ == 0 && charged_heap_ < kCallBytes + kNotedBody) return;  // as most calls
   static_cast<Repeatable&>(*this).unlink();
   settle();
-}
-
-uint64_t Exchange::client_id() const {
-  return client_->id();
 }
 
 bool Exchange::tried(uint32_t slot) const {
@@ -209,7 +207,7 @@ bool Exchange::attach(PodConnection& pod) {
     fail("the pod takes no extended CONNECT");  // RFC 8441, 3: it must not be sent
     return true;
   }
-  http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this);
+  http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this, client_id());
   if (s == nullptr) return false;
   s->set_account(&holder_);
   pod_ = &pod;
@@ -256,7 +254,7 @@ bool Exchange::attach(PodConnection& pod) {
 
 void Exchange::detach_pod() {
   --pod_->pool().pod().stats().active;
-  service_.on_room();  // whoever ends it, others may wait for its place
+  service_.on_place_left(*this);  // whoever ends it, others may wait for its place
   pod_stream_->set_owner(nullptr);
   pod_stream_->set_account(nullptr);
   pod_stream_ = nullptr;
@@ -479,6 +477,11 @@ void Exchange::cancel_pod(ClientConnection* for_client) {
   context_.touch(*pod);
   detach_pod();
   pod->cancel(*s, ErrorCode::kCancel, for_client);
+}
+
+void Exchange::give_up_place() {
+  cancel_pod(client_);
+  fail("others wait, and the client has more than its share of the pods");
 }
 
 void Exchange::end(const char* message) {

@@ -13,6 +13,7 @@
 #include "relay/context.h"
 #include "relay/grpc.h"
 #include "relay/replay.h"
+#include "relay/wait_queue.h"
 
 namespace sluice::relay {
 
@@ -70,10 +71,19 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
     return waited_ >= most && waited_ > Duration::zero();
   }
 
-  // It waits for its client's sake (relay/service.h).
-  bool held_back() const { return held_back_; }
-  void set_held_back(bool held) { held_back_ = held; }
-  uint64_t client_id() const;
+  // Where it waits; nullptr: nowhere.
+  WaitQueue::Lane* lane() const { return lane_; }
+  void set_lane(WaitQueue::Lane* lane) { lane_ = lane; }
+  Time wait_began() const { return wait_began_; }
+  // The last DATA, either way.
+  Time active_at() const { return active_at_; }
+  // The client's, who may have gone.
+  uint64_t client_id() const { return client_id_; }
+  uint64_t client_address() const { return client_address_; }
+  // Ends the call: others wait for its place, and its client has more than its share.
+  void give_up_place();
+  // DATA has to leave for the pod, or may have to.
+  bool needs_window() const { return !request_ended_ || replay_->body_size() > 0; }
 
   // Memory is short: the call goes on without another try.
   void forget_replay();
@@ -131,8 +141,11 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   Service& service_;
   const uint32_t listener_slot_;
   Holder& holder_;            // of the client
+  const uint64_t client_id_;
+  const uint64_t client_address_;
   ClientConnection* client_;  // nullptr once client_stream_ is
   http2::Stream* client_stream_;
+  WaitQueue::Lane* lane_ = nullptr;
   PodConnection* pod_ = nullptr;
   http2::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
@@ -159,7 +172,6 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   Duration idle_{};    // silence that ends the call
   Time active_at_;     // the last DATA, either way
 
-  bool held_back_ = false;
   bool grpc_ = false;
   bool request_ended_ = false;
   bool has_trailers_ = false;

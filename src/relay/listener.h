@@ -41,8 +41,10 @@ class Listener final : public tcp::Acceptor {
   std::unique_ptr<Forwarding> forwarding(const Address& client) const {
     return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
   }
-  http2::Config http2_config() const {
+  // For a client of this origin.
+  http2::Config http2_config(http2::Origin& origin) const {
     http2::Config c = context_.client_http2;
+    c.origin = &origin;
     c.pass_connect = connect_ == config::Connect::kPass;
     return c;
   }

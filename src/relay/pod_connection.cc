@@ -45,6 +45,7 @@ void PodConnection::on_data(tcp::Connection& c, buf::Slice data) {
   context_.touch(*this);
   if (!closing_) http2_->receive(std::move(data), context_.now);
   c.consumed(n);
+  pool_.on_heard();
 }
 
 // A pod that ends its side has said all that it will; what it did not answer is lost.

@@ -174,6 +174,14 @@ void Pool::on_ready(PodConnection& ready) {
   }
   update_state();
   service_.on_room();
+  service_.on_isolated_room();
+}
+
+uint64_t Pool::places() {
+  uint64_t n = 0;
+  for (PodConnection& c : connections_)
+    n += c.takes_stream() ? c.http2().peer_max_concurrent_streams() : c.streams();
+  return n;
 }
 
 void Pool::on_room() {

@@ -10,6 +10,7 @@
 #include "config/snapshot.h"
 #include "pods/pod.h"
 #include "relay/context.h"
+#include "relay/hold.h"
 #include "relay/pod_connection.h"
 
 namespace sluice::relay {
@@ -46,6 +47,12 @@ class Pool {
   // After a connect for an isolated client that failed.
   static constexpr Duration kIsolatedRetry = 1s;
 
+  // Calls find no window on any connection for so long before there is another one. A pod that is
+  // only slow gives back some of a window in less.
+  static constexpr Duration kWindowShort = 50ms;
+  // Connections from which a client whose uploads nobody reads gets none further for itself.
+  static constexpr uint32_t kMaxForOneWindow = 4;
+
   Pool(Context& context, Service& service, const config::Pod& pod);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -61,9 +68,18 @@ class Pool {
   // another one when the best is busy. avoid: the id of one that is taken only if it is the only
   // one.
   PodConnection* with_room(uint64_t avoid = 0);
-  // The same for a client, which may be isolated: then nullptr sets held_back.
+  // The same for a client, which may be isolated: then nullptr sets `hold`.
   bool isolates() const { return !isolated_clients_.empty(); }
-  PodConnection* with_room_for(uint64_t client, bool& held_back);
+  PodConnection* with_room_for(uint64_t client, Hold& hold);
+  // The same for a call with a body, when the connection that with_room() gave has no window for
+  // the client (pool_windows.cc): another one that has; where none has, nullptr with `hold`
+  // while one is to be expected, else the one with the most.
+  PodConnection* with_window(uint64_t client, Hold& hold);
+  // Bytes came from the pod: windows may be open again.
+  void on_heard() {
+    if (window_wanted_) [[unlikely]]
+      tell_of_windows();
+  }
   // The client cancels more than its share, on a connection that has had all that the pod bears:
   // its calls leave that to the others.
   void isolate(const ClientConnection& client);
@@ -83,6 +99,14 @@ class Pool {
   void on_news();
   // The pod left the endpoints, or came back.
   void set_draining(bool draining);
+  // Calls that the connections which take calls could have at once.
+  uint64_t places();
+  // fn(Exchange&) for each call on them.
+  template <class Fn>
+  void for_each_call(Fn&& fn) {
+    for (PodConnection& c : connections_)
+      c.http2().for_each_stream([&](http2::Stream& s) { fn(*static_cast<Exchange*>(s.owner())); });
+  }
   bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 
   // From the connections.
@@ -107,6 +131,9 @@ class Pool {
   bool open_connection(uint64_t owner = kEverybody);
   // How many there are of the list that `c` is in.
   uint32_t& count_of(const PodConnection& c);
+  // pool_windows.cc
+  bool expects_window(bool for_all);
+  void tell_of_windows();
   // pool_isolation.cc
   Isolated* isolated(uint64_t client);
   void end_isolation();
@@ -126,7 +153,10 @@ class Pool {
   uint32_t isolated_count_ = 0;
   uint32_t retired_count_ = 0;
   TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
-  Time attempt_at_{};  // when the last connect began
+  Time attempt_at_{};           // when the last connect began
+  bool window_wanted_ = false;  // by calls that wait
+  Time window_short_since_{};
+  Time window_short_seen_{};
   Timer grow_timer_;
   Timer backoff_timer_;
   uint32_t ping_factor_ = 1;  // what the pod made of the service's ping_interval

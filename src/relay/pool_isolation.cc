@@ -33,10 +33,10 @@ Pool::Isolated* Pool::isolated(uint64_t client) {
   return it == isolated_clients_.end() ? nullptr : &*it;
 }
 
-PodConnection* Pool::with_room_for(uint64_t client, bool& held_back) {
+PodConnection* Pool::with_room_for(uint64_t client, Hold& hold) {
   const Isolated* i = isolated(client);
   if (i == nullptr) return with_room();
-  held_back = true;
+  hold = Hold::kResets;
   for (PodConnection& c : isolated_)
     if (c.owner() == i->owner) return c.takes_isolated_stream() ? &c : nullptr;
   if (!pod_.draining() && context_.now >= isolated_retry_at_) open_connection(i->owner);

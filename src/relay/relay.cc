@@ -46,6 +46,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.guards = snapshot.guards;
   context_.client_http2 = context_.pod_http2 =
       http2_config(snapshot.limits, context_.client_http2.table_seed);
+  context_.client_http2.max_stream_window = snapshot.limits.stream_window_max;
   context_.client_http2.guards = context_.pod_http2.guards = &context_.guards;
 
   std::vector<std::unique_ptr<Service>> services;

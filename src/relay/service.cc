@@ -11,7 +11,8 @@ Service::Service(Context& context, const config::Service& config)
       slot_(config.slot),
       policy_(config.balance),
       picker_(balance::make_picker(config.balance, context.random)),
-      held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this) {
+      held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this),
+      share_timer_([](void* self, Time) { static_cast<Service*>(self)->look_at_shares(); }, this) {
   adopt(config);
 }
 
@@ -113,18 +114,27 @@ void Service::begin(Exchange& e) {
   }
 }
 
-PodConnection* Service::pick(const Exchange& e, bool& held_back) {
+PodConnection* Service::pick(const Exchange& e, Hold& hold) {
   const size_t n = ready_.size();
   if (n == 0) return nullptr;
+  if (sharing_ && !shares_.may_take(e.client_address(), e.client_id())) [[unlikely]] {
+    hold = Hold::kShare;
+    return nullptr;
+  }
   const size_t first = picker_->pick();
   // The picker's choice, unless the call failed there before or the pod is full: then the next one
   // in the order; a pod that failed before only when there is no other.
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
-    PodConnection* c = pool.isolates() ? pool.with_room_for(e.client_id(), held_back)
-                                       : pool.with_room(e.refused_by());
+    PodConnection* c =
+        pool.isolates() ? pool.with_room_for(e.client_id(), hold) : pool.with_room(e.refused_by());
     if (c == nullptr) continue;
+    if (c->http2().window_for(e.client_id()) != http2::Connection::WindowFor::kEnough &&
+        e.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]] {
+      c = pool.with_window(e.client_id(), hold);
+      if (c == nullptr) continue;
+    }
     if (!e.tried(pool.pod().slot())) return c;
     if (second_best == nullptr) second_best = c;
   }
@@ -148,48 +158,61 @@ void Service::assign(Exchange& e, bool again) {
     return;
   }
   // Who came first goes first.
-  bool held_back = false;
+  Hold hold = Hold::kNot;
   if (again || waiting_.empty())
-    if (PodConnection* c = pick(e, held_back); c != nullptr && e.attach(*c)) return;
+    if (PodConnection* c = pick(e, hold); c != nullptr && attach(e, *c)) return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.http2.no_pod;
     e.fail(why_hopeless());
     return;
   }
-  wait(e, again, held_back);
+  wait(e, again, hold);
 }
 
-void Service::wait(Exchange& e, bool again, bool held_back) {
-  auto& queue = held_back ? held_ : waiting_;
-  uint32_t& count = held_back ? held_count_ : waiting_count_;
-  if (count >= queue_limit_) {
-    ++context_.stats.http2.queue_overflows;
-    e.fail(held_back ? "the client cancels too many calls" : "too many calls wait for an endpoint");
-    return;
+bool Service::attach(Exchange& e, PodConnection& c) {
+  if (!sharing_) [[likely]]
+    return e.attach(c);
+  const uint64_t address = e.client_address();
+  const uint64_t client = e.client_id();
+  shares_.took(address, client);
+  if (e.attach(c)) return true;
+  shares_.left(address, client);
+  return false;
+}
+
+void Service::wait(Exchange& e, bool again, Hold hold) {
+  const bool held_back = hold != Hold::kNot;
+  stats::Http2& stats = context_.stats.http2;
+  WaitQueue& queue = held_back ? held_ : waiting_;
+  if (queue.size() >= queue_limit_) {
+    // The place of a client that has more of them than this one.
+    Exchange* other = queue.to_give_up_for(e.client_address(), e.client_id());
+    ++stats.queue_overflows;
+    if (other != nullptr) ++stats.queue_shares;
+    (other != nullptr ? *other : e)
+        .fail(hold == Hold::kResets ? "the client cancels too many calls"
+                                    : "too many calls wait for an endpoint");
+    if (other == nullptr) return;
   }
-  if (again) {
-    queue.push_front(e);
-  } else {
-    queue.push_back(e);
-  }
-  ++count;
-  e.set_held_back(held_back);
+  queue.push(e, again);
   if (held_back) {
-    ++context_.stats.http2.throttled_streams;
+    ++(hold == Hold::kResets   ? stats.throttled_streams
+       : hold == Hold::kWindow ? stats.window_waits
+                               : stats.place_share_waits);
     if (!held_timer_.armed()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
+  } else if (!share_timer_.armed()) {
+    context_.wheel.arm(share_timer_, context_.now + kShareLook);
   }
-  stats().queued.set(waiting_count_ + held_count_);
+  this->stats().queued.set(waiting_.size() + held_.size());
   ++context_.stats.http2.queued_streams;
   e.begin_wait(queue_timeout_);
 }
 
 void Service::stop_waiting(Exchange& e) {
-  auto& hook = static_cast<ListHook<Exchange>&>(e);
-  if (!hook.linked()) return;
-  hook.unlink();
+  if (e.lane() == nullptr) return;
+  e.lane()->queue->remove(e);
   e.end_wait();
-  --(e.held_back() ? held_count_ : waiting_count_);
-  stats().queued.set(waiting_count_ + held_count_);
+  stats().queued.set(waiting_.size() + held_.size());
   --context_.stats.http2.queued_streams;
 }
 
@@ -210,23 +233,22 @@ void Service::on_room() {
 
 void Service::pump_held() {
   held_due_ = false;
-  uint64_t stuck = 0;  // a client without room
-  uint32_t tries = 0;
-  for (uint32_t n = held_count_; n > 0 && !held_.empty() && tries < kHeldTries; --n) {
-    Exchange& e = held_.front();
-    if (e.client_id() != stuck) {
-      ++tries;
-      bool held_back = false;
-      PodConnection* c = pick(e, held_back);
-      if (c != nullptr || !held_back) {
-        stop_waiting(e);
-        if (c == nullptr || !e.attach(*c)) assign(e, true);
-        continue;
-      }
-      stuck = e.client_id();
+  window_look_at_ = context_.now + kWindowLook;
+  // Each connection's first call, until none of them finds room.
+  uint32_t fails = 0;
+  for (uint32_t n = held_.size(); n > 0 && !held_.empty(); --n) {
+    if (fails >= std::min<size_t>(held_.lanes(), kHeldTries)) break;
+    Exchange& e = held_.next();
+    held_.pass();
+    Hold hold = Hold::kNot;
+    PodConnection* c = pick(e, hold);
+    if (c == nullptr && hold != Hold::kNot) {
+      ++fails;
+      continue;
     }
-    held_.pop_front();
-    held_.push_back(e);
+    fails = 0;
+    stop_waiting(e);
+    if (c == nullptr || !attach(e, *c)) assign(e, true);
   }
   if (!held_.empty()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
 }
@@ -236,22 +258,23 @@ void Service::pump() {
   if (!pump_due_) return;
   pump_due_ = false;
   while (!waiting_.empty()) {
-    Exchange& e = waiting_.front();
+    Exchange& e = waiting_.next();
     if (ready_.empty() && hopeless()) {
       stop_waiting(e);
       ++context_.stats.http2.no_pod;
       e.fail(why_hopeless());
       continue;
     }
-    bool held_back = false;
-    PodConnection* c = pick(e, held_back);
-    if (c == nullptr && !held_back) break;
+    Hold hold = Hold::kNot;
+    PodConnection* c = pick(e, hold);
+    if (c == nullptr && hold == Hold::kNot) break;
+    waiting_.pass();
     stop_waiting(e);
     if (c == nullptr) {
-      wait(e, true, true);
+      wait(e, true, hold);
       continue;
     }
-    if (e.attach(*c)) continue;
+    if (attach(e, *c)) continue;
     assign(e, true);
     break;  // it may wait again: no pod takes it now
   }

@@ -9,8 +9,11 @@
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
 #include "relay/exchange.h"
+#include "relay/hold.h"
+#include "relay/place_shares.h"
 #include "relay/pool.h"
 #include "relay/retry_budget.h"
+#include "relay/wait_queue.h"
 
 namespace sluice::relay {
 
@@ -53,23 +56,45 @@ class Service {
   void stop_waiting(Exchange& e);
   void on_queue_timeout(Exchange& e);
   void on_end_of_call() { --calls_; }
+  // The call has left its pod.
+  void on_place_left(const Exchange& e) {
+    if (sharing_) [[unlikely]]
+      shares_.left(e.client_address(), e.client_id());
+    on_room();
+  }
 
   // From the pools.
   void on_pod_state();
   void on_room();
   void on_isolated_room() { held_due_ = !held_.empty(); }
+  // A pod said something, and calls wait for a window on its connections.
+  void on_window() {
+    if (context_.now >= window_look_at_) held_due_ = !held_.empty();
+  }
   // Lets waiting calls go on, once a turn.
   void pump();
 
  private:
   // Between looks at calls that are held back: budgets grow back with time.
   static constexpr Duration kHeldLook = 10ms;
-  static constexpr uint32_t kHeldTries = 64;  // in one look
+  static constexpr uint32_t kHeldTries = 64;  // that fail, in one look
+  // Calls that find no place for so long, though their clients have less than their share, get
+  // those of clients that have more. Most calls end sooner by themselves, and free a place.
+  static constexpr Duration kSharePatience = 200ms;
+  static constexpr Duration kShareLook = 100ms;
+  // From the last time that one had to: how long nobody takes more than a share. Long, since a call
+  // that is taken away was work for nothing.
+  static constexpr Duration kSharing = 60s;
+  static constexpr Duration kWindowLook = 1ms;  // between looks because a pod said something
 
-  // held_back: there is room, but not for a client that cancels so much.
-  PodConnection* pick(const Exchange& e, bool& held_back);
-  void wait(Exchange& e, bool again, bool held_back);
+  // hold: why there is none for this client, where there is room.
+  PodConnection* pick(const Exchange& e, Hold& hold);
+  bool attach(Exchange& e, PodConnection& c);
+  void wait(Exchange& e, bool again, Hold hold);
   void pump_held();
+  // service_shares.cc
+  void look_at_shares();
+  void give_up_places(uint32_t n);
   // No pod is there, or may come to be, for a call to wait for; and the reason for the client.
   bool hopeless() const;
   const char* why_hopeless() const;
@@ -94,13 +119,16 @@ class Service {
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last
   std::vector<Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
-  List<Exchange, Exchange> waiting_;
-  uint32_t waiting_count_ = 0;
+  WaitQueue waiting_;
   // Calls that wait for their own clients' sake, and so must not stand in the way of others.
-  List<Exchange, Exchange> held_;
-  uint32_t held_count_ = 0;
+  WaitQueue held_;
   bool held_due_ = false;
+  Time window_look_at_{};
   Timer held_timer_;
+  PlaceShares shares_;  // while calls wait for places, and for kSharing after that
+  bool sharing_ = false;
+  Time sharing_until_{};
+  Timer share_timer_;
   uint64_t calls_ = 0;
   bool pump_due_ = false;
 };

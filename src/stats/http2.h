@@ -37,6 +37,8 @@ namespace sluice::stats {
   X(Counter, hpack_cycles_out,     "cycles that these took")                                   \
   X(Gauge,   hpack_fields_shared,  "fields that connections' dynamic tables share now")        \
   X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")       \
+  X(Counter, hpack_share_full,     "fields that stayed literals: their connection had its share") \
+  X(Counter, hpack_given_back,     "idle connections whose fields made room for others")        \
   X(Counter, retries,              "streams sent again, to a pod that had provably not begun")  \
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
   X(Counter, policy_retries,       "streams sent again by their service's retry policy")        \
@@ -55,6 +57,13 @@ namespace sluice::stats {
   X(Counter, pod_reset_budgets,    "pod connections relieved after too many cancellations")     \
   X(Counter, isolated_clients,     "clients that cancel too often for a pod that others use")  \
   X(Counter, throttled_streams,    "streams of such clients that had to wait for that")        \
+  X(Counter, windows_grown,        "times that the window of a client's upload grew")           \
+  X(Counter, window_shares,        "times that DATA waited: its client had its share of a pod's window") \
+  X(Counter, window_waits,         "streams that waited for a connection with a window")       \
+  X(Counter, window_connections,   "pod connections opened: those there had no window left")   \
+  X(Counter, place_shares,         "streams ended: others waited, and their client had most places") \
+  X(Counter, place_share_waits,    "streams that waited, since their client had its share of places") \
+  X(Counter, queue_shares,         "streams that no longer waited: their client had most that did") \
   X(Counter, pod_pings,            "PING sent to pods")                                        \
   X(Counter, pod_ping_timeouts,    "pod connections lost: no answer to PING")                  \
   X(Counter, too_many_pings,       "pods that punished our PING, which now come half as often") \
@@ -65,6 +74,8 @@ namespace sluice::stats {
   X(Counter, guard_heap,           "calls refused, connections ended: too much heap for their calls") \
   X(Counter, guard_leftovers,      "calls cut short: their client left too many behind")        \
   X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
+  X(Counter, guard_early_ends,     "streams refused: those of the client nearly all end early")  \
+  X(Counter, address_allowances,   "connections that began with the rest of their address's resets") \
   X(Counter, guard_provoked_reset, "connections ended: made us reset streams too often")       \
   X(Counter, guard_settings,       "connections ended: too many SETTINGS or GOAWAY")           \
   X(Counter, guard_ping,           "connections ended: too many PING")                         \

@@ -38,6 +38,7 @@ class Node final : public ip::Output {
   struct Packet {
     Address source, destination;
     std::string bytes;
+    Time sent;
   };
 
   Node(http2::Buffers& b, const char* address, Time now, uint64_t seed, tcp::Config config = {})
@@ -46,16 +47,18 @@ class Node final : public ip::Output {
         wheel(now),
         stack(config, *this, wheel, b.memory, counters, SipKey{seed, seed + 1}) {}
 
-  ip::Sent send(const ip::OutPacket& p, Time) override {
+  ip::Sent send(const ip::OutPacket& p, Time now) override {
     if (cut) return ip::Sent::kYes;
     std::string bytes(reinterpret_cast<const char*>(p.header.data()), p.header.size());
     for (const buf::View& v : p.payload)
       bytes.append(reinterpret_cast<const char*>(v.data()), v.size());
-    out.push_back({p.source, p.destination, bytes});
+    out.push_back({p.source, p.destination, bytes, now});
     return ip::Sent::kYes;
   }
   uint32_t max_segment(const Address&) const override { return 1480; }
   const Address* source_for(const Address&) const override { return &address_; }
+  // From now on new connections come from here.
+  void move_to(const char* address) { address_ = *Address::parse(address); }
   uint32_t max_tso(const Address&) const override { return 0; }
 
   http2::Buffers& buffers;
@@ -308,8 +311,20 @@ class RelayTest : public testing::Test {
   void deliver(Node& from, Node& to) {
     relay->set_now(now);
     for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets) {
+      const bool far = p.source == kVip.address || p.destination == kVip.address;
+      if (far && now - p.sent < distance) {
+        from.out.push_back(std::move(p));
+        continue;
+      }
       tcp::Received r{p.source, p.destination, 0, buffers.slice(p.bytes)};
       to.stack.input({&r, 1}, now);
+    }
+  }
+  // The same where packets are on their way for some time: turn by turn, a millisecond each.
+  void pass(Duration time) {
+    for (const Time end = now + time; now < end;) {
+      now += 1ms;
+      turn();
     }
   }
   uint64_t in_flight(int n) { return worker->pod(static_cast<uint32_t>(n)).active.get(); }
@@ -323,6 +338,7 @@ class RelayTest : public testing::Test {
   }
 
   Time now{std::chrono::hours(1)};
+  Duration distance{};  // one way between clients and Sluice; with it, use pass() instead of run()
   http2::Buffers buffers{16383};
   Node outside{buffers, "198.18.0.1", now, 1};
   Node lb{buffers, "198.18.1.1", now, 2, patient()};

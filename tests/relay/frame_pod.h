@@ -29,6 +29,9 @@ class FramePod final : public tcp::Acceptor {
       say(http2::frame(http2::FrameType::kHeaders, http2::kFlagEndHeaders | http2::kFlagEndStream,
                        stream, "\x88"));
     }
+    void credit(uint32_t stream, uint32_t bytes) {
+      say(http2::frame(http2::FrameType::kWindowUpdate, 0, stream, http2::number(bytes)));
+    }
     // Ids of the requests that came, in order.
     std::vector<uint32_t> requests() const {
       std::vector<uint32_t> ids;
@@ -80,6 +83,7 @@ class FramePod final : public tcp::Acceptor {
         heard.push_back({head, in_.substr(http2::kFrameHeaderSize, head.size)});
         in_.erase(0, size);
         const bool ack = (head.flags & http2::kFlagAck) != 0;
+        if (pod_.on_frame) pod_.on_frame(*this, heard.back());
         if (head.type == http2::FrameType::kSettings && !ack && pod_.greets)
           say(http2::frame(http2::FrameType::kSettings, http2::kFlagAck, 0));
         if (head.type == http2::FrameType::kPing && !ack && pod_.answers_pings)
@@ -114,6 +118,10 @@ class FramePod final : public tcp::Acceptor {
   bool closes = false;      // at once
   bool answers_requests = false;
   bool answers_pings = true;
+  std::function<void(Side&, const http2::Frame&)> on_frame;
+  // Of new connections.
+  uint32_t stream_window = http2::kDefaultWindow;
+  uint32_t connection_window = http2::kDefaultWindow;
   uint32_t limit = UINT32_MAX;  // of streams, on new connections
   std::vector<std::unique_ptr<Side>> sides;
 
@@ -121,6 +129,12 @@ class FramePod final : public tcp::Acceptor {
   tcp::User* on_accept(tcp::Connection& c) override {
     sides.push_back(std::make_unique<Side>(*this, c));
     if (greets) sides.back()->set_limit(limit);
+    if (stream_window != http2::kDefaultWindow)
+      sides.back()->say(
+          http2::frame(http2::FrameType::kSettings, 0, 0,
+                       http2::setting(http2::Setting::kInitialWindowSize, stream_window)));
+    if (connection_window > http2::kDefaultWindow)
+      sides.back()->credit(0, connection_window - http2::kDefaultWindow);
     if (hangs_up) sides.back()->goaway(0);
     if (!first_words.empty()) sides.back()->say(first_words);
     if (closes) c.close();

@@ -118,7 +118,7 @@ inline bool Decoder::indexed(Block& b) {
   table_.copy_text(age, f, to);
   f.text = to;
   FieldList::Known known{.id = f.id, .static_name = f.static_name};
-  if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f);
+  if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f, table_.may_make_record());
   if (handle != 0) {
     table_.promote(age, handle);
     known.ref = shared_.fields.ref(handle);
@@ -145,6 +145,7 @@ bool Decoder::skip(Block& b) {
 }
 
 Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
+  table_.touch();
   const auto sample = shared_.sample_in();
   Block b{block.data(), block.data() + block.size(), out, max_size};
   // A size update stands before all fields (4.2).

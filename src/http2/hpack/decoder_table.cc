@@ -115,7 +115,47 @@ void DecoderTable::evict_oldest() {
   const uint32_t e = ring_[slot(evicted_)];
   size_ -= field_size(e);
   ++evicted_;
-  if ((e & kPrivate) == 0) shared_.fields.release(e);
+  if ((e & kPrivate) == 0) shared_.holders.drop(*this, e);
+}
+
+// The private copies have to stand in the order of their entries, so all are made anew.
+void DecoderTable::give_back() {
+  uint32_t need = 0;
+  for (uint32_t i = evicted_; i != inserted_; ++i) {
+    const uint32_t e = ring_[slot(i)];
+    if ((e & kPrivate) != 0) {
+      need += header(e & kOffset).stored();
+    } else {
+      const FieldText f = shared_.fields[e].field();
+      const NewHeader h = header_for(f);
+      need += h.size + f.size() - h.skip;
+    }
+  }
+  const uint32_t capacity = std::max(kFirstBytes, std::bit_ceil(need));
+  auto* const bytes = static_cast<uint8_t*>(shared_.blocks.take(capacity));
+  uint32_t end = 0;
+  for (uint32_t i = evicted_; i != inserted_; ++i) {
+    uint32_t& e = ring_[slot(i)];
+    const uint32_t begin = end;
+    if ((e & kPrivate) != 0) {
+      const uint32_t n = header(e & kOffset).stored();
+      read(e & kOffset, bytes + end, n);
+      end += n;
+    } else {
+      const FieldText f = shared_.fields[e].field();
+      const NewHeader h = header_for(f);
+      std::memcpy(bytes + end, h.bytes, h.size);
+      std::memcpy(bytes + end + h.size, f.text + h.skip, f.size() - h.skip);
+      end += h.size + f.size() - h.skip;
+      shared_.holders.drop(*this, e);
+    }
+    e = begin | kPrivate;
+  }
+  if (bytes_ != nullptr) shared_.blocks.give(bytes_, bytes_capacity_);
+  bytes_ = bytes;
+  bytes_capacity_ = capacity;
+  bytes_begin_ = 0;
+  bytes_end_ = end;
 }
 
 void DecoderTable::insert(const FieldText& f) {
@@ -126,7 +166,8 @@ void DecoderTable::insert(const FieldText& f) {
   }
   // A deadline is never worth a record: it is told to pods as a literal. Before evicting, since the
   // same field may be among what goes.
-  uint32_t entry = f.id == Name::kGrpcTimeout ? 0 : shared_.fields.share(f);
+  uint32_t entry = f.id == Name::kGrpcTimeout ? 0 : shared_.fields.share(f, may_make_record());
+  if (entry != 0) shared_.holders.has(*this, entry);
   while (size_ + need > max_size_) evict_oldest();
   if (count() == entries_capacity_) grow_entries();
   if (entry == 0) entry = store(f) | kPrivate;
@@ -134,28 +175,32 @@ void DecoderTable::insert(const FieldText& f) {
   size_ += need;
 }
 
-uint32_t DecoderTable::store(const FieldText& f) {
-  uint8_t h[5];
-  uint32_t n = 3;
-  h[1] = static_cast<uint8_t>(f.value_size);
-  h[2] = static_cast<uint8_t>(f.value_size >> 8);
-  uint32_t skip = f.name_size;
+DecoderTable::NewHeader DecoderTable::header_for(const FieldText& f) {
+  NewHeader h{{}, 3, f.name_size};
+  h.bytes[1] = static_cast<uint8_t>(f.value_size);
+  h.bytes[2] = static_cast<uint8_t>(f.value_size >> 8);
   if (f.id != Name::kOther) {
-    h[0] = static_cast<uint8_t>(f.id);
+    h.bytes[0] = static_cast<uint8_t>(f.id);
   } else if (f.static_name != 0) {
-    h[0] = static_cast<uint8_t>(kStaticName + f.static_name);
+    h.bytes[0] = static_cast<uint8_t>(kStaticName + f.static_name);
   } else {
-    h[0] = kOwnName;
-    h[3] = static_cast<uint8_t>(f.name_size);
-    h[4] = static_cast<uint8_t>(f.name_size >> 8);
-    n = 5;
-    skip = 0;
+    h.bytes[0] = kOwnName;
+    h.bytes[3] = static_cast<uint8_t>(f.name_size);
+    h.bytes[4] = static_cast<uint8_t>(f.name_size >> 8);
+    h.size = 5;
+    h.skip = 0;
   }
-  const uint32_t text = f.size() - skip;
+  return h;
+}
+
+uint32_t DecoderTable::store(const FieldText& f) {
+  const NewHeader h = header_for(f);
+  const uint32_t n = h.size;
+  const uint32_t text = f.size() - h.skip;
   if (!fits(n + text)) grow_bytes(n + text);
   const uint32_t offset = bytes_end_;
-  write(offset, h, n);
-  write(offset + n, f.text + skip, text);
+  write(offset, h.bytes, n);
+  write(offset + n, f.text + h.skip, text);
   bytes_end_ = (offset + n + text) & kOffset;
   return offset;
 }

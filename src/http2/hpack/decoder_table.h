@@ -11,7 +11,7 @@
 
 namespace sluice::http2::hpack {
 
-class DecoderTable {
+class DecoderTable : public RecordHolder {
  public:
   explicit DecoderTable(Shared& shared) : shared_(shared) {}
   ~DecoderTable();
@@ -36,7 +36,12 @@ class DecoderTable {
   void copy_text(uint32_t age, const FieldText& f, char* to) const;
   // The private copy is used again: from now on the entry is the record `handle`, whose reference
   // it takes over.
-  void promote(uint32_t age, uint32_t handle) { ring_[slot(inserted_ - 1 - age)] = handle; }
+  void promote(uint32_t age, uint32_t handle) {
+    ring_[slot(inserted_ - 1 - age)] = handle;
+    shared_.holders.has(*this, handle);
+  }
+  // The connection has not its part of what can be shared.
+  bool may_make_record() { return shared_.holders.may_make(*this); }
 
   // `f` may not point into this table.
   void insert(const FieldText& f);
@@ -57,7 +62,15 @@ class DecoderTable {
   Header header(uint32_t offset) const;
   uint32_t field_size(uint32_t entry) const;
   void evict_oldest();
+  void give_back() override;
   uint32_t store(const FieldText& f);
+  // A private copy's header for `f`, and how much of the name it makes up for.
+  struct NewHeader {
+    uint8_t bytes[5];
+    uint32_t size;
+    uint32_t skip;
+  };
+  static NewHeader header_for(const FieldText& f);
   bool fits(uint32_t n);
   void grow_bytes(uint32_t n);
   void grow_entries();

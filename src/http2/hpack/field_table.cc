@@ -81,7 +81,7 @@ uint32_t FieldTable::find(const FieldText& f, uint32_t hash) const {
   return 0;
 }
 
-uint32_t FieldTable::share(const FieldText& f) {
+uint32_t FieldTable::share(const FieldText& f, bool make) {
   if (f.size() > kMaxLiteral) return 0;
   const uint32_t h = hash(f);
   if (const uint32_t known = find(f, h); known != 0) {
@@ -90,22 +90,26 @@ uint32_t FieldTable::share(const FieldText& f) {
   }
   uint16_t& note = notes_[(h >> 16) & (kNotes - 1)];
   const auto mark = static_cast<uint16_t>(h | 1);  // never that of an empty note
-  if (note == mark) return create(f, h);
+  if (note == mark) return create(f, h, make);
   note = mark;
   return 0;
 }
 
-uint32_t FieldTable::intern(const FieldText& f) {
+uint32_t FieldTable::intern(const FieldText& f, bool make) {
   if (f.size() > kMaxText) return 0;
   const uint32_t h = hash(f);
   if (const uint32_t known = find(f, h); known != 0) {
     retain(known);
     return known;
   }
-  return create(f, h);
+  return create(f, h, make);
 }
 
-uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
+uint32_t FieldTable::create(const FieldText& f, uint32_t hash, bool make) {
+  if (!make) {
+    ++stats_.hpack_share_full;
+    return 0;
+  }
   const auto granules =
       (f.size() + static_cast<uint32_t>(sizeof(Record)) + kGranule - 1) / kGranule;
   const auto order = static_cast<unsigned>(std::bit_width(granules - 1));
@@ -125,6 +129,7 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash) {
   while (cells_[c] != 0) c = (c + 1) & cell_mask_;
   cells_[c] = handle;
   ++records_;
+  used_units_ += units_of(handle);
   stats_.hpack_fields_shared.set(records_);
   return handle;
 }
@@ -165,6 +170,7 @@ void FieldTable::unlink(uint32_t handle) {
 
 void FieldTable::free(uint32_t handle) {
   Record& r = *at(handle);
+  used_units_ -= units_of(handle);
   // Out of the cells; those behind move up, so that searches need no tombstones.
   uint32_t hole = r.hash & cell_mask_;
   while (cells_[hole] != handle) hole = (hole + 1) & cell_mask_;

@@ -8,6 +8,7 @@
 // table, or, if it is short, as the same literal again. What is fresh in every call (deadlines,
 // trace ids) never costs more than a note.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -78,15 +79,24 @@ class FieldTable {
   }
 
   // For a literal that enters a dynamic table: the handle of its record, referenced, or 0 when it
-  // is seen for the first time, or longer than kMaxLiteral.
-  uint32_t share(const FieldText& f);
+  // is seen for the first time, or longer than kMaxLiteral. make: a new record may be made.
+  uint32_t share(const FieldText& f, bool make = true);
   // For a field that is used again: makes the record if need be. 0 when there is no room.
-  uint32_t intern(const FieldText& f);
+  uint32_t intern(const FieldText& f, bool make = true);
 
   void retain(uint32_t handle) { ++at(handle)->references; }
-  void release(uint32_t handle) {
-    if (--at(handle)->references == 0) free(handle);
+  // True when it was the last reference, and the record went.
+  bool release(uint32_t handle) {
+    if (--at(handle)->references != 0) return false;
+    free(handle);
+    return true;
   }
+
+  // What there is of the table, what is left, and what a record takes: of memory, and of the number
+  // of records, whichever is more.
+  uint32_t units() const { return granules_; }
+  uint32_t free_units() const { return granules_ - used_units_; }
+  uint32_t units_of(uint32_t handle) const { return std::max(1u << at(handle)->order, 2u); }
 
   uint32_t records() const { return records_; }
   uint32_t max_records() const { return cell_mask_ / 2; }
@@ -119,7 +129,7 @@ class FieldTable {
   }
   uint32_t hash(const FieldText& f) const;
   uint32_t find(const FieldText& f, uint32_t hash) const;
-  uint32_t create(const FieldText& f, uint32_t hash);
+  uint32_t create(const FieldText& f, uint32_t hash, bool make);
   Free* free_at(uint32_t handle) const { return reinterpret_cast<Free*>(at(handle)); }
   bool begins(uint32_t handle) const { return (begins_[handle / 64] >> (handle % 64) & 1) != 0; }
   uint32_t take_block(unsigned order);
@@ -145,6 +155,7 @@ class FieldTable {
   Region<uint32_t> cells_;       // open addressing with linear probing
   Region<uint16_t> notes_;       // fields seen once: 16 bits of their hash, by the rest of it
   uint32_t records_ = 0;
+  uint32_t used_units_ = 0;
 };
 
 }  // namespace sluice::http2::hpack

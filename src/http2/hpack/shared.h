@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "http2/hpack/block_pool.h"
 #include "http2/hpack/field_table.h"
+#include "http2/hpack/record_holders.h"
 #include "stats/http2.h"
 
 namespace sluice::http2::hpack {
@@ -61,6 +62,7 @@ struct Shared {
 
   stats::Http2& stats;
   FieldTable fields;
+  RecordHolders holders{fields, stats};
   BlockPool blocks;
 
  private:

@@ -1,0 +1,86 @@
+#pragma once
+// The connections that made records of the shared table of fields, and how much each of them may:
+// a connection may take a part of what is left, so that whatever many idle ones hold, the next one
+// finds room for what it repeats. When little is left, those that have been idle give theirs back.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/list.h"
+#include "http2/hpack/field_table.h"
+#include "stats/http2.h"
+
+namespace sluice::http2::hpack {
+
+// A connection's table, as a holder of records.
+class RecordHolder : public ListHook<RecordHolder> {
+ public:
+  // It decodes a block just now.
+  void touch() { used_ = true; }
+
+ protected:
+  ~RecordHolder() = default;
+
+ private:
+  friend class RecordHolders;
+  // Makes private copies of all its records.
+  virtual void give_back() = 0;
+
+  uint32_t made_ = 0;   // units of records that it made and holds, or more: others may hold one on
+  uint32_t holds_ = 0;  // units of all records that it holds
+  bool used_ = false;   // since the list last came by
+};
+
+class RecordHolders {
+ public:
+  // The part of what is left that a connection may have. At first that is all that a table of
+  // 4 KiB can hold, with a thousand connections half as much.
+  static constexpr uint32_t kPart = 512;
+  // Of the whole; when less is left, idle connections give back.
+  static constexpr uint32_t kShort = 16;
+  static constexpr int kLooks = 4;  // at connections, for each record that is made then
+
+  RecordHolders(FieldTable& fields, stats::Http2& stats) : fields_(fields), stats_(stats) {}
+
+  // Before a record is looked for.
+  bool may_make(const RecordHolder& h) {
+    if (fields_.free_units() < fields_.units() / kShort) [[unlikely]]
+      reclaim();
+    return uint64_t{h.made_} * kPart < fields_.free_units();
+  }
+  // It has a reference to the record, which may be new.
+  void has(RecordHolder& h, uint32_t handle) {
+    h.holds_ += fields_.units_of(handle);
+    if (fields_[handle].references > 1) return;
+    h.made_ += fields_.units_of(handle);
+    if (!h.linked()) holders_.push_back(h);
+  }
+  // Gives up the reference.
+  void drop(RecordHolder& h, uint32_t handle) {
+    const uint32_t units = fields_.units_of(handle);
+    h.holds_ -= units;
+    if (fields_.release(handle)) h.made_ -= std::min(h.made_, units);
+    h.made_ = std::min(h.made_, h.holds_);
+  }
+
+ private:
+  void reclaim() {
+    for (int i = 0; i < kLooks && !holders_.empty(); ++i) {
+      RecordHolder& h = *holders_.pop_front();
+      if (h.used_) {
+        h.used_ = false;
+        holders_.push_back(h);
+        continue;
+      }
+      h.give_back();
+      ++stats_.hpack_given_back;
+      return;
+    }
+  }
+
+  FieldTable& fields_;
+  stats::Http2& stats_;
+  List<RecordHolder, RecordHolder> holders_;
+};
+
+}  // namespace sluice::http2::hpack

@@ -1,0 +1,68 @@
+#pragma once
+// How far a peer may send ahead on one stream (RFC 9113, 6.9). What the owner has taken is
+// announced by halves of the window; and the window grows to twice what was taken within a round
+// trip, so that an upload over a distance is as fast as its path and its reader allow. A stream
+// that was never fast never gets more than it began with.
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "base/chrono.h"
+
+namespace sluice::http2 {
+
+class ReceiveWindow {
+ public:
+  void begin(uint32_t size, Time now) {
+    size_ = size;
+    round_at_ = now;
+  }
+  uint32_t size() const { return size_; }
+
+  // The owner took n bytes. True when announce() is due.
+  bool took(uint32_t n) {
+    credit_ += n;
+    return credit_ >= size_ - size_ / 2;
+  }
+
+  struct Path {
+    Time now;
+    Duration round_trip{};  // zero: not known, and nothing grows
+    uint32_t least = 0;     // bytes: the size at first
+    uint32_t most = 0;      // bytes
+    bool room = false;      // there is memory for larger windows
+  };
+  // Bytes that the peer is to hear of now.
+  uint32_t announce(const Path& path) {
+    taken_ += credit_;
+    const Duration elapsed = path.now - round_at_;
+    if (path.round_trip > Duration{} && elapsed >= path.round_trip) {
+      const auto in_a_round = static_cast<uint64_t>(static_cast<double>(taken_) *
+                                                    static_cast<double>(path.round_trip.count()) /
+                                                    static_cast<double>(elapsed.count()));
+      const auto wanted = static_cast<uint32_t>(std::min<uint64_t>(2 * in_a_round, path.most));
+      if (path.room && wanted > size_) {
+        credit_ += wanted - size_;
+        size_ = wanted;
+      }
+      taken_ = 0;
+      round_at_ = path.now;
+    }
+    // What was promised holds; but it need not be promised again.
+    if (!path.room && size_ > path.least) {
+      const uint32_t less = std::min({size_ - path.least, size_ / 2, credit_});
+      size_ -= less;
+      credit_ -= less;
+    }
+    return std::exchange(credit_, 0);
+  }
+
+ private:
+  uint32_t size_ = 0;
+  uint32_t credit_ = 0;  // taken and not announced
+  uint64_t taken_ = 0;   // since round_at_
+  Time round_at_{};
+};
+
+}  // namespace sluice::http2

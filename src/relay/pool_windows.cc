@@ -1,0 +1,56 @@
+// Connections whose send window is used up by uploads that the pod does not read: calls with a body
+// go where there is a window, and a further connection brings one.
+
+#include "relay/client_connection.h"
+#include "relay/pool.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+using WindowFor = http2::Connection::WindowFor;
+
+PodConnection* Pool::with_window(uint64_t client, Hold& hold) {
+  PodConnection* best = nullptr;      // of those that have a window for the client
+  PodConnection* roomiest = nullptr;  // of the others
+  bool for_all = true;
+  for (PodConnection& c : connections_) {
+    if (!c.takes_stream()) continue;
+    const WindowFor window = c.http2().window_for(client);
+    if (window == WindowFor::kEnough) {
+      if (best == nullptr || c.streams() < best->streams()) best = &c;
+    } else {
+      for_all &= window == WindowFor::kNobody;
+      if (roomiest == nullptr || c.http2().send_window() > roomiest->http2().send_window())
+        roomiest = &c;
+    }
+  }
+  if (best != nullptr) return best;
+  if (!expects_window(for_all)) return roomiest;
+  window_wanted_ = true;
+  hold = Hold::kWindow;
+  return nullptr;
+}
+
+// Calls come, or wait and look again, more often than kWindowSeen; a longer gap between two that
+// found no window says that there was one meanwhile.
+bool Pool::expects_window(bool for_all) {
+  constexpr Duration kWindowSeen = 25ms;
+  for (PodConnection& c : connections_)
+    if (c.connecting()) return true;
+  if (count_ >= (for_all ? kMaxConnections : kMaxForOneWindow)) return false;
+  if (context_.now - window_short_seen_ > kWindowSeen) window_short_since_ = context_.now;
+  window_short_seen_ = context_.now;
+  if (context_.now - window_short_since_ < kWindowShort) return true;
+  const uint32_t before = count_;
+  grow();
+  if (count_ == before) return false;
+  ++context_.stats.http2.window_connections;
+  return true;
+}
+
+void Pool::tell_of_windows() {
+  window_wanted_ = false;
+  service_.on_window();
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,57 @@
+// When calls wait for a place on the pods, and go on waiting: clients that have more than their
+// share give up some, and take no more than that for a while.
+
+#include <algorithm>
+
+#include "relay/pool.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+void Service::look_at_shares() {
+  if (waiting_.empty() && context_.now >= sharing_until_) {
+    sharing_ = false;
+    shares_.restart();
+    return;
+  }
+  context_.wheel.arm(share_timer_, context_.now + kShareLook);
+  if (ready_.empty()) return;  // calls wait for a pod, not for a place
+  shares_.restart();
+  uint64_t capacity = 0;
+  for (Pool* p : ready_) {
+    capacity += p->places();
+    p->for_each_call([&](Exchange& e) { shares_.count_place(e.client_address(), e.client_id()); });
+  }
+  for (WaitQueue* queue : {&waiting_, &held_})
+    queue->for_each_lane(
+        [&](WaitQueue::Lane& lane) { shares_.count_waiting(lane.address, lane.client); });
+  shares_.settle(capacity);
+  uint32_t owed = 0;
+  waiting_.for_each_lane([&](WaitQueue::Lane& lane) {
+    if (context_.now - lane.calls.front().wait_began() >= kSharePatience)
+      owed += std::min(lane.count, shares_.owed(lane.client));
+  });
+  if (owed > 0) give_up_places(owed);
+}
+
+// Of the client that has most beyond its share, the calls that have been silent for longest.
+void Service::give_up_places(uint32_t n) {
+  const PlaceShares::Excess from = shares_.most_beyond();
+  if (from.places == 0) return;
+  sharing_ = true;
+  sharing_until_ = context_.now + kSharing;
+  std::vector<Exchange*> calls;
+  for (Pool* p : ready_)
+    p->for_each_call([&](Exchange& e) {
+      if (e.client_id() == from.client) calls.push_back(&e);
+    });
+  std::sort(calls.begin(), calls.end(),
+            [](const Exchange* a, const Exchange* b) { return a->active_at() < b->active_at(); });
+  calls.resize(std::min<size_t>({calls.size(), n, from.places}));
+  for (Exchange* e : calls) {
+    ++context_.stats.http2.place_shares;
+    e->give_up_place();
+  }
+}
+
+}  // namespace sluice::relay
