@@ -26,10 +26,11 @@ struct Guards {
   Rate resets{1'000, 33};
   // Streams that a client makes us reset or refuse (CVE-2025-8671).
   Rate provoked_resets{1'000, 33};
-  // RST_STREAM toward a pod on one connection, for calls that clients cancel; below nghttp2's 1000
-  // and 33, beyond which a pod closes the connection under all its calls. Nobody's connection ends:
-  // it is replaced, and the client that causes most of them gets connections of its own.
-  Rate pod_resets{500, 25};
+  // RST_STREAM toward a pod on one connection, whatever they are for: 190 in 30 s, below Netty's
+  // 200, beyond which a pod closes the connection under all its calls (nghttp2's are 1000, and 33 a
+  // second). What is beyond waits, and the connection is replaced; the client that causes most of
+  // them gets connections of its own.
+  Rate pod_resets{100, 3};
   // SETTINGS (CVE-2019-9515). Clients that estimate bandwidth send some in a connection's life.
   Rate settings{100, 10};
   // PING (CVE-2019-9512). grpc-go sends one a round trip while it estimates bandwidth, which on a

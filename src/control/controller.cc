@@ -212,9 +212,12 @@ void Controller::log_events() {
       }
       const char* who = e->pod ? "pod" : "client";
       if (e->guard != nullptr) {
-        spdlog::warn("{} {}: guard {}: {}", who, e->peer.str(), e->guard, e->what);
+        spdlog::warn("{} {}: guard {}: {}{}", who, e->peer.str(), e->guard, e->what, e->details());
       } else {
-        spdlog::warn("{} {}: connection ended: {}", who, e->peer.str(), e->what);
+        using Kind = stats::Event::Kind;
+        spdlog::log(e->kind == Kind::kRoutine ? spdlog::level::info : spdlog::level::warn,
+                    "{} {}: {}{}{}", who, e->peer.str(),
+                    e->kind == Kind::kEnded ? "connection ended: " : "", e->what, e->details());
       }
     }
   }

@@ -17,12 +17,25 @@ using stats::Counter;
 using stats::Http2;
 using stats::Tcp;
 
-enum class Action { kCalm, kError, kMove, kReset, kResetStream, kAnswer, kIsolate, kWait, kDrop };
+enum class Action {
+  kCalm,
+  kCalmOrStream,
+  kError,
+  kMove,
+  kReset,
+  kResetStream,
+  kAnswer,
+  kIsolate,
+  kWait,
+  kDrop
+};
 
 std::string_view text_of(Action a) {
   switch (a) {
     case Action::kCalm:
       return "GOAWAY ENHANCE_YOUR_CALM";
+    case Action::kCalmOrStream:
+      return "GOAWAY ENHANCE_YOUR_CALM; of a pod, reset the stream";
     case Action::kError:
       return "GOAWAY";
     case Action::kMove:
@@ -109,10 +122,16 @@ const Row kRows[] = {
     {"queue_share", http2<&Http2::queue_shares>,
      [](const Snapshot& s) { return std::to_string(s.limits.queued_streams); }, Action::kAnswer,
      "calls that take all of queued_streams"},
-    {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>, Action::kCalm,
-     "CONTINUATION flood, CVE-2024-27316"},
-    {"field_block", http2<&Http2::guard_field_block>, number<&G::field_block_size>, Action::kCalm,
-     "endless field blocks"},
+    {"pod_header_list", http2<&Http2::pod_header_limits>,
+     [](const Snapshot&) { return std::string("the pod's"); }, Action::kAnswer,
+     "fields for which a pod ends its connection"},
+    {"suspect", http2<&Http2::suspect_tries>,
+     [](const Snapshot&) { return std::string("one more try"); }, Action::kIsolate,
+     "requests for which pods end connections"},
+    {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>,
+     Action::kCalmOrStream, "CONTINUATION flood, CVE-2024-27316"},
+    {"field_block", http2<&Http2::guard_field_block>, number<&G::field_block_size>,
+     Action::kCalmOrStream, "endless field blocks"},
     {"settings", http2<&Http2::guard_settings>, rate<&G::settings>, Action::kCalm,
      "SETTINGS flood, CVE-2019-9515"},
     {"ping", http2<&Http2::guard_ping>, rate<&G::pings>, Action::kCalm,
@@ -123,12 +142,13 @@ const Row kRows[] = {
      "WINDOW_UPDATE flood"},
     {"unknown_frame", http2<&Http2::guard_unknown_frame>, rate<&G::unknown_frames>, Action::kCalm,
      "floods of frames that are discarded"},
-    {"empty_data", http2<&Http2::guard_empty_data>, rate<&G::empty_data>, Action::kCalm,
+    {"empty_data", http2<&Http2::guard_empty_data>, rate<&G::empty_data>, Action::kCalmOrStream,
      "empty frames flood, CVE-2019-9518"},
-    {"tiny_data", http2<&Http2::guard_tiny_data>, rate<&G::tiny_data>, Action::kCalm,
+    {"tiny_data", http2<&Http2::guard_tiny_data>, rate<&G::tiny_data>, Action::kCalmOrStream,
      "one byte per frame"},
-    {"padding", http2<&Http2::guard_padding>, rate<&G::padding>, Action::kCalm, "padding abuse"},
-    {"dribble", http2<&Http2::guard_dribble>, rate<&G::dribble>, Action::kCalm,
+    {"padding", http2<&Http2::guard_padding>, rate<&G::padding>, Action::kCalmOrStream,
+     "padding abuse"},
+    {"dribble", http2<&Http2::guard_dribble>, rate<&G::dribble>, Action::kCalmOrStream,
      "data dribble, CVE-2019-9511"},
     {"table_size", http2<&Http2::guard_table_size>, rate<&G::table_sizes>, Action::kCalm,
      "HPACK table-size churn"},
@@ -144,6 +164,9 @@ const Row kRows[] = {
      Action::kAnswer, "HPACK bomb, CVE-2016-1544; large and many fields"},
     {"empty_name", http2<&Http2::guard_empty_name>, rate<&G::empty_names>, Action::kCalm,
      "zero-length headers leak, CVE-2019-9516; each is reset"},
+    {"broken_answer", http2<&Http2::broken_answers>,
+     [](const Snapshot&) { return std::string("-"); }, Action::kResetStream,
+     "answers of pods that RFC 9113 forbids"},
     {"streams", http2<&Http2::guard_streams>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); }, Action::kAnswer,
      "more streams than were agreed"},

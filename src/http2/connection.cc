@@ -70,7 +70,8 @@ void Connection::start() {
 }
 
 bool Connection::can_open() const {
-  return !failed_ && !peer_going_away_ && open_ < peer_max_streams_ && next_id_ <= kMaxStreamId;
+  return !failed_ && !peer_going_away_ && open_ + resets_waiting() < peer_max_streams_ &&
+         resets_waiting() < kMaxWaitingResets && next_id_ <= kMaxStreamId;
 }
 
 Stream* Connection::open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) {
@@ -121,7 +122,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
       data = memory_.retain(std::move(data));
       if (!data) {
         ++stats_.memory_refusals;
-        stream_error(s, out_of_memory());
+        stream_error(s, out_of_memory(), Handler::ResetBy::kMemory);
         return;
       }
     }
@@ -142,7 +143,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
     }
     if (!kept) {
       ++stats_.memory_refusals;
-      stream_error(s, out_of_memory());
+      stream_error(s, out_of_memory(), Handler::ResetBy::kMemory);
       return;
     }
     s.settle();
@@ -152,7 +153,8 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
 
 void Connection::reset(Stream& s, ErrorCode code) {
   if (s.closed_) return;
-  if (s.id_ != 0 && !failed_ && !(s.end_sent_ && s.remote_ended_)) emit_rst(s.id_, code);
+  if (s.id_ != 0 && !failed_ && !(s.end_sent_ && s.remote_ended_))
+    emit_rst(s.id_, code, s.end_sent_);
   close(s);
 }
 
@@ -265,13 +267,21 @@ void Connection::detach(Stream& s) {
   }
 }
 
-// An error of the peer on one stream (5.4.2).
-void Connection::stream_error(Stream& s, ErrorCode code) {
+// 5.4.2. A pod that breaks the protocol does so under a client who cannot know it.
+void Connection::stream_error(Stream& s, ErrorCode code, const char* what) {
+  if (role_ == Role::kClient) {
+    ++stats_.broken_answers;
+    note(Note::kBroken, what);
+  }
+  stream_error(s, code, Handler::ResetBy::kProtocol);
+}
+
+void Connection::stream_error(Stream& s, ErrorCode code, Handler::ResetBy by) {
   ++stats_.stream_errors;
-  if (s.id_ != 0) emit_rst(s.id_, code);
+  if (s.id_ != 0) emit_rst(s.id_, code, s.end_sent_);
   if (!failed_ && code != ErrorCode::kEnhanceYourCalm) provoked();
   detach(s);
-  if (s.owner_ != nullptr) handler_.on_reset(s, code, false);
+  if (s.owner_ != nullptr) handler_.on_reset(s, code, by);
   slab_.destroy(&s);
 }
 

@@ -77,6 +77,8 @@ class Connection {
   // Something waits that more room would let out.
   bool wants_flush() const { return !ready_.empty(); }
 
+  // Client role: so many RST_STREAM may wait; then no stream is opened.
+  static constexpr uint32_t kMaxWaitingResets = 4'096;
   // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
   // payer: for whose sake, where many share the connection's window (http2/window_shares.h).
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0);
@@ -97,15 +99,22 @@ class Connection {
   uint32_t open_streams() const { return open_; }
   uint32_t peer_max_concurrent_streams() const { return peer_max_streams_; }
   bool settings_received() const { return settings_received_; }
+  // Bytes, as FieldList::size() counts; UINT32_MAX: the peer announced no limit.
+  uint32_t peer_max_header_list_size() const { return peer_max_header_list_size_; }
   // Client role: the peer takes requests with :protocol (RFC 8441).
   bool peer_takes_extended_connect() const { return peer_takes_extended_connect_; }
 
   // A response, an informational one, or trailers; behind the DATA that the stream has queued.
   void send_headers(Stream& s, const FieldList& fields, bool end_stream);
-  // Without memory to keep `data`, the stream is reset and on_reset(kEnhanceYourCalm) follows.
+  // Without memory to keep `data`, the stream is reset and on_reset(kMemory) follows.
   void send_data(Stream& s, buf::Slice data, bool end_stream);
   // Drops what the stream has queued, tells the peer if it knows the stream, frees the stream.
   void reset(Stream& s, ErrorCode code);
+  // Client role: RST_STREAM that Handler::may_reset() held back. What arrives for their streams is
+  // discarded meanwhile, and they count in the peer's limit of streams.
+  uint32_t resets_waiting() const { return static_cast<uint32_t>(waiting_resets_.size()); }
+  // Writes them as far as may_reset() lets it.
+  void release_resets();
   // Client role: the peer's GOAWAY excludes the stream, which it may treat as never created (6.8).
   // No frame: RST_STREAM on what is idle to the peer would be an error, and counts as an attack.
   void forget(Stream& s) { close(s); }
@@ -193,18 +202,26 @@ class Connection {
   bool on_ping_frame(buf::View payload);
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
-  void stream_error(Stream& s, ErrorCode code);
+  // WINDOW_UPDATE of a pod that opens a window no further than it was.
+  bool gives_back(uint32_t n) const;
+  void stream_error(Stream& s, ErrorCode code, Handler::ResetBy by);
+  // The peer broke the protocol on the stream; `what` says how, for the log.
+  void stream_error(Stream& s, ErrorCode code, const char* what);
   // Charges for what is kept of an unfinished frame and field block. False when that was more than
   // may be, and the connection has failed over it.
   bool settle_partial();
-  // Ends the connection for a guard's sake. False, as fail().
   // A pod did nothing to deserve what a client hears.
   ErrorCode out_of_memory() const {
     return role_ == Role::kServer ? ErrorCode::kEnhanceYourCalm : ErrorCode::kInternalError;
   }
+  // Ends the connection for a guard's sake. False, as fail().
   bool trip(stats::Counter& counter, const char* guard, const char* detail);
   // Something that a peer may do only so often; false when the connection has failed over it.
   bool spend(Allowance::Kind kind);
+  // The same for DATA and HEADERS of a stream; nullptr: of one that is over. A pod says them to one
+  // client of many, who may have chosen the call for it: there each stream has an allowance of its
+  // own, and is what ends. False when the connection has failed.
+  bool spend_on(Stream* s, Allowance::Kind kind);
   bool spend_at_origin(Allowance::Kind kind);
   // Server role: before the first stream, and whenever streams ended early.
   void begin_stream_limit();
@@ -216,10 +233,22 @@ class Connection {
     kStreams,
     kEarlyEnds,
     kStalledStream,
-    kDribble
+    kDribble,
+    kBroken,
+    kEmptyData,
+    kTinyData,
+    kPadding,
+    kContinuation,
+    kFieldBlock
   };
   // Tells the owner, the first time.
-  void note(Note n);
+  // what: instead of the guard's own words.
+  void note(Note n, const char* what = nullptr);
+  // The field block that is being received has more frames or bytes (`size`) than `limit`. A client
+  // is sent away for it. Of a pod's the stream ends, and the block is still read, since HPACK's
+  // table needs it, up to kReadAnyway times the limit. False when the connection has failed.
+  static constexpr uint64_t kReadAnyway = 16;
+  bool bear_block(Note n, uint64_t size, uint64_t limit);
   // Looks for fields without a name in a malformed section; false when there were too many.
   bool count_empty_names(const FieldList& fields);
   // One more stream that a client made us reset; false when that happens too fast.
@@ -236,7 +265,11 @@ class Connection {
   bool out_of_buffers(const char* detail);
   bool emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
   bool emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
-  void emit_rst(uint32_t stream, ErrorCode code);
+  // ended: our END_STREAM was sent. Toward a pod it may have to wait.
+  void emit_rst(uint32_t stream, ErrorCode code, bool ended = false);
+  void write_rst(uint32_t stream, ErrorCode code);
+  // The peer ended the stream, wholly or its own side.
+  void forget_waiting_reset(uint32_t stream, bool wholly);
   void emit_window_update(uint32_t stream, uint32_t n);
   bool emit_headers(Stream& s, const FieldList& fields, bool end);
   // One frame of the stream. False when it has nothing that could leave now.
@@ -313,6 +346,7 @@ class Connection {
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
   // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
   uint32_t peer_max_streams_ = 100;
+  uint32_t peer_max_header_list_size_ = UINT32_MAX;
   bool peer_takes_extended_connect_ = false;  // RFC 8441, 3
 
   StreamTable table_;
@@ -321,6 +355,13 @@ class Connection {
   List<Stream> share_blocked_;       // wait, since their payer has its share of it
   List<Stream> limit_blocked_;       // of unnumbered_, wait for a limit or find no id
   std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room; in no order
+  // Client role: streams that are over here, and open at the peer until it hears so.
+  struct WaitingReset {
+    uint32_t stream;
+    ErrorCode code;
+    bool ended;  // our side
+  };
+  std::vector<WaitingReset> waiting_resets_;
   uint32_t open_ = 0;
   uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
@@ -344,7 +385,7 @@ class Connection {
   uint32_t stream_limit_;  // of the client's streams at once, now
   Time now_{};
   const char* guard_ = nullptr;
-  uint8_t noted_ = 0;  // a bit for each Note
+  uint16_t noted_ = 0;  // a bit for each Note
 
   // How many looks of watch() in a row have found the same thing waiting.
   uint64_t watched_output_ = 0;  // output position at the last look

@@ -13,10 +13,13 @@ bool Connection::on_headers_frame(buf::View payload) {
   const bool last = (frame_.flags & kFlagEndHeaders) != 0;
   if (frame_.type == FrameType::kContinuation) {
     if (!in_block_) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
-    if (++continuations_ > guards().continuations)
-      return trip(stats_.guard_continuation, "continuation", "too many CONTINUATION frames");
-    if (block_.size() + payload.size() > guards().field_block_size)
-      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
+    if (++continuations_ > guards().continuations &&
+        !bear_block(Note::kContinuation, continuations_, guards().continuations))
+      return false;
+    const size_t size = block_.size() + payload.size();
+    if (size > guards().field_block_size &&
+        !bear_block(Note::kFieldBlock, size, guards().field_block_size))
+      return false;
     block_.insert(block_.end(), payload.begin(), payload.end());
   } else {
     if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
@@ -33,15 +36,17 @@ bool Connection::on_headers_frame(buf::View payload) {
       return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
     if (skip + pad > payload.size())
       return fail(ErrorCode::kProtocolError, "padding longer than its frame");
-    if (2 * pad > payload.size() && !spend(Allowance::kPadding)) return false;
+    if (2 * pad > payload.size() && !spend_on(table_.find(frame_.stream), Allowance::kPadding))
+      return false;
     block_depends_on_itself_ =
         priority && dependency(payload.data() + skip - kPrioritySize) == frame_.stream;
     payload = payload.subspan(skip, payload.size() - skip - pad);
     block_stream_ = frame_.stream;
     block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
     continuations_ = 0;
-    if (payload.size() > guards().field_block_size)
-      return trip(stats_.guard_field_block, "field_block", "field block too large to be read");
+    if (payload.size() > guards().field_block_size &&
+        !bear_block(Note::kFieldBlock, payload.size(), guards().field_block_size))
+      return false;
     if (last) return on_block(payload);
     if (partial_.empty()) begin_partial();
     in_block_ = true;
@@ -58,7 +63,8 @@ bool Connection::on_headers_frame(buf::View payload) {
 bool Connection::on_block(buf::View block) {
   thread_local FieldList fields;  // scratch; the owner may swap its storage away
   fields.clear();
-  const auto result = decoder_.decode(block, config_.max_header_list_size, fields);
+  const size_t unlisted = hpack::Decoder::kUnlisted * (role_ == Role::kClient ? kReadAnyway : 1);
+  const auto result = decoder_.decode(block, config_.max_header_list_size, fields, unlisted);
   if (result == hpack::Decoder::Result::kCompressionError)
     return fail(ErrorCode::kCompressionError, "field block that does not decode");
   if (result == hpack::Decoder::Result::kExcessive)
@@ -81,16 +87,17 @@ bool Connection::on_block(buf::View block) {
     return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
   }
   if (s->remote_ended_) {
-    stream_error(*s, ErrorCode::kStreamClosed);
+    stream_error(*s, ErrorCode::kStreamClosed, "HEADERS behind the end of their stream");
   } else if (too_large) {
-    stream_error(*s, ErrorCode::kEnhanceYourCalm);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kTooLarge);
     if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
   } else if (!block_end_stream_ || block_depends_on_itself_ || !valid_trailers(fields) ||
              s->content_left_ > 0 || s->connect_) {
     if (!count_empty_names(fields)) return false;
-    stream_error(*s, ErrorCode::kProtocolError);  // trailers end a stream (8.1), tunnels have none
+    // Trailers end a stream (8.1), tunnels have none.
+    stream_error(*s, ErrorCode::kProtocolError, "malformed trailers");
   } else {
     s->remote_ended_ = true;
     if (s->owner_ != nullptr) handler_.on_headers(*s, Handler::Section::kTrailers, fields, true);
@@ -203,7 +210,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   }
   if (!valid) {
     if (!count_empty_names(fields)) return false;
-    stream_error(s, ErrorCode::kProtocolError);
+    stream_error(s, ErrorCode::kProtocolError, "a malformed answer");
     return !failed_;
   }
   const uint32_t id = s.id_;

@@ -14,14 +14,18 @@ bool Connection::on_rst(buf::View payload) {
   ++stats_.resets_in;
   if (role_ == Role::kServer && !spend(Allowance::kResets)) return false;
   Stream* s = table_.find(frame_.stream);
-  if (s == nullptr) return true;
+  if (s == nullptr) {
+    if (!waiting_resets_.empty()) forget_waiting_reset(frame_.stream, true);
+    return true;
+  }
   if (role_ == Role::kServer && !s->headers_sent()) {  // once answered, a stream may end in any way
     early_ends_.ended_early(allowance_.completed_streams());
     set_stream_limit();
   }
   detach(*s);
   if (s->owner_ != nullptr)
-    handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())), true);
+    handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())),
+                      Handler::ResetBy::kPeer);
   slab_.destroy(s);
   return !failed_;
 }
@@ -41,7 +45,7 @@ bool Connection::on_priority(buf::View payload) {
   Stream* s = table_.find(frame_.stream);
   // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
   if (s == nullptr) return fail(error, detail);
-  stream_error(*s, error);
+  stream_error(*s, error, detail);
   return !failed_;
 }
 
@@ -101,6 +105,9 @@ bool Connection::on_settings_frame(buf::View payload) {
         if (value < kDefaultMaxFrameSize || value > 0xffffff)
           return fail(ErrorCode::kProtocolError, "SETTINGS_MAX_FRAME_SIZE out of range");
         peer_max_frame_size_ = value;
+        break;
+      case Setting::kMaxHeaderListSize:
+        peer_max_header_list_size_ = value;
         break;
       case Setting::kEnableConnectProtocol:
         if (value > 1 || value < uint32_t{peer_takes_extended_connect_})
@@ -162,10 +169,23 @@ bool Connection::on_goaway_frame(buf::View payload) {
   return !failed_;
 }
 
+// Some pods open their windows by whatever their service has read, a byte at a time if a client
+// finds one that reads so. There are no more such frames than bytes that were sent.
+bool Connection::gives_back(uint32_t n) const {
+  if (role_ == Role::kServer) return false;
+  if (frame_.stream == 0) return send_window_ + n <= send_window_top_;
+  if (const Stream* s = table_.find(frame_.stream); s != nullptr)
+    return s->send_window_ + n <= peer_initial_window_;
+  const RecentIds::Fate fate = ids_.fate(frame_.stream);
+  return fate == RecentIds::Fate::kReset || fate == RecentIds::Fate::kForgotten;
+}
+
 bool Connection::on_window_update(buf::View payload) {
   if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "WINDOW_UPDATE of a wrong size");
-  if (!spend(Allowance::kWindowUpdates)) return false;
   const uint32_t n = load_be32(payload.data()) & kMaxStreamId;
+  if (frame_.stream != 0 && idle(frame_.stream))
+    return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE on an idle stream");
+  if (!gives_back(n) && !spend(Allowance::kWindowUpdates)) return false;
   if (frame_.stream == 0) {
     if (n == 0) return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");
     send_window_ += n;
@@ -175,19 +195,17 @@ bool Connection::on_window_update(buf::View payload) {
     on_credit();
     return true;
   }
-  if (idle(frame_.stream))
-    return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE on an idle stream");
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return true;
   if (n == 0) {
-    stream_error(*s, ErrorCode::kProtocolError);
+    stream_error(*s, ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");
     return !failed_;
   }
   s->send_window_ += n;
   s->send_window_top_ = std::max(s->send_window_top_, s->send_window_);
   if (s->share_ != nullptr) on_share_change(*s);
   if (s->send_window_ > kMaxWindow) {
-    stream_error(*s, ErrorCode::kFlowControlError);
+    stream_error(*s, ErrorCode::kFlowControlError, "a stream's window overflows");
   } else if (s->send_window_ > 0 && !s->data_.empty()) {
     make_ready(*s);
   }

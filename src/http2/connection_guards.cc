@@ -11,6 +11,28 @@ bool over(uint16_t looks, Duration limit) {
   return limit > Duration::zero() && looks * Connection::kWatchPeriod >= limit;
 }
 
+struct Guard {
+  stats::Counter stats::Http2::*counter;
+  const char* name;
+  const char* detail;
+};
+using stats::Http2;
+constexpr Guard kGuards[Allowance::kKinds] = {
+    {&Http2::guard_rapid_reset, "rapid_reset", "streams reset too often"},
+    {&Http2::guard_provoked_reset, "provoked_reset", "too many streams that had to be reset"},
+    {&Http2::guard_settings, "settings", "too many SETTINGS"},
+    {&Http2::guard_ping, "ping", "too many PING"},
+    {&Http2::guard_priority, "priority", "too many PRIORITY"},
+    {&Http2::guard_window_update, "window_update", "too many WINDOW_UPDATE"},
+    {&Http2::guard_unknown_frame, "unknown_frame", "too many frames of unknown types"},
+    {&Http2::guard_empty_data, "empty_data", "too many empty DATA frames"},
+    {&Http2::guard_tiny_data, "tiny_data", "too many DATA frames of a few bytes"},
+    {&Http2::guard_padding, "padding", "too much padding"},
+    {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
+    {&Http2::guard_table_size, "table_size", "HPACK's table changed too often"},
+    {&Http2::guard_empty_name, "empty_name", "too many fields without a name"},
+};
+
 }  // namespace
 
 bool Connection::trip(stats::Counter& counter, const char* guard, const char* detail) {
@@ -49,32 +71,38 @@ bool Connection::spend(Allowance::Kind kind) {
   if (allowance_.take(kind, guards(), now_) &&
       ((kind != Allowance::kResets && kind != Allowance::kProvokedResets) || spend_at_origin(kind)))
     return true;
-  struct Guard {
-    stats::Counter stats::Http2::*counter;
-    const char* name;
-    const char* detail;
-  };
-  using stats::Http2;
-  static constexpr Guard kGuards[Allowance::kKinds] = {
-      {&Http2::guard_rapid_reset, "rapid_reset", "streams reset too often"},
-      {&Http2::guard_provoked_reset, "provoked_reset", "too many streams that had to be reset"},
-      {&Http2::guard_settings, "settings", "too many SETTINGS"},
-      {&Http2::guard_ping, "ping", "too many PING"},
-      {&Http2::guard_priority, "priority", "too many PRIORITY"},
-      {&Http2::guard_window_update, "window_update", "too many WINDOW_UPDATE"},
-      {&Http2::guard_unknown_frame, "unknown_frame", "too many frames of unknown types"},
-      {&Http2::guard_empty_data, "empty_data", "too many empty DATA frames"},
-      {&Http2::guard_tiny_data, "tiny_data", "too many DATA frames of a few bytes"},
-      {&Http2::guard_padding, "padding", "too much padding"},
-      {&Http2::guard_dribble, "dribble", "windows of a few bytes"},
-      {&Http2::guard_table_size, "table_size", "HPACK's table changed too often"},
-      {&Http2::guard_empty_name, "empty_name", "too many fields without a name"},
-  };
   const Guard& g = kGuards[kind];
   return trip(stats_.*g.counter, g.name, g.detail);
 }
 
-void Connection::note(Note n) {
+bool Connection::spend_on(Stream* s, Allowance::Kind kind) {
+  if (role_ == Role::kServer) return spend(kind);
+  if (s == nullptr) return true;  // on_late_frame() knows what may have crossed a reset
+  if (s->allowance_ == nullptr) s->allowance_ = std::make_unique<Allowance>();
+  if (s->allowance_->take(kind, guards(), now_)) return true;
+  ++(stats_.*kGuards[kind].counter);
+  note(kind == Allowance::kEmptyData  ? Note::kEmptyData
+       : kind == Allowance::kTinyData ? Note::kTinyData
+                                      : Note::kPadding);
+  stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kGuard);
+  return !failed_;
+}
+
+bool Connection::bear_block(Note n, uint64_t size, uint64_t limit) {
+  const bool frames = n == Note::kContinuation;
+  stats::Counter& counter = frames ? stats_.guard_continuation : stats_.guard_field_block;
+  if (role_ == Role::kServer || size > (limit + 1) * kReadAnyway)
+    return frames ? trip(counter, "continuation", "too many CONTINUATION frames")
+                  : trip(counter, "field_block", "field block too large to be read");
+  Stream* s = table_.find(block_stream_);
+  if (s == nullptr) return true;  // already reset
+  ++counter;
+  note(n);
+  stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kTooLarge);
+  return !failed_;
+}
+
+void Connection::note(Note n, const char* what) {
   struct Line {
     const char* guard;
     const char* what;
@@ -87,12 +115,18 @@ void Connection::note(Note n) {
       {"early_ends", "streams that nearly all end early: fewer at once"},
       {"stalled_stream", "a stream's window stayed shut"},
       {"dribble", "a stream's window opens by a few bytes"},
+      {"broken_answer", ""},
+      {"empty_data", "a stream of too many empty DATA frames"},
+      {"tiny_data", "a stream of too many DATA frames of a few bytes"},
+      {"padding", "a stream of too much padding"},
+      {"continuation", "too many CONTINUATION frames in one field block"},
+      {"field_block", "field block larger than field_block_size"},
   };
-  const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(n));
+  const auto bit = static_cast<uint16_t>(1u << static_cast<unsigned>(n));
   if ((noted_ & bit) != 0) return;
   noted_ |= bit;
   const Line& line = kLines[static_cast<size_t>(n)];
-  handler_.on_guard(line.guard, line.what);
+  handler_.on_guard(line.guard, what != nullptr ? what : line.what);
 }
 
 bool Connection::count_empty_names(const FieldList& fields) {
@@ -169,7 +203,7 @@ void Connection::watch_streams(Duration limit) {
     if (s == nullptr || failed_) continue;
     ++stats_.guard_stalled_stream;
     note(Note::kStalledStream);
-    stream_error(*s, ErrorCode::kEnhanceYourCalm);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kGuard);
   }
 }
 

@@ -8,8 +8,9 @@
 namespace sluice::http2 {
 
 namespace {
-constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
-}
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";                   // 3.4
+constexpr const char* kWrongLength = "content of another length than content-length says";  // 8.1.1
+}  // namespace
 
 bool Connection::fail(ErrorCode code, const char* detail) {
   if (failed_) return false;
@@ -87,7 +88,8 @@ bool Connection::receive(buf::Slice data, Time now) {
           data_left_ -= 1u + pad;
           padding_left_ = pad;
           // A message is worth its padding, however short: padding hides how short (10.7).
-          if (pad > data_left_ && data_left_ < config::kTinyData && !spend(Allowance::kPadding))
+          if (pad > data_left_ && data_left_ < config::kTinyData &&
+              !spend_on(table_.find(frame_.stream), Allowance::kPadding))
             return false;
           // Padding counts in the stream's window too, and nobody else will give it back (6.1).
           if (Stream* s = table_.find(frame_.stream); s != nullptr) consumed(*s, 1u + pad);
@@ -132,14 +134,18 @@ bool Connection::idle(uint32_t id) const {
 bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
   const bool data = fields == nullptr;
   const bool end = data ? (frame_.flags & kFlagEndStream) != 0 : block_end_stream_;
+  if (end && !waiting_resets_.empty()) forget_waiting_reset(id, false);
   const RecentIds::Fate fate = ids_.fate(id);
   if (fate == RecentIds::Fate::kReset) {
     if (end) ids_.ended(id);  // nothing that follows can have crossed
     // Of a client's HEADERS only trailers can, which end the stream.
     return data || end || provoked();
   }
-  // Without END_STREAM it is counted as on any stream.
-  if (data && end && frame_.size < config::kTinyData && !spend(Allowance::kTinyData)) return false;
+  // A client's without END_STREAM is counted as on any stream. A pod's may be long under way, on as
+  // many streams as clients have taken back.
+  const bool counts = role_ == Role::kServer ? end : fate != RecentIds::Fate::kForgotten;
+  if (data && counts && frame_.size < config::kTinyData && !spend(Allowance::kTinyData))
+    return false;
   const bool of_client = !data && role_ == Role::kServer;
   // Whatever became of an id that is forgotten: what begins like a request opens a stream.
   const bool opens = of_client && fields->count() > 0 && (*fields->begin()).name.starts_with(':');
@@ -217,17 +223,18 @@ bool Connection::on_data_begin() {
   if (padded_ && frame_.size == 0)
     return fail(ErrorCode::kFrameSizeError, "padded DATA without a pad length");
   if (frame_.size < config::kTinyData && frame_.size > 0 && (frame_.flags & kFlagEndStream) == 0 &&
-      !spend(Allowance::kTinyData))
+      !spend_on(table_.find(frame_.stream), Allowance::kTinyData))
     return false;
 
   if (Stream* s = table_.find(frame_.stream); s != nullptr) {
     if (s->remote_ended_) {
-      stream_error(*s, ErrorCode::kStreamClosed);
+      stream_error(*s, ErrorCode::kStreamClosed, "DATA behind the end of its stream");
     } else if (!(role_ == Role::kServer ? s->request_seen_ : s->response_seen_)) {
-      stream_error(*s, ErrorCode::kProtocolError);
+      stream_error(*s, ErrorCode::kProtocolError, "DATA before HEADERS");
     } else {
       s->receive_window_ -= frame_.size;
-      if (s->receive_window_ < 0) stream_error(*s, ErrorCode::kFlowControlError);
+      if (s->receive_window_ < 0)
+        stream_error(*s, ErrorCode::kFlowControlError, "DATA beyond the stream's window");
     }
   } else if (!on_late_frame(frame_.stream, nullptr)) {
     return false;
@@ -243,10 +250,11 @@ bool Connection::on_data_piece(buf::Slice piece) {
   const bool last = data_left_ == 0;
   const bool end = last && (frame_.flags & kFlagEndStream) != 0;
   allowance_.received(n);
+  if (s != nullptr && s->allowance_ != nullptr) s->allowance_->received(n);
   if (s != nullptr && s->content_left_ >= 0) {
     s->content_left_ -= n;
     if (s->content_left_ < 0 || (end && s->content_left_ != 0)) {
-      stream_error(*s, ErrorCode::kProtocolError);  // 8.1.1
+      stream_error(*s, ErrorCode::kProtocolError, kWrongLength);
       s = nullptr;
     }
   }
@@ -268,11 +276,12 @@ bool Connection::on_data_piece(buf::Slice piece) {
 // The end of a frame that had no payload but padding.
 bool Connection::on_data_end() {
   state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
-  if ((frame_.flags & kFlagEndStream) == 0) return !failed_ && spend(Allowance::kEmptyData);
+  if ((frame_.flags & kFlagEndStream) == 0)
+    return !failed_ && spend_on(table_.find(frame_.stream), Allowance::kEmptyData);
   Stream* s = table_.find(frame_.stream);
   if (s == nullptr) return !failed_;
   if (s->content_left_ > 0) {
-    stream_error(*s, ErrorCode::kProtocolError);
+    stream_error(*s, ErrorCode::kProtocolError, kWrongLength);
     return !failed_;
   }
   s->remote_ended_ = true;

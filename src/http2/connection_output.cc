@@ -55,12 +55,39 @@ bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, bu
   return true;
 }
 
-void Connection::emit_rst(uint32_t stream, ErrorCode code) {
+void Connection::emit_rst(uint32_t stream, ErrorCode code, bool ended) {
+  ids_.reset(stream);
+  if (role_ == Role::kServer || (waiting_resets_.empty() && handler_.may_reset())) {
+    write_rst(stream, code);
+  } else {
+    ++stats_.resets_put_off;
+    waiting_resets_.push_back({stream, code, ended});
+  }
+}
+
+void Connection::write_rst(uint32_t stream, ErrorCode code) {
   uint8_t payload[4];
   store_be32(payload, static_cast<uint32_t>(code));
   ++stats_.resets_out;
-  ids_.reset(stream);
   emit_control(FrameType::kRstStream, 0, stream, payload);
+}
+
+void Connection::release_resets() {
+  size_t n = 0;
+  for (; n < waiting_resets_.size() && !failed_ && handler_.may_reset(); ++n)
+    write_rst(waiting_resets_[n].stream, waiting_resets_[n].code);
+  if (n == 0) return;
+  waiting_resets_.erase(waiting_resets_.begin(),
+                        waiting_resets_.begin() + static_cast<std::ptrdiff_t>(n));
+  ready_.splice_back(limit_blocked_);
+}
+
+void Connection::forget_waiting_reset(uint32_t stream, bool wholly) {
+  const auto it = std::find_if(waiting_resets_.begin(), waiting_resets_.end(),
+                               [&](const WaitingReset& w) { return w.stream == stream; });
+  if (it == waiting_resets_.end() || !(wholly || it->ended)) return;
+  waiting_resets_.erase(it);
+  ready_.splice_back(limit_blocked_);
 }
 
 void Connection::emit_window_update(uint32_t stream, uint32_t n) {
@@ -97,6 +124,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     if (s.share_ != nullptr) on_share_change(s);
   }
   allowance_.sent();
+  if (s.allowance_ != nullptr) s.allowance_->sent();
   return true;
 }
 
@@ -135,6 +163,7 @@ bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   if (send_window_ < share_below_) [[unlikely]]
     charge(s);
   allowance_.sent(n);
+  if (s.allowance_ != nullptr) s.allowance_->sent(n);
   if (n > 0 && s.owner_ != nullptr) handler_.on_sent(s, n);
   return true;
 }
@@ -176,6 +205,7 @@ bool Connection::frame_one(Stream& s) {
       charge(s);
     s.stalled_looks_ = 0;
     allowance_.sent(total);
+    if (s.allowance_ != nullptr) s.allowance_->sent(total);
     if (total < config::kTinyData && !s.data_.empty()) {
       if (!dribbled(s)) return false;
     } else {
@@ -202,8 +232,7 @@ bool Connection::dribbled(Stream& s) {
   if (most == 0 || s.send_window_ > 0 || ++s.dribbled_ <= most) return true;
   ++stats_.guard_dribble;
   note(Note::kDribble);
-  // Not ENHANCE_YOUR_CALM, which tells the owner of an answer whose fields are too large.
-  stream_error(s, ErrorCode::kInternalError);
+  stream_error(s, ErrorCode::kInternalError, Handler::ResetBy::kGuard);
   return false;
 }
 
@@ -214,7 +243,8 @@ void Connection::flush(uint32_t room) {
     if (s == nullptr) break;
     if (s->id_ == 0) {
       // The limit may have fallen since open() (5.1.2), and others taken the last ids.
-      if (open_ - unnumbered_.size() >= peer_max_streams_ || next_id_ > kMaxStreamId) {
+      if (open_ - unnumbered_.size() + resets_waiting() >= peer_max_streams_ ||
+          next_id_ > kMaxStreamId) {
         limit_blocked_.push_back(*s);
         continue;
       }

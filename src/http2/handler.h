@@ -31,9 +31,17 @@ class Handler {
   // `n` bytes of this stream's DATA were framed into the output: room for more from the other side.
   virtual void on_sent(Stream& s, uint32_t n) = 0;
 
-  // The stream ended other than by both END_STREAMs: RST_STREAM from the peer (remote), or an error
-  // that we answered with RST_STREAM. The last word about s.
-  virtual void on_reset(Stream& s, ErrorCode code, bool remote) = 0;
+  // Who or what ended a stream by RST_STREAM: the peer sent it, or we did.
+  enum class ResetBy : uint8_t {
+    kPeer,
+    kProtocol,  // the peer broke RFC 9113
+    kTooLarge,  // a field section over the limits
+    kGuard,     // a guard that acts on streams alone
+    kMemory,    // no buffer was left for the stream
+  };
+
+  // The stream ended other than by both END_STREAMs. The last word about s.
+  virtual void on_reset(Stream& s, ErrorCode code, ResetBy by) = 0;
 
   // Both sides ended and everything is in the output. The last word about s. Neither this nor
   // on_reset is called for streams that the owner itself ended with reset() or
@@ -44,6 +52,10 @@ class Handler {
   // last_stream_id were not processed; the owner walks them with for_each_stream. `debug` lives
   // as long as the call.
   virtual void on_goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) = 0;
+
+  // Client role: whether one more RST_STREAM may leave for the peer now; each of them, whoever
+  // caused it, is asked for first. One that may not waits for release_resets().
+  virtual bool may_reset() { return true; }
 
   // The peer's SETTINGS arrived.
   virtual void on_settings() = 0;

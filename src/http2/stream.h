@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "buf/account.h"
 #include "buf/queue.h"
+#include "http2/allowance.h"
 #include "http2/fields.h"
 #include "http2/receive_window.h"
 #include "http2/window_shares.h"
@@ -91,6 +92,8 @@ class Stream : public ListHook<> {
   uint32_t charged_buffers_ = 0;  // to account_
   uint32_t charged_heap_ = 0;     // bytes
   buf::Queue data_;
+  std::unique_ptr<Allowance>
+      allowance_;                        // client role, once the pod sent what is not worth a frame
   std::unique_ptr<FieldList> head_;      // HEADERS that wait, before any data
   std::unique_ptr<FieldList> trailers_;  // HEADERS that wait behind the data
 };

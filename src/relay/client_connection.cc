@@ -3,6 +3,7 @@
 #include "relay/address_key.h"
 #include "relay/exchange.h"
 #include "relay/listener.h"
+#include "relay/trailers.h"
 
 namespace sluice::relay {
 
@@ -209,7 +210,12 @@ void ClientConnection::end() {
 void ClientConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
                                   bool end) {
   if (section == Section::kTrailers) {
-    exchange_of(s).client_trailers(fields);
+    context_.stats.http2.trailers_dropped.add(drop_early_fields(fields));
+    if (fields.empty()) {
+      exchange_of(s).client_data({}, true);
+    } else {
+      exchange_of(s).client_trailers(fields);
+    }
     return;
   }
   if (forwarding_ != nullptr) forwarding_->add_to(fields);
@@ -225,7 +231,7 @@ void ClientConnection::on_sent(http2::Stream& s, uint32_t n) {
   exchange_of(s).client_sent(n);
 }
 
-void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool) {
+void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy) {
   Exchange& e = exchange_of(s);
   s.set_owner(nullptr);
   e.client_reset(code);

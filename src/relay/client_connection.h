@@ -49,8 +49,7 @@ class ClientConnection final : public tcp::User,
   // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
   // of what a connection to a pod may do: a fifth.
   bool may_reset() {
-    const config::Rate& all = context_.guards.pod_resets;
-    return pod_resets_.take({(all.burst + 4) / 5, all.per_second / 5}, context_.now);
+    return pod_resets_.take(ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
@@ -81,7 +80,7 @@ class ClientConnection final : public tcp::User,
   void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream& s, uint32_t n) override;
-  void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
+  void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;
   void on_closed(http2::Stream& s) override;
   void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override {}

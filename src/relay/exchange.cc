@@ -19,7 +19,12 @@ constexpr uint64_t kNotedBody = 4'096;
 }  // namespace
 
 using http2::ErrorCode;
+using ResetBy = http2::Handler::ResetBy;
 using Section = http2::Handler::Section;
+
+namespace {
+constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
+}
 
 Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
                    Service& service, http2::FieldList& request, bool end, uint32_t listener_slot)
@@ -102,6 +107,16 @@ void Exchange::remember_tried(uint32_t slot) {
   if (tried_count_ < tried_.size()) tried_[tried_count_++] = slot;
 }
 
+void Exchange::become_suspect() {
+  suspect_ = true;
+  ++context_.stats.http2.suspect_tries;
+}
+
+void Exchange::fail_suspect() {
+  ++context_.stats.http2.suspects_failed;
+  fail("two pods ended their connections under the call");
+}
+
 // --- The client's side ---
 
 void Exchange::client_data(buf::Slice data, bool end) {
@@ -144,6 +159,12 @@ void Exchange::client_trailers(http2::FieldList& fields) {
   replay_->trailers.swap(fields);
   settle();
   if (!attached()) return;
+  if (!pod_->takes_fields(replay_->trailers)) {
+    ++context_.stats.http2.pod_header_limits;
+    ++service_.stats().failed;
+    expire(kRequestTooLarge, kLargerThanThePodTakes);
+    return;
+  }
   context_.touch(*pod_);
   pod_->http2().send_headers(*pod_stream_, replay_->trailers, true);
 }
@@ -207,6 +228,14 @@ bool Exchange::attach(PodConnection& pod) {
     fail("the pod takes no extended CONNECT");  // RFC 8441, 3: it must not be sent
     return true;
   }
+  // All pods of a service being alike, another one is not asked.
+  if (!pod.takes_fields(replay_->headers) ||
+      (has_trailers_ && !pod.takes_fields(replay_->trailers))) {
+    ++context_.stats.http2.pod_header_limits;
+    ++service_.stats().failed;
+    tell(kRequestTooLarge, kLargerThanThePodTakes);
+    return true;
+  }
   http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this, client_id());
   if (s == nullptr) return false;
   s->set_account(&holder_);
@@ -236,7 +265,7 @@ bool Exchange::attach(PodConnection& pod) {
     replaying_ = nullptr;
     if (!ok) {
       detach_pod();
-      pod.http2().reset(*s, ErrorCode::kCancel);
+      pod.cancel(*s, ErrorCode::kCancel, client_);
       fail("out of packet memory");
       return true;
     }
@@ -269,6 +298,10 @@ void Exchange::response_ended() {
 void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) {
   moved();
   if (section != Section::kInformational) {
+    if (suspect_) [[unlikely]] {
+      suspect_ = false;
+      pod_->acquit();
+    }
     if (!response_started_) {
       if (service_.retry() != nullptr && retried_answer(fields, end)) [[unlikely]]
         return;
@@ -306,7 +339,7 @@ void Exchange::pod_closed() {
   destroy_if_done();
 }
 
-void Exchange::pod_reset(ErrorCode code, bool remote) {
+void Exchange::pod_reset(ErrorCode code, ResetBy by) {
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
   const uint64_t connection = pod_->id();
@@ -316,8 +349,7 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
     finish_early();
     return;
   }
-  ++stats.failed;
-  if (remote && code == ErrorCode::kRefusedStream) {
+  if (by == ResetBy::kPeer && code == ErrorCode::kRefusedStream) {
     remember_tried(slot);
     refused_by_ = connection;
     if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
@@ -326,18 +358,33 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
       retry_refused();
       return;
     }
+    ++stats.failed;
     ++context_.stats.http2.retries_exhausted;
     fail("no pod accepted the call");
     return;
   }
-  if (remote && retried_loss(slot)) return;
-  if (!remote && code == ErrorCode::kEnhanceYourCalm) {
-    ++service_.stats().failed;
-    tell(kResourceExhausted, "the answer's header fields are too large");
-    return;
+  if (by == ResetBy::kPeer && retried_loss(slot)) return;
+  ++stats.failed;
+  switch (by) {
+    case ResetBy::kPeer:
+      break;
+    case ResetBy::kProtocol:
+      fail("the pod broke the protocol");
+      return;
+    case ResetBy::kTooLarge:
+      ++service_.stats().failed;
+      tell(kResourceExhausted, "the answer's header fields are too large");
+      return;
+    case ResetBy::kGuard:
+      fail("the pod works in pieces of a few bytes");
+      return;
+    case ResetBy::kMemory:
+      fail("out of packet memory");
+      return;
   }
-  if (!remote || client_stream_ == nullptr) {
-    fail("the pod broke the protocol, or memory ran out");
+  // Nothing went wrong, says the pod, but the answer is not whole: some clients would believe it.
+  if (client_stream_ == nullptr || code == ErrorCode::kNoError) {
+    fail("the pod ended the call before the end of its answer");
     return;
   }
   // The pod's quarrel with Sluice is none of the client's.
@@ -357,16 +404,22 @@ void Exchange::pod_reset(ErrorCode code, bool remote) {
   destroy_if_done();
 }
 
-void Exchange::pod_unprocessed() {
+void Exchange::pod_unprocessed(bool accused) {
   PodConnection* pod = pod_;
   http2::Stream* s = pod_stream_;
   stats::Pod& stats = pod->pool().pod().stats();
   remember_tried(pod->pool().pod().slot());
   detach_pod();
   pod->http2().forget(*s);
+  if (accused && suspect_) {
+    ++stats.failed;
+    fail_suspect();
+    return;
+  }
   if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
     ++retries_;
     ++stats.retried;
+    if (accused) become_suspect();
     retry();
     return;
   }
@@ -387,7 +440,7 @@ void Exchange::pod_not_sent() {
   }
 }
 
-void Exchange::pod_lost(bool transmitted) {
+void Exchange::pod_lost(bool transmitted, bool accused) {
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
   detach_pod();
@@ -395,16 +448,23 @@ void Exchange::pod_lost(bool transmitted) {
     finish_early();
     return;
   }
-  ++stats.failed;
   if (!transmitted && !response_started_ && replayable_) {
     waited_ += context_.now - attached_at_;
     ++stats.retried;
     retry();
     return;
   }
-  if (retried_loss(slot)) return;
+  if (!suspect_ && retried_loss(slot)) {
+    if (accused) become_suspect();
+    return;
+  }
+  ++stats.failed;
   ++context_.stats.http2.pods_lost;
-  fail("the pod was lost");
+  if (suspect_) {
+    fail_suspect();
+  } else {
+    fail("the pod was lost");
+  }
 }
 
 // The whole answer is here, and the pod does not want the rest of the request (8.1).
@@ -485,7 +545,7 @@ void Exchange::give_up_place() {
 }
 
 void Exchange::end(const char* message) {
-  cancel_pod();
+  cancel_pod(client_);
   if (response_ended_) {
     finish_early();  // it is whole, and may still be read
   } else {

@@ -42,14 +42,16 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void pod_headers(http2::Handler::Section section, http2::FieldList& fields, bool end);
   void pod_data(buf::Slice data, bool end);
   void pod_sent(uint32_t n);
-  void pod_reset(http2::ErrorCode code, bool remote);
+  void pod_reset(http2::ErrorCode code, http2::Handler::ResetBy by);
   void pod_closed();
   // The pod's GOAWAY says that it did not process the stream, which still exists.
-  void pod_unprocessed();
+  // accused: with an error, for which this very call may be the reason.
+  void pod_unprocessed(bool accused);
   // Nothing of the stream left, and nothing will: the pod takes fewer streams than before, or none.
   void pod_not_sent();
-  // The pod's connection is gone. transmitted: at least a byte of our HEADERS was on the wire.
-  void pod_lost(bool transmitted);
+  // The pod's connection is gone. transmitted: at least a byte of our HEADERS was on the wire;
+  // accused: as above.
+  void pod_lost(bool transmitted, bool accused);
 
   // Begins on a pod. False when the connection takes no stream.
   bool attach(PodConnection& pod);
@@ -84,6 +86,11 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void give_up_place();
   // DATA has to leave for the pod, or may have to.
   bool needs_window() const { return !request_ended_ || replay_->body_size() > 0; }
+  // A pod has ended the connection that the call was on, with an error: what is tried again goes to
+  // a connection of its own, once.
+  bool suspect() const { return suspect_; }
+  // nullptr when the client has left the call.
+  ClientConnection* client() { return client_; }
 
   // Memory is short: the call goes on without another try.
   void forget_replay();
@@ -109,6 +116,9 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void retry_refused();
   void request_ended();
   void remember_tried(uint32_t pod_slot);
+  void become_suspect();
+  // Its second pod has ended a connection.
+  void fail_suspect();
   void finish_early();
   void response_ended();
   void destroy_if_done();
@@ -172,6 +182,7 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   Duration idle_{};    // silence that ends the call
   Time active_at_;     // the last DATA, either way
 
+  bool suspect_ = false;
   bool grpc_ = false;
   bool request_ended_ = false;
   bool has_trailers_ = false;

@@ -79,7 +79,7 @@ bool Exchange::retried_answer(const http2::FieldList& fields, bool end) {
   detach_pod();
   // A stream that both sides have ended closes by itself.
   const bool over = end && s->local_ended() && s->queued() == 0;
-  if (!over) pod->cancel(*s, http2::ErrorCode::kCancel);
+  if (!over) pod->cancel(*s, http2::ErrorCode::kCancel, client_);
   return true;
 }
 
@@ -88,6 +88,7 @@ bool Exchange::retried_loss(uint32_t pod_slot) {
   if (policy == nullptr || !policy->resets || !may_repeat() || !repeatable(*policy) ||
       !try_again(*policy, std::nullopt))
     return false;
+  ++context_.stats.pod(pod_slot).retried;
   remember_tried(pod_slot);
   return true;
 }
@@ -157,13 +158,13 @@ void Exchange::on_try_timeout() {
   ++context_.stats.http2.try_timeouts;
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
-  ++stats.failed;
-  cancel_pod();
+  cancel_pod(client_);
   if (try_again(*policy, std::nullopt)) {
     ++stats.retried;
     remember_tried(slot);
     return;
   }
+  ++stats.failed;
   tell(kDeadlineExceeded, "no endpoint answered in time");
 }
 

@@ -19,6 +19,13 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
       pool_(pool),
       owner_(owner),
       id_(++context.pod_connections_ever),
+      since_(context.now),
+      reset_timer_(
+          [](void* self, Time) {
+            auto* c = static_cast<PodConnection*>(self);
+            c->context_.touch(*c);
+          },
+          this),
       connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
                      this),
       ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
@@ -75,7 +82,8 @@ bool PodConnection::lose_streams() {
     Exchange& e = exchange_of(s);
     const bool on_the_wire = s.headers_sent() && s.headers_position() < transmitted;
     queued |= s.headers_sent() && !on_the_wire;
-    e.pod_lost(on_the_wire);  // leaves the stream, which goes with the connection
+    // Leaves the stream, which goes with the connection.
+    e.pod_lost(on_the_wire, goaway_ == Goaway::kError);
   });
   return queued;
 }
@@ -91,19 +99,14 @@ void PodConnection::end() {
   }
 }
 
-void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client) {
-  http2_->reset(s, code);
-  const bool over_share = client != nullptr && !client->may_reset();
-  const bool over_budget = !resets_.take(context_.guards.pod_resets, context_.now);
-  if (owner_ != Pool::kEverybody) {
-    if (over_share) pool_.isolate(*client);  // for longer
-    return;
-  }
-  if (!over_budget) return;
-  // flush() draws the conclusions: calls are on the stack here.
-  if (resets_beyond_++ == 0) ++context_.stats.http2.pod_reset_budgets;
-  worn_ = true;
-  if (over_share) pool_.isolate(*client);
+bool PodConnection::takes_fields(const http2::FieldList& fields) const {
+  const uint32_t most = http2_->peer_max_header_list_size();
+  if (fields.size() <= most) [[likely]]
+    return true;
+  // A value that was replaced counts in size() as well.
+  size_t size = 0;
+  for (const http2::Field f : fields) size += f.name.size() + f.value.size() + 32;
+  return size <= most;
 }
 
 void PodConnection::retire() {
@@ -119,25 +122,26 @@ void PodConnection::retire() {
 void PodConnection::reopen() {
   if (open_ || !ready()) return;
   open_ = true;
-  resets_beyond_ = 1;
 }
 
 void PodConnection::flush() {
+  if (http2_->resets_waiting() > 0 || resets_waiting_ > 0) settle_resets();
   if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
-    if (resets_beyond_ > context_.guards.pod_resets.burst / 2 && open_) {
+    if (http2_->resets_waiting() > pool_.reset_rate().burst / 2 && open_) {
       open_ = false;
       if (!coming) reopen();
     }
   }
+  if (owner_ == kSuspects && streams() == 0 && http2_->streams_begun() > 0) retire();
   if (!closing_ && !http2_->failed()) {
     http2_->flush(tcp_->send_space());
     give_back();
   }
   if (!closing_) {
     if (http2_->failed()) {
-      on_guard(http2_->guard(), http2_->detail());
+      report(http2_->guard(), http2_->detail());
       end();
     } else if (retired_ && http2_->open_streams() == 0) {
       closing_ = true;
@@ -147,8 +151,31 @@ void PodConnection::flush() {
   tcp_->push();
 }
 
-void PodConnection::on_guard(const char* guard, const char* what) {
+void PodConnection::report(const char* guard, const char* what) {
   context_.stats.events.push({guard, what, pool_.pod().address(), true});
+}
+
+void PodConnection::on_guard(const char* guard, const char* what) {
+  context_.stats.events.push(
+      {guard, what, pool_.pod().address(), true, stats::Event::Kind::kGoesOn});
+}
+
+void PodConnection::report_goaway(uint32_t last_stream_id, http2::ErrorCode code,
+                                  std::string_view debug) {
+  const Goaway kind = code == http2::ErrorCode::kNoError ? Goaway::kGraceful : Goaway::kError;
+  if (kind <= goaway_) return;
+  goaway_ = kind;
+  stats::Event event{
+      nullptr, "GOAWAY ", pool_.pod().address(), true,
+      kind == Goaway::kError ? stats::Event::Kind::kGoesOn : stats::Event::Kind::kRoutine};
+  event.add(http2::text_of(code));
+  event.add(", last stream ");
+  event.add(std::to_string(last_stream_id));
+  if (!debug.empty()) {
+    event.add(": ");
+    event.add(debug);
+  }
+  context_.stats.events.push(event);
 }
 
 void PodConnection::arm_ping() {
@@ -163,7 +190,7 @@ void PodConnection::on_ping_timer() {
   if (closing_) return;
   if (ping_sent_ && http2_->received_at() <= ping_sent_at_) {
     ++context_.stats.http2.pod_ping_timeouts;
-    on_guard(nullptr, "no answer to PING");
+    report(nullptr, "no answer to PING");
     tcp_->abort();
     return;
   }
@@ -208,14 +235,17 @@ void PodConnection::on_ping_ack(uint64_t opaque) {
 // The connection goes, not the pod (RFC 9113, 6.8).
 void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
                               std::string_view debug) {
+  const bool first_error = goaway_ != Goaway::kError && code != http2::ErrorCode::kNoError;
+  report_goaway(last_stream_id, code, debug);
   if (code == http2::ErrorCode::kEnhanceYourCalm && debug == "too_many_pings")
     pool_.on_too_many_pings();
+  if (first_error && blames_resets(code, debug)) pool_.on_too_many_resets();
   retire();
   http2_->for_each_stream([&](http2::Stream& s) {
     if (s.id() == 0) {  // its HEADERS were never even framed
       exchange_of(s).pod_not_sent();
     } else if (s.id() > last_stream_id) {
-      exchange_of(s).pod_unprocessed();
+      exchange_of(s).pod_unprocessed(code != http2::ErrorCode::kNoError);
     }
   });
 }
@@ -233,8 +263,10 @@ void PodConnection::on_sent(http2::Stream& s, uint32_t n) {
   exchange_of(s).pod_sent(n);
 }
 
-void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) {
-  exchange_of(s).pod_reset(code, remote);
+void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) {
+  Exchange& e = exchange_of(s);
+  if (by != ResetBy::kPeer && s.id() != 0) charge(e.client());
+  e.pod_reset(code, by);
 }
 
 void PodConnection::on_closed(http2::Stream& s) {

@@ -20,8 +20,13 @@ class PodConnection final : public tcp::User,
                             public Flushable,
                             public ListHook<PodConnection> {
  public:
+  // Owners of connections that no single client owns; ids of clients are above the first of them.
+  static constexpr uint64_t kEverybody = 0;
+  static constexpr uint64_t kOffenders = UINT64_MAX;     // isolated clients share it
+  static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (relay/pool.h)
+
   // Owned by the context's slab; destroys itself in on_closed, after the pool was told. owner: the
-  // client whose calls it carries, kEverybody or kOffenders (relay/pool.h).
+  // client whose calls it carries, or one of the above.
   PodConnection(Context& context, Pool& pool, uint64_t owner);
 
   // Begins to connect. False when that is impossible now; the object may then be destroyed.
@@ -37,21 +42,26 @@ class PodConnection final : public tcp::User,
   bool worn() const { return worn_; }
   bool takes_stream() const { return open_ && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
+  // Within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. That only advises (RFC 9113, 6.5.2), but some
+  // pods end the connection of whoever is over it.
+  bool takes_fields(const http2::FieldList& fields) const;
+  // Kept for suspects: its one call is no reason to end a connection.
+  void acquit() {
+    if (owner_ == kSuspects) retire();
+  }
   uint64_t owner() const { return owner_; }
   // Never used again for another connection; not 0.
   uint64_t id() const { return id_; }
   // For clients that cancel much: no more than the pod bears if they cancel all of it.
-  bool takes_isolated_stream() const {
-    const config::Rate& rate = context_.guards.pod_resets;
-    return takes_stream() && (rate.burst == 0 || streams() < rate.burst / 2 + 1) &&
-           resets_.left(rate, context_.now);
-  }
+  bool takes_isolated_stream() const;
+  // Has had its RST_STREAM, some time after it began.
+  bool spent_since(Duration begin) const;
 
-  // RST_STREAM for a call that the pod works on. Pods count them, as clients' attacks (nghttp2
-  // allows 33 a second and 1000 at once), and close the connection under all its calls. So one that
-  // has had `pod_resets` is replaced, and after half as many more takes no new streams meanwhile;
-  // its last ones are fewer than what the pod still allows. The client that wanted it, if one did,
-  // may have to leave.
+  // RST_STREAM for a call that the pod works on, for this client's sake (nullptr: nobody's who is
+  // still there). Pods count them, as clients' attacks (Netty allows 200 in 30 s), and close the
+  // connection under all its calls. So no more than `pod_resets` leave on a connection, whatever
+  // they are for; the others wait. One where some have to is replaced, and where more than half as
+  // many wait takes no new streams meanwhile. The client that causes most of them has to leave.
   void cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client = nullptr);
 
   // No new streams; closes when the last one has ended.
@@ -80,13 +90,23 @@ class PodConnection final : public tcp::User,
   void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream& s, uint32_t n) override;
-  void on_reset(http2::Stream& s, http2::ErrorCode code, bool remote) override;
+  void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;
   void on_closed(http2::Stream& s) override;
   void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
   void on_settings() override;
   void on_ping_ack(uint64_t opaque) override;
+  bool may_reset() override;
   void on_guard(const char* guard, const char* what) override;
 
+  // Why HTTP/2 or the pod ends the connection goes to the log.
+  void report(const char* guard, const char* what);
+  void report_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug);
+  // The client caused one more RST_STREAM.
+  void charge(ClientConnection* client);
+  // What of them waits may leave, or wears the connection out.
+  void settle_resets();
+  // The pod says that it ends the connection for their number.
+  bool blames_resets(http2::ErrorCode code, std::string_view debug) const;
   // Streams that the pod's limit holds back look for another connection.
   void give_back();
   void on_ping_timer();
@@ -99,14 +119,19 @@ class PodConnection final : public tcp::User,
   Pool& pool_;
   const uint64_t owner_;
   const uint64_t id_;
+  const Time since_;
   tcp::Connection* tcp_ = nullptr;
   bool ready_ = false;
   bool retired_ = false;
   bool open_ = false;  // ready, not retired, and not waiting for its replacement
   bool closing_ = false;
   bool worn_ = false;
-  uint32_t resets_beyond_ = 0;
+  // Of the pod's GOAWAYs the first goes to the log, and the first that names an error.
+  enum class Goaway : uint8_t { kNone, kGraceful, kError } goaway_ = Goaway::kNone;
+  bool over_budget_ = false;     // RST_STREAM had to wait, now or before
+  uint32_t resets_waiting_ = 0;  // at the last look
   ResetBudget resets_;
+  Timer reset_timer_;  // one of those that wait may leave
   Timer connect_timer_;
   Timer ping_timer_;  // the next look at the connection's silence, or the end of patience
   bool ping_sent_ = false;

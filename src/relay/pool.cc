@@ -1,6 +1,7 @@
 #include "relay/pool.h"
 
 #include <algorithm>
+#include <string>
 
 #include "relay/service.h"
 
@@ -57,12 +58,26 @@ void Pool::on_too_many_pings() {
   if (ping_interval() <= Duration::zero() || ping_factor_ >= kMaxPingFactor) return;
   ping_factor_ *= 2;
   ++context_.stats.http2.too_many_pings;
-  context_.stats.events.push(
-      {nullptr, "too_many_pings: from now on PINGs come half as often", pod_.address(), true});
+  context_.stats.events.push({nullptr, "too_many_pings: from now on PINGs come half as often",
+                              pod_.address(), true, stats::Event::Kind::kGoesOn});
+}
+
+void Pool::on_too_many_resets() {
+  if (reset_halvings_ < kMaxResetHalvings) ++reset_halvings_;
+  ++context_.stats.http2.pod_reset_limits;
+  const ResetRate rate = reset_rate();
+  stats::Event event{"pod_resets", "ended a connection over RST_STREAM; from now on it gets ",
+                     pod_.address(), true};
+  event.add(std::to_string(rate.burst));
+  event.add(" at once, and one in ");
+  event.add(std::to_string(rate.each / 1ms));
+  event.add(" ms");
+  context_.stats.events.push(event);
 }
 
 bool Pool::open_connection(uint64_t owner) {
-  if (retired_count_ >= kMaxRetired || !connects_.take(context_.now)) return false;
+  const bool only = owner == kEverybody && count_ == 0;
+  if ((retired_count_ >= kMaxRetired && !only) || !connects_.take(context_.now)) return false;
   PodConnection* c = context_.pod_connections.create(context_, *this, owner);
   if (c == nullptr) return false;
   if (owner == kEverybody) attempt_at_ = context_.now;
@@ -162,7 +177,11 @@ void Pool::set_draining(bool draining) {
 
 void Pool::on_ready(PodConnection& ready) {
   if (ready.owner() != kEverybody) {
-    service_.on_isolated_room();
+    if (ready.owner() == kSuspects && !service_.holds_calls()) {
+      ready.retire();  // the call has gone
+    } else {
+      service_.on_isolated_room();
+    }
     return;
   }
   pod_.backoff().reset();

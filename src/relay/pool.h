@@ -29,21 +29,29 @@ class Pool {
   static constexpr uint64_t kConnectBurst = 200;
   // Makes 3 hours of 10 seconds: no pod complains there.
   static constexpr uint32_t kMaxPingFactor = 1'024;
+  // Makes of 100 RST_STREAM 4: fewer are no use to anybody.
+  static constexpr uint32_t kMaxResetHalvings = 5;
   // After a connection for more streams that could not even be begun.
   static constexpr Duration kGrowAgain = 100ms;
   // Connections that only end their last calls. Each has one, so their number is that of long calls
-  // at most; beyond this, the pod gets no new connection before an old one has gone.
+  // at most; beyond this, the pod gets no further connection before an old one has gone, but one
+  // where none is left that takes calls.
   static constexpr uint32_t kMaxRetired = 1'024;
 
-  // Owners of connections that no single client owns; ids of clients are above.
-  static constexpr uint64_t kEverybody = 0;
-  static constexpr uint64_t kOffenders = UINT64_MAX;  // isolated clients share it
+  static constexpr uint64_t kEverybody = PodConnection::kEverybody;
+  static constexpr uint64_t kOffenders = PodConnection::kOffenders;
+  static constexpr uint64_t kSuspects = PodConnection::kSuspects;
   // Clients with a connection of their own; the others that are isolated share one.
   static constexpr uint32_t kMaxAlone = 16;
   // Isolated clients; beyond, connections are replaced as often as it takes.
   static constexpr uint32_t kMaxIsolated = 256;
+  // Connections that each carry one suspect, until the pod has begun to answer it.
+  static constexpr uint32_t kMaxSuspects = 16;
   // From the last time that the client was above its share. Long enough for a share to grow back.
   static constexpr Duration kIsolation = 30s;
+  // An isolated client's connection that has had its RST_STREAM is replaced, but not sooner: pods
+  // with a budget of 200 in 30 s would else leave a client that hedges very little.
+  static constexpr Duration kIsolatedLife = 5s;
   // After a connect for an isolated client that failed.
   static constexpr Duration kIsolatedRetry = 1s;
 
@@ -63,6 +71,10 @@ class Pool {
   Duration ping_interval() const;
   Duration ping_timeout() const;
   bool ping_without_calls() const;
+  // RST_STREAM on a connection: `pod_resets`, or what the pod made of it.
+  ResetRate reset_rate() const {
+    return ResetRate::of(context_.guards.pod_resets, 1u << reset_halvings_);
+  }
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
   // another one when the best is busy. avoid: the id of one that is taken only if it is the only
@@ -80,6 +92,9 @@ class Pool {
     if (window_wanted_) [[unlikely]]
       tell_of_windows();
   }
+  // For a call that may be why a pod has ended a connection: one that no other call is on. nullptr
+  // when there is none yet; then may_open opens one, if there may be one more.
+  PodConnection* for_suspect(bool may_open);
   // The client cancels more than its share, on a connection that has had all that the pod bears:
   // its calls leave that to the others.
   void isolate(const ClientConnection& client);
@@ -113,6 +128,7 @@ class Pool {
   void on_ready(PodConnection& c);
   void on_room();
   void on_too_many_pings();
+  void on_too_many_resets();
   // It takes no new streams, or failed before it could: was_connecting.
   void on_retired(PodConnection& c, bool was_connecting);
   // The connection is ending: it belongs to the pool no more.
@@ -159,7 +175,8 @@ class Pool {
   Time window_short_seen_{};
   Timer grow_timer_;
   Timer backoff_timer_;
-  uint32_t ping_factor_ = 1;  // what the pod made of the service's ping_interval
+  uint32_t ping_factor_ = 1;     // what the pod made of the service's ping_interval
+  uint32_t reset_halvings_ = 0;  // and of pod_resets
 };
 
 }  // namespace sluice::relay

@@ -37,9 +37,27 @@ PodConnection* Pool::with_room_for(uint64_t client, Hold& hold) {
   const Isolated* i = isolated(client);
   if (i == nullptr) return with_room();
   hold = Hold::kResets;
-  for (PodConnection& c : isolated_)
-    if (c.owner() == i->owner) return c.takes_isolated_stream() ? &c : nullptr;
+  for (PodConnection& c : isolated_) {
+    if (c.owner() != i->owner) continue;
+    if (c.takes_isolated_stream()) return &c;
+    if (!c.spent_since(kIsolatedLife)) return nullptr;
+    c.retire();
+    break;
+  }
   if (!pod_.draining() && context_.now >= isolated_retry_at_) open_connection(i->owner);
+  return nullptr;
+}
+
+PodConnection* Pool::for_suspect(bool may_open) {
+  uint32_t busy = 0;
+  for (PodConnection& c : isolated_) {
+    if (c.owner() != kSuspects) continue;
+    if (c.takes_stream() && c.streams() == 0) return &c;
+    if (c.connecting()) may_open = false;
+    ++busy;
+  }
+  if (may_open && busy < kMaxSuspects && !pod_.draining() && context_.now >= isolated_retry_at_)
+    open_connection(kSuspects);
   return nullptr;
 }
 
@@ -51,6 +69,7 @@ void Pool::end_isolation() {
     return false;
   });
   for (PodConnection& c : isolated_) {
+    if (c.owner() == kSuspects) continue;
     const bool needed = std::any_of(isolated_clients_.begin(), isolated_clients_.end(),
                                     [&](const Isolated& i) { return i.owner == c.owner(); });
     if (!needed) c.retire();

@@ -1,5 +1,5 @@
 #pragma once
-// How many RST_STREAM one side may cause toward a pod: a burst, and what grows back in a second.
+// How many RST_STREAM one side may cause toward a pod: a burst, and what grows back with time.
 
 #include <algorithm>
 
@@ -8,27 +8,39 @@
 
 namespace sluice::relay {
 
+struct ResetRate {
+  uint32_t burst = 0;  // 0: no limit
+  Duration each{};     // until one more has grown back
+
+  // parts: this is one of so many equal parts of `rate`.
+  static ResetRate of(const config::Rate& rate, uint32_t parts = 1) {
+    return {(rate.burst + parts - 1) / parts,
+            Duration(1s) / std::max<int64_t>(rate.per_second, 1) * int64_t{parts}};
+  }
+};
+
 // Keeps one point in time, as TokenBucket does; but the rate comes with each call, so that a reload
 // holds at once.
 class ResetBudget {
  public:
-  // Nothing is refused where the guard is off (burst 0).
-  bool left(const config::Rate& rate, Time now) const {
-    if (rate.burst == 0) return true;
-    return std::max(spent_until_, now) - now <= cost(rate) * int64_t{rate.burst - 1};
-  }
+  // Nothing is refused where there is no limit.
+  bool left(const ResetRate& rate, Time now) const { return rate.burst == 0 || next(rate) <= now; }
   // One more; false when there was none left, and nothing is taken.
-  bool take(const config::Rate& rate, Time now) {
+  bool take(const ResetRate& rate, Time now) {
     if (!left(rate, now)) return false;
-    spent_until_ = std::max(spent_until_, now) + cost(rate);
+    spent_until_ = std::max(spent_until_, now) + rate.each;
     return true;
+  }
+  // When there is one.
+  Time next(const ResetRate& rate) const {
+    return spent_until_ - rate.each * (int64_t{rate.burst} - 1);
+  }
+  // Those that have not grown back.
+  int64_t spent(const ResetRate& rate, Time now) const {
+    return (std::max(spent_until_, now) - now) / rate.each;
   }
 
  private:
-  static Duration cost(const config::Rate& rate) {
-    return Duration(1s) / std::max<int64_t>(rate.per_second, 1);
-  }
-
   Time spent_until_{};
 };
 

@@ -117,6 +117,8 @@ void Service::begin(Exchange& e) {
 PodConnection* Service::pick(const Exchange& e, Hold& hold) {
   const size_t n = ready_.size();
   if (n == 0) return nullptr;
+  if (e.suspect()) [[unlikely]]
+    return pick_for_suspect(e, hold);
   if (sharing_ && !shares_.may_take(e.client_address(), e.client_id())) [[unlikely]] {
     hold = Hold::kShare;
     return nullptr;
@@ -139,6 +141,24 @@ PodConnection* Service::pick(const Exchange& e, Hold& hold) {
     if (second_best == nullptr) second_best = c;
   }
   return second_best;
+}
+
+// A pod that has not ended a connection under the call, if there is one.
+PodConnection* Service::pick_for_suspect(const Exchange& e, Hold& hold) {
+  const size_t n = ready_.size();
+  const size_t first = picker_->pick();
+  const bool untried =
+      std::any_of(ready_.begin(), ready_.end(), [&](Pool* p) { return !e.tried(p->pod().slot()); });
+  for (const bool may_open : {false, true}) {
+    for (size_t i = 0; i < n; ++i) {
+      Pool& pool = *ready_[(first + i) % n];
+      if (untried && e.tried(pool.pod().slot())) continue;
+      if (PodConnection* c = pool.for_suspect(may_open); c != nullptr) return c;
+      if (may_open) break;
+    }
+  }
+  hold = Hold::kSuspect;
+  return nullptr;
 }
 
 bool Service::has_untried(const Exchange& e) {
@@ -196,9 +216,20 @@ void Service::wait(Exchange& e, bool again, Hold hold) {
   }
   queue.push(e, again);
   if (held_back) {
-    ++(hold == Hold::kResets   ? stats.throttled_streams
-       : hold == Hold::kWindow ? stats.window_waits
-                               : stats.place_share_waits);
+    switch (hold) {
+      case Hold::kResets:
+        ++stats.throttled_streams;
+        break;
+      case Hold::kWindow:
+        ++stats.window_waits;
+        break;
+      case Hold::kShare:
+        ++stats.place_share_waits;
+        break;
+      case Hold::kSuspect:
+      case Hold::kNot:
+        break;
+    }
     if (!held_timer_.armed()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
   } else if (!share_timer_.armed()) {
     context_.wheel.arm(share_timer_, context_.now + kShareLook);

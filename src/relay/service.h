@@ -71,6 +71,7 @@ class Service {
   void on_window() {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
+  bool holds_calls() { return !held_.empty(); }
   // Lets waiting calls go on, once a turn.
   void pump();
 
@@ -89,6 +90,7 @@ class Service {
 
   // hold: why there is none for this client, where there is room.
   PodConnection* pick(const Exchange& e, Hold& hold);
+  PodConnection* pick_for_suspect(const Exchange& e, Hold& hold);
   bool attach(Exchange& e, PodConnection& c);
   void wait(Exchange& e, bool again, Hold hold);
   void pump_held();

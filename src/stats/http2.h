@@ -18,11 +18,14 @@ namespace sluice::stats {
   X(Counter, streams_refused,      "streams refused: over concurrent_streams, or draining")    \
   X(Counter, resets_in,            "RST_STREAM received")                                      \
   X(Counter, resets_out,           "RST_STREAM sent")                                          \
+  X(Counter, resets_put_off,       "RST_STREAM to pods that had to wait for pod_resets")       \
   X(Counter, goaways_in,           "GOAWAY received")                                          \
   X(Counter, goaways_out,          "GOAWAY sent")                                              \
   X(Counter, connection_errors,    "connections ended for a protocol error")                   \
   X(Counter, stream_errors,        "streams ended for a protocol error")                       \
   X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
+  X(Counter, broken_answers,       "streams of pods ended for what RFC 9113 forbids")          \
+  X(Counter, trailers_dropped,     "fields of requests' trailers that belong in front of the content") \
   X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\"")   \
   X(Counter, header_list_too_big,  "field sections over header_list_size")                     \
   X(Counter, hpack_blocks_in,      "field blocks decoded")                                     \
@@ -55,6 +58,7 @@ namespace sluice::stats {
   X(Counter, client_age_goaways,   "client connections moved away at max_connection_age")      \
   X(Counter, client_count_goaways, "client connections moved away at max_connection_streams")  \
   X(Counter, pod_reset_budgets,    "pod connections relieved after too many cancellations")     \
+  X(Counter, pod_reset_limits,     "pods that ended a connection over RST_STREAM: they get half as many") \
   X(Counter, isolated_clients,     "clients that cancel too often for a pod that others use")  \
   X(Counter, throttled_streams,    "streams of such clients that had to wait for that")        \
   X(Counter, windows_grown,        "times that the window of a client's upload grew")           \
@@ -64,6 +68,9 @@ namespace sluice::stats {
   X(Counter, place_shares,         "streams ended: others waited, and their client had most places") \
   X(Counter, place_share_waits,    "streams that waited, since their client had its share of places") \
   X(Counter, queue_shares,         "streams that no longer waited: their client had most that did") \
+  X(Counter, pod_header_limits,    "streams that failed: more fields than their pod takes")    \
+  X(Counter, suspect_tries,        "streams that a pod's GOAWAY with an error moved to a connection of their own") \
+  X(Counter, suspects_failed,      "of these, streams that failed: that was lost, too")        \
   X(Counter, pod_pings,            "PING sent to pods")                                        \
   X(Counter, pod_ping_timeouts,    "pod connections lost: no answer to PING")                  \
   X(Counter, too_many_pings,       "pods that punished our PING, which now come half as often") \
@@ -82,13 +89,13 @@ namespace sluice::stats {
   X(Counter, guard_priority,       "connections ended: too many PRIORITY")                     \
   X(Counter, guard_window_update,  "connections ended: too many WINDOW_UPDATE")                \
   X(Counter, guard_unknown_frame,  "connections ended: too many frames of unknown types")      \
-  X(Counter, guard_empty_data,     "connections ended: too many empty DATA frames")            \
-  X(Counter, guard_tiny_data,      "connections ended: DATA in frames of a few bytes")         \
-  X(Counter, guard_padding,        "connections ended: more padding than content")             \
+  X(Counter, guard_empty_data,     "connections ended, of pods streams reset: too many empty DATA frames")            \
+  X(Counter, guard_tiny_data,      "connections ended, of pods streams reset: DATA in frames of a few bytes")         \
+  X(Counter, guard_padding,        "connections ended, of pods streams reset: more padding than content")             \
   X(Counter, guard_dribble,        "connections ended, of pods streams reset: windows of a few bytes") \
   X(Counter, guard_table_size,     "connections ended: HPACK's table changed too often")        \
-  X(Counter, guard_continuation,   "connections ended: too many CONTINUATION")                 \
-  X(Counter, guard_field_block,    "connections ended: field block too large to be read")      \
+  X(Counter, guard_continuation,   "connections ended, of pods streams reset: too many CONTINUATION")                 \
+  X(Counter, guard_field_block,    "connections ended, of pods streams reset: field block too large to be read")      \
   X(Counter, guard_frame_size,     "connections ended: frame larger than was agreed")          \
   X(Counter, guard_unread_answers, "connections ended: do not read the answers they provoke")  \
   X(Counter, guard_preface,        "connections ended: no preface and SETTINGS in time")       \

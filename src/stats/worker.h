@@ -44,8 +44,8 @@ inline constexpr size_t kMaxPods = 4096;  // 4 KiB each
 #define SLUICE_POD_STATS(X)                                             \
   X(Counter, streams,      "streams sent to the pod, retries included") \
   X(Gauge,   active,       "streams on the pod now")                   \
-  X(Counter, failed,       "streams that ended without the pod's own end") \
-  X(Counter, retried,      "streams taken back and sent to another pod") \
+  X(Counter, failed,       "streams whose calls failed without the pod's own end") \
+  X(Counter, retried,      "streams taken back, and their calls tried again") \
   X(Gauge,   connections,  "connections to the pod now")               \
   X(Counter, connects,     "connections begun")                        \
   X(Counter, connect_failures, "connections that were not established") \

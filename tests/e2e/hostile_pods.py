@@ -19,7 +19,8 @@ from frames import (ANSWER, CONTINUATION, DATA, ECHO, END_HEADERS, END_STREAM, I
                     PADDED, PRIORITY_UPDATE, PUSH_PROMISE, Peer, data, frame, goaway, headers, literal, number, rst_stream, settings,
                     whole_answer, window_update)
 
-FLOOD = 2000  # frames at once: more than any guard lets pass in a burst
+FLOOD = 2000  # frames at once: more than any guard of a connection lets pass in a burst
+LONG_FLOOD = 12_000  # the same for one stream
 CALLS_PER_SECOND = 20
 DEADLINE = 1.0
 PATIENCE = 3.0  # for the last calls: far more than their deadline
@@ -59,6 +60,7 @@ def dribble(peer: Peer) -> None:
 # Each kind of pod, what it does and says first, and how a call to it may end.
 GONE = {"status 14"}             # nothing can be said for it
 LATE = {"status 4"}              # it might still answer
+TOO_LARGE = {"status 8"}         # for its client, as if the pod had said so
 BROKEN = {"status 14", "reset 2"}  # an answer has begun, or an error is passed on
 PODS: dict = {
     "garbage": ((garbage, b""), GONE | LATE),
@@ -81,12 +83,12 @@ PODS: dict = {
     "window_update_flood": (answering(lambda s: window_update(0, 1) * FLOOD), GONE | LATE),
     "unknown_frame_flood": (answering(lambda s: frame(0xfa, 0, 0, b"x") * FLOOD), GONE | LATE),
     "empty_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s) * FLOOD), GONE | LATE | BROKEN),
-    "tiny_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s, b"x") * FLOOD), GONE | LATE | BROKEN),
-    "padding_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, PADDED, s, b"\xc8x" + bytes(200)) * (FLOOD // 8)), GONE | LATE | BROKEN),
+    "tiny_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s, b"x") * LONG_FLOOD), GONE | LATE | BROKEN),
+    "padding_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, PADDED, s, b"\4x" + bytes(4)) * LONG_FLOOD), GONE | LATE | BROKEN),
     "informational_flood": (answering(lambda s: headers(s, b"\x08\x03103") * FLOOD), GONE | LATE | BROKEN),
-    "continuation_flood": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b")) * FLOOD), GONE | LATE),
-    "field_block": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b" * 16_000)) * 10), GONE | LATE),
-    "header_list": (answering(lambda s: headers(s, ANSWER + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000)), {"status 8"} | GONE | LATE),
+    "continuation_flood": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b")) * FLOOD), TOO_LARGE | GONE | LATE),
+    "field_block": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b" * 16_000)) * 10), TOO_LARGE | GONE | LATE),
+    "header_list": (answering(lambda s: headers(s, ANSWER + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000)), TOO_LARGE | GONE | LATE),
     "empty_name": (answering(lambda s: headers(s, ANSWER + literal(b"", b"x"))), GONE | LATE | BROKEN),
     "not_hpack": (answering(lambda s: headers(s, b"\xff\xff\xff\xff\xff\xff")), GONE | LATE),
     "upper_case": (answering(lambda s: headers(s, ANSWER + literal(b"Upper", b"x"))), GONE | LATE | BROKEN),

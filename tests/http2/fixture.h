@@ -93,12 +93,13 @@ class Owner final : public Handler {
     streams[s.id()].sent += n;
     if (sent_hook) sent_hook(s);
   }
-  void on_reset(Stream& s, ErrorCode code, bool remote) override {
+  void on_reset(Stream& s, ErrorCode code, ResetBy by) override {
     Heard& h = streams[s.id()];
     EXPECT_FALSE(h.reset || h.closed) << "a second last word";
     h.reset = true;
     h.code = code;
-    log.push_back(std::to_string(s.id()) + " reset " + text_of(code) + (remote ? " remote" : ""));
+    log.push_back(std::to_string(s.id()) + " reset " + text_of(code) +
+                  (by == ResetBy::kPeer ? " remote" : ""));
     if (last_hook) last_hook(s);
   }
   void on_closed(Stream& s) override {
@@ -112,12 +113,14 @@ class Owner final : public Handler {
     log.push_back("goaway " + std::to_string(last) + " " + text_of(code));
     goaway_debug = debug;
   }
+  bool may_reset() override { return resets_left > 0 && resets_left-- > 0; }
   void on_guard(const char* guard, const char*) override { guards.push_back(guard); }
   void on_settings() override { log.push_back("settings"); }
   void on_ping_ack(uint64_t opaque) override { log.push_back("ping " + std::to_string(opaque)); }
 
   Connection* connection = nullptr;
   bool tie = true;
+  uint32_t resets_left = UINT32_MAX;  // RST_STREAM that may leave
   std::vector<std::string> log;
   std::vector<std::string> guards;  // that acted on a stream
   std::string goaway_debug;

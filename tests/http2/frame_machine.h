@@ -92,7 +92,7 @@ class FrameMachine final : public Handler {
     c.queued -= n;
     act_inside(c);
   }
-  void on_reset(http2::Stream& s, ErrorCode, bool) override { last_word(s); }
+  void on_reset(http2::Stream& s, ErrorCode, ResetBy) override { last_word(s); }
   void on_closed(http2::Stream& s) override {
     const Call& c = live(s);
     must(c.heard_end && c.ended && c.queued == 0, "closed when both sides have ended");

@@ -118,6 +118,33 @@ TEST_F(RelayTest, a_pods_reset_reaches_the_client_and_its_quarrel_with_sluice_do
   }
 }
 
+TEST_F(RelayTest, an_answer_that_a_pod_cuts_short_with_no_error_is_no_whole_answer) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  Peer& c = client();
+  const auto cut = [&] {
+    pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kNoError);
+    run();
+  };
+  call(c);
+  cut();
+  EXPECT_EQ(field(heard(c, 1).trailers, Name::kGrpcStatus), "14");
+  EXPECT_TRUE(heard(c, 1).ended);
+  call(c, true, http2::request());
+  cut();
+  EXPECT_FALSE(heard(c, 3).ended);
+  EXPECT_EQ(heard(c, 3).code, ErrorCode::kInternalError);
+  // Nor is nothing at all.
+  pod(1).way = TestPod::Way::kSilent;
+  call(c);
+  cut();
+  expect_trailers_only(c, 5);
+  call(c, true, http2::request());
+  cut();
+  EXPECT_EQ(field(heard(c, 7).headers, Name::kStatus), "503");
+  EXPECT_EQ(stats_of(1).failed.get(), 4u);
+}
+
 TEST_F(RelayTest, an_answer_before_the_end_of_the_request_is_whole_and_then_reset_with_no_error) {
   endpoints({1});
   pod(1).way = TestPod::Way::kEarly;

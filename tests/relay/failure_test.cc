@@ -1,6 +1,6 @@
 // Calls that go wrong: what is tried again, what is told, and in which words.
 
-#include "fixture.h"
+#include "frame_pod.h"
 
 namespace sluice::relay {
 namespace {
@@ -15,6 +15,7 @@ TEST_F(RelayTest, a_refused_stream_goes_to_a_pod_that_was_not_tried) {
     EXPECT_EQ(heard(c, 1 + 2 * static_cast<uint32_t>(i)).body, "pod3");
   }
   EXPECT_GT(stats_of(1).retried.get(), 0u);
+  EXPECT_EQ(stats_of(1).failed.get() + stats_of(2).failed.get(), 0u) << "no call failed";
 }
 
 TEST_F(RelayTest, a_call_that_every_pod_refuses_fails_after_the_allowed_tries) {
@@ -30,6 +31,7 @@ TEST_F(RelayTest, a_call_that_every_pod_refuses_fails_after_the_allowed_tries) {
   expect_trailers_only(c);
   EXPECT_EQ(pod(1).requests() + pod(2).requests(), 6);
   EXPECT_EQ(worker->http2.retries_exhausted.get(), 1u);
+  EXPECT_EQ(stats_of(1).failed.get() + stats_of(2).failed.get(), 1u) << "one call failed";
 }
 
 TEST_F(RelayTest, a_replayed_body_is_whole_and_credited_once) {
@@ -143,6 +145,62 @@ TEST_F(RelayTest, a_guard_that_ends_a_connection_is_told_with_the_peers_address)
   EXPECT_EQ(event->peer, pod_address);
   EXPECT_TRUE(event->pod);
   EXPECT_FALSE(worker->events.pop()) << "once";
+}
+
+TEST_F(RelayTest,
+       a_pods_goaway_is_told_with_its_code_and_words_and_nobody_is_accused_for_a_calm_one) {
+  FramePod frames(outside, 4);
+  endpoints({4});
+  frames.side(0).goaway(http2::kMaxStreamId, ErrorCode::kNoError, "graceful");
+  run(100ms);
+  auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->kind, stats::Event::Kind::kRoutine);
+  EXPECT_TRUE(event->pod);
+  EXPECT_EQ(event->peer, pod_at(4));
+  EXPECT_STREQ(event->what, "GOAWAY ");
+  EXPECT_EQ(event->details(), "NO_ERROR, last stream 2147483647: graceful");
+  ASSERT_EQ(frames.sides.size(), 2u);
+  frames.side(1).goaway(0, ErrorCode::kEnhanceYourCalm,
+                        "too\nmuch\x1b[31m of " + std::string(300, 'x'));
+  frames.side(1).goaway(0, ErrorCode::kEnhanceYourCalm, "again");
+  run(100ms);
+  event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->kind, stats::Event::Kind::kGoesOn);
+  EXPECT_TRUE(
+      event->details().starts_with("ENHANCE_YOUR_CALM, last stream 0: too?much?[31m of xxx"))
+      << event->details();
+  EXPECT_EQ(event->details().size(), stats::Event::kDetail);
+  EXPECT_FALSE(worker->events.pop()) << "once a connection";
+  end();
+}
+
+TEST_F(RelayTest, a_pods_malformed_answer_is_counted_and_told_and_costs_its_call_only) {
+  FramePod frames(outside, 4);
+  endpoints({4});
+  Peer& c = client();
+  call(c);
+  call(c);
+  const auto malformed = [&](uint32_t stream) {
+    frames.side(0).say(http2::frame(http2::FrameType::kHeaders, http2::kFlagEndHeaders, stream,
+                                    std::string("\x88\x40\x01", 3) + "A" + "\x01" + "b"));
+    run();
+  };
+  malformed(1);
+  malformed(3);
+  expect_trailers_only(c, 1);
+  expect_trailers_only(c, 3);
+  EXPECT_EQ(field(heard(c, 1).headers, Name::kGrpcMessage), "the pod broke the protocol");
+  EXPECT_EQ(worker->http2.broken_answers.get(), 2u);
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "broken_answer");
+  EXPECT_EQ(event->kind, stats::Event::Kind::kGoesOn);
+  EXPECT_STREQ(event->what, "a malformed answer");
+  EXPECT_FALSE(worker->events.pop()) << "once a connection";
+  EXPECT_FALSE(frames.side(0).ended);
+  end();
 }
 
 TEST_F(RelayTest, a_call_that_was_queued_when_the_pod_ended_its_side_is_not_sent_there_after_all) {

@@ -48,6 +48,7 @@ class FramePod final : public tcp::Acceptor {
 
     tcp::Connection* tcp;
     std::vector<http2::Frame> heard;
+    size_t answered = 0;  // requests, by the test
     bool paused = false;  // reads no more
     bool ended = false;   // by Sluice, in whatever way
 

@@ -150,5 +150,38 @@ TEST_F(GrpcPassing, an_answer_with_more_metadata_than_allowed_is_resource_exhaus
   EXPECT_TRUE(pod(1).peer().owner.streams[1].reset);
 }
 
+TEST_F(GrpcPassing, trailers_of_a_request_pass_without_what_must_stand_before_its_content) {
+  Peer& c = client();
+  http2::Stream* s = call(c, false);
+  FieldList f;
+  f.add("checksum", "abc");
+  for (const auto& [name, value] : {std::pair{"content-length", "3"},
+                                    {"host", "other"},
+                                    {"te", "trailers"},
+                                    {"authorization", "Bearer x"},
+                                    {"cookie", "a=b"},
+                                    {"expect", "100-continue"},
+                                    {"x-forwarded-for", "10.0.0.1"},
+                                    {"if-match", "\"x\""}})
+    f.add(name, value);
+  c.h2->send_headers(*s, f, true);
+  run();
+  const auto& asked = pod(1).peer().owner.streams[1];
+  EXPECT_TRUE(asked.ended);
+  EXPECT_EQ(text(asked.trailers), "checksum=abc");
+  EXPECT_EQ(worker->http2.trailers_dropped.get(), 8u);
+}
+
+TEST_F(GrpcPassing, trailers_of_which_nothing_is_left_end_the_request_all_the_same) {
+  Peer& c = client();
+  http2::Stream* s = call(c, false);
+  FieldList f;
+  f.add("authorization", "Bearer x");
+  c.h2->send_headers(*s, f, true);
+  run();
+  EXPECT_TRUE(pod(1).peer().owner.streams[1].ended);
+  EXPECT_TRUE(pod(1).peer().owner.streams[1].trailers.empty());
+}
+
 }  // namespace
 }  // namespace sluice::relay

@@ -7,7 +7,10 @@ namespace sluice::relay {
 namespace {
 
 struct Isolation : RelayTest {
-  Isolation() { snapshot.guards.resets.burst = 0; }  // the guard of the client's own connection
+  Isolation() {
+    snapshot.guards.resets.burst = 0;  // the guard of the client's own connection
+    snapshot.guards.pod_resets = {500, 25};
+  }
 
   // Opens a call and takes it back.
   void cancel(Peer& p) {
@@ -250,6 +253,105 @@ TEST_F(Isolation, lets_calls_wait_for_a_replacement_only_until_it_fails) {
   run(100ms);
   EXPECT_TRUE(frames.side(0).ended) << "replaced after all";
   end();
+}
+
+// Netty ends a connection at 200 in 30 s, whatever they are for.
+struct IsolationByDefault : Isolation {
+  IsolationByDefault() {
+    snapshot.guards.pod_resets = config::kDefaultGuards.pod_resets;
+    snapshot.services[0].queue_limit = 1'000;
+  }
+  static constexpr size_t kNettyAllows = 200;
+};
+
+TEST_F(IsolationByDefault, keeps_every_connection_below_200_resets_in_30_s) {
+  endpoints({1});
+  Peer& hostile = client({.max_concurrent_streams = 1'000});
+  Peer& bystander = client();
+  // As many as it may have at once, taken back at once, and then more and more.
+  std::vector<http2::Stream*> calls;
+  for (int i = 0; i < 120; ++i) calls.push_back(call(hostile, false));
+  for (http2::Stream* s : calls) hostile.h2->reset(*s, ErrorCode::kCancel);
+  run();
+  for (int i = 0; i < 290; ++i) {
+    cancel(hostile, 3);
+    run(100ms);
+    if (i % 10 == 0) expect_served(bystander);
+  }
+  EXPECT_LT(most_resets(), kNettyAllows);
+  EXPECT_EQ(isolated(), 1u);
+  EXPECT_GT(worker->http2.resets_put_off.get(), 0u);
+}
+
+TEST_F(IsolationByDefault, counts_the_answers_that_sluice_rejects_and_charges_their_client) {
+  FramePod frames(outside, 4);
+  endpoints({4});
+  Peer& hostile = client();
+  Peer& bystander = client();
+  for (int i = 0; i < 230; ++i) {
+    call(hostile, false);
+    for (auto& side : frames.sides) {
+      if (side->tcp == nullptr || side->requests().size() <= side->answered) continue;
+      side->answered = side->requests().size();
+      // DATA before HEADERS.
+      side->say(http2::frame(http2::FrameType::kData, 0, side->requests().back(), "x"));
+    }
+    run(10ms);
+  }
+  EXPECT_GT(worker->http2.broken_answers.get(), 100u);
+  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u) << "everybody's";
+  EXPECT_EQ(isolated(), 1u);
+  for (auto& side : frames.sides)
+    EXPECT_LT(side->all(http2::FrameType::kRstStream).size(), kNettyAllows);
+  frames.answers_requests = true;
+  const uint32_t id = 1 + 2 * bystander.h2->streams_begun();
+  call(bystander);
+  EXPECT_TRUE(heard(bystander, id).closed);
+  end();
+}
+
+TEST_F(IsolationByDefault, halves_what_a_pod_gets_that_ended_a_connection_over_resets) {
+  FramePod frames(outside, 4);
+  endpoints({4});
+  const auto cancel_many = [&](int n) {
+    for (int i = 0; i < n; ++i) cancel(client(), 10);
+  };
+  const auto resets_on = [&](size_t side) {
+    return frames.side(side).all(http2::FrameType::kRstStream).size();
+  };
+  cancel_many(6);
+  EXPECT_EQ(resets_on(0), 60u);
+  frames.side(0).goaway(http2::kMaxStreamId, ErrorCode::kEnhanceYourCalm,
+                        "Maximum number 60 of RST frames frames reached within 30 seconds");
+  run();
+  EXPECT_EQ(worker->http2.pod_reset_limits.get(), 1u);
+  ASSERT_TRUE(worker->events.pop()) << "the GOAWAY";
+  const auto event = worker->events.pop();
+  ASSERT_TRUE(event);
+  EXPECT_STREQ(event->guard, "pod_resets");
+  EXPECT_EQ(event->details(), "50 at once, and one in 666 ms");
+  ASSERT_EQ(frames.sides.size(), 2u);
+  cancel_many(6);
+  EXPECT_EQ(resets_on(1), 50u);
+  // One that ends for another reason is not concerned.
+  frames.side(2).goaway(http2::kMaxStreamId, ErrorCode::kEnhanceYourCalm, "header list too large");
+  run();
+  EXPECT_EQ(worker->http2.pod_reset_limits.get(), 1u);
+  end();
+}
+
+TEST_F(IsolationByDefault, gives_a_client_another_connection_some_time_after_its_own_is_spent) {
+  endpoints({1});
+  Peer& hostile = client();
+  misbehave(hostile);
+  const auto begun = stats_of(1).connects.get();
+  for (int i = 0; i < 200; ++i) {
+    cancel(hostile);
+    run(50ms);
+  }
+  EXPECT_GT(stats_of(1).connects.get(), begun) << "in ten seconds";
+  EXPECT_LE(stats_of(1).connects.get(), begun + 3);
+  EXPECT_LT(most_resets(), kNettyAllows);
 }
 
 TEST_F(Isolation, can_be_switched_off) {

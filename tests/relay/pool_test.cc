@@ -106,6 +106,27 @@ TEST_F(Pool, grows_whatever_number_of_old_connections_have_long_calls) {
   EXPECT_EQ(heard(c, nth(100)).body, "pod1");
 }
 
+TEST_F(Pool, replaces_its_last_connection_whatever_number_of_old_ones_have_long_calls) {
+  constexpr uint32_t kLong = sluice::relay::Pool::kMaxRetired;
+  snapshot.limits.max_pod_connection_streams = 1;
+  snapshot.limits.concurrent_streams = 2 * kLong;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client({.max_concurrent_streams = 2 * kLong});
+  for (int i = 0; stats_of(1).connections.get() <= kLong; ++i) {
+    ASSERT_LT(i, 2 * static_cast<int>(kLong));
+    call(c);
+    run(10ms);  // connects have a rate
+  }
+  // The one that takes calls goes without one.
+  pod(1).peer().tcp->abort();
+  pod(1).way = TestPod::Way::kEcho;
+  run(100ms);
+  const uint32_t id = nth(static_cast<int>(c.h2->streams_begun()));
+  call(c);
+  EXPECT_EQ(heard(c, id).body, "pod1");
+}
+
 // --- The pod's limit of streams ---
 
 TEST_F(Pool, opens_another_connection_when_the_limit_falls_below_what_is_open) {

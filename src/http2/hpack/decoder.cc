@@ -32,6 +32,7 @@ struct Decoder::Block {
   const uint8_t* end;
   FieldList& out;
   uint32_t max_size;
+  size_t unlisted_lists;
   const uint8_t* begin = at;
   size_t unlisted = 0;  // bytes of literals that were made and not listed
   bool too_large = false;
@@ -50,8 +51,8 @@ struct Decoder::Block {
   // Whether a literal that is not admitted is still borne.
   bool bears(size_t text) {
     unlisted += text + 32;
-    excessive =
-        unlisted > kUnlisted * max_size + huffman_decoded_bound(static_cast<size_t>(end - begin));
+    excessive = unlisted >
+                unlisted_lists * max_size + huffman_decoded_bound(static_cast<size_t>(end - begin));
     return !excessive;
   }
   // A string literal (5.2), decoded to `to`, where the text buffer has room for the whole block.
@@ -144,10 +145,11 @@ bool Decoder::skip(Block& b) {
   return (index != 0 || b.skip_string()) && b.skip_string();
 }
 
-Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out) {
+Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& out,
+                                size_t unlisted) {
   table_.touch();
   const auto sample = shared_.sample_in();
-  Block b{block.data(), block.data() + block.size(), out, max_size};
+  Block b{block.data(), block.data() + block.size(), out, max_size, unlisted};
   // A size update stands before all fields (4.2).
   for (size_updates_ = 0; b.at != b.end && (*b.at & 0xe0) == 0x20; ++size_updates_)
     if (!size_update(b)) return Result::kCompressionError;

@@ -21,11 +21,11 @@ class Decoder {
   void set_limit(uint32_t bytes);
 
   enum class Result : uint8_t { kOk, kTooLarge, kExcessive, kCompressionError };
-  // A whole field block, appended to `out`. kTooLarge: the list went over `max_size` (as
-  // FieldList::size counts), what came then is left out; the dynamic table is right all the same.
-  // kExcessive: far over it, by literals that each take work (kUnlisted). After it, and after
-  // kCompressionError, the connection is lost.
-  Result decode(buf::View block, uint32_t max_size, FieldList& out);
+  // A whole field block, appended to `out`; unlisted: see kUnlisted. kTooLarge: the list went over
+  // `max_size` (as FieldList::size counts), what came then is left out; the dynamic table is right
+  // all the same. kExcessive: far over it, by literals that each take work (kUnlisted). After it,
+  // and after kCompressionError, the connection is lost.
+  Result decode(buf::View block, uint32_t max_size, FieldList& out, size_t unlisted = kUnlisted);
 
   // Changes of the table's size in the last block.
   uint32_t size_updates() const { return size_updates_; }

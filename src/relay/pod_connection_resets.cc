@@ -1,0 +1,71 @@
+// RST_STREAM toward a pod: one budget for all of them, charged to the clients that caused them.
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+#include "relay/client_connection.h"
+#include "relay/pod_connection.h"
+#include "relay/pool.h"
+
+namespace sluice::relay {
+
+bool PodConnection::takes_isolated_stream() const {
+  const ResetRate rate = pool_.reset_rate();
+  return takes_stream() && (rate.burst == 0 || streams() < rate.burst / 2 + 1) &&
+         resets_.left(rate, context_.now);
+}
+
+bool PodConnection::spent_since(Duration begin) const {
+  return context_.now >= since_ + begin && !resets_.left(pool_.reset_rate(), context_.now);
+}
+
+bool PodConnection::may_reset() {
+  return resets_.take(pool_.reset_rate(), context_.now);
+}
+
+void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client) {
+  const bool known = s.id() != 0;  // to the pod
+  http2_->reset(s, code);
+  context_.touch(*this);
+  if (known) charge(client);
+}
+
+void PodConnection::charge(ClientConnection* client) {
+  if (client == nullptr || client->may_reset()) return;
+  // On a connection of its own: for longer.
+  const bool shared = owner_ == kEverybody || owner_ == kSuspects;
+  if (!shared || http2_->resets_waiting() > 0) pool_.isolate(*client);
+}
+
+void PodConnection::settle_resets() {
+  if (http2_->resets_waiting() > 0) {
+    http2_->release_resets();
+    if (http2_->resets_waiting() > 0) {
+      if (!over_budget_) ++context_.stats.http2.pod_reset_budgets;
+      over_budget_ = true;
+      worn_ |= owner_ == Pool::kEverybody;
+      context_.wheel.arm(reset_timer_, resets_.next(pool_.reset_rate()));
+    }
+  }
+  // Those that wait count in the pod's limit of streams.
+  if (http2_->resets_waiting() < resets_waiting_) pool_.on_room();
+  resets_waiting_ = http2_->resets_waiting();
+}
+
+// No code says so alone. Netty, Jetty and others add words; nghttp2 says INTERNAL_ERROR and
+// nothing.
+bool PodConnection::blames_resets(http2::ErrorCode code, std::string_view debug) const {
+  const ResetRate rate = pool_.reset_rate();
+  const int64_t spent = rate.burst == 0 ? 0 : resets_.spent(rate, context_.now);
+  if (code == http2::ErrorCode::kNoError || spent == 0) return false;
+  std::string words(debug);
+  std::transform(words.begin(), words.end(), words.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (words.find("rst") != std::string::npos || words.find("reset") != std::string::npos)
+    return true;
+  return debug.empty() && spent >= rate.burst / 4 &&
+         (code == http2::ErrorCode::kEnhanceYourCalm || code == http2::ErrorCode::kInternalError);
+}
+
+}  // namespace sluice::relay
