@@ -192,11 +192,30 @@ void Controller::sample_every_second() {
     for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
+    look_at_checksums();
     sample_every_second();
   });
 }
 
+void Controller::look_at_checksums() {
+  const auto& ports = current().startup.ports;
+  for (size_t p = 0; p < ports.size(); ++p) {
+    uint64_t dropped = 0, through = 0;
+    for (const stats::Worker* w : workers_) {
+      dropped += w->port(p).drops[static_cast<size_t>(stats::Drop::kTcpChecksum)].get();
+      through += w->port(p).tcp_segments.get();
+    }
+    if (const auto n = checksums_.look(p, dropped, through))
+      spdlog::warn(
+          "port {}: {} TCP segments had a wrong checksum and none a right one. A peer of this port "
+          "seems to leave checksums to hardware that is not there, as veth and TAP do: "
+          "ethtool -K IFACE tx off, at the peer",
+          ports[p].name, *n);
+  }
+}
+
 void Controller::log_events() {
+  changes_.look(current(), ledger_);
   unsigned logged = 0;
   // A flood that trips one guard must not hide what another one did once: the first line of each
   // guard is always written. They are a few dozen.

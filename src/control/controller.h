@@ -15,6 +15,8 @@
 
 #include "config/published.h"
 #include "control/admin.h"
+#include "control/change_log.h"
+#include "control/checksum_hint.h"
 #include "control/ledger.h"
 #include "control/load.h"
 #include "control/port_watch.h"
@@ -67,6 +69,7 @@ class Controller {
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
+  void look_at_checksums();
   // Writes into the log what workers have left for it.
   void log_events();
 
@@ -82,6 +85,8 @@ class Controller {
   boost::asio::steady_timer sampler_;
   boost::asio::steady_timer event_timer_;
   uint64_t events_unlogged_ = 0;
+  ChangeLog changes_;
+  ChecksumHint checksums_;
   std::unique_ptr<discovery::FileWatcher> watcher_;
   std::unique_ptr<Admin> admin_;
   PortWatch port_watch_;

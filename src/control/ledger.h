@@ -42,6 +42,11 @@ class Ledger {
   // The configured pods in order, then those that drain.
   std::vector<PodEntry> pods(const config::Snapshot& current) const;
   PodTotals totals(uint32_t slot) const;
+  // The last pod that had the slot; nullptr when none ever had.
+  const PodEntry* pod(uint32_t slot) const {
+    const auto it = known_.find(slot);
+    return it == known_.end() ? nullptr : &it->second;
+  }
   std::span<stats::Worker* const> workers() const { return workers_; }
 
  private:

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include <boost/json/array.hpp>
 
@@ -93,12 +95,14 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
   json::array rows;
   for (const config::Listener& l : current.listeners) {
     uint64_t connections = 0, active_connections = 0, streams = 0, active_streams = 0;
+    std::array<uint64_t, stats::kFailures> failures{};
     for (const stats::Worker* w : ledger.workers()) {
       const stats::Listener& s = w->listener(l.slot);
       connections += s.connections.get();
       active_connections += s.active_connections.get();
       streams += s.streams.get();
       active_streams += s.active_streams.get();
+      for (size_t i = 0; i < stats::kFailures; ++i) failures[i] += s.failures[i].get();
     }
     json::object row;
     row["name"] = l.name;
@@ -110,6 +114,11 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     row["active_connections"] = active_connections;
     row["streams"] = streams;
     row["active_streams"] = active_streams;
+    json::object reasons;
+    for (size_t i = 0; i < stats::kFailures; ++i)
+      reasons[stats::kFailureInfo[i].name] = failures[i];
+    row["failed"] = std::accumulate(failures.begin(), failures.end(), uint64_t{0});
+    row["failures"] = std::move(reasons);
     rows.push_back(std::move(row));
   }
   return {{"listeners", std::move(rows)}};

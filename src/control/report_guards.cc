@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 
 #include "http2/origin.h"
+#include "stats/neighbours.h"
 #include "tcp/config.h"
 
 namespace sluice::control {
@@ -198,6 +199,14 @@ const Row kRows[] = {
     {"leftovers", http2<&Http2::guard_leftovers>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); },
      Action::kResetStream, "uploads left behind at pods that read slowly"},
+    {"neighbours",
+     [](const stats::Worker& w) {
+       uint64_t n = 0;
+       for (size_t p = 0; p < stats::kMaxPorts; ++p) n += w.port(p).neighbours_evicted.get();
+       return n;
+     },
+     [](const Snapshot&) { return fmt::format("{} a port", stats::kMaxStrangers); }, Action::kDrop,
+     "neighbour cache exhaustion, RFC 6583: packets from addresses that nobody has"},
     {"syn_cookies", tcp<&Tcp::cookies_sent>,
      [](const Snapshot& s) { return std::to_string(s.startup.memory.half_open); }, Action::kDrop,
      "SYN flood"},

@@ -70,6 +70,16 @@ void Host::Port::release(buf::Slice frame, const Mac& to) {
   link.transmit(out);
 }
 
+void Host::Port::tell(const Address& neighbour, bool answers) {
+  using What = stats::Change::What;
+  if (changes == nullptr) return;
+  stats::Change c;
+  c.what = answers ? What::kNeighbourBack : What::kNeighbourLost;
+  c.slot = index;
+  c.neighbour = neighbour;
+  changes->push(c);
+}
+
 namespace {
 
 std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
@@ -88,13 +98,15 @@ std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
 }  // namespace
 
 Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
-           TimerWheel& wheel)
+           TimerWheel& wheel, stats::Changes* changes)
     : routes_(all_routes(ports)), memory_(memory) {
   for (size_t i = 0; i < links.size(); ++i) {
-    ports_.push_back(std::make_unique<Port>(*links[i], ports[i].addresses, wheel));
+    ports_.push_back(std::make_unique<Port>(*links[i], static_cast<uint32_t>(i), ports[i].addresses,
+                                            wheel, changes));
     for (const Prefix& p : ports[i].addresses) locals_.push_back(p.address);
   }
   find_answered();
+  set_pods({});
 }
 
 Host::~Host() = default;
@@ -109,6 +121,16 @@ void Host::set_vips(std::vector<Address> vips) {
     for (auto& port : ports_)
       if (port->answers_for(a)) announce(*port, a);
   }
+}
+
+void Host::set_pods(const std::vector<Address>& pods) {
+  std::vector<std::vector<Address>> next_hops(ports_.size());
+  for (const Route& r : routes_.all())
+    if (r.via) next_hops[r.port].push_back(*r.via);
+  for (const Address& pod : pods)
+    if (const Route* r = routes_.find(pod); r != nullptr && !r->via)
+      next_hops[r->port].push_back(pod);
+  for (size_t i = 0; i < ports_.size(); ++i) ports_[i]->neighbours.keep(std::move(next_hops[i]));
 }
 
 void Host::announce() {
@@ -335,6 +357,16 @@ const Address* Host::source_for(const Address& destination) const {
 uint32_t Host::max_tso(const Address& destination) const {
   const Route* route = routes_.find(destination);
   return route == nullptr ? 0 : ports_[route->port]->link.max_tso();
+}
+
+void Host::doubt(const Address& destination, Time now) {
+  const Route* route = routes_.find(destination);
+  if (route == nullptr) return;
+  ports_[route->port]->neighbours.doubt(route->via ? *route->via : destination, now);
+}
+
+const Neighbours& Host::neighbours(size_t port) const {
+  return ports_[port]->neighbours;
 }
 
 size_t Host::neighbours() const {

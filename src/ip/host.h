@@ -17,6 +17,7 @@
 #include "ip/neighbours.h"
 #include "ip/output.h"
 #include "ip/routes.h"
+#include "stats/changes.h"
 #include "stats/drops.h"
 
 namespace sluice::ip {
@@ -46,15 +47,19 @@ class Host final : public Output {
  public:
   static constexpr uint64_t kEchoRate = 1000;  // answered echo requests a second, per worker
 
-  // Links outlive the host; links[i] has ports[i].
+  // Links outlive the host; links[i] has ports[i]. changes: what is to be said of neighbours that
+  // are lost and found; may be null.
   Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
-       TimerWheel& wheel);
+       TimerWheel& wheel, stats::Changes* changes = nullptr);
   ~Host();
 
   // The addresses of listeners: answered for on the port whose network holds them, or on every
   // port if none does. New ones are announced by gratuitous ARP, or its
   // twin of NDP.
   void set_vips(std::vector<Address> vips);
+  // Whom Sluice connects to: these, or the gateways to them, keep their places among the
+  // neighbours.
+  void set_pods(const std::vector<Address>& pods);
   // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours
   // must forget who had them before.
   void announce();
@@ -66,8 +71,10 @@ class Host final : public Output {
   uint32_t max_segment(const Address& destination) const override;
   const Address* source_for(const Address& destination) const override;
   uint32_t max_tso(const Address& destination) const override;
+  void doubt(const Address& destination, Time now) override;
 
   size_t neighbours() const;
+  const Neighbours& neighbours(size_t port) const;
 
  private:
   class Port;

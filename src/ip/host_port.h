@@ -21,8 +21,10 @@ inline Input dropped(stats::Drop reason) {
 
 class Host::Port final : public NeighbourLink {
  public:
-  Port(Link& l, std::vector<Prefix> a, TimerWheel& wheel)
+  Port(Link& l, uint32_t i, std::vector<Prefix> a, TimerWheel& wheel, stats::Changes* c)
       : link(l),
+        index(i),
+        changes(c),
         addresses(std::move(a)),
         own_link_local(link_local(l.mac())),
         neighbours(*this, wheel) {}
@@ -55,8 +57,11 @@ class Host::Port final : public NeighbourLink {
 
   void solicit(const Address& target, const Mac& to) override;
   void release(buf::Slice frame, const Mac& to) override;
+  void tell(const Address& neighbour, bool answers) override;
 
   Link& link;
+  const uint32_t index;
+  stats::Changes* const changes;  // may be null
   std::vector<Prefix> addresses;
   std::vector<Address> answered;  // sorted
   Address own_link_local;

@@ -1,12 +1,15 @@
 #include "ip/neighbours.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::ip {
 
-Neighbours::Entry::Entry(Neighbours& o, const Address& a)
+Neighbours::Entry::Entry(Neighbours& o, const Address& a, State s, bool k)
     : owner(o),
       address(a),
+      state(s),
+      kept(k),
       timer(
           [](void* self, Time now) {
             auto* e = static_cast<Entry*>(self);
@@ -14,8 +17,7 @@ Neighbours::Entry::Entry(Neighbours& o, const Address& a)
           },
           this) {}
 
-Neighbours::Neighbours(NeighbourLink& link, TimerWheel& wheel)
-    : link_(link), wheel_(wheel), entries_(kMaxEntries) {}
+Neighbours::Neighbours(NeighbourLink& link, TimerWheel& wheel) : link_(link), wheel_(wheel) {}
 
 Neighbours::~Neighbours() {
   for (Bucket& b : buckets_)
@@ -28,20 +30,106 @@ Neighbours::Entry* Neighbours::find(const Address& address) {
   return nullptr;
 }
 
-Neighbours::Entry* Neighbours::create(const Address& address) {
-  Entry* e = entries_.create(*this, address);
-  if (e != nullptr) buckets_[hash_of(address) % kBuckets].push_front(*e);
-  return e;
+Neighbours::Kept* Neighbours::kept(const Address& address) {
+  const auto it = std::lower_bound(kept_.begin(), kept_.end(), address,
+                                   [](const Kept& k, const Address& a) { return k.address < a; });
+  return it != kept_.end() && it->address == address ? &*it : nullptr;
+}
+
+void Neighbours::keep(std::vector<Address> addresses) {
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  std::vector<Kept> next;
+  for (const Address& a : addresses) {
+    const Kept* before = kept(a);
+    next.push_back({a, before != nullptr && before->lost});
+  }
+  kept_ = std::move(next);
+  for (Bucket& b : buckets_)
+    for (Entry& e : b) {
+      const bool keeps = kept(e.address) != nullptr;
+      if (keeps == e.kept) continue;
+      undelivered_ += take_waiting(e).size();
+      displace(e);
+      e.kept = keeps;
+      place(e);
+    }
+  while (resolved_count_ > kMaxResolved) make_room(true);
+  while (unresolved_count_ > kMaxUnresolved) make_room(false);
+}
+
+Neighbours::Entry& Neighbours::create(const Address& address, State state) {
+  const bool keeps = kept(address) != nullptr;
+  const bool resolved = state != State::kIncomplete;
+  if (!keeps && (resolved ? resolved_count_ >= kMaxResolved : unresolved_count_ >= kMaxUnresolved))
+    make_room(resolved);
+  Entry* e = entries_.create(*this, address, state, keeps);
+  buckets_[hash_of(address) % kBuckets].push_front(*e);
+  place(*e);
+  return *e;
 }
 
 void Neighbours::erase(Entry& e) {
-  e.unlink();
+  undelivered_ += take_waiting(e).size();
+  displace(e);
+  static_cast<ListHook<>&>(e).unlink();
   entries_.destroy(&e);
 }
 
+// Into the list of strangers that it belongs to.
+void Neighbours::place(Entry& e) {
+  if (e.kept) return;
+  if (e.resolved()) {
+    resolved_.push_back(e);
+    ++resolved_count_;
+  } else {
+    if (e.state == State::kFailed) {
+      unresolved_.push_front(e);
+    } else {
+      unresolved_.push_back(e);
+    }
+    ++unresolved_count_;
+  }
+}
+
+void Neighbours::displace(Entry& e) {
+  if (e.kept) return;
+  static_cast<ListHook<ByAge>&>(e).unlink();
+  --(e.resolved() ? resolved_count_ : unresolved_count_);
+}
+
+void Neighbours::set_state(Entry& e, State state) {
+  const bool now_resolved = state != State::kIncomplete && state != State::kFailed;
+  if (now_resolved == e.resolved() && state != State::kFailed) {
+    e.state = state;
+    return;
+  }
+  displace(e);
+  if (!e.kept &&
+      (now_resolved ? resolved_count_ >= kMaxResolved : unresolved_count_ >= kMaxUnresolved))
+    make_room(now_resolved);
+  e.state = state;
+  place(e);
+}
+
+// One stranger goes.
+void Neighbours::make_room(bool resolved) {
+  ++evicted_;
+  erase((resolved ? resolved_ : unresolved_).front());
+}
+
+void Neighbours::note_use(Entry& e, Time now) {
+  if (now - e.used < kUseGrain) return;
+  e.used = now;
+  if (e.kept || !e.resolved()) return;
+  static_cast<ListHook<ByAge>&>(e).unlink();
+  resolved_.push_back(e);
+}
+
 void Neighbours::solicit(Entry& e, Time now) {
+  const bool known = e.state == State::kProbe && e.solicits < kUnicastSolicits;
   ++e.solicits;
-  link_.solicit(e.address, e.state == State::kProbe ? e.mac : kBroadcast);
+  link_.solicit(e.address, known ? e.mac : kBroadcast);
   wheel_.arm(e.timer, now + kRetransTime);
 }
 
@@ -49,17 +137,16 @@ const Mac* Neighbours::lookup(const Address& address, Time now, Entry** entry) {
   *entry = nullptr;
   Entry* e = find(address);
   if (e == nullptr) {
-    e = create(address);
-    if (e == nullptr) return nullptr;
+    e = &create(address, State::kIncomplete);
     solicit(*e, now);
   }
-  e->used = now;
+  note_use(*e, now);
   switch (e->state) {
     case State::kReachable:
     case State::kProbe:
       return &e->mac;
     case State::kStale:  // in use again: confirm it, and meanwhile believe it
-      e->state = State::kProbe;
+      set_state(*e, State::kProbe);
       e->solicits = 0;
       solicit(*e, now);
       return &e->mac;
@@ -67,24 +154,34 @@ const Mac* Neighbours::lookup(const Address& address, Time now, Entry** entry) {
       *entry = e;
       return nullptr;
     case State::kFailed:
+      ++undelivered_;
       return nullptr;
   }
   return nullptr;
 }
 
-bool Neighbours::wait(Entry& e, buf::Slice frame) {
-  const size_t allowed = waiting_ < kMaxWaitingInAll ? kMaxWaiting : 1;
-  const bool full = e.waiting.size() >= allowed;
-  if (full)
-    e.waiting.erase(e.waiting.begin());
-  else
-    ++waiting_;
+void Neighbours::drop_oldest(Entry& e) {
+  e.waiting.erase(e.waiting.begin());
+  --waiting_[e.kept];
+  ++undelivered_;
+  if (e.waiting.empty()) static_cast<ListHook<ByWait>&>(e).unlink();
+}
+
+void Neighbours::wait(Entry& e, buf::Slice frame) {
+  const WaitingLimits& limits = e.kept ? kKeptWaiting : kStrangersWaiting;
+  if (e.waiting.size() >= limits.each) {
+    drop_oldest(e);
+  } else if (waiting_[e.kept] >= limits.in_all) {
+    drop_oldest(waiters_[e.kept].front());
+  }
+  if (e.waiting.empty()) waiters_[e.kept].push_back(e);
   e.waiting.push_back(std::move(frame));
-  return !full;
+  ++waiting_[e.kept];
 }
 
 std::vector<buf::Slice> Neighbours::take_waiting(Entry& e) {
-  waiting_ -= e.waiting.size();
+  waiting_[e.kept] -= e.waiting.size();
+  static_cast<ListHook<ByWait>&>(e).unlink();
   return std::exchange(e.waiting, {});
 }
 
@@ -93,19 +190,29 @@ void Neighbours::confirm(const Address& address, Time now) {
     learn(address, Mac(e->mac), false, true, now);
 }
 
+void Neighbours::doubt(const Address& address, Time now) {
+  Entry* e = find(address);
+  if (e == nullptr || (e->state != State::kReachable && e->state != State::kStale) ||
+      now - e->confirmed < kDoubtAfter)
+    return;
+  set_state(*e, State::kProbe);
+  e->solicits = 0;
+  solicit(*e, now);
+}
+
 void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, bool solicited,
                        Time now, bool overrides) {
   Entry* e = find(address);
   const bool fresh = e == nullptr;
   if (fresh) {
-    if (!may_create || (e = create(address)) == nullptr) return;
+    if (!may_create) return;
+    e = &create(address, State::kStale);
     e->used = now;
   }
-  if (!fresh && !overrides && e->mac != mac && e->state != State::kIncomplete &&
-      e->state != State::kFailed) {
+  if (!fresh && !overrides && e->mac != mac && e->resolved()) {
     // Two say different things: whom we believed has to prove it when it is next used.
     if (e->state == State::kReachable) {
-      e->state = State::kStale;
+      set_state(*e, State::kStale);
       wheel_.arm(e->timer, now + kStaleTime);
     }
     return;
@@ -115,11 +222,16 @@ void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, 
   const bool same = e->mac == mac;
   e->mac = mac;
   e->solicits = 0;
+  if (proven) {
+    e->confirmed = now;
+    if (Kept* k = kept(address); k != nullptr && std::exchange(k->lost, false))
+      link_.tell(address, true);
+  }
   if (proven || (same && e->state == State::kReachable)) {
-    e->state = State::kReachable;
+    set_state(*e, State::kReachable);
     wheel_.arm(e->timer, now + kReachableTime);
   } else {
-    e->state = State::kStale;
+    set_state(*e, State::kStale);
     wheel_.arm(e->timer, now + kStaleTime);
   }
   for (buf::Slice& frame : take_waiting(*e)) link_.release(std::move(frame), mac);
@@ -133,12 +245,14 @@ void Neighbours::on_timer(Entry& e, Time now) {
         solicit(e, now);
         return;
       }
-      e.state = State::kFailed;
-      take_waiting(e);
+      undelivered_ += take_waiting(e).size();
+      set_state(e, State::kFailed);
       wheel_.arm(e.timer, now + kFailedTime);
+      if (Kept* k = kept(e.address); k != nullptr && !std::exchange(k->lost, true))
+        link_.tell(e.address, false);
       return;
     case State::kReachable:
-      e.state = State::kStale;
+      set_state(e, State::kStale);
       wheel_.arm(e.timer, now + kStaleTime);
       return;
     case State::kStale:

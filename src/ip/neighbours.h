@@ -1,6 +1,10 @@
 #pragma once
 // Who answers to an address on a link: the neighbour cache of one port, in the states of RFC 4861,
 // 7.3.2, spoken over ARP and NDP. Packets that wait for an answer are kept, few and bounded.
+//
+// Anybody on the link can make the cache look for addresses that nobody has, by packets from them
+// (RFC 6583). So there are two kinds of neighbours: those that the configuration names, pods and
+// gateways, which have their places for sure, and strangers, who push only each other out.
 
 #include <array>
 #include <cstdint>
@@ -12,6 +16,7 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "ip/ethernet.h"
+#include "stats/neighbours.h"
 
 namespace sluice::ip {
 
@@ -23,6 +28,8 @@ class NeighbourLink {
   virtual void solicit(const Address& target, const Mac& to) = 0;
   // Sends a waiting packet (an Ethernet frame whose destination is still unset).
   virtual void release(buf::Slice frame, const Mac& to) = 0;
+  // Nobody answers for an address of the configuration, or somebody does again.
+  virtual void tell(const Address& neighbour, bool answers) = 0;
 
  protected:
   ~NeighbourLink() = default;
@@ -33,11 +40,27 @@ class Neighbours {
   static constexpr Duration kReachableTime = 30s;  // RFC 4861, 10: REACHABLE_TIME
   static constexpr Duration kRetransTime = 250ms;  // a second (RFC 4861) stalls a first call
   static constexpr unsigned kMaxSolicits = 5;      // unanswered ones, then the neighbour failed
-  static constexpr Duration kFailedTime = 1s;      // how long a failed one is not asked again
-  static constexpr Duration kStaleTime = 600s;     // unused this long, a stale one is forgotten
-  static constexpr size_t kMaxEntries = 4096;      // a /20 full of hosts
-  static constexpr size_t kMaxWaiting = 256;       // packets kept for one neighbour
-  static constexpr size_t kMaxWaitingInAll = 1024;  // beyond it each neighbour keeps the last only
+  // Of these, what goes to the address that was known, before all are asked: a neighbour may have
+  // a new one.
+  static constexpr unsigned kUnicastSolicits = 2;
+  static constexpr Duration kFailedTime = 1s;   // how long a failed one is not asked again
+  static constexpr Duration kStaleTime = 600s;  // unused this long, a stale one is forgotten
+  // Who has just answered is not doubted: as often as that a neighbour is asked at most, however
+  // many connections wait for what is behind it.
+  static constexpr Duration kDoubtAfter = 200ms;
+  // Strangers, some of whom are being looked for.
+  static constexpr size_t kMaxEntries = stats::kMaxStrangers;
+  static constexpr size_t kMaxUnresolved = 1'024;
+  static constexpr size_t kMaxResolved = kMaxEntries - kMaxUnresolved;
+  static constexpr Duration kUseGrain = 1ms;  // the order of use is kept as exactly as that
+  // Packets kept for one neighbour, and for all of its kind: a burst of connections to a pod begins
+  // at once, a stranger asks for our address before it sends anything, and is known by then.
+  struct WaitingLimits {
+    size_t each;
+    size_t in_all;
+  };
+  static constexpr WaitingLimits kKeptWaiting{256, 1'024};
+  static constexpr WaitingLimits kStrangersWaiting{16, 256};
 
   Neighbours(NeighbourLink& link, TimerWheel& wheel);
   ~Neighbours();
@@ -45,14 +68,17 @@ class Neighbours {
   enum class State : uint8_t { kIncomplete, kReachable, kStale, kProbe, kFailed };
   struct Entry;
 
+  // The neighbours that the configuration names; each has a place whatever strangers do.
+  void keep(std::vector<Address> addresses);
+
   // The address to send to, or nullptr while it is unknown: then *entry says which neighbour a
-  // packet may wait() for, or is nullptr when the neighbour is failed or the cache is full.
+  // packet may wait() for, or is nullptr when the neighbour is failed.
   const Mac* lookup(const Address& address, Time now, Entry** entry);
 
   // Keeps a frame until the neighbour answers: a whole burst of connections that begin at once, or
-  // each of them waits for its first retransmission. False when as many as allowed wait already;
-  // the oldest of the same neighbour is then dropped in favour of this one, as Linux does.
-  bool wait(Entry& entry, buf::Slice frame);
+  // each of them waits for its first retransmission. Where as many as allowed wait already, the
+  // oldest of this neighbour, or of the one that waits longest, is dropped in favour of this one.
+  void wait(Entry& entry, buf::Slice frame);
 
   // ARP or NDP told that `address` is at `mac`. create: it asked for us, so we shall talk to it
   // soon. overrides: false when it may be another's word, which does not replace what is known (RFC
@@ -61,35 +87,68 @@ class Neighbours {
              bool overrides = true);
   // The neighbour answered without saying where it is: it is where it was asked.
   void confirm(const Address& address, Time now);
+  // A transport waits in vain for an answer from there, or from beyond: asks again at once, and
+  // believes what is known meanwhile (RFC 1122, 2.3.2.1).
+  void doubt(const Address& address, Time now);
 
   size_t size() const { return entries_.live(); }
+  uint64_t evicted() const { return evicted_; }          // strangers, for want of room
+  uint64_t undelivered() const { return undelivered_; }  // frames that waited in vain
 
  private:
   static constexpr size_t kBuckets = 1024;
   using Bucket = List<Entry>;
+  struct ByAge;
+  struct ByWait;
+  struct Kept {
+    Address address;
+    bool lost = false;  // nobody answers for it
+  };
 
   Entry* find(const Address& address);
-  Entry* create(const Address& address);
+  Entry& create(const Address& address, State state);
   void erase(Entry& e);
+  void set_state(Entry& e, State state);
+  void place(Entry& e);
+  void displace(Entry& e);
+  void make_room(bool resolved);
+  void note_use(Entry& e, Time now);
+  Kept* kept(const Address& address);
   void solicit(Entry& e, Time now);
   void on_timer(Entry& e, Time now);
+  void drop_oldest(Entry& e);
   std::vector<buf::Slice> take_waiting(Entry& e);
 
   NeighbourLink& link_;
   TimerWheel& wheel_;
   Slab<Entry> entries_;
   std::array<Bucket, kBuckets> buckets_;
-  size_t waiting_ = 0;  // frames, for all neighbours
+  std::vector<Kept> kept_;  // sorted
+  // Strangers, in the order in which they go: of the unresolved failed ones first, then those that
+  // are asked for longest; of the others those that were not used for longest.
+  List<Entry, ByAge> unresolved_;
+  List<Entry, ByAge> resolved_;
+  size_t unresolved_count_ = 0;
+  size_t resolved_count_ = 0;
+  // What waits, for strangers and for the others: the neighbours, longest wait first, and frames.
+  std::array<List<Entry, ByWait>, 2> waiters_;
+  std::array<size_t, 2> waiting_{};
+  uint64_t evicted_ = 0;
+  uint64_t undelivered_ = 0;
 };
 
-struct Neighbours::Entry : ListHook<> {
-  Entry(Neighbours& o, const Address& a);
+struct Neighbours::Entry : ListHook<>, ListHook<ByAge>, ListHook<ByWait> {
+  Entry(Neighbours& o, const Address& a, State s, bool k);
+  bool resolved() const { return state != State::kIncomplete && state != State::kFailed; }
+
   Neighbours& owner;
   Address address;
   Mac mac{};
-  State state = State::kIncomplete;
+  State state;
+  bool kept;  // named by the configuration
   uint8_t solicits = 0;
   Time used{};
+  Time confirmed{};  // by an answer
   Timer timer;
   std::vector<buf::Slice> waiting;  // without memory unless something waits
 };

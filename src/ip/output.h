@@ -47,6 +47,10 @@ class Output {
   // payload bytes.
   virtual uint32_t max_tso(const Address& destination) const = 0;
 
+  // A transport waits in vain for an answer from `destination`: what is known of the next hop is to
+  // be confirmed now (RFC 1122, 2.3.2.1; RFC 4861, 7.3.1).
+  virtual void doubt(const Address& /*destination*/, Time /*now*/) {}
+
  protected:
   ~Output() = default;
 };

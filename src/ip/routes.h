@@ -20,6 +20,7 @@ class RouteTable {
   // Later routes to an equal prefix lose against earlier ones.
   explicit RouteTable(std::vector<Route> routes);
 
+  const std::vector<Route>& all() const { return routes_; }
   const Route* find(const Address& destination) const {
     for (const Route& r : routes_)
       if (r.to.contains(destination)) return &r;

@@ -114,7 +114,7 @@ void Exchange::become_suspect() {
 
 void Exchange::fail_suspect() {
   ++context_.stats.http2.suspects_failed;
-  fail("two pods ended their connections under the call");
+  fail("two pods ended their connections under the call", stats::Failure::kPodLost);
 }
 
 // --- The client's side ---
@@ -125,13 +125,13 @@ void Exchange::client_data(buf::Slice data, bool end) {
   if (!attached()) {
     // Waiting for a pod: the stream's window bounds what can come.
     if (!replay_->remember(data, context_.memory)) {
-      fail("out of packet memory");
+      fail("out of packet memory", stats::Failure::kMemory);
     } else if (replay_->take_grown()) {
       on_replay_grown();
       if (!holder_.overdrawn()) return;
       ++context_.stats.http2.guard_heap;
       ++service_.stats().failed;
-      tell(kResourceExhausted, "too much is kept for this client's calls");
+      tell(kResourceExhausted, "too much is kept for this client's calls", stats::Failure::kMemory);
     }
     return;
   }
@@ -162,7 +162,7 @@ void Exchange::client_trailers(http2::FieldList& fields) {
   if (!pod_->takes_fields(replay_->trailers)) {
     ++context_.stats.http2.pod_header_limits;
     ++service_.stats().failed;
-    expire(kRequestTooLarge, kLargerThanThePodTakes);
+    expire(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
     return;
   }
   context_.touch(*pod_);
@@ -225,7 +225,8 @@ bool Exchange::attach(PodConnection& pod) {
   tell_time_left();
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
   if (replay_->headers.find(http2::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
-    fail("the pod takes no extended CONNECT");  // RFC 8441, 3: it must not be sent
+    fail("the pod takes no extended CONNECT",
+         stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
     return true;
   }
   // All pods of a service being alike, another one is not asked.
@@ -233,7 +234,7 @@ bool Exchange::attach(PodConnection& pod) {
       (has_trailers_ && !pod.takes_fields(replay_->trailers))) {
     ++context_.stats.http2.pod_header_limits;
     ++service_.stats().failed;
-    tell(kRequestTooLarge, kLargerThanThePodTakes);
+    tell(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
     return true;
   }
   http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this, client_id());
@@ -266,7 +267,7 @@ bool Exchange::attach(PodConnection& pod) {
     if (!ok) {
       detach_pod();
       pod.cancel(*s, ErrorCode::kCancel, client_);
-      fail("out of packet memory");
+      fail("out of packet memory", stats::Failure::kMemory);
       return true;
     }
   }
@@ -360,7 +361,7 @@ void Exchange::pod_reset(ErrorCode code, ResetBy by) {
     }
     ++stats.failed;
     ++context_.stats.http2.retries_exhausted;
-    fail("no pod accepted the call");
+    fail("no pod accepted the call", stats::Failure::kRefused);
     return;
   }
   if (by == ResetBy::kPeer && retried_loss(slot)) return;
@@ -369,22 +370,22 @@ void Exchange::pod_reset(ErrorCode code, ResetBy by) {
     case ResetBy::kPeer:
       break;
     case ResetBy::kProtocol:
-      fail("the pod broke the protocol");
+      fail("the pod broke the protocol", stats::Failure::kAnswer);
       return;
     case ResetBy::kTooLarge:
       ++service_.stats().failed;
-      tell(kResourceExhausted, "the answer's header fields are too large");
+      tell(kResourceExhausted, "the answer's header fields are too large", stats::Failure::kAnswer);
       return;
     case ResetBy::kGuard:
-      fail("the pod works in pieces of a few bytes");
+      fail("the pod works in pieces of a few bytes", stats::Failure::kAnswer);
       return;
     case ResetBy::kMemory:
-      fail("out of packet memory");
+      fail("out of packet memory", stats::Failure::kMemory);
       return;
   }
   // Nothing went wrong, says the pod, but the answer is not whole: some clients would believe it.
   if (client_stream_ == nullptr || code == ErrorCode::kNoError) {
-    fail("the pod ended the call before the end of its answer");
+    fail("the pod ended the call before the end of its answer", stats::Failure::kAnswer);
     return;
   }
   // The pod's quarrel with Sluice is none of the client's.
@@ -424,7 +425,7 @@ void Exchange::pod_unprocessed(bool accused) {
     return;
   }
   ++stats.failed;
-  fail("the pod is going away");
+  fail("the pod is going away", stats::Failure::kPodLost);
 }
 
 void Exchange::pod_not_sent() {
@@ -436,7 +437,7 @@ void Exchange::pod_not_sent() {
   if (replayable_) {
     retry();
   } else {
-    fail("the pod takes no more calls");
+    fail("the pod takes no more calls", stats::Failure::kNoRoom);
   }
 }
 
@@ -463,7 +464,7 @@ void Exchange::pod_lost(bool transmitted, bool accused) {
   if (suspect_) {
     fail_suspect();
   } else {
-    fail("the pod was lost");
+    fail("the pod was lost", stats::Failure::kPodLost);
   }
 }
 
@@ -498,15 +499,16 @@ void Exchange::retry_refused() {
   arm();
 }
 
-void Exchange::fail(const char* message) {
+void Exchange::fail(const char* message, stats::Failure why) {
   ++service_.stats().failed;
-  tell(kUnavailable, message);
+  tell(kUnavailable, message, why);
 }
 
-void Exchange::tell(const Verdict& verdict, const char* message) {
+void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure why) {
   service_.stop_waiting(*this);
   http2::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
+    ++context_.stats.listener(listener_slot_).failures[static_cast<size_t>(why)];
     http2::Connection& h2 = client_->http2();
     context_.touch(*client_);
     client_ = nullptr;
@@ -541,7 +543,7 @@ void Exchange::cancel_pod(ClientConnection* for_client) {
 
 void Exchange::give_up_place() {
   cancel_pod(client_);
-  fail("others wait, and the client has more than its share of the pods");
+  fail("others wait, and the client has more than its share of the pods", stats::Failure::kNoRoom);
 }
 
 void Exchange::end(const char* message) {
@@ -549,7 +551,7 @@ void Exchange::end(const char* message) {
   if (response_ended_) {
     finish_early();  // it is whole, and may still be read
   } else {
-    fail(message);
+    fail(message, stats::Failure::kEnding);
   }
 }
 

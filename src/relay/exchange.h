@@ -56,7 +56,7 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   // Begins on a pod. False when the connection takes no stream.
   bool attach(PodConnection& pod);
   // Ends the call toward the client: UNAVAILABLE for gRPC, 503 for others.
-  void fail(const char* message);
+  void fail(const char* message, stats::Failure why = stats::Failure::kOther);
 
   // The same, with the pod told to stop.
   void end(const char* message);
@@ -111,7 +111,7 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void detach_pod();
   void cancel_pod(ClientConnection* for_client = nullptr);
   // The last word to the client, who has not heard the whole answer.
-  void tell(const Verdict& verdict, const char* message);
+  void tell(const Verdict& verdict, const char* message, stats::Failure why);
   void retry();
   void retry_refused();
   void request_ended();
@@ -144,13 +144,14 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void tell_time_left();
   void arm();
   void on_timer();
-  void expire(const Verdict& verdict, const char* message);
+  void expire(const Verdict& verdict, const char* message,
+              stats::Failure why = stats::Failure::kTime);
   void moved() { active_at_ = context_.now; }
 
   Context& context_;
   Service& service_;
   const uint32_t listener_slot_;
-  Holder& holder_;            // of the client
+  Holder& holder_;  // of the client
   const uint64_t client_id_;
   const uint64_t client_address_;
   ClientConnection* client_;  // nullptr once client_stream_ is

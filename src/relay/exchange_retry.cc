@@ -165,7 +165,7 @@ void Exchange::on_try_timeout() {
     return;
   }
   ++stats.failed;
-  tell(kDeadlineExceeded, "no endpoint answered in time");
+  tell(kDeadlineExceeded, "no endpoint answered in time", stats::Failure::kTime);
 }
 
 }  // namespace sluice::relay

@@ -98,12 +98,12 @@ void Exchange::expire_deadline() {
          attached() ? "deadline exceeded" : "deadline exceeded while waiting for an endpoint");
 }
 
-void Exchange::expire(const Verdict& verdict, const char* message) {
+void Exchange::expire(const Verdict& verdict, const char* message, stats::Failure why) {
   cancel_pod(client_);
   if (response_ended_) {
     finish_early();
   } else {
-    tell(verdict, message);
+    tell(verdict, message, why);
   }
 }
 

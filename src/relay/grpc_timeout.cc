@@ -25,8 +25,7 @@ std::optional<Duration> parse_grpc_timeout(std::string_view text) {
   const auto [at, error] = std::from_chars(text.data(), unit, n);
   if (error != std::errc() || at != unit) return std::nullopt;
   for (const Unit& u : kUnits)
-    if (u.letter == *unit)
-      return n > kLongestGrpcTimeout / u.one ? kLongestGrpcTimeout : u.one * n;
+    if (u.letter == *unit) return n > kLongestGrpcTimeout / u.one ? kLongestGrpcTimeout : u.one * n;
   return std::nullopt;
 }
 

@@ -43,6 +43,7 @@ bool PodConnection::start() {
 }
 
 void PodConnection::on_established(tcp::Connection&) {
+  established_ = true;
   http2_->start();
   context_.touch(*this);
 }
@@ -57,22 +58,54 @@ void PodConnection::on_data(tcp::Connection& c, buf::Slice data) {
 
 // A pod that ends its side has said all that it will; what it did not answer is lost.
 void PodConnection::on_end_of_data(tcp::Connection&) {
-  if (!closing_) end();
+  if (!closing_) end("the pod closed the connection");
 }
 
 void PodConnection::on_writable(tcp::Connection&) {
   context_.touch(*this);
 }
 
-void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
+void PodConnection::on_silence(tcp::Connection&, bool silent) {
+  silent_ = silent;
+  silent_since_ = context_.now;
+  pool_.on_silence(silent);
+}
+
+void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
   const bool was_connecting = connecting();
   const bool isolated = owner_ != Pool::kEverybody;
   Pool& pool = pool_;
   pool.remove(*this);
   retired_ = true;
   lose_streams();
+  const bool unanswered =
+      was_connecting && !established_ &&
+      (reason == tcp::CloseReason::kTimeout || reason == tcp::CloseReason::kAborted);
+  if (*why_ == '\0') why_ = why_closed(reason);
+  const char* why = why_;
+  const bool routine = routine_;
+  const bool lost = !was_connecting && reason == tcp::CloseReason::kTimeout && silent_;
+  const Time since = silent_since_;
   context_.pod_connections.destroy(this);
-  pool.on_gone(was_connecting, isolated);
+  if (unanswered) pool.on_connect_unanswered();
+  pool.on_gone(was_connecting, isolated, why, routine);
+  if (lost) pool.on_lost_in_silence(since);
+}
+
+const char* PodConnection::why_closed(tcp::CloseReason reason) const {
+  switch (reason) {
+    case tcp::CloseReason::kReset:
+      return established_ ? "the pod reset the connection" : "connection refused";
+    case tcp::CloseReason::kUnreachable:
+      return "nobody answers for its address, or no route leads there";
+    case tcp::CloseReason::kFinished:
+      return "the pod closed the connection";
+    case tcp::CloseReason::kTimeout:
+    case tcp::CloseReason::kAborted:
+      break;
+  }
+  if (!established_) return "no answer to a SYN";
+  return ready_ ? "no answer to what was sent" : "no SETTINGS in time";
 }
 
 bool PodConnection::lose_streams() {
@@ -88,8 +121,9 @@ bool PodConnection::lose_streams() {
   return queued;
 }
 
-void PodConnection::end() {
+void PodConnection::end(const char* why) {
   closing_ = true;
+  why_ = why;
   retire();
   // What is tried elsewhere must not leave after all: a FIN would come behind all queued bytes.
   if (lose_streams()) {
@@ -142,7 +176,7 @@ void PodConnection::flush() {
   if (!closing_) {
     if (http2_->failed()) {
       report(http2_->guard(), http2_->detail());
-      end();
+      end(http2_->detail());
     } else if (retired_ && http2_->open_streams() == 0) {
       closing_ = true;
       tcp_->close();
@@ -190,7 +224,8 @@ void PodConnection::on_ping_timer() {
   if (closing_) return;
   if (ping_sent_ && http2_->received_at() <= ping_sent_at_) {
     ++context_.stats.http2.pod_ping_timeouts;
-    report(nullptr, "no answer to PING");
+    why_ = "no answer to PING";
+    report(nullptr, why_);
     tcp_->abort();
     return;
   }
@@ -240,6 +275,8 @@ void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
   if (code == http2::ErrorCode::kEnhanceYourCalm && debug == "too_many_pings")
     pool_.on_too_many_pings();
   if (first_error && blames_resets(code, debug)) pool_.on_too_many_resets();
+  why_ = "the pod said GOAWAY";
+  routine_ = code == http2::ErrorCode::kNoError;
   retire();
   http2_->for_each_stream([&](http2::Stream& s) {
     if (s.id() == 0) {  // its HEADERS were never even framed

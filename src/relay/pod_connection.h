@@ -40,6 +40,12 @@ class PodConnection final : public tcp::User,
   bool retired() const { return retired_; }
   // Has used up most of what it may do: takes streams until another connection does.
   bool worn() const { return worn_; }
+  // The pod has let a retransmission timeout of TCP expire.
+  bool silent() const { return silent_; }
+  Time heard_at() const { return http2_->received_at(); }
+  // Why it takes no more streams, for the log; and whether pods do that in the course of a day.
+  const char* why() const { return why_; }
+  bool routine() const { return routine_; }
   bool takes_stream() const { return open_ && http2_->can_open(); }
   uint32_t streams() const { return http2_->open_streams(); }
   // Within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. That only advises (RFC 9113, 6.5.2), but some
@@ -85,6 +91,7 @@ class PodConnection final : public tcp::User,
   void on_data(tcp::Connection& c, buf::Slice data) override;
   void on_end_of_data(tcp::Connection& c) override;
   void on_writable(tcp::Connection& c) override;
+  void on_silence(tcp::Connection& c, bool silent) override;
   void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
 
   void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
@@ -113,7 +120,8 @@ class PodConnection final : public tcp::User,
   // True when HEADERS of a call that is tried again are still queued.
   bool lose_streams();
   // Closes now; calls that are left are lost.
-  void end();
+  void end(const char* why);
+  const char* why_closed(tcp::CloseReason reason) const;
 
   Context& context_;
   Pool& pool_;
@@ -121,6 +129,11 @@ class PodConnection final : public tcp::User,
   const uint64_t id_;
   const Time since_;
   tcp::Connection* tcp_ = nullptr;
+  const char* why_ = "";  // it is ending or takes no more streams
+  bool routine_ = false;  // which is nothing to worry about
+  bool established_ = false;
+  bool silent_ = false;
+  Time silent_since_{};
   bool ready_ = false;
   bool retired_ = false;
   bool open_ = false;  // ready, not retired, and not waiting for its replacement

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "relay/service.h"
 
@@ -19,6 +20,7 @@ Pool::Pool(Context& context, Service& service, const config::Pod& pod)
           [](void* self, Time) {
             auto* pool = static_cast<Pool*>(self);
             pool->connect_if_needed();
+            if (pool->connect_unanswered_) pool->grow();
             pool->service_.on_room();  // calls that wait may need another connection
           },
           this) {
@@ -107,7 +109,9 @@ void Pool::connect_if_needed() {
     if (c.ready() || c.connecting()) return;
   if (!open_connection()) {
     ++pod_.stats().connect_failures;
-    context_.wheel.arm(backoff_timer_, context_.now + pod_.backoff().next(context_.random));
+    why_ = "no route, no free port, no room, or too many connects a second";
+    attempt_at_ = context_.now;
+    arm_backoff();
   }
   update_state();
 }
@@ -143,13 +147,22 @@ bool Pool::replace(PodConnection& worn) {
   return coming || (barren < kMaxBarren && !backoff_timer_.armed() && open_connection());
 }
 
+// What speaks against a connection more than any number of streams does.
+unsigned Pool::flaws_of(const PodConnection& c, uint64_t avoid) {
+  return (c.silent() ? 2u : 0u) + (c.id() == avoid ? 1u : 0u);
+}
+
 PodConnection* Pool::with_room(uint64_t avoid) {
   PodConnection* best = nullptr;
   for (PodConnection& c : connections_) {
     if (!c.takes_stream()) continue;
-    if (best == nullptr || best->id() == avoid ||
-        (c.streams() < best->streams() && c.id() != avoid))
+    if (best == nullptr) {
       best = &c;
+      continue;
+    }
+    const unsigned flaws = flaws_of(c, avoid);
+    const unsigned least = flaws_of(*best, avoid);
+    if (flaws < least || (flaws == least && c.streams() < best->streams())) best = &c;
   }
   if (best == nullptr || best->streams() >= context_.limits.pod_connection_streams) grow();
   return best;
@@ -185,6 +198,8 @@ void Pool::on_ready(PodConnection& ready) {
     return;
   }
   pod_.backoff().reset();
+  quick_retries_ = kQuickRetries.size();
+  if (std::exchange(connect_unanswered_, false)) service_.on_doubt();
   if (ready.takes_stream()) {
     for (PodConnection& c : connections_)
       if (c.worn()) c.retire();
@@ -207,44 +222,82 @@ void Pool::on_room() {
   service_.on_room();
 }
 
+void Pool::on_silence(bool silent) {
+  const bool before = doubtful();
+  if (silent) {
+    ++silent_count_;
+  } else {
+    --silent_count_;
+  }
+  if (doubtful() != before) service_.on_doubt();
+}
+
+void Pool::on_connect_unanswered() {
+  const bool before = doubtful();
+  connect_unanswered_ = true;
+  if (!before) service_.on_doubt();
+}
+
+void Pool::on_lost_in_silence(Time since) {
+  for (auto* list : {&connections_, &isolated_})
+    for (PodConnection& c : *list)
+      if (c.ready() && c.heard_at() < since) c.retire();
+}
+
 void Pool::on_retired(PodConnection& c, bool was_connecting) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
   retired_.push_back(c);
   --(c.owner() == kEverybody ? count_ : isolated_count_);
   ++retired_count_;
-  on_gone(was_connecting, c.owner() != kEverybody);
+  on_gone(was_connecting, c.owner() != kEverybody, c.why(), c.routine());
 }
 
 void Pool::remove(PodConnection& c) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
   --count_of(c);
+  if (c.silent()) on_silence(false);
   count();
   --context_.stats.http2.pod_connections;
 }
 
-void Pool::on_gone(bool was_connecting, bool isolated) {
+void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool routine) {
   if (pod_.draining()) {
     update_state();
     return;
   }
   if (was_connecting) ++pod_.stats().connect_failures;
+  if (!isolated && *why != '\0') {
+    why_ = why;
+    routine_ = routine;
+  }
   if (was_connecting && isolated) {
     isolated_retry_at_ = context_.now + kIsolatedRetry;
   } else if (was_connecting) {
-    // The next attempt begins one backoff after this one began (gRPC's connection-backoff).
-    const Time next = attempt_at_ + pod_.backoff().next(context_.random);
-    context_.wheel.arm(backoff_timer_, std::max(next, context_.now));
+    arm_backoff();
     for (PodConnection& c : connections_) c.reopen();
     service_.on_room();
   } else {
+    // Here for the second time when it was retired first: then this is no loss any more.
+    if (pod_.state() == Connectivity::kReady) quick_retries_ = 0;
     connect_if_needed();
   }
   update_state();
 }
 
+// The next attempt begins one wait after this one began (gRPC's connection-backoff). Who does not
+// even refuse, or not soon, is not back in a moment.
+void Pool::arm_backoff() {
+  quick_ = quick_retries_ < kQuickRetries.size() && !connect_unanswered_ &&
+           context_.now - attempt_at_ <= kQuickRetries.back();
+  if (!quick_) quick_retries_ = kQuickRetries.size();
+  const Duration wait =
+      quick_ ? kQuickRetries[quick_retries_++] : pod_.backoff().next(context_.random);
+  context_.wheel.arm(backoff_timer_, std::max(attempt_at_ + wait, context_.now));
+}
+
 void Pool::update_state() {
   bool ready = false;
-  bool connecting = false;
+  bool connecting = backoff_timer_.armed() && quick_;
   for (PodConnection& c : connections_) {
     ready |= c.ready();
     connecting |= c.connecting();
@@ -255,8 +308,36 @@ void Pool::update_state() {
                            : backoff_timer_.armed() ? Connectivity::kTransientFailure
                                                     : Connectivity::kIdle;
   if (now == pod_.state()) return;
+  const Connectivity before = pod_.state();
   pod_.set_state(now);
+  tell(before);
   service_.on_pod_state();
+}
+
+// A pod that stays away says so once, not with each attempt.
+void Pool::tell(Connectivity before) {
+  using What = stats::Change::What;
+  stats::Change c;
+  c.slot = pod_.slot();
+  c.reason = why_;
+  c.routine = routine_;
+  if (pod_.state() == Connectivity::kReady && told_ != Told::kReady) {
+    c.what = What::kPodReady;
+    told_ = Told::kReady;
+  } else if (pod_.state() == Connectivity::kTransientFailure && told_ != Told::kUnreachable) {
+    c.what = What::kPodUnreachable;
+    c.routine = false;
+    told_ = Told::kUnreachable;
+  } else if (pod_.state() == Connectivity::kConnecting && before == Connectivity::kReady) {
+    c.what = What::kPodLost;
+    told_ = Told::kNothing;
+  } else if (pod_.state() == Connectivity::kShutdown) {
+    c.what = What::kPodLeft;
+    told_ = Told::kNothing;
+  } else {
+    return;
+  }
+  context_.stats.changes.push(c);
 }
 
 }  // namespace sluice::relay

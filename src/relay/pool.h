@@ -2,6 +2,7 @@
 // All connections of one worker to one pod, and the pod's connectivity state that follows from
 // them.
 
+#include <array>
 #include <vector>
 
 #include "base/list.h"
@@ -31,6 +32,10 @@ class Pool {
   static constexpr uint32_t kMaxPingFactor = 1'024;
   // Makes of 100 RST_STREAM 4: fewer are no use to anybody.
   static constexpr uint32_t kMaxResetHalvings = 5;
+  // A process that crashed is often back in a moment. After the loss of its connection a pod is
+  // tried at once, then after these, each from the beginning of the try before that was refused;
+  // then the backoff begins. Calls wait for as long.
+  static constexpr std::array<Duration, 2> kQuickRetries{50ms, 200ms};
   // After a connection for more streams that could not even be begun.
   static constexpr Duration kGrowAgain = 100ms;
   // Connections that only end their last calls. Each has one, so their number is that of long calls
@@ -98,6 +103,9 @@ class Pool {
   // The client cancels more than its share, on a connection that has had all that the pod bears:
   // its calls leave that to the others.
   void isolate(const ClientConnection& client);
+  // Nobody may be there any more: an expired retransmission timeout, or a SYN without an answer. A
+  // READY pod of this kind gets calls only when no other pod can take them.
+  bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
   // Connects unless a connection is there, on its way, or backing off.
   void connect_if_needed();
   // One more connection for streams that find no room.
@@ -129,13 +137,19 @@ class Pool {
   void on_room();
   void on_too_many_pings();
   void on_too_many_resets();
+  // One connection more, or less, whose retransmission timeout has expired.
+  void on_silence(bool silent);
+  void on_connect_unanswered();
+  // A connection was given up that was silent since then: others that have heard nothing since are
+  // no better, and a new one has to show whether the pod is there.
+  void on_lost_in_silence(Time since);
   // It takes no new streams, or failed before it could: was_connecting.
   void on_retired(PodConnection& c, bool was_connecting);
   // The connection is ending: it belongs to the pool no more.
   void remove(PodConnection& c);
   // One less, of the isolated or of everybody's. Another one is opened where there is none, after a
-  // backoff when this one never came to be ready.
-  void on_gone(bool was_connecting, bool isolated);
+  // backoff when this one never came to be ready. why, routine: see PodConnection.
+  void on_gone(bool was_connecting, bool isolated, const char* why, bool routine);
 
  private:
   struct Isolated {
@@ -144,6 +158,7 @@ class Pool {
     Time until;
   };
 
+  static unsigned flaws_of(const PodConnection& c, uint64_t avoid);
   bool open_connection(uint64_t owner = kEverybody);
   // How many there are of the list that `c` is in.
   uint32_t& count_of(const PodConnection& c);
@@ -154,7 +169,9 @@ class Pool {
   Isolated* isolated(uint64_t client);
   void end_isolation();
   void count();
+  void arm_backoff();
   void update_state();
+  void tell(pods::Connectivity before);
 
   Context& context_;
   Service& service_;
@@ -168,6 +185,8 @@ class Pool {
   uint32_t count_ = 0;
   uint32_t isolated_count_ = 0;
   uint32_t retired_count_ = 0;
+  uint32_t silent_count_ = 0;
+  bool connect_unanswered_ = false;  // the last connect, while other connections are there
   TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
   Time attempt_at_{};           // when the last connect began
   bool window_wanted_ = false;  // by calls that wait
@@ -175,6 +194,12 @@ class Pool {
   Time window_short_seen_{};
   Timer grow_timer_;
   Timer backoff_timer_;
+  size_t quick_retries_ = kQuickRetries.size();  // used up since the last connection was lost
+  bool quick_ = false;                           // backoff_timer_ is armed for one of them
+  const char* why_ = "";                         // the last connection ended
+  bool routine_ = false;
+  // What the log has heard last.
+  enum class Told : uint8_t { kNothing, kReady, kUnreachable } told_ = Told::kNothing;
   uint32_t ping_factor_ = 1;     // what the pod made of the service's ping_interval
   uint32_t reset_halvings_ = 0;  // and of pod_resets
 };

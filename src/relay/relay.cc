@@ -49,6 +49,12 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.client_http2.max_stream_window = snapshot.limits.stream_window_max;
   context_.client_http2.guards = context_.pod_http2.guards = &context_.guards;
 
+  // They get their places before anything is sent to them.
+  std::vector<Address> pods;
+  for (const config::Service& s : snapshot.services)
+    for (const config::Pod& p : s.pods) pods.push_back(p.endpoint.address);
+  host_.set_pods(pods);
+
   std::vector<std::unique_ptr<Service>> services;
   for (const config::Service& config : snapshot.services) {
     const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {

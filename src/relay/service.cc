@@ -67,6 +67,7 @@ void Service::adopt(const config::Service& config) {
     if (!pool->pod().draining()) pool->on_news();
   forget_gone();
   rebuild_ready();
+  tell();
   pump_due_ = true;
 }
 
@@ -81,13 +82,15 @@ bool Service::has_connections() {
 }
 
 void Service::rebuild_ready() {
+  ready_due_ = false;
   ready_.clear();
   ready_pods_.clear();
-  for (auto& p : pools_) {
-    if (p->pod().state() != Connectivity::kReady) continue;
-    ready_.push_back(p.get());
-    ready_pods_.push_back(&p->pod());
-  }
+  doubtful_.clear();
+  for (auto& p : pools_)
+    if (p->pod().state() == Connectivity::kReady)
+      (p->doubtful() ? doubtful_ : ready_).push_back(p.get());
+  if (ready_.empty()) std::swap(ready_, doubtful_);
+  for (Pool* p : ready_) ready_pods_.push_back(&p->pod());
   picker_->update(ready_pods_);
 }
 
@@ -114,6 +117,16 @@ void Service::begin(Exchange& e) {
   }
 }
 
+PodConnection* Service::room_at(Pool& pool, const Exchange& e, Hold& hold) {
+  PodConnection* c =
+      pool.isolates() ? pool.with_room_for(e.client_id(), hold) : pool.with_room(e.refused_by());
+  if (c != nullptr &&
+      c->http2().window_for(e.client_id()) != http2::Connection::WindowFor::kEnough &&
+      e.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]]
+    return pool.with_window(e.client_id(), hold);
+  return c;
+}
+
 PodConnection* Service::pick(const Exchange& e, Hold& hold) {
   const size_t n = ready_.size();
   if (n == 0) return nullptr;
@@ -129,17 +142,13 @@ PodConnection* Service::pick(const Exchange& e, Hold& hold) {
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
-    PodConnection* c =
-        pool.isolates() ? pool.with_room_for(e.client_id(), hold) : pool.with_room(e.refused_by());
+    PodConnection* c = room_at(pool, e, hold);
     if (c == nullptr) continue;
-    if (c->http2().window_for(e.client_id()) != http2::Connection::WindowFor::kEnough &&
-        e.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]] {
-      c = pool.with_window(e.client_id(), hold);
-      if (c == nullptr) continue;
-    }
     if (!e.tried(pool.pod().slot())) return c;
     if (second_best == nullptr) second_best = c;
   }
+  for (size_t i = 0; second_best == nullptr && i < doubtful_.size(); ++i)
+    second_best = room_at(*doubtful_[i], e, hold);
   return second_best;
 }
 
@@ -183,7 +192,7 @@ void Service::assign(Exchange& e, bool again) {
     if (PodConnection* c = pick(e, hold); c != nullptr && attach(e, *c)) return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.http2.no_pod;
-    e.fail(why_hopeless());
+    e.fail(why_hopeless(), stats::Failure::kNoPod);
     return;
   }
   wait(e, again, hold);
@@ -211,7 +220,8 @@ void Service::wait(Exchange& e, bool again, Hold hold) {
     if (other != nullptr) ++stats.queue_shares;
     (other != nullptr ? *other : e)
         .fail(hold == Hold::kResets ? "the client cancels too many calls"
-                                    : "too many calls wait for an endpoint");
+                                    : "too many calls wait for an endpoint",
+              stats::Failure::kNoRoom);
     if (other == nullptr) return;
   }
   queue.push(e, again);
@@ -249,11 +259,24 @@ void Service::stop_waiting(Exchange& e) {
 
 void Service::on_queue_timeout(Exchange& e) {
   ++context_.stats.http2.queue_timeouts;
-  e.fail("no endpoint took the call in time");
+  e.fail("no endpoint took the call in time", stats::Failure::kNoRoom);
+}
+
+// Once for as long as it lasts. A service that was never up says so, too.
+void Service::tell() {
+  const bool down = ready_.empty() && hopeless();
+  if (down == told_down_ || (!down && ready_.empty())) return;
+  told_down_ = down;
+  stats::Change c;
+  c.what = down ? stats::Change::What::kServiceDown : stats::Change::What::kServiceUp;
+  c.slot = slot_;
+  if (down) c.reason = why_hopeless();
+  context_.stats.changes.push(c);
 }
 
 void Service::on_pod_state() {
   rebuild_ready();
+  tell();
   pump_due_ = true;
   held_due_ = !held_.empty();
 }
@@ -285,6 +308,7 @@ void Service::pump_held() {
 }
 
 void Service::pump() {
+  if (ready_due_) rebuild_ready();
   if (held_due_) pump_held();
   if (!pump_due_) return;
   pump_due_ = false;
@@ -293,7 +317,7 @@ void Service::pump() {
     if (ready_.empty() && hopeless()) {
       stop_waiting(e);
       ++context_.stats.http2.no_pod;
-      e.fail(why_hopeless());
+      e.fail(why_hopeless(), stats::Failure::kNoPod);
       continue;
     }
     Hold hold = Hold::kNot;

@@ -65,6 +65,7 @@ class Service {
 
   // From the pools.
   void on_pod_state();
+  void on_doubt() { ready_due_ = pump_due_ = true; }
   void on_room();
   void on_isolated_room() { held_due_ = !held_.empty(); }
   // A pod said something, and calls wait for a window on its connections.
@@ -91,6 +92,7 @@ class Service {
   // hold: why there is none for this client, where there is room.
   PodConnection* pick(const Exchange& e, Hold& hold);
   PodConnection* pick_for_suspect(const Exchange& e, Hold& hold);
+  static PodConnection* room_at(Pool& pool, const Exchange& e, Hold& hold);
   bool attach(Exchange& e, PodConnection& c);
   void wait(Exchange& e, bool again, Hold hold);
   void pump_held();
@@ -101,6 +103,7 @@ class Service {
   bool hopeless() const;
   const char* why_hopeless() const;
   void rebuild_ready();
+  void tell();
   void forget_gone();
 
   Context& context_;
@@ -121,6 +124,9 @@ class Service {
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last
   std::vector<Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
+  std::vector<Pool*> doubtful_;  // READY, too, but for calls that no other pod can take
+  bool told_down_ = false;       // the log has heard that no pod is reachable
+  bool ready_due_ = false;       // to be built again
   WaitQueue waiting_;
   // Calls that wait for their own clients' sake, and so must not stand in the way of others.
   WaitQueue held_;

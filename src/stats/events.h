@@ -1,15 +1,12 @@
 #pragma once
-// What a worker wants in the log: it must not write there itself, so it leaves a note, and control
-// fetches it.
+// What peers did that belongs into the log.
 
 #include <array>
-#include <atomic>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "base/address.h"
-#include "stats/counter.h"
+#include "stats/notes.h"
 
 namespace sluice::stats {
 
@@ -40,36 +37,6 @@ struct Event {
   std::string_view details() const { return {detail.data(), detail_size}; }
 };
 
-// One writer, one reader, and neither waits: what finds no room is counted and lost, since a flood
-// of notes tells no more than the first of them.
-class Events {
- public:
-  static constexpr uint32_t kCapacity = 64;
-
-  void push(const Event& e) {
-    const uint32_t at = written_.load(std::memory_order_relaxed);
-    if (at - read_.load(std::memory_order_acquire) == kCapacity) {
-      ++lost_;
-      return;
-    }
-    ring_[at % kCapacity] = e;
-    written_.store(at + 1, std::memory_order_release);
-  }
-
-  std::optional<Event> pop() {
-    const uint32_t at = read_.load(std::memory_order_relaxed);
-    if (at == written_.load(std::memory_order_acquire)) return std::nullopt;
-    const Event e = ring_[at % kCapacity];
-    read_.store(at + 1, std::memory_order_release);
-    return e;
-  }
-  uint64_t lost() const { return lost_.get(); }
-
- private:
-  std::array<Event, kCapacity> ring_;
-  std::atomic<uint32_t> written_{0};
-  std::atomic<uint32_t> read_{0};
-  Counter lost_;
-};
+using Events = Notes<Event, 64>;
 
 }  // namespace sluice::stats

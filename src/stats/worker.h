@@ -9,8 +9,10 @@
 #include <memory>
 
 #include "base/histogram.h"
+#include "stats/changes.h"
 #include "stats/drops.h"
 #include "stats/events.h"
+#include "stats/failures.h"
 #include "stats/http2.h"
 #include "stats/tcp.h"
 
@@ -28,7 +30,10 @@ inline constexpr size_t kMaxPods = 4096;  // 4 KiB each
   X(Counter, rx_packets, "frames received")                            \
   X(Counter, rx_bytes,   "bytes received, Ethernet header included")   \
   X(Counter, tx_packets, "frames sent")                                \
-  X(Counter, tx_bytes,   "bytes sent, Ethernet header included")
+  X(Counter, tx_bytes,   "bytes sent, Ethernet header included")       \
+  X(Counter, tcp_segments, "TCP segments received with a right checksum") \
+  X(Gauge,   neighbours, "neighbours known or asked for now")          \
+  X(Counter, neighbours_evicted, "strangers forgotten early: too many were known or asked for")
 
 #define SLUICE_LISTENER_STATS(X)                                        \
   X(Counter, connections,        "connections accepted")               \
@@ -62,6 +67,7 @@ struct Port {
 
 struct Listener {
   SLUICE_STATS_TABLE(SLUICE_LISTENER_STATS)
+  std::array<Counter, kFailures> failures;  // streams that Sluice itself had to end, by reason
 };
 
 struct Service {
@@ -107,6 +113,7 @@ class alignas(64) Worker {
   Tcp tcp;
   Http2 http2;
   Events events;
+  Changes changes;
 
   Port& port(size_t i) { return ports_[i]; }
   const Port& port(size_t i) const { return ports_[i]; }

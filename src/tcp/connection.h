@@ -72,6 +72,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   uint64_t acknowledged() const;
   // Zero before the first measurement.
   Duration smoothed_rtt() const { return rtt_.smoothed(); }
+  // A retransmission timeout has expired and nothing was acknowledged since.
+  bool silent() const { return silent_; }
   // The handshake is done and the connection has not ended (half-closed ones count).
   bool established() const { return state_ >= State::kEstablished && state_ < State::kClosed; }
   // Packet buffers of data that arrived ahead of a gap: nobody was given them yet. Each counts
@@ -199,6 +201,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void on_retransmission_timeout();
   void on_window_probe();
   void on_reorder_deadline();
+  void unanswered();
+  void answered();
   void on_ack_timer();
   void on_life_timer();
   void arm_life_timer();
@@ -247,13 +251,13 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
   bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data
-  bool may_undo_ : 1 = false;        // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;      // in this episode
-  bool paced_ : 1 = false;           // new data waits for pace_at_
-  bool window_used_ : 1 = false;     // see note_window_use()
-  bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
-  bool path_learned_ : 1 = false;    // path_mtu_ has something to say
+  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
+  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
+  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;    // in this episode
+  bool paced_ : 1 = false;         // new data waits for pace_at_
+  bool path_learned_ : 1 = false;  // path_mtu_ has something to say
+  bool silent_ : 1 = false;        // an expired timeout was told to the owner
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;

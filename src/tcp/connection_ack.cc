@@ -136,6 +136,10 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       fin_acknowledged();
       if (ended()) return;
     }
+    if (silent_) [[unlikely]] {
+      answered();
+      if (ended()) return;
+    }
   }
   if (low_space_ && send_space() >= worthwhile_space()) {
     low_space_ = false;

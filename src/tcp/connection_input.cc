@@ -137,6 +137,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   state_ = State::kEstablished;
   ++context_.counters.connect_established;
   arm_life_timer();
+  if (silent_) answered();
   user_->on_established(*this);
   if (ended()) return;
   if (data.size() > 0 || h.has(kFin)) accept_data(rcv_nxt_, std::move(data), h.has(kFin));

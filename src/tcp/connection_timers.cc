@@ -87,6 +87,7 @@ void Connection::on_loss_timer() {
     resent_syn_ = true;
     ++context_.counters.retransmits;
     touch();
+    unanswered();
     return;
   }
   switch (loss_timer_is_) {
@@ -153,6 +154,20 @@ void Connection::on_retransmission_timeout() {
   rto_base_ = context_.now;
   arm_loss_timer();
   touch();
+  unanswered();
+}
+
+// Somebody may be gone: IP asks for the next hop again, and the owner may know somebody else.
+void Connection::unanswered() {
+  context_.output.doubt(remote().address, context_.now);
+  if (silent_) return;
+  silent_ = true;
+  if (user_ != nullptr) user_->on_silence(*this, true);
+}
+
+void Connection::answered() {
+  silent_ = false;
+  if (user_ != nullptr) user_->on_silence(*this, false);
 }
 
 // The second timeout of a long segment: a path that drops such segments without a word looks like
@@ -179,7 +194,11 @@ void Connection::on_reorder_deadline() {
 }
 
 void Connection::on_window_probe() {
-  if (unacknowledged_since_ == kNever) unacknowledged_since_ = context_.now;
+  if (unacknowledged_since_ == kNever) {
+    unacknowledged_since_ = context_.now;
+  } else {
+    context_.output.doubt(remote().address, context_.now);  // the probe before was not answered
+  }
   rto_base_ = context_.now;
   backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
   if (snd_una_ + snd_wnd_ > snd_nxt_) {
@@ -252,6 +271,7 @@ void Connection::on_life_timer() {
     }
     // With data in flight retransmissions ask the same question.
     if (board_.empty()) {
+      if (keepalives_ > 0) context_.output.doubt(remote().address, context_.now);
       ++keepalives_;
       ++context_.counters.keepalive_probes;
       probe_due_ = true;

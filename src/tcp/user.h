@@ -36,6 +36,9 @@ class User {
   virtual void on_writable(Connection& c) = 0;
   // The owner has work under way on c. With a table full of connections, those without go first.
   virtual bool busy(const Connection&) const { return false; }
+  // silent: a retransmission timeout expired, of data or of the SYN, so nobody may be there any
+  // more. Not silent: bytes were acknowledged after all. Only changes are told.
+  virtual void on_silence(Connection&, bool /*silent*/) {}
   // The last word about c.
   virtual void on_closed(Connection& c, CloseReason reason) = 0;
 

@@ -102,7 +102,7 @@ class Worker {
         wheel_(clock_.at(cycles)),
         memory_(setup.rx, setup.hold, setup.pin_above, hold_reserve(first.startup.dpdk)),
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
-              memory_, wheel_),
+              memory_, wheel_, &stats_.changes),
         tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
         relay_(relay::Relay::Setup{.tcp = tcp_,
                                    .host = host_,
@@ -167,6 +167,7 @@ class Worker {
           break;
       }
     }
+    stats_.port(port).tcp_segments.add(count);
     tcp_.input({segments_.data(), count}, now);
   }
 
@@ -205,6 +206,10 @@ class Worker {
       to.drop_counter(stats::Drop::kTxFull).set(from.tx_full);
       to.drop_counter(stats::Drop::kTxNoMemory).set(from.tx_no_memory);
       to.drop_counter(stats::Drop::kTxTooLong).set(from.tx_oversize);
+      const ip::Neighbours& neighbours = host_.neighbours(p);
+      to.neighbours.set(neighbours.size());
+      to.neighbours_evicted.set(neighbours.evicted());
+      to.drop_counter(stats::Drop::kNoNeighbour).set(neighbours.undelivered());
       driver_cycles += from.driver_cycles;
     }
     stats_.cycles_io.set(driver_cycles);
@@ -223,7 +228,7 @@ class Worker {
   const Orders& orders_;
   stats::Worker& stats_;
   const std::vector<PortT*> ports_;
-  std::vector<size_t> receive_order_;  // of ports_
+  std::vector<size_t> receive_order_;          // of ports_
   const config::Snapshot* current_ = nullptr;  // control keeps it until stats_ says a newer one
 
   TimerWheel wheel_;

@@ -300,6 +300,91 @@ TEST_F(ControllerTest, a_flood_of_one_guard_does_not_hide_another_ones_line) {
   EXPECT_NE(text.find("42 more time(s)"), std::string::npos) << text;
 }
 
+TEST_F(ControllerTest, changes_of_pods_services_and_neighbours_are_lines_of_the_log) {
+  using What = stats::Change::What;
+  const Log log;
+  const uint32_t pod = published.get()->services[0].pods[0].slot;
+  const auto note = [&](What what, const char* reason = "", bool routine = false) {
+    stats::Change c;
+    c.what = what;
+    c.slot = what == What::kServiceDown ? published.get()->services[0].slot : pod;
+    c.reason = reason;
+    c.routine = routine;
+    if (what == What::kNeighbourLost) {
+      c.slot = 0;
+      c.neighbour = *Address::parse("10.0.0.1");
+    }
+    worker->changes.push(c);
+  };
+  note(What::kPodReady);
+  note(What::kPodLost, "GOAWAY", true);  // every day: not at this level
+  note(What::kPodLost, "the pod reset the connection");
+  note(What::kPodUnreachable, "connection refused");
+  note(What::kNeighbourLost);
+  note(What::kServiceDown, "no endpoint is reachable");
+  turns_until([&] { return log.str().find("its calls fail") != std::string::npos; }, 5000);
+  const std::string text = log.str();
+  for (const char* line :
+       {"service echo: pod a (10.0.0.1:80) is READY",
+        "service echo: pod a (10.0.0.1:80): the last connection is lost: the pod reset the "
+        "connection; connecting again",
+        "service echo: pod a (10.0.0.1:80) is not reachable: connection refused; trying on",
+        "port north: nobody answers ARP for 10.0.0.1",
+        "service echo: no pod reachable (no endpoint is reachable); its calls fail"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
+  EXPECT_EQ(text.find("GOAWAY"), std::string::npos) << text;
+}
+
+TEST_F(ControllerTest, many_changes_are_a_few_lines_and_a_number_and_do_not_hide_a_service) {
+  using What = stats::Change::What;
+  const Log log;
+  for (int i = 0; i < 100; ++i) {
+    stats::Change c;
+    c.what = What::kPodReady;
+    worker->changes.push(c);
+  }
+  stats::Change down;
+  down.what = What::kServiceDown;
+  worker->changes.push(down);
+  turns_until([&] { return log.str().find("more change(s)") != std::string::npos; }, 5000);
+  const std::string text = log.str();
+  EXPECT_NE(text.find("no pod reachable"), std::string::npos);
+  EXPECT_NE(text.find("84 more change(s)"), std::string::npos) << text;
+}
+
+TEST_F(ControllerTest, checksums_that_are_all_wrong_get_one_hint) {
+  const Log log;
+  stats::Port& port = worker->port(0);
+  port.drop(stats::Drop::kTcpChecksum, 7);
+  turns_until([&] { return log.str().find("ethtool") != std::string::npos; }, 5000);
+  EXPECT_NE(log.str().find("port north: 7 TCP segments had a wrong checksum and none a right one"),
+            std::string::npos)
+      << log.str();
+}
+
+TEST(ChecksumHint, is_silent_about_single_damage_and_about_what_was_said) {
+  ChecksumHint hint;
+  EXPECT_FALSE(hint.look(0, 2, 0)) << "one or two may be damage";
+  EXPECT_FALSE(hint.look(1, 100, 50)) << "others get through";
+  EXPECT_FALSE(hint.look(1, 200, 51));
+  EXPECT_EQ(hint.look(0, 5, 0), 5u) << "slow retransmissions add up";
+  EXPECT_FALSE(hint.look(0, 50, 0));
+  EXPECT_EQ(hint.look(1, 203, 51), 3u);
+}
+
+TEST_F(ControllerTest, listeners_tells_failures_by_reason) {
+  stats::Listener& l = worker->listener(published.get()->listeners[0].slot);
+  l.streams.add(80'000);
+  l.failures[static_cast<size_t>(stats::Failure::kNoPod)].add(70'380);
+  l.failures[static_cast<size_t>(stats::Failure::kTime)].add(3);
+  const auto answer = boost::json::parse(ask("listeners"));
+  const auto& row = answer.at("listeners").at(0);
+  EXPECT_EQ(row.at("failed").to_number<int>(), 70'383);
+  EXPECT_EQ(row.at("failures").at("no_pod").to_number<int>(), 70'380);
+  const std::string table = sluicectl::listeners_table(answer);
+  EXPECT_NE(table.find("no_pod 70,380, time 3"), std::string::npos) << table;
+}
+
 TEST_F(ControllerTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
   stats::Pod& p = worker->pod(published.get()->services[0].pods[0].slot);
   p.streams.add(1234);

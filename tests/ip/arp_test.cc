@@ -79,42 +79,6 @@ TEST_F(HostTest, packets_wait_for_the_neighbour_and_leave_in_order_with_right_ch
   }
 }
 
-TEST_F(HostTest, a_burst_waits_for_its_neighbour_and_what_is_too_many_of_it_costs_the_oldest) {
-  for (size_t i = 0; i < Neighbours::kMaxWaiting + 4; ++i) {
-    second = "number " + std::to_string(i);
-    EXPECT_EQ(send("198.18.1.101"), Sent::kYes);
-  }
-  EXPECT_EQ(hold->size() - hold->available(), Neighbours::kMaxWaiting);
-  south.take();
-  hear(1, arp(Op::kReply, kPod, "198.18.1.101", "198.18.1.1", south.own()));
-  const auto sent = south.take();
-  ASSERT_EQ(sent.size(), Neighbours::kMaxWaiting);
-  EXPECT_NE(sent.front().find("number 4"), std::string::npos);
-  EXPECT_NE(sent.back().find("number " + std::to_string(Neighbours::kMaxWaiting + 3)),
-            std::string::npos);
-  EXPECT_EQ(hold->available(), hold->size());
-}
-
-TEST_F(HostTest, many_silent_neighbours_hold_few_buffers_and_one_that_answers_gets_its_last_packet) {
-  for (size_t i = 0; i < Neighbours::kMaxWaitingInAll; ++i) {
-    const size_t neighbour = 2 + i / (Neighbours::kMaxWaitingInAll / 8);
-    EXPECT_EQ(send(("198.18.1." + std::to_string(neighbour)).c_str()), Sent::kYes);
-  }
-  for (int i = 0; i < 3; ++i) {
-    second = "number " + std::to_string(i);
-    EXPECT_EQ(send("198.18.1.101"), Sent::kYes);
-  }
-  EXPECT_EQ(hold->size() - hold->available(), Neighbours::kMaxWaitingInAll + 1);
-  south.take();
-  hear(1, arp(Op::kReply, kPod, "198.18.1.101", "198.18.1.1", south.own()));
-  const auto sent = south.take();
-  ASSERT_EQ(sent.size(), 1u);
-  EXPECT_NE(sent[0].find("number 2"), std::string::npos);
-  for (unsigned i = 0; i < Neighbours::kMaxSolicits + 3; ++i)
-    advance(Neighbours::kRetransTime + TimerWheel::kTick);
-  EXPECT_EQ(hold->available(), hold->size());
-}
-
 TEST_F(HostTest, a_neighbour_that_does_not_answer_is_asked_again_then_given_up_then_asked_anew) {
   EXPECT_EQ(send("198.18.1.101"), Sent::kYes);
   for (unsigned i = 0; i < Neighbours::kMaxSolicits + 3; ++i)

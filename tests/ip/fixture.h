@@ -152,7 +152,8 @@ class HostTest : public testing::Test {
       PortAddresses{{*Prefix::parse("198.18.0.2/24")}, {}},
       PortAddresses{{*Prefix::parse("198.18.1.1/24")},
                     {Route{*Prefix::parse("10.0.0.0/8"), addr("198.18.1.254"), 0}}}};
-  Host host{links, ports, memory, wheel};
+  stats::Changes changes;
+  Host host{links, ports, memory, wheel, &changes};
 };
 
 }  // namespace sluice::ip

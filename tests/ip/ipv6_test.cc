@@ -264,6 +264,31 @@ TEST_F(Ipv6Test, an_advertisement_without_override_does_not_replace_a_neighbour)
   EXPECT_EQ(std::memcmp(raw(south.sent.back()), kPod.data(), 6), 0);
 }
 
+// RFC 4861, 7.3.3: after unicast questions without an answer all are asked.
+TEST_F(Ipv6Test, a_neighbour_with_a_new_mac_is_found_within_a_second_of_doubt) {
+  const char* pod = "2001:db8:1::7";
+  const auto answer = [&](const Mac& mac) {
+    hear(1,
+         ndp({kNdpAdvertisement, addr(pod), mac, true, true}, pod, "2001:db8:1::1", south.own()));
+  };
+  send(pod);
+  answer(kPod);
+  advance(1s);
+  south.take();
+  v6host.doubt(addr(pod), now);
+  std::vector<Mac> asked;
+  for (Duration took{}; took < 1s && asked.size() < 3; took += 50ms) {
+    for (const std::string& f : south.take())
+      std::memcpy(asked.emplace_back().data(), raw(f), sizeof(Mac));
+    advance(50ms);
+  }
+  EXPECT_EQ(asked, (std::vector<Mac>{kPod, kPod, multicast_mac(solicited_node(addr(pod)))}));
+  answer(kClient);
+  south.take();
+  send(pod);
+  EXPECT_EQ(std::memcmp(raw(south.sent.back()), kClient.data(), 6), 0);
+}
+
 TEST_F(Ipv6Test, nobody_takes_over_an_address_of_ours) {
   hear(0, ndp({kNdpAdvertisement, addr(kVip), kPod, false, true}, kVip, "ff02::1",
               multicast_mac(all_nodes())));

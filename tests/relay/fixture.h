@@ -48,7 +48,7 @@ class Node final : public ip::Output {
         stack(config, *this, wheel, b.memory, counters, SipKey{seed, seed + 1}) {}
 
   ip::Sent send(const ip::OutPacket& p, Time now) override {
-    if (cut) return ip::Sent::kYes;
+    if (cut || mute == p.source) return ip::Sent::kYes;
     std::string bytes(reinterpret_cast<const char*>(p.header.data()), p.header.size());
     for (const buf::View& v : p.payload)
       bytes.append(reinterpret_cast<const char*>(v.data()), v.size());
@@ -62,7 +62,8 @@ class Node final : public ip::Output {
   uint32_t max_tso(const Address&) const override { return 0; }
 
   http2::Buffers& buffers;
-  bool cut = false;  // what it sends is lost
+  bool cut = false;             // what it sends is lost
+  std::optional<Address> mute;  // what it sends from this address is lost
 
  private:
   Address address_;

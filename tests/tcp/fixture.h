@@ -67,8 +67,10 @@ class Wire final : public ip::Output {
   uint32_t max_segment(const Address&) const override { return path; }
   const Address* source_for(const Address&) const override { return routed ? &source : nullptr; }
   uint32_t max_tso(const Address&) const override { return tso; }
+  void doubt(const Address& destination, Time) override { doubted.push_back(destination); }
 
   std::deque<Sent> sent;
+  std::vector<Address> doubted;
   ip::Sent answer = ip::Sent::kYes;
   uint32_t path = 1480;
   uint32_t tso = 0;  // bytes of a burst that the port cuts itself
@@ -91,6 +93,7 @@ class Owner : public tcp::User, public tcp::Acceptor {
   }
   void on_end_of_data(tcp::Connection&) override { end_of_data = true; }
   void on_writable(tcp::Connection&) override { ++writable; }
+  void on_silence(tcp::Connection&, bool silent) override { silences.push_back(silent); }
   void on_closed(tcp::Connection&, tcp::CloseReason r) override {
     connection = nullptr;
     closed = r;
@@ -102,6 +105,7 @@ class Owner : public tcp::User, public tcp::Acceptor {
   void (*on_data_hook)(tcp::Connection&) = nullptr;
   int accepted = 0;
   int writable = 0;
+  std::vector<bool> silences;
   bool established = false;
   bool end_of_data = false;
   std::string received;

@@ -190,6 +190,15 @@ TEST_F(WorkerLoop, drops_are_counted_at_the_port_that_received_them) {
   EXPECT_EQ(counters.port(1).drop_counter(stats::Drop::kEthernetShort).get(), 0u);
 }
 
+TEST_F(WorkerLoop, neighbours_are_counted_at_their_port) {
+  ask_for("198.18.0.10");
+  turn();
+  publish();
+  EXPECT_EQ(counters.port(0).neighbours.get(), 1u);
+  EXPECT_EQ(counters.port(1).neighbours.get(), 0u);
+  EXPECT_EQ(counters.port(0).neighbours_evicted.get(), 0u);
+}
+
 // From a router: a segment from 198.18.0.10:50051 to 198.18.0.1:9999 could not be delivered.
 // `quote` bytes of it are cited.
 std::vector<uint8_t> icmp_error(uint8_t code, size_t quote) {

@@ -43,6 +43,17 @@ std::string nonzero(const json::object& group, std::string_view indent) {
   return out + "\n";
 }
 
+// Those that there were, as "no_pod 70380, time 3".
+std::string reasons(const json::object& failures) {
+  std::string out;
+  for (const auto& [name, n] : failures) {
+    if (n.to_number<uint64_t>() == 0) continue;
+    if (!out.empty()) out += ", ";
+    out += fmt::format("{} {}", std::string_view(name), count(n.to_number<uint64_t>()));
+  }
+  return out;
+}
+
 // What HPACK did in one direction: `in` or `out`.
 std::string hpack(const json::value& http2, std::string_view way) {
   const auto n = [&](std::string_view what) {
@@ -95,12 +106,14 @@ std::string listeners_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
   for (const char* h : {"LISTENER", "ADDRESS", "PROTOCOL", "SERVICE"}) c.column(h, kLeft);
-  for (const char* h : {"CONNS", "ACCEPTED", "ACTIVE", "STREAMS"}) c.column(h);
+  for (const char* h : {"CONNS", "ACCEPTED", "ACTIVE", "STREAMS", "FAILED"}) c.column(h);
+  c.column("REASONS", kLeft);
   const json::array& rows = answer.at("listeners").as_array();
   for (const json::value& r : rows)
     c.row({text(r, "name"), text(r, "address"), text(r, "protocol"), text(r, "service"),
            count(number(r, "active_connections")), count(number(r, "connections")),
-           count(number(r, "active_streams")), count(number(r, "streams"))});
+           count(number(r, "active_streams")), count(number(r, "streams")),
+           count(number(r, "failed")), reasons(r.at("failures").as_object())});
   return rows.empty() ? "no listeners\n" : c.str();
 }
 

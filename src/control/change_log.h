@@ -1,0 +1,29 @@
+#pragma once
+// The log's lines about what comes and goes around Sluice: pods, services, neighbours.
+
+#include <string>
+
+#include "config/snapshot.h"
+#include "control/ledger.h"
+#include "stats/changes.h"
+
+namespace sluice::control {
+
+// The line for one change, without its level.
+std::string line_of(const stats::Change& change, const config::Snapshot& current,
+                    const Ledger& ledger);
+
+class ChangeLog {
+ public:
+  // Writes what the workers have noted since the last look.
+  void look(const config::Snapshot& current, const Ledger& ledger);
+
+ private:
+  // A whole rack that goes or comes is a few lines ten times a second, then a number.
+  static constexpr unsigned kLinesInALook = 16;
+
+  uint64_t unlogged_ = 0;
+  uint64_t lost_ = 0;  // of the workers' rings, as of the last look
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,32 @@
+#pragma once
+// Finds the usual reason why calls hang while ping works: a virtual port's peer leaves checksums to
+// hardware that is not there, and everything that it sends is dropped.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "stats/worker.h"
+
+namespace sluice::control {
+
+class ChecksumHint {
+ public:
+  // To be called every second with what a port has counted. How many segments were dropped for
+  // their checksum since the last one that got through, when they are several and it was not said
+  // before.
+  std::optional<uint64_t> look(size_t port, uint64_t dropped, uint64_t got_through);
+
+ private:
+  // Damage on the way hits one segment or another.
+  static constexpr uint64_t kSeveral = 3;
+
+  struct Seen {
+    uint64_t dropped = 0;
+    uint64_t got_through = 0;
+    bool told = false;
+  };
+  std::array<Seen, stats::kMaxPorts> seen_{};
+};
+
+}  // namespace sluice::control
