@@ -176,7 +176,7 @@ const Row kRows[] = {
      Action::kMove, "stream-id exhaustion"},
     {"preface", http2<&Http2::guard_preface>, time<&G::preface_timeout>, Action::kCalm,
      "silent connections"},
-    {"settings_ack", http2<&Http2::guard_settings_ack>, time<&G::settings_timeout>, Action::kError,
+    {"settings_ack", http2<&Http2::guard_settings_ack>, time<&G::settings_timeout>, Action::kMove,
      "SETTINGS never acknowledged"},
     {"slow_headers", http2<&Http2::guard_slow_headers>, time<&G::headers_timeout>, Action::kCalm,
      "slow headers (Slowloris)"},

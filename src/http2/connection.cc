@@ -4,10 +4,6 @@
 
 namespace sluice::http2 {
 
-namespace {
-constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // 3.4
-}
-
 Connection::Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
                        buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams,
                        hpack::Shared& hpack)
@@ -39,34 +35,6 @@ Connection::~Connection() {
   for (uint32_t i = 0; i < table_.capacity(); ++i)
     if (table_.cell(i) != nullptr) destroy(table_.cell(i));
   if (charged_ > 0) account_->charge(0, -static_cast<int64_t>(charged_));
-}
-
-void Connection::start() {
-  room_ = kDefaultWindow;
-  if (role_ == Role::kClient)
-    output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},
-                        memory_.hold());
-  uint8_t settings[7 * kSettingSize];
-  uint32_t n = 0;
-  const auto add = [&](Setting id, uint32_t value) {
-    store_be16(settings + n, static_cast<uint16_t>(id));
-    store_be32(settings + n + 2, value);
-    n += kSettingSize;
-  };
-  add(Setting::kHeaderTableSize, config_.header_table_size);
-  if (role_ == Role::kClient) add(Setting::kEnablePush, 0);
-  if (role_ == Role::kServer) add(Setting::kMaxConcurrentStreams, config_.max_concurrent_streams);
-  add(Setting::kInitialWindowSize, config_.initial_stream_window);
-  if (config_.max_frame_size != kDefaultMaxFrameSize)
-    add(Setting::kMaxFrameSize, config_.max_frame_size);
-  add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
-  if (role_ == Role::kServer && config_.pass_connect) add(Setting::kEnableConnectProtocol, 1);
-  emit(FrameType::kSettings, 0, 0, {settings, n});
-  ++settings_unacknowledged_;
-  if (config_.connection_window > kDefaultWindow) {
-    emit_window_update(0, config_.connection_window - kDefaultWindow);
-    receive_window_ = config_.connection_window;
-  }
 }
 
 bool Connection::can_open() const {
@@ -229,6 +197,7 @@ void Connection::ping(uint64_t opaque) {
 
 void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) {
   if (failed_) return;
+  if (role_ == Role::kServer && before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8 + 128];
   store_be32(payload, last_stream_id);
   store_be32(payload + 4, static_cast<uint32_t>(code));

@@ -64,11 +64,13 @@ class Connection {
   // anything is received; outlives the connection.
   void set_account(buf::Account* account) { account_ = account; }
 
-  // Queues what a side says first: preface (client), SETTINGS, the connection's window.
+  // A client queues what it says first: preface, SETTINGS, the connection's window. A server says
+  // so once it has the client's preface: whoever speaks HTTP/1 or TLS would not understand it.
   void start();
 
   // Takes all of `data`. False when the connection has failed, now or before: a GOAWAY with error()
   // is in the output; the owner sends it, closes, and takes leave of the streams.
+  // Whoever does not speak HTTP/2 is answered in place of the GOAWAY.
   bool receive(buf::Slice data, Time now);
 
   // Frames what waits, up to about `room` bytes (one frame more at most). Until it is called, the
@@ -159,6 +161,7 @@ class Connection {
   static constexpr Duration kWatchPeriod = 1s;
   enum class Watched : uint8_t {
     kFine,
+    kLate,    // no ACK of our SETTINGS: the streams may end, within what time the owner allows
     kFailed,  // as receive() returning false
     kGone,    // the peer takes nothing, a GOAWAY neither: to be reset
   };
@@ -172,7 +175,15 @@ class Connection {
   const char* guard() const { return guard_; }
 
  private:
-  enum class State : uint8_t { kPreface, kFrameHeader, kPayload, kData, kPadding };
+  enum class State : uint8_t { kPreface, kFirstLine, kFrameHeader, kPayload, kData, kPadding };
+
+  // Before the first frame (connection_preface.cc).
+  bool before_first_frame() const { return state_ <= State::kFirstLine; }
+  void greet();
+  bool on_preface(buf::Slice& data);
+  bool on_first_line(buf::Slice& data);
+  // The last thing that is said to somebody who does not speak HTTP/2. False, as fail().
+  bool refuse(std::string_view answer, stats::Counter& counter, const char* detail);
 
   // Input.
   bool fail(ErrorCode code, const char* detail);
@@ -320,12 +331,12 @@ class Connection {
 
   // The frame that is being received.
   FrameHeader frame_;
-  uint32_t have_ = 0;       // bytes of preface, frame header or payload so far
+  uint32_t have_ = 0;       // bytes of preface or frame header so far
   uint32_t data_left_ = 0;  // of the DATA frame, without padding
   uint32_t padding_left_ = 0;
   bool padded_ = false;  // the pad length has still to come
   uint8_t head_[kFrameHeaderSize];
-  std::vector<uint8_t> partial_;     // a payload that arrives in pieces
+  std::vector<uint8_t> partial_;     // a payload, or a first line, that arrives in pieces
   std::vector<uint8_t> block_;       // a field block that needs CONTINUATION
   buf::Account* account_ = nullptr;  // may stay so
   size_t charged_ = 0;               // bytes of partial_ and block_

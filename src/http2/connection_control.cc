@@ -67,8 +67,8 @@ bool Connection::on_settings_frame(buf::View payload) {
   if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
   if ((frame_.flags & kFlagAck) != 0) {
     if (!payload.empty()) return fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
-    if (settings_unacknowledged_ == 0)
-      return fail(ErrorCode::kProtocolError, "SETTINGS ACK without SETTINGS");
+    // No rule calls one that nothing is owed an error, and many clients share a pod's connection.
+    if (settings_unacknowledged_ == 0) return spend(Allowance::kSettings);
     --settings_unacknowledged_;
     decoder_.set_limit(config_.header_table_size);
     return true;

@@ -148,8 +148,8 @@ bool Connection::provoked() {
 }
 
 bool Connection::wants_watch() const {
-  return settings_unacknowledged_ > 0 || have_ > 0 || state_ == State::kPayload || in_block_ ||
-         data_waits_ || !output_.empty();
+  return (settings_unacknowledged_ > 0 && !refusing_) || before_first_frame() || have_ > 0 ||
+         state_ == State::kPayload || in_block_ || data_waits_ || !output_.empty();
 }
 
 Connection::Watched Connection::watch(Time now) {
@@ -168,13 +168,22 @@ Connection::Watched Connection::watch(Time now) {
     return Watched::kGone;
   }
 
-  if (settings_unacknowledged_ > 0) ++settings_looks_;
+  bool late = false;
+  if (settings_unacknowledged_ > 0 || before_first_frame()) ++settings_looks_;
   if (!settings_received_ && over(settings_looks_, g.preface_timeout)) {
     trip(stats_.guard_preface, "preface", "no preface and SETTINGS in time");
-  } else if (settings_unacknowledged_ > 0 && over(settings_looks_, g.settings_timeout)) {
+  } else if (settings_unacknowledged_ > 0 && !refusing_ &&
+             over(settings_looks_, g.settings_timeout)) {
     ++stats_.guard_settings_ack;
     guard_ = "settings_ack";
-    fail(ErrorCode::kSettingsTimeout, "SETTINGS not acknowledged in time");  // 6.5.3
+    detail_ = "SETTINGS not acknowledged in time";
+    late = role_ == Role::kServer && open_ > 0;
+    if (late) {  // 5.4.1 and 6.8: GOAWAY says which streams go on
+      goaway(last_peer_id_, ErrorCode::kSettingsTimeout, detail_);
+      refuse_new_streams();
+    } else {
+      fail(ErrorCode::kSettingsTimeout, detail_);  // 6.5.3
+    }
   }
 
   const bool partial = have_ > 0 || state_ == State::kPayload || in_block_;
@@ -183,7 +192,8 @@ Connection::Watched Connection::watch(Time now) {
     trip(stats_.guard_slow_headers, "slow_headers", "frame or field block not complete in time");
 
   if (data_waits_ && !failed_) watch_streams(g.stall_timeout);
-  return failed_ ? Watched::kFailed : Watched::kFine;
+  if (failed_) return Watched::kFailed;
+  return late ? Watched::kLate : Watched::kFine;
 }
 
 // A stream with data for which the peer gives no window holds memory, and its pod.

@@ -8,7 +8,6 @@
 namespace sluice::http2 {
 
 namespace {
-constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";                   // 3.4
 constexpr const char* kWrongLength = "content of another length than content-length says";  // 8.1.1
 }  // namespace
 
@@ -27,18 +26,12 @@ bool Connection::receive(buf::Slice data, Time now) {
   bool begins = false;  // the frame whose payload follows came with its header just now
   while (!failed_ && data.size() > 0) {
     switch (state_) {
-      case State::kPreface: {
-        const auto n = std::min<uint32_t>(data.size(), kPreface.size() - have_);
-        if (std::memcmp(data.data(), kPreface.data() + have_, n) != 0)
-          return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");
-        have_ += n;
-        data.drop_front(n);
-        if (have_ == kPreface.size()) {
-          have_ = 0;
-          state_ = State::kFrameHeader;
-        }
+      case State::kPreface:
+        if (!on_preface(data)) return false;
         break;
-      }
+      case State::kFirstLine:
+        if (!on_first_line(data)) return false;
+        break;
       case State::kFrameHeader: {
         const uint32_t n = std::min(data.size(), kFrameHeaderSize - have_);
         begins = have_ == 0;

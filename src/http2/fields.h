@@ -240,6 +240,18 @@ class FieldList {
       return;
     }
   }
+  // Takes blanks and tabs from both ends of the i-th field's value, which is no record's any more.
+  void strip(size_t i) {
+    Entry& e = entries_.at(i);
+    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+    char* const value = &text_.at(e.at + e.name);
+    uint32_t begin = 0;
+    while (e.value > 0 && blank(value[e.value - 1])) --e.value;
+    while (begin < e.value && blank(value[begin])) ++begin;
+    e.value -= begin;
+    std::memmove(value, value + begin, e.value);
+    e.known.ref = {};
+  }
   void swap(FieldList& o) noexcept {
     entries_.swap(o.entries_);
     text_.swap(o.text_);

@@ -106,9 +106,15 @@ struct Regular {
   std::optional<std::string_view> host;
 };
 
-// Anything but a pseudo-header field.
-bool valid_regular(const Field& f, Regular& seen) {
-  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) return false;
+// The i-th field, anything but a pseudo-header field.
+bool valid_regular(FieldList& fields, size_t i, Field f, Regular& seen) {
+  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) [[unlikely]] {
+    // 8.2.1 forbids blanks around a value. gRPC writes grpc-message raw and lets everybody strip
+    // it.
+    fields.strip(i);
+    f = fields[i];
+    if (!valid_name(f.name) || !valid_value(f.value)) return false;
+  }
   switch (f.id) {
     case Name::kConnection:
     case Name::kKeepAlive:
@@ -140,10 +146,11 @@ bool valid_regular(const Field& f, Regular& seen) {
 // Every pseudo-header field at most once, all of them in front. on_pseudo(id, value) says whether
 // the field belongs here.
 template <class Fn>
-bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
+bool valid_section(FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
   uint32_t pseudo_seen = 0;
-  for (const Field f : fields) {
+  for (size_t i = 0, n = fields.count(); i < n; ++i) {
+    const Field f = fields[i];
     if (!f.name.empty() && f.name.front() == ':') {
       const uint32_t bit = 1u << static_cast<unsigned>(f.id);
       if (regular_seen || f.id == Name::kOther || (pseudo_seen & bit) != 0) return false;
@@ -152,7 +159,7 @@ bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
       if (!on_pseudo(f.id, f.value)) return false;
     } else {
       regular_seen = true;
-      if (!valid_regular(f, seen)) return false;
+      if (!valid_regular(fields, i, f, seen)) return false;
     }
   }
   return true;
@@ -165,7 +172,7 @@ bool sound(std::string_view name, std::string_view value) {
   return valid_name(name) && valid_value(value);
 }
 
-bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
+bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts) {
   std::string_view method, path, scheme;
   std::optional<std::string_view> authority;  // empty is not absent
   bool protocol = false;
@@ -203,7 +210,7 @@ bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts&
   return !seen.host || !authority || same_authority(scheme, *authority, *seen.host);
 }
 
-bool valid_response(const FieldList& fields, int& status, int64_t& content_length) {
+bool valid_response(FieldList& fields, int& status, int64_t& content_length) {
   status = 0;
   Regular seen;
   const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
@@ -218,7 +225,7 @@ bool valid_response(const FieldList& fields, int& status, int64_t& content_lengt
   return ok && status >= 100 && status != 101;  // 8.6
 }
 
-bool valid_trailers(const FieldList& fields) {
+bool valid_trailers(FieldList& fields) {
   Regular seen;
   return valid_section(fields, seen, [](Name, std::string_view) { return false; });
 }

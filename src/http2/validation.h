@@ -1,6 +1,7 @@
 #pragma once
 // Which field sections are well-formed (RFC 9113, 8.2 and 8.3). A malformed one is a stream error
-// of type PROTOCOL_ERROR: what Sluice lets through, a pod would have to distrust again.
+// of type PROTOCOL_ERROR: what Sluice lets through, a pod would have to distrust again. Blanks and
+// tabs around a value are forbidden, too, and nobody is harmed by their going: they are stripped.
 
 #include <cstdint>
 #include <string_view>
@@ -18,9 +19,9 @@ struct RequestFacts {
   bool connect = false;         // the method is CONNECT
 };
 // extended_connect: :protocol was offered to the client (RFC 8441, 4).
-bool valid_request(const FieldList& fields, bool extended_connect, RequestFacts& facts);
+bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts);
 // status: the three digits; 1xx are informational. content_length as above.
-bool valid_response(const FieldList& fields, int& status, int64_t& content_length);
-bool valid_trailers(const FieldList& fields);
+bool valid_response(FieldList& fields, int& status, int64_t& content_length);
+bool valid_trailers(FieldList& fields);
 
 }  // namespace sluice::http2

@@ -136,9 +136,25 @@ void ClientConnection::watch() {
     return;
   }
   context_.touch(*this);
-  if (http2_.watch(context_.now) != http2::Connection::Watched::kGone) return;
-  report();
-  evict();
+  switch (http2_.watch(context_.now)) {
+    case http2::Connection::Watched::kFine:
+    case http2::Connection::Watched::kFailed:  // flush() reports it
+      return;
+    case http2::Connection::Watched::kLate:
+      report();
+      let_calls_end();
+      return;
+    case http2::Connection::Watched::kGone:
+      report();
+      evict();
+      return;
+  }
+}
+
+// The GOAWAY has been said.
+void ClientConnection::let_calls_end() {
+  drain_ = Drain::kFinal;
+  context_.wheel.arm(drain_timer_, context_.now + context_.timeouts.drain);
 }
 
 // GOAWAY and FIN wait for a window that the client may never open, while it answers TCP's probes.
@@ -187,10 +203,17 @@ void ClientConnection::say_final_goaway() {
 }
 
 void ClientConnection::on_drain_timer() {
-  if (drain_ == Drain::kEnding) {
-    evict();
-  } else {
-    say_final_goaway();
+  switch (drain_) {
+    case Drain::kNo:
+    case Drain::kAnnounced:
+      say_final_goaway();
+      return;
+    case Drain::kFinal:  // see let_calls_end()
+      end();
+      return;
+    case Drain::kEnding:
+      evict();
+      return;
   }
 }
 

@@ -89,6 +89,8 @@ class ClientConnection final : public tcp::User,
   Duration round_trip() const override { return tcp_.smoothed_rtt(); }
 
   void on_drain_timer();
+  // What is left after drain_timeout gets what end() says.
+  void let_calls_end();
   void say_final_goaway();
   // client_life.cc
   void begin_life();

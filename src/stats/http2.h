@@ -22,6 +22,8 @@ namespace sluice::stats {
   X(Counter, goaways_in,           "GOAWAY received")                                          \
   X(Counter, goaways_out,          "GOAWAY sent")                                              \
   X(Counter, connection_errors,    "connections ended for a protocol error")                   \
+  X(Counter, http1_requests,       "connections that spoke HTTP/1, answered with 505")          \
+  X(Counter, tls_hellos,           "connections that spoke TLS, answered with an alert")        \
   X(Counter, stream_errors,        "streams ended for a protocol error")                       \
   X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
   X(Counter, broken_answers,       "streams of pods ended for what RFC 9113 forbids")          \

@@ -251,7 +251,8 @@ class Peer:
         elif one.kind in (HEADERS, CONTINUATION):
             self._section += one.payload
             if one.flags & END_HEADERS:
-                one = one._replace(fields=tuple(self._decoder.decode(self._section)))
+                decoded = self._decoder.decode(self._section, raw=True)  # names and values need not be UTF-8
+                one = one._replace(fields=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in decoded))
                 self._section = b""
         elif one.kind == GOAWAY:
             self.goaways.append(one)

@@ -63,6 +63,13 @@ class Calls(unittest.TestCase):
         self.assertEqual(caught.exception.code(), self.grpc.StatusCode.FAILED_PRECONDITION)
         self.assertEqual(caught.exception.details(), "not now: 100 % ü")
 
+    def test_a_message_that_ends_with_a_blank_keeps_its_status(self) -> None:
+        """gRPC C++ writes the blank as it is."""
+        with self.assertRaises(self.grpc.RpcError) as caught:
+            self.call["Unary"](self.request(fail_code=3, fail_message="bad request: "), timeout=10)
+        self.assertEqual(caught.exception.code(), self.grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(caught.exception.details().rstrip(), "bad request:")
+
     def test_deadline(self) -> None:
         with self.assertRaises(self.grpc.RpcError) as caught:
             self.call["Unary"](self.request(delay_ms=3000), timeout=0.3)

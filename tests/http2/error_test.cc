@@ -74,11 +74,50 @@ TEST_F(Raw, stream_errors_name_their_code) {
 }
 
 TEST_F(Raw, a_wrong_preface_or_first_frame_is_a_protocol_error) {
-  Side other(Role::kServer, buffers);
-  EXPECT_FALSE(other.hear("GET / HTTP/1.1\r\n\r\n"));
+  for (const std::string& preface :
+       {std::string("\0", 1), std::string("hello"), std::string("GET /\r\n"),
+        std::string("PRI * HTTP/2.0\r\n\r\nXX"), std::string("PRI * HTTP/3.0\r\n"),
+        std::string("P") + std::string(9'000, 'A')}) {
+    Side other(Role::kServer, buffers);
+    EXPECT_FALSE(other.hear(preface)) << preface;
+    EXPECT_EQ(other.http2.error(), ErrorCode::kProtocolError);
+    const auto said = frames(other.say());
+    ASSERT_FALSE(said.empty());
+    EXPECT_EQ(said.front().head.type, kSettings);  // 3.4: whatever comes, they come first
+    EXPECT_EQ(said.back().head.type, kGoaway);
+  }
   Side second(Role::kServer, buffers);
   EXPECT_FALSE(second.hear(kHello + frame(kPing, 0, 0, "12345678")));
   EXPECT_EQ(second.http2.error(), ErrorCode::kProtocolError);
+}
+
+// RFC 9110, 15.6.6.
+TEST_F(Raw, a_request_of_http1_is_answered_with_505_and_not_a_byte_of_http2) {
+  for (const std::string& request :
+       {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string("POST /a HTTP/1.0\r\n\r\n"),
+        std::string("PRIX / HTTP/1.1\n"), "GET /" + std::string(8'000, 'a') + " HTTP/1.1\r\n"})
+    for (const size_t chunk : {size_t{1400}, size_t{1}}) {
+      Side other(Role::kServer, buffers);
+      EXPECT_EQ(other.say(), "");
+      EXPECT_FALSE(other.hear(request, chunk)) << request;
+      EXPECT_EQ(other.stats.http1_requests.get(), 1u);
+      const std::string said = other.say();
+      EXPECT_TRUE(said.starts_with("HTTP/1.1 505 ")) << said;
+      EXPECT_TRUE(said.ends_with("HTTP/2 without TLS (h2c, by prior knowledge).\n")) << said;
+      EXPECT_NE(said.find("\r\ncontent-length: 63\r\nconnection: close\r\n\r\n"),
+                std::string::npos);
+    }
+  Side other(Role::kServer, buffers);
+  EXPECT_FALSE(other.hear("HEAD / HTTP/1.1\r\n\r\n"));
+  EXPECT_TRUE(other.say().ends_with("\r\n\r\n"));
+}
+
+// RFC 8446, 6.2: a fatal alert of type protocol_version.
+TEST_F(Raw, a_client_hello_of_tls_is_answered_with_an_alert) {
+  Side other(Role::kServer, buffers);
+  EXPECT_FALSE(other.hear(std::string("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", 11)));
+  EXPECT_EQ(other.say(), std::string("\x15\x03\x01\0\x02\x02\x46", 7));
+  EXPECT_EQ(other.stats.tls_hellos.get(), 1u);
 }
 
 TEST_F(Raw, data_beyond_a_window_is_a_flow_control_error) {

@@ -46,6 +46,7 @@ TEST_P(Frames, as_large_as_is_announced_are_accepted) {
   Config c;
   c.max_frame_size = 20'000;
   Side fresh(GetParam(), buffers, c);
+  if (GetParam() == Role::kServer) fresh.hear(kHello);
   const std::string announced = setting(Setting::kMaxFrameSize, 20'000);
   EXPECT_NE(fresh.say().find(announced), std::string::npos);
   restart(c);

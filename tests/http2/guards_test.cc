@@ -65,6 +65,8 @@ using S = stats::Http2;
 TEST_F(Guards, settings_pings_and_other_frames_have_rates) {
   const std::string ping = frame(kPing, 0, 0, "12345678");
   floods("", frame(kSettings, 0, 0), &G::settings, &S::guard_settings, "settings");
+  floods(frame(kSettings, kFlagAck, 0), frame(kSettings, kFlagAck, 0), &G::settings,
+         &S::guard_settings, "settings");
   floods("", frame(kGoaway, 0, 0, "12345678"), &G::settings, &S::guard_settings, "settings");
   floods("", ping, &G::pings, &S::guard_ping, "ping");
   floods("", frame(kPriority, 0, 1, "12345"), &G::priorities, &S::guard_priority, "priority");
@@ -691,6 +693,36 @@ TEST_F(Guards, settings_have_to_be_acknowledged_in_time) {
   EXPECT_EQ(watched_for(1), Connection::Watched::kFailed);
   EXPECT_EQ(side->http2.error(), ErrorCode::kSettingsTimeout);
   EXPECT_EQ(side->stats.guard_settings_ack.get(), 1u);
+}
+
+TEST_F(Guards, the_streams_of_a_client_that_does_not_acknowledge_settings_may_end) {
+  Stream* stream = nullptr;
+  side->owner.headers_hook = [&](Stream& s, Handler::Section, bool) { stream = &s; };
+  side->hear(headers(1, true));
+  EXPECT_EQ(watched_for(29), Connection::Watched::kFine);
+  side->say();
+  EXPECT_EQ(watched_for(1), Connection::Watched::kLate);
+  EXPECT_FALSE(side->http2.failed());
+  EXPECT_EQ(side->stats.guard_settings_ack.get(), 1u);
+  const auto said = frames(side->say());
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].head.type, kGoaway);
+  EXPECT_EQ(said[0].number(0), 1u);
+  EXPECT_EQ(static_cast<ErrorCode>(said[0].number(4)), ErrorCode::kSettingsTimeout);
+  // Once; and what comes behind it is not looked at.
+  EXPECT_EQ(watched_for(60), Connection::Watched::kFine);
+  side->hear(headers(3, true));
+  EXPECT_EQ(side->streams.live(), 1u);
+  EXPECT_TRUE(side->say().empty());
+  // The answer still passes.
+  side->http2.send_headers(*stream, response(), true);
+  EXPECT_EQ(frames(side->say())[0].head.type, kHeaders);
+}
+
+TEST_F(GuardsAgainstPods, settings_have_to_be_acknowledged_in_time) {
+  for (int i = 0; i < 29; ++i) side->http2.watch(side->now += Connection::kWatchPeriod);
+  EXPECT_FALSE(side->http2.failed());
+  EXPECT_EQ(side->http2.watch(side->now += Connection::kWatchPeriod), Connection::Watched::kFailed);
 }
 
 TEST_F(Guards, a_frame_and_a_field_block_have_to_end_in_time) {

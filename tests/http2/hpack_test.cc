@@ -462,7 +462,7 @@ TEST_F(HpackTest, AMalformedFieldStaysMalformedHoweverOftenItIsRepeated) {
                                              {"x", std::string("a\0b", 3)},
                                              {"x", "12345678\r"},
                                              {"x", "1234567\n90abcdef"},
-                                             {"x", " a"},
+                                             {"x", " a\n"},
                                              {"X", "a"},
                                              {"x y", "a"},
                                              {"", "a"},
@@ -477,6 +477,27 @@ TEST_F(HpackTest, AMalformedFieldStaysMalformedHoweverOftenItIsRepeated) {
       ASSERT_EQ(d.decode(encoder.encode(bad), 16'384, fields), Result::kOk);
       EXPECT_FALSE(valid_request(fields, false, facts)) << field << ", time " << i;
     }
+  }
+}
+
+// RFC 9113, 8.2.1. What is stripped is no record's any more, and crosses as a literal.
+TEST_F(HpackTest, AFieldLosesItsOuterBlanksHoweverOftenItIsRepeated) {
+  Decoder d(shared);
+  Encoder e(shared, Encoder::kDefaultTableSize);
+  OracleEncoder encoder;
+  OracleDecoder decoder;
+  const PlainFields said{
+      {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {"x", " a\t"}, {"y", "  "}};
+  for (int i = 0; i < 4; ++i) {
+    FieldList fields;
+    RequestFacts facts;
+    ASSERT_EQ(d.decode(encoder.encode(said), 16'384, fields), Result::kOk);
+    EXPECT_TRUE(valid_request(fields, false, facts));
+    const PlainFields told{
+        {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {"x", "a"}, {"y", ""}};
+    PlainFields heard;
+    ASSERT_TRUE(decoder.decode(e.encode(fields), heard));
+    EXPECT_EQ(heard, told) << "time " << i;
   }
 }
 

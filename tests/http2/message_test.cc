@@ -45,13 +45,34 @@ TEST_F(Request, has_names_of_lower_case_token_characters) {
     resets(asks_with({{name, "a"}}), kMalformed);
 }
 
-TEST_F(Request, has_values_without_line_ends_nul_and_outer_blanks) {
+TEST_F(Request, has_values_without_line_ends_and_nul) {
   accepts(asks_with({{"x", ""}, {"x", "a b\tc"}, {"x", "\x80\xff\x01\x7f"}}));
   for (const std::string& value :
        {std::string("a\rb"), std::string("a\nb"), std::string("a\0b", 3),
-        std::string("a long value with the end of a line\nin it"), std::string(" a"),
-        std::string("a "), std::string("\ta"), std::string("a\t")})
+        std::string("a long value with the end of a line\nin it"), std::string(" a\r"),
+        std::string("\na "), std::string("a \0", 3)})
     resets(asks_with({{"x", value}}), kMalformed);
+}
+
+TEST_F(Request, loses_the_blanks_around_its_values) {
+  accepts(asks_with({{"a", " a"},
+                     {"b", "b "},
+                     {"c", "\t c\t c \t"},
+                     {"d", " \t "},
+                     {"e", ""},
+                     {"te", " trailers"},
+                     {"content-length", "0\t"}}));
+  EXPECT_TRUE(
+      side->owner.log.back().ends_with(" a=a b=b c=c\t c d= e= te=trailers content-length=0 end"))
+      << side->owner.log.back();
+  resets(asks_with({{"te", " gzip "}}), kMalformed);
+  resets(asks_with({{"content-length", " 1 2 "}}), kMalformed);
+  // Pseudo-header fields have a grammar of their own, and names are no values.
+  resets(headers(1, true, list({{":method", "GET "}, {":scheme", "http"}, {":path", "/"}})),
+         kMalformed);
+  resets(headers(1, true, list({{":method", "GET"}, {":scheme", "http"}, {":path", "/ "}})),
+         kMalformed);
+  resets(asks_with({{" x", "a"}}), kMalformed);
 }
 
 TEST_F(Request, has_no_connection_specific_fields) {
@@ -201,6 +222,13 @@ TEST_F(Answer, has_no_connection_specific_fields) {
        {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
     resets(answer("200", true, {{name, "x"}}), kMalformed);
   resets(answer("200", true, {{"Server", "x"}}), kMalformed);
+}
+
+TEST_F(Answer, loses_the_blanks_around_its_values) {
+  accepts(answer("200", false, {{"x", " a "}}) +
+          headers(1, true, list({{"grpc-status", "3"}, {"grpc-message", "bad request: "}})));
+  EXPECT_EQ(side->owner.log[1], "1 response :status=200 x=a");
+  EXPECT_EQ(side->owner.log[2], "1 trailers grpc-status=3 grpc-message=bad request: end");
 }
 
 TEST_F(Answer, may_be_preceded_by_informational_ones) {

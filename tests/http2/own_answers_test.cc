@@ -127,6 +127,7 @@ TEST_F(PassedConnect, is_offered_in_settings) {
     Config c;
     c.pass_connect = pass;
     Side fresh(Role::kServer, buffers, c);
+    fresh.hear(kHello);
     const std::string offer = setting(Setting::kEnableConnectProtocol, 1);
     EXPECT_EQ(frames(fresh.say()).front().payload.find(offer) != std::string::npos, pass);
   }

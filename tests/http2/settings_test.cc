@@ -37,8 +37,12 @@ TEST_F(SettingsOfClients, settings_are_acknowledged_in_order_and_acks_are_not) {
   }
 }
 
-TEST_F(SettingsOfClients, an_ack_that_nothing_is_owed_is_a_protocol_error) {
-  fails(kSettingsAck + kSettingsAck, ErrorCode::kProtocolError);
+TEST_F(SettingsOfClients, an_ack_that_nothing_is_owed_is_ignored) {
+  accepts(kSettingsAck + kSettingsAck + kSettingsAck + headers(1));
+}
+
+TEST_F(SettingsOfPods, an_ack_that_nothing_is_owed_is_ignored) {
+  accepts(kSettingsAck + kSettingsAck + kSettingsAck);
 }
 
 TEST_F(SettingsOfClients, an_ack_with_payload_is_a_frame_size_error) {

@@ -1,0 +1,117 @@
+// What is said before the first frame (RFC 9113, 3.4), and to those who speak something else.
+
+#include <algorithm>
+#include <cstring>
+
+#include "http2/connection.h"
+
+namespace sluice::http2 {
+namespace {
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+// Bytes of a request line that are waited for; RFC 9112, 3 wants 8,000 at least.
+constexpr size_t kLongestLine = 8'192;
+
+// RFC 9110, 15.6.6: with a word on which protocols are spoken.
+constexpr std::string_view kVersionNotSupported =
+    "HTTP/1.1 505 HTTP Version Not Supported\r\n"
+    "content-type: text/plain\r\n"
+    "content-length: 63\r\n"
+    "connection: close\r\n"
+    "\r\n"
+    "This port speaks HTTP/2 without TLS (h2c, by prior knowledge).\n";
+constexpr size_t kContentBegins = kVersionNotSupported.find("\r\n\r\n") + 4;
+static_assert(kVersionNotSupported.size() - kContentBegins == 63);
+
+// RFC 8446, 5.1 and 6: a handshake record begins so, and this is a fatal alert, protocol_version.
+constexpr uint8_t kTlsHandshake = 22;
+constexpr std::string_view kTlsAlert{"\x15\x03\x01\0\x02\x02\x46", 7};
+
+bool upper_case(uint8_t c) {
+  return c >= 'A' && c <= 'Z';
+}
+
+}  // namespace
+
+void Connection::start() {
+  room_ = kDefaultWindow;
+  if (role_ == Role::kServer) return;
+  output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},
+                      memory_.hold());
+  greet();
+}
+
+void Connection::greet() {
+  if (settings_unacknowledged_ > 0) return;  // a GOAWAY of ours came before the client's preface
+  ++settings_unacknowledged_;
+  uint8_t settings[7 * kSettingSize];
+  uint32_t n = 0;
+  const auto add = [&](Setting id, uint32_t value) {
+    store_be16(settings + n, static_cast<uint16_t>(id));
+    store_be32(settings + n + 2, value);
+    n += kSettingSize;
+  };
+  add(Setting::kHeaderTableSize, config_.header_table_size);
+  if (role_ == Role::kClient) add(Setting::kEnablePush, 0);
+  if (role_ == Role::kServer) add(Setting::kMaxConcurrentStreams, config_.max_concurrent_streams);
+  add(Setting::kInitialWindowSize, config_.initial_stream_window);
+  if (config_.max_frame_size != kDefaultMaxFrameSize)
+    add(Setting::kMaxFrameSize, config_.max_frame_size);
+  add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
+  if (role_ == Role::kServer && config_.pass_connect) add(Setting::kEnableConnectProtocol, 1);
+  emit(FrameType::kSettings, 0, 0, {settings, n});
+  if (config_.connection_window > kDefaultWindow) {
+    emit_window_update(0, config_.connection_window - kDefaultWindow);
+    receive_window_ = config_.connection_window;
+  }
+}
+
+bool Connection::on_preface(buf::Slice& data) {
+  const auto n = std::min<uint32_t>(data.size(), kPreface.size() - have_);
+  if (std::memcmp(data.data(), kPreface.data() + have_, n) == 0) {
+    have_ += n;
+    data.drop_front(n);
+    if (have_ < kPreface.size()) return true;
+    have_ = 0;
+    state_ = State::kFrameHeader;
+    greet();
+    return !failed_;
+  }
+  const uint8_t first = have_ > 0 ? static_cast<uint8_t>(kPreface[0]) : data.data()[0];
+  if (first == kTlsHandshake)
+    return refuse(kTlsAlert, stats_.tls_hellos, "speaks TLS to a port without it");
+  if (!upper_case(first)) return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");
+  partial_.assign(kPreface.begin(), kPreface.begin() + have_);  // POST begins like PRI
+  have_ = 0;
+  state_ = State::kFirstLine;
+  return true;
+}
+
+bool Connection::on_first_line(buf::Slice& data) {
+  // Of a preface that goes wrong behind its first line, that line is here already.
+  const auto room = std::min<size_t>(data.size(), kLongestLine - partial_.size());
+  partial_.insert(partial_.end(), data.data(), data.data() + room);
+  data.drop_front(static_cast<uint32_t>(room));
+  const std::string_view so_far(reinterpret_cast<const char*>(partial_.data()), partial_.size());
+  const size_t end = so_far.find('\n');
+  if (end == std::string_view::npos && so_far.size() < kLongestLine) return true;
+  const std::string_view line = so_far.substr(0, end);
+  if (end == std::string_view::npos || line.find(" HTTP/1.") == std::string_view::npos)
+    return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");
+  const bool head = line.starts_with("HEAD ");  // whose answer has no content
+  return refuse(kVersionNotSupported.substr(0, head ? kContentBegins : std::string_view::npos),
+                stats_.http1_requests, "speaks HTTP/1 to a port of HTTP/2");
+}
+
+bool Connection::refuse(std::string_view answer, stats::Counter& counter, const char* detail) {
+  ++counter;
+  output_.append_copy({reinterpret_cast<const uint8_t*>(answer.data()), answer.size()},
+                      memory_.hold());
+  failed_ = true;
+  error_ = ErrorCode::kProtocolError;
+  detail_ = detail;
+  return false;
+}
+
+}  // namespace sluice::http2
