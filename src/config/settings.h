@@ -48,10 +48,11 @@ struct Timeouts {
 struct Limits {
   uint32_t queued_streams = 1'024;  // of one service on one worker, waiting for a pod
   // Bytes of heap on one worker for what calls keep: their fields, both ways, small bodies, their
-  // own state. Some 50,000 calls of a usual kind at once; an address gets no more than it leaves.
+  // own state. Some 40,000 calls of a usual kind at once; an address gets no more than it leaves.
   uint64_t calls_heap = 134'217'728;
-  // Of this for one client's connection: all streams that it may have, with 14 KB of fields each.
-  uint64_t client_heap = 2'097'152;
+  // Of this for one client's connection: all 128 streams that it may have, with 64 KiB each, or a
+  // thousand ordinary ones where concurrent_streams is larger.
+  uint64_t client_heap = 8'388'608;
 
   // Clients' connections of one address (of a /64 of IPv6) to one worker; 0 for no limit: behind a
   // NAT or another load balancer all have one address.

@@ -221,7 +221,8 @@ void Connection::close(Stream& s) {
 
 void Connection::detach(Stream& s) {
   s.closed_ = true;
-  if (s.account_ != nullptr) s.set_account(nullptr);
+  if ((s.charged_buffers_ | s.charged_heap_) != 0) [[unlikely]]
+    s.give_back();
   s.unlink();
   --open_;
   if (s.share_ != nullptr) [[unlikely]] {

@@ -63,7 +63,13 @@ void Connection::begin_stream_limit() {
   set_stream_limit();
 }
 
+// An operator who allows far more resets than are remembered here wants none of this.
 void Connection::set_stream_limit() {
+  const uint32_t resets = guards().resets.burst;
+  if (resets == 0 || resets > 8 * EarlyEnds::kRemembered) {
+    stream_limit_ = config_.max_concurrent_streams;
+    return;
+  }
   stream_limit_ = early_ends_.limit(config_.max_concurrent_streams, allowance_.completed_streams());
 }
 

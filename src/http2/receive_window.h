@@ -1,6 +1,6 @@
 #pragma once
 // How far a peer may send ahead on one stream (RFC 9113, 6.9). What the owner has taken is
-// announced by halves of the window; and the window grows to twice what was taken within a round
+// announced by parts of the window; and the window grows to twice what was taken within a round
 // trip, so that an upload over a distance is as fast as its path and its reader allow. A stream
 // that was never fast never gets more than it began with.
 
@@ -14,8 +14,11 @@ namespace sluice::http2 {
 
 class ReceiveWindow {
  public:
-  void begin(uint32_t size, Time now) {
+  // grows: it may. Then quarters are announced, since with halves a sender whose packets come all
+  // at once would have but half of the window in a round trip, and twice that is no growth.
+  void begin(uint32_t size, Time now, bool grows = false) {
     size_ = size;
+    parts_ = grows ? 4 : 2;
     round_at_ = now;
   }
   uint32_t size() const { return size_; }
@@ -23,7 +26,7 @@ class ReceiveWindow {
   // The owner took n bytes. True when announce() is due.
   bool took(uint32_t n) {
     credit_ += n;
-    return credit_ >= size_ - size_ / 2;
+    return credit_ >= size_ - size_ / parts_ * (parts_ - 1);
   }
 
   struct Path {
@@ -60,6 +63,7 @@ class ReceiveWindow {
 
  private:
   uint32_t size_ = 0;
+  uint32_t parts_ = 2;   // of the window, of which each is announced
   uint32_t credit_ = 0;  // taken and not announced
   uint64_t taken_ = 0;   // since round_at_
   Time round_at_{};

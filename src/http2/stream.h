@@ -37,11 +37,10 @@ class Stream : public ListHook<> {
   // Who is charged for what waits here, now and later; nullptr: nobody any more. Those of a server
   // have the connection's.
   void set_account(buf::Account* account) {
-    if (charged_buffers_ != 0 || charged_heap_ != 0)
-      account_->charge(-static_cast<int32_t>(charged_buffers_), -int64_t{charged_heap_});
-    charged_buffers_ = charged_heap_ = 0;
+    if ((charged_buffers_ | charged_heap_) != 0) [[unlikely]]
+      give_back();
     account_ = account;
-    settle();
+    if (head_ != nullptr || !data_.empty()) settle();
   }
 
  private:
@@ -49,6 +48,10 @@ class Stream : public ListHook<> {
   friend class StreamTable;
   friend class WindowShares;
 
+  void give_back() {
+    account_->charge(-static_cast<int32_t>(charged_buffers_), -int64_t{charged_heap_});
+    charged_buffers_ = charged_heap_ = 0;
+  }
   // What waits has changed.
   void settle() {
     if (account_ == nullptr) return;

@@ -63,9 +63,12 @@ bool valid_pseudo_value(Name id, std::string_view value) {
   }
 }
 
+bool blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 bool valid_value(std::string_view value) {
   if (value.empty()) return true;
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   if (blank(value.front()) || blank(value.back())) return false;
   // Eight at a time; a byte is zero where the subtraction borrows from its top bit.
   constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
@@ -106,15 +109,9 @@ struct Regular {
   std::optional<std::string_view> host;
 };
 
-// The i-th field, anything but a pseudo-header field.
-bool valid_regular(FieldList& fields, size_t i, Field f, Regular& seen) {
-  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) [[unlikely]] {
-    // 8.2.1 forbids blanks around a value. gRPC writes grpc-message raw and lets everybody strip
-    // it.
-    fields.strip(i);
-    f = fields[i];
-    if (!valid_name(f.name) || !valid_value(f.value)) return false;
-  }
+// Anything but a pseudo-header field.
+bool valid_regular(const Field& f, Regular& seen) {
+  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) return false;
   switch (f.id) {
     case Name::kConnection:
     case Name::kKeepAlive:
@@ -146,11 +143,10 @@ bool valid_regular(FieldList& fields, size_t i, Field f, Regular& seen) {
 // Every pseudo-header field at most once, all of them in front. on_pseudo(id, value) says whether
 // the field belongs here.
 template <class Fn>
-bool valid_section(FieldList& fields, Regular& seen, Fn&& on_pseudo) {
+bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
   uint32_t pseudo_seen = 0;
-  for (size_t i = 0, n = fields.count(); i < n; ++i) {
-    const Field f = fields[i];
+  for (const Field f : fields) {
     if (!f.name.empty() && f.name.front() == ':') {
       const uint32_t bit = 1u << static_cast<unsigned>(f.id);
       if (regular_seen || f.id == Name::kOther || (pseudo_seen & bit) != 0) return false;
@@ -159,20 +155,28 @@ bool valid_section(FieldList& fields, Regular& seen, Fn&& on_pseudo) {
       if (!on_pseudo(f.id, f.value)) return false;
     } else {
       regular_seen = true;
-      if (!valid_regular(fields, i, f, seen)) return false;
+      if (!valid_regular(f, seen)) return false;
     }
   }
   return true;
 }
 
-}  // namespace
-
-bool sound(std::string_view name, std::string_view value) {
-  if (!name.empty() && name.front() == ':') return valid_pseudo_value(name_of(name), value);
-  return valid_name(name) && valid_value(value);
+// 8.2.1 forbids blanks around a value. gRPC writes grpc-message raw and lets everybody strip it.
+// Few sections have them: a section that is malformed is looked at again without. False when there
+// were none.
+[[gnu::noinline]] bool strip_blanks(FieldList& fields) {
+  bool stripped = false;
+  for (size_t i = 0; i < fields.count(); ++i) {
+    const Field f = fields[i];
+    if (f.name.starts_with(':') || f.value.empty()) continue;
+    if (!blank(f.value.front()) && !blank(f.value.back())) continue;
+    fields.strip(i);
+    stripped = true;
+  }
+  return stripped;
 }
 
-bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts) {
+bool request_without_blanks(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
   std::string_view method, path, scheme;
   std::optional<std::string_view> authority;  // empty is not absent
   bool protocol = false;
@@ -210,7 +214,7 @@ bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts
   return !seen.host || !authority || same_authority(scheme, *authority, *seen.host);
 }
 
-bool valid_response(FieldList& fields, int& status, int64_t& content_length) {
+bool response_without_blanks(const FieldList& fields, int& status, int64_t& content_length) {
   status = 0;
   Regular seen;
   const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
@@ -225,9 +229,31 @@ bool valid_response(FieldList& fields, int& status, int64_t& content_length) {
   return ok && status >= 100 && status != 101;  // 8.6
 }
 
-bool valid_trailers(FieldList& fields) {
+bool trailers_without_blanks(const FieldList& fields) {
   Regular seen;
   return valid_section(fields, seen, [](Name, std::string_view) { return false; });
+}
+
+}  // namespace
+
+bool sound(std::string_view name, std::string_view value) {
+  if (!name.empty() && name.front() == ':') return valid_pseudo_value(name_of(name), value);
+  return valid_name(name) && valid_value(value);
+}
+
+bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts) {
+  return request_without_blanks(fields, extended_connect, facts) ||
+         (strip_blanks(fields) && request_without_blanks(fields, extended_connect, facts));
+}
+
+bool valid_response(FieldList& fields, int& status, int64_t& content_length) {
+  return response_without_blanks(fields, status, content_length) ||
+         (strip_blanks(fields) && response_without_blanks(fields, status, content_length));
+}
+
+bool valid_trailers(FieldList& fields) {
+  return trailers_without_blanks(fields) ||
+         (strip_blanks(fields) && trailers_without_blanks(fields));
 }
 
 }  // namespace sluice::http2

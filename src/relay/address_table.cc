@@ -15,14 +15,14 @@ AddressTable::Entry& AddressTable::enter(uint64_t key) {
 
 void AddressTable::leave(Entry& entry) {
   if (--entry.connections > 0) return;
-  if (!entry.origin.worth_keeping(guards_, now_)) {
+  if (entry.origin.worth_keeping(guards_, now_)) {
+    remembered_.push_back(entry);
+    if (++remembered_count_ > kMaxRemembered) forget(remembered_.front());
+  } else {
     entries_.erase(entry.key);
-    return;
   }
-  remembered_.push_back(entry);
-  if (++remembered_count_ > kMaxRemembered) forget(remembered_.front());
   // Each one that leaves looks at two that left before, so that the old ones go.
-  for (int i = 0; i < 2 && remembered_count_ > 1; ++i) {
+  for (int i = 0; i < 2 && !remembered_.empty(); ++i) {
     Entry& oldest = remembered_.front();
     if (oldest.origin.worth_keeping(guards_, now_)) break;
     forget(oldest);

@@ -127,16 +127,16 @@ class ClientConnection final : public tcp::User,
   ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   // Leaves after the HTTP/2 connection has given back what was charged.
-  struct Leave {
+  struct LeaveHolders {
     void operator()(Holder* h) const { h->leave(); }
   };
-  const std::unique_ptr<Holder, Leave> leave_;
+  const std::unique_ptr<Holder, LeaveHolders> leave_;
   // Goes after the HTTP/2 connection, which gives back what it did not use.
-  struct Leave {
+  struct LeaveAddress {
     AddressTable* table;
     void operator()(AddressTable::Entry* e) const { table->leave(*e); }
   };
-  const std::unique_ptr<AddressTable::Entry, Leave> at_address_;
+  const std::unique_ptr<AddressTable::Entry, LeaveAddress> at_address_;
   http2::Connection http2_;
 };
 

@@ -83,14 +83,14 @@ struct Context {
     if (replays_.empty()) return std::make_unique<Replay>();
     auto r = std::move(replays_.back());
     replays_.pop_back();
-    kept_heap_ -= r->heap();
+    kept_heap_ -= r->parked;
     return r;
   }
   void give_replay(std::unique_ptr<Replay> r) {
     r->clear();
-    const size_t heap = r->heap();
-    if (kept_heap_ + heap > kKeptHeap || replays_.size() == kKeptReplays) return;
-    kept_heap_ += heap;
+    r->parked = r->heap();
+    if (kept_heap_ + r->parked > kKeptHeap || replays_.size() == kKeptReplays) return;
+    kept_heap_ += r->parked;
     replays_.push_back(std::move(r));
   }
   size_t kept_heap() const { return kept_heap_; }

@@ -43,7 +43,8 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
       request_ended_(end) {
   replay_->headers.swap(request);
   holder_.use();
-  settle();
+  charged_heap_ = kCallBytes + replay_->heap();
+  holder_.charge_heap(static_cast<int64_t>(charged_heap_));
   ++context_.stats.listener(listener_slot_).active_streams;
   ++context_.stats.http2.streams;
   grpc_ = http2::is_grpc(replay_->headers);
@@ -56,7 +57,8 @@ Exchange::~Exchange() {
   --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.http2.streams;
   if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
-  holder_.charge(-static_cast<int32_t>(charged_buffers_), -static_cast<int64_t>(charged_heap_));
+  if (charged_buffers_ != 0) holder_.charge(-static_cast<int32_t>(charged_buffers_), 0);
+  holder_.charge_heap(-static_cast<int64_t>(charged_heap_));
   holder_.leave();
   if (replaying_ != nullptr) {
     *replaying_ = std::move(replay_);
@@ -201,6 +203,8 @@ void Exchange::client_closed() {
       return;
     }
     context_.leftovers.push_back(*this);
+    // It is likely to end in RST_STREAM, and then nobody may be left who pays for it.
+    if (!client->may_reset() && pod_->http2().resets_waiting() > 0) pod_->pool().isolate(*client);
     moved();
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
     arm();

@@ -4,10 +4,12 @@
 
 namespace sluice::relay {
 
-void Holder::charge_heap(int64_t bytes) {
-  heap_ += static_cast<uint64_t>(bytes);
-  address_.heap += static_cast<uint64_t>(bytes);
-  holders_.charge_heap(bytes);
+void Holder::tell() {
+  const uint64_t change = heap_ - told_;  // modulo 2^64
+  if (change == 0) return;
+  told_ = heap_;
+  address_.heap += change;
+  holders_.charge_heap(change);
   weigh();
 }
 
@@ -15,6 +17,7 @@ void Holder::charge(int32_t buffers, int64_t heap) {
   buffers_ += static_cast<uint32_t>(buffers);
   if (buffers < 0) taken_ += static_cast<uint32_t>(-buffers);
   charge_heap(heap);
+  if (buffers != 0) weigh();
 }
 
 // An address gets no more of the worker's heap than it leaves to the others. So one alone has half,

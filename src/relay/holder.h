@@ -22,7 +22,8 @@ class Holder;
 struct HoldingAddress : ListHook<> {
   Address address;
   HoldingAddress* next = nullptr;  // in its chain of the table (relay/holders.h)
-  uint32_t connections = 0;        // and what they left behind
+  uint64_t hash = 0;
+  uint32_t connections = 0;  // and what they left behind
   uint32_t leftovers = 0;
   uint32_t weight = 0;
   uint8_t rank = 0;  // of the list that it is in, while it has weight
@@ -42,7 +43,11 @@ class Holder final : public buf::Account, public ListHook<> {
 
   void charge(int32_t buffers, int64_t heap) override;
   bool overdrawn() const override;
-  void charge_heap(int64_t bytes);
+  void charge_heap(int64_t bytes) {
+    heap_ += static_cast<uint64_t>(bytes);
+    if (heap_ - told_ + kUntold > 2 * kUntold || heap_ == 0) [[unlikely]]
+      tell();
+  }
 
   // What waits in TCP for the client. To be called when that may have changed; what is acknowledged
   // in between is seen at the next look.
@@ -62,7 +67,6 @@ class Holder final : public buf::Account, public ListHook<> {
 
   ClientConnection* client() const { return client_; }
   uint32_t buffers() const { return buffers_ + output_; }
-  uint64_t heap() const { return heap_; }
 
   // What the ranking counts: packet buffers, and heap in pieces of as much.
   uint32_t weight() const { return weight_; }
@@ -73,6 +77,9 @@ class Holder final : public buf::Account, public ListHook<> {
   // It took nothing for longer than any honest reader needs for what it holds.
   bool stale() const;
 
+  // Bytes of heap by which the address and the worker may know too little or too much: calls one
+  // after the other need not be told.
+  static constexpr uint64_t kUntold = 8'191;
   static constexpr uint32_t kHeapShift = 13;         // heap is weighed in pieces of 8 KiB,
   static constexpr uint32_t kBuffersAHeapPiece = 4;  // of which each is worth so many buffers
 
@@ -80,10 +87,11 @@ class Holder final : public buf::Account, public ListHook<> {
   friend Holders;
   void weigh() {
     uint32_t now =
-        buffers_ + output_ + static_cast<uint32_t>(heap_ >> kHeapShift) * kBuffersAHeapPiece;
+        buffers_ + output_ + static_cast<uint32_t>(told_ >> kHeapShift) * kBuffersAHeapPiece;
     if (client_ == nullptr) now = 0;
     if (now != weight_) set_weight(now);
   }
+  void tell();
   void set_weight(uint32_t weight);
   void moved();
 
@@ -96,6 +104,7 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t buffers_ = 0;      // in streams, and kept for another try
   uint32_t output_ = 0;       // in TCP, at the last look
   uint64_t heap_ = 0;         // bytes
+  uint64_t told_ = 0;         // of these, to the address and the worker
   uint64_t since_ = 0;        // Holders::ticks() when all that it had held before had been taken
   uint64_t taken_ = 0;        // buffers of streams that ever went on or away
   uint64_t taken_mark_ = 0;   // taken_, when all that was held at `since_` has gone

@@ -22,23 +22,21 @@ Holder& Holders::open(const Address& from, ClientConnection& client) {
 void Holders::destroy(Holder& h, HoldingAddress& a) {
   holders_.destroy(&h);
   if (--a.connections > 0) return;
-  HoldingAddress** at = &chain(a.address);
+  HoldingAddress** at = &chain(a.hash);
   while (*at != &a) at = &(*at)->next;
   *at = a.next;
   addresses_.destroy(&a);
 }
 
-HoldingAddress*& Holders::chain(const Address& a) {
-  return chains_[table_hash(key_, std::span(a.bytes)) & (chains_.size() - 1)];
-}
-
 HoldingAddress& Holders::find(const Address& from) {
-  for (HoldingAddress* a = chain(from); a != nullptr; a = a->next)
+  const uint64_t hash = table_hash(key_, std::span(from.bytes));
+  for (HoldingAddress* a = chain(hash); a != nullptr; a = a->next)
     if (a->address == from) return *a;
   if (addresses_.live() >= chains_.size()) grow();
   HoldingAddress& a = *addresses_.create();
   a.address = from;
-  a.next = std::exchange(chain(from), &a);
+  a.hash = hash;
+  a.next = std::exchange(chain(hash), &a);
   return a;
 }
 
@@ -48,7 +46,7 @@ void Holders::grow() {
   for (HoldingAddress* a : before)
     while (a != nullptr) {
       HoldingAddress* const next = a->next;
-      a->next = std::exchange(chain(a->address), a);
+      a->next = std::exchange(chain(a->hash), a);
       a = next;
     }
 }

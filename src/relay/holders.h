@@ -51,7 +51,7 @@ class Holders {
   uint64_t ticks() const { return static_cast<uint64_t>(now_.time_since_epoch().count()) >> 24; }
   uint64_t client_bound() const { return limits_.client_heap; }
   uint32_t leftover_bound() const { return limits_.concurrent_streams; }
-  void charge_heap(int64_t bytes) { stats_.calls_heap.add(static_cast<uint64_t>(bytes)); }
+  void charge_heap(uint64_t bytes) { stats_.calls_heap.add(bytes); }  // modulo 2^64
   // The address has more weight, or less.
   void rank(HoldingAddress& a) {
     if (a.weight == 0 || !a.linked() || a.rank != rank_of(a.weight)) place(a);
@@ -82,7 +82,7 @@ class Holders {
   }
   HoldingAddress* worst_address();
   HoldingAddress& find(const Address& from);
-  HoldingAddress*& chain(const Address& a);
+  HoldingAddress*& chain(uint64_t hash) { return chains_[hash & (chains_.size() - 1)]; }
   void grow();
 
   const Time& now_;

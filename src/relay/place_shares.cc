@@ -4,10 +4,24 @@
 
 namespace sluice::relay {
 
-void PlaceShares::restart() {
+void PlaceShares::clear() {
   addresses_.clear();
   clients_.clear();
   share_ = UINT32_MAX;
+}
+
+void PlaceShares::restart(Time now) {
+  now_ = now;
+  addresses_.clear();
+  for (auto c = clients_.begin(); c != clients_.end();) {
+    if (now - c->second.seen > kKept) {
+      c = clients_.erase(c);
+      continue;
+    }
+    c->second.places = 0;
+    ++addresses_[c->second.address].clients;
+    ++c;
+  }
 }
 
 PlaceShares::Client& PlaceShares::find(uint64_t address, uint64_t client) {
@@ -16,6 +30,7 @@ PlaceShares::Client& PlaceShares::find(uint64_t address, uint64_t client) {
     it->second.address = address;
     ++addresses_[address].clients;
   }
+  it->second.seen = now_;
   return it->second;
 }
 
@@ -43,7 +58,6 @@ uint32_t PlaceShares::share_of(const Address& a) const {
 bool PlaceShares::may_take(uint64_t address, uint64_t client) const {
   const auto a = addresses_.find(address);
   if (a == addresses_.end()) return true;
-  if (a->second.places >= share_) return false;
   const auto c = clients_.find(client);
   return c == clients_.end() || c->second.places < share_of(a->second);
 }

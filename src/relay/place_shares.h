@@ -6,22 +6,31 @@
 #include <cstdint>
 #include <unordered_map>
 
+#include "base/chrono.h"
+
 namespace sluice::relay {
 
 class PlaceShares {
  public:
+  // Who had or wanted a place counts for so long, so that its share is there when it comes again.
+  static constexpr Duration kKept = 10s;
+
   // A count from the beginning: every place that is taken, every client that waits, then settle().
-  void restart();
+  void restart(Time now);
+  void clear();
   void count_place(uint64_t address, uint64_t client);
   void count_waiting(uint64_t address, uint64_t client) { find(address, client); }
   // capacity: places in all.
   void settle(uint64_t capacity);
 
   // The same between two counts.
-  void took(uint64_t address, uint64_t client) { count_place(address, client); }
+  void took(uint64_t address, uint64_t client, Time now) {
+    now_ = now;
+    count_place(address, client);
+  }
   void left(uint64_t address, uint64_t client);
 
-  // Neither the address nor the client has its share.
+  // The client has not its share of what its address may have.
   bool may_take(uint64_t address, uint64_t client) const;
   // Places that the client lacks.
   uint32_t owed(uint64_t client) const;
@@ -40,6 +49,7 @@ class PlaceShares {
   struct Client {
     uint64_t address = 0;
     uint32_t places = 0;
+    Time seen{};
   };
 
   Client& find(uint64_t address, uint64_t client);
@@ -48,6 +58,7 @@ class PlaceShares {
   std::unordered_map<uint64_t, Address> addresses_;
   std::unordered_map<uint64_t, Client> clients_;
   uint32_t share_ = UINT32_MAX;  // of an address
+  Time now_{};
 };
 
 }  // namespace sluice::relay

@@ -156,6 +156,7 @@ void PodConnection::retire() {
 void PodConnection::reopen() {
   if (open_ || !ready()) return;
   open_ = true;
+  context_.touch(*this);
 }
 
 void PodConnection::flush() {
@@ -166,6 +167,11 @@ void PodConnection::flush() {
     if (http2_->resets_waiting() > pool_.reset_rate().burst / 2 && open_) {
       open_ = false;
       if (!coming) reopen();
+    }
+    // Those that wait fill the pod's limit of streams.
+    if (!coming && !retired_ && http2_->resets_waiting() > 0 && !http2_->can_open()) {
+      resets_ = {};
+      settle_resets();
     }
   }
   if (owner_ == kSuspects && streams() == 0 && http2_->streams_begun() > 0) retire();

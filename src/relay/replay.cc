@@ -7,7 +7,8 @@ bool Replay::remember(const buf::Slice& piece, buf::Memory& memory) {
   if (large_.empty() && piece.size() <= kCopyBreak) {
     const size_t before = small_.capacity();
     small_.insert(small_.end(), piece.data(), piece.data() + piece.size());
-    grown_ |= small_.capacity() != before;
+    if (small_.capacity() != before) [[unlikely]]
+      grown_ = true;
     return true;
   }
   grown_ = true;

@@ -20,11 +20,12 @@ class Replay {
   // Headers and trailers, whole.
   http2::FieldList headers;
   http2::FieldList trailers;
+  size_t parked = 0;  // heap() while it is recycled
 
   // False when there is no memory: the body is then incomplete, and forget_body() is due.
   bool remember(const buf::Slice& piece, buf::Memory& memory);
   // The body takes more heap or buffers than at the last call.
-  bool take_grown() { return std::exchange(grown_, false); }
+  bool take_grown() { return grown_ && std::exchange(grown_, false); }
   void forget_body() {
     small_.clear();
     if (small_.capacity() > kKeptCapacity) std::vector<uint8_t>().swap(small_);

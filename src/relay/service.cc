@@ -203,7 +203,7 @@ bool Service::attach(Exchange& e, PodConnection& c) {
     return e.attach(c);
   const uint64_t address = e.client_address();
   const uint64_t client = e.client_id();
-  shares_.took(address, client);
+  shares_.took(address, client, context_.now);
   if (e.attach(c)) return true;
   shares_.left(address, client);
   return false;

@@ -11,12 +11,12 @@ namespace sluice::relay {
 void Service::look_at_shares() {
   if (waiting_.empty() && context_.now >= sharing_until_) {
     sharing_ = false;
-    shares_.restart();
+    shares_.clear();
     return;
   }
   context_.wheel.arm(share_timer_, context_.now + kShareLook);
   if (ready_.empty()) return;  // calls wait for a pod, not for a place
-  shares_.restart();
+  shares_.restart(context_.now);
   uint64_t capacity = 0;
   for (Pool* p : ready_) {
     capacity += p->places();

@@ -54,7 +54,7 @@ namespace sluice::stats {
   X(Counter, memory_drops, "segments dropped for want of packet memory")                          \
   X(Counter, send_starved, "sends put off: no buffer, descriptor or segment record")              \
   X(Counter, paws_drops, "segments older than the last timestamp (RFC 7323, 5)")                  \
-  X(Counter, no_timestamp, "segments without the agreed timestamp option, taken all the same")                        \
+  X(Counter, no_timestamp, "segments without the agreed timestamp option, taken all the same")     \
   X(Counter, bad_acks, "ACKs of data never sent or long gone (RFC 5961, 5)")                      \
   X(Counter, bad_sacks, "SACK blocks outside of what was sent")                                   \
   X(Counter, sack_walks_cut, "ACKs whose SACK blocks were too far apart to look for all of them") \

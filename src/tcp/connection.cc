@@ -26,7 +26,6 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
             self.on_loss_timer();
           },
           this),
-      out_of_order_(context.receive_queues),
       board_(context.segments),
       user_timeout_(context.config.user_timeout),
       life_timer_(
@@ -44,7 +43,8 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
   snd_nxt_ = iss_;
   rcv_buffer_ = context.config.receive_buffer;
   quick_acks_ = static_cast<uint8_t>(std::min(context.config.quick_acks, 255u));
-  opened_ = last_heard_ = last_sent_ = context.now;
+  last_heard_ = last_sent_ = context.now;
+  deadline_ = context.now + context.config.connect_timeout;
   syn_due_ = true;
   arm_life_timer();
   touch();
@@ -119,13 +119,16 @@ void Connection::close() {
   }
   closing_ = true;
   fin_seq_ = end_of_data();
-  closing_until_ = context_.now + context_.config.closing_timeout;
   if (state_ == State::kEstablished) {
     state_ = State::kFinWait1;
   } else if (state_ == State::kCloseWait) {
     state_ = State::kLastAck;
   }
-  arm_life_timer();
+  // Before the handshake is done, its own deadline holds.
+  if (waits_for_fin()) {
+    deadline_ = context_.now + context_.config.closing_timeout;
+    arm_life_timer();
+  }
   touch();
 }
 

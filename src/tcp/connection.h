@@ -251,13 +251,14 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
   bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
-  bool ecn_echo_ : 1 = false;      // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;   // CWR goes with the next new data
-  bool may_undo_ : 1 = false;      // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;    // in this episode
-  bool paced_ : 1 = false;         // new data waits for pace_at_
-  bool path_learned_ : 1 = false;  // path_mtu_ has something to say
-  bool silent_ : 1 = false;        // an expired timeout was told to the owner
+  bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data
+  bool may_undo_ : 1 = false;        // the last window reduction may turn out to be needless
+  bool resent_any_ : 1 = false;      // in this episode
+  bool paced_ : 1 = false;           // new data waits for pace_at_
+  bool window_used_ : 1 = false;     // see note_window_use()
+  bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
+  bool path_learned_ : 1 = false;    // path_mtu_ has something to say
+  bool silent_ : 1 = false;          // an expired timeout was told to the owner
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
@@ -319,7 +320,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Time pace_at_{};   // when what was sent so far would have left at an even rate
   Rack rack_;
   Cubic congestion_;
-  std::array<SackBlock, 3> seen_sacks_{};  // of the last ACK with any, as long as some count
+  std::array<SackBlock, 2> seen_sacks_{};  // of the last ACK with any, as long as some count
 
   // Loss recovery, closing, silence.
   Seq irs_ = 0;
@@ -335,15 +336,14 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Seq resent_end_ = 0;
   Prr prr_;
   PathMtu path_mtu_;
-  Time opened_{};
   Time out_of_window_answered_{};
   Time challenged_{};
   Duration user_timeout_;
-  Time closing_until_ = kNever;  // after close(): all is to be acknowledged until then
-  Timer life_timer_;             // connect timeout, keepalive, closing, FIN-WAIT-2
+  Time deadline_{};   // opening: to be established until then; closing: all is to be acknowledged
+  Timer life_timer_;  // connect timeout, keepalive, closing, FIN-WAIT-2
 };
 
 // A million idle connections are a gigabyte, their table included.
-static_assert(sizeof(Connection) <= 960);
+static_assert(sizeof(Connection) <= 992);
 
 }  // namespace sluice::tcp

@@ -95,7 +95,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   // timeout stays backed off (RFC 6298, 3 and 5.7).
   if (d.rtt > Duration::zero()) {
     rtt_.sample(d.rtt, context_.now);
-    if (d.advanced) backoff_ = 0;
+    backoff_ = 0;
   } else if (d.advanced && echo_valid) {
     const auto ms = static_cast<int32_t>(timestamp(context_.now) - h.options.ts_echo);
     if (ms > 0) rtt_.sample(Duration(1ms) * ms, context_.now);
@@ -113,8 +113,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
 
   tail_probe_answered(ack, d);
   detect_loss(d);
-  if (recovery_ != Recovery::kOpen && snd_una_ >= recovery_end_) leave_recovery();
   undo_if_spurious();
+  if (recovery_ != Recovery::kOpen && snd_una_ >= recovery_end_) leave_recovery();
   if (recovery_ == Recovery::kFast) {
     prr_.on_ack(d.bytes, pipe(), congestion_.threshold(), mss_, d.advanced && !d.found_lost);
   } else if (d.advanced || d.bytes > 0) {
@@ -262,10 +262,15 @@ void Connection::leave_recovery() {
   rack_.recovery_ended();
 }
 
-// Everything that the episode sent again was reported as a duplicate: nothing had been lost
-// (RFC 3708's idea, with D-SACK).
+// Nothing had been lost: everything that the episode sent again was reported as a duplicate (RFC
+// 3708's idea, with D-SACK), or all that it called lost arrived before any of it was sent again, as
+// when the ACKs of overtaken segments come in one turn.
 void Connection::undo_if_spurious() {
-  if (!may_undo_ || !resent_any_ || undo_resent_ > 0) return;
+  if (!may_undo_ || undo_resent_ > 0) return;
+  if (!resent_any_) {
+    if (recovery_ != Recovery::kFast || board_.lost() > 0) return;
+    rack_.duplicate_reported(snd_una_, snd_nxt_);  // its window was too small
+  }
   may_undo_ = false;
   resent_any_ = false;
   ++context_.counters.spurious_recoveries;

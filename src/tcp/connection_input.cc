@@ -80,6 +80,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
     if (ack <= iss_) return;
     state_ = closing_ ? State::kFinWait1 : State::kEstablished;
     ++context_.counters.connect_established;
+    if (closing_) deadline_ = context_.now + context_.config.closing_timeout;
     arm_life_timer();
     process_ack(h, seq, ack, true);
     user_->on_established(*this);
@@ -133,7 +134,8 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   backoff_ = 0;
   loss_timer_.disarm();
   unacknowledged_since_ = kNever;
-  if (!resent_syn_ && !asked_again_) rtt_.sample(context_.now - opened_, context_.now);
+  const Time opened = deadline_ - context_.config.connect_timeout;
+  if (!resent_syn_ && !asked_again_) rtt_.sample(context_.now - opened, context_.now);
   state_ = State::kEstablished;
   ++context_.counters.connect_established;
   arm_life_timer();
@@ -322,7 +324,8 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
     const uint32_t buffers =
         std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
                  context_.memory.buffers() / context_.config.max_out_of_order_share);
-    if (out_of_order_.insert(seq, std::move(data), buffers, context_.now) > 0)
+    if (out_of_order_.insert(context_.receive_queues, seq, std::move(data), buffers, context_.now) >
+        0)
       ++context_.counters.out_of_order;
     // Each gets its own duplicate ACK (RFC 5681, 4.2), though a burst brings many: there are peers
     // that count them, with SACK too.

@@ -97,6 +97,7 @@ void Connection::on_loss_timer() {
     case LossTimer::kTailProbe:
       tail_probe_due_ = true;
       touch();
+      if (context_.now >= rto_base_ + rto()) unanswered();  // the probe goes in the timeout's place
       break;
     case LossTimer::kReorder:
       on_reorder_deadline();
@@ -220,11 +221,11 @@ void Connection::arm_life_timer() {
   const Config& c = context_.config;
   Time deadline = kNever;
   if (state_ == State::kSynSent || state_ == State::kSynReceived) {
-    deadline = opened_ + c.connect_timeout;
+    deadline = deadline_;
   } else if (state_ == State::kFinWait2) {
     deadline = last_heard_ + c.fin_wait_2;
   } else if (waits_for_fin()) {
-    deadline = closing_until_;
+    deadline = deadline_;
   } else if (c.keepalive_idle > Duration::zero()) {
     deadline = last_heard_ + c.keepalive_idle + keepalives_ * c.keepalive_interval;
   }
@@ -240,7 +241,7 @@ void Connection::arm_life_timer() {
 void Connection::closing_progressed(uint64_t bytes) {
   const Config& c = context_.config;
   const Duration earned = 1s * static_cast<int64_t>(bytes) / c.closing_rate;
-  closing_until_ = std::min(closing_until_ + earned, context_.now + c.closing_timeout);
+  deadline_ = std::min(deadline_ + earned, context_.now + c.closing_timeout);
 }
 
 // Armed for the earliest moment it could matter and moved on from there, not with every segment.
@@ -257,7 +258,7 @@ void Connection::on_life_timer() {
       return;
     }
   } else if (waits_for_fin()) {
-    if (context_.now >= closing_until_) {
+    if (context_.now >= deadline_) {
       ++context_.counters.closing_expired;
       send_reset();
       end(CloseReason::kTimeout);

@@ -17,12 +17,13 @@ void write_behind(buf::Slice& to, const buf::Slice& from) {
 
 }  // namespace
 
-uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_buffers, Time now) {
-  if (!all_.make_room()) {
-    ++all_.counters_.memory_drops;
+uint32_t ReceiveQueue::insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uint32_t max_buffers,
+                              Time now) {
+  if (!all.make_room()) {
+    ++all.counters_.memory_drops;
     return 0;
   }
-  if (held_ == nullptr) held_ = all_.open(*this, now);
+  if (held_ == nullptr) held_ = all.open(*this, now);
   Islands& islands = held_->islands;
   const Seq end = seq + slice.size();
   auto next = islands.upper_bound(seq);
@@ -58,7 +59,7 @@ uint32_t ReceiveQueue::insert(Seq seq, buf::Slice slice, uint32_t max_buffers, T
   if (islands.empty()) {
     clear();
   } else {
-    all_.measure(*held_);
+    all.measure(*held_);
   }
   return kept;
 }
@@ -72,8 +73,8 @@ bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uin
   if (previous != nullptr && previous->end != seq) previous = nullptr;
   Island* next = before == islands.end() || before->begin != end ? nullptr : &*before;
   if (previous == nullptr && next == nullptr &&
-      islands.size() >= all_.config_.max_out_of_order_ranges) {
-    ++all_.counters_.out_of_order_dropped;
+      islands.size() >= held_->all.config_.max_out_of_order_ranges) {
+    ++held_->all.counters_.out_of_order_dropped;
     return false;
   }
   Piece* const last = previous != nullptr ? previous->last : nullptr;
@@ -100,7 +101,7 @@ bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uin
     next->begin = seq;  // still behind the island before it
     island = next;
   } else {
-    island = all_.islands_.create();
+    island = held_->all.islands_.create();
     island->begin = seq;
     island->end = end;
     island->since = now;
@@ -134,32 +135,32 @@ Piece* ReceiveQueue::make_piece(buf::Slice slice, const Piece* behind, uint32_t 
     return pack(slice, max_buffers);
   }
   if (held_->cost() >= max_buffers) {
-    ++all_.counters_.out_of_order_dropped;
+    ++held_->all.counters_.out_of_order_dropped;
     return nullptr;
   }
-  buf::Slice kept = all_.memory_.retain(std::move(slice));
+  buf::Slice kept = held_->all.memory_.retain(std::move(slice));
   if (!kept) {
-    ++all_.counters_.memory_drops;
+    ++held_->all.counters_.memory_drops;
     return nullptr;
   }
   ++held_->buffers;
   ++held_->pieces;
-  return all_.pieces_.create(std::move(kept), nullptr);
+  return held_->all.pieces_.create(std::move(kept), nullptr);
 }
 
 Piece* ReceiveQueue::pack(const buf::Slice& slice, uint32_t max_buffers) {
   if (held_->cost() >= max_buffers) {
-    ++all_.counters_.out_of_order_dropped;
+    ++held_->all.counters_.out_of_order_dropped;
     return nullptr;
   }
   Packed* to = held_->packing;
   if (to == nullptr || to->bytes.tailroom() < slice.size()) {
-    buf::Slice fresh = all_.memory_.alloc();
+    buf::Slice fresh = held_->all.memory_.alloc();
     if (!fresh || fresh.tailroom() < slice.size()) {
-      ++all_.counters_.memory_drops;
+      ++held_->all.counters_.memory_drops;
       return nullptr;
     }
-    to = held_->packing = all_.packed_.create();
+    to = held_->packing = held_->all.packed_.create();
     to->bytes = std::move(fresh);
     ++held_->buffers;
   }
@@ -167,7 +168,7 @@ Piece* ReceiveQueue::pack(const buf::Slice& slice, uint32_t max_buffers) {
   write_behind(to->bytes, slice);
   ++to->pieces;
   ++held_->pieces;
-  return all_.pieces_.create(to->bytes.share(at, slice.size()), to);
+  return held_->all.pieces_.create(to->bytes.share(at, slice.size()), to);
 }
 
 void ReceiveQueue::release(Piece* piece) {
@@ -175,11 +176,11 @@ void ReceiveQueue::release(Piece* piece) {
     --held_->buffers;
   } else if (--piece->packed->pieces == 0) {
     if (held_->packing == piece->packed) held_->packing = nullptr;
-    all_.packed_.destroy(piece->packed);
+    held_->all.packed_.destroy(piece->packed);
     --held_->buffers;
   }
   --held_->pieces;
-  all_.pieces_.destroy(piece);
+  held_->all.pieces_.destroy(piece);
 }
 
 void ReceiveQueue::destroy(Island& island) {
@@ -188,7 +189,7 @@ void ReceiveQueue::destroy(Island& island) {
     release(p);
   }
   held_->islands.erase(held_->islands.iterator_to(island));
-  all_.islands_.destroy(&island);
+  held_->all.islands_.destroy(&island);
 }
 
 buf::Slice ReceiveQueue::pop(Seq rcv_nxt) {
@@ -205,7 +206,7 @@ buf::Slice ReceiveQueue::pop(Seq rcv_nxt) {
     if (held_->islands.empty()) {
       clear();
     } else {
-      all_.measure(*held_);
+      held_->all.measure(*held_);
     }
     if (begin + slice.size() > rcv_nxt) {
       slice.drop_front(static_cast<uint32_t>(rcv_nxt - begin));
@@ -234,18 +235,19 @@ size_t ReceiveQueue::sack_blocks(std::span<SackBlock> out) const {
 void ReceiveQueue::clear() {
   if (held_ == nullptr) return;
   while (!held_->islands.empty()) destroy(*held_->islands.begin());
-  all_.close(*std::exchange(held_, nullptr));
+  Held& held = *std::exchange(held_, nullptr);
+  held.all.close(held);
 }
 
 // The gap before some island has not closed for too long. Who makes new islands all the time has
 // its old ones looked for no more often than the age is worth.
 void ReceiveQueue::expire(Time now) {
-  const Duration age = all_.config_.out_of_order_age;
+  const Duration age = held_->all.config_.out_of_order_age;
   Time oldest = kNever;
   for (auto i = held_->islands.begin(); i != held_->islands.end();) {
     Island& island = *i++;
     if (island.since + age <= now) {
-      ++all_.counters_.out_of_order_expired;
+      ++held_->all.counters_.out_of_order_expired;
       destroy(island);
     } else {
       oldest = std::min(oldest, island.since);
@@ -255,8 +257,8 @@ void ReceiveQueue::expire(Time now) {
     clear();
     return;
   }
-  all_.measure(*held_);
-  all_.wheel_.arm(held_->age_timer, std::max(oldest + age, now + age / 8));
+  held_->all.measure(*held_);
+  held_->all.wheel_.arm(held_->age_timer, std::max(oldest + age, now + age / 8));
 }
 
 }  // namespace sluice::tcp

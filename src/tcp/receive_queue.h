@@ -23,7 +23,7 @@ class ReceiveQueue {
   // at least so many bytes.
   static constexpr uint32_t kCopyBreak = 1024;
 
-  explicit ReceiveQueue(ReceiveQueues& all) : all_(all) {}
+  ReceiveQueue() = default;
   ~ReceiveQueue() { clear(); }
   ReceiveQueue(const ReceiveQueue&) = delete;
 
@@ -37,7 +37,7 @@ class ReceiveQueue {
   // Keeps what of [seq, seq + slice.size()) is new; slice is as it was received. Returns the bytes
   // kept. What would exceed max_buffers or Config::max_out_of_order_ranges, or finds no memory, is
   // dropped and counted.
-  uint32_t insert(Seq seq, buf::Slice slice, uint32_t max_buffers, Time now);
+  uint32_t insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uint32_t max_buffers, Time now);
 
   // Takes the piece that continues at rcv_nxt, cut to what is new; empty when there is a gap.
   buf::Slice pop(Seq rcv_nxt);
@@ -61,7 +61,6 @@ class ReceiveQueue {
   void release(Piece* piece);
   void expire(Time now);
 
-  ReceiveQueues& all_;
   Held* held_ = nullptr;
 };
 

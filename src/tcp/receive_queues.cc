@@ -33,7 +33,7 @@ void ReceiveQueues::shed_worst() {
 
 Held* ReceiveQueues::open(ReceiveQueue& queue, Time now) {
   Held* held =
-      held_.create(queue, [](void* h, Time at) { static_cast<Held*>(h)->queue.expire(at); });
+      held_.create(*this, queue, [](void* h, Time at) { static_cast<Held*>(h)->queue.expire(at); });
   classes_[0].push_back(*held);
   wheel_.arm(held->age_timer, now + config_.out_of_order_age);
   return held;

@@ -22,6 +22,7 @@
 namespace sluice::tcp {
 
 class ReceiveQueue;  // tcp/receive_queue.h
+class ReceiveQueues;
 
 // A buffer of the hold pool into which small pieces of one connection are copied, one behind the
 // other. It goes with the last of them.
@@ -55,8 +56,10 @@ struct IslandBegin {
 
 // What one connection keeps. Exists only while there is an island.
 struct Held : ListHook<> {
-  Held(ReceiveQueue& q, Timer::Fire fire) : queue(q), age_timer(fire, this) {}
+  Held(ReceiveQueues& a, ReceiveQueue& q, Timer::Fire fire)
+      : all(a), queue(q), age_timer(fire, this) {}
 
+  ReceiveQueues& all;
   ReceiveQueue& queue;
   boost::intrusive::set<Island, boost::intrusive::key_of_value<IslandBegin>> islands;
   List<Island, ByNews> news;  // most recently changed first

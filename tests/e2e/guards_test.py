@@ -18,8 +18,11 @@ ATTACKER = Path(__file__).resolve().with_name("http2_attacks.py")
 SECONDS = 1.0
 CALLS_PER_SECOND = 250
 ENHANCE_YOUR_CALM = "11"
-# Shorter than by default, so that the test is; and fewer unread answers than a burst of the guard for each kind.
+# Shorter than by default, so that the test is; fewer unread answers than a burst of the guard for each kind, and less heap for a client
+# than its calls may take with fields that pods still accept.
 IMPATIENT = """
+[limits]
+client_heap = 524288
 [guards]
 preface_timeout = "1s"
 settings_timeout = "1s"
@@ -27,11 +30,11 @@ headers_timeout = "1s"
 stall_timeout = "1s"
 unread_answers = 8192
 """
-SLOW = ("preface", "settings_ack", "slow_headers", "stalled_stream", "slow_read", "unread_answers")
+SLOW = ("preface", "settings_ack", "slow_headers", "stalled_stream", "slow_read", "unread_answers", "heap")
 # Guards whose attack has another name, or no guard of its own: (attack, guard or None).
 OTHER_NAMES = {"many_fields": "header_list", "table_churn": "table_size", "last_stream_id": "stream_ids", "honest": None}
 # These answer each request and let the connection live.
-ANSWERED = ("header_list",)
+ANSWERED = ("header_list", "heap")
 # And this makes it wait.
 THROTTLED = "pod_resets"
 # Streams whose answers wait, of all its connections: what each may hold is configured, and comes in packets of 1,448 bytes.

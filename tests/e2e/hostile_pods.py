@@ -19,11 +19,10 @@ from frames import (ANSWER, CONTINUATION, DATA, ECHO, END_HEADERS, END_STREAM, I
                     PADDED, PRIORITY_UPDATE, PUSH_PROMISE, Peer, data, frame, goaway, headers, literal, number, rst_stream, settings,
                     whole_answer, window_update)
 
-FLOOD = 2000  # frames at once: more than any guard of a connection lets pass in a burst
-LONG_FLOOD = 12_000  # the same for one stream
+FLOOD = 2000  # frames at once: more than any guard lets pass in a burst
 CALLS_PER_SECOND = 20
 DEADLINE = 1.0
-PATIENCE = 3.0  # for the last calls: far more than their deadline
+PATIENCE = 20.0  # for the last calls: far more than their deadline, on a machine with other work too
 
 
 def answering(answer: Callable[[int], bytes], hello: bytes = settings()) -> tuple:
@@ -83,8 +82,8 @@ PODS: dict = {
     "window_update_flood": (answering(lambda s: window_update(0, 1) * FLOOD), GONE | LATE),
     "unknown_frame_flood": (answering(lambda s: frame(0xfa, 0, 0, b"x") * FLOOD), GONE | LATE),
     "empty_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s) * FLOOD), GONE | LATE | BROKEN),
-    "tiny_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s, b"x") * LONG_FLOOD), GONE | LATE | BROKEN),
-    "padding_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, PADDED, s, b"\4x" + bytes(4)) * LONG_FLOOD), GONE | LATE | BROKEN),
+    "tiny_data_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, 0, s, b"x") * FLOOD), GONE | LATE | BROKEN),
+    "padding_flood": (answering(lambda s: headers(s, ANSWER) + frame(DATA, PADDED, s, b"\4x" + bytes(4)) * FLOOD), GONE | LATE | BROKEN),
     "informational_flood": (answering(lambda s: headers(s, b"\x08\x03103") * FLOOD), GONE | LATE | BROKEN),
     "continuation_flood": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b")) * FLOOD), TOO_LARGE | GONE | LATE),
     "field_block": (answering(lambda s: headers(s, ANSWER, flags=0) + frame(CONTINUATION, 0, s, literal(b"a", b"b" * 16_000)) * 10), TOO_LARGE | GONE | LATE),
@@ -154,7 +153,7 @@ def call(address: str, port: int, seconds: float) -> dict:
 
 
 if __name__ == "__main__":
-    os.nice(19)  # on one core with honest pods and clients, whose time is measured
+    os.nice(5)  # on one core with honest pods and clients; but who gets no core breaks nothing
     if sys.argv[1] == "pods":
         serve(sys.argv[2], int(sys.argv[3]))
     else:

@@ -85,6 +85,9 @@ ATTACKS = {
     "frame_size": Attack(lambda n: frames.number(2**24 - 1)[1:] + bytes(6) + b"x" * 100_000),
     # An entry of nearly the whole table, named over and over.
     "header_list": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"bomb", b"b" * 3900, True) + b"\xbe" * 4000, True), 20)),
+    # The same entry twice in each of as many requests as may be open, which hang: a few bytes that keep 8 KB.
+    "heap": Attack(lambda n: first(n, streams(0, lambda s: headers(s, ECHO + (literal(b"bomb", b"b" * 2900, True) if s == 1 else b"\xbe") +
+                                                                   b"\xbe"), 128), b""), pause=0.1),
     "many_fields": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"a", b"") * 1000, True), 20)),
     "empty_name": Attack(lambda n: streams(n, lambda s: headers(s, REQUEST + literal(b"", b"x"), True), 20)),
     # A new size of the peer's table, down and up, in each block.

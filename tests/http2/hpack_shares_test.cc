@@ -53,7 +53,7 @@ TEST_F(HpackShares, LeaveAnotherClientRoomForItsTokenBesideManyIdleOnesThatFille
   for (uint32_t i = 0; i < 1'500; ++i) idle.push_back(fill(i));
   EXPECT_EQ(stats.hpack_table_full.get(), 0u);
   EXPECT_GT(stats.hpack_share_full.get(), 0u);
-  EXPECT_LE(shared.fields.records(), shared.fields.max_records() * 9 / 10);
+  EXPECT_LE(shared.fields.records(), shared.fields.max_records() * 19 / 20);
   for (int i = 0; i < 100; ++i) {
     Client honest(shared);
     EXPECT_TRUE(learns(honest, "bearer of token " + std::to_string(i)));
@@ -64,7 +64,9 @@ TEST_F(HpackShares, AreGivenBackByIdleConnectionsWhenThereIsLittleLeft) {
   std::vector<std::unique_ptr<Client>> idle;
   for (uint32_t i = 0; i < 20'000; ++i) {
     idle.push_back(fill(i));
-    if (i == 10'000) EXPECT_EQ(stats.hpack_table_full.get(), 0u);
+    if (i % 5'000 == 0) {
+      EXPECT_EQ(stats.hpack_table_full.get(), 0u);
+    }
   }
   EXPECT_GT(stats.hpack_given_back.get(), 0u);
   EXPECT_EQ(stats.hpack_table_full.get(), 0u);

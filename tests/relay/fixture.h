@@ -80,6 +80,9 @@ class Peer final : public tcp::User {
  public:
   Peer(http2::Role role, Node& node, const http2::Config& config) : node_(node), role_(role) {
     config_ = config;
+    // Many clients' calls come on a pod's connection.
+    static const config::Guards kOfPods{.resets = {1'000'000, 0}};
+    if (role == http2::Role::kServer) config_.guards = &kOfPods;
   }
   void begin(tcp::Connection& c) {
     tcp = &c;

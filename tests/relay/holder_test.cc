@@ -182,7 +182,7 @@ TEST_F(Holding, field_blocks_that_do_not_end_are_charged) {
     run();
   };
   say(http2::frame(http2::FrameType::kHeaders, 0, 1, std::string(16'000, '\x82')));
-  EXPECT_GE(heap(), 16'000u);
+  EXPECT_GT(heap(), 7'000u);  // up to 8 KiB may not be told
   EXPECT_EQ(worker->http2.guard_heap.get(), 0u);
   for (int i = 0; i < 3 && !c.closed; ++i)
     say(http2::frame(http2::FrameType::kContinuation, 0, 1, std::string(16'000, '\x82')));

@@ -334,9 +334,10 @@ TEST_F(Attacks, data_ahead_of_a_gap_in_the_largest_window_holds_a_share_of_all_b
   config.receive_buffer = config.receive_buffer_max;
   accept(
       {.flags = SYN, .seq = 0, .window = 65535, .mss = 1460, .scale = 7, .sack_permitted = true});
-  for (uint32_t i = 1; i < 500; ++i) send({.seq = 1 + i * 1100, .ack = 1, .length = 1100});
-  EXPECT_EQ(owner.connection->out_of_order_buffers(),
-            memory.buffers() / config.max_out_of_order_share);
+  for (uint32_t i = 1; i < 800; ++i) send({.seq = 1 + i * 1100, .ack = 1, .length = 1100});
+  const uint32_t share = memory.buffers() / config.max_out_of_order_share;
+  EXPECT_GE(owner.connection->out_of_order_buffers(), share);
+  EXPECT_LE(owner.connection->out_of_order_buffers(), share + 1);  // a piece, and its record
   EXPECT_GT(counters.out_of_order_dropped.get(), 100u);
   wire.sent.clear();
 }

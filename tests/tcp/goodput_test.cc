@@ -91,6 +91,12 @@ std::vector<Cell> cells() {
     all.push_back(
         {print("100 Mbit/s, round trip 20 ms, ACKs in bursts each %2d ms", turn), m, kBytes});
   }
+  m.turn = 2ms;
+  m.rate = 37'500'000;
+  m.delay = 5ms;
+  m.reorder = 0.05;
+  all.push_back(
+      {"300 Mbit/s, round trip 10 ms, reordered 5 %, ACKs in bursts each 2 ms", m, 2 * kBytes});
   return all;
 }
 

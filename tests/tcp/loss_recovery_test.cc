@@ -229,6 +229,23 @@ TEST_F(LossRecovery, what_a_duplicate_proves_to_be_overtaken_is_reordering) {
 
 // Undoing.
 
+TEST_F(LossRecovery, what_arrives_before_it_is_sent_again_was_not_lost) {
+  established(20ms);
+  const uint32_t before = window();
+  for (int i = 0; i < 10; ++i) {
+    write(8 * kMss);
+    after(20ms);
+    // Two ACKs in one turn: the first segment was overtaken by the others, and is there.
+    send_later({.seq = 1, .ack = acked_, .sacks = {{acked_ + kMss, acked_ + 8 * kMss}}});
+    acked_ += 8 * kMss;
+    send({.seq = 1, .ack = acked_});
+  }
+  EXPECT_EQ(counters.retransmits.get(), 0u);
+  EXPECT_EQ(counters.spurious_recoveries.get(), counters.fast_recoveries.get());
+  EXPECT_GE(window(), before);
+  wire.sent.clear();
+}
+
 TEST_F(LossRecovery, a_duplicate_from_the_network_does_not_undo_a_genuine_reduction) {
   established(20ms);
   write(10 * kMss);

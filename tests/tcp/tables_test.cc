@@ -71,7 +71,7 @@ class ReceiveQueueTest : public testing::Test {
   }
   uint32_t insert(ReceiveQueue& q, Seq at, uint32_t n, uint32_t max_buffers = 1000) {
     memory.refresh();
-    return q.insert(at, bytes(at, n), max_buffers, Time{});
+    return q.insert(all, at, bytes(at, n), max_buffers, Time{});
   }
 
   Config config;
@@ -85,7 +85,7 @@ TEST_F(ReceiveQueueTest, random_overlapping_inserts_give_every_byte_once) {
   const unsigned before = free_buffers();
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Random r(seed);
-    ReceiveQueue q(all);
+    ReceiveQueue q;
     std::set<Seq> model;
     const uint64_t longest = seed % 2 == 0 ? 120 : 1900;  // all copied together, or some not
     for (int i = 0; i < 60; ++i) {
@@ -123,7 +123,7 @@ TEST_F(ReceiveQueueTest, random_overlapping_inserts_give_every_byte_once) {
 
 TEST_F(ReceiveQueueTest, a_flood_of_tiny_segments_pins_few_buffers) {
   const unsigned before = free_buffers();
-  ReceiveQueue q(all);
+  ReceiveQueue q;
   for (Seq s = 10; s < 1010; ++s) insert(q, s, 1);
   EXPECT_TRUE(q.covers(10, 1010));
   EXPECT_EQ(before - free_buffers(), 1u);
@@ -131,7 +131,7 @@ TEST_F(ReceiveQueueTest, a_flood_of_tiny_segments_pins_few_buffers) {
 
 TEST_F(ReceiveQueueTest, bytes_with_gaps_between_them_share_buffers_and_their_records_count) {
   const unsigned before = free_buffers();
-  ReceiveQueue q(all);
+  ReceiveQueue q;
   for (Seq s = 0; s < 250; ++s) EXPECT_EQ(insert(q, 10 + 2 * s, 1), 1u);
   EXPECT_EQ(q.islands(), 250u);
   EXPECT_EQ(before - free_buffers(), 1u);
@@ -145,14 +145,14 @@ TEST_F(ReceiveQueueTest, bytes_with_gaps_between_them_share_buffers_and_their_re
 }
 
 TEST_F(ReceiveQueueTest, buffers_are_bounded) {
-  ReceiveQueue q(all);
+  ReceiveQueue q;
   for (Seq s = 0; s < 100; ++s) insert(q, 10'000 + s * 1100, 1100, 8);
   EXPECT_EQ(q.buffers(), 8u);
   EXPECT_EQ(counters.out_of_order_dropped.get(), 92u);
 }
 
 TEST_F(ReceiveQueueTest, what_was_taken_out_stays_as_it_is_while_its_buffer_is_filled_further) {
-  ReceiveQueue q(all);
+  ReceiveQueue q;
   insert(q, 100, 50);
   insert(q, 200, 50);
   const buf::Slice taken = q.pop(100);
