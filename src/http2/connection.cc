@@ -190,6 +190,7 @@ Connection::Held Connection::held() const {
 
 void Connection::ping(uint64_t opaque) {
   if (failed_) return;  // nothing follows the GOAWAY of an error
+  if (role_ == Role::kServer && before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8];
   store_be64(payload, opaque);
   emit(FrameType::kPing, 0, 0, payload);

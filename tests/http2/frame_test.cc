@@ -340,6 +340,15 @@ TEST_P(Frames, of_ours_that_only_end_a_stream_need_no_window) {
 
 // Pods: what a client says first (3.4), and that push is switched off (8.4).
 
+TEST(Prefaces, of_a_server_come_before_a_ping_that_is_early) {
+  Buffers buffers{2047};
+  Side server(Role::kServer, buffers);
+  server.http2.ping(1);
+  const auto all = frames(server.say());
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all[0].head.type, kSettings);
+}
+
 TEST(Prefaces, begin_with_settings_that_switch_push_off_and_are_acknowledged) {
   Buffers buffers{2047};
   Side client(Role::kClient, buffers);

@@ -122,7 +122,7 @@ class Simulation : public testing::Test {
     tcp::Config config;
     config.connect_timeout = 120s;
     config.syn_ack_retries = 8;
-    config.user_timeout = 600s;
+    config.user_timeout = config.closing_timeout = 600s;
     config.max_rto = 10s;
     config.fin_wait_2 = 1000s;
     config.keepalive_probes = 20;
