@@ -164,10 +164,7 @@ void PodConnection::flush() {
   if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
-    if (http2_->resets_waiting() > pool_.reset_rate().burst / 2 && open_) {
-      open_ = false;
-      if (!coming) reopen();
-    }
+    if (coming && http2_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
     // Those that wait fill the pod's limit of streams.
     if (!coming && !retired_ && http2_->resets_waiting() > 0 && !http2_->can_open()) {
       resets_ = {};
