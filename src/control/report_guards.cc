@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
 
-#include "http2/origin.h"
+#include "http/origin.h"
 #include "stats/neighbours.h"
 #include "tcp/config.h"
 
@@ -102,7 +102,7 @@ const Row kRows[] = {
      [](const Snapshot& s) {
        const config::Rate& r = s.guards.resets;
        if (r.burst == 0) return std::string("off");
-       using http2::Origin;
+       using http::Origin;
        return fmt::format("{} + {}/s", uint64_t{r.burst} * Origin::kBursts,
                           uint64_t{r.per_second} * Origin::kRates);
      },

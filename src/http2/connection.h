@@ -21,7 +21,7 @@
 #include "http2/handler.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
-#include "http2/origin.h"
+#include "http2/http.h"
 #include "http2/recent_ids.h"
 #include "http2/stream_table.h"
 #include "http2/window_shares.h"

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "http2/answers.h"
+#include "http/answers.h"
+#include "http/validation.h"
 #include "http2/connection.h"
-#include "http2/validation.h"
 
 namespace sluice::http2 {
 
@@ -93,7 +93,7 @@ bool Connection::on_block(buf::View block) {
     if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);
-  } else if (!block_end_stream_ || block_depends_on_itself_ || !valid_trailers(fields) ||
+  } else if (!block_end_stream_ || block_depends_on_itself_ || !http::valid_trailers(fields) ||
              s->content_left_ > 0 || s->connect_) {
     if (!count_empty_names(fields)) return false;
     // Trailers end a stream (8.1), tunnels have none.
@@ -117,11 +117,11 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   thread_local FieldList own;
   own.clear();
   if (too_large) {
-    answer_too_large(fields, own);
+    http::answer_too_large(fields, own);
     return answer(id, own, end);
   }
-  RequestFacts request;
-  if (block_depends_on_itself_ || !valid_request(fields, config_.pass_connect, request) ||
+  http::RequestFacts request;
+  if (block_depends_on_itself_ || !http::valid_request(fields, config_.pass_connect, request) ||
       (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
@@ -131,7 +131,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   }
   if (request.connect && !config_.pass_connect) {
     ++stats_.connects_refused;
-    answer_connect(own);
+    http::answer_connect(own);
     return answer(id, own, end);
   }
   Stream* s = admit(id, end);
@@ -198,7 +198,7 @@ bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   int status;
   int64_t content_length;
-  bool valid = valid_response(fields, status, content_length) && !block_depends_on_itself_;
+  bool valid = http::valid_response(fields, status, content_length) && !block_depends_on_itself_;
   const bool final = status >= 200;
   if (!final) {
     valid = valid && !end;

@@ -7,7 +7,7 @@
 #include "base/chrono.h"
 #include "buf/slice.h"
 #include "http2/error_code.h"
-#include "http2/fields.h"
+#include "http2/http.h"
 #include "http2/stream.h"
 
 namespace sluice::http2 {

@@ -8,7 +8,7 @@
 #include "buf/account.h"
 #include "buf/queue.h"
 #include "http2/allowance.h"
-#include "http2/fields.h"
+#include "http2/http.h"
 #include "http2/receive_window.h"
 #include "http2/window_shares.h"
 

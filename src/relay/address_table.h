@@ -7,7 +7,7 @@
 
 #include "base/list.h"
 #include "config/guards.h"
-#include "http2/origin.h"
+#include "http/origin.h"
 
 namespace sluice::relay {
 
@@ -19,7 +19,7 @@ class AddressTable {
   struct Entry : ListHook<Entry> {
     uint64_t key = 0;  // relay/address_key.h
     uint32_t connections = 0;
-    http2::Origin origin;
+    http::Origin origin;
   };
 
   // Everything referred to outlives the table.

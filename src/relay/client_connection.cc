@@ -230,7 +230,7 @@ void ClientConnection::end() {
   context_.touch(*this);
 }
 
-void ClientConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
+void ClientConnection::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
                                   bool end) {
   if (section == Section::kTrailers) {
     context_.stats.http2.trailers_dropped.add(drop_early_fields(fields));

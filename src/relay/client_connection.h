@@ -77,7 +77,7 @@ class ClientConnection final : public tcp::User,
   bool busy(const tcp::Connection&) const override { return http2_.open_streams() > 0; }
   void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
 
-  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
+  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream& s, uint32_t n) override;
   void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http2/answers.h"
+#include "http/answers.h"
 #include "relay/client_connection.h"
 #include "relay/grpc.h"
 #include "relay/pod_connection.h"
@@ -27,7 +27,7 @@ constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoin
 }
 
 Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
-                   Service& service, http2::FieldList& request, bool end, uint32_t listener_slot)
+                   Service& service, http::FieldList& request, bool end, uint32_t listener_slot)
     : context_(context),
       service_(service),
       listener_slot_(listener_slot),
@@ -47,7 +47,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& st
   holder_.charge_heap(static_cast<int64_t>(charged_heap_));
   ++context_.stats.listener(listener_slot_).active_streams;
   ++context_.stats.http2.streams;
-  grpc_ = http2::is_grpc(replay_->headers);
+  grpc_ = http::is_grpc(replay_->headers);
   set_limits();
 }
 
@@ -155,7 +155,7 @@ void Exchange::request_ended() {
   if (attached()) begin_try();
 }
 
-void Exchange::client_trailers(http2::FieldList& fields) {
+void Exchange::client_trailers(http::FieldList& fields) {
   request_ended();
   has_trailers_ = true;
   replay_->trailers.swap(fields);
@@ -228,7 +228,7 @@ void Exchange::forget_replay() {
 bool Exchange::attach(PodConnection& pod) {
   tell_time_left();
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
-  if (replay_->headers.find(http2::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
+  if (replay_->headers.find(http::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
     fail("the pod takes no extended CONNECT",
          stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
     return true;
@@ -300,7 +300,7 @@ void Exchange::response_ended() {
   pod_->pool().pod().stats().latency.record(context_.now - attached_at_);
 }
 
-void Exchange::pod_headers(Section section, http2::FieldList& fields, bool end) {
+void Exchange::pod_headers(Section section, http::FieldList& fields, bool end) {
   moved();
   if (section != Section::kInformational) {
     if (suspect_) [[unlikely]] {
@@ -517,7 +517,7 @@ void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure 
     context_.touch(*client_);
     client_ = nullptr;
     s->set_owner(nullptr);
-    thread_local http2::FieldList answer;
+    thread_local http::FieldList answer;
     answer.clear();
     if (!response_started_) {
       append_answer(answer, grpc_, verdict, message);

@@ -25,12 +25,12 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
  public:
   // Takes the contents of `request`. The caller has tied `stream` to the exchange.
   Exchange(Context& context, ClientConnection& client, http2::Stream& stream, Service& service,
-           http2::FieldList& request, bool end, uint32_t listener_slot);
+           http::FieldList& request, bool end, uint32_t listener_slot);
   ~Exchange();
 
   // From the client's side.
   void client_data(buf::Slice data, bool end);
-  void client_trailers(http2::FieldList& fields);
+  void client_trailers(http::FieldList& fields);
   void client_sent(uint32_t n);
   // RST_STREAM, or the loss of the client's connection.
   void client_reset(http2::ErrorCode code);
@@ -39,7 +39,7 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void client_closed();
 
   // From the pod's side.
-  void pod_headers(http2::Handler::Section section, http2::FieldList& fields, bool end);
+  void pod_headers(http2::Handler::Section section, http::FieldList& fields, bool end);
   void pod_data(buf::Slice data, bool end);
   void pod_sent(uint32_t n);
   void pod_reset(http2::ErrorCode code, http2::Handler::ResetBy by);
@@ -129,7 +129,7 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
 
   // exchange_retry.cc: by the service's policy. True when the call goes on without what the pod
   // said or did; the caller leaves it alone then.
-  bool retried_answer(const http2::FieldList& fields, bool end);
+  bool retried_answer(const http::FieldList& fields, bool end);
   bool retried_loss(uint32_t pod_slot);
   bool repeatable(const config::Retry& policy) const;
   bool may_repeat() const;

@@ -10,7 +10,7 @@
 
 namespace sluice::relay {
 
-using http2::Name;
+using http::Name;
 
 namespace {
 
@@ -46,7 +46,7 @@ bool Exchange::may_repeat() const {
   return client_stream_ != nullptr && !response_started_ && replayable_;
 }
 
-bool Exchange::retried_answer(const http2::FieldList& fields, bool end) {
+bool Exchange::retried_answer(const http::FieldList& fields, bool end) {
   const config::Retry& policy = *service_.retry();
   if (!may_repeat() || pod_stream_ == nullptr) return false;
   const auto grpc = end ? fields.find(Name::kGrpcStatus) : std::nullopt;
@@ -126,7 +126,7 @@ void Exchange::on_backoff() {
   ++context_.stats.http2.policy_retries;
   if (grpc_) {
     // A client that retries itself has counted its own.
-    http2::FieldList& headers = replay_->headers;
+    http::FieldList& headers = replay_->headers;
     const auto before = headers.find(Name::kGrpcPreviousRpcAttempts);
     const std::string now = std::to_string(before ? number<uint16_t>(*before).value_or(0) + 1 : 1);
     if (before) {

@@ -8,13 +8,13 @@
 
 namespace sluice::relay {
 
-using http2::Name;
+using http::Name;
 
 void Exchange::set_limits() {
   if (grpc_) {
     std::string_view timeout;
     size_t found = 0;
-    for (const http2::Field f : replay_->headers)
+    for (const http::Field f : replay_->headers)
       if (f.id == Name::kGrpcTimeout && ++found == 1) timeout = f.value;
     // Two are as malformed as a wrong one: nobody knows which one the pod believes.
     if (found == 1) set_deadline(timeout);

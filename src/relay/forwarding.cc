@@ -3,8 +3,8 @@
 namespace sluice::relay {
 namespace {
 
-using http2::FieldList;
-using http2::Name;
+using http::FieldList;
+using http::Name;
 
 void append(FieldList& request, Name name, std::string_view hop) {
   if (!request.find(name)) [[likely]] {
@@ -15,7 +15,7 @@ void append(FieldList& request, Name name, std::string_view hop) {
   thread_local std::string hops;
   rest.clear();
   hops.clear();
-  for (const http2::Field f : request) {
+  for (const http::Field f : request) {
     if (f.id != name) {
       rest.add(f.name, f.value, f.id, f.never_indexed);
     } else if (!f.value.empty()) {

@@ -6,7 +6,7 @@
 
 #include "base/address.h"
 #include "config/snapshot.h"
-#include "http2/fields.h"
+#include "http/fields.h"
 
 namespace sluice::relay {
 
@@ -18,7 +18,7 @@ class Forwarding {
   // Adds this hop behind those that the request names. What stands there is the client's own word:
   // only the last element is ours. Several lines of a field become one, since many readers look at
   // the first only.
-  void add_to(http2::FieldList& request) const;
+  void add_to(http::FieldList& request) const;
 
  private:
   std::string via_;              // empty: not written

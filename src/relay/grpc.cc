@@ -4,7 +4,7 @@
 
 namespace sluice::relay {
 
-void append_grpc_status(http2::FieldList& out, std::string_view status, std::string_view message) {
+void append_grpc_status(http::FieldList& out, std::string_view status, std::string_view message) {
   constexpr char kHex[] = "0123456789ABCDEF";
   constexpr size_t kMaxMessage = 128;  // bytes before encoding; our own messages are shorter
   std::array<char, 3 * kMaxMessage> encoded;
@@ -19,19 +19,19 @@ void append_grpc_status(http2::FieldList& out, std::string_view status, std::str
       encoded[n++] = kHex[byte & 15];
     }
   }
-  out.add(http2::Name::kGrpcStatus, status);
-  out.add(http2::Name::kGrpcMessage, std::string_view(encoded.data(), n));
+  out.add(http::Name::kGrpcStatus, status);
+  out.add(http::Name::kGrpcMessage, std::string_view(encoded.data(), n));
 }
 
-void append_answer(http2::FieldList& out, bool grpc, const Verdict& verdict,
+void append_answer(http::FieldList& out, bool grpc, const Verdict& verdict,
                    std::string_view message) {
   if (!grpc) {
-    out.add(http2::Name::kStatus, verdict.http_status);
-    out.add(http2::Name::kContentLength, "0");
+    out.add(http::Name::kStatus, verdict.http_status);
+    out.add(http::Name::kContentLength, "0");
     return;
   }
-  out.add(http2::Name::kStatus, "200");
-  out.add(http2::Name::kContentType, "application/grpc");
+  out.add(http::Name::kStatus, "200");
+  out.add(http::Name::kContentType, "application/grpc");
   append_grpc_status(out, verdict.grpc_status, message);
 }
 

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "http2/fields.h"
+#include "http/fields.h"
 
 namespace sluice::relay {
 
@@ -21,10 +21,10 @@ inline constexpr Verdict kRequestTooLarge{"8", "431"};
 // The end of a call that no pod answered: one field section that is headers and trailers at once
 // ("Trailers-Only"), or a bare status for a client that does not speak gRPC. `message` is plain
 // text and is percent-encoded here; it must not name pods, which are none of the client's business.
-void append_answer(http2::FieldList& out, bool grpc, const Verdict& verdict,
+void append_answer(http::FieldList& out, bool grpc, const Verdict& verdict,
                    std::string_view message);
 
 // The trailers of a call that ends after its response had begun.
-void append_grpc_status(http2::FieldList& out, std::string_view status, std::string_view message);
+void append_grpc_status(http::FieldList& out, std::string_view status, std::string_view message);
 
 }  // namespace sluice::relay

@@ -42,7 +42,7 @@ class Listener final : public tcp::Acceptor {
     return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
   }
   // For a client of this origin.
-  http2::Config http2_config(http2::Origin& origin) const {
+  http2::Config http2_config(http::Origin& origin) const {
     http2::Config c = context_.client_http2;
     c.origin = &origin;
     c.pass_connect = connect_ == config::Connect::kPass;
@@ -69,7 +69,7 @@ class Listener final : public tcp::Acceptor {
   const Service& service() const { return *service_; }
 
   // From a client's connection.
-  void begin(ClientConnection& client, http2::Stream& stream, http2::FieldList& request, bool end) {
+  void begin(ClientConnection& client, http2::Stream& stream, http::FieldList& request, bool end) {
     ++stats().streams;
     if (client.holder().overdrawn()) [[unlikely]] {
       client.on_heap_refusal();

@@ -133,13 +133,13 @@ void PodConnection::end(const char* why) {
   }
 }
 
-bool PodConnection::takes_fields(const http2::FieldList& fields) const {
+bool PodConnection::takes_fields(const http::FieldList& fields) const {
   const uint32_t most = http2_->peer_max_header_list_size();
   if (fields.size() <= most) [[likely]]
     return true;
   // A value that was replaced counts in size() as well.
   size_t size = 0;
-  for (const http2::Field f : fields) size += f.name.size() + f.value.size() + 32;
+  for (const http::Field f : fields) size += f.name.size() + f.value.size() + 32;
   return size <= most;
 }
 
@@ -290,7 +290,7 @@ void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
   });
 }
 
-void PodConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
+void PodConnection::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
                                bool end) {
   exchange_of(s).pod_headers(section, fields, end);
 }

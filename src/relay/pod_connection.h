@@ -50,7 +50,7 @@ class PodConnection final : public tcp::User,
   uint32_t streams() const { return http2_->open_streams(); }
   // Within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. That only advises (RFC 9113, 6.5.2), but some
   // pods end the connection of whoever is over it.
-  bool takes_fields(const http2::FieldList& fields) const;
+  bool takes_fields(const http::FieldList& fields) const;
   // Kept for suspects: its one call is no reason to end a connection.
   void acquit() {
     if (owner_ == kSuspects) retire();
@@ -94,7 +94,7 @@ class PodConnection final : public tcp::User,
   void on_silence(tcp::Connection& c, bool silent) override;
   void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
 
-  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
+  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream& s, uint32_t n) override;
   void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;

@@ -9,7 +9,7 @@
 
 #include "buf/memory.h"
 #include "buf/queue.h"
-#include "http2/fields.h"
+#include "http/fields.h"
 
 namespace sluice::relay {
 
@@ -18,8 +18,8 @@ namespace sluice::relay {
 class Replay {
  public:
   // Headers and trailers, whole.
-  http2::FieldList headers;
-  http2::FieldList trailers;
+  http::FieldList headers;
+  http::FieldList trailers;
   size_t parked = 0;  // heap() while it is recycled
 
   // False when there is no memory: the body is then incomplete, and forget_body() is due.

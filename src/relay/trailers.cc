@@ -33,19 +33,19 @@ constexpr auto kEarly = std::to_array<std::string_view>({
     "trailer",  // content
 });
 
-bool early(const http2::Field& f) {
+bool early(const http::Field& f) {
   return std::find(kEarly.begin(), kEarly.end(), f.name) != kEarly.end();
 }
 
 }  // namespace
 
-size_t drop_early_fields(http2::FieldList& trailers) {
+size_t drop_early_fields(http::FieldList& trailers) {
   size_t dropped = 0;
-  for (const http2::Field f : trailers) dropped += early(f);
+  for (const http::Field f : trailers) dropped += early(f);
   if (dropped == 0) [[likely]]
     return 0;
-  http2::FieldList rest;
-  for (const http2::Field f : trailers)
+  http::FieldList rest;
+  for (const http::Field f : trailers)
     if (!early(f)) rest.add(f.name, f.value, f.id, f.never_indexed);
   trailers.swap(rest);
   return dropped;

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "http2/fields.h"
+#include "http/fields.h"
 
 namespace sluice::relay {
 
@@ -13,6 +13,6 @@ namespace sluice::relay {
 // overrule what Sluice and the pod went by, and Forwarded and X-Forwarded-For would be the client's
 // own word in the place that is ours. Trailers may be discarded (6.5.1), so the call goes on.
 // Returns how many there were.
-size_t drop_early_fields(http2::FieldList& trailers);
+size_t drop_early_fields(http::FieldList& trailers);
 
 }  // namespace sluice::relay

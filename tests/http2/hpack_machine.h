@@ -7,9 +7,9 @@
 #include <string>
 
 #include "hpack_oracle.h"
+#include "http/validation.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
-#include "http2/validation.h"
 
 namespace sluice::http2 {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "buf/slice.h"
-#include "http2/fields.h"
+#include "http2/http.h"
 
 namespace sluice::http2 {
 

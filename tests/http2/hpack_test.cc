@@ -4,11 +4,11 @@
 
 #include "base/random.h"
 #include "hpack_oracle.h"
+#include "http/validation.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/hpack/huffman.h"
 #include "http2/hpack/integer.h"
-#include "http2/validation.h"
 
 namespace sluice::http2 {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "http2/fields.h"
+#include "http2/http.h"
 
 namespace sluice::http2 {
 

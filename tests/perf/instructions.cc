@@ -33,7 +33,7 @@ bool other_turn(SimWorker& worker) {
 
 namespace {
 
-using http2::Name;
+using http::Name;
 
 struct Workload {
   const char* name;
@@ -119,7 +119,7 @@ class Run {
   }
 
   void call(Lane& lane) {
-    http2::FieldList f = http2::request("/sluice.lab.Echo/Unary");
+    http::FieldList f = http2::request("/sluice.lab.Echo/Unary");
     if (w_.grpc) {
       // Near a deadline of a second, as grpc-go sends it: another one in each call.
       f.add(Name::kGrpcTimeout, std::to_string(999'999 - began_ % 977) + "u");

@@ -94,12 +94,12 @@ using SimWorker = worker::Worker<SimPort, SimClock>;
 
 // The same fields, known to the table that this side encodes from, so that it puts them into its
 // dynamic table as real clients and pods do. All but deadlines, which change with every call.
-inline http2::FieldList indexable(const http2::FieldList& fields, http2::hpack::Shared& shared) {
-  http2::FieldList known;
-  for (const http2::Field& f : fields) {
+inline http::FieldList indexable(const http::FieldList& fields, http2::hpack::Shared& shared) {
+  http::FieldList known;
+  for (const http::Field& f : fields) {
     const std::string text = std::string(f.name) + std::string(f.value);
-    http2::FieldList::Known facts{.id = f.id};
-    if (f.id != http2::Name::kGrpcTimeout) {
+    http::FieldList::Known facts{.id = f.id};
+    if (f.id != http::Name::kGrpcTimeout) {
       const uint32_t handle =
           shared.fields.intern({text.data(), static_cast<uint32_t>(f.name.size()),
                                 static_cast<uint32_t>(f.value.size()), f.id, 0});
@@ -133,8 +133,8 @@ class Pod final : public tcp::Acceptor {
 
  private:
   void reply(relay::Peer& p, http2::Stream& s) {
-    http2::FieldList response = http2::response();
-    response.add(http2::Name::kContentType, "application/grpc");
+    http::FieldList response = http2::response();
+    response.add(http::Name::kContentType, "application/grpc");
     p.h2->send_headers(s, indexable(response, p.hpack), false);
     std::string_view rest = answer_;
     while (!rest.empty()) {

@@ -209,8 +209,8 @@ TEST_F(RelayTest, a_guard_that_acts_on_streams_is_told_once_a_connection_with_th
   snapshot.guards.header_fields = 16;
   endpoints({1});
   Peer& c = client();
-  http2::FieldList many = http2::request();
-  for (int i = 0; i < 20; ++i) many.add("x", "y", http2::Name::kOther);
+  http::FieldList many = http2::request();
+  for (int i = 0; i < 20; ++i) many.add("x", "y", http::Name::kOther);
   for (int i = 0; i < 3; ++i) c.h2->open(many, true, &c.owner);
   run();
   EXPECT_EQ(worker->http2.header_list_too_big.get(), 3u);

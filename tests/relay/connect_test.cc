@@ -23,7 +23,7 @@ struct ConnectTest : RelayTest {
     FieldList out;
     out.add(Name::kMethod, "CONNECT");
     out.add(Name::kProtocol, "websocket");
-    for (const http2::Field field : f)
+    for (const http::Field field : f)
       if (field.id != Name::kMethod) out.add(field.id, field.value);
     return out;
   }

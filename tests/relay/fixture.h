@@ -20,9 +20,9 @@
 
 namespace sluice::relay {
 
+using http::FieldList;
+using http::Name;
 using http2::ErrorCode;
-using http2::FieldList;
-using http2::Name;
 
 inline Endpoint at(const char* text) {
   return *Endpoint::parse(text);

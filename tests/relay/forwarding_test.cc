@@ -9,7 +9,7 @@ namespace {
 
 std::string text(const FieldList& fields) {
   std::string out;
-  for (const http2::Field f : fields)
+  for (const http::Field f : fields)
     out += (out.empty() ? "" : " | ") + http2::text(f.name, f.value);
   return out;
 }

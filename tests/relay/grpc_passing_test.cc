@@ -7,8 +7,7 @@ namespace {
 
 std::string text(const FieldList& fields) {
   std::string out;
-  for (const http2::Field f : fields)
-    out += (out.empty() ? "" : " ") + http2::text(f.name, f.value);
+  for (const http::Field f : fields) out += (out.empty() ? "" : " ") + http2::text(f.name, f.value);
   return out;
 }
 

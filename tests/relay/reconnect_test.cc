@@ -144,7 +144,7 @@ TEST(AddressTable, remembers_only_so_many_and_only_what_is_worth_it) {
   AddressTable table(now, guards);
   const auto comes_and_goes = [&](uint64_t key, bool resets) {
     AddressTable::Entry& e = table.enter(key);
-    if (resets) e.origin.take(http2::Origin::kResets, 10, guards.resets, 0, now);
+    if (resets) e.origin.take(http::Origin::kResets, 10, guards.resets, 0, now);
     table.leave(e);
   };
   for (uint64_t i = 0; i < 1'000; ++i) comes_and_goes(i, false);

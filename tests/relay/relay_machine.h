@@ -256,7 +256,7 @@ class RelayMachine {
     peers_.push_back(std::make_unique<Raw>(*this, http2::Role::kClient));
     Raw& r = *peers_.back();
     r.tcp = &c;
-    r.checker.on_section = [this, &r](uint32_t stream, http2::FieldList& f) { seen(r, stream, f); };
+    r.checker.on_section = [this, &r](uint32_t stream, http::FieldList& f) { seen(r, stream, f); };
     r.checker.on_heard = [&r](const http2::FrameHeader& h, std::string_view payload) {
       const auto* p = reinterpret_cast<const uint8_t*>(payload.data());
       if (h.type == FrameType::kRstStream && payload.size() == 4 && load_be32(p) == 7)
@@ -270,7 +270,7 @@ class RelayMachine {
     return &r;
   }
   // A pod got a request, or its trailers.
-  void seen(Raw& r, uint32_t stream, http2::FieldList& fields) {
+  void seen(Raw& r, uint32_t stream, http::FieldList& fields) {
     const auto path = fields.find(Name::kPath);
     if (!path) return;
     // On its way when the pod said that it would not take it: it may be with another one already.

@@ -31,12 +31,12 @@ class Client final : public Peer {
     c.grpc = random_.chance(0.8);
     c.size = random_.chance(0.3) ? 0 : random_.below(manners_.max_body);
     c.answer = random_.chance(0.2) ? 0 : random_.below(manners_.max_answer);
-    http2::FieldList f;
-    f.add(http2::Name::kMethod, "POST");
-    f.add(http2::Name::kScheme, "http");
-    f.add(http2::Name::kAuthority, "echo");
-    f.add(http2::Name::kPath, "/call/" + std::to_string(c.id));
-    if (c.grpc) f.add(http2::Name::kContentType, "application/grpc");
+    http::FieldList f;
+    f.add(http::Name::kMethod, "POST");
+    f.add(http::Name::kScheme, "http");
+    f.add(http::Name::kAuthority, "echo");
+    f.add(http::Name::kPath, "/call/" + std::to_string(c.id));
+    if (c.grpc) f.add(http::Name::kContentType, "application/grpc");
     f.add("x-size", std::to_string(c.size));
     f.add("x-answer", std::to_string(c.answer));
     http2::Stream* s = h2().open(f, c.size == 0, &c);
@@ -64,13 +64,13 @@ class Client final : public Peer {
   // The appliance asked to go elsewhere.
   bool going_away() const { return going_away_; }
 
-  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override {
+  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override {
     Call& c = live(s);
     if (section == Section::kInformational) return;
     if (section == Section::kResponse)
-      c.http_status = std::string(fields.find(http2::Name::kStatus).value_or(""));
-    if (const auto status = fields.find(http2::Name::kGrpcStatus)) c.grpc_status = *status;
-    if (const auto text = fields.find(http2::Name::kGrpcMessage)) c.message = *text;
+      c.http_status = std::string(fields.find(http::Name::kStatus).value_or(""));
+    if (const auto status = fields.find(http::Name::kGrpcStatus)) c.grpc_status = *status;
+    if (const auto text = fields.find(http::Name::kGrpcMessage)) c.message = *text;
     if (end) c.complete = true;
   }
   void on_data(http2::Stream& s, buf::Slice data, bool end) override {
@@ -91,7 +91,8 @@ class Client final : public Peer {
   void on_sent(http2::Stream&, uint32_t) override {}
   void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override {
     Call& c = live(s);
-    if (by != ResetBy::kPeer && !faulty()) stage_.violation("the appliance broke the protocol on a stream");
+    if (by != ResetBy::kPeer && !faulty())
+      stage_.violation("the appliance broke the protocol on a stream");
     // After the whole answer it only says that the rest of the request is not wanted.
     if (!c.complete) {
       c.reset = true;

@@ -49,11 +49,12 @@ class PodPeer final : public Peer {
     if (alive() && !gone_) h2().goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
   }
 
-  void on_headers(http2::Stream& s, Section section, http2::FieldList& fields, bool end) override;
+  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream&, uint32_t) override {}
   void on_reset(http2::Stream& s, http2::ErrorCode, ResetBy by) override {
-    if (by != ResetBy::kPeer && !faulty()) stage_.violation("the appliance broke the protocol toward a pod");
+    if (by != ResetBy::kPeer && !faulty())
+      stage_.violation("the appliance broke the protocol toward a pod");
     finish(job_of(s));
   }
   void on_closed(http2::Stream& s) override { finish(job_of(s)); }
@@ -130,7 +131,7 @@ class Pod final : public tcp::Acceptor {
   std::vector<std::unique_ptr<PodPeer>> peers;
 };
 
-inline void PodPeer::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
+inline void PodPeer::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
                                 bool end) {
   if (section != Section::kRequest) return;
   const auto number = [](std::string_view text) {
@@ -138,7 +139,7 @@ inline void PodPeer::on_headers(http2::Stream& s, Section section, http2::FieldL
     std::from_chars(text.data(), text.data() + text.size(), n);
     return n;
   };
-  const auto path = fields.find(http2::Name::kPath).value_or("");
+  const auto path = fields.find(http::Name::kPath).value_or("");
   const auto known =
       path.starts_with("/call/") ? pod_.calls.find(number(path.substr(6))) : pod_.calls.end();
   if (known == pod_.calls.end()) {
@@ -211,7 +212,7 @@ inline void PodPeer::progress(Job& j) {
     j.call->pod_code = static_cast<http2::ErrorCode>(8 + pod_.random.below(2) * 3);
     const auto code = j.call->pod_code;
     if (pod_.random.chance(0.5)) {
-      http2::FieldList f = http2::response();
+      http::FieldList f = http2::response();
       h2().send_headers(s, f, false);
     }
     finish(j);
@@ -224,12 +225,12 @@ inline void PodPeer::progress(Job& j) {
 inline void PodPeer::answer(Job& j) {
   Call& c = *j.call;
   http2::Stream& s = *j.stream;
-  http2::FieldList f = http2::response();
-  f.add(http2::Name::kContentType, "application/grpc");
+  http::FieldList f = http2::response();
+  f.add(http::Name::kContentType, "application/grpc");
   if (j.way == Way::kError) {
     c.answer_is_error = true;
     if (pod_.errors_are_retried) ++c.errors;
-    f.add(http2::Name::kGrpcStatus, "13");
+    f.add(http::Name::kGrpcStatus, "13");
     h2().send_headers(s, f, true);
   } else {
     h2().send_headers(s, f, false);

@@ -208,9 +208,9 @@ class Clients::Connection final : public tcp::User {
     return decoder_->decode(block, kMaxList, o_.fields_) == http2::hpack::Decoder::Result::kOk;
   }
   bool good_fields(bool last) const {
-    if (last) return o_.fields_.find(http2::Name::kGrpcStatus) == "0";
-    return o_.fields_.find(http2::Name::kStatus) == "200" &&
-           o_.fields_.find(http2::Name::kContentType) == "application/grpc";
+    if (last) return o_.fields_.find(http::Name::kGrpcStatus) == "0";
+    return o_.fields_.find(http::Name::kStatus) == "200" &&
+           o_.fields_.find(http::Name::kContentType) == "application/grpc";
   }
 
   void end(Call& call, bool complete) {

@@ -94,7 +94,7 @@ class Clients {
   unsigned in_flight_ = 0;
   unsigned established_ = 0;
   uint32_t sample_ = 0;
-  http2::FieldList fields_;
+  http::FieldList fields_;
   Complaints complaints_;
 };
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "buf/slice.h"
-#include "http2/fields.h"
+#include "http/fields.h"
 #include "http2/frame.h"
 
 namespace sluice::load {
@@ -16,7 +16,7 @@ class Complaints {
 
   // fields: as far as the block could be decoded.
   void about(const char* what, const http2::FrameHeader& h, buf::View block,
-             const http2::FieldList& fields) {
+             const http::FieldList& fields) {
     if (said_ == kMost) return;
     ++said_;
     std::fprintf(stderr, "sluice-load: %s on stream %u, flags %u, %zu bytes:", what, h.stream,

@@ -106,9 +106,9 @@ class Pods::Connection final : public tcp::User {
       o_.fields_.clear();
       const bool good =
           decoder_.decode(block, kMaxList, o_.fields_) == http2::hpack::Decoder::Result::kOk &&
-          o_.fields_.find(http2::Name::kMethod) == "POST" &&
-          o_.fields_.find(http2::Name::kTe) == "trailers" &&
-          o_.fields_.find(http2::Name::kContentType) == "application/grpc";
+          o_.fields_.find(http::Name::kMethod) == "POST" &&
+          o_.fields_.find(http::Name::kTe) == "trailers" &&
+          o_.fields_.find(http::Name::kContentType) == "application/grpc";
       if (!good) {
         ++o_.errors_;
         o_.complaints_.about("a request", h, block, o_.fields_);

@@ -36,7 +36,7 @@ class Pods final : public tcp::Acceptor {
   std::vector<std::unique_ptr<Connection>> connections_;
   uint64_t errors_ = 0;
   uint32_t sample_ = 0;
-  http2::FieldList fields_;
+  http::FieldList fields_;
   Complaints complaints_;
 };
 

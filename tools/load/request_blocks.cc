@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "expected_block.h"
-#include "http2/fields.h"
+#include "http/fields.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/huffman.h"
 
@@ -66,20 +66,20 @@ Recording::Recording(const std::string& file, uint32_t body_bytes) {
   stats::Http2 unread;
   http2::hpack::Shared shared(unread, SipKey{1, 2});
   http2::hpack::Decoder decoder(shared);
-  http2::FieldList list;
+  http::FieldList list;
   if (decoder.decode(first(), kMaxList, list) != http2::hpack::Decoder::Result::kOk)
     throw std::runtime_error("the first block of " + file + " does not decode");
   const uint8_t* p = first().data();
   const uint8_t* end = p + first().size();
   for (size_t i = 0; p < end; ++i) {
     const uint8_t* next = next_field(p, end);
-    const http2::Field f = list[i];
+    const http::Field f = list[i];
     const bool enters = (*p & 0xc0) == 0x40;
     fields.push_back(
         {{p, next}, enters ? static_cast<uint32_t>(f.name.size() + f.value.size() + 32) : 0});
     p = next;
   }
-  if (list[list.count() - 1].id != http2::Name::kGrpcTimeout)
+  if (list[list.count() - 1].id != http::Name::kGrpcTimeout)
     throw std::runtime_error("the last field in " + file + " is not grpc-timeout");
 }
 

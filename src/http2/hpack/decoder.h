@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "buf/slice.h"
-#include "http2/fields.h"
 #include "http2/hpack/decoder_table.h"
+#include "http2/http.h"
 
 namespace sluice::http2::hpack {
 

@@ -7,8 +7,8 @@
 #include <new>
 
 #include "base/poison.h"
+#include "http/validation.h"
 #include "http2/hpack/static_table.h"
-#include "http2/validation.h"
 
 namespace sluice::http2::hpack {
 
@@ -60,7 +60,7 @@ void FieldTable::write(uint32_t handle, const FieldText& f) {
   r->value_size = static_cast<uint16_t>(f.value_size);
   r->id = f.id;
   r->static_name = f.static_name;
-  r->sound = sound({f.text, f.name_size}, {f.text + f.name_size, f.value_size});
+  r->sound = http::sound({f.text, f.name_size}, {f.text + f.name_size, f.value_size});
   if (f.size() > 0) std::memcpy(const_cast<char*>(r->text()), f.text, f.size());
 }
 

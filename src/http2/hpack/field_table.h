@@ -16,7 +16,7 @@
 #include <string_view>
 
 #include "base/hash.h"
-#include "http2/fields.h"
+#include "http2/http.h"
 #include "stats/http2.h"
 
 namespace sluice::http2::hpack {

@@ -1,6 +1,6 @@
 #include "http2/hpack/static_table.h"
 
-#include "http2/name_index.h"
+#include "http/name_index.h"
 
 namespace sluice::http2::hpack {
 namespace {
@@ -12,7 +12,7 @@ constexpr uint8_t first_with_name(std::string_view name) {
 }
 
 constexpr auto kIndex = [] {
-  NameIndex<256> index;
+  http::NameIndex<256> index;
   for (uint8_t i = 0; i < kStaticEntries; ++i)
     if (first_with_name(kStaticTable[i].name) == i + 1)
       index.insert(kStaticTable[i].name, static_cast<uint8_t>(i + 1));

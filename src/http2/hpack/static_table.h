@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "http2/fields.h"
+#include "http2/http.h"
 
 namespace sluice::http2::hpack {
 

@@ -1,6 +1,6 @@
-#include "http2/answers.h"
+#include "http/answers.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 namespace {
 
 void bare(std::string_view status, FieldList& out) {
@@ -32,4 +32,4 @@ void answer_connect(FieldList& out) {
   bare("501", out);
 }
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

@@ -1,8 +1,8 @@
-#include "http2/fields.h"
+#include "http/fields.h"
 
-#include "http2/name_index.h"
+#include "http/name_index.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 namespace {
 
 constexpr auto kIndex = [] {
@@ -18,4 +18,4 @@ Name name_of(std::string_view name) {
   return static_cast<Name>(kIndex.find(name, [](uint8_t i) { return kNameText[i]; }));
 }
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

@@ -9,7 +9,7 @@
 #include "base/chrono.h"
 #include "config/guards.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 class Origin {
  public:
@@ -116,4 +116,4 @@ class OriginLoan {
   bool through_door_ = false;
 };
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 // kCells: a power of two, at least twice the names. 0 means "none".
 template <unsigned kCells>
@@ -38,4 +38,4 @@ class NameIndex {
   std::array<uint8_t, kCells> cells_{};
 };
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

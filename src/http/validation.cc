@@ -1,4 +1,4 @@
-#include "http2/validation.h"
+#include "http/validation.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 
-namespace sluice::http2 {
+namespace sluice::http {
 namespace {
 
 // Which characters may stand where.
@@ -256,4 +256,4 @@ bool valid_trailers(FieldList& fields) {
          (strip_blanks(fields) && trailers_without_blanks(fields));
 }
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

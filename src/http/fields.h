@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 // Names that the relay or the validation looks at; everything else is kOther and crosses unread.
 // kNameText has the same order.
@@ -285,4 +285,4 @@ class FieldList {
   Growing<char, kSlack> text_;
 };
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

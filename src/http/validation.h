@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "http2/fields.h"
+#include "http/fields.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 // The characters of a field's name and value are what RFC 9113, 8.2.1 allows. Records of HPACK's
 // fields are asked once, not in every message (Field::sound).
@@ -24,4 +24,4 @@ bool valid_request(FieldList& fields, bool extended_connect, RequestFacts& facts
 bool valid_response(FieldList& fields, int& status, int64_t& content_length);
 bool valid_trailers(FieldList& fields);
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

@@ -1,9 +1,9 @@
 #pragma once
 // What a connection answers by itself to requests that its owner never sees.
 
-#include "http2/fields.h"
+#include "http/fields.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 // content-type is application/grpc, alone or followed by "+proto" or ";parameter".
 bool is_grpc(const FieldList& request);
@@ -15,4 +15,4 @@ void answer_too_large(const FieldList& request, FieldList& out);
 // CONNECT where it is not passed on: 501 (RFC 9110, 9.3.6 and 15.6.2).
 void answer_connect(FieldList& out);
 
-}  // namespace sluice::http2
+}  // namespace sluice::http
