@@ -188,7 +188,7 @@ class HpackMachine {
     }
     if (!cut && plain(fields_) != expected) wrong_ = "nghttp2 decodes other fields";
     for (const Field f : fields_)
-      if (f.sound && !sound(f.name, f.value)) wrong_ = "a field is called sound that is not";
+      if (f.sound && !http::sound(f.name, f.value)) wrong_ = "a field is called sound that is not";
     check(*c.decoder, *c.oracle);
     return &fields_;
   }

@@ -473,9 +473,9 @@ TEST_F(HpackTest, AMalformedFieldStaysMalformedHoweverOftenItIsRepeated) {
         {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "pod"}, field};
     for (int i = 0; i < 4; ++i) {
       FieldList fields;
-      RequestFacts facts;
+      http::RequestFacts facts;
       ASSERT_EQ(d.decode(encoder.encode(bad), 16'384, fields), Result::kOk);
-      EXPECT_FALSE(valid_request(fields, false, facts)) << field << ", time " << i;
+      EXPECT_FALSE(http::valid_request(fields, false, facts)) << field << ", time " << i;
     }
   }
 }
@@ -490,9 +490,9 @@ TEST_F(HpackTest, AFieldLosesItsOuterBlanksHoweverOftenItIsRepeated) {
       {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {"x", " a\t"}, {"y", "  "}};
   for (int i = 0; i < 4; ++i) {
     FieldList fields;
-    RequestFacts facts;
+    http::RequestFacts facts;
     ASSERT_EQ(d.decode(encoder.encode(said), 16'384, fields), Result::kOk);
-    EXPECT_TRUE(valid_request(fields, false, facts));
+    EXPECT_TRUE(http::valid_request(fields, false, facts));
     const PlainFields told{
         {":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {"x", "a"}, {"y", ""}};
     PlainFields heard;
