@@ -91,7 +91,8 @@ class Client final : public Peer {
   void on_sent(http2::Stream&, uint32_t) override {}
   void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override {
     Call& c = live(s);
-    if (by != ResetBy::kPeer && !faulty()) stage_.violation("the appliance broke the protocol on a stream");
+    if (by != ResetBy::kPeer && !faulty())
+      stage_.violation("the appliance broke the protocol on a stream");
     // After the whole answer it only says that the rest of the request is not wanted.
     if (!c.complete) {
       c.reset = true;

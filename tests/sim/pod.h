@@ -53,7 +53,8 @@ class PodPeer final : public Peer {
   void on_data(http2::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http2::Stream&, uint32_t) override {}
   void on_reset(http2::Stream& s, http2::ErrorCode, ResetBy by) override {
-    if (by != ResetBy::kPeer && !faulty()) stage_.violation("the appliance broke the protocol toward a pod");
+    if (by != ResetBy::kPeer && !faulty())
+      stage_.violation("the appliance broke the protocol toward a pod");
     finish(job_of(s));
   }
   void on_closed(http2::Stream& s) override { finish(job_of(s)); }
