@@ -51,8 +51,7 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
 }
 
 std::string Endpoint::str() const {
-  return (address.is_v4() ? address.str() : "[" + address.str() + "]") + ":" +
-         std::to_string(port);
+  return (address.is_v4() ? address.str() : "[" + address.str() + "]") + ":" + std::to_string(port);
 }
 
 std::optional<Prefix> Prefix::parse(std::string_view text) {

@@ -72,9 +72,9 @@ struct Config {
   // Islands of out-of-order data kept of one connection: as many gaps as 10 % loss makes in a
   // window of 4 MB.
   unsigned max_out_of_order_ranges = 256;
-  // Of all packet buffers, the part that one connection's out-of-order data may hold: enough for the
-  // largest window with the buffers that Sluice has by default. What is dropped beyond looks like
-  // loss to the sender.
+  // Of all packet buffers, the part that one connection's out-of-order data may hold: enough for
+  // the largest window with the buffers that Sluice has by default. What is dropped beyond looks
+  // like loss to the sender.
   unsigned max_out_of_order_share = 8;
   // Out-of-order data that waits so long for a gap to close is dropped, which RFC 2018, 8 permits:
   // the sender keeps it until it is acknowledged. By then five retransmissions have been lost.

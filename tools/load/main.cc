@@ -41,7 +41,8 @@ const nic::Profile kMemif{.name = "memif",
 nic::EalOptions eal_options(const Options& o) {
   const std::string role = o.mode == Options::Mode::kReflect ? "server" : "client";
   const auto device = [&role](const char* name, const std::string& socket) {
-    return std::string(name) + ",role=" + role + ",socket=" + socket + ",socket-abstract=no,rsize=12";
+    return std::string(name) + ",role=" + role + ",socket=" + socket +
+           ",socket-abstract=no,rsize=12";
   };
   nic::EalOptions e;
   e.worker_cores = {o.core};

@@ -1,4 +1,4 @@
-// Precompiled: every test of this executable includes its fixture, whose headers take longer to read
-// than a test takes to compile.
+// Precompiled: every test of this executable includes its fixture, whose headers take longer to
+// read than a test takes to compile.
 
 #include "relay/fixture.h"
