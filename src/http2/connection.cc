@@ -2,16 +2,19 @@
 
 #include <algorithm>
 
+#include "http2/codec.h"
+
 namespace sluice::http2 {
 
-Connection::Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
+Connection::Connection(Role role, const Config& config, Handler& handler, transport::Stream& stream,
                        buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams,
                        hpack::Shared& hpack)
     : role_(role),
       state_(role == Role::kServer ? State::kPreface : State::kFrameHeader),
       config_(config),
       handler_(handler),
-      output_(output),
+      stream_(stream),
+      output_(stream.output()),
       memory_(memory),
       stats_(stats),
       slab_(streams),
@@ -35,6 +38,10 @@ Connection::~Connection() {
   for (uint32_t i = 0; i < table_.capacity(); ++i)
     if (table_.cell(i) != nullptr) destroy(table_.cell(i));
   if (charged_ > 0) account_->charge(0, -static_cast<int64_t>(charged_));
+}
+
+void Connection::release() {
+  if (codec_ != nullptr) codec_->destroy(this);
 }
 
 bool Connection::can_open() const {
@@ -62,7 +69,8 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner,
   return s;
 }
 
-void Connection::send_headers(Stream& s, const FieldList& fields, bool end_stream) {
+void Connection::send_headers(http::Stream& stream, const FieldList& fields, bool end_stream) {
+  Stream& s = own(stream);
   if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   if (room_ > 0 && s.head_ == nullptr && s.data_.empty()) {
@@ -78,7 +86,8 @@ void Connection::send_headers(Stream& s, const FieldList& fields, bool end_strea
   make_ready(s);
 }
 
-void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
+void Connection::send_data(http::Stream& stream, buf::Slice data, bool end_stream) {
+  Stream& s = own(stream);
   if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   const uint32_t n = data.size();
@@ -90,7 +99,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
       data = memory_.retain(std::move(data));
       if (!data) {
         ++stats_.memory_refusals;
-        stream_error(s, out_of_memory(), Handler::ResetBy::kMemory);
+        stream_error(s, out_of_memory(), EndedBy::kMemory);
         return;
       }
     }
@@ -111,7 +120,7 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
     }
     if (!kept) {
       ++stats_.memory_refusals;
-      stream_error(s, out_of_memory(), Handler::ResetBy::kMemory);
+      stream_error(s, out_of_memory(), EndedBy::kMemory);
       return;
     }
     s.settle();
@@ -119,14 +128,16 @@ void Connection::send_data(Stream& s, buf::Slice data, bool end_stream) {
   make_ready(s);
 }
 
-void Connection::reset(Stream& s, ErrorCode code) {
+void Connection::reset(http::Stream& stream, ErrorCode code) {
+  Stream& s = own(stream);
   if (s.closed_) return;
   if (s.id_ != 0 && !failed_ && !(s.end_sent_ && s.remote_ended_))
     emit_rst(s.id_, code, s.end_sent_);
   close(s);
 }
 
-void Connection::reset_after_output(Stream& s, ErrorCode code) {
+void Connection::reset_after_output(http::Stream& stream, ErrorCode code) {
+  Stream& s = own(stream);
   if (s.closed_) return;
   s.owner_ = nullptr;
   s.reset_after_output_ = true;
@@ -134,7 +145,8 @@ void Connection::reset_after_output(Stream& s, ErrorCode code) {
   after_output(s);
 }
 
-void Connection::consumed(Stream& s, uint32_t n) {
+void Connection::consumed(http::Stream& stream, uint32_t n) {
+  Stream& s = own(stream);
   if (failed_ || s.closed_ || s.remote_ended_ || s.id_ == 0) return;
   if (s.window_.took(n)) announce(s);
 }
@@ -188,12 +200,34 @@ Connection::Held Connection::held() const {
   return held;
 }
 
-void Connection::ping(uint64_t opaque) {
-  if (failed_) return;  // nothing follows the GOAWAY of an error
+bool Connection::ping(uint64_t opaque) {
+  if (failed_) return true;  // nothing follows the GOAWAY of an error
   if (role_ == Role::kServer && before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8];
   store_be64(payload, opaque);
   emit(FrameType::kPing, 0, 0, payload);
+  return true;
+}
+
+bool Connection::announce_drain(uint64_t opaque) {
+  goaway(kMaxStreamId, ErrorCode::kNoError);
+  return ping(opaque);
+}
+
+void Connection::drain() {
+  goaway(last_peer_id_, ErrorCode::kNoError);
+  refuse_new_streams();
+}
+
+void Connection::for_each_stream(FunctionRef<void(http::Stream&)> fn) {
+  const std::vector<Stream*> unnumbered(unnumbered_);
+  for (Stream* s : unnumbered)
+    if (s->owner() != nullptr) fn(*s);
+  std::vector<uint32_t> ids;
+  for (uint32_t i = 0; i < table_.capacity(); ++i)
+    if (Stream* s = table_.cell(i)) ids.push_back(s->id());
+  for (const uint32_t id : ids)
+    if (Stream* s = table_.find(id); s != nullptr && s->owner() != nullptr) fn(*s);
 }
 
 void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) {
@@ -222,7 +256,7 @@ void Connection::close(Stream& s) {
 
 void Connection::detach(Stream& s) {
   s.closed_ = true;
-  if ((s.charged_buffers_ | s.charged_heap_) != 0) [[unlikely]]
+  if (s.charged()) [[unlikely]]
     s.give_back();
   s.unlink();
   --open_;
@@ -244,15 +278,15 @@ void Connection::stream_error(Stream& s, ErrorCode code, const char* what) {
     ++stats_.broken_answers;
     note(Note::kBroken, what);
   }
-  stream_error(s, code, Handler::ResetBy::kProtocol);
+  stream_error(s, code, EndedBy::kProtocol);
 }
 
-void Connection::stream_error(Stream& s, ErrorCode code, Handler::ResetBy by) {
+void Connection::stream_error(Stream& s, ErrorCode code, EndedBy by) {
   ++stats_.stream_errors;
   if (s.id_ != 0) emit_rst(s.id_, code, s.end_sent_);
   if (!failed_ && code != ErrorCode::kEnhanceYourCalm) provoked();
   detach(s);
-  if (s.owner_ != nullptr) handler_.on_reset(s, code, by);
+  if (s.owner_ != nullptr) handler_.on_reset(s, reason_of(code), by);
   slab_.destroy(&s);
 }
 

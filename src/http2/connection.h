@@ -1,24 +1,24 @@
 #pragma once
 // One HTTP/2 connection (RFC 9113), either role: frames, HPACK, the stream table, flow control and
-// guards. Sans-IO: received bytes go in as slices; frames come out at the end of a buf::Queue,
-// which is the send queue of the TCP connection underneath.
+// guards. Sans-IO: received bytes go in as slices; frames come out at the end of the output of a
+// transport::Stream.
 
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/chrono.h"
 #include "base/list.h"
 #include "base/slab.h"
-#include "buf/account.h"
 #include "buf/memory.h"
 #include "buf/queue.h"
 #include "config/guards.h"
 #include "http2/allowance.h"
 #include "http2/early_ends.h"
+#include "http2/error_code.h"
 #include "http2/frame.h"
-#include "http2/handler.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/http.h"
@@ -26,8 +26,11 @@
 #include "http2/stream_table.h"
 #include "http2/window_shares.h"
 #include "stats/http2.h"
+#include "transport/stream.h"
 
 namespace sluice::http2 {
+
+class Codec;  // http2/codec.h
 
 enum class Role : uint8_t { kServer, kClient };
 
@@ -51,102 +54,75 @@ struct Config {
   const config::Guards* guards = &config::kDefaultGuards;
 };
 
-class Connection {
+class Connection final : public http::Connection {
  public:
-  // Everything referred to outlives the connection. Frames go to the end of `output`.
-  Connection(Role role, const Config& config, Handler& handler, buf::Queue& output,
+  // Everything referred to outlives the connection. Frames go to the end of the stream's
+  // output.
+  Connection(Role role, const Config& config, Handler& handler, transport::Stream& stream,
              buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams, hpack::Shared& hpack);
   // Frees the streams without a word to the handler.
   ~Connection();
   Connection(const Connection&) = delete;
 
-  // Who is charged for what the connection and, of a server, its streams keep. To be set before
-  // anything is received; outlives the connection.
-  void set_account(buf::Account* account) { account_ = account; }
-
-  // A client queues what it says first: preface, SETTINGS, the connection's window. A server says
-  // so once it has the client's preface: whoever speaks HTTP/1 or TLS would not understand it.
-  void start();
-
-  // Takes all of `data`. False when the connection has failed, now or before: a GOAWAY with error()
-  // is in the output; the owner sends it, closes, and takes leave of the streams.
-  // Whoever does not speak HTTP/2 is answered in place of the GOAWAY.
-  bool receive(buf::Slice data, Time now);
-
-  // Frames what waits, up to about `room` bytes (one frame more at most). Until it is called, the
-  // owner leaves what was said since the last time in the output: its last frame may still grow.
-  void flush(uint32_t room);
+  // http::Connection has the contracts. A client queues preface, SETTINGS and the connection's
+  // window at the start. A server says so once it has the client's preface: a client that speaks
+  // HTTP/1 or TLS would not understand it, and is answered in its own protocol.
+  void start() override;
+  bool receive(buf::Slice data, Time now) override;
+  // One frame more than `room` at most.
+  void flush(uint32_t room) override;
   // Something waits that more room would let out.
   bool wants_flush() const { return !ready_.empty(); }
 
   // Client role: so many RST_STREAM may wait; then no stream is opened.
   static constexpr uint32_t kMaxWaitingResets = 4'096;
-  // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
-  // payer: for whose sake, where many share the connection's window (http2/window_shares.h).
-  Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0);
-  bool can_open() const;
-  // Client role: whether the connection's window has room for a body of the payer's.
-  enum class WindowFor : uint8_t { kEnough, kNotThisPayer, kNobody };
-  WindowFor window_for(uint64_t payer) const {
+  Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0) override;
+  bool can_open() const override;
+  WindowFor window_for(uint64_t payer) const override {
     return shares_ == nullptr ? WindowFor::kEnough : look_for_window(payer);
   }
-  // Client role: bytes that the peer takes on the connection.
-  int64_t send_window() const { return send_window_; }
-  // Client role: ids that were used; they end at 2^30 (5.1.1).
-  uint32_t streams_begun() const { return next_id_ / 2; }
-  // Client role: a stream that open() gave and that will not leave: the peer's limit has fallen
-  // since, or the ids are used up. Nothing of it was sent. nullptr when there is none.
-  Stream* stuck_stream() { return limit_blocked_.empty() ? nullptr : &limit_blocked_.back(); }
-  // Streams that are not closed, those included whose owner has gone.
-  uint32_t open_streams() const { return open_; }
-  uint32_t peer_max_concurrent_streams() const { return peer_max_streams_; }
+  int64_t send_window() const override { return send_window_; }
+  // Ids that were used; they end at 2^30 (5.1.1).
+  uint32_t streams_begun() const override {
+    return role_ == Role::kClient ? next_id_ / 2 : (last_peer_id_ + 1) / 2;
+  }
+  Stream* stuck_stream() override {
+    return limit_blocked_.empty() ? nullptr : &limit_blocked_.back();
+  }
+  uint32_t peer_max_concurrent_streams() const override { return peer_max_streams_; }
   bool settings_received() const { return settings_received_; }
-  // Bytes, as FieldList::size() counts; UINT32_MAX: the peer announced no limit.
-  uint32_t peer_max_header_list_size() const { return peer_max_header_list_size_; }
-  // Client role: the peer takes requests with :protocol (RFC 8441).
-  bool peer_takes_extended_connect() const { return peer_takes_extended_connect_; }
+  uint32_t peer_max_header_list_size() const override { return peer_max_header_list_size_; }
+  bool peer_takes_extended_connect() const override { return peer_takes_extended_connect_; }
 
-  // A response, an informational one, or trailers; behind the DATA that the stream has queued.
-  void send_headers(Stream& s, const FieldList& fields, bool end_stream);
-  // Without memory to keep `data`, the stream is reset and on_reset(kMemory) follows.
-  void send_data(Stream& s, buf::Slice data, bool end_stream);
-  // Drops what the stream has queued, tells the peer if it knows the stream, frees the stream.
-  void reset(Stream& s, ErrorCode code);
-  // Client role: RST_STREAM that Handler::may_reset() held back. What arrives for their streams is
-  // discarded meanwhile, and they count in the peer's limit of streams.
-  uint32_t resets_waiting() const { return static_cast<uint32_t>(waiting_resets_.size()); }
-  // Writes them as far as may_reset() lets it.
-  void release_resets();
-  // Client role: the peer's GOAWAY excludes the stream, which it may treat as never created (6.8).
+  void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
+  void send_data(http::Stream& s, buf::Slice data, bool end_stream) override;
+  void reset(http::Stream& s, EndReason reason) override { reset(s, code_of(reason)); }
+  void reset(http::Stream& s, ErrorCode code);
+  uint32_t resets_waiting() const override { return static_cast<uint32_t>(waiting_resets_.size()); }
+  void release_resets() override;
   // No frame: RST_STREAM on what is idle to the peer would be an error, and counts as an attack.
-  void forget(Stream& s) { close(s); }
-  // The owner is finished: what is queued still leaves, then, if the peer has not ended its side,
-  // RST_STREAM(code) (RFC 9113, 8.1). No callback any more; the stream may be gone on return.
-  void reset_after_output(Stream& s, ErrorCode code);
-  // The owner took n bytes of the stream's DATA: its receive window opens.
-  void consumed(Stream& s, uint32_t n);
+  void forget(http::Stream& s) override { close(own(s)); }
+  void reset_after_output(http::Stream& s, EndReason reason) override {
+    reset_after_output(s, code_of(reason));
+  }
+  void reset_after_output(http::Stream& s, ErrorCode code);
+  // The stream's receive window opens.
+  void consumed(http::Stream& s, uint32_t n) override;
 
-  void ping(uint64_t opaque);
-  // When bytes of the peer were last received.
-  Time received_at() const { return now_; }
+  bool ping(uint64_t opaque) override;
   // last_stream_id 2^31-1 only announces (6.8).
   void goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug = {});
   // Server role, after the final GOAWAY: requests above its last id are discarded.
   void refuse_new_streams() { refusing_ = true; }
   uint32_t last_peer_stream_id() const { return last_peer_id_; }
+  bool announce_drain(uint64_t opaque) override;
+  void drain() override;
 
-  // fn(Stream&) for all streams that have an owner; it may end the one it is given, no other. Not
-  // for the hot path: it allocates.
+  void for_each_stream(FunctionRef<void(http::Stream&)> fn) override;
+  // The same with fn(http2::Stream&).
   template <class Fn>
-  void for_each_stream(Fn&& fn) {
-    const std::vector<Stream*> unnumbered(unnumbered_);
-    for (Stream* s : unnumbered)
-      if (s->owner() != nullptr) fn(*s);
-    std::vector<uint32_t> ids;
-    for (uint32_t i = 0; i < table_.capacity(); ++i)
-      if (Stream* s = table_.cell(i)) ids.push_back(s->id());
-    for (const uint32_t id : ids)
-      if (Stream* s = table_.find(id); s != nullptr && s->owner() != nullptr) fn(*s);
+  requires(!std::is_invocable_v<Fn, http::Stream&>) void for_each_stream(Fn&& fn) {
+    for_each_stream(FunctionRef<void(http::Stream&)>([&fn](http::Stream& s) { fn(own(s)); }));
   }
 
   // What waits for the peer to take it: in streams, and in the output. Walks the streams.
@@ -156,25 +132,17 @@ class Connection {
   };
   Held held() const;
 
-  // The guards that measure time look at a connection once in kWatchPeriod, and only while
-  // something waits for the peer. `now` as for receive().
-  static constexpr Duration kWatchPeriod = 1s;
-  enum class Watched : uint8_t {
-    kFine,
-    kLate,    // no ACK of our SETTINGS: the streams may end, within what time the owner allows
-    kFailed,  // as receive() returning false
-    kGone,    // the peer takes nothing, a GOAWAY neither: to be reset
-  };
-  bool wants_watch() const;
-  Watched watch(Time now);
+  bool wants_watch() const override;
+  Watched watch(Time now) override;
 
   ErrorCode error() const { return error_; }
-  bool failed() const { return failed_; }
-  const char* detail() const { return detail_; }
-  // The guard that ended the connection, as `sluicectl guards` calls it; nullptr if none did.
-  const char* guard() const { return guard_; }
 
  private:
+  friend class Codec;
+
+  static Stream& own(http::Stream& s) { return static_cast<Stream&>(s); }
+  void release() override;
+
   enum class State : uint8_t { kPreface, kFirstLine, kFrameHeader, kPayload, kData, kPadding };
 
   // Before the first frame (connection_preface.cc).
@@ -215,7 +183,7 @@ class Connection {
   bool on_window_update(buf::View payload);
   // WINDOW_UPDATE of a pod that opens a window no further than it was.
   bool gives_back(uint32_t n) const;
-  void stream_error(Stream& s, ErrorCode code, Handler::ResetBy by);
+  void stream_error(Stream& s, ErrorCode code, EndedBy by);
   // The peer broke the protocol on the stream; `what` says how, for the log.
   void stream_error(Stream& s, ErrorCode code, const char* what);
   // Charges for what is kept of an unfinished frame and field block. False when that was more than
@@ -311,7 +279,6 @@ class Connection {
 
   Role role_;
   State state_;
-  bool failed_ = false;
   bool settings_received_ = false;
   uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours without an ACK yet
   bool refusing_ = false;
@@ -320,14 +287,15 @@ class Connection {
   bool block_end_stream_ = false;
   bool block_depends_on_itself_ = false;  // RFC 7540, 5.3.1
   ErrorCode error_ = ErrorCode::kNoError;
-  const char* detail_ = "";
 
   const Config config_;  // a copy: what was announced to the peer stays, whatever is reloaded
   Handler& handler_;
-  buf::Queue& output_;
+  transport::Stream& stream_;
+  buf::Queue& output_;  // of stream_
   buf::Memory& memory_;
   stats::Http2& stats_;
   Slab<Stream>& slab_;
+  Codec* codec_ = nullptr;  // that the connection belongs to; nullptr: it has an owner of its own
 
   // The frame that is being received.
   FrameHeader frame_;
@@ -336,10 +304,9 @@ class Connection {
   uint32_t padding_left_ = 0;
   bool padded_ = false;  // the pad length has still to come
   uint8_t head_[kFrameHeaderSize];
-  std::vector<uint8_t> partial_;     // a payload, or a first line, that arrives in pieces
-  std::vector<uint8_t> block_;       // a field block that needs CONTINUATION
-  buf::Account* account_ = nullptr;  // may stay so
-  size_t charged_ = 0;               // bytes of partial_ and block_
+  std::vector<uint8_t> partial_;  // a payload, or a first line, that arrives in pieces
+  std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
+  size_t charged_ = 0;            // bytes of partial_ and block_
   uint32_t block_stream_ = 0;
   uint32_t continuations_ = 0;
 
@@ -373,7 +340,6 @@ class Connection {
     bool ended;  // our side
   };
   std::vector<WaitingReset> waiting_resets_;
-  uint32_t open_ = 0;
   uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
   RecentIds ids_;              // of the side that opens streams, discarded ones included
@@ -394,9 +360,7 @@ class Connection {
   OriginLoan loan_;
   EarlyEnds early_ends_;
   uint32_t stream_limit_;  // of the client's streams at once, now
-  Time now_{};
-  const char* guard_ = nullptr;
-  uint16_t noted_ = 0;  // a bit for each Note
+  uint16_t noted_ = 0;     // a bit for each Note
 
   // How many looks of watch() in a row have found the same thing waiting.
   uint64_t watched_output_ = 0;  // output position at the last look

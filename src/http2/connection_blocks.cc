@@ -89,7 +89,7 @@ bool Connection::on_block(buf::View block) {
   if (s->remote_ended_) {
     stream_error(*s, ErrorCode::kStreamClosed, "HEADERS behind the end of their stream");
   } else if (too_large) {
-    stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kTooLarge);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm, EndedBy::kTooLarge);
     if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
     return on_response_block(*s, fields, block_end_stream_);

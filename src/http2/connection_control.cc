@@ -18,14 +18,14 @@ bool Connection::on_rst(buf::View payload) {
     if (!waiting_resets_.empty()) forget_waiting_reset(frame_.stream, true);
     return true;
   }
-  if (role_ == Role::kServer && !s->headers_sent()) {  // once answered, a stream may end in any way
+  if (role_ == Role::kServer && !s->head_sent()) {  // once answered, a stream may end in any way
     early_ends_.ended_early(allowance_.completed_streams());
     set_stream_limit();
   }
   detach(*s);
   if (s->owner_ != nullptr)
-    handler_.on_reset(*s, static_cast<ErrorCode>(load_be32(payload.data())),
-                      Handler::ResetBy::kPeer);
+    handler_.on_reset(*s, reason_of(static_cast<ErrorCode>(load_be32(payload.data()))),
+                      EndedBy::kPeer);
   slab_.destroy(s);
   return !failed_;
 }
@@ -163,9 +163,12 @@ bool Connection::on_goaway_frame(buf::View payload) {
   if (!spend(Allowance::kSettings)) return false;
   ++stats_.goaways_in;
   peer_going_away_ = true;
-  handler_.on_goaway(load_be32(payload.data()) & kMaxStreamId,
-                     static_cast<ErrorCode>(load_be32(payload.data() + 4)),
-                     {reinterpret_cast<const char*>(payload.data()) + 8, payload.size() - 8});
+  const auto code = static_cast<ErrorCode>(load_be32(payload.data() + 4));
+  handler_.on_goaway(
+      {.reason = reason_of(code),
+       .code = text_of(code),
+       .debug = {reinterpret_cast<const char*>(payload.data()) + 8, payload.size() - 8},
+       .last_stream_id = load_be32(payload.data()) & kMaxStreamId});
   return !failed_;
 }
 

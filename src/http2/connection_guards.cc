@@ -90,7 +90,7 @@ bool Connection::spend_on(Stream* s, Allowance::Kind kind) {
   note(kind == Allowance::kEmptyData  ? Note::kEmptyData
        : kind == Allowance::kTinyData ? Note::kTinyData
                                       : Note::kPadding);
-  stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kGuard);
+  stream_error(*s, ErrorCode::kEnhanceYourCalm, EndedBy::kGuard);
   return !failed_;
 }
 
@@ -104,7 +104,7 @@ bool Connection::bear_block(Note n, uint64_t size, uint64_t limit) {
   if (s == nullptr) return true;  // already reset
   ++counter;
   note(n);
-  stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kTooLarge);
+  stream_error(*s, ErrorCode::kEnhanceYourCalm, EndedBy::kTooLarge);
   return !failed_;
 }
 
@@ -164,8 +164,8 @@ Connection::Watched Connection::watch(Time now) {
   const config::Guards& g = guards();
 
   // Output leaves the queue when the peer has acknowledged it.
-  const bool moved = output_.empty() || output_.begin() != watched_output_;
-  watched_output_ = output_.begin();
+  const bool moved = output_.empty() || stream_.acknowledged() != watched_output_;
+  watched_output_ = stream_.acknowledged();
   output_looks_ = moved ? 0 : output_looks_ + 1;
   if (over(output_looks_, g.stall_timeout)) {
     ++stats_.guard_slow_read;
@@ -219,7 +219,7 @@ void Connection::watch_streams(Duration limit) {
     if (s == nullptr || failed_) continue;
     ++stats_.guard_stalled_stream;
     note(Note::kStalledStream);
-    stream_error(*s, ErrorCode::kEnhanceYourCalm, Handler::ResetBy::kGuard);
+    stream_error(*s, ErrorCode::kEnhanceYourCalm, EndedBy::kGuard);
   }
 }
 

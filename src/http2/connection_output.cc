@@ -41,11 +41,12 @@ bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View 
 // An answer that the peer provoked: as many as it likes, as long as it reads them.
 bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
   // Two generations: on a connection whose output never runs dry the older one still leaves.
-  if (output_.begin() >= control_old_mark_) {
+  const uint64_t taken = stream_.acknowledged();
+  if (taken >= control_old_mark_) {
     control_old_ = control_new_;
     control_old_mark_ = control_mark_;
     control_new_ = 0;
-    if (output_.begin() >= control_mark_) control_old_ = 0;
+    if (taken >= control_mark_) control_old_ = 0;
   }
   control_new_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
   if (control_old_ + control_new_ > guards().unread_answers)
@@ -104,7 +105,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     leave_unnumbered(s);
     table_.insert(s);
   }
-  if (!s.headers_sent()) s.headers_position_ = output_.end();
+  if (!s.head_sent()) s.head_position_ = output_.end();
   // Usually one frame; a long block continues in CONTINUATION frames (6.10).
   buf::View rest = encoder_.encode(fields);
   FrameType type = FrameType::kHeaders;
@@ -232,7 +233,7 @@ bool Connection::dribbled(Stream& s) {
   if (most == 0 || s.send_window_ > 0 || ++s.dribbled_ <= most) return true;
   ++stats_.guard_dribble;
   note(Note::kDribble);
-  stream_error(s, ErrorCode::kInternalError, Handler::ResetBy::kGuard);
+  stream_error(s, ErrorCode::kInternalError, EndedBy::kGuard);
   return false;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "http/end_reason.h"
+
 namespace sluice::http2 {
 
 enum class ErrorCode : uint32_t {
@@ -21,6 +23,10 @@ enum class ErrorCode : uint32_t {
   kInadequateSecurity = 0xc,
   kHttp11Required = 0xd,
 };
+
+// Codes that section 7 does not list have no special meaning there: they become kInternalError.
+http::EndReason reason_of(ErrorCode code);
+ErrorCode code_of(http::EndReason reason);
 
 const char* text_of(ErrorCode code);  // "PROTOCOL_ERROR", ...; "UNKNOWN" for codes not listed
 

@@ -1,14 +1,20 @@
 #pragma once
 // The names of room `http` that this room uses throughout.
 
+#include "http/connection.h"
+#include "http/end_reason.h"
 #include "http/fields.h"
+#include "http/handler.h"
 #include "http/origin.h"
 
 namespace sluice::http2 {
 
+using http::EndedBy;
+using http::EndReason;
 using http::Field;
 using http::FieldList;
 using http::FieldRef;
+using http::Handler;
 using http::kNameCount;
 using http::kNameText;
 using http::Name;

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "base/list.h"
-#include "buf/account.h"
 #include "buf/queue.h"
+#include "http/stream.h"
 #include "http2/allowance.h"
 #include "http2/http.h"
 #include "http2/receive_window.h"
@@ -17,58 +17,25 @@ namespace sluice::http2 {
 class Connection;
 
 // Owned by its Connection.
-class Stream : public ListHook<> {
+class Stream : public http::Stream, public ListHook<> {
  public:
-  // 0 until the stream's first HEADERS are in the output (client role): ids have to grow in the
-  // order of transmission.
-  uint32_t id() const { return id_; }
-  void* owner() const { return owner_; }
-  void set_owner(void* owner) { owner_ = owner; }
-
-  bool local_ended() const { return end_queued_; }
-  bool remote_ended() const { return remote_ended_; }
-  bool headers_sent() const { return headers_position_ != UINT64_MAX; }
-  // Position in the output queue where our first HEADERS begin; UINT64_MAX before.
-  uint64_t headers_position() const { return headers_position_; }
   // DATA bytes that wait here for a window or for room.
   uint64_t queued() const { return data_.size(); }
   // Packet buffers that they are in.
   uint32_t queued_buffers() const { return data_.slices(); }
-  // Who is charged for what waits here, now and later; nullptr: nobody any more. Those of a server
-  // have the connection's.
-  void set_account(buf::Account* account) {
-    if ((charged_buffers_ | charged_heap_) != 0) [[unlikely]]
-      give_back();
-    account_ = account;
-    if (head_ != nullptr || !data_.empty()) settle();
-  }
 
  private:
   friend class Connection;
   friend class StreamTable;
   friend class WindowShares;
 
-  void give_back() {
-    account_->charge(-static_cast<int32_t>(charged_buffers_), -int64_t{charged_heap_});
-    charged_buffers_ = charged_heap_ = 0;
-  }
-  // What waits has changed.
+  // The account hears that what waits here has changed.
   void settle() {
     if (account_ == nullptr) return;
-    const uint32_t buffers = data_.slices();
-    const auto heap = static_cast<uint32_t>((head_ != nullptr ? head_->heap() : 0) +
-                                            (trailers_ != nullptr ? trailers_->heap() : 0));
-    if (buffers == charged_buffers_ && heap == charged_heap_) return;
-    account_->charge(static_cast<int32_t>(buffers - charged_buffers_),
-                     int64_t{heap} - charged_heap_);
-    charged_buffers_ = buffers;
-    charged_heap_ = heap;
+    charge(data_.slices(), static_cast<uint32_t>((head_ != nullptr ? head_->heap() : 0) +
+                                                 (trailers_ != nullptr ? trailers_->heap() : 0)));
   }
 
-  uint32_t id_ = 0;
-  bool remote_ended_ = false;
-  bool end_queued_ = false;  // the owner ended our side
-  bool end_sent_ = false;    // END_STREAM is in the output
   bool reset_after_output_ = false;
   bool closed_ = false;  // the owner hears the last word just now; only id() and owner() count
   uint16_t stalled_looks_ = 0;  // of Connection::watch() that found data and no window
@@ -79,8 +46,7 @@ class Stream : public ListHook<> {
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete
   bool to_head_ = false;        // client role: the request's method is HEAD
   bool connect_ = false;        // the request's method is CONNECT: a tunnel, once it is accepted
-  void* owner_ = nullptr;
-  int64_t send_window_ = 0;  // may be negative (6.9.2)
+  int64_t send_window_ = 0;     // may be negative (6.9.2)
   int64_t receive_window_ = 0;
   // Client role: for whose sake it is, and what that has of the connection's window.
   uint64_t payer_ = 0;                    // 0: nobody's
@@ -90,15 +56,12 @@ class Stream : public ListHook<> {
   bool charged_as_answered_ = false;
   ReceiveWindow window_;       // what receive_window_ is opened to
   int64_t content_left_ = -1;  // of the announced content-length; -1: none announced
-  uint64_t headers_position_ = UINT64_MAX;
-  buf::Account* account_ = nullptr;
-  uint32_t charged_buffers_ = 0;  // to account_
-  uint32_t charged_heap_ = 0;     // bytes
   buf::Queue data_;
   std::unique_ptr<Allowance>
       allowance_;                        // client role, once the pod sent what is not worth a frame
   std::unique_ptr<FieldList> head_;      // HEADERS that wait, before any data
   std::unique_ptr<FieldList> trailers_;  // HEADERS that wait behind the data
 };
+static_assert(sizeof(Stream) <= http::Stream::kBytes);
 
 }  // namespace sluice::http2

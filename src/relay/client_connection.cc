@@ -8,16 +8,17 @@
 namespace sluice::relay {
 
 namespace {
-Exchange& exchange_of(http2::Stream& s) {
+Exchange& exchange_of(http::Stream& s) {
   return *static_cast<Exchange*>(s.owner());
 }
 }  // namespace
 
-ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Connection& tcp)
+ClientConnection::ClientConnection(Context& context, Listener& listener,
+                                   transport::StreamPtr stream)
     : context_(context),
       listener_(listener),
-      tcp_(tcp),
-      holder_(context.holders.open(tcp.remote().address, *this)),
+      stream_(std::move(stream)),
+      holder_(context.holders.open(peer().address, *this)),
       drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
                    this),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
@@ -25,18 +26,17 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
-      address_(address_key(tcp.remote().address)),
-      forwarding_(listener.forwarding(tcp.remote().address)),
+      address_(address_key(peer().address)),
+      forwarding_(listener.forwarding(peer().address)),
       leave_(&holder_),
       at_address_(&context.addresses.enter(address_), {&context.addresses}),
-      http2_(http2::Role::kServer, listener.http2_config(at_address_->origin), *this,
-             tcp.send_queue(), context.memory, context.stats.http2, context.streams,
-             context.hpack) {
+      http_(context.http2.server(*this, *stream_, listener.http_options(at_address_->origin))) {
+  stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
   ++context_.stats.http2.client_connections;
-  http2_.set_account(&holder_);
-  http2_.start();
+  http_->set_account(&holder_);
+  http_->start();
   begin_life();
   context_.touch(*this);
 }
@@ -47,39 +47,39 @@ ClientConnection::~ClientConnection() {
   --context_.stats.http2.client_connections;
 }
 
-void ClientConnection::on_established(tcp::Connection&) {}
+void ClientConnection::on_established(transport::Stream&) {}
 
-void ClientConnection::on_data(tcp::Connection& c, buf::Slice data) {
+void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
   const uint32_t n = data.size();
   context_.touch(*this);
   if (closing_) discarded_ += n;
-  if (!closing_ && !http2_.receive(std::move(data), context_.now)) abandon_streams();
-  c.consumed(n);
+  if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams();
+  stream.consumed(n);
 }
 
 // HTTP/2 knows no half-closed connection: who says nothing more can neither open windows nor
 // cancel, and its kernel sends this FIN when it was killed. So its calls are over, as with other
 // servers.
-void ClientConnection::on_end_of_data(tcp::Connection&) {
+void ClientConnection::on_end_of_data(transport::Stream&, transport::End) {
   peer_ended_ = true;
   abandon_streams();
   context_.touch(*this);
 }
 
-void ClientConnection::on_writable(tcp::Connection&) {
+void ClientConnection::on_writable(transport::Stream&) {
   context_.touch(*this);
 }
 
-void ClientConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
+void ClientConnection::on_closed(transport::Stream&, transport::CloseReason) {
   abandon_streams();
   context_.clients.destroy(this);
 }
 
 void ClientConnection::abandon_streams() {
-  http2_.for_each_stream([](http2::Stream& s) {
+  http_->for_each_stream([](http::Stream& s) {
     Exchange& e = exchange_of(s);
     s.set_owner(nullptr);
-    e.client_reset(http2::ErrorCode::kCancel);
+    e.client_reset(http::EndReason::kCancelled);
   });
 }
 
@@ -88,7 +88,7 @@ void ClientConnection::evict() {
   closing_ = evicted_ = true;
   abandon_streams();
   holder_.forget_client();
-  tcp_.abort();
+  stream_->abort();
 }
 
 void ClientConnection::flush() {
@@ -100,10 +100,10 @@ void ClientConnection::flush() {
     evict();
     return;
   }
-  if (!closing_ && !http2_.failed()) http2_.flush(tcp_.send_space());
+  if (!closing_ && !http_->failed()) http_->flush(stream_->room());
   if (!closing_) {
-    const bool idle = http2_.open_streams() == 0;
-    if (http2_.failed()) {
+    const bool idle = http_->open_streams() == 0;
+    if (http_->failed()) {
       abandon_streams();
       closing_ = true;
       report();
@@ -114,14 +114,14 @@ void ClientConnection::flush() {
       closing_ = true;
     }
     if (closing_) {
-      closing_taken_ = tcp_.acknowledged();
-      tcp_.close();
+      closing_taken_ = stream_->acknowledged();
+      stream_->close();
     }
   }
-  tcp_.push();
+  stream_->push();
   look();
-  if (!watch_timer_.armed() && (closing_ || http2_.wants_watch()))
-    context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
+  if (!watch_timer_.armed() && (closing_ || http_->wants_watch()))
+    context_.wheel.arm(watch_timer_, context_.now + http::Connection::kWatchPeriod);
 }
 
 void ClientConnection::on_heap_refusal() {
@@ -136,15 +136,15 @@ void ClientConnection::watch() {
     return;
   }
   context_.touch(*this);
-  switch (http2_.watch(context_.now)) {
-    case http2::Connection::Watched::kFine:
-    case http2::Connection::Watched::kFailed:  // flush() reports it
+  switch (http_->watch(context_.now)) {
+    case http::Connection::Watched::kFine:
+    case http::Connection::Watched::kFailed:  // flush() reports it
       return;
-    case http2::Connection::Watched::kLate:
+    case http::Connection::Watched::kLate:
       report();
       let_calls_end();
       return;
-    case http2::Connection::Watched::kGone:
+    case http::Connection::Watched::kGone:
       report();
       evict();
       return;
@@ -161,34 +161,33 @@ void ClientConnection::let_calls_end() {
 // Once the FIN is acknowledged TCP measures the silence itself.
 void ClientConnection::watch_closing() {
   const Duration limit = context_.guards.closing_timeout;
-  if (evicted_ || limit <= Duration::zero() || tcp_.state() == tcp::State::kFinWait2) return;
-  const uint64_t taken = tcp_.acknowledged();
+  if (evicted_ || limit <= Duration::zero() || stream_->end_acknowledged()) return;
+  const uint64_t taken = stream_->acknowledged();
   ++closing_looks_;
   if (taken - closing_taken_ >= kClosingProgress) {
     closing_taken_ = taken;
     closing_looks_ = 0;
-  } else if (closing_looks_ * http2::Connection::kWatchPeriod >= limit) {
+  } else if (closing_looks_ * http::Connection::kWatchPeriod >= limit) {
     ++context_.stats.http2.guard_closing;
     on_guard("closing", "took nothing of its connection's end");
     evict();
     return;
   }
-  context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
+  context_.wheel.arm(watch_timer_, context_.now + http::Connection::kWatchPeriod);
 }
 
 void ClientConnection::report() {
-  on_guard(http2_.guard(), http2_.detail());
+  on_guard(http_->guard(), http_->detail());
 }
 
 void ClientConnection::on_guard(const char* guard, const char* what) {
-  context_.stats.events.push({guard, what, tcp_.remote()});
+  context_.stats.events.push({guard, what, stream_->peer()});
 }
 
 void ClientConnection::drain() {
   if (drain_ != Drain::kNo || closing_) return;
   drain_ = Drain::kAnnounced;
-  http2_.goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
-  http2_.ping(kDrainOpaque);
+  http_->announce_drain(kDrainOpaque);
   context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
   context_.touch(*this);
 }
@@ -197,8 +196,7 @@ void ClientConnection::say_final_goaway() {
   if (drain_ != Drain::kAnnounced || closing_) return;  // nothing follows our FIN
   drain_ = Drain::kFinal;
   drain_timer_.disarm();
-  http2_.goaway(http2_.last_peer_stream_id(), http2::ErrorCode::kNoError);
-  http2_.refuse_new_streams();
+  http_->drain();
   context_.touch(*this);
 }
 
@@ -225,12 +223,12 @@ void ClientConnection::end() {
     say_final_goaway();
   }
   drain_ = Drain::kEnding;
-  http2_.for_each_stream([](http2::Stream& s) { exchange_of(s).end("the load balancer ends"); });
+  http_->for_each_stream([](http::Stream& s) { exchange_of(s).end("the load balancer ends"); });
   context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
 }
 
-void ClientConnection::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
+void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                   bool end) {
   if (section == Section::kTrailers) {
     context_.stats.http2.trailers_dropped.add(drop_early_fields(fields));
@@ -246,26 +244,26 @@ void ClientConnection::on_headers(http2::Stream& s, Section section, http::Field
   listener_.begin(*this, s, fields, end);
 }
 
-void ClientConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
+void ClientConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
   exchange_of(s).client_data(std::move(data), end);
 }
 
-void ClientConnection::on_sent(http2::Stream& s, uint32_t n) {
+void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
   exchange_of(s).client_sent(n);
 }
 
-void ClientConnection::on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy) {
+void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy) {
   Exchange& e = exchange_of(s);
   s.set_owner(nullptr);
   e.client_reset(code);
 }
 
-void ClientConnection::on_closed(http2::Stream& s) {
+void ClientConnection::on_closed(http::Stream& s) {
   exchange_of(s).client_closed();
 }
 
 // A client that says GOAWAY opens no more streams; it closes when its last one has ended.
-void ClientConnection::on_goaway(uint32_t, http2::ErrorCode, std::string_view) {}
+void ClientConnection::on_goaway(const http::Goaway&) {}
 
 void ClientConnection::on_ping_ack(uint64_t opaque) {
   if (opaque == kDrainOpaque) say_final_goaway();

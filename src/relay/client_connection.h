@@ -1,29 +1,28 @@
 #pragma once
-// A client's connection: TCP below, HTTP/2 as its server, calls above.
+// A client's connection: a byte stream below, HTTP as its server, calls above.
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
-#include "http2/connection.h"
+#include "http/handler.h"
 #include "relay/context.h"
 #include "relay/forwarding.h"
 #include "relay/reset_budget.h"
-#include "tcp/connection.h"
-#include "tcp/user.h"
+#include "transport/stream.h"
 
 namespace sluice::relay {
 
 class Listener;
 
-class ClientConnection final : public tcp::User,
-                               public http2::Handler,
+class ClientConnection final : public transport::User,
+                               public http::Handler,
                                public Flushable,
                                public ListHook<ClientConnection> {
  public:
   // Owned by the context's slab; destroys itself in on_closed.
-  ClientConnection(Context& context, Listener& listener, tcp::Connection& tcp);
+  ClientConnection(Context& context, Listener& listener, transport::StreamPtr stream);
   ~ClientConnection();
 
-  http2::Connection& http2() { return http2_; }
+  http::Connection& http() { return *http_; }
 
   // Moves the client away without losing a call: GOAWAY(2^31-1) and a PING, after the PING's ACK
   // (or kDrainPing) GOAWAY with the last accepted stream (RFC 9113, 6.8); the connection closes
@@ -38,10 +37,12 @@ class ClientConnection final : public tcp::User,
   // are in them.
   Holder& holder() { return holder_; }
   // Lets it see what TCP has got rid of.
-  void look() { holder_.look(tcp_.send_queue()); }
+  void look() {
+    holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers());
+  }
   // A call of its that was refused: too much heap is kept for its sake.
   void on_heap_refusal();
-  const Endpoint& peer() const { return tcp_.remote(); }
+  Endpoint peer() const { return stream_->peer(); }
   // Never used again for another client.
   uint64_t id() const { return id_; }
   // Where it comes from (relay/address_key.h).
@@ -70,23 +71,23 @@ class ClientConnection final : public tcp::User,
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
 
-  void on_established(tcp::Connection& c) override;
-  void on_data(tcp::Connection& c, buf::Slice data) override;
-  void on_end_of_data(tcp::Connection& c) override;
-  void on_writable(tcp::Connection& c) override;
-  bool busy(const tcp::Connection&) const override { return http2_.open_streams() > 0; }
-  void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
+  void on_established(transport::Stream& s) override;
+  void on_data(transport::Stream& s, buf::Slice data) override;
+  void on_end_of_data(transport::Stream& s, transport::End end) override;
+  void on_writable(transport::Stream& s) override;
+  bool busy(const transport::Stream&) const override { return http_->open_streams() > 0; }
+  void on_closed(transport::Stream& s, transport::CloseReason reason) override;
 
-  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
-  void on_data(http2::Stream& s, buf::Slice data, bool end) override;
-  void on_sent(http2::Stream& s, uint32_t n) override;
-  void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;
-  void on_closed(http2::Stream& s) override;
-  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
+  void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override;
+  void on_data(http::Stream& s, buf::Slice data, bool end) override;
+  void on_sent(http::Stream& s, uint32_t n) override;
+  void on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) override;
+  void on_closed(http::Stream& s) override;
+  void on_goaway(const http::Goaway& goaway) override;
   void on_settings() override {}
   void on_ping_ack(uint64_t opaque) override;
   void on_guard(const char* guard, const char* what) override;
-  Duration round_trip() const override { return tcp_.smoothed_rtt(); }
+  Duration round_trip() const override { return stream_->round_trip(); }
 
   void on_drain_timer();
   // What is left after drain_timeout gets what end() says.
@@ -104,7 +105,7 @@ class ClientConnection final : public tcp::User,
 
   Context& context_;
   Listener& listener_;
-  tcp::Connection& tcp_;
+  const transport::StreamPtr stream_;
   Holder& holder_;
   Drain drain_ = Drain::kNo;
   bool peer_ended_ = false;     // the client's FIN
@@ -137,7 +138,7 @@ class ClientConnection final : public tcp::User,
     void operator()(AddressTable::Entry* e) const { table->leave(*e); }
   };
   const std::unique_ptr<AddressTable::Entry, LeaveAddress> at_address_;
-  http2::Connection http2_;
+  const http::ConnectionPtr http_;
 };
 
 }  // namespace sluice::relay

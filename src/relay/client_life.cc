@@ -71,7 +71,7 @@ void ClientConnection::count_stream() {
   idle_ = false;
   ++streams_begun_;
   // Ids that were skipped are gone, too.
-  const uint32_t ids = (http2_.last_peer_stream_id() + 1) / 2;
+  const uint32_t ids = http_->streams_begun();
   if (ids < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
   if (streams_begun_ >= ids / 2) {
     ++context_.stats.http2.client_count_goaways;

@@ -7,19 +7,20 @@
 
 namespace sluice::relay {
 
-Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory& packets,
-                 std::span<stats::Worker* const> all, size_t own, uint64_t seed,
-                 size_t field_table_bytes)
+Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& codec,
+                 TimerWheel& timers, buf::Memory& packets, std::span<stats::Worker* const> all,
+                 size_t own, uint64_t seed)
     : now(start),
       tcp(stack),
+      plain(streams),
+      http2(codec),
       wheel(timers),
       memory(packets),
       workers(all),
       self(own),
       stats(*all[own]),
       random(seed),
-      holders(now, limits, stats.http2, SipKey{mix64(seed), mix64(~seed)}),
-      hpack(stats.http2, SipKey{random.next(), random.next()}, field_table_bytes) {}
+      holders(now, limits, stats.http2, SipKey{mix64(seed), mix64(~seed)}) {}
 
 Context::~Context() = default;
 

@@ -12,12 +12,13 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/settings.h"
-#include "http2/connection.h"
+#include "http/codec.h"
 #include "relay/address_table.h"
 #include "relay/holders.h"
 #include "relay/replay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "transport/layer.h"
 
 namespace sluice::relay {
 
@@ -41,13 +42,14 @@ class Leftover : public ListHook<Leftover> {};
 class Repeatable : public ListHook<Repeatable> {};
 
 struct Context {
-  Context(Time now, tcp::Stack& tcp, TimerWheel& wheel, buf::Memory& memory,
-          std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
-          size_t field_table_bytes);
+  Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
+          buf::Memory& memory, std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
   ~Context();
 
   Time now;
   tcp::Stack& tcp;
+  transport::Layer& plain;  // streams without a security protocol
+  http::Codec& http2;
   TimerWheel& wheel;
   buf::Memory& memory;
   std::span<stats::Worker* const> workers;
@@ -56,14 +58,10 @@ struct Context {
   Random random;
   config::Timeouts timeouts;
   config::Limits limits;
-  config::Guards guards;       // connections refer to it
-  http2::Config client_http2;  // toward clients
-  http2::Config pod_http2;     // toward pods
+  config::Guards guards;
 
   AddressTable addresses{now, guards};
   Holders holders;
-  http2::hpack::Shared hpack;
-  Slab<http2::Stream> streams;
   Slab<Exchange> exchanges;
   Slab<ClientConnection> clients;
   Slab<PodConnection> pod_connections;

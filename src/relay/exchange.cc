@@ -12,21 +12,21 @@ namespace sluice::relay {
 
 namespace {
 // Bytes of heap that a call takes beside its fields and body: the objects of both sides.
-constexpr size_t kCallBytes = sizeof(Exchange) + 2 * sizeof(http2::Stream) + sizeof(Replay);
+constexpr size_t kCallBytes = sizeof(Exchange) + 2 * http::Stream::kBytes + sizeof(Replay);
 // Bytes of a request's body from which on it is worth a place among those that are forgotten when
 // memory is short.
 constexpr uint64_t kNotedBody = 4'096;
 }  // namespace
 
-using http2::ErrorCode;
-using ResetBy = http2::Handler::ResetBy;
-using Section = http2::Handler::Section;
+using http::EndedBy;
+using http::EndReason;
+using Section = http::Handler::Section;
 
 namespace {
 constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
 }
 
-Exchange::Exchange(Context& context, ClientConnection& client, http2::Stream& stream,
+Exchange::Exchange(Context& context, ClientConnection& client, http::Stream& stream,
                    Service& service, http::FieldList& request, bool end, uint32_t listener_slot)
     : context_(context),
       service_(service),
@@ -147,7 +147,7 @@ void Exchange::client_data(buf::Slice data, bool end) {
     }
   }
   context_.touch(*pod_);
-  pod_->http2().send_data(*pod_stream_, std::move(data), end);
+  pod_->http().send_data(*pod_stream_, std::move(data), end);
 }
 
 void Exchange::request_ended() {
@@ -168,25 +168,25 @@ void Exchange::client_trailers(http::FieldList& fields) {
     return;
   }
   context_.touch(*pod_);
-  pod_->http2().send_headers(*pod_stream_, replay_->trailers, true);
+  pod_->http().send_headers(*pod_stream_, replay_->trailers, true);
 }
 
 void Exchange::client_sent(uint32_t n) {
   moved();
   if (pod_stream_ == nullptr) return;
   context_.touch(*pod_);
-  pod_->http2().consumed(*pod_stream_, n);
+  pod_->http().consumed(*pod_stream_, n);
 }
 
-void Exchange::client_reset(ErrorCode code) {
+void Exchange::client_reset(EndReason code) {
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   if (pod_stream_ != nullptr) {
     context_.touch(*pod_);
-    http2::Stream* s = pod_stream_;
+    http::Stream* s = pod_stream_;
     PodConnection* pod = pod_;
     detach_pod();
-    pod->cancel(*s, code == ErrorCode::kNoError ? ErrorCode::kCancel : code, client);
+    pod->cancel(*s, code == EndReason::kNoError ? EndReason::kCancelled : code, client);
   }
   destroy_if_done();
 }
@@ -195,7 +195,7 @@ void Exchange::client_closed() {
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   // A stream that both sides have ended closes by itself, now.
-  if (pod_stream_ != nullptr && !(pod_stream_->local_ended() && pod_stream_->queued() == 0)) {
+  if (pod_stream_ != nullptr && !(pod_stream_->output_done())) {
     if (!holder_.leave_call()) {
       ++context_.stats.http2.guard_leftovers;
       cancel_pod(client);
@@ -204,7 +204,7 @@ void Exchange::client_closed() {
     }
     context_.leftovers.push_back(*this);
     // It is likely to end in RST_STREAM, and then nobody may be left who pays for it.
-    if (!client->may_reset() && pod_->http2().resets_waiting() > 0) pod_->pool().isolate(*client);
+    if (!client->may_reset() && pod_->http().resets_waiting() > 0) pod_->pool().isolate(*client);
     moved();
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
     arm();
@@ -228,7 +228,7 @@ void Exchange::forget_replay() {
 bool Exchange::attach(PodConnection& pod) {
   tell_time_left();
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
-  if (replay_->headers.find(http::Name::kProtocol) && !pod.http2().peer_takes_extended_connect()) {
+  if (replay_->headers.find(http::Name::kProtocol) && !pod.http().peer_takes_extended_connect()) {
     fail("the pod takes no extended CONNECT",
          stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
     return true;
@@ -241,7 +241,7 @@ bool Exchange::attach(PodConnection& pod) {
     tell(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
     return true;
   }
-  http2::Stream* s = pod.http2().open(replay_->headers, bare_end, this, client_id());
+  http::Stream* s = pod.http().open(replay_->headers, bare_end, this, client_id());
   if (s == nullptr) return false;
   s->set_account(&holder_);
   pod_ = &pod;
@@ -261,7 +261,7 @@ bool Exchange::attach(PodConnection& pod) {
     Context& context = context_;
     const bool end = request_ended_ && !has_trailers_;
     const bool ok = replay_->for_each(context.memory, [&](buf::Slice piece, bool last) {
-      if (left == nullptr) pod.http2().send_data(*s, std::move(piece), last && end);
+      if (left == nullptr) pod.http().send_data(*s, std::move(piece), last && end);
     });
     if (left != nullptr) {
       context.give_replay(std::move(left));
@@ -270,12 +270,12 @@ bool Exchange::attach(PodConnection& pod) {
     replaying_ = nullptr;
     if (!ok) {
       detach_pod();
-      pod.cancel(*s, ErrorCode::kCancel, client_);
+      pod.cancel(*s, EndReason::kCancelled, client_);
       fail("out of packet memory", stats::Failure::kMemory);
       return true;
     }
   }
-  if (has_trailers_) pod.http2().send_headers(*s, replay_->trailers, true);
+  if (has_trailers_) pod.http().send_headers(*s, replay_->trailers, true);
   // What came while the call waited may be more than is kept for another pod.
   if (replay_->body_size() > context_.limits.replay_buffer) {
     replayable_ = false;
@@ -317,7 +317,7 @@ void Exchange::pod_headers(Section section, http::FieldList& fields, bool end) {
   }
   if (client_stream_ == nullptr) return;
   context_.touch(*client_);
-  client_->http2().send_headers(*client_stream_, fields, end);
+  client_->http().send_headers(*client_stream_, fields, end);
 }
 
 void Exchange::pod_data(buf::Slice data, bool end) {
@@ -325,7 +325,7 @@ void Exchange::pod_data(buf::Slice data, bool end) {
   if (end) response_ended();
   if (client_stream_ == nullptr) return;
   context_.touch(*client_);
-  client_->http2().send_data(*client_stream_, std::move(data), end);
+  client_->http().send_data(*client_stream_, std::move(data), end);
 }
 
 // What an earlier try has sent was credited then.
@@ -336,7 +336,7 @@ void Exchange::pod_sent(uint32_t n) {
   const auto fresh = static_cast<uint32_t>(sent_ - credited_);
   credited_ = sent_;
   context_.touch(*client_);
-  client_->http2().consumed(*client_stream_, fresh);
+  client_->http().consumed(*client_stream_, fresh);
 }
 
 void Exchange::pod_closed() {
@@ -344,7 +344,7 @@ void Exchange::pod_closed() {
   destroy_if_done();
 }
 
-void Exchange::pod_reset(ErrorCode code, ResetBy by) {
+void Exchange::pod_reset(EndReason code, EndedBy by) {
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
   const uint64_t connection = pod_->id();
@@ -354,7 +354,7 @@ void Exchange::pod_reset(ErrorCode code, ResetBy by) {
     finish_early();
     return;
   }
-  if (by == ResetBy::kPeer && code == ErrorCode::kRefusedStream) {
+  if (by == EndedBy::kPeer && code == EndReason::kRefused) {
     remember_tried(slot);
     refused_by_ = connection;
     if (!response_started_ && replayable_ && retries_ < context_.limits.transparent_retries) {
@@ -368,54 +368,54 @@ void Exchange::pod_reset(ErrorCode code, ResetBy by) {
     fail("no pod accepted the call", stats::Failure::kRefused);
     return;
   }
-  if (by == ResetBy::kPeer && retried_loss(slot)) return;
+  if (by == EndedBy::kPeer && retried_loss(slot)) return;
   ++stats.failed;
   switch (by) {
-    case ResetBy::kPeer:
+    case EndedBy::kPeer:
       break;
-    case ResetBy::kProtocol:
+    case EndedBy::kProtocol:
       fail("the pod broke the protocol", stats::Failure::kAnswer);
       return;
-    case ResetBy::kTooLarge:
+    case EndedBy::kTooLarge:
       ++service_.stats().failed;
       tell(kResourceExhausted, "the answer's header fields are too large", stats::Failure::kAnswer);
       return;
-    case ResetBy::kGuard:
+    case EndedBy::kGuard:
       fail("the pod works in pieces of a few bytes", stats::Failure::kAnswer);
       return;
-    case ResetBy::kMemory:
+    case EndedBy::kMemory:
       fail("out of packet memory", stats::Failure::kMemory);
       return;
   }
   // Nothing went wrong, says the pod, but the answer is not whole: some clients would believe it.
-  if (client_stream_ == nullptr || code == ErrorCode::kNoError) {
+  if (client_stream_ == nullptr || code == EndReason::kNoError) {
     fail("the pod ended the call before the end of its answer", stats::Failure::kAnswer);
     return;
   }
   // The pod's quarrel with Sluice is none of the client's.
   switch (code) {
-    case ErrorCode::kProtocolError:
-    case ErrorCode::kFlowControlError:
-    case ErrorCode::kFrameSizeError:
-    case ErrorCode::kCompressionError:
-      code = ErrorCode::kInternalError;
+    case EndReason::kProtocolError:
+    case EndReason::kFlowControl:
+    case EndReason::kFrameSize:
+    case EndReason::kCompression:
+      code = EndReason::kInternalError;
       break;
     default:
       break;
   }
   context_.touch(*client_);
-  http2::Stream* s = std::exchange(client_stream_, nullptr);
-  std::exchange(client_, nullptr)->http2().reset(*s, code);
+  http::Stream* s = std::exchange(client_stream_, nullptr);
+  std::exchange(client_, nullptr)->http().reset(*s, code);
   destroy_if_done();
 }
 
 void Exchange::pod_unprocessed(bool accused) {
   PodConnection* pod = pod_;
-  http2::Stream* s = pod_stream_;
+  http::Stream* s = pod_stream_;
   stats::Pod& stats = pod->pool().pod().stats();
   remember_tried(pod->pool().pod().slot());
   detach_pod();
-  pod->http2().forget(*s);
+  pod->http().forget(*s);
   if (accused && suspect_) {
     ++stats.failed;
     fail_suspect();
@@ -434,10 +434,10 @@ void Exchange::pod_unprocessed(bool accused) {
 
 void Exchange::pod_not_sent() {
   PodConnection* pod = pod_;
-  http2::Stream* s = pod_stream_;
+  http::Stream* s = pod_stream_;
   waited_ += context_.now - attached_at_;
   detach_pod();
-  pod->http2().reset(*s, ErrorCode::kCancel);  // without a frame: it has no id yet
+  pod->http().reset(*s, EndReason::kCancelled);  // without a frame: it has no id yet
   if (replayable_) {
     retry();
   } else {
@@ -476,8 +476,8 @@ void Exchange::pod_lost(bool transmitted, bool accused) {
 void Exchange::finish_early() {
   if (client_stream_ != nullptr) {
     context_.touch(*client_);
-    http2::Stream* s = std::exchange(client_stream_, nullptr);
-    std::exchange(client_, nullptr)->http2().reset_after_output(*s, ErrorCode::kNoError);
+    http::Stream* s = std::exchange(client_stream_, nullptr);
+    std::exchange(client_, nullptr)->http().reset_after_output(*s, EndReason::kNoError);
   }
   destroy_if_done();
 }
@@ -510,10 +510,10 @@ void Exchange::fail(const char* message, stats::Failure why) {
 
 void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure why) {
   service_.stop_waiting(*this);
-  http2::Stream* s = std::exchange(client_stream_, nullptr);
+  http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     ++context_.stats.listener(listener_slot_).failures[static_cast<size_t>(why)];
-    http2::Connection& h2 = client_->http2();
+    http::Connection& h2 = client_->http();
     context_.touch(*client_);
     client_ = nullptr;
     s->set_owner(nullptr);
@@ -525,10 +525,10 @@ void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure 
       append_grpc_status(answer, verdict.grpc_status, message);
     }
     if (answer.empty()) {
-      h2.reset(*s, ErrorCode::kInternalError);  // never a clean end
+      h2.reset(*s, EndReason::kInternalError);  // never a clean end
     } else if (!request_ended_) {
       h2.send_headers(*s, answer, true);
-      h2.reset_after_output(*s, ErrorCode::kNoError);
+      h2.reset_after_output(*s, EndReason::kNoError);
     } else {
       h2.send_headers(*s, answer, true);  // ends the stream, which has no owner any more
     }
@@ -539,10 +539,10 @@ void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure 
 void Exchange::cancel_pod(ClientConnection* for_client) {
   if (pod_stream_ == nullptr) return;
   PodConnection* pod = pod_;
-  http2::Stream* s = pod_stream_;
+  http::Stream* s = pod_stream_;
   context_.touch(*pod);
   detach_pod();
-  pod->cancel(*s, ErrorCode::kCancel, for_client);
+  pod->cancel(*s, EndReason::kCancelled, for_client);
 }
 
 void Exchange::give_up_place() {

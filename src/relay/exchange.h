@@ -9,7 +9,7 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/retry.h"
-#include "http2/handler.h"
+#include "http/handler.h"
 #include "relay/context.h"
 #include "relay/grpc.h"
 #include "relay/replay.h"
@@ -24,7 +24,7 @@ class Service;
 class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
  public:
   // Takes the contents of `request`. The caller has tied `stream` to the exchange.
-  Exchange(Context& context, ClientConnection& client, http2::Stream& stream, Service& service,
+  Exchange(Context& context, ClientConnection& client, http::Stream& stream, Service& service,
            http::FieldList& request, bool end, uint32_t listener_slot);
   ~Exchange();
 
@@ -33,16 +33,16 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void client_trailers(http::FieldList& fields);
   void client_sent(uint32_t n);
   // RST_STREAM, or the loss of the client's connection.
-  void client_reset(http2::ErrorCode code);
+  void client_reset(http::EndReason code);
   // Both ways are over for the client. What its pod has not read of the request still goes there:
   // an early answer does not mean that the rest is not wanted (RFC 9113, 8.1).
   void client_closed();
 
   // From the pod's side.
-  void pod_headers(http2::Handler::Section section, http::FieldList& fields, bool end);
+  void pod_headers(http::Handler::Section section, http::FieldList& fields, bool end);
   void pod_data(buf::Slice data, bool end);
   void pod_sent(uint32_t n);
-  void pod_reset(http2::ErrorCode code, http2::Handler::ResetBy by);
+  void pod_reset(http::EndReason code, http::EndedBy by);
   void pod_closed();
   // The pod's GOAWAY says that it did not process the stream, which still exists.
   // accused: with an error, for which this very call may be the reason.
@@ -155,10 +155,10 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   const uint64_t client_id_;
   const uint64_t client_address_;
   ClientConnection* client_;  // nullptr once client_stream_ is
-  http2::Stream* client_stream_;
+  http::Stream* client_stream_;
   WaitQueue::Lane* lane_ = nullptr;
   PodConnection* pod_ = nullptr;
-  http2::Stream* pod_stream_ = nullptr;
+  http::Stream* pod_stream_ = nullptr;
   std::unique_ptr<Replay> replay_;
   size_t charged_heap_ = 0;  // to holder_, as the next
   uint32_t charged_buffers_ = 0;

@@ -72,14 +72,14 @@ bool Exchange::retried_answer(const http::FieldList& fields, bool end) {
   }
   if (!try_again(policy, delay)) return false;
   PodConnection* pod = pod_;
-  http2::Stream* s = pod_stream_;
+  http::Stream* s = pod_stream_;
   ++pod->pool().pod().stats().retried;
   remember_tried(pod->pool().pod().slot());
   context_.touch(*pod);
   detach_pod();
   // A stream that both sides have ended closes by itself.
-  const bool over = end && s->local_ended() && s->queued() == 0;
-  if (!over) pod->cancel(*s, http2::ErrorCode::kCancel, client_);
+  const bool over = end && s->output_done();
+  if (!over) pod->cancel(*s, http::EndReason::kCancelled, client_);
   return true;
 }
 

@@ -26,15 +26,14 @@ bool Holder::overdrawn() const {
   return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
 }
 
-void Holder::look(const buf::Queue& output) {
-  if (output.begin() >= output_mark_ && taken_ >= taken_mark_) {
-    output_mark_ = output.end();
+void Holder::look(uint64_t taken, uint64_t end, uint32_t buffers) {
+  if (taken >= output_mark_ && taken_ >= taken_mark_) {
+    output_mark_ = end;
     taken_mark_ = taken_ + buffers_;
     moved();
   }
-  const uint32_t n = output.slices();
-  if (n != output_) {
-    output_ = n;
+  if (buffers != output_) {
+    output_ = buffers;
     weigh();
   }
 }

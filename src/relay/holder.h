@@ -9,7 +9,6 @@
 #include "base/chrono.h"
 #include "base/list.h"
 #include "buf/account.h"
-#include "buf/queue.h"
 
 namespace sluice::relay {
 
@@ -51,7 +50,9 @@ class Holder final : public buf::Account, public ListHook<> {
 
   // What waits in TCP for the client. To be called when that may have changed; what is acknowledged
   // in between is seen at the next look.
-  void look(const buf::Queue& output);
+  // taken, end: positions of the output that the client has acknowledged, and to which it was
+  // written; buffers: packet buffers that the connection pins.
+  void look(uint64_t taken, uint64_t end, uint32_t buffers);
 
   // One more user of the object: a call.
   void use() { ++users_; }

@@ -42,11 +42,8 @@ class Listener final : public tcp::Acceptor {
     return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
   }
   // For a client of this origin.
-  http2::Config http2_config(http::Origin& origin) const {
-    http2::Config c = context_.client_http2;
-    c.origin = &origin;
-    c.pass_connect = connect_ == config::Connect::kPass;
-    return c;
+  http::Codec::ServerOptions http_options(http::Origin& origin) const {
+    return {.origin = &origin, .pass_connect = connect_ == config::Connect::kPass};
   }
 
   // Moves every client away (see ClientConnection).
@@ -69,11 +66,11 @@ class Listener final : public tcp::Acceptor {
   const Service& service() const { return *service_; }
 
   // From a client's connection.
-  void begin(ClientConnection& client, http2::Stream& stream, http::FieldList& request, bool end) {
+  void begin(ClientConnection& client, http::Stream& stream, http::FieldList& request, bool end) {
     ++stats().streams;
     if (client.holder().overdrawn()) [[unlikely]] {
       client.on_heap_refusal();
-      client.http2().reset(stream, http2::ErrorCode::kEnhanceYourCalm);
+      client.http().reset(stream, http::EndReason::kOverload);
       return;
     }
     Exchange* e =
@@ -84,10 +81,11 @@ class Listener final : public tcp::Acceptor {
 
  private:
   tcp::User* on_accept(tcp::Connection& c) override {
-    ClientConnection* client = context_.clients.create(context_, *this, c);
+    transport::Layer::Accepted accepted = context_.plain.accept(c);
+    ClientConnection* client = context_.clients.create(context_, *this, std::move(accepted.stream));
     clients_.push_back(*client);
     if (draining_) client->drain();
-    return client;
+    return accepted.tcp_user;
   }
 
   Context& context_;

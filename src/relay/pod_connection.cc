@@ -9,7 +9,7 @@
 namespace sluice::relay {
 
 namespace {
-Exchange& exchange_of(http2::Stream& s) {
+Exchange& exchange_of(http::Stream& s) {
   return *static_cast<Exchange*>(s.owner());
 }
 }  // namespace
@@ -26,52 +26,51 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
             c->context_.touch(*c);
           },
           this),
-      connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->tcp_->abort(); },
+      connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->stream_->abort(); },
                      this),
       ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
                   this) {}
 
 bool PodConnection::start() {
-  tcp_ = context_.tcp.connect(Endpoint{}, pool_.pod().address(), this, context_.now);
-  if (tcp_ == nullptr) return false;
-  tcp_->set_user_timeout(kUnacknowledged);
-  http2_.emplace(http2::Role::kClient, context_.pod_http2, *this, tcp_->send_queue(),
-                 context_.memory, context_.stats.http2, context_.streams, context_.hpack);
+  stream_ = context_.plain.connect(pool_.pod().address(), *this, context_.now);
+  if (stream_ == nullptr) return false;
+  stream_->set_user_timeout(kUnacknowledged);
+  http_ = context_.http2.client(*this, *stream_);
   // From the SYN to the pod's SETTINGS: a pod that accepts and says nothing is not ready.
   context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
   return true;
 }
 
-void PodConnection::on_established(tcp::Connection&) {
+void PodConnection::on_established(transport::Stream&) {
   established_ = true;
-  http2_->start();
+  http_->start();
   context_.touch(*this);
 }
 
-void PodConnection::on_data(tcp::Connection& c, buf::Slice data) {
+void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
   const uint32_t n = data.size();
   context_.touch(*this);
-  if (!closing_) http2_->receive(std::move(data), context_.now);
-  c.consumed(n);
+  if (!closing_) http_->receive(std::move(data), context_.now);
+  stream.consumed(n);
   pool_.on_heard();
 }
 
 // A pod that ends its side has said all that it will; what it did not answer is lost.
-void PodConnection::on_end_of_data(tcp::Connection&) {
+void PodConnection::on_end_of_data(transport::Stream&, transport::End) {
   if (!closing_) end("the pod closed the connection");
 }
 
-void PodConnection::on_writable(tcp::Connection&) {
+void PodConnection::on_writable(transport::Stream&) {
   context_.touch(*this);
 }
 
-void PodConnection::on_silence(tcp::Connection&, bool silent) {
+void PodConnection::on_silence(transport::Stream&, bool silent) {
   silent_ = silent;
   silent_since_ = context_.now;
   pool_.on_silence(silent);
 }
 
-void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
+void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason) {
   const bool was_connecting = connecting();
   const bool isolated = owner_ != Pool::kEverybody;
   Pool& pool = pool_;
@@ -80,11 +79,11 @@ void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
   lose_streams();
   const bool unanswered =
       was_connecting && !established_ &&
-      (reason == tcp::CloseReason::kTimeout || reason == tcp::CloseReason::kAborted);
+      (reason == transport::CloseReason::kTimeout || reason == transport::CloseReason::kAborted);
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
   const bool routine = routine_;
-  const bool lost = !was_connecting && reason == tcp::CloseReason::kTimeout && silent_;
+  const bool lost = !was_connecting && reason == transport::CloseReason::kTimeout && silent_;
   const Time since = silent_since_;
   context_.pod_connections.destroy(this);
   if (unanswered) pool.on_connect_unanswered();
@@ -92,16 +91,16 @@ void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
   if (lost) pool.on_lost_in_silence(since);
 }
 
-const char* PodConnection::why_closed(tcp::CloseReason reason) const {
+const char* PodConnection::why_closed(transport::CloseReason reason) const {
   switch (reason) {
-    case tcp::CloseReason::kReset:
+    case transport::CloseReason::kReset:
       return established_ ? "the pod reset the connection" : "connection refused";
-    case tcp::CloseReason::kUnreachable:
+    case transport::CloseReason::kUnreachable:
       return "nobody answers for its address, or no route leads there";
-    case tcp::CloseReason::kFinished:
+    case transport::CloseReason::kFinished:
       return "the pod closed the connection";
-    case tcp::CloseReason::kTimeout:
-    case tcp::CloseReason::kAborted:
+    case transport::CloseReason::kTimeout:
+    case transport::CloseReason::kAborted:
       break;
   }
   if (!established_) return "no answer to a SYN";
@@ -109,12 +108,12 @@ const char* PodConnection::why_closed(tcp::CloseReason reason) const {
 }
 
 bool PodConnection::lose_streams() {
-  const uint64_t transmitted = tcp_->transmitted();
+  const uint64_t transmitted = stream_->transmitted();
   bool queued = false;
-  http2_->for_each_stream([&](http2::Stream& s) {
+  http_->for_each_stream([&](http::Stream& s) {
     Exchange& e = exchange_of(s);
-    const bool on_the_wire = s.headers_sent() && s.headers_position() < transmitted;
-    queued |= s.headers_sent() && !on_the_wire;
+    const bool on_the_wire = s.head_sent() && s.head_position() < transmitted;
+    queued |= s.head_sent() && !on_the_wire;
     // Leaves the stream, which goes with the connection.
     e.pod_lost(on_the_wire, goaway_ == Goaway::kError);
   });
@@ -127,14 +126,14 @@ void PodConnection::end(const char* why) {
   retire();
   // What is tried elsewhere must not leave after all: a FIN would come behind all queued bytes.
   if (lose_streams()) {
-    tcp_->abort();
+    stream_->abort();
   } else {
-    tcp_->close();
+    stream_->close();
   }
 }
 
 bool PodConnection::takes_fields(const http::FieldList& fields) const {
-  const uint32_t most = http2_->peer_max_header_list_size();
+  const uint32_t most = http_->peer_max_header_list_size();
   if (fields.size() <= most) [[likely]]
     return true;
   // A value that was replaced counts in size() as well.
@@ -160,32 +159,32 @@ void PodConnection::reopen() {
 }
 
 void PodConnection::flush() {
-  if (http2_->resets_waiting() > 0 || resets_waiting_ > 0) settle_resets();
-  if (http2_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
+  if (http_->resets_waiting() > 0 || resets_waiting_ > 0) settle_resets();
+  if (http_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
-    if (coming && http2_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
+    if (coming && http_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
     // Those that wait fill the pod's limit of streams.
-    if (!coming && !retired_ && http2_->resets_waiting() > 0 && !http2_->can_open()) {
+    if (!coming && !retired_ && http_->resets_waiting() > 0 && !http_->can_open()) {
       resets_ = {};
       settle_resets();
     }
   }
-  if (owner_ == kSuspects && streams() == 0 && http2_->streams_begun() > 0) retire();
-  if (!closing_ && !http2_->failed()) {
-    http2_->flush(tcp_->send_space());
+  if (owner_ == kSuspects && streams() == 0 && http_->streams_begun() > 0) retire();
+  if (!closing_ && !http_->failed()) {
+    http_->flush(stream_->room());
     give_back();
   }
   if (!closing_) {
-    if (http2_->failed()) {
-      report(http2_->guard(), http2_->detail());
-      end(http2_->detail());
-    } else if (retired_ && http2_->open_streams() == 0) {
+    if (http_->failed()) {
+      report(http_->guard(), http_->detail());
+      end(http_->detail());
+    } else if (retired_ && http_->open_streams() == 0) {
       closing_ = true;
-      tcp_->close();
+      stream_->close();
     }
   }
-  tcp_->push();
+  stream_->push();
 }
 
 void PodConnection::report(const char* guard, const char* what) {
@@ -197,20 +196,20 @@ void PodConnection::on_guard(const char* guard, const char* what) {
       {guard, what, pool_.pod().address(), true, stats::Event::Kind::kGoesOn});
 }
 
-void PodConnection::report_goaway(uint32_t last_stream_id, http2::ErrorCode code,
-                                  std::string_view debug) {
-  const Goaway kind = code == http2::ErrorCode::kNoError ? Goaway::kGraceful : Goaway::kError;
+void PodConnection::report_goaway(const http::Goaway& goaway) {
+  const Goaway kind =
+      goaway.reason == http::EndReason::kNoError ? Goaway::kGraceful : Goaway::kError;
   if (kind <= goaway_) return;
   goaway_ = kind;
   stats::Event event{
       nullptr, "GOAWAY ", pool_.pod().address(), true,
       kind == Goaway::kError ? stats::Event::Kind::kGoesOn : stats::Event::Kind::kRoutine};
-  event.add(http2::text_of(code));
+  event.add(goaway.code);
   event.add(", last stream ");
-  event.add(std::to_string(last_stream_id));
-  if (!debug.empty()) {
+  event.add(std::to_string(goaway.last_stream_id));
+  if (!goaway.debug.empty()) {
     event.add(": ");
-    event.add(debug);
+    event.add(goaway.debug);
   }
   context_.stats.events.push(event);
 }
@@ -218,27 +217,27 @@ void PodConnection::report_goaway(uint32_t last_stream_id, http2::ErrorCode code
 void PodConnection::arm_ping() {
   const Duration interval = pool_.ping_interval();
   if (interval <= Duration::zero() || !ready_ || ping_sent_) return;
-  context_.wheel.arm(ping_timer_, std::max(context_.now, http2_->received_at() + interval));
+  context_.wheel.arm(ping_timer_, std::max(context_.now, http_->received_at() + interval));
 }
 
 // Whatever the pod says proves that it is there, so only silence is broken by a PING, and anything
 // answers it.
 void PodConnection::on_ping_timer() {
   if (closing_) return;
-  if (ping_sent_ && http2_->received_at() <= ping_sent_at_) {
+  if (ping_sent_ && http_->received_at() <= ping_sent_at_) {
     ++context_.stats.http2.pod_ping_timeouts;
     why_ = "no answer to PING";
     report(nullptr, why_);
-    tcp_->abort();
+    stream_->abort();
     return;
   }
   ping_sent_ = false;
   const Duration interval = pool_.ping_interval();
   if (interval <= Duration::zero()) return;
-  if (context_.now < http2_->received_at() + interval) {
+  if (context_.now < http_->received_at() + interval) {
     arm_ping();
-  } else if (http2_->open_streams() > 0 || pool_.ping_without_calls()) {
-    http2_->ping(kPingOpaque);
+  } else if (http_->open_streams() > 0 || pool_.ping_without_calls()) {
+    http_->ping(kPingOpaque);
     ++context_.stats.http2.pod_pings;
     ping_sent_ = true;
     ping_sent_at_ = context_.now;
@@ -250,7 +249,7 @@ void PodConnection::on_ping_timer() {
 }
 
 void PodConnection::give_back() {
-  while (http2::Stream* s = http2_->stuck_stream()) exchange_of(*s).pod_not_sent();
+  while (http::Stream* s = http_->stuck_stream()) exchange_of(*s).pod_not_sent();
 }
 
 void PodConnection::on_settings() {
@@ -271,45 +270,45 @@ void PodConnection::on_ping_ack(uint64_t opaque) {
 }
 
 // The connection goes, not the pod (RFC 9113, 6.8).
-void PodConnection::on_goaway(uint32_t last_stream_id, http2::ErrorCode code,
-                              std::string_view debug) {
-  const bool first_error = goaway_ != Goaway::kError && code != http2::ErrorCode::kNoError;
-  report_goaway(last_stream_id, code, debug);
-  if (code == http2::ErrorCode::kEnhanceYourCalm && debug == "too_many_pings")
+void PodConnection::on_goaway(const http::Goaway& goaway) {
+  const bool error = goaway.reason != http::EndReason::kNoError;
+  const bool first_error = goaway_ != Goaway::kError && error;
+  report_goaway(goaway);
+  if (goaway.reason == http::EndReason::kOverload && goaway.debug == "too_many_pings")
     pool_.on_too_many_pings();
-  if (first_error && blames_resets(code, debug)) pool_.on_too_many_resets();
+  if (first_error && blames_resets(goaway)) pool_.on_too_many_resets();
   why_ = "the pod said GOAWAY";
-  routine_ = code == http2::ErrorCode::kNoError;
+  routine_ = !error;
   retire();
-  http2_->for_each_stream([&](http2::Stream& s) {
+  http_->for_each_stream([&](http::Stream& s) {
     if (s.id() == 0) {  // its HEADERS were never even framed
       exchange_of(s).pod_not_sent();
-    } else if (s.id() > last_stream_id) {
-      exchange_of(s).pod_unprocessed(code != http2::ErrorCode::kNoError);
+    } else if (s.id() > goaway.last_stream_id) {
+      exchange_of(s).pod_unprocessed(error);
     }
   });
 }
 
-void PodConnection::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
+void PodConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                bool end) {
   exchange_of(s).pod_headers(section, fields, end);
 }
 
-void PodConnection::on_data(http2::Stream& s, buf::Slice data, bool end) {
+void PodConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
   exchange_of(s).pod_data(std::move(data), end);
 }
 
-void PodConnection::on_sent(http2::Stream& s, uint32_t n) {
+void PodConnection::on_sent(http::Stream& s, uint32_t n) {
   exchange_of(s).pod_sent(n);
 }
 
-void PodConnection::on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) {
+void PodConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) {
   Exchange& e = exchange_of(s);
-  if (by != ResetBy::kPeer && s.id() != 0) charge(e.client());
+  if (by != http::EndedBy::kPeer && s.id() != 0) charge(e.client());
   e.pod_reset(code, by);
 }
 
-void PodConnection::on_closed(http2::Stream& s) {
+void PodConnection::on_closed(http::Stream& s) {
   exchange_of(s).pod_closed();
 }
 

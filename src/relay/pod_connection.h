@@ -1,22 +1,19 @@
 #pragma once
-// A connection to a pod: TCP below, HTTP/2 as its client, calls of many clients above.
-
-#include <optional>
+// A connection to a pod: a byte stream below, HTTP as its client, calls of many clients above.
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
-#include "http2/connection.h"
+#include "http/handler.h"
 #include "relay/context.h"
 #include "relay/reset_budget.h"
-#include "tcp/connection.h"
-#include "tcp/user.h"
+#include "transport/stream.h"
 
 namespace sluice::relay {
 
 class Pool;
 
-class PodConnection final : public tcp::User,
-                            public http2::Handler,
+class PodConnection final : public transport::User,
+                            public http::Handler,
                             public Flushable,
                             public ListHook<PodConnection> {
  public:
@@ -33,7 +30,7 @@ class PodConnection final : public tcp::User,
   bool start();
 
   Pool& pool() { return pool_; }
-  http2::Connection& http2() { return *http2_; }
+  http::Connection& http() { return *http_; }
   // The pod's SETTINGS are here and no GOAWAY: takes streams.
   bool ready() const { return ready_ && !retired_; }
   bool connecting() const { return !ready_ && !retired_; }
@@ -42,12 +39,12 @@ class PodConnection final : public tcp::User,
   bool worn() const { return worn_; }
   // The pod has let a retransmission timeout of TCP expire.
   bool silent() const { return silent_; }
-  Time heard_at() const { return http2_->received_at(); }
+  Time heard_at() const { return http_->received_at(); }
   // Why it takes no more streams, for the log; and whether pods do that in the course of a day.
   const char* why() const { return why_; }
   bool routine() const { return routine_; }
-  bool takes_stream() const { return open_ && http2_->can_open(); }
-  uint32_t streams() const { return http2_->open_streams(); }
+  bool takes_stream() const { return open_ && http_->can_open(); }
+  uint32_t streams() const { return http_->open_streams(); }
   // Within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. That only advises (RFC 9113, 6.5.2), but some
   // pods end the connection of whoever is over it.
   bool takes_fields(const http::FieldList& fields) const;
@@ -68,7 +65,7 @@ class PodConnection final : public tcp::User,
   // connection under all its calls. So no more than `pod_resets` leave on a connection, whatever
   // they are for; the others wait. One where some have to is replaced, and where more than half as
   // many wait takes no new streams meanwhile. The client that causes most of them has to leave.
-  void cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client = nullptr);
+  void cancel(http::Stream& s, http::EndReason code, ClientConnection* client = nullptr);
 
   // No new streams; closes when the last one has ended.
   void retire();
@@ -87,19 +84,19 @@ class PodConnection final : public tcp::User,
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
-  void on_established(tcp::Connection& c) override;
-  void on_data(tcp::Connection& c, buf::Slice data) override;
-  void on_end_of_data(tcp::Connection& c) override;
-  void on_writable(tcp::Connection& c) override;
-  void on_silence(tcp::Connection& c, bool silent) override;
-  void on_closed(tcp::Connection& c, tcp::CloseReason reason) override;
+  void on_established(transport::Stream& s) override;
+  void on_data(transport::Stream& s, buf::Slice data) override;
+  void on_end_of_data(transport::Stream& s, transport::End end) override;
+  void on_writable(transport::Stream& s) override;
+  void on_silence(transport::Stream& s, bool silent) override;
+  void on_closed(transport::Stream& s, transport::CloseReason reason) override;
 
-  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
-  void on_data(http2::Stream& s, buf::Slice data, bool end) override;
-  void on_sent(http2::Stream& s, uint32_t n) override;
-  void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override;
-  void on_closed(http2::Stream& s) override;
-  void on_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug) override;
+  void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override;
+  void on_data(http::Stream& s, buf::Slice data, bool end) override;
+  void on_sent(http::Stream& s, uint32_t n) override;
+  void on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) override;
+  void on_closed(http::Stream& s) override;
+  void on_goaway(const http::Goaway& goaway) override;
   void on_settings() override;
   void on_ping_ack(uint64_t opaque) override;
   bool may_reset() override;
@@ -107,13 +104,13 @@ class PodConnection final : public tcp::User,
 
   // Why HTTP/2 or the pod ends the connection goes to the log.
   void report(const char* guard, const char* what);
-  void report_goaway(uint32_t last_stream_id, http2::ErrorCode code, std::string_view debug);
+  void report_goaway(const http::Goaway& goaway);
   // The client caused one more RST_STREAM.
   void charge(ClientConnection* client);
   // What of them waits may leave, or wears the connection out.
   void settle_resets();
   // The pod says that it ends the connection for their number.
-  bool blames_resets(http2::ErrorCode code, std::string_view debug) const;
+  bool blames_resets(const http::Goaway& goaway) const;
   // Streams that the pod's limit holds back look for another connection.
   void give_back();
   void on_ping_timer();
@@ -121,14 +118,14 @@ class PodConnection final : public tcp::User,
   bool lose_streams();
   // Closes now; calls that are left are lost.
   void end(const char* why);
-  const char* why_closed(tcp::CloseReason reason) const;
+  const char* why_closed(transport::CloseReason reason) const;
 
   Context& context_;
   Pool& pool_;
   const uint64_t owner_;
   const uint64_t id_;
   const Time since_;
-  tcp::Connection* tcp_ = nullptr;
+  transport::StreamPtr stream_;
   const char* why_ = "";  // it is ending or takes no more streams
   bool routine_ = false;  // which is nothing to worry about
   bool established_ = false;
@@ -149,7 +146,7 @@ class PodConnection final : public tcp::User,
   Timer ping_timer_;  // the next look at the connection's silence, or the end of patience
   bool ping_sent_ = false;
   Time ping_sent_at_{};
-  std::optional<http2::Connection> http2_;
+  http::ConnectionPtr http_;
 };
 
 }  // namespace sluice::relay

@@ -24,9 +24,9 @@ bool PodConnection::may_reset() {
   return resets_.take(pool_.reset_rate(), context_.now);
 }
 
-void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnection* client) {
+void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientConnection* client) {
   const bool known = s.id() != 0;  // to the pod
-  http2_->reset(s, code);
+  http_->reset(s, code);
   context_.touch(*this);
   if (known) charge(client);
 }
@@ -35,13 +35,13 @@ void PodConnection::charge(ClientConnection* client) {
   if (client == nullptr || client->may_reset()) return;
   // On a connection of its own: for longer.
   const bool shared = owner_ == kEverybody || owner_ == kSuspects;
-  if (!shared || http2_->resets_waiting() > 0) pool_.isolate(*client);
+  if (!shared || http_->resets_waiting() > 0) pool_.isolate(*client);
 }
 
 void PodConnection::settle_resets() {
-  if (http2_->resets_waiting() > 0) {
-    http2_->release_resets();
-    if (http2_->resets_waiting() > 0) {
+  if (http_->resets_waiting() > 0) {
+    http_->release_resets();
+    if (http_->resets_waiting() > 0) {
       if (!over_budget_) ++context_.stats.http2.pod_reset_budgets;
       over_budget_ = true;
       worn_ |= owner_ == Pool::kEverybody;
@@ -49,23 +49,24 @@ void PodConnection::settle_resets() {
     }
   }
   // Those that wait count in the pod's limit of streams.
-  if (http2_->resets_waiting() < resets_waiting_) pool_.on_room();
-  resets_waiting_ = http2_->resets_waiting();
+  if (http_->resets_waiting() < resets_waiting_) pool_.on_room();
+  resets_waiting_ = http_->resets_waiting();
 }
 
 // No code says so alone. Netty, Jetty and others add words; nghttp2 says INTERNAL_ERROR and
 // nothing.
-bool PodConnection::blames_resets(http2::ErrorCode code, std::string_view debug) const {
+bool PodConnection::blames_resets(const http::Goaway& goaway) const {
   const ResetRate rate = pool_.reset_rate();
   const int64_t spent = rate.burst == 0 ? 0 : resets_.spent(rate, context_.now);
-  if (code == http2::ErrorCode::kNoError || spent == 0) return false;
-  std::string words(debug);
+  if (goaway.reason == http::EndReason::kNoError || spent == 0) return false;
+  std::string words(goaway.debug);
   std::transform(words.begin(), words.end(), words.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (words.find("rst") != std::string::npos || words.find("reset") != std::string::npos)
     return true;
-  return debug.empty() && spent >= rate.burst / 4 &&
-         (code == http2::ErrorCode::kEnhanceYourCalm || code == http2::ErrorCode::kInternalError);
+  return goaway.debug.empty() && spent >= rate.burst / 4 &&
+         (goaway.reason == http::EndReason::kOverload ||
+          goaway.reason == http::EndReason::kInternalError);
 }
 
 }  // namespace sluice::relay

@@ -214,7 +214,7 @@ void Pool::on_ready(PodConnection& ready) {
 uint64_t Pool::places() {
   uint64_t n = 0;
   for (PodConnection& c : connections_)
-    n += c.takes_stream() ? c.http2().peer_max_concurrent_streams() : c.streams();
+    n += c.takes_stream() ? c.http().peer_max_concurrent_streams() : c.streams();
   return n;
 }
 

@@ -128,7 +128,7 @@ class Pool {
   template <class Fn>
   void for_each_call(Fn&& fn) {
     for (PodConnection& c : connections_)
-      c.http2().for_each_stream([&](http2::Stream& s) { fn(*static_cast<Exchange*>(s.owner())); });
+      c.http().for_each_stream([&](http::Stream& s) { fn(*static_cast<Exchange*>(s.owner())); });
   }
   bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 

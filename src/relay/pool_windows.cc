@@ -7,7 +7,7 @@
 
 namespace sluice::relay {
 
-using WindowFor = http2::Connection::WindowFor;
+using WindowFor = http::Connection::WindowFor;
 
 PodConnection* Pool::with_window(uint64_t client, Hold& hold) {
   PodConnection* best = nullptr;      // of those that have a window for the client
@@ -15,12 +15,12 @@ PodConnection* Pool::with_window(uint64_t client, Hold& hold) {
   bool for_all = true;
   for (PodConnection& c : connections_) {
     if (!c.takes_stream()) continue;
-    const WindowFor window = c.http2().window_for(client);
+    const WindowFor window = c.http().window_for(client);
     if (window == WindowFor::kEnough) {
       if (best == nullptr || c.streams() < best->streams()) best = &c;
     } else {
       for_all &= window == WindowFor::kNobody;
-      if (roomiest == nullptr || c.http2().send_window() > roomiest->http2().send_window())
+      if (roomiest == nullptr || c.http().send_window() > roomiest->http().send_window())
         roomiest = &c;
     }
   }

@@ -6,30 +6,11 @@
 
 namespace sluice::relay {
 
-namespace {
-
-http2::Config http2_config(const config::Limits& limits, uint32_t table_seed) {
-  http2::Config c;
-  c.table_seed = table_seed;
-  c.header_table_size = c.encoder_table_size = limits.header_table_size;
-  c.max_concurrent_streams = limits.concurrent_streams;
-  c.initial_stream_window = limits.stream_window;
-  c.connection_window = limits.connection_window;
-  c.max_frame_size = limits.frame_size;
-  c.max_header_list_size = limits.header_list_size;
-  return c;
-}
-
-}  // namespace
-
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
-      context_(setup.now, setup.tcp, setup.wheel, setup.memory, setup.workers, setup.self,
-               setup.seed, setup.field_table_bytes),
-      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {
-  context_.hpack.cycles = setup.cycles;
-  context_.client_http2.table_seed = static_cast<uint32_t>(mix64(setup.seed));
-}
+      context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,
+               setup.workers, setup.self, setup.seed),
+      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
   // Clients first: they cancel their calls at pods that are still there.
@@ -44,10 +25,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
-  context_.client_http2 = context_.pod_http2 =
-      http2_config(snapshot.limits, context_.client_http2.table_seed);
-  context_.client_http2.max_stream_window = snapshot.limits.stream_window_max;
-  context_.client_http2.guards = context_.pod_http2.guards = &context_.guards;
+  context_.http2.adopt(snapshot.limits, snapshot.guards);
 
   // They get their places before anything is sent to them.
   std::vector<Address> pods;

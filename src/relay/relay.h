@@ -21,6 +21,8 @@ class Relay {
   // end: destroy the relay last, or let no connection be left.
   struct Setup {
     tcp::Stack& tcp;
+    transport::Layer& plain;  // over `tcp`
+    http::Codec& http2;
     ip::Host& host;
     TimerWheel& wheel;
     buf::Memory& memory;
@@ -28,9 +30,6 @@ class Relay {
     size_t self;
     uint64_t seed;
     Time now;
-    http2::hpack::Shared::Cycles cycles = nullptr;  // times a sample of HPACK's work; may be null
-    // Of the table of fields that connections share; a power of two.
-    size_t field_table_bytes = http2::hpack::FieldTable::kBytes;
   };
   explicit Relay(const Setup& setup);
   ~Relay();

@@ -120,8 +120,7 @@ void Service::begin(Exchange& e) {
 PodConnection* Service::room_at(Pool& pool, const Exchange& e, Hold& hold) {
   PodConnection* c =
       pool.isolates() ? pool.with_room_for(e.client_id(), hold) : pool.with_room(e.refused_by());
-  if (c != nullptr &&
-      c->http2().window_for(e.client_id()) != http2::Connection::WindowFor::kEnough &&
+  if (c != nullptr && c->http().window_for(e.client_id()) != http::Connection::WindowFor::kEnough &&
       e.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]]
     return pool.with_window(e.client_id(), hold);
   return c;

@@ -14,10 +14,12 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
+#include "http2/codec.h"
 #include "ip/host.h"
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "transport/plain.h"
 #include "worker/icmp_error.h"
 #include "worker/orders.h"
 #include "worker/settings.h"
@@ -104,15 +106,22 @@ class Worker {
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
               memory_, wheel_, &stats_.changes),
         tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
+        plain_(tcp_),
+        http2_({.memory = memory_,
+                .stats = stats_.http2,
+                .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
+                .table_seed = static_cast<uint32_t>(mix64(setup.secret.k0 + 2)),
+                .cycles = cycle_counter()}),
         relay_(relay::Relay::Setup{.tcp = tcp_,
+                                   .plain = plain_,
+                                   .http2 = http2_,
                                    .host = host_,
                                    .wheel = wheel_,
                                    .memory = memory_,
                                    .workers = setup.workers,
                                    .self = setup.self,
                                    .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
-                                   .now = clock_.at(cycles),
-                                   .cycles = cycle_counter()}),
+                                   .now = clock_.at(cycles)}),
         turn_began_(cycles) {}
 
   // What counts cycles without an object, if the clock has it.
@@ -235,6 +244,8 @@ class Worker {
   buf::Memory memory_;
   ip::Host host_;
   tcp::Stack tcp_;
+  transport::PlainLayer plain_;
+  http2::Codec http2_;
   relay::Relay relay_;
 
   // Of one burst; empty between bursts. Members, since most turns find nothing to put into them.

@@ -11,6 +11,7 @@
 
 #include "buf/memory.h"
 #include "http2/connection.h"
+#include "support/queue_stream.h"
 
 namespace sluice::http2 {
 
@@ -54,6 +55,8 @@ inline std::string text(std::string_view name, std::string_view value) {
 
 // Keeps a log of events, without the cuts between DATA pieces, and the bodies by stream.
 class Owner final : public Handler {
+  static Stream& own(http::Stream& s) { return static_cast<Stream&>(s); }
+
  public:
   struct Heard {
     std::string body;
@@ -66,7 +69,7 @@ class Owner final : public Handler {
     uint64_t sent = 0;
   };
 
-  void on_headers(Stream& s, Section section, FieldList& fields, bool end) override {
+  void on_headers(http::Stream& s, Section section, FieldList& fields, bool end) override {
     static constexpr const char* kNames[] = {"request", "informational", "response", "trailers"};
     std::string line = std::to_string(s.id()) + " " + kNames[static_cast<int>(section)];
     for (const Field f : fields) line += " " + text(f.name, f.value);
@@ -75,43 +78,44 @@ class Owner final : public Handler {
     Heard& h = streams[s.id()];
     h.ended |= end;
     (section == Section::kTrailers ? h.trailers : h.headers) = fields;
-    if (headers_hook) headers_hook(s, section, end);
+    if (headers_hook) headers_hook(own(s), section, end);
   }
-  void on_data(Stream& s, buf::Slice data, bool end) override {
+  void on_data(http::Stream& s, buf::Slice data, bool end) override {
     Heard& h = streams[s.id()];
     h.body.append(reinterpret_cast<const char*>(data.data()), data.size());
     h.ended |= end;
     if (end) log.push_back(std::to_string(s.id()) + " data " + std::to_string(h.body.size()));
     const uint32_t n = data.size();
     if (data_hook) {
-      data_hook(s, std::move(data), end);
+      data_hook(own(s), std::move(data), end);
     } else if (n > 0) {
       connection->consumed(s, n);
     }
   }
-  void on_sent(Stream& s, uint32_t n) override {
+  void on_sent(http::Stream& s, uint32_t n) override {
     streams[s.id()].sent += n;
-    if (sent_hook) sent_hook(s);
+    if (sent_hook) sent_hook(own(s));
   }
-  void on_reset(Stream& s, ErrorCode code, ResetBy by) override {
+  void on_reset(http::Stream& s, EndReason reason, EndedBy by) override {
+    const ErrorCode code = code_of(reason);
     Heard& h = streams[s.id()];
     EXPECT_FALSE(h.reset || h.closed) << "a second last word";
     h.reset = true;
     h.code = code;
     log.push_back(std::to_string(s.id()) + " reset " + text_of(code) +
-                  (by == ResetBy::kPeer ? " remote" : ""));
-    if (last_hook) last_hook(s);
+                  (by == EndedBy::kPeer ? " remote" : ""));
+    if (last_hook) last_hook(own(s));
   }
-  void on_closed(Stream& s) override {
+  void on_closed(http::Stream& s) override {
     Heard& h = streams[s.id()];
     EXPECT_FALSE(h.reset || h.closed) << "a second last word";
     h.closed = true;
     log.push_back(std::to_string(s.id()) + " closed");
-    if (last_hook) last_hook(s);
+    if (last_hook) last_hook(own(s));
   }
-  void on_goaway(uint32_t last, ErrorCode code, std::string_view debug) override {
-    log.push_back("goaway " + std::to_string(last) + " " + text_of(code));
-    goaway_debug = debug;
+  void on_goaway(const http::Goaway& g) override {
+    log.push_back("goaway " + std::to_string(g.last_stream_id) + " " + g.code);
+    goaway_debug = g.debug;
   }
   bool may_reset() override { return resets_left > 0 && resets_left-- > 0; }
   void on_guard(const char* guard, const char*) override { guards.push_back(guard); }
@@ -134,7 +138,7 @@ class Owner final : public Handler {
 // A connection, its owner, and what it has to say.
 struct Side {
   Side(Role role, Buffers& b, const Config& c = {})
-      : buffers(b), config(c), http2(role, config, owner, output, b.memory, stats, streams, hpack) {
+      : buffers(b), config(c), http2(role, config, owner, wire, b.memory, stats, streams, hpack) {
     owner.connection = &http2;
     http2.start();
   }
@@ -174,6 +178,7 @@ struct Side {
   Config config;
   Owner owner;
   buf::Queue output;
+  QueueStream wire{output};
   stats::Http2 stats;
   hpack::Shared hpack{stats};
   Slab<Stream> streams;

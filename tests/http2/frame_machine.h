@@ -24,8 +24,8 @@ class FrameMachine final : public Handler {
         memory_(rx_, hold_, 64, 16),
         checker_(role_),
         peer_(role_, checker_),
-        connection_(storage_.emplace(role_, config(), *this, output_, memory_, stats_, streams_,
-                                     shared_)) {}
+        connection_(
+            storage_.emplace(role_, config(), *this, wire_, memory_, stats_, streams_, shared_)) {}
 
   void run() {
     // Short of memory: most buffers are with somebody else.
@@ -44,7 +44,7 @@ class FrameMachine final : public Handler {
       check();
     }
     // As the owner of a connection that ends takes leave of the streams.
-    connection_.for_each_stream([&](http2::Stream& s) {
+    connection_.for_each_stream([&](http::Stream& s) {
       over(call_of(s));
       s.set_owner(nullptr);
     });
@@ -54,7 +54,7 @@ class FrameMachine final : public Handler {
     must(streams_.live() == 0, "all streams are freed");
   }
 
-  void on_headers(http2::Stream& s, Section section, FieldList& fields, bool end) override {
+  void on_headers(http::Stream& s, Section section, FieldList& fields, bool end) override {
     must(fields.count() > 0 || section == Section::kTrailers, "a section has fields");
     if (section == Section::kRequest) {
       must(role_ == Role::kServer && s.owner() == nullptr, "requests come to servers, once");
@@ -78,7 +78,7 @@ class FrameMachine final : public Handler {
     c.heard_end = end;
     act_inside(c);
   }
-  void on_data(http2::Stream& s, buf::Slice data, bool end) override {
+  void on_data(http::Stream& s, buf::Slice data, bool end) override {
     Call& c = live(s);
     must(!c.heard_end, "nothing comes behind the end");
     must(role_ == Role::kServer || c.heard_response, "no DATA before the response");
@@ -86,20 +86,21 @@ class FrameMachine final : public Handler {
     c.unread += data.size();
     act_inside(c);
   }
-  void on_sent(http2::Stream& s, uint32_t n) override {
+  void on_sent(http::Stream& s, uint32_t n) override {
     Call& c = live(s);
     must(n > 0 && n <= c.queued, "nothing is sent that was not given");
     c.queued -= n;
     act_inside(c);
   }
-  void on_reset(http2::Stream& s, ErrorCode, ResetBy) override { last_word(s); }
-  void on_closed(http2::Stream& s) override {
+  void on_reset(http::Stream& s, EndReason, EndedBy) override { last_word(s); }
+  void on_closed(http::Stream& s) override {
     const Call& c = live(s);
     must(c.heard_end && c.ended && c.queued == 0, "closed when both sides have ended");
     last_word(s);
   }
-  void on_goaway(uint32_t last, ErrorCode, std::string_view) override {
-    connection_.for_each_stream([&](http2::Stream& s) {
+  void on_goaway(const http::Goaway& g) override {
+    const uint32_t last = g.last_stream_id;
+    connection_.for_each_stream([&](http::Stream& s) {
       if (role_ == Role::kServer || (s.id() != 0 && s.id() <= last)) return;
       over(call_of(s));
       connection_.reset(s, ErrorCode::kCancel);
@@ -111,7 +112,7 @@ class FrameMachine final : public Handler {
 
  private:
   struct Call {
-    http2::Stream* stream = nullptr;
+    http::Stream* stream = nullptr;
     bool over = false;
     bool requested = false;  // server role: the request was heard
     bool heard_response = false;
@@ -157,8 +158,8 @@ class FrameMachine final : public Handler {
     program_ = program_.subspan(n);
     return s;
   }
-  static Call& call_of(http2::Stream& s) { return *static_cast<Call*>(s.owner()); }
-  Call& live(http2::Stream& s) {
+  static Call& call_of(http::Stream& s) { return *static_cast<Call*>(s.owner()); }
+  Call& live(http::Stream& s) {
     must(s.owner() != nullptr, "streams without an owner are not reported");
     Call& c = call_of(s);
     must(!c.over && c.stream == &s, "silence after the last word");
@@ -172,7 +173,7 @@ class FrameMachine final : public Handler {
     c.over = true;
     c.stream = nullptr;
   }
-  void last_word(http2::Stream& s) {
+  void last_word(http::Stream& s) {
     over(live(s));
     act_elsewhere();
   }
@@ -283,7 +284,7 @@ class FrameMachine final : public Handler {
     Call& c = new_call();
     c.ended = (op & 128) != 0;
     // Callbacks may come before open() returns.
-    http2::Stream* s = connection_.open(f, c.ended, &c);
+    http::Stream* s = connection_.open(f, c.ended, &c);
     if (s == nullptr) {
       must(!connection_.can_open(), "a stream can be opened when can_open() says so");
       over(c);
@@ -294,7 +295,7 @@ class FrameMachine final : public Handler {
   // One thing that an owner may do now.
   void act(Call& c) {
     const uint8_t op = byte();
-    http2::Stream& s = *c.stream;
+    http::Stream& s = *c.stream;
     switch (op & 7) {
       case 0:
       case 1:
@@ -473,7 +474,7 @@ class FrameMachine final : public Handler {
     must(connection_.failed() || checker_.whole(), "frames are written whole");
     must(checker_.unread_answers(output_.begin()) <= 2'000 + 32, "answers do not pile up");
     uint64_t queued = 0;
-    connection_.for_each_stream([&](http2::Stream& s) {
+    connection_.for_each_stream([&](http::Stream& s) {
       must(s.queued() == live(s).queued || connection_.failed(), "on_sent told of all that left");
       queued += s.queued();
     });
@@ -491,6 +492,7 @@ class FrameMachine final : public Handler {
   hpack::Shared shared_{stats_, {}, 64 * 1024};
   Slab<http2::Stream> streams_;
   buf::Queue output_;
+  QueueStream wire_{output_};
   std::vector<std::unique_ptr<Call>> calls_;
   FrameChecker checker_;
   PeerBytes peer_;

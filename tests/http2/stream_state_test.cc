@@ -255,7 +255,7 @@ TEST_F(StreamsOfPods, ids_end_at_their_highest_and_what_found_none_was_not_sent)
   EXPECT_FALSE(side->http2.can_open());
   Stream* stuck = side->http2.stuck_stream();
   ASSERT_NE(stuck, nullptr);
-  EXPECT_FALSE(stuck->headers_sent());
+  EXPECT_FALSE(stuck->head_sent());
   side->http2.reset(*stuck, ErrorCode::kCancel);
   EXPECT_EQ(side->say(), "");
   EXPECT_EQ(side->http2.stuck_stream(), nullptr);

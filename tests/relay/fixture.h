@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "http2/codec.h"
 #include "http2/fixture.h"
 #include "ip/host.h"
 #include "relay/relay.h"
 #include "tcp/stack.h"
+#include "transport/plain.h"
 
 namespace sluice::relay {
 
@@ -31,6 +33,20 @@ inline const Endpoint kVip = at("198.18.0.10:50051");
 inline Endpoint pod_at(int n) {
   return {Address::v4(0xc6120100u + 100 + n), 50051};
 }
+
+// The layers below a relay.
+struct Lower {
+  Lower(tcp::Stack& tcp, buf::Memory& memory, stats::Http2& stats,
+        size_t field_table_bytes = http2::hpack::FieldTable::kBytes)
+      : plain(tcp),
+        http2({.memory = memory,
+               .stats = stats,
+               .fields_key = {5, 6},
+               .table_seed = 7,
+               .field_table_bytes = field_table_bytes}) {}
+  transport::PlainLayer plain;
+  http2::Codec http2;
+};
 
 // One end of the wire.
 class Node final : public ip::Output {
@@ -86,7 +102,8 @@ class Peer final : public tcp::User {
   }
   void begin(tcp::Connection& c) {
     tcp = &c;
-    h2.emplace(role_, config_, owner, c.send_queue(), node_.buffers.memory, stats, streams, hpack);
+    wire.emplace(c.send_queue());
+    h2.emplace(role_, config_, owner, *wire, node_.buffers.memory, stats, streams, hpack);
     owner.connection = &*h2;
     if (role_ == http2::Role::kServer) h2->start();
   }
@@ -124,6 +141,7 @@ class Peer final : public tcp::User {
   stats::Http2 stats;
   http2::hpack::Shared hpack{stats};
   Slab<http2::Stream> streams;
+  std::optional<QueueStream> wire;
   std::optional<http2::Connection> h2;
 
  private:
@@ -352,7 +370,10 @@ class RelayTest : public testing::Test {
   config::Snapshot snapshot;
   std::vector<std::unique_ptr<TestPod>> pods;
   std::vector<std::unique_ptr<Peer>> clients;
+  Lower lower{lb.stack, buffers.memory, worker->http2};
   std::unique_ptr<Relay> relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
+                                                                      .plain = lower.plain,
+                                                                      .http2 = lower.http2,
                                                                       .host = host,
                                                                       .wheel = lb.wheel,
                                                                       .memory = buffers.memory,

@@ -404,16 +404,18 @@ class RelayMachine {
   config::Snapshot snapshot_;
   std::vector<std::unique_ptr<Raw>> peers_;
   uint32_t calls_ = 0;
+  Lower lower_{lb_.stack, rooms_.buffers.memory, rooms_.all[0]->http2, 64 * 1024};
   std::unique_ptr<Relay> relay_ =
       std::make_unique<Relay>(Relay::Setup{.tcp = lb_.stack,
+                                           .plain = lower_.plain,
+                                           .http2 = lower_.http2,
                                            .host = host_,
                                            .wheel = lb_.wheel,
                                            .memory = rooms_.buffers.memory,
                                            .workers = rooms_.all,
                                            .self = 0,
                                            .seed = 5,
-                                           .now = now_,
-                                           .field_table_bytes = 64 * 1024});
+                                           .now = now_});
 };
 
 }  // namespace sluice::relay

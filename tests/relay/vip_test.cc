@@ -25,6 +25,8 @@ struct TestLink final : ip::Link {
 struct Vips : RelayTest {
   Vips() {
     relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
+                                                 .plain = lower.plain,
+                                                 .http2 = lower.http2,
                                                  .host = vips,
                                                  .wheel = lb.wheel,
                                                  .memory = buffers.memory,

@@ -39,7 +39,7 @@ class Client final : public Peer {
     if (c.grpc) f.add(http::Name::kContentType, "application/grpc");
     f.add("x-size", std::to_string(c.size));
     f.add("x-answer", std::to_string(c.answer));
-    http2::Stream* s = h2().open(f, c.size == 0, &c);
+    http::Stream* s = h2().open(f, c.size == 0, &c);
     if (s == nullptr) return false;
     open_[&c] = s;
     if (c.size > 0) send_body(c, 0, random_.chance(manners_.dawdles));
@@ -53,7 +53,7 @@ class Client final : public Peer {
     const auto open = open_.find(&c);
     if (!alive() || open == open_.end()) return;
     c.cancelled = true;
-    http2::Stream* s = open->second;
+    http::Stream* s = open->second;
     forget(c);
     h2().reset(*s, http2::ErrorCode::kCancel);
   }
@@ -64,7 +64,7 @@ class Client final : public Peer {
   // The appliance asked to go elsewhere.
   bool going_away() const { return going_away_; }
 
-  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override {
+  void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override {
     Call& c = live(s);
     if (section == Section::kInformational) return;
     if (section == Section::kResponse)
@@ -73,7 +73,7 @@ class Client final : public Peer {
     if (const auto text = fields.find(http::Name::kGrpcMessage)) c.message = *text;
     if (end) c.complete = true;
   }
-  void on_data(http2::Stream& s, buf::Slice data, bool end) override {
+  void on_data(http::Stream& s, buf::Slice data, bool end) override {
     Call& c = live(s);
     for (const uint8_t b : data.view())
       if (static_cast<char>(b) != response_byte(c.id, c.got++)) c.got_wrong = true;
@@ -88,29 +88,30 @@ class Client final : public Peer {
       stage_.at(stage_.now() + std::chrono::milliseconds(30), [this, &c] { take(c); });
     slow->second += data.size();
   }
-  void on_sent(http2::Stream&, uint32_t) override {}
-  void on_reset(http2::Stream& s, http2::ErrorCode code, ResetBy by) override {
+  void on_sent(http::Stream&, uint32_t) override {}
+  void on_reset(http::Stream& s, http::EndReason reason, http::EndedBy by) override {
     Call& c = live(s);
-    if (by != ResetBy::kPeer && !faulty())
+    if (by != http::EndedBy::kPeer && !faulty())
       stage_.violation("the appliance broke the protocol on a stream");
     // After the whole answer it only says that the rest of the request is not wanted.
     if (!c.complete) {
       c.reset = true;
-      c.code = code;
+      c.code = http2::code_of(reason);
     }
     end(c);
   }
-  void on_closed(http2::Stream& s) override {
+  void on_closed(http::Stream& s) override {
     Call& c = live(s);
     if (!c.complete) stage_.violation("a stream closed without an end");
     end(c);
   }
-  void on_goaway(uint32_t last, http2::ErrorCode code, std::string_view) override {
+  void on_goaway(const http::Goaway& g) override {
+    const uint32_t last = g.last_stream_id;
     going_away_ = true;
-    if (code != http2::ErrorCode::kNoError && !faulty())
-      stage_.violation(std::string("a client was accused: ") + http2::text_of(code));
+    if (g.reason != http::EndReason::kNoError && !faulty())
+      stage_.violation(std::string("a client was accused: ") + g.code);
     // Above the last id nothing was processed: nobody here tries again.
-    h2().for_each_stream([&](http2::Stream& s) {
+    h2().for_each_stream([&](http::Stream& s) {
       if (s.id() != 0 && s.id() <= last) return;
       Call& c = live(s);
       c.reset = true;
@@ -121,7 +122,7 @@ class Client final : public Peer {
   }
 
  private:
-  static Call& live(http2::Stream& s) { return *static_cast<Call*>(s.owner()); }
+  static Call& live(http::Stream& s) { return *static_cast<Call*>(s.owner()); }
   void forget(Call& c) {
     open_.erase(&c);
     slow_.erase(&c);
@@ -131,7 +132,7 @@ class Client final : public Peer {
     c.ended = true;
     forget(c);
   }
-  void on_lost(http2::Stream& s) override {
+  void on_lost(http::Stream& s) override {
     Call& c = live(s);
     c.lost = true;
     forget(c);
@@ -162,7 +163,7 @@ class Client final : public Peer {
   Manners manners_;
   Random random_;
   bool going_away_ = false;
-  std::map<Call*, http2::Stream*> open_;
+  std::map<Call*, http::Stream*> open_;
   std::map<Call*, uint32_t> slow_;  // and how much waits to be taken
 };
 

@@ -27,7 +27,7 @@ class Stage {
 };
 
 // Lives as long as the world, whatever becomes of its connection: events may still name it.
-class Peer : public tcp::User, public http2::Handler {
+class Peer : public tcp::User, public http::Handler {
  public:
   Peer(Stage& stage, http2::Role role, const http2::Config& config)
       : stage_(stage), role_(role), config_(config) {}
@@ -35,8 +35,9 @@ class Peer : public tcp::User, public http2::Handler {
 
   void begin(tcp::Connection& c) {
     tcp_ = &c;
-    h2_.emplace(role_, config_, *this, c.send_queue(), stage_.node().buffers.memory, stats_,
-                streams_, hpack_);
+    wire_.emplace(c.send_queue());
+    h2_.emplace(role_, config_, *this, *wire_, stage_.node().buffers.memory, stats_, streams_,
+                hpack_);
     if (role_ == http2::Role::kServer) on_established(c);
   }
   bool alive() const { return tcp_ != nullptr && !over_; }
@@ -125,14 +126,14 @@ class Peer : public tcp::User, public http2::Handler {
 
  protected:
   // The stream's story ends with the connection.
-  virtual void on_lost(http2::Stream& s) = 0;
+  virtual void on_lost(http::Stream& s) = 0;
   // The other side ended or lost the connection.
   virtual void on_peer_end() {}
   virtual void after_flush() {}
 
   // Sends `n` bytes, made by `byte(position)`, behind what was sent before.
   template <class Byte>
-  void send_bytes(http2::Stream& s, size_t from, size_t n, bool end, Byte&& byte) {
+  void send_bytes(http::Stream& s, size_t from, size_t n, bool end, Byte&& byte) {
     do {
       const size_t piece = std::min<size_t>(n, 1400);
       buf::Slice slice = stage_.node().buffers.rx.alloc();
@@ -151,7 +152,7 @@ class Peer : public tcp::User, public http2::Handler {
   void take_leave() {
     if (over_) return;
     over_ = true;
-    h2_->for_each_stream([&](http2::Stream& s) {
+    h2_->for_each_stream([&](http::Stream& s) {
       on_lost(s);
       s.set_owner(nullptr);
     });
@@ -170,6 +171,7 @@ class Peer : public tcp::User, public http2::Handler {
   stats::Http2 stats_;
   http2::hpack::Shared hpack_{stats_, {}, 64 * 1024};
   Slab<http2::Stream> streams_;
+  std::optional<QueueStream> wire_;
   std::optional<http2::Connection> h2_;
 };
 

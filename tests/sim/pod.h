@@ -35,13 +35,13 @@ class PodPeer final : public Peer {
     if (!alive() || gone_) return;
     gone_ = true;
     uint32_t last = 0;
-    h2().for_each_stream([&](http2::Stream& s) {
+    h2().for_each_stream([&](http::Stream& s) {
       if (job_of(s).acted) last = std::max(last, s.id());
     });
     last = std::max(last, highest_acted_);
     h2().goaway(last, http2::ErrorCode::kNoError);
     h2().refuse_new_streams();
-    h2().for_each_stream([&](http2::Stream& s) {
+    h2().for_each_stream([&](http::Stream& s) {
       if (s.id() > last) job_of(s).excluded = true;
     });
   }
@@ -49,25 +49,25 @@ class PodPeer final : public Peer {
     if (alive() && !gone_) h2().goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
   }
 
-  void on_headers(http2::Stream& s, Section section, http::FieldList& fields, bool end) override;
-  void on_data(http2::Stream& s, buf::Slice data, bool end) override;
-  void on_sent(http2::Stream&, uint32_t) override {}
-  void on_reset(http2::Stream& s, http2::ErrorCode, ResetBy by) override {
-    if (by != ResetBy::kPeer && !faulty())
+  void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override;
+  void on_data(http::Stream& s, buf::Slice data, bool end) override;
+  void on_sent(http::Stream&, uint32_t) override {}
+  void on_reset(http::Stream& s, http::EndReason, http::EndedBy by) override {
+    if (by != http::EndedBy::kPeer && !faulty())
       stage_.violation("the appliance broke the protocol toward a pod");
     finish(job_of(s));
   }
-  void on_closed(http2::Stream& s) override { finish(job_of(s)); }
-  void on_goaway(uint32_t, http2::ErrorCode code, std::string_view) override {
-    if (code != http2::ErrorCode::kNoError && !faulty())
-      stage_.violation(std::string("a pod was accused: ") + http2::text_of(code));
+  void on_closed(http::Stream& s) override { finish(job_of(s)); }
+  void on_goaway(const http::Goaway& g) override {
+    if (g.reason != http::EndReason::kNoError && !faulty())
+      stage_.violation(std::string("a pod was accused: ") + g.code);
   }
 
  private:
   enum class Way { kAnswer, kRefuse, kReset, kSilent, kEarly, kError };
   struct Job {
     Call* call = nullptr;
-    http2::Stream* stream = nullptr;  // nullptr: over
+    http::Stream* stream = nullptr;  // nullptr: over
     Way way{};
     size_t got = 0;
     bool whole = false;
@@ -76,9 +76,9 @@ class PodPeer final : public Peer {
     bool answering = false;
   };
 
-  static Job& job_of(http2::Stream& s) { return *static_cast<Job*>(s.owner()); }
+  static Job& job_of(http::Stream& s) { return *static_cast<Job*>(s.owner()); }
   static void finish(Job& j) { j.stream = nullptr; }
-  void on_lost(http2::Stream& s) override { finish(job_of(s)); }
+  void on_lost(http::Stream& s) override { finish(job_of(s)); }
   void act(Job& j);
   void progress(Job& j);
   void answer(Job& j);
@@ -131,7 +131,7 @@ class Pod final : public tcp::Acceptor {
   std::vector<std::unique_ptr<PodPeer>> peers;
 };
 
-inline void PodPeer::on_headers(http2::Stream& s, Section section, http::FieldList& fields,
+inline void PodPeer::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                 bool end) {
   if (section != Section::kRequest) return;
   const auto number = [](std::string_view text) {
@@ -173,7 +173,7 @@ inline void PodPeer::on_headers(http2::Stream& s, Section section, http::FieldLi
             });
 }
 
-inline void PodPeer::on_data(http2::Stream& s, buf::Slice data, bool end) {
+inline void PodPeer::on_data(http::Stream& s, buf::Slice data, bool end) {
   Job& j = job_of(s);
   for (const uint8_t b : data.view())
     if (static_cast<char>(b) != request_byte(j.call->id, j.got++))
@@ -187,7 +187,7 @@ inline void PodPeer::on_data(http2::Stream& s, buf::Slice data, bool end) {
 inline void PodPeer::act(Job& j) {
   if (j.stream == nullptr || j.excluded) return;
   if (j.way == Way::kRefuse) {
-    http2::Stream& s = *j.stream;
+    http::Stream& s = *j.stream;
     finish(j);
     h2().reset(s, http2::ErrorCode::kRefusedStream);
     return;
@@ -206,7 +206,7 @@ inline void PodPeer::progress(Job& j) {
   if (j.way == Way::kSilent || (!j.whole && j.way != Way::kEarly)) return;
   j.answering = true;
   if (j.way == Way::kReset) {
-    http2::Stream& s = *j.stream;
+    http::Stream& s = *j.stream;
     j.call->reset_by_pod = true;
     // Anything but REFUSED_STREAM, which would be a lie now.
     j.call->pod_code = static_cast<http2::ErrorCode>(8 + pod_.random.below(2) * 3);
@@ -224,7 +224,7 @@ inline void PodPeer::progress(Job& j) {
 
 inline void PodPeer::answer(Job& j) {
   Call& c = *j.call;
-  http2::Stream& s = *j.stream;
+  http::Stream& s = *j.stream;
   http::FieldList f = http2::response();
   f.add(http::Name::kContentType, "application/grpc");
   if (j.way == Way::kError) {

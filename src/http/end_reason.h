@@ -1,0 +1,38 @@
+#pragma once
+// Why a stream ended before its time, in words that every version of HTTP shares.
+
+#include <cstdint>
+
+namespace sluice::http {
+
+// A codec translates the reasons to its wire format and back: HTTP/2 to the error codes of RFC
+// 9113, section 7; HTTP/1.1 has none, and closes the connection.
+enum class EndReason : uint8_t {
+  kNoError,
+  kProtocolError,
+  kInternalError,  // also for reasons that are not listed here
+  kFlowControl,
+  kTimeout,
+  kStreamClosed,
+  kFrameSize,
+  kRefused,  // the peer did not process the request
+  kCancelled,
+  kCompression,
+  kConnectFailed,
+  kOverload,
+  kInadequateSecurity,
+  kHttp11Required,
+};
+
+const char* text_of(EndReason reason);  // "protocol error", ...
+
+// Which side ended a stream, and over what.
+enum class EndedBy : uint8_t {
+  kPeer,      // the peer said so
+  kProtocol,  // the peer broke the protocol
+  kTooLarge,  // a field section over the limits
+  kGuard,     // a guard that acts on streams alone
+  kMemory,    // no buffer was left for the stream
+};
+
+}  // namespace sluice::http

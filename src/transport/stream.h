@@ -1,0 +1,81 @@
+#pragma once
+// A stream of plain bytes in both directions, over a TCP connection: the interface between a codec
+// and the layers below it. A plain stream passes bytes on; a secure one makes records of them.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/chrono.h"
+#include "buf/queue.h"
+#include "transport/user.h"
+
+namespace sluice::transport {
+
+// Positions count plain bytes ever appended to output(), as buf::Queue does. Where a stream makes
+// records, the answers are on the safe side: see transmitted() and acknowledged().
+class Stream {
+ public:
+  // Ends the object's life. Only after on_closed was called, or before the stream had a user.
+  struct Release {
+    void operator()(Stream* s) const { s->release(); }
+  };
+
+  // To be set before anything arrives; outlives the stream.
+  void set_user(User& user) { user_ = &user; }
+
+  // Plain bytes to send: append at the end, then push(). What was appended since the last push()
+  // may still be changed or taken back; older bytes never.
+  buf::Queue& output() { return *output_; }
+  const buf::Queue& output() const { return *output_; }
+  // Bytes that are worth appending now. A soft limit: output() takes any amount.
+  virtual uint32_t room() const = 0;
+  // Bytes were appended: they leave as soon as TCP can send them.
+  virtual void push() = 0;
+  // Ends our direction in order, behind all appended bytes; receiving goes on.
+  virtual void close() = 0;
+  // Ends both directions at once: queued bytes are forgotten, on_closed(kAborted) follows.
+  virtual void abort() = 0;
+  // The user is done with n plain bytes that on_data gave it: the receive window opens.
+  virtual void consumed(uint32_t n) = 0;
+
+  // Bytes at and above this position have provably never been on the wire. A byte counts as
+  // transmitted as soon as the first byte of its record was sent.
+  virtual uint64_t transmitted() const = 0;
+  // Bytes below this position have provably reached the peer. A byte counts as acknowledged when
+  // the last byte of its record was.
+  virtual uint64_t acknowledged() const = 0;
+
+  // The peer has everything that was appended before close(), the end included.
+  virtual bool end_acknowledged() const = 0;
+
+  // Packet buffers that the connection pins: output that is not acknowledged, in whatever form, and
+  // data that arrived ahead of a gap.
+  virtual uint32_t buffers() const = 0;
+  virtual Endpoint peer() const = 0;
+  // Zero before the first measurement.
+  virtual Duration round_trip() const = 0;
+  // How long data may stay unacknowledged before the stream ends with kTimeout.
+  virtual void set_user_timeout(Duration timeout) = 0;
+
+  // Of the security protocol's handshake; empty where there was none.
+  virtual std::string_view alpn() const { return {}; }         // RFC 7301
+  virtual std::string_view server_name() const { return {}; }  // RFC 6066, 3
+
+ protected:
+  explicit Stream(buf::Queue& output) : output_(&output) {}
+  ~Stream() = default;
+  Stream(const Stream&) = delete;
+
+  User* user_ = nullptr;
+
+ private:
+  virtual void release() = 0;
+
+  buf::Queue* output_;
+};
+
+using StreamPtr = std::unique_ptr<Stream, Stream::Release>;
+
+}  // namespace sluice::transport
