@@ -84,7 +84,10 @@ class Connection {
   // Client role: a new stream; nullptr when none may be opened now. Its HEADERS may wait for room.
   // payer: for whose sake, where many share the connection's window (http2/window_shares.h).
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0);
-  bool can_open() const;
+  bool can_open() const {
+    return !failed_ && !peer_going_away_ && next_id_ <= kMaxStreamId &&
+           (waiting_resets_.empty() ? open_ < peer_max_streams_ : can_open_beside_resets());
+  }
   // Client role: whether the connection's window has room for a body of the payer's.
   enum class WindowFor : uint8_t { kEnough, kNotThisPayer, kNobody };
   WindowFor window_for(uint64_t payer) const {
@@ -184,6 +187,8 @@ class Connection {
   bool on_first_line(buf::Slice& data);
   // The last thing that is said to somebody who does not speak HTTP/2. False, as fail().
   bool refuse(std::string_view answer, stats::Counter& counter, const char* detail);
+
+  bool can_open_beside_resets() const;
 
   // Input.
   bool fail(ErrorCode code, const char* detail);
@@ -299,6 +304,9 @@ class Connection {
   WindowFor look_for_window(uint64_t payer) const;
   void make_ready(Stream& s);
   void after_output(Stream& s);
+  void file_waiting(Stream& s);
+  void finish_reset(Stream& s);
+  void finish(Stream& s);
   void close(Stream& s);
   // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind
   // it.
