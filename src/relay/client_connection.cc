@@ -57,6 +57,11 @@ void ClientConnection::on_data(tcp::Connection& c, buf::Slice data) {
   c.consumed(n);
 }
 
+// Nothing to read yet, but more is held.
+void ClientConnection::on_gap(tcp::Connection&) {
+  context_.touch(*this);
+}
+
 // HTTP/2 knows no half-closed connection: who says nothing more can neither open windows nor
 // cancel, and its kernel sends this FIN when it was killed. So its calls are over, as with other
 // servers.

@@ -34,11 +34,11 @@ class ClientConnection final : public tcp::User,
   void end();
 
   // What is kept for the client's sake: what it has not taken, what its calls' pods have not taken,
-  // what is kept for another try, and what its calls are. Buffers count whole, however few bytes
-  // are in them.
+  // what it sent ahead of a gap, what is kept for another try, and what its calls are. Buffers
+  // count whole, however few bytes are in them.
   Holder& holder() { return holder_; }
   // Lets it see what TCP has got rid of.
-  void look() { holder_.look(tcp_.send_queue()); }
+  void look() { holder_.look(tcp_.send_queue(), tcp_.out_of_order_buffers()); }
   // A call of its that was refused: too much heap is kept for its sake.
   void on_heap_refusal();
   const Endpoint& peer() const { return tcp_.remote(); }
@@ -72,6 +72,7 @@ class ClientConnection final : public tcp::User,
 
   void on_established(tcp::Connection& c) override;
   void on_data(tcp::Connection& c, buf::Slice data) override;
+  void on_gap(tcp::Connection& c) override;
   void on_end_of_data(tcp::Connection& c) override;
   void on_writable(tcp::Connection& c) override;
   bool busy(const tcp::Connection&) const override { return http2_.open_streams() > 0; }

@@ -26,15 +26,15 @@ bool Holder::overdrawn() const {
   return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
 }
 
-void Holder::look(const buf::Queue& output) {
-  if (output.begin() >= output_mark_ && taken_ >= taken_mark_) {
+void Holder::look(const buf::Queue& output, uint32_t ahead) {
+  if (ahead == 0 && output.begin() >= output_mark_ && taken_ >= taken_mark_) {
     output_mark_ = output.end();
     taken_mark_ = taken_ + buffers_;
     moved();
   }
-  const uint32_t n = output.slices();
-  if (n != output_) {
-    output_ = n;
+  const uint32_t n = output.slices() + ahead;
+  if (n != in_tcp_) {
+    in_tcp_ = n;
     weigh();
   }
 }

@@ -49,9 +49,10 @@ class Holder final : public buf::Account, public ListHook<> {
       tell();
   }
 
-  // What waits in TCP for the client. To be called when that may have changed; what is acknowledged
-  // in between is seen at the next look.
-  void look(const buf::Queue& output);
+  // What waits in TCP for the client, and the buffers of what it sent ahead of a gap. To be called
+  // when that may have changed; what is acknowledged or arrives in between is seen at the next
+  // look. While a gap is open nothing counts as progress: whoever left it may never close it.
+  void look(const buf::Queue& output, uint32_t ahead);
 
   // One more user of the object: a call.
   void use() { ++users_; }
@@ -66,7 +67,9 @@ class Holder final : public buf::Account, public ListHook<> {
   void end_left_call();
 
   ClientConnection* client() const { return client_; }
-  uint32_t buffers() const { return buffers_ + output_; }
+  uint32_t buffers() const { return buffers_ + in_tcp_; }
+  // Of these, what TCP held at the last look.
+  uint32_t in_tcp() const { return in_tcp_; }
 
   // What the ranking counts: packet buffers, and heap in pieces of as much.
   uint32_t weight() const { return weight_; }
@@ -87,7 +90,7 @@ class Holder final : public buf::Account, public ListHook<> {
   friend Holders;
   void weigh() {
     uint32_t now =
-        buffers_ + output_ + static_cast<uint32_t>(told_ >> kHeapShift) * kBuffersAHeapPiece;
+        buffers_ + in_tcp_ + static_cast<uint32_t>(told_ >> kHeapShift) * kBuffersAHeapPiece;
     if (client_ == nullptr) now = 0;
     if (now != weight_) set_weight(now);
   }
@@ -102,7 +105,7 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t leftovers_ = 0;
   uint32_t weight_ = 0;
   uint32_t buffers_ = 0;      // in streams, and kept for another try
-  uint32_t output_ = 0;       // in TCP, at the last look
+  uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
   uint64_t told_ = 0;         // of these, to the address and the worker
   uint64_t since_ = 0;        // Holders::ticks() when all that it had held before had been taken

@@ -30,6 +30,8 @@ class User {
   // later): only then does the receive window open again. The slice may lie in the receive pool:
   // what is kept beyond the call goes through buf::Memory::retain.
   virtual void on_data(Connection& c, buf::Slice data) = 0;
+  // Data arrived ahead of a gap: Connection::out_of_order_buffers() may have grown.
+  virtual void on_gap(Connection&) {}
   // The peer's FIN was reached; sending goes on being possible.
   virtual void on_end_of_data(Connection& c) = 0;
   // Bytes were acknowledged and send_space() grew past half the send buffer after it had been less.
