@@ -75,7 +75,11 @@ void ClientConnection::on_writable(tcp::Connection&) {
   context_.touch(*this);
 }
 
-void ClientConnection::on_closed(tcp::Connection&, tcp::CloseReason) {
+void ClientConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
+  if (reason == tcp::CloseReason::kNotTaken) {
+    ++context_.stats.http2.guard_closing;
+    on_guard("closing", "took nothing of its connection's end");
+  }
   abandon_streams();
   context_.clients.destroy(this);
 }
@@ -118,14 +122,11 @@ void ClientConnection::flush() {
     if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
-    if (closing_) {
-      closing_taken_ = tcp_.acknowledged();
-      tcp_.close();
-    }
+    if (closing_) tcp_.close();
   }
   tcp_.push();
   look();
-  if (!watch_timer_.armed() && (closing_ || http2_.wants_watch()))
+  if (!watch_timer_.armed() && (holder_.in_tcp() > 0 || (!closing_ && http2_.wants_watch())))
     context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
 }
 
@@ -135,12 +136,8 @@ void ClientConnection::on_heap_refusal() {
 }
 
 void ClientConnection::watch() {
-  look();
-  if (closing_) {
-    watch_closing();
-    return;
-  }
-  context_.touch(*this);
+  context_.touch(*this);  // flush() looks at what TCP holds
+  if (closing_) return;
   switch (http2_.watch(context_.now)) {
     case http2::Connection::Watched::kFine:
     case http2::Connection::Watched::kFailed:  // flush() reports it
@@ -160,25 +157,6 @@ void ClientConnection::watch() {
 void ClientConnection::let_calls_end() {
   drain_ = Drain::kFinal;
   context_.wheel.arm(drain_timer_, context_.now + context_.timeouts.drain);
-}
-
-// GOAWAY and FIN wait for a window that the client may never open, while it answers TCP's probes.
-// Once the FIN is acknowledged TCP measures the silence itself.
-void ClientConnection::watch_closing() {
-  const Duration limit = context_.guards.closing_timeout;
-  if (evicted_ || limit <= Duration::zero() || tcp_.state() == tcp::State::kFinWait2) return;
-  const uint64_t taken = tcp_.acknowledged();
-  ++closing_looks_;
-  if (taken - closing_taken_ >= kClosingProgress) {
-    closing_taken_ = taken;
-    closing_looks_ = 0;
-  } else if (closing_looks_ * http2::Connection::kWatchPeriod >= limit) {
-    ++context_.stats.http2.guard_closing;
-    on_guard("closing", "took nothing of its connection's end");
-    evict();
-    return;
-  }
-  context_.wheel.arm(watch_timer_, context_.now + http2::Connection::kWatchPeriod);
 }
 
 void ClientConnection::report() {

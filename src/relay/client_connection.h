@@ -63,9 +63,6 @@ class ClientConnection final : public tcp::User,
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
-  // Bytes of what is left behind our FIN that a client takes within closing_timeout: less than any
-  // line carries, and more than a client that only pretends to read will buy time with.
-  static constexpr uint64_t kClosingProgress = 16'384;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
@@ -99,7 +96,6 @@ class ClientConnection final : public tcp::User,
   void on_idle();
   void count_stream();
   void watch();
-  void watch_closing();
   // Why HTTP/2 ends the connection goes to the log.
   void report();
 
@@ -108,13 +104,11 @@ class ClientConnection final : public tcp::User,
   tcp::Connection& tcp_;
   Holder& holder_;
   Drain drain_ = Drain::kNo;
-  bool peer_ended_ = false;     // the client's FIN
-  bool closing_ = false;        // our FIN is queued
-  uint64_t closing_taken_ = 0;  // output position that the client had taken at the last progress
-  uint16_t closing_looks_ = 0;  // of watch() since then
-  uint64_t discarded_ = 0;      // bytes behind our FIN
-  bool evicted_ = false;        // what it held is free, or about to be
-  bool heap_noted_ = false;     // the log has heard of on_heap_refusal()
+  bool peer_ended_ = false;  // the client's FIN
+  bool closing_ = false;     // our FIN is queued
+  uint64_t discarded_ = 0;   // bytes behind our FIN
+  bool evicted_ = false;     // what it held is free, or about to be
+  bool heap_noted_ = false;  // the log has heard of on_heap_refusal()
   Timer drain_timer_;
   Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it
   bool idle_ = true;  // no streams
@@ -122,7 +116,7 @@ class ClientConnection final : public tcp::User,
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
-  Timer watch_timer_;  // armed while something waits for the client
+  Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
   const uint64_t id_;
   const uint64_t address_;
   ResetBudget pod_resets_;

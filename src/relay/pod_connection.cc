@@ -84,7 +84,9 @@ void PodConnection::on_closed(tcp::Connection&, tcp::CloseReason reason) {
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
   const bool routine = routine_;
-  const bool lost = !was_connecting && reason == tcp::CloseReason::kTimeout && silent_;
+  const bool timed_out =
+      reason == tcp::CloseReason::kTimeout || reason == tcp::CloseReason::kNotTaken;
+  const bool lost = !was_connecting && timed_out && silent_;
   const Time since = silent_since_;
   context_.pod_connections.destroy(this);
   if (unanswered) pool.on_connect_unanswered();
@@ -102,6 +104,7 @@ const char* PodConnection::why_closed(tcp::CloseReason reason) const {
       return "the pod closed the connection";
     case tcp::CloseReason::kTimeout:
     case tcp::CloseReason::kAborted:
+    case tcp::CloseReason::kNotTaken:
       break;
   }
   if (!established_) return "no answer to a SYN";

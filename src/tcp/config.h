@@ -50,7 +50,7 @@ struct Config {
   Duration keepalive_interval = 15s;
   unsigned keepalive_probes = 4;
   // After close(): how long a peer may go without taking what is queued, FIN included. Each byte
-  // that it takes gives it 1/closing_rate s of that back.
+  // that it takes gives it 1/closing_rate s of that back. Zero: for as long as it answers.
   Duration closing_timeout = 30s;
   unsigned closing_rate = 1024;  // bytes a second: slower than any line that carries HTTP/2
   // After our FIN was acknowledged: silence for this long ends the wait for the peer's. More than
@@ -72,9 +72,9 @@ struct Config {
   // Islands of out-of-order data kept of one connection: as many gaps as 10 % loss makes in a
   // window of 4 MB.
   unsigned max_out_of_order_ranges = 256;
-  // Of all packet buffers, the part that one connection's out-of-order data may hold: enough for the
-  // largest window with the buffers that Sluice has by default. What is dropped beyond looks like
-  // loss to the sender.
+  // Of all packet buffers, the part that one connection's out-of-order data may hold: enough for
+  // the largest window with the buffers that Sluice has by default. What is dropped beyond looks
+  // like loss to the sender.
   unsigned max_out_of_order_share = 8;
   // Out-of-order data that waits so long for a gap to close is dropped, which RFC 2018, 8 permits:
   // the sender keeps it until it is acknowledged. By then five retransmissions have been lost.

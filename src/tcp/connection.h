@@ -59,7 +59,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void push();
   // FIN after all queued bytes; receiving goes on (half-close). A peer that does not take them, or
   // takes them slower than Config::closing_rate, is reset after Config::closing_timeout, also when
-  // it answers window probes.
+  // it answers window probes; on_closed(kNotTaken) follows.
   void close();
   // RST now, queued bytes are forgotten; on_closed(kAborted) follows at the next Stack::flush.
   void abort();
@@ -206,6 +206,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void on_ack_timer();
   void on_life_timer();
   void arm_life_timer();
+  void begin_closing();
   void closing_progressed(uint64_t bytes);
   bool waits_for_fin() const {
     return state_ == State::kFinWait1 || state_ == State::kClosing || state_ == State::kLastAck;
@@ -243,12 +244,12 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
   bool tail_probe_resent_ : 1 = false;  // the probe was old data
-  bool resent_syn_ : 1 = false;        // a SYN without an answer went again
-  bool asked_again_ : 1 = false;       // a SYN went again since the peer had the connection before
-  bool starved_ : 1 = false;           // a send found no buffer in this flush
-  bool force_resend_ : 1 = false;      // after a timeout one segment goes, whatever is in flight
-  bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
-  bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
+  bool resent_syn_ : 1 = false;         // a SYN without an answer went again
+  bool asked_again_ : 1 = false;        // a SYN went again since the peer had the connection before
+  bool starved_ : 1 = false;            // a send found no buffer in this flush
+  bool force_resend_ : 1 = false;       // after a timeout one segment goes, whatever is in flight
+  bool force_small_ : 1 = false;        // the window stayed small: a small segment may go
+  bool timeout_doubtful_ : 1 = false;   // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
   bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
   bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data

@@ -80,7 +80,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
     if (ack <= iss_) return;
     state_ = closing_ ? State::kFinWait1 : State::kEstablished;
     ++context_.counters.connect_established;
-    if (closing_) deadline_ = context_.now + context_.config.closing_timeout;
+    if (closing_) begin_closing();
     arm_life_timer();
     process_ack(h, seq, ack, true);
     user_->on_established(*this);

@@ -16,6 +16,7 @@ enum class CloseReason : uint8_t {
   kTimeout,      // no answer: SYN, retransmission, keepalive or user timeout ran out
   kUnreachable,  // no route, or the neighbour does not resolve
   kAborted,      // abort() here
+  kNotTaken,     // close() here, and the peer did not take what was queued: Config::closing_timeout
 };
 
 // What a connection tells its owner. Callbacks run inside Stack::input, Stack::flush or a timer. A
