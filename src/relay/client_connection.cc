@@ -17,7 +17,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
     : context_(context),
       listener_(listener),
       tcp_(tcp),
-      holder_(context.holders.open(tcp.remote().address, *this)),
+      holder_(context.holders.open(address_key(tcp.remote().address), *this)),
       drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
                    this),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
@@ -25,11 +25,9 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
-      address_(address_key(tcp.remote().address)),
       forwarding_(listener.forwarding(tcp.remote().address)),
       leave_(&holder_),
-      at_address_(&context.addresses.enter(address_), {&context.addresses}),
-      http2_(http2::Role::kServer, listener.http2_config(at_address_->origin), *this,
+      http2_(http2::Role::kServer, listener.http2_config(holder_.address().origin), *this,
              tcp.send_queue(), context.memory, context.stats.http2, context.streams,
              context.hpack) {
   ++listener_.stats().connections;

@@ -45,7 +45,7 @@ class ClientConnection final : public tcp::User,
   // Never used again for another client.
   uint64_t id() const { return id_; }
   // Where it comes from (relay/address_key.h).
-  uint64_t address() const { return address_; }
+  uint64_t address() const { return holder_.address().key; }
   // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
   // of what a connection to a pod may do: a fifth.
   bool may_reset() {
@@ -118,20 +118,14 @@ class ClientConnection final : public tcp::User,
   uint32_t streams_begun_ = 0;
   Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
   const uint64_t id_;
-  const uint64_t address_;
   ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
-  // Leaves after the HTTP/2 connection has given back what was charged.
+  // Leaves after the HTTP/2 connection has given back what was charged, and what of its address's
+  // allowance it did not use.
   struct LeaveHolders {
     void operator()(Holder* h) const { h->leave(); }
   };
   const std::unique_ptr<Holder, LeaveHolders> leave_;
-  // Goes after the HTTP/2 connection, which gives back what it did not use.
-  struct LeaveAddress {
-    AddressTable* table;
-    void operator()(AddressTable::Entry* e) const { table->leave(*e); }
-  };
-  const std::unique_ptr<AddressTable::Entry, LeaveAddress> at_address_;
   http2::Connection http2_;
 };
 

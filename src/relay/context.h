@@ -60,7 +60,7 @@ struct Context {
   http2::Config client_http2;  // toward clients
   http2::Config pod_http2;     // toward pods
 
-  AddressTable addresses{now, guards};
+  AddressTable addresses;
   Holders holders;
   http2::hpack::Shared hpack;
   Slab<http2::Stream> streams;

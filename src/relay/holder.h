@@ -5,40 +5,21 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/address.h"
 #include "base/chrono.h"
 #include "base/list.h"
 #include "buf/account.h"
 #include "buf/queue.h"
+#include "relay/address_table.h"
 
 namespace sluice::relay {
 
 class ClientConnection;
 class Holders;
-class Holder;
-
-// All clients of one address together: of an IPv4 address, or of the /64 of an IPv6 address, which
-// one host has to choose from.
-struct HoldingAddress : ListHook<> {
-  Address address;
-  HoldingAddress* next = nullptr;  // in its chain of the table (relay/holders.h)
-  uint64_t hash = 0;
-  uint32_t connections = 0;  // and what they left behind
-  uint32_t leftovers = 0;
-  uint32_t weight = 0;
-  uint8_t rank = 0;  // of the list that it is in, while it has weight
-  // The sums over its holders of weight times since, and weight times since squared, modulo 2^64:
-  // what the score of all of them together is at any time follows.
-  uint64_t moment = 0;
-  uint64_t second_moment = 0;
-  uint64_t heap = 0;     // bytes
-  List<Holder> holders;  // that have weight; the longest without progress first
-};
 
 // Lives as long as the connection, and as the calls that it left behind.
 class Holder final : public buf::Account, public ListHook<> {
  public:
-  Holder(Holders& holders, HoldingAddress& address, ClientConnection& client)
+  Holder(Holders& holders, ClientAddress& address, ClientConnection& client)
       : holders_(holders), address_(address), client_(&client) {}
 
   void charge(int32_t buffers, int64_t heap) override;
@@ -67,6 +48,7 @@ class Holder final : public buf::Account, public ListHook<> {
   void end_left_call();
 
   ClientConnection* client() const { return client_; }
+  ClientAddress& address() const { return address_; }
   uint32_t buffers() const { return buffers_ + in_tcp_; }
   // Of these, what TCP held at the last look.
   uint32_t in_tcp() const { return in_tcp_; }
@@ -99,7 +81,7 @@ class Holder final : public buf::Account, public ListHook<> {
   void moved();
 
   Holders& holders_;
-  HoldingAddress& address_;
+  ClientAddress& address_;
   ClientConnection* client_;
   uint32_t users_ = 1;
   uint32_t leftovers_ = 0;
