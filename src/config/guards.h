@@ -73,8 +73,9 @@ struct Guards {
   Duration settings_timeout = 30s;  // to the ACK of ours (RFC 9113, 6.5.3)
   Duration headers_timeout = 10s;   // from a frame's or field block's first byte to its last
   Duration stall_timeout = 5min;    // data waits, and the peer takes none of it (CVE-2019-9517)
-  // Our FIN waits, and the client takes less than any line carries of what is in front of it. Half
+  // Our FIN waits, and the peer takes less than any line carries of what is in front of it. Half
   // of what TCP bears from a peer that has vanished; nobody waits for such a connection any more.
+  // TCP measures it, and not in whole seconds (tcp::Config::closing_timeout).
   Duration closing_timeout = 30s;
 
   bool operator==(const Guards&) const = default;

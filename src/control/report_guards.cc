@@ -226,9 +226,6 @@ const Row kRows[] = {
        return n == 0 ? std::string("off") : std::to_string(n);
      },
      Action::kReset, "one address with most of the connections"},
-    {"closing", tcp<&Tcp::closing_expired>,
-     [](const Snapshot&) { return seconds(tcp::Config{}.closing_timeout); }, Action::kReset,
-     "clients that shut their window and wait for their end"},
     {"tiny_mss", tcp<&Tcp::tiny_mss>, [](const Snapshot&) { return std::string("-"); },
      Action::kDrop, "tiny segments, CVE-2019-11479"},
     {"bad_sack", tcp<&Tcp::bad_sacks>, [](const Snapshot&) { return std::string("-"); },

@@ -76,6 +76,15 @@ inline constexpr std::array<std::string_view, 27> kNameText{
 };
 inline constexpr size_t kNameCount = kNameText.size();
 static_assert(kNameCount == static_cast<size_t>(Name::kXForwardedFor) + 1);
+static_assert(kNameCount <= 32);  // FieldList has a bit for each
+
+// Of all names but kOther.
+constexpr bool is_pseudo(Name name) {
+  return name >= Name::kAuthority && name <= Name::kProtocol;
+}
+constexpr uint32_t bit_of(Name name) {
+  return uint32_t{1} << static_cast<unsigned>(name);
+}
 
 // The token of a lower-case field name; kOther for unknown ones.
 Name name_of(std::string_view name);
@@ -191,9 +200,11 @@ class FieldList {
                          static_cast<uint32_t>(value), known};
     entries_.grow(1);
     text_.grow(name + value);
+    names_ |= bit_of(known.id);
   }
 
   void clear() {
+    names_ = 0;
     entries_.clear();
     text_.clear();
   }
@@ -214,10 +225,18 @@ class FieldList {
             e.known.static_name,
             e.known.ref};
   }
+  // What is known of the i-th field, where its text is not wanted.
+  const Known& known(size_t i) const { return entries_.data()[i].known; }
+  std::string_view value(size_t i) const {
+    const Entry& e = entries_.data()[i];
+    return {text_.data() + e.at + e.name, e.value};
+  }
+  bool has(Name id) const { return (names_ & bit_of(id)) != 0; }
   // The value of the first field with this name.
   std::optional<std::string_view> find(Name id) const {
+    if (!has(id)) return std::nullopt;
     for (size_t i = 0; i < entries_.size(); ++i)
-      if (entries_.data()[i].known.id == id) return (*this)[i].value;
+      if (entries_.data()[i].known.id == id) return value(i);
     return std::nullopt;
   }
   // Another value for the first field with this name, which is there. The old text stays behind,
@@ -253,6 +272,7 @@ class FieldList {
     e.known.ref = {};
   }
   void swap(FieldList& o) noexcept {
+    std::swap(names_, o.names_);
     entries_.swap(o.entries_);
     text_.swap(o.text_);
   }
@@ -281,6 +301,7 @@ class FieldList {
     uint32_t value;
     Known known;
   };
+  uint32_t names_ = 0;  // bit_of() each field's
   Growing<Entry, 0> entries_;
   Growing<char, kSlack> text_;
 };

@@ -109,9 +109,14 @@ struct Regular {
   std::optional<std::string_view> host;
 };
 
-// Anything but a pseudo-header field.
-bool valid_regular(const Field& f, Regular& seen) {
-  if (!f.sound && !(valid_name(f.name) && valid_value(f.value))) return false;
+// Regular fields that are more than their characters, whatever the section.
+constexpr uint32_t kSpecial = bit_of(Name::kConnection) | bit_of(Name::kKeepAlive) |
+                              bit_of(Name::kProxyConnection) | bit_of(Name::kTransferEncoding) |
+                              bit_of(Name::kUpgrade) | bit_of(Name::kTe) |
+                              bit_of(Name::kContentLength) | bit_of(Name::kHost);
+
+// One of kSpecial.
+bool valid_special(const Field& f, Regular& seen) {
   switch (f.id) {
     case Name::kConnection:
     case Name::kKeepAlive:
@@ -146,17 +151,23 @@ template <class Fn>
 bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
   uint32_t pseudo_seen = 0;
-  for (const Field f : fields) {
-    if (!f.name.empty() && f.name.front() == ':') {
-      const uint32_t bit = 1u << static_cast<unsigned>(f.id);
-      if (regular_seen || f.id == Name::kOther || (pseudo_seen & bit) != 0) return false;
-      if (!f.sound && !valid_pseudo_value(f.id, f.value)) return false;
+  for (size_t i = 0; i < fields.count(); ++i) {
+    const FieldList::Known& known = fields.known(i);
+    const uint32_t bit = bit_of(known.id);
+    if (is_pseudo(known.id)) {
+      if (regular_seen || (pseudo_seen & bit) != 0) return false;
+      const std::string_view value = fields.value(i);
+      if (!known.sound && !valid_pseudo_value(known.id, value)) return false;
       pseudo_seen |= bit;
-      if (!on_pseudo(f.id, f.value)) return false;
-    } else {
-      regular_seen = true;
-      if (!valid_regular(f, seen)) return false;
+      if (!on_pseudo(known.id, value)) return false;
+      continue;
     }
+    regular_seen = true;
+    if (!known.sound) {  // a name that begins with ':' is no valid one
+      const Field f = fields[i];
+      if (!valid_name(f.name) || !valid_value(f.value)) return false;
+    }
+    if ((bit & kSpecial) != 0 && !valid_special(fields[i], seen)) return false;
   }
   return true;
 }

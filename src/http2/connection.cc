@@ -44,9 +44,8 @@ void Connection::release() {
   if (codec_ != nullptr) codec_->destroy(this);
 }
 
-bool Connection::can_open() const {
-  return !failed_ && !peer_going_away_ && open_ + resets_waiting() < peer_max_streams_ &&
-         resets_waiting() < kMaxWaitingResets && next_id_ <= kMaxStreamId;
+bool Connection::can_open_beside_resets() const {
+  return open_ + resets_waiting() < peer_max_streams_ && resets_waiting() < kMaxWaitingResets;
 }
 
 Stream* Connection::open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) {

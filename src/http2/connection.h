@@ -77,7 +77,10 @@ class Connection final : public http::Connection {
   // Client role: so many RST_STREAM may wait; then no stream is opened.
   static constexpr uint32_t kMaxWaitingResets = 4'096;
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0) override;
-  bool can_open() const override;
+  bool can_open() const override {
+    return !failed_ && !peer_going_away_ && next_id_ <= kMaxStreamId &&
+           (waiting_resets_.empty() ? open_ < peer_max_streams_ : can_open_beside_resets());
+  }
   WindowFor window_for(uint64_t payer) const override {
     return shares_ == nullptr ? WindowFor::kEnough : look_for_window(payer);
   }
@@ -152,6 +155,8 @@ class Connection final : public http::Connection {
   bool on_first_line(buf::Slice& data);
   // The last thing that is said to somebody who does not speak HTTP/2. False, as fail().
   bool refuse(std::string_view answer, stats::Counter& counter, const char* detail);
+
+  bool can_open_beside_resets() const;
 
   // Input.
   bool fail(ErrorCode code, const char* detail);
@@ -267,6 +272,9 @@ class Connection final : public http::Connection {
   WindowFor look_for_window(uint64_t payer) const;
   void make_ready(Stream& s);
   void after_output(Stream& s);
+  void file_waiting(Stream& s);
+  void finish_reset(Stream& s);
+  void finish(Stream& s);
   void close(Stream& s);
   // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind
   // it.

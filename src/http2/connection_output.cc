@@ -266,32 +266,40 @@ void Connection::after_output(Stream& s) {
   if (failed_) return;
   if (s.head_ != nullptr || !s.data_.empty() || s.trailers_ != nullptr ||
       (s.end_queued_ && !s.end_sent_)) {
-    if (s.linked()) return;
-    const bool only_data = s.head_ == nullptr && !s.data_.empty();
-    if (only_data) data_waits_ = true;
-    if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
-    if (only_data && send_window_ <= 0) {
-      window_blocked_.push_back(s);
-    } else if (only_data && held_by_share(s)) {
-      ++stats_.window_shares;
-      share_blocked_.push_back(s);
-    } else {
-      ready_.push_back(s);
-    }
-    return;
+    file_waiting(s);
+  } else if (s.reset_after_output_) {
+    finish_reset(s);
+  } else if (s.end_sent_ && s.remote_ended_) {
+    finish(s);
   }
-  if (s.reset_after_output_) {
-    if (s.id_ != 0 && !(s.end_sent_ && s.remote_ended_))
-      emit_rst(s.id_, static_cast<ErrorCode>(s.reset_code_));
-    close(s);
-    return;
+}
+
+void Connection::file_waiting(Stream& s) {
+  if (s.linked()) return;
+  const bool only_data = s.head_ == nullptr && !s.data_.empty();
+  if (only_data) data_waits_ = true;
+  if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
+  if (only_data && send_window_ <= 0) {
+    window_blocked_.push_back(s);
+  } else if (only_data && held_by_share(s)) {
+    ++stats_.window_shares;
+    share_blocked_.push_back(s);
+  } else {
+    ready_.push_back(s);
   }
-  if (s.end_sent_ && s.remote_ended_) {
-    allowance_.completed();
-    detach(s);
-    if (s.owner_ != nullptr) handler_.on_closed(s);
-    slab_.destroy(&s);
-  }
+}
+
+void Connection::finish_reset(Stream& s) {
+  if (s.id_ != 0 && !(s.end_sent_ && s.remote_ended_))
+    emit_rst(s.id_, static_cast<ErrorCode>(s.reset_code_));
+  close(s);
+}
+
+void Connection::finish(Stream& s) {
+  allowance_.completed();
+  detach(s);
+  if (s.owner_ != nullptr) handler_.on_closed(s);
+  slab_.destroy(&s);
 }
 
 }  // namespace sluice::http2

@@ -1,37 +1,72 @@
 #include "relay/address_table.h"
 
+#include <utility>
+
+#include "base/byte_order.h"
+#include "relay/holder.h"
+
 namespace sluice::relay {
 
-AddressTable::Entry& AddressTable::enter(uint64_t key) {
-  Entry& entry = entries_[key];
-  entry.key = key;
-  if (static_cast<ListHook<Entry>&>(entry).linked()) {
-    static_cast<ListHook<Entry>&>(entry).unlink();
+ClientAddress& AddressTable::enter(uint64_t key) {
+  ClientAddress& address = find(key);
+  if (address.connections == 0 && address.linked()) {
+    address.unlink();
     --remembered_count_;
   }
-  ++entry.connections;
-  return entry;
+  ++address.connections;
+  return address;
 }
 
-void AddressTable::leave(Entry& entry) {
-  if (--entry.connections > 0) return;
-  if (entry.origin.worth_keeping(guards_, now_)) {
-    remembered_.push_back(entry);
+void AddressTable::leave(ClientAddress& address) {
+  if (--address.connections > 0) return;
+  if (address.origin.worth_keeping(guards_, now_)) {
+    remembered_.push_back(address);
     if (++remembered_count_ > kMaxRemembered) forget(remembered_.front());
   } else {
-    entries_.erase(entry.key);
+    forget(address);
   }
   // Each one that leaves looks at two that left before, so that the old ones go.
   for (int i = 0; i < 2 && !remembered_.empty(); ++i) {
-    Entry& oldest = remembered_.front();
+    ClientAddress& oldest = remembered_.front();
     if (oldest.origin.worth_keeping(guards_, now_)) break;
     forget(oldest);
   }
 }
 
-void AddressTable::forget(Entry& entry) {
-  --remembered_count_;
-  entries_.erase(entry.key);
+ClientAddress& AddressTable::find(uint64_t key) {
+  uint8_t bytes[8];
+  store_be64(bytes, key);
+  const uint64_t hash = table_hash(key_, std::span<const uint8_t, 8>(bytes));
+  for (ClientAddress* a = chain(hash); a != nullptr; a = a->next)
+    if (a->key == key) return *a;
+  if (addresses_.live() >= chains_.size()) grow();
+  ClientAddress& a = *addresses_.create();
+  a.key = key;
+  a.hash = hash;
+  a.next = std::exchange(chain(hash), &a);
+  return a;
+}
+
+void AddressTable::forget(ClientAddress& address) {
+  if (address.linked()) {
+    address.unlink();
+    --remembered_count_;
+  }
+  ClientAddress** at = &chain(address.hash);
+  while (*at != &address) at = &(*at)->next;
+  *at = address.next;
+  addresses_.destroy(&address);
+}
+
+void AddressTable::grow() {
+  std::vector<ClientAddress*> before(chains_.size() * 2);
+  before.swap(chains_);
+  for (ClientAddress* a : before)
+    while (a != nullptr) {
+      ClientAddress* const next = a->next;
+      a->next = std::exchange(chain(a->hash), a);
+      a = next;
+    }
 }
 
 }  // namespace sluice::relay

@@ -18,7 +18,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
     : context_(context),
       listener_(listener),
       stream_(std::move(stream)),
-      holder_(context.holders.open(peer().address, *this)),
+      holder_(context.holders.open(address_key(peer().address), *this)),
       drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
                    this),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
@@ -26,11 +26,10 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
-      address_(address_key(peer().address)),
       forwarding_(listener.forwarding(peer().address)),
       leave_(&holder_),
-      at_address_(&context.addresses.enter(address_), {&context.addresses}),
-      http_(context.http2.server(*this, *stream_, listener.http_options(at_address_->origin))) {
+      http_(context.http2.server(*this, *stream_,
+                                 listener.http_options(holder_.address().origin))) {
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
@@ -57,6 +56,11 @@ void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
   stream.consumed(n);
 }
 
+// Nothing to read yet, but more is held.
+void ClientConnection::on_gap(transport::Stream&) {
+  context_.touch(*this);
+}
+
 // HTTP/2 knows no half-closed connection: who says nothing more can neither open windows nor
 // cancel, and its kernel sends this FIN when it was killed. So its calls are over, as with other
 // servers.
@@ -70,7 +74,11 @@ void ClientConnection::on_writable(transport::Stream&) {
   context_.touch(*this);
 }
 
-void ClientConnection::on_closed(transport::Stream&, transport::CloseReason) {
+void ClientConnection::on_closed(transport::Stream&, transport::CloseReason reason) {
+  if (reason == transport::CloseReason::kNotTaken) {
+    ++context_.stats.http2.guard_closing;
+    on_guard("closing", "took nothing of its connection's end");
+  }
   abandon_streams();
   context_.clients.destroy(this);
 }
@@ -113,14 +121,11 @@ void ClientConnection::flush() {
     if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
-    if (closing_) {
-      closing_taken_ = stream_->acknowledged();
-      stream_->close();
-    }
+    if (closing_) stream_->close();
   }
   stream_->push();
   look();
-  if (!watch_timer_.armed() && (closing_ || http_->wants_watch()))
+  if (!watch_timer_.armed() && (holder_.in_tcp() > 0 || (!closing_ && http_->wants_watch())))
     context_.wheel.arm(watch_timer_, context_.now + http::Connection::kWatchPeriod);
 }
 
@@ -130,12 +135,8 @@ void ClientConnection::on_heap_refusal() {
 }
 
 void ClientConnection::watch() {
-  look();
-  if (closing_) {
-    watch_closing();
-    return;
-  }
-  context_.touch(*this);
+  context_.touch(*this);  // flush() looks at what TCP holds
+  if (closing_) return;
   switch (http_->watch(context_.now)) {
     case http::Connection::Watched::kFine:
     case http::Connection::Watched::kFailed:  // flush() reports it
@@ -155,25 +156,6 @@ void ClientConnection::watch() {
 void ClientConnection::let_calls_end() {
   drain_ = Drain::kFinal;
   context_.wheel.arm(drain_timer_, context_.now + context_.timeouts.drain);
-}
-
-// GOAWAY and FIN wait for a window that the client may never open, while it answers TCP's probes.
-// Once the FIN is acknowledged TCP measures the silence itself.
-void ClientConnection::watch_closing() {
-  const Duration limit = context_.guards.closing_timeout;
-  if (evicted_ || limit <= Duration::zero() || stream_->end_acknowledged()) return;
-  const uint64_t taken = stream_->acknowledged();
-  ++closing_looks_;
-  if (taken - closing_taken_ >= kClosingProgress) {
-    closing_taken_ = taken;
-    closing_looks_ = 0;
-  } else if (closing_looks_ * http::Connection::kWatchPeriod >= limit) {
-    ++context_.stats.http2.guard_closing;
-    on_guard("closing", "took nothing of its connection's end");
-    evict();
-    return;
-  }
-  context_.wheel.arm(watch_timer_, context_.now + http::Connection::kWatchPeriod);
 }
 
 void ClientConnection::report() {

@@ -33,12 +33,13 @@ class ClientConnection final : public transport::User,
   void end();
 
   // What is kept for the client's sake: what it has not taken, what its calls' pods have not taken,
-  // what is kept for another try, and what its calls are. Buffers count whole, however few bytes
-  // are in them.
+  // what it sent ahead of a gap, what is kept for another try, and what its calls are. Buffers
+  // count whole, however few bytes are in them.
   Holder& holder() { return holder_; }
   // Lets it see what TCP has got rid of.
   void look() {
-    holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers());
+    holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
+                 stream_->buffers_ahead());
   }
   // A call of its that was refused: too much heap is kept for its sake.
   void on_heap_refusal();
@@ -46,7 +47,7 @@ class ClientConnection final : public transport::User,
   // Never used again for another client.
   uint64_t id() const { return id_; }
   // Where it comes from (relay/address_key.h).
-  uint64_t address() const { return address_; }
+  uint64_t address() const { return holder_.address().key; }
   // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
   // of what a connection to a pod may do: a fifth.
   bool may_reset() {
@@ -64,15 +65,13 @@ class ClientConnection final : public transport::User,
  private:
   static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
-  // Bytes of what is left behind our FIN that a client takes within closing_timeout: less than any
-  // line carries, and more than a client that only pretends to read will buy time with.
-  static constexpr uint64_t kClosingProgress = 16'384;
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
 
   void on_established(transport::Stream& s) override;
   void on_data(transport::Stream& s, buf::Slice data) override;
+  void on_gap(transport::Stream& s) override;
   void on_end_of_data(transport::Stream& s, transport::End end) override;
   void on_writable(transport::Stream& s) override;
   bool busy(const transport::Stream&) const override { return http_->open_streams() > 0; }
@@ -99,7 +98,6 @@ class ClientConnection final : public transport::User,
   void on_idle();
   void count_stream();
   void watch();
-  void watch_closing();
   // Why HTTP/2 ends the connection goes to the log.
   void report();
 
@@ -108,13 +106,11 @@ class ClientConnection final : public transport::User,
   const transport::StreamPtr stream_;
   Holder& holder_;
   Drain drain_ = Drain::kNo;
-  bool peer_ended_ = false;     // the client's FIN
-  bool closing_ = false;        // our FIN is queued
-  uint64_t closing_taken_ = 0;  // output position that the client had taken at the last progress
-  uint16_t closing_looks_ = 0;  // of watch() since then
-  uint64_t discarded_ = 0;      // bytes behind our FIN
-  bool evicted_ = false;        // what it held is free, or about to be
-  bool heap_noted_ = false;     // the log has heard of on_heap_refusal()
+  bool peer_ended_ = false;  // the client's FIN
+  bool closing_ = false;     // our FIN is queued
+  uint64_t discarded_ = 0;   // bytes behind our FIN
+  bool evicted_ = false;     // what it held is free, or about to be
+  bool heap_noted_ = false;  // the log has heard of on_heap_refusal()
   Timer drain_timer_;
   Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it
   bool idle_ = true;  // no streams
@@ -122,22 +118,16 @@ class ClientConnection final : public transport::User,
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
-  Timer watch_timer_;  // armed while something waits for the client
+  Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
   const uint64_t id_;
-  const uint64_t address_;
   ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
-  // Leaves after the HTTP/2 connection has given back what was charged.
+  // Leaves after the HTTP/2 connection has given back what was charged, and what of its address's
+  // allowance it did not use.
   struct LeaveHolders {
     void operator()(Holder* h) const { h->leave(); }
   };
   const std::unique_ptr<Holder, LeaveHolders> leave_;
-  // Goes after the HTTP/2 connection, which gives back what it did not use.
-  struct LeaveAddress {
-    AddressTable* table;
-    void operator()(AddressTable::Entry* e) const { table->leave(*e); }
-  };
-  const std::unique_ptr<AddressTable::Entry, LeaveAddress> at_address_;
   const http::ConnectionPtr http_;
 };
 

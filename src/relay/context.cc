@@ -20,7 +20,8 @@ Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http:
       self(own),
       stats(*all[own]),
       random(seed),
-      holders(now, limits, stats.http2, SipKey{mix64(seed), mix64(~seed)}) {}
+      addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),
+      holders(now, limits, stats.http2, addresses) {}
 
 Context::~Context() = default;
 

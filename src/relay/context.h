@@ -60,7 +60,7 @@ struct Context {
   config::Limits limits;
   config::Guards guards;
 
-  AddressTable addresses{now, guards};
+  AddressTable addresses;
   Holders holders;
   Slab<Exchange> exchanges;
   Slab<ClientConnection> clients;

@@ -11,7 +11,7 @@ namespace sluice::relay {
 using http::Name;
 
 void Exchange::set_limits() {
-  if (grpc_) {
+  if (grpc_ && replay_->headers.has(Name::kGrpcTimeout)) {
     std::string_view timeout;
     size_t found = 0;
     for (const http::Field f : replay_->headers)

@@ -26,14 +26,15 @@ bool Holder::overdrawn() const {
   return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
 }
 
-void Holder::look(uint64_t taken, uint64_t end, uint32_t buffers) {
-  if (taken >= output_mark_ && taken_ >= taken_mark_) {
+void Holder::look(uint64_t taken, uint64_t end, uint32_t buffers, uint32_t ahead) {
+  if (ahead == 0 && taken >= output_mark_ && taken_ >= taken_mark_) {
     output_mark_ = end;
     taken_mark_ = taken_ + buffers_;
     moved();
   }
-  if (buffers != output_) {
-    output_ = buffers;
+  const uint32_t n = buffers + ahead;
+  if (n != in_tcp_) {
+    in_tcp_ = n;
     weigh();
   }
 }

@@ -5,39 +5,20 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/address.h"
 #include "base/chrono.h"
 #include "base/list.h"
 #include "buf/account.h"
+#include "relay/address_table.h"
 
 namespace sluice::relay {
 
 class ClientConnection;
 class Holders;
-class Holder;
-
-// All clients of one address together: of an IPv4 address, or of the /64 of an IPv6 address, which
-// one host has to choose from.
-struct HoldingAddress : ListHook<> {
-  Address address;
-  HoldingAddress* next = nullptr;  // in its chain of the table (relay/holders.h)
-  uint64_t hash = 0;
-  uint32_t connections = 0;  // and what they left behind
-  uint32_t leftovers = 0;
-  uint32_t weight = 0;
-  uint8_t rank = 0;  // of the list that it is in, while it has weight
-  // The sums over its holders of weight times since, and weight times since squared, modulo 2^64:
-  // what the score of all of them together is at any time follows.
-  uint64_t moment = 0;
-  uint64_t second_moment = 0;
-  uint64_t heap = 0;     // bytes
-  List<Holder> holders;  // that have weight; the longest without progress first
-};
 
 // Lives as long as the connection, and as the calls that it left behind.
 class Holder final : public buf::Account, public ListHook<> {
  public:
-  Holder(Holders& holders, HoldingAddress& address, ClientConnection& client)
+  Holder(Holders& holders, ClientAddress& address, ClientConnection& client)
       : holders_(holders), address_(address), client_(&client) {}
 
   void charge(int32_t buffers, int64_t heap) override;
@@ -48,11 +29,12 @@ class Holder final : public buf::Account, public ListHook<> {
       tell();
   }
 
-  // What waits in TCP for the client. To be called when that may have changed; what is acknowledged
-  // in between is seen at the next look.
   // taken, end: positions of the output that the client has acknowledged, and to which it was
-  // written; buffers: packet buffers that the connection pins.
-  void look(uint64_t taken, uint64_t end, uint32_t buffers);
+  // written. buffers: packet buffers of output. ahead: packet buffers of data that the client sent
+  // ahead of a gap. To be called when one of them may have changed; what is acknowledged or arrives
+  // in between is seen at the next look. While a gap is open nothing counts as progress: the client
+  // may never close it.
+  void look(uint64_t taken, uint64_t end, uint32_t buffers, uint32_t ahead);
 
   // One more user of the object: a call.
   void use() { ++users_; }
@@ -67,7 +49,10 @@ class Holder final : public buf::Account, public ListHook<> {
   void end_left_call();
 
   ClientConnection* client() const { return client_; }
-  uint32_t buffers() const { return buffers_ + output_; }
+  ClientAddress& address() const { return address_; }
+  uint32_t buffers() const { return buffers_ + in_tcp_; }
+  // Of these, what TCP held at the last look.
+  uint32_t in_tcp() const { return in_tcp_; }
 
   // What the ranking counts: packet buffers, and heap in pieces of as much.
   uint32_t weight() const { return weight_; }
@@ -88,7 +73,7 @@ class Holder final : public buf::Account, public ListHook<> {
   friend Holders;
   void weigh() {
     uint32_t now =
-        buffers_ + output_ + static_cast<uint32_t>(told_ >> kHeapShift) * kBuffersAHeapPiece;
+        buffers_ + in_tcp_ + static_cast<uint32_t>(told_ >> kHeapShift) * kBuffersAHeapPiece;
     if (client_ == nullptr) now = 0;
     if (now != weight_) set_weight(now);
   }
@@ -97,13 +82,13 @@ class Holder final : public buf::Account, public ListHook<> {
   void moved();
 
   Holders& holders_;
-  HoldingAddress& address_;
+  ClientAddress& address_;
   ClientConnection* client_;
   uint32_t users_ = 1;
   uint32_t leftovers_ = 0;
   uint32_t weight_ = 0;
   uint32_t buffers_ = 0;      // in streams, and kept for another try
-  uint32_t output_ = 0;       // in TCP, at the last look
+  uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
   uint64_t told_ = 0;         // of these, to the address and the worker
   uint64_t since_ = 0;        // Holders::ticks() when all that it had held before had been taken

@@ -6,9 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <vector>
 
-#include "base/hash.h"
 #include "base/slab.h"
 #include "config/settings.h"
 #include "relay/holder.h"
@@ -28,12 +26,13 @@ class Holders {
   static constexpr uint32_t kLeftoverConnections = 4;
 
   // Everything referred to outlives it.
-  Holders(const Time& now, const config::Limits& limits, stats::Http2& stats, const SipKey& key)
-      : now_(now), limits_(limits), stats_(stats), key_(key) {}
+  Holders(const Time& now, const config::Limits& limits, stats::Http2& stats,
+          AddressTable& addresses)
+      : now_(now), limits_(limits), stats_(stats), addresses_(addresses) {}
   Holders(const Holders&) = delete;
 
-  // For a new connection, the object's first user.
-  Holder& open(const Address& from, ClientConnection& client);
+  // For a new connection, the object's first user. from: relay/address_key.h.
+  Holder& open(uint64_t from, ClientConnection& client);
 
   // The client whose end helps most, or nullptr: of the address that scores most, the connection
   // that does.
@@ -53,12 +52,12 @@ class Holders {
   uint32_t leftover_bound() const { return limits_.concurrent_streams; }
   void charge_heap(uint64_t bytes) { stats_.calls_heap.add(bytes); }  // modulo 2^64
   // The address has more weight, or less.
-  void rank(HoldingAddress& a) {
+  void rank(ClientAddress& a) {
     if (a.weight == 0 || !a.linked() || a.rank != rank_of(a.weight)) place(a);
   }
   // Behind those of the same rank that have made no progress for longer.
-  void to_back(HoldingAddress& a);
-  void destroy(Holder& h, HoldingAddress& a);
+  void to_back(ClientAddress& a);
+  void destroy(Holder& h, ClientAddress& a);
 
  private:
   // Ranks are powers of two, from 16 buffers; pools have far fewer than 2^20.
@@ -74,25 +73,20 @@ class Holders {
     return static_cast<uint8_t>(
         std::min<size_t>(std::bit_width(weight >> kFirstRankShift), kRanks - 1));
   }
-  void place(HoldingAddress& a);
+  void place(ClientAddress& a);
   // The sum of its holders' scores.
-  uint64_t score(const HoldingAddress& a) const {
+  uint64_t score(const ClientAddress& a) const {
     const uint64_t now = ticks() + kLeastAge;
     return a.weight * now * now - 2 * now * a.moment + a.second_moment;
   }
-  HoldingAddress* worst_address();
-  HoldingAddress& find(const Address& from);
-  HoldingAddress*& chain(uint64_t hash) { return chains_[hash & (chains_.size() - 1)]; }
-  void grow();
+  ClientAddress* worst_address();
 
   const Time& now_;
   const config::Limits& limits_;
   stats::Http2& stats_;
-  const SipKey key_;
+  AddressTable& addresses_;
   Slab<Holder> holders_;
-  Slab<HoldingAddress> addresses_;
-  std::vector<HoldingAddress*> chains_ = std::vector<HoldingAddress*>(64);  // a power of two
-  std::array<List<HoldingAddress>, kRanks> ranks_;
+  std::array<List<ClientAddress>, kRanks> ranks_;
 };
 
 }  // namespace sluice::relay

@@ -83,7 +83,9 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
   const bool routine = routine_;
-  const bool lost = !was_connecting && reason == transport::CloseReason::kTimeout && silent_;
+  const bool timed_out = reason == transport::CloseReason::kTimeout ||
+                         reason == transport::CloseReason::kNotTaken;
+  const bool lost = !was_connecting && timed_out && silent_;
   const Time since = silent_since_;
   context_.pod_connections.destroy(this);
   if (unanswered) pool.on_connect_unanswered();
@@ -101,6 +103,7 @@ const char* PodConnection::why_closed(transport::CloseReason reason) const {
       return "the pod closed the connection";
     case transport::CloseReason::kTimeout:
     case transport::CloseReason::kAborted:
+    case transport::CloseReason::kNotTaken:
       break;
   }
   if (!established_) return "no answer to a SYN";

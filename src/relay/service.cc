@@ -30,6 +30,7 @@ void Service::adopt(const config::Service& config) {
   queue_limit_ = config.queue_limit;
   if (config.retry != retry_) {
     retry_ = config.retry;
+    retries_ = retry_.any();
     retry_budget_ = {retry_.budget_percent, retry_.budget_per_second};
   }
   if (config.balance != policy_) {

@@ -40,7 +40,7 @@ class Service {
   Duration ping_timeout() const { return ping_timeout_; }
   bool ping_without_calls() const { return ping_without_calls_; }
   // nullptr when nothing is tried again but what no pod has begun.
-  const config::Retry* retry() const { return retry_.any() ? &retry_ : nullptr; }
+  const config::Retry* retry() const { return retries_ ? &retry_ : nullptr; }
   RetryBudget& retry_budget() { return retry_budget_; }
   stats::Service& stats() { return context_.stats.service(slot_); }
   uint32_t slot() const { return slot_; }
@@ -119,6 +119,7 @@ class Service {
   bool ping_without_calls_;
   uint32_t queue_limit_;
   config::Retry retry_;
+  bool retries_ = false;  // retry_.any()
   RetryBudget retry_budget_{0, 0};
   std::unique_ptr<balance::Picker> picker_;
   std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last

@@ -50,7 +50,7 @@ struct Config {
   Duration keepalive_interval = 15s;
   unsigned keepalive_probes = 4;
   // After close(): how long a peer may go without taking what is queued, FIN included. Each byte
-  // that it takes gives it 1/closing_rate s of that back.
+  // that it takes gives it 1/closing_rate s of that back. Zero: for as long as it answers.
   Duration closing_timeout = 30s;
   unsigned closing_rate = 1024;  // bytes a second: slower than any line that carries HTTP/2
   // After our FIN was acknowledged: silence for this long ends the wait for the peer's. More than

@@ -126,7 +126,7 @@ void Connection::close() {
   }
   // Before the handshake is done, its own deadline holds.
   if (waits_for_fin()) {
-    deadline_ = context_.now + context_.config.closing_timeout;
+    begin_closing();
     arm_life_timer();
   }
   touch();

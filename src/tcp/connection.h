@@ -59,7 +59,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void push();
   // FIN after all queued bytes; receiving goes on (half-close). A peer that does not take them, or
   // takes them slower than Config::closing_rate, is reset after Config::closing_timeout, also when
-  // it answers window probes.
+  // it answers window probes; on_closed(kNotTaken) follows.
   void close();
   // RST now, queued bytes are forgotten; on_closed(kAborted) follows at the next Stack::flush.
   void abort();
@@ -206,6 +206,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void on_ack_timer();
   void on_life_timer();
   void arm_life_timer();
+  void begin_closing();
   void closing_progressed(uint64_t bytes);
   bool waits_for_fin() const {
     return state_ == State::kFinWait1 || state_ == State::kClosing || state_ == State::kLastAck;

@@ -80,7 +80,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
     if (ack <= iss_) return;
     state_ = closing_ ? State::kFinWait1 : State::kEstablished;
     ++context_.counters.connect_established;
-    if (closing_) deadline_ = context_.now + context_.config.closing_timeout;
+    if (closing_) begin_closing();
     arm_life_timer();
     process_ack(h, seq, ack, true);
     user_->on_established(*this);
@@ -325,8 +325,10 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
         std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
                  context_.memory.buffers() / context_.config.max_out_of_order_share);
     if (out_of_order_.insert(context_.receive_queues, seq, std::move(data), buffers, context_.now) >
-        0)
+        0) {
       ++context_.counters.out_of_order;
+      if (user_ != nullptr) user_->on_gap(*this);
+    }
     // Each gets its own duplicate ACK (RFC 5681, 4.2), though a burst brings many: there are peers
     // that count them, with SACK too.
     if (!send_ack()) ack_now_ = true;

@@ -238,7 +238,13 @@ void Connection::arm_life_timer() {
 
 // The user timeout is for peers that do not answer. One that answers probes and keeps its window
 // shut would hold what is queued for ever; one that takes a byte now and then, nearly so.
+void Connection::begin_closing() {
+  const Duration limit = context_.config.closing_timeout;
+  deadline_ = limit > Duration::zero() ? context_.now + limit : kNever;
+}
+
 void Connection::closing_progressed(uint64_t bytes) {
+  if (deadline_ == kNever) return;
   const Config& c = context_.config;
   const Duration earned = 1s * static_cast<int64_t>(bytes) / c.closing_rate;
   deadline_ = std::min(deadline_ + earned, context_.now + c.closing_timeout);
@@ -261,7 +267,7 @@ void Connection::on_life_timer() {
     if (context_.now >= deadline_) {
       ++context_.counters.closing_expired;
       send_reset();
-      end(CloseReason::kTimeout);
+      end(CloseReason::kNotTaken);
       return;
     }
   } else if (silence >= c.keepalive_idle + keepalives_ * c.keepalive_interval) {

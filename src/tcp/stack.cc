@@ -65,6 +65,7 @@ void Stack::reconfigure(const Config& next) {
   c.time_wait = next.time_wait;
   c.user_timeout = next.user_timeout;
   c.keepalive_idle = next.keepalive_idle;
+  c.closing_timeout = next.closing_timeout;
   c.send_buffer = next.send_buffer;
   c.connections_per_address = next.connections_per_address;
   c.send_buffer_max = next.send_buffer_max;

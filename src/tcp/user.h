@@ -16,6 +16,7 @@ enum class CloseReason : uint8_t {
   kTimeout,      // no answer: SYN, retransmission, keepalive or user timeout ran out
   kUnreachable,  // no route, or the neighbour does not resolve
   kAborted,      // abort() here
+  kNotTaken,     // close() here, and the peer did not take what was queued: Config::closing_timeout
 };
 
 // What a connection tells its owner. Callbacks run inside Stack::input, Stack::flush or a timer. A
@@ -30,6 +31,8 @@ class User {
   // later): only then does the receive window open again. The slice may lie in the receive pool:
   // what is kept beyond the call goes through buf::Memory::retain.
   virtual void on_data(Connection& c, buf::Slice data) = 0;
+  // Data arrived ahead of a gap: Connection::out_of_order_buffers() may have grown.
+  virtual void on_gap(Connection&) {}
   // The peer's FIN was reached; sending goes on being possible.
   virtual void on_end_of_data(Connection& c) = 0;
   // Bytes were acknowledged and send_space() grew past half the send buffer after it had been less.

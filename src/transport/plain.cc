@@ -14,6 +14,8 @@ CloseReason reason_of(tcp::CloseReason reason) {
       return CloseReason::kTimeout;
     case tcp::CloseReason::kUnreachable:
       return CloseReason::kUnreachable;
+    case tcp::CloseReason::kNotTaken:
+      return CloseReason::kNotTaken;
     case tcp::CloseReason::kAborted:
       break;
   }

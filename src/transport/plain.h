@@ -21,8 +21,8 @@ class Plain final : public Stream, public tcp::User {
   void consumed(uint32_t n) override { tcp_.consumed(n); }
   uint64_t transmitted() const override { return tcp_.transmitted(); }
   uint64_t acknowledged() const override { return tcp_.acknowledged(); }
-  bool end_acknowledged() const override { return tcp_.state() == tcp::State::kFinWait2; }
-  uint32_t buffers() const override { return output().slices() + tcp_.out_of_order_buffers(); }
+  uint32_t buffers() const override { return output().slices(); }
+  uint32_t buffers_ahead() const override { return tcp_.out_of_order_buffers(); }
   Endpoint peer() const override { return tcp_.remote(); }
   Duration round_trip() const override { return tcp_.smoothed_rtt(); }
   void set_user_timeout(Duration timeout) override { tcp_.set_user_timeout(timeout); }
@@ -32,6 +32,7 @@ class Plain final : public Stream, public tcp::User {
   void on_data(tcp::Connection&, buf::Slice data) override {
     user_->on_data(*this, std::move(data));
   }
+  void on_gap(tcp::Connection&) override { user_->on_gap(*this); }
   void on_end_of_data(tcp::Connection&) override { user_->on_end_of_data(*this, End::kClean); }
   void on_writable(tcp::Connection&) override { user_->on_writable(*this); }
   bool busy(const tcp::Connection&) const override { return user_->busy(*this); }

@@ -47,12 +47,10 @@ class Stream {
   // the last byte of its record was.
   virtual uint64_t acknowledged() const = 0;
 
-  // The peer has everything that was appended before close(), the end included.
-  virtual bool end_acknowledged() const = 0;
-
-  // Packet buffers that the connection pins: output that is not acknowledged, in whatever form, and
-  // data that arrived ahead of a gap.
+  // Packet buffers of output that is not acknowledged, in whatever form.
   virtual uint32_t buffers() const = 0;
+  // Packet buffers of data that arrived ahead of a gap.
+  virtual uint32_t buffers_ahead() const = 0;
   virtual Endpoint peer() const = 0;
   // Zero before the first measurement.
   virtual Duration round_trip() const = 0;

@@ -15,6 +15,7 @@ enum class CloseReason : uint8_t {
   kReset,        // the peer reset the connection, or refused it
   kTimeout,      // no answer
   kUnreachable,  // no route, or the neighbour does not resolve
+  kNotTaken,     // after close() the peer took the rest too slowly, or not at all
   kAborted,      // abort() here
 };
 
@@ -35,6 +36,8 @@ class User {
   // at once or later: only then does the receive window open again. The slice may lie in the
   // receive pool: what is kept beyond the call goes through buf::Memory::retain.
   virtual void on_data(Stream& s, buf::Slice data) = 0;
+  // Data arrived ahead of a gap, and waits in buffers for the gap to close.
+  virtual void on_gap(Stream&) {}
   // The peer sends no more; sending goes on being possible.
   virtual void on_end_of_data(Stream& s, End end) = 0;
   // Bytes were acknowledged, and room() grew past half the send buffer after it had been less.

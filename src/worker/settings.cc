@@ -19,6 +19,7 @@ tcp::Config tcp_config(const config::Snapshot& snapshot) {
   c.connect_timeout = 24h;
   c.user_timeout = timeouts.tcp_user;
   c.keepalive_idle = timeouts.tcp_keepalive;
+  c.closing_timeout = snapshot.guards.closing_timeout;
   c.receive_buffer = limits.receive_buffer;
   c.receive_buffer_max = std::max(limits.receive_buffer, limits.receive_buffer_max);
   c.send_buffer = limits.send_buffer;

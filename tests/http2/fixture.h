@@ -221,7 +221,9 @@ inline std::string frame(FrameType type, uint8_t flags, uint32_t stream,
                          std::string_view payload = {}) {
   uint8_t head[kFrameHeaderSize];
   FrameHeader{static_cast<uint32_t>(payload.size()), type, flags, stream}.emit(head);
-  return std::string(reinterpret_cast<char*>(head), sizeof head) + std::string(payload);
+  std::string all(reinterpret_cast<char*>(head), sizeof head);
+  all += payload;
+  return all;
 }
 inline std::string number(uint32_t n) {
   uint8_t b[4];

@@ -261,6 +261,26 @@ TEST_F(Holding, many_connections_of_one_address_go_before_one_of_another_that_ho
   EXPECT_FALSE(other.closed);
 }
 
+TEST_F(Holding, data_ahead_of_a_gap_counts_as_held_for_the_client_that_sent_it) {
+  endpoints({1});
+  Peer& other = stalled(host(1), 2);
+  Peer& sender = client_at(host(2));
+  http2::Stream* s = call(sender, false);
+  for (int i = 0; i < 10; ++i)
+    sender.h2->send_data(*s, buffers.slice(std::string(1'400, 'x')), false);
+  sender.flush();
+  outside.stack.flush(now);
+  ASSERT_GT(outside.out.size(), 6u);
+  outside.out.erase(outside.out.begin());  // lost, and never sent again
+  outside.mute = host(2);
+  run(500ms);
+  leave(1'000);
+  until_reset(1);
+  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_FALSE(other.closed);
+  outside.mute = {};
+}
+
 TEST_F(Holding, a_shortage_costs_nothing_for_clients_that_are_idle) {
   endpoints({1});
   for (uint32_t n = 0; n < 10; ++n) client_at(host(n));

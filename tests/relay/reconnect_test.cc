@@ -141,9 +141,9 @@ TEST_F(Reconnect, or_not_streams_that_were_answered_may_end_in_any_way) {
 TEST(AddressTable, remembers_only_so_many_and_only_what_is_worth_it) {
   Time now{1h};
   config::Guards guards;
-  AddressTable table(now, guards);
+  AddressTable table(now, guards, SipKey{1, 2});
   const auto comes_and_goes = [&](uint64_t key, bool resets) {
-    AddressTable::Entry& e = table.enter(key);
+    ClientAddress& e = table.enter(key);
     if (resets) e.origin.take(http::Origin::kResets, 10, guards.resets, 0, now);
     table.leave(e);
   };

@@ -18,8 +18,8 @@ class QueueStream final : public transport::Stream {
   void consumed(uint32_t) override {}
   uint64_t transmitted() const override { return output().begin(); }
   uint64_t acknowledged() const override { return output().begin(); }
-  bool end_acknowledged() const override { return false; }
   uint32_t buffers() const override { return output().slices(); }
+  uint32_t buffers_ahead() const override { return 0; }
   Endpoint peer() const override { return {}; }
   Duration round_trip() const override { return {}; }
   void set_user_timeout(Duration) override {}

@@ -484,7 +484,7 @@ TEST_F(Attacks, a_window_that_stays_shut_behind_our_close_ends_in_a_reset) {
     wire.sent.clear();
     send({.seq = 1, .ack = 1, .window = 0});
   }
-  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  EXPECT_EQ(owner.closed, CloseReason::kNotTaken);
   EXPECT_NEAR(second, config.closing_timeout / 1s, 1);
   EXPECT_TRUE(!wire.sent.empty() && wire.sent.back().header.has(tcp::kRst));
   EXPECT_EQ(counters.closing_expired.get(), 1u);
@@ -503,8 +503,25 @@ TEST_F(Attacks, a_byte_now_and_then_does_not_hold_a_closed_connection) {
     after(1s);
     if (i % 3 == 0) send({.seq = 1, .ack = 1 + i / 3, .window = 1});
   }
-  EXPECT_EQ(owner.closed, CloseReason::kTimeout);
+  EXPECT_EQ(owner.closed, CloseReason::kNotTaken);
   EXPECT_LE(now - closed, config.closing_timeout + 2s);
+  wire.sent.clear();
+}
+
+TEST_F(Attacks, without_a_closing_timeout_a_peer_that_answers_is_waited_for) {
+  config.closing_timeout = Duration::zero();
+  accept();
+  send({.seq = 1, .ack = 1, .window = 0});
+  write(500);
+  owner.connection->close();
+  flush();
+  for (int second = 0; second < 600; ++second) {
+    after(1s);
+    wire.sent.clear();
+    send({.seq = 1, .ack = second == 300 ? 2u : 1u, .window = 0});
+  }
+  EXPECT_EQ(owner.closed, std::nullopt);
+  EXPECT_EQ(counters.closing_expired.get(), 0u);
   wire.sent.clear();
 }
 

@@ -93,7 +93,7 @@ void Decoder::set_limit(uint32_t bytes) {
 }
 
 // 6.1. A byte of input may stand for a whole table: what is over max_size is not even copied.
-inline bool Decoder::indexed(Block& b) {
+[[gnu::always_inline]] inline bool Decoder::indexed(Block& b) {
   uint32_t index;
   if (!read_integer<7>(b.at, b.end, index) || index == 0) return false;
   ++b.indexed;
@@ -113,12 +113,18 @@ inline bool Decoder::indexed(Block& b) {
                  {r.id, false, r.sound, r.static_name, {handle, r.generation}});
     return true;
   }
+  return indexed_private(b, age);
+}
+
+// A private copy of the dynamic table, which may become a record now.
+bool Decoder::indexed_private(Block& b, uint32_t age) {
   FieldText f = table_.private_field(age);
   if (!b.admits(f.size())) return true;
   char* const to = b.out.room(f.size());
   table_.copy_text(age, f, to);
   f.text = to;
   FieldList::Known known{.id = f.id, .static_name = f.static_name};
+  uint32_t handle = 0;
   if (f.id != Name::kGrpcTimeout) handle = shared_.fields.intern(f, table_.may_make_record());
   if (handle != 0) {
     table_.promote(age, handle);

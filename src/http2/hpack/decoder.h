@@ -42,6 +42,7 @@ class Decoder {
  private:
   struct Block;  // one call of decode()
   bool indexed(Block& b);
+  bool indexed_private(Block& b, uint32_t age);
   bool literal(Block& b, bool insert, bool never_indexed, uint32_t name_index);
   bool skip(Block& b);  // an indexed field, or a literal that is not inserted
   bool size_update(Block& b);

@@ -128,6 +128,19 @@ bool Encoder::second_time(uint32_t handle) {
   return false;
 }
 
+// 6.1. nullptr when neither table has the field.
+inline uint8_t* Encoder::write_indexed(uint8_t* p, FieldRef ref) const {
+  if (ref.handle <= kStaticEntries) {
+    *p++ = static_cast<uint8_t>(kIndexed | ref.handle);
+    return p;
+  }
+  const uint32_t age = table_.find(ref.handle);
+  // What the table holds is a record, and only its generation is left to compare.
+  if (age == EncoderTable::kNone || shared_.fields.ref(ref.handle).generation != ref.generation)
+    return nullptr;
+  return write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
+}
+
 buf::View Encoder::encode(const FieldList& fields) {
   const auto sample = shared_.sample_out();
   // fields.size() counts 32 bytes a field beside its text, more than a literal needs.
@@ -139,31 +152,30 @@ buf::View Encoder::encode(const FieldList& fields) {
   size_t coded = kCoded;
   const size_t count = fields.count();
   for (size_t i = 0; i < count; ++i) {
+    const FieldList::Known& hint = fields.known(i);
+    if (hint.ref.handle != 0 && !hint.never_indexed) [[likely]] {
+      if (uint8_t* const end = write_indexed(p, hint.ref)) {
+        p = end;
+        ++indexed;
+        continue;
+      }
+    }
     const Field f = fields[i];
     if (f.never_indexed) {
       const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);
       continue;
     }
-    uint32_t handle = f.ref.handle;
-    if (handle == 0) handle = static_entry_of(f.id, f.value);
-    if (handle != 0 && handle <= kStaticEntries) {
-      *p++ = static_cast<uint8_t>(kIndexed | handle);
-      ++indexed;
-      continue;
-    }
-    bool known = false;
-    if (handle != 0) {
-      const uint32_t age = table_.find(handle);
-      // What the table holds is a record, and only its generation is left to compare.
-      if (age != EncoderTable::kNone && shared_.fields.ref(handle).generation == f.ref.generation)
-          [[likely]] {
-        p = write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
+    const uint32_t handle = f.ref.handle;
+    if (handle == 0) {
+      if (const uint32_t entry = static_entry_of(f.id, f.value); entry != 0) {
+        *p++ = static_cast<uint8_t>(kIndexed | entry);
         ++indexed;
         continue;
       }
-      known = age == EncoderTable::kNone && shared_.fields.current(f.ref);
     }
+    const bool known =
+        handle != 0 && table_.find(handle) == EncoderTable::kNone && shared_.fields.current(f.ref);
     const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
     if (is_credential(name) && f.value.size() < kShortCredential) {
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);

@@ -33,6 +33,7 @@ class Encoder {
   static constexpr uint32_t kCandidates = 32;
 
   uint8_t* size_updates(uint8_t* p);
+  uint8_t* write_indexed(uint8_t* p, FieldRef ref) const;
   bool second_time(uint32_t handle);
 
   EncoderTable table_;
