@@ -16,6 +16,7 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "buf/slice.h"
+#include "flow/table.h"
 #include "ip/output.h"
 #include "tcp/config.h"
 #include "tcp/connection.h"
@@ -112,9 +113,7 @@ class Stack {
   static constexpr size_t kAhead = 32;
   struct Staged {
     Header header;
-    Endpoint local;
-    Endpoint remote;
-    uint32_t hash = 0;
+    flow::Lookup lookup;
   };
 
   void input_ahead(std::span<Received> burst);
