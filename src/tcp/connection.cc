@@ -7,11 +7,11 @@
 
 namespace sluice::tcp {
 
-Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, User* user)
+Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, User* user,
+                       State first)
     : Flow(Kind::kConnection, l, r),
       context_(context),
       user_(user),
-      state_(State::kSynSent),
       ack_timer_(
           [](void* c, Time now) {
             auto& self = *static_cast<Connection*>(c);
@@ -37,6 +37,7 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
           this) {
   assert(reinterpret_cast<const char*>(&rtt_ + 1) - reinterpret_cast<const char*>(this) <=
          static_cast<ptrdiff_t>(kHotBytes));
+  change_state(first);
   iss_ = first_seq(initial_sequence(context.secret, l, r, context.now));
   ts_offset_ = timestamp_offset(context.secret, l, r);
   snd_una_ = iss_;
@@ -51,10 +52,10 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
 }
 
 Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, const Handshake& h)
-    : Connection(context, l, r, nullptr) {
+    : Connection(context, l, r, nullptr, State::kSynReceived) {
   syn_due_ = false;
   passive_ = true;
-  state_ = State::kEstablished;
+  change_state(State::kEstablished);
   iss_ = first_seq(h.iss);
   snd_una_ = snd_nxt_ = iss_ + 1;
   irs_ = first_seq(h.irs);
@@ -120,9 +121,9 @@ void Connection::close() {
   closing_ = true;
   fin_seq_ = end_of_data();
   if (state_ == State::kEstablished) {
-    state_ = State::kFinWait1;
+    change_state(State::kFinWait1);
   } else if (state_ == State::kCloseWait) {
-    state_ = State::kLastAck;
+    change_state(State::kLastAck);
   }
   // Before the handshake is done, its own deadline holds.
   if (waits_for_fin()) {
@@ -210,6 +211,12 @@ void Connection::tune_receive_buffer(uint32_t consumed) {
   tuned_at_ = context_.now;
 }
 
+void Connection::change_state(State to) {
+  assert(is_transition(state_, to));
+  if (context_.trace != nullptr) context_.trace->changed(key(), state_, to);
+  state_ = to;
+}
+
 void Connection::touch() {
   if (ended()) return;
   ListHook<Waiting>::unlink();
@@ -227,7 +234,8 @@ void Connection::end(CloseReason reason) {
   if (ended()) return;
   if (!passive_ && state_ <= State::kSynReceived) ++context_.counters.connect_failed;
   if (reason == CloseReason::kTimeout) ++context_.counters.timeouts;
-  state_ = State::kClosed;
+  assert(reason != CloseReason::kFinished || may_finish(state_));
+  change_state(State::kClosed);
   reason_ = reason;
   loss_timer_.disarm();
   ack_timer_.disarm();

@@ -24,22 +24,11 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sequence.h"
+#include "tcp/state.h"
 #include "tcp/tail_probe.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
-
-enum class State : uint8_t {
-  kSynSent,
-  kSynReceived,  // only by simultaneous open: a passive one waits as HalfOpen
-  kEstablished,
-  kFinWait1,
-  kFinWait2,
-  kCloseWait,
-  kClosing,
-  kLastAck,
-  kClosed,  // ended (TIME-WAIT included, which lives on as a record); waits for on_closed
-};
 
 class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
  public:
@@ -106,9 +95,13 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   }
 
   // SYN-SENT; the SYN leaves at the next flush.
-  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user);
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user)
+      : Connection(context, local, remote, user, State::kSynSent) {}
   // ESTABLISHED, from a handshake.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, const Handshake& h);
+  // What both have in common.
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user,
+             State first);
   ~Connection() = default;
 
   // connection_input.cc: a segment for this connection, header dropped from data.
@@ -216,6 +209,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Duration probe_timeout() const;
   bool user_timeout_over() const;
 
+  // The only way to another state.
+  void change_state(State to);
   void touch();  // something to send at the next flush
   void starve();
   void ack_now() {
@@ -229,7 +224,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
 
   Context& context_;
   User* user_;
-  State state_;
+  State state_ = State::kClosed;  // see change_state()
   CloseReason reason_{};
 
   // What the handshake agreed on.
@@ -243,12 +238,12 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
   bool tail_probe_resent_ : 1 = false;  // the probe was old data
-  bool resent_syn_ : 1 = false;        // a SYN without an answer went again
-  bool asked_again_ : 1 = false;       // a SYN went again since the peer had the connection before
-  bool starved_ : 1 = false;           // a send found no buffer in this flush
-  bool force_resend_ : 1 = false;      // after a timeout one segment goes, whatever is in flight
-  bool force_small_ : 1 = false;       // the window stayed small: a small segment may go
-  bool timeout_doubtful_ : 1 = false;  // since a timeout nothing was heard that confirms it
+  bool resent_syn_ : 1 = false;         // a SYN without an answer went again
+  bool asked_again_ : 1 = false;        // a SYN went again since the peer had the connection before
+  bool starved_ : 1 = false;            // a send found no buffer in this flush
+  bool force_resend_ : 1 = false;       // after a timeout one segment goes, whatever is in flight
+  bool force_small_ : 1 = false;        // the window stayed small: a small segment may go
+  bool timeout_doubtful_ : 1 = false;   // since a timeout nothing was heard that confirms it
   bool ecn_ : 1 = false;
   bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
   bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data
