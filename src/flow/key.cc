@@ -1,24 +1,38 @@
 #include "flow/key.h"
 
-#include <array>
 #include <cstring>
-#include <span>
 
 namespace sluice::flow {
 
+namespace {
+
+template <class Word>
+Word load(const uint8_t* p) {
+  Word w;
+  std::memcpy(&w, p, sizeof w);
+  return w;
+}
+
+}  // namespace
+
+// table_hash() of addresses, ports and protocol in a row, as words that need no row.
 uint32_t hash(const SipKey& secret, const Key& key) {
-  const auto of = [&]<size_t kSize>(std::array<uint8_t, kSize> bytes) {
-    constexpr size_t kWidth = kSize / 2 - 2;  // of an address, without what all of its family have
-    constexpr size_t kSkipped = sizeof(Address) - kWidth;
-    std::memcpy(bytes.data(), key.remote.address.bytes.data() + kSkipped, kWidth);
-    std::memcpy(bytes.data() + kWidth, key.local.address.bytes.data() + kSkipped, kWidth);
-    std::memcpy(bytes.data() + 2 * kWidth, &key.remote.port, 2);
-    std::memcpy(bytes.data() + 2 * kWidth + 2, &key.local.port, 2);
-    bytes[2 * kWidth + 4] = key.protocol;
-    return static_cast<uint32_t>(table_hash(secret, std::span<const uint8_t, kSize>(bytes)));
-  };
-  // SipHash knows how long its input was: the families stay apart.
-  return key.remote.address.is_v4() ? of(std::array<uint8_t, 13>{}) : of(std::array<uint8_t, 37>{});
+  SipHash<1, 3> h(secret);
+  const uint8_t* remote = key.remote.address.bytes.data();
+  const uint8_t* local = key.local.address.bytes.data();
+  uint64_t size = 37;  // keeps the families apart
+  if (key.remote.address.is_v4()) {
+    size = 13;
+    h.absorb(load<uint32_t>(remote + 12) | uint64_t{load<uint32_t>(local + 12)} << 32);
+  } else {
+    h.absorb(load<uint64_t>(remote));
+    h.absorb(load<uint64_t>(remote + 8));
+    h.absorb(load<uint64_t>(local));
+    h.absorb(load<uint64_t>(local + 8));
+  }
+  h.absorb(key.remote.port | uint64_t{key.local.port} << 16 | uint64_t{key.protocol} << 32 |
+           size << 56);
+  return static_cast<uint32_t>(h.finish());
 }
 
 }  // namespace sluice::flow

@@ -22,7 +22,7 @@ bool verify_checksum(TransportPacket& p) {
          p.protocol == static_cast<uint8_t>(Protocol::kUdp));
   if (p.checksum == L4Checksum::kGood || p.checksum == L4Checksum::kNone) return true;
   const bool intact =
-      omits_checksum(p) || checksum_l4(p.source, p.destination, p.protocol, p.payload.view()) == 0;
+      checksum_l4(p.source, p.destination, p.protocol, p.payload.view()) == 0 || omits_checksum(p);
   p.checksum = intact ? L4Checksum::kGood : L4Checksum::kBad;
   return intact;
 }

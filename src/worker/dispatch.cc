@@ -8,34 +8,7 @@
 
 namespace sluice::worker {
 
-void Dispatch::input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now) {
-  constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
-  for (size_t i = 0; i < frames.size(); ++i) {
-    // Its checksum reads all of a frame.
-    if (i + kAhead < frames.size()) prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
-    // No profile claims that its NIC verifies checksums, so nothing is known.
-    deliver(host_.input(port, std::move(frames[i]), ip::L4Checksum::kUnknown, now), counters, now);
-  }
-  flush(counters, now);
-}
-
-void Dispatch::deliver(ip::Input&& in, stats::Port& counters, Time now) {
-  if (auto* packet = std::get_if<ip::TransportPacket>(&in)) {
-    deliver(std::move(*packet), counters);
-  } else if (const auto* reason = std::get_if<stats::Drop>(&in)) {
-    counters.drop(*reason);
-  } else if (const auto* error = std::get_if<ip::IcmpError>(&in)) {
-    if (!deliver(*error, now)) counters.drop(stats::Drop::kIcmpUnmatched);
-  }
-}
-
-void Dispatch::flush(stats::Port& counters, Time now) {
-  const size_t count = std::exchange(segments_count_, 0);
-  counters.tcp_segments.add(count);
-  tcp_.input({segments_.data(), count}, now);
-}
-
-void Dispatch::deliver(ip::TransportPacket&& packet, stats::Port& counters) {
+inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
   if (packet.protocol != static_cast<uint8_t>(ip::Protocol::kTcp)) {
     counters.drop(stats::Drop::kUnknownProtocol);
     return;
@@ -46,11 +19,47 @@ void Dispatch::deliver(ip::TransportPacket&& packet, stats::Port& counters) {
     return;
   }
   assert(segments_count_ < kBurst);
-  segments_[segments_count_++] = {packet.source, packet.destination, packet.tos,
-                                  std::move(packet.payload)};
+  tcp::Received& r = segments_[segments_count_++];
+  r.source = packet.source;
+  r.destination = packet.destination;
+  r.tos = packet.tos;
+  r.segment = std::move(packet.payload);
 }
 
-bool Dispatch::deliver(const ip::IcmpError& error, Time now) {
+inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
+  if (auto* packet = std::get_if<ip::TransportPacket>(&in)) {
+    take(*packet, counters);
+  } else if (const auto* reason = std::get_if<stats::Drop>(&in)) {
+    counters.drop(*reason);
+  } else if (const auto* error = std::get_if<ip::IcmpError>(&in)) {
+    if (!take(*error, now)) counters.drop(stats::Drop::kIcmpUnmatched);
+  }
+}
+
+void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
+  take(in, counters, now);
+}
+
+void Dispatch::flush(stats::Port& counters, Time now) {
+  const size_t count = std::exchange(segments_count_, 0);
+  counters.tcp_segments.add(count);
+  tcp_.input({segments_.data(), count}, now);
+}
+
+void Dispatch::input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters,
+                           Time now) {
+  constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
+  for (size_t i = 0; i < frames.size(); ++i) {
+    // Its checksum reads all of a frame.
+    if (i + kAhead < frames.size()) prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
+    // No profile claims that its NIC verifies checksums, so nothing is known.
+    ip::Input in = host_.input(port, std::move(frames[i]), ip::L4Checksum::kUnknown, now);
+    take(in, counters, now);
+  }
+  flush(counters, now);
+}
+
+bool Dispatch::take(const ip::IcmpError& error, Time now) {
   const ip::QuotedPacket& q = error.quoted;
   if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
     return false;

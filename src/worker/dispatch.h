@@ -21,19 +21,27 @@ class Dispatch {
   Dispatch(ip::Host& host, tcp::Stack& tcp) : host_(host), tcp_(tcp) {}
 
   // Frames that `port` received, in the order of their arrival; they are taken. `counters` are the
-  // port's.
-  void input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now);
+  // port's. A poll that found none belongs here too: TCP looks after its memory.
+  void input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now) {
+    if (frames.empty()) {
+      tcp_.input({}, now);
+    } else {
+      input_burst(port, frames, counters, now);
+    }
+  }
 
   // The two steps of input() behind IP. What IP made of one frame, kBurst of them at most before
   // the next flush():
-  void deliver(ip::Input&& in, stats::Port& counters, Time now);
+  void deliver(ip::Input in, stats::Port& counters, Time now);
   // the end of a burst, which TCP gets as a whole.
   void flush(stats::Port& counters, Time now);
 
  private:
-  void deliver(ip::TransportPacket&& packet, stats::Port& counters);
+  void input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now);
+  void take(ip::Input& in, stats::Port& counters, Time now);
+  void take(ip::TransportPacket& packet, stats::Port& counters);
   // False: nobody here sent the packet that it quotes, or nobody has a use for such an error.
-  bool deliver(const ip::IcmpError& error, Time now);
+  bool take(const ip::IcmpError& error, Time now);
 
   ip::Host& host_;
   tcp::Stack& tcp_;
