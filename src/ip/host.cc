@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "ip/checksum.h"
 #include "ip/ethernet.h"
@@ -15,7 +16,6 @@ namespace {
 
 using stats::Drop;
 
-constexpr uint32_t kMaxTransportHeader = 60;  // TCP with all options
 Drop reason_of(Ipv4::Error e) {
   switch (e) {
     case Ipv4::Error::kShort:
@@ -100,6 +100,7 @@ std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
 Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
            TimerWheel& wheel, stats::Changes* changes)
     : routes_(all_routes(ports)), memory_(memory) {
+  assert(links.size() == ports.size());
   for (size_t i = 0; i < links.size(); ++i) {
     ports_.push_back(std::make_unique<Port>(*links[i], static_cast<uint32_t>(i), ports[i].addresses,
                                             wheel, changes));
@@ -176,6 +177,7 @@ stats::Drop Host::foreign(const Address& a) const {
 }
 
 Input Host::input(unsigned index, buf::Slice frame, L4Checksum checksum, Time now) {
+  assert(index < ports_.size());
   Port& port = *ports_[index];
   if (frame.size() < kEthernetSize) return Drop::kEthernetShort;
   const uint8_t* p = frame.data();
@@ -258,6 +260,9 @@ Sent Host::send(const OutPacket& packet, Time now) {
 
 // link: the port whose link-local address the packet answers to; routes know nothing of those.
 Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
+  assert(packet.header.size() <= kMaxTransportHeader);
+  assert(packet.checksum_offset == 0 ||
+         load_be16(packet.header.data() + packet.checksum_offset) == 0);
   const Address* next_hop = &packet.destination;
   Port* out = link;
   if (link == nullptr || !is_link_local(packet.destination)) {

@@ -59,6 +59,7 @@ class FlowTable {
   // The tuple must not be in the table, and the table not full.
   void insert(Flow& flow) {
     flow.hash_ = table_.hash(flow.key());
+    assert(table_.find(flow.hash_, flow.key()) == nullptr);
     table_.insert({&flow, flow.hash_});
   }
   // The flow is in the table.

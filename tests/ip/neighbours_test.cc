@@ -174,6 +174,7 @@ class WideNetwork : public NeighboursTest {
   }
   Sent send_wide(const std::string& to) {
     header = std::string(20, 'h');
+    store_be16(reinterpret_cast<uint8_t*>(header.data()) + 16, 0);
     OutPacket p;
     p.source = addr("198.18.0.1");
     p.destination = addr(to.c_str());
