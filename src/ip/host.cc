@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "ip/checksum.h"
 #include "ip/ethernet.h"
@@ -15,7 +16,6 @@ namespace {
 
 using stats::Drop;
 
-constexpr uint32_t kMaxTransportHeader = 60;  // TCP with all options
 Drop reason_of(Ipv4::Error e) {
   switch (e) {
     case Ipv4::Error::kShort:
@@ -100,6 +100,7 @@ std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
 Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
            TimerWheel& wheel, stats::Changes* changes)
     : routes_(all_routes(ports)), memory_(memory) {
+  assert(links.size() == ports.size());
   for (size_t i = 0; i < links.size(); ++i) {
     ports_.push_back(std::make_unique<Port>(*links[i], static_cast<uint32_t>(i), ports[i].addresses,
                                             wheel, changes));
@@ -175,26 +176,27 @@ stats::Drop Host::foreign(const Address& a) const {
   return is_local(a) ? Drop::kWrongPort : Drop::kNotOurAddress;
 }
 
-Input Host::input(unsigned index, buf::Slice frame, bool l4_checksum_good, Time now) {
+Input Host::input(unsigned index, buf::Slice frame, L4Checksum checksum, Time now) {
+  assert(index < ports_.size());
   Port& port = *ports_[index];
-  if (frame.size() < kEthernetSize) return dropped(Drop::kEthernetShort);
+  if (frame.size() < kEthernetSize) return Drop::kEthernetShort;
   const uint8_t* p = frame.data();
   const bool ours = std::memcmp(p, port.link.mac(), 6) == 0;
-  if (!ours && !is_multicast(p)) return dropped(Drop::kNotOurMac);
+  if (!ours && !is_multicast(p)) return Drop::kNotOurMac;
   const uint16_t type = load_be16(p + 12);
   frame.drop_front(kEthernetSize);
   if (type == kEtherIpv4) {
-    if (!ours) return dropped(Drop::kIpMulticast);
-    return input_ipv4(port, std::move(frame), l4_checksum_good, now);
+    if (!ours) return Drop::kIpMulticast;
+    return input_ipv4(port, std::move(frame), checksum, now);
   }
   if (type == kEtherArp) return input_arp(port, frame.view(), now);
-  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), ours, l4_checksum_good, now);
-  return dropped(Drop::kUnknownEtherType);
+  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), ours, checksum, now);
+  return Drop::kUnknownEtherType;
 }
 
 Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   const auto arp = Arp::parse(bytes);
-  if (!arp || is_multicast(arp->sender_mac.data())) return dropped(Drop::kArpMalformed);
+  if (!arp || is_multicast(arp->sender_mac.data())) return Drop::kArpMalformed;
   // A probe (RFC 5227) has no sender; somebody who claims one of our addresses is not believed.
   const bool asks_us = arp->operation == Arp::Operation::kRequest && port.answers_for(arp->target);
   if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
@@ -207,45 +209,32 @@ Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   return {};
 }
 
-Input Host::input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now) {
+Input Host::input_ipv4(Port& port, buf::Slice packet, L4Checksum checksum, Time now) {
   Ipv4 header;
   if (const auto e = Ipv4::parse(packet.view(), true, header); e != Ipv4::Error::kNone)
-    return dropped(reason_of(e));
-  if (!port.answers_for(header.destination)) return dropped(foreign(header.destination));
-  if (header.fragment) return dropped(Drop::kFragment);
+    return reason_of(e);
+  if (!port.answers_for(header.destination)) return foreign(header.destination);
+  if (header.fragment) return Drop::kFragment;
   // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
   const uint32_t source = header.source.v4_host();
-  if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0)
-    return dropped(Drop::kBadSource);
+  if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0) return Drop::kBadSource;
   packet.drop_back(packet.size() - header.total_size);
   packet.drop_front(header.header_size);
   if (header.protocol == static_cast<uint8_t>(Protocol::kIcmp))
     return input_icmp(header, std::move(packet), now);
-  if (header.protocol != static_cast<uint8_t>(Protocol::kTcp))
-    return dropped(Drop::kUnknownProtocol);
-  if (!l4_checksum_good &&
-      checksum_l4(header.source, header.destination, header.protocol, packet.view()) != 0)
-    return dropped(Drop::kTcpChecksum);
-  Input in;
-  in.kind = Input::Kind::kTcp;
-  in.tos = header.tos;
-  in.source = header.source;
-  in.destination = header.destination;
-  in.segment = std::move(packet);
-  return in;
+  return transport_packet(header, std::move(packet), checksum);
 }
 
 Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
-  constexpr uint32_t kIcmpSize = 8;
-  if (message.size() < kIcmpSize) return dropped(Drop::kIcmpShort);
-  if (checksum(message.view()) != 0) return dropped(Drop::kIcmpChecksum);
+  if (message.size() < icmp::kHeaderSize) return Drop::kIcmpShort;
+  if (checksum(message.view()) != 0) return Drop::kIcmpChecksum;
   const uint8_t type = message.data()[0];
   if (type == icmp::kEchoRequest) {
-    if (!echo_limit_.take(now)) return dropped(Drop::kIcmpRateLimit);
-    std::array<uint8_t, kIcmpSize> reply{};
+    if (!echo_limit_.take(now)) return Drop::kIcmpRateLimit;
+    std::array<uint8_t, icmp::kHeaderSize> reply{};
     reply[0] = icmp::kEchoReply;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
-    const buf::Fragment data(message.view().subspan(kIcmpSize), message.mbuf());
+    const buf::Fragment data(message.view().subspan(icmp::kHeaderSize), message.mbuf());
     // ICMPv4 has no pseudo-header, so no port fills this checksum.
     store_be16(reply.data() + 2, fold(sum_words(data, sum_words(reply))));
     OutPacket out;
@@ -259,17 +248,10 @@ Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
     return {};
   }
   if (type != icmp::kUnreachable && type != icmp::kTimeExceeded && type != icmp::kParameterProblem)
-    return dropped(Drop::kIcmpUnknown);
-  Input in;
-  in.kind = Input::Kind::kIcmpError;
-  in.source = header.source;
-  in.destination = header.destination;
-  in.icmp_type = type;
-  in.icmp_code = message.data()[1];
-  in.icmp_value = load_be32(message.data() + 4);
-  message.drop_front(kIcmpSize);
-  in.segment = std::move(message);
-  return in;
+    return Drop::kIcmpUnknown;
+  auto error = parse_icmp_error(header.source, header.destination, std::move(message));
+  if (!error) return Drop::kIcmpUnmatched;
+  return *std::move(error);
 }
 
 Sent Host::send(const OutPacket& packet, Time now) {
@@ -278,6 +260,9 @@ Sent Host::send(const OutPacket& packet, Time now) {
 
 // link: the port whose link-local address the packet answers to; routes know nothing of those.
 Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
+  assert(packet.header.size() <= kMaxTransportHeader);
+  assert(packet.checksum_offset == 0 ||
+         load_be16(packet.header.data() + packet.checksum_offset) == 0);
   const Address* next_hop = &packet.destination;
   Port* out = link;
   if (link == nullptr || !is_link_local(packet.destination)) {

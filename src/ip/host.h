@@ -12,6 +12,7 @@
 #include "base/token_bucket.h"
 #include "buf/memory.h"
 #include "ip/arp.h"
+#include "ip/input.h"
 #include "ip/ipv4.h"
 #include "ip/ipv6.h"
 #include "ip/neighbours.h"
@@ -21,22 +22,6 @@
 #include "stats/drops.h"
 
 namespace sluice::ip {
-
-// What a frame turned out to be. Everything but kTcp is finished when input() returns.
-struct Input {
-  enum class Kind : uint8_t { kDone, kDropped, kTcp, kIcmpError };
-  Kind kind = Kind::kDone;
-  stats::Drop reason{};  // kDropped
-  uint8_t tos = 0;
-  Address source;
-  Address destination;
-  buf::Slice segment;  // kTcp: TCP header first, checksum verified, no padding behind it
-                       // kIcmpError: the quoted IP packet; source is who sent the error, and its
-                       // family says which ICMP it is
-  uint8_t icmp_type = 0;
-  uint8_t icmp_code = 0;
-  uint32_t icmp_value = 0;  // the message's second word: an MTU, in ICMP's case its low half
-};
 
 struct PortAddresses {
   std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
@@ -64,8 +49,10 @@ class Host final : public Output {
   // must forget who had them before.
   void announce();
 
-  // A frame from `port`. l4_checksum_good: the NIC verified the transport checksum.
-  Input input(unsigned port, buf::Slice frame, bool l4_checksum_good, Time now);
+  // A frame from `port`; `checksum` is what its NIC says of the transport checksum. Packets for
+  // addresses that this port answers for come back with their transport checksum not summed yet,
+  // whatever their protocol is.
+  Input input(unsigned port, buf::Slice frame, L4Checksum checksum, Time now);
 
   Sent send(const OutPacket& packet, Time now) override;
   uint32_t max_segment(const Address& destination) const override;
@@ -79,9 +66,9 @@ class Host final : public Output {
  private:
   class Port;
   Input input_arp(Port& port, buf::View bytes, Time now);
-  Input input_ipv4(Port& port, buf::Slice packet, bool l4_checksum_good, Time now);
+  Input input_ipv4(Port& port, buf::Slice packet, L4Checksum checksum, Time now);
   Input input_icmp(const Ipv4& header, buf::Slice message, Time now);
-  Input input_ipv6(Port& port, buf::Slice packet, bool to_us, bool l4_checksum_good, Time now);
+  Input input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum checksum, Time now);
   Input input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now);
   Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
   Sent send_from(Port* link, const OutPacket& packet, Time now);

@@ -65,57 +65,45 @@ void Host::announce_ipv6(Port& port, const Address& address) {
   port.send_ndp(news, address, all_nodes(), multicast_mac(all_nodes()));
 }
 
-Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, bool l4_checksum_good, Time now) {
-  if (!port.speaks_v6()) return dropped(Drop::kIpv6);
+Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum checksum, Time now) {
+  if (!port.speaks_v6()) return Drop::kIpv6;
   Ipv6 header;
   if (const auto e = Ipv6::parse(packet.view(), header); e != Ipv6::Error::kNone)
-    return dropped(reason_of(e));
+    return reason_of(e);
   const bool icmp = header.protocol == static_cast<uint8_t>(Protocol::kIcmp6);
   if (is_multicast(header.destination)) {
-    if (!icmp) return dropped(Drop::kIpMulticast);
+    if (!icmp) return Drop::kIpMulticast;
   } else if (!to_us) {
-    return dropped(Drop::kIpMulticast);
+    return Drop::kIpMulticast;
   } else if (header.destination.is_v4()) {
-    return dropped(Drop::kNotOurAddress);  // it would be taken for the IPv4 host's
+    return Drop::kNotOurAddress;  // it would be taken for the IPv4 host's
   } else if (!port.answers_for(header.destination) && header.destination != port.own_link_local) {
-    return dropped(foreign(header.destination));
+    return foreign(header.destination);
   }
-  if (header.fragment) return dropped(Drop::kFragment);
-  if (impossible(header.source)) return dropped(Drop::kBadSource);
+  if (header.fragment) return Drop::kFragment;
+  if (impossible(header.source)) return Drop::kBadSource;
   packet.drop_back(packet.size() - header.total_size);
   packet.drop_front(header.header_size);
   if (icmp) return input_icmp6(port, header, std::move(packet), now);
-  if (header.protocol != static_cast<uint8_t>(Protocol::kTcp))
-    return dropped(Drop::kUnknownProtocol);
-  if (header.source.unspecified()) return dropped(Drop::kBadSource);
-  if (!l4_checksum_good &&
-      checksum_l4(header.source, header.destination, header.protocol, packet.view()) != 0)
-    return dropped(Drop::kTcpChecksum);
-  Input in;
-  in.kind = Input::Kind::kTcp;
-  in.tos = header.tos;
-  in.source = header.source;
-  in.destination = header.destination;
-  in.segment = std::move(packet);
-  return in;
+  if (header.source.unspecified()) return Drop::kBadSource;
+  return transport_packet(header, std::move(packet), checksum);
 }
 
 Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now) {
-  constexpr uint32_t kIcmpSize = 8;
-  if (message.size() < kIcmpSize) return dropped(Drop::kIcmpShort);
+  if (message.size() < icmp::kHeaderSize) return Drop::kIcmpShort;
   if (checksum_l4(header.source, header.destination, header.protocol, message.view()) != 0)
-    return dropped(Drop::kIcmpChecksum);
+    return Drop::kIcmpChecksum;
   const uint8_t type = message.data()[0];
   if (type == kNdpSolicitation || type == kNdpAdvertisement)
     return input_ndp(port, header, message.view(), now);
-  if (is_multicast(header.destination)) return dropped(Drop::kIpMulticast);
-  if (header.source.unspecified()) return dropped(Drop::kBadSource);
+  if (is_multicast(header.destination)) return Drop::kIpMulticast;
+  if (header.source.unspecified()) return Drop::kBadSource;
   if (type == icmp6::kEchoRequest) {
-    if (!echo_limit_.take(now)) return dropped(Drop::kIcmpRateLimit);
-    std::array<uint8_t, kIcmpSize> reply{};
+    if (!echo_limit_.take(now)) return Drop::kIcmpRateLimit;
+    std::array<uint8_t, icmp::kHeaderSize> reply{};
     reply[0] = icmp6::kEchoReply;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
-    const buf::Fragment data(message.view().subspan(kIcmpSize), message.mbuf());
+    const buf::Fragment data(message.view().subspan(icmp::kHeaderSize), message.mbuf());
     OutPacket out;
     out.source = header.destination;
     out.destination = header.source;
@@ -127,28 +115,20 @@ Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time
     send_from(&port, out, now);
     return {};
   }
-  if (type < icmp6::kUnreachable || type > icmp6::kParameterProblem)
-    return dropped(Drop::kIcmpUnknown);
-  Input in;
-  in.kind = Input::Kind::kIcmpError;
-  in.source = header.source;
-  in.destination = header.destination;
-  in.icmp_type = type;
-  in.icmp_code = message.data()[1];
-  in.icmp_value = load_be32(message.data() + 4);
-  message.drop_front(kIcmpSize);
-  in.segment = std::move(message);
-  return in;
+  if (type < icmp6::kUnreachable || type > icmp6::kParameterProblem) return Drop::kIcmpUnknown;
+  auto error = parse_icmp_error(header.source, header.destination, std::move(message));
+  if (!error) return Drop::kIcmpUnmatched;
+  return *std::move(error);
 }
 
 Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time now) {
-  if (header.hop_limit != kNdpHopLimit) return dropped(Drop::kNdpMalformed);
+  if (header.hop_limit != kNdpHopLimit) return Drop::kNdpMalformed;
   const auto ndp = Ndp::parse(message);
   if (!ndp || (ndp->link_address && is_multicast(ndp->link_address->data())))
-    return dropped(Drop::kNdpMalformed);
+    return Drop::kNdpMalformed;
   if (ndp->type == kNdpAdvertisement) {
     // An answer to all answers nobody (RFC 4861, 7.1.2).
-    if (ndp->solicited && is_multicast(header.destination)) return dropped(Drop::kNdpMalformed);
+    if (ndp->solicited && is_multicast(header.destination)) return Drop::kNdpMalformed;
     // Somebody who claims one of our addresses is not believed.
     if (is_local(ndp->target) || ndp->target == port.own_link_local || !port.on_link(ndp->target))
       return {};
@@ -164,7 +144,7 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
   if (header.source.unspecified()) {
     // Somebody wants the address for itself (RFC 4862, 5.4): all are told who has it.
     if (ndp->link_address || header.destination != solicited_node(ndp->target))
-      return dropped(Drop::kNdpMalformed);
+      return Drop::kNdpMalformed;
     if (asks_us) announce_ipv6(port, ndp->target);
     return {};
   }

@@ -12,10 +12,18 @@
 
 namespace sluice::ip {
 
-inline Input dropped(stats::Drop reason) {
-  Input in;
-  in.kind = Input::Kind::kDropped;
-  in.reason = reason;
+// packet: from the transport header on, as long as the IP header says.
+template <class Header>
+Input transport_packet(const Header& header, buf::Slice packet, L4Checksum checksum) {
+  Input in(std::in_place_type<TransportPacket>);
+  TransportPacket& p = *std::get_if<TransportPacket>(&in);
+  p.source = header.source;
+  p.destination = header.destination;
+  p.ports = parse_ports(header.protocol, packet.view());
+  p.protocol = header.protocol;
+  p.tos = header.tos;
+  p.checksum = checksum;
+  p.payload = std::move(packet);
   return in;
 }
 

@@ -6,6 +6,7 @@
 namespace sluice::ip {
 
 namespace icmp {
+inline constexpr uint32_t kHeaderSize = 8;  // bytes, of both families
 inline constexpr uint8_t kEchoReply = 0;
 inline constexpr uint8_t kUnreachable = 3;
 inline constexpr uint8_t kFragmentationNeeded = 4;  // code of kUnreachable

@@ -1,6 +1,7 @@
 #include "ip/neighbours.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace sluice::ip {
@@ -168,6 +169,7 @@ void Neighbours::drop_oldest(Entry& e) {
 }
 
 void Neighbours::wait(Entry& e, buf::Slice frame) {
+  assert(e.state == State::kIncomplete);
   const WaitingLimits& limits = e.kept ? kKeptWaiting : kStrangersWaiting;
   if (e.waiting.size() >= limits.each) {
     drop_oldest(e);

@@ -75,9 +75,10 @@ class Neighbours {
   // packet may wait() for, or is nullptr when the neighbour is failed.
   const Mac* lookup(const Address& address, Time now, Entry** entry);
 
-  // Keeps a frame until the neighbour answers: a whole burst of connections that begin at once, or
-  // each of them waits for its first retransmission. Where as many as allowed wait already, the
-  // oldest of this neighbour, or of the one that waits longest, is dropped in favour of this one.
+  // Keeps a frame until the neighbour, which is unknown yet, answers: a whole burst of connections
+  // that begin at once, or each of them waits for its first retransmission. Where as many as
+  // allowed wait already, the oldest of this neighbour, or of the one that waits longest, is
+  // dropped in favour of this one.
   void wait(Entry& entry, buf::Slice frame);
 
   // ARP or NDP told that `address` is at `mac`. create: it asked for us, so we shall talk to it

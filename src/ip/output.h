@@ -10,6 +10,8 @@
 
 namespace sluice::ip {
 
+inline constexpr uint32_t kMaxTransportHeader = 60;  // bytes: TCP with all options
+
 enum class Protocol : uint8_t { kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58 };
 
 // One transport segment, borrowed for the call.
@@ -18,7 +20,8 @@ struct OutPacket {
   Address destination;
   Protocol protocol = Protocol::kTcp;
   uint8_t tos = 0;                         // DSCP and ECN
-  std::span<const uint8_t> header;         // transport header with options, its checksum field zero
+  std::span<const uint8_t> header;         // transport header with options, its checksum field
+                                           // zero; kMaxTransportHeader bytes at most
   uint16_t checksum_offset = 0;            // of the 16-bit checksum within `header`
   std::span<const buf::Fragment> payload;  // pieces, in order
   uint32_t payload_size = 0;               // their sum in bytes

@@ -1,17 +1,37 @@
 #include "tcp/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "tcp/isn.h"
 
 namespace sluice::tcp {
 
-Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, User* user)
+namespace {
+
+// is_transition() as bits: of a state's word those that it leads to.
+constexpr auto kWays = [] {
+  constexpr unsigned kStates = static_cast<unsigned>(State::kClosed) + 1;
+  std::array<uint16_t, kStates> ways{};
+  for (unsigned from = 0; from < kStates; ++from)
+    for (unsigned to = 0; to < kStates; ++to)
+      if (is_transition(static_cast<State>(from), static_cast<State>(to)))
+        ways[from] = static_cast<uint16_t>(ways[from] | 1u << to);
+  return ways;
+}();
+
+[[maybe_unused]] bool leads_to(State from, State to) {
+  return (kWays[static_cast<size_t>(from)] >> static_cast<unsigned>(to) & 1) != 0;
+}
+
+}  // namespace
+
+Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, User* user,
+                       State first)
     : Flow(Kind::kConnection, l, r),
       context_(context),
       user_(user),
-      state_(State::kSynSent),
       ack_timer_(
           [](void* c, Time now) {
             auto& self = *static_cast<Connection*>(c);
@@ -37,6 +57,7 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
           this) {
   assert(reinterpret_cast<const char*>(&rtt_ + 1) - reinterpret_cast<const char*>(this) <=
          static_cast<ptrdiff_t>(kHotBytes));
+  change_state(first);
   iss_ = first_seq(initial_sequence(context.secret, l, r, context.now));
   ts_offset_ = timestamp_offset(context.secret, l, r);
   snd_una_ = iss_;
@@ -51,10 +72,10 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, U
 }
 
 Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, const Handshake& h)
-    : Connection(context, l, r, nullptr) {
+    : Connection(context, l, r, nullptr, State::kSynReceived) {
   syn_due_ = false;
   passive_ = true;
-  state_ = State::kEstablished;
+  change_state(State::kEstablished);
   iss_ = first_seq(h.iss);
   snd_una_ = snd_nxt_ = iss_ + 1;
   irs_ = first_seq(h.irs);
@@ -120,9 +141,9 @@ void Connection::close() {
   closing_ = true;
   fin_seq_ = end_of_data();
   if (state_ == State::kEstablished) {
-    state_ = State::kFinWait1;
+    change_state(State::kFinWait1);
   } else if (state_ == State::kCloseWait) {
-    state_ = State::kLastAck;
+    change_state(State::kLastAck);
   }
   // Before the handshake is done, its own deadline holds.
   if (waits_for_fin()) {
@@ -210,6 +231,12 @@ void Connection::tune_receive_buffer(uint32_t consumed) {
   tuned_at_ = context_.now;
 }
 
+void Connection::change_state(State to) {
+  assert(leads_to(state_, to));
+  if (context_.trace != nullptr) context_.trace->changed(key(), state_, to);
+  state_ = to;
+}
+
 void Connection::touch() {
   if (ended()) return;
   ListHook<Waiting>::unlink();
@@ -227,7 +254,8 @@ void Connection::end(CloseReason reason) {
   if (ended()) return;
   if (!passive_ && state_ <= State::kSynReceived) ++context_.counters.connect_failed;
   if (reason == CloseReason::kTimeout) ++context_.counters.timeouts;
-  state_ = State::kClosed;
+  assert(reason != CloseReason::kFinished || may_finish(state_));
+  change_state(State::kClosed);
   reason_ = reason;
   loss_timer_.disarm();
   ack_timer_.disarm();

@@ -24,22 +24,11 @@
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sequence.h"
+#include "tcp/state.h"
 #include "tcp/tail_probe.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
-
-enum class State : uint8_t {
-  kSynSent,
-  kSynReceived,  // only by simultaneous open: a passive one waits as HalfOpen
-  kEstablished,
-  kFinWait1,
-  kFinWait2,
-  kCloseWait,
-  kClosing,
-  kLastAck,
-  kClosed,  // ended (TIME-WAIT included, which lives on as a record); waits for on_closed
-};
 
 class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
  public:
@@ -106,9 +95,13 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   }
 
   // SYN-SENT; the SYN leaves at the next flush.
-  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user);
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user)
+      : Connection(context, local, remote, user, State::kSynSent) {}
   // ESTABLISHED, from a handshake.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, const Handshake& h);
+  // What both have in common.
+  Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user,
+             State first);
   ~Connection() = default;
 
   // connection_input.cc: a segment for this connection, header dropped from data.
@@ -217,6 +210,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Duration probe_timeout() const;
   bool user_timeout_over() const;
 
+  // The only way to another state.
+  void change_state(State to);
   void touch();  // something to send at the next flush
   void starve();
   void ack_now() {
@@ -230,7 +225,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
 
   Context& context_;
   User* user_;
-  State state_;
+  State state_ = State::kClosed;  // see change_state()
   CloseReason reason_{};
 
   // What the handshake agreed on.

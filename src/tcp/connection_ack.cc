@@ -354,7 +354,7 @@ void Connection::tail_probe_repaired() {
 void Connection::fin_acknowledged() {
   switch (state_) {
     case State::kFinWait1:
-      state_ = State::kFinWait2;
+      change_state(State::kFinWait2);
       arm_life_timer();
       break;
     case State::kClosing:

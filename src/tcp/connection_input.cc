@@ -78,7 +78,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
 
   if (state_ == State::kSynReceived) {
     if (ack <= iss_) return;
-    state_ = closing_ ? State::kFinWait1 : State::kEstablished;
+    change_state(closing_ ? State::kFinWait1 : State::kEstablished);
     ++context_.counters.connect_established;
     if (closing_) begin_closing();
     arm_life_timer();
@@ -126,7 +126,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   ack_now();
   if (!h.has(kAck)) {
     // Simultaneous open: our SYN goes again, now as SYN-ACK.
-    state_ = State::kSynReceived;
+    change_state(State::kSynReceived);
     syn_due_ = true;
     return;
   }
@@ -136,7 +136,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   unacknowledged_since_ = kNever;
   const Time opened = deadline_ - context_.config.connect_timeout;
   if (!resent_syn_ && !asked_again_) rtt_.sample(context_.now - opened, context_.now);
-  state_ = State::kEstablished;
+  change_state(State::kEstablished);
   ++context_.counters.connect_established;
   arm_life_timer();
   if (silent_) answered();
@@ -383,9 +383,9 @@ void Connection::reached_fin() {
   ack_now_ = true;
   touch();
   const State before = state_;
-  if (state_ == State::kEstablished) state_ = State::kCloseWait;
+  if (before == State::kEstablished) change_state(State::kCloseWait);
   // Our FIN is not acknowledged yet, or process_ack would have moved on to FIN-WAIT-2.
-  if (state_ == State::kFinWait1) state_ = State::kClosing;
+  if (before == State::kFinWait1) change_state(State::kClosing);
   user_->on_end_of_data(*this);
   if (before == State::kFinWait2 && !ended()) enter_time_wait();
 }

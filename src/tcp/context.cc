@@ -1,5 +1,7 @@
 #include "tcp/context.h"
 
+#include <cassert>
+
 #include "tcp/connection.h"
 
 namespace sluice::tcp {
@@ -23,6 +25,7 @@ Context::~Context() = default;
 ip::Sent Context::send(const Endpoint& local, const Endpoint& remote, const Header& header,
                        uint8_t tos, std::span<const buf::Fragment> pieces, uint32_t size,
                        uint16_t segment_size) {
+  assert(pieces.size() <= kMaxPieces);
   std::array<uint8_t, kMaxHeader> bytes;
   ip::OutPacket p;
   p.source = local.address;

@@ -18,6 +18,7 @@
 #include "tcp/peers.h"
 #include "tcp/receive_queues.h"
 #include "tcp/scoreboard.h"
+#include "tcp/state.h"
 #include "tcp/time_wait.h"
 #include "tcp/user.h"
 
@@ -60,6 +61,7 @@ struct Context {
   ReceiveQueues receive_queues;
   Scoreboard::Pool segments;
   Time now{};
+  StateTrace* trace = nullptr;                   // may be null
   std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent
   List<Connection, Waiting> touched;             // have something to send at the next flush
   List<Connection, Waiting> starved;  // could not send for want of buffers: tried again in a moment

@@ -1,80 +1,93 @@
 #pragma once
-// From a four-tuple to what is known about it: a connection, a handshake under way or a TIME_WAIT
-// record. Open addressing with linear probing and backward-shift deletion, sized once: a lookup
-// costs the same at a thousand and at a million entries, and no insertion ever rehashes.
+// What TCP knows about a four-tuple: a connection, a handshake under way or a TIME_WAIT record; and
+// the table of them.
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/address.h"
 #include "base/hash.h"
-#include "base/pages.h"
+#include "flow/table.h"
+#include "ip/output.h"
 
 namespace sluice::tcp {
+
+inline flow::Key flow_key(const Endpoint& local, const Endpoint& remote) {
+  return {remote, local, static_cast<uint8_t>(ip::Protocol::kTcp)};
+}
 
 // Base of everything that stands in the table.
 class Flow {
  public:
   enum class Kind : uint8_t { kConnection, kHalfOpen, kTimeWait };
 
-  const Endpoint& local() const { return local_; }
-  const Endpoint& remote() const { return remote_; }
+  const flow::Key& key() const { return key_; }
+  const Endpoint& local() const { return key_.local; }
+  const Endpoint& remote() const { return key_.remote; }
   Kind kind() const { return kind_; }
 
  protected:
   Flow(Kind kind, const Endpoint& local, const Endpoint& remote)
-      : local_(local), remote_(remote), kind_(kind) {}
+      : key_(flow_key(local, remote)), kind_(kind) {}
   ~Flow() = default;
 
  private:
   friend class FlowTable;
-  const Endpoint local_;
-  const Endpoint remote_;
+  const flow::Key key_;
   const Kind kind_;
   uint32_t hash_ = 0;  // set by the table
 };
 
 class FlowTable {
  public:
-  // capacity: the most flows ever in it. The hash is keyed: strangers choose remote addresses.
-  FlowTable(size_t capacity, const SipKey& key);
+  // capacity: the most flows ever in it.
+  FlowTable(size_t capacity, const SipKey& secret) : table_(capacity, secret) {}
 
   Flow* find(const Endpoint& local, const Endpoint& remote) const {
-    return find(hash(local, remote), local, remote);
+    return flow_of(table_.find(flow_key(local, remote)));
   }
-
-  // The steps of find, for bursts: the table and the flows of a million connections are not in any
-  // cache, but what a burst needs can be fetched all at once. prefetch() asks for the slot of a
-  // hash; candidate() reads it, and answers the flow that find() will most likely look at.
-  uint32_t hash(const Endpoint& local, const Endpoint& remote) const;
-  void prefetch(uint32_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
-  const Flow* candidate(uint32_t hash) const;
-  Flow* find(uint32_t hash, const Endpoint& local, const Endpoint& remote) const;
+  // As flow::Table has them.
+  void begin(flow::Lookup& lookup, const flow::Lookup* before) const {
+    table_.begin(lookup, before);
+  }
+  const Flow* candidate(const flow::Lookup& lookup) const {
+    return flow_of(table_.candidate(lookup));
+  }
+  Flow* find(const flow::Lookup& lookup) const { return flow_of(table_.find(lookup)); }
 
   // The tuple must not be in the table, and the table not full.
-  void insert(Flow& flow);
-  void erase(Flow& flow);
-  bool full() const { return size_ >= capacity_; }
-  size_t size() const { return size_; }
+  void insert(Flow& flow) {
+    flow.hash_ = table_.hash(flow.key());
+    assert(table_.find(flow.hash_, flow.key()) == nullptr);
+    table_.insert({&flow, flow.hash_});
+  }
+  // The flow is in the table.
+  void erase(Flow& flow) {
+    Slot* slot = table_.find(flow.hash_, flow.key());
+    assert(slot != nullptr && slot->flow == &flow);
+    table_.erase(*slot);
+  }
+  size_t size() const { return table_.size(); }
 
+  // fn(Flow&) for every flow; fn must not insert or erase.
   template <class Fn>
   void for_each(Fn&& fn) {
-    for (size_t i = 0; i <= mask_; ++i)
-      if (slots_[i].flow != nullptr) fn(*slots_[i].flow);
+    table_.for_each([&](const Slot& s) { fn(*s.flow); });
   }
 
  private:
   struct Slot {
-    Flow* flow;
-    uint32_t hash;
-  };
+    Flow* flow = nullptr;
+    uint32_t flow_hash = 0;
 
-  size_t capacity_;
-  size_t mask_;
-  size_t size_ = 0;
-  SipKey key_;
-  Pages pages_;  // what slots_ lie in
-  Slot* slots_;
+    bool empty() const { return flow == nullptr; }
+    uint32_t hash() const { return flow_hash; }
+    bool belongs_to(const flow::Key& key) const { return flow->key() == key; }
+  };
+  static Flow* flow_of(const Slot* s) { return s == nullptr ? nullptr : s->flow; }
+
+  flow::Table<Slot> table_;
 };
 
 }  // namespace sluice::tcp

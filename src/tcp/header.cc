@@ -1,6 +1,7 @@
 #include "tcp/header.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/byte_order.h"
 
@@ -91,6 +92,7 @@ std::optional<Parsed> parse(buf::View segment) {
 }
 
 size_t emit(const Header& h, std::span<uint8_t, kMaxHeader> out) {
+  assert(h.options.sack_count <= kMaxSackBlocks);
   uint8_t* p = out.data();
   store_be16(p, h.source_port);
   store_be16(p + 2, h.destination_port);

@@ -4,6 +4,7 @@
 // Sizes are bytes of TCP header and payload in one packet.
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 
 #include "base/chrono.h"
@@ -29,6 +30,7 @@ class PathMtu {
   // Segments of `size` vanish, time after time, and shorter ones have not been tried. What size
   // gets through is found from `base` upwards, beginning as soon as something is acknowledged.
   void black_hole(uint16_t size, uint16_t base, Time now) {
+    assert(base < size);
     lower(base, now, Duration::zero());
     ceiling_ = static_cast<uint16_t>(size - 1);
   }
@@ -54,10 +56,12 @@ class PathMtu {
   }
   bool is_probe(Seq end) const { return probe_end_ != 0 && probe_end_ == end; }
   void arrived() {
+    assert(probe_end_ != 0);
     limit_ = probe_size_;
     forget_probe();
   }
   void failed() {
+    assert(probe_end_ != 0);
     ceiling_ = static_cast<uint16_t>(probe_size_ - 1);
     forget_probe();
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <utility>
 
 namespace sluice::tcp {
@@ -31,6 +32,7 @@ void Peers::place(Peer& peer) {
 }
 
 void Peers::add(PeerMember& member, const Address& remote) {
+  assert(member.peer == nullptr);
   const Address network = network_of(remote);
   Peer** const bucket = bucket_of(network);
   Peer* peer = *bucket;

@@ -37,6 +37,7 @@ class Peers {
   // max: the most connections at once, and so the most peers; a record is about 80 bytes.
   Peers(size_t max, const SipKey& key);
 
+  // The member is nobody's yet.
   void add(PeerMember& member, const Address& remote);
   void remove(PeerMember& member);
   uint32_t connections_of(const Address& remote) const;

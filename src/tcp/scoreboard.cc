@@ -5,6 +5,7 @@
 namespace sluice::tcp {
 
 void Scoreboard::sent(Seq begin, Seq end, Time now) {
+  assert(begin < end && (segments_.empty() || segments_.back().end == begin));
   Segment* s = pool_.create();
   s->begin = begin;
   s->end = end;
@@ -15,6 +16,7 @@ void Scoreboard::sent(Seq begin, Seq end, Time now) {
 }
 
 void Scoreboard::mark_lost(Segment& s, bool urgent) {
+  assert(s.state == State::kInFlight);
   static_cast<ListHook<ByTime>&>(s).unlink();
   s.state = State::kLost;
   lost_ += static_cast<uint32_t>(s.end - s.begin);
@@ -32,6 +34,7 @@ void Scoreboard::hurry(Segment& s) {
 }
 
 void Scoreboard::resent(Segment& s, Seq sent_end, Time now) {
+  assert(s.begin < sent_end && sent_end <= s.end);
   if (sent_end < s.end) {
     assert(s.state == State::kLost);
     Segment* rest = pool_.create();

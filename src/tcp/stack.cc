@@ -171,28 +171,22 @@ void Stack::input_ahead(std::span<Received> burst) {
     r.segment.drop_front(parsed->size);
     Staged& s = staged_[count];
     s.header = parsed->header;
-    s.local = {r.destination, s.header.destination_port};
-    s.remote = {r.source, s.header.source_port};
-    // Segments of one connection often come together.
-    const Staged* before = count > 0 ? &staged_[count - 1] : nullptr;
-    s.hash = before != nullptr && before->remote == s.remote && before->local == s.local
-                 ? before->hash
-                 : context_.table.hash(s.local, s.remote);
-    context_.table.prefetch(s.hash);
+    s.lookup.key =
+        flow_key({r.destination, s.header.destination_port}, {r.source, s.header.source_port});
+    context_.table.begin(s.lookup, count > 0 ? &staged_[count - 1].lookup : nullptr);
     Received& kept = burst[count++];
     if (&kept != &r) kept = std::move(r);
   }
   const Flow* last = nullptr;
   for (size_t i = 0; i < count; ++i) {
-    const Flow* flow = context_.table.candidate(staged_[i].hash);
+    const Flow* flow = context_.table.candidate(staged_[i].lookup);
     if (flow != nullptr && flow != last) prefetch(flow, Connection::kHotBytes);
     last = flow;
   }
   constexpr size_t kNext = 2;  // far enough to arrive in time
   for (size_t i = 0; i < count; ++i) {
     if (i + kNext < count) {
-      const Staged& s = staged_[i + kNext];
-      const Flow* flow = context_.table.find(s.hash, s.local, s.remote);
+      const Flow* flow = context_.table.find(staged_[i + kNext].lookup);
       if (flow != nullptr && flow->kind() == Flow::Kind::kConnection)
         static_cast<const Connection*>(flow)->fetch_ahead();
     }
@@ -201,7 +195,9 @@ void Stack::input_ahead(std::span<Received> burst) {
 }
 
 void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
-  Flow* flow = context_.table.find(s.hash, s.local, s.remote);
+  const Endpoint& local = s.lookup.key.local;
+  const Endpoint& remote = s.lookup.key.remote;
+  Flow* flow = context_.table.find(s.lookup);
   if (flow != nullptr) {
     switch (flow->kind()) {
       case Flow::Kind::kConnection:
@@ -214,12 +210,12 @@ void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
         auto& record = static_cast<TimeWait&>(*flow);
         const uint32_t last = record.snd_nxt;
         if (input_time_wait(record, s.header, data.size())) return;
-        input_listen(s.local, s.remote, s.header, tos, std::move(data), last);
+        input_listen(local, remote, s.header, tos, std::move(data), last);
         return;
       }
     }
   }
-  input_listen(s.local, s.remote, s.header, tos, std::move(data));
+  input_listen(local, remote, s.header, tos, std::move(data));
 }
 
 // RFC 9293, 3.10.7.1 and 3.10.7.2.

@@ -16,6 +16,7 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "buf/slice.h"
+#include "flow/table.h"
 #include "ip/output.h"
 #include "tcp/config.h"
 #include "tcp/connection.h"
@@ -89,6 +90,10 @@ class Stack {
   // Source ports of active opens must please `chooser` (nullptr: every port does).
   void set_port_chooser(PortChooser* chooser) { chooser_ = chooser; }
 
+  // From now on `trace` hears of every change of state; it outlives the stack. nullptr: nobody
+  // does.
+  void set_trace(StateTrace* trace) { context_.trace = trace; }
+
   size_t connections() const { return connections_.live(); }       // established and opening ones
   size_t clients() const { return context_.peers.connections(); }  // accepted ones
   size_t half_open() const { return half_open_.live(); }
@@ -112,9 +117,7 @@ class Stack {
   static constexpr size_t kAhead = 32;
   struct Staged {
     Header header;
-    Endpoint local;
-    Endpoint remote;
-    uint32_t hash = 0;
+    flow::Lookup lookup;
   };
 
   void input_ahead(std::span<Received> burst);

@@ -10,7 +10,6 @@
 #include <span>
 #include <vector>
 
-#include "base/prefetch.h"
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
@@ -20,7 +19,7 @@
 #include "stats/worker.h"
 #include "tcp/stack.h"
 #include "transport/plain.h"
-#include "worker/icmp_error.h"
+#include "worker/dispatch.h"
 #include "worker/orders.h"
 #include "worker/settings.h"
 
@@ -88,9 +87,8 @@ class Worker {
   // One call of receive(), and how many for one port in a turn: a port under flood leaves the
   // others and the timers their share.
   // Drivers hand over at most 32 a call, whatever is asked for: a shorter burst is the end of them.
-  static constexpr uint16_t kBurst = 32;
+  static constexpr uint16_t kBurst = Dispatch::kBurst;
   static constexpr unsigned kBursts = 8;
-  static constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
   // How often numbers that others count are copied to where control reads them. Nobody looks more
   // than a few times a second.
   static constexpr Duration kPublishEvery = 1ms;
@@ -145,39 +143,11 @@ class Worker {
     for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
         const uint16_t n = ports_[p]->receive(burst_.data(), kBurst);
-        input(p, {burst_.data(), n}, now);
+        dispatch_.input(static_cast<unsigned>(p), {burst_.data(), n}, stats_.port(p), now);
         if (n > 0) worked_ = true;
         if (n < kBurst) break;
       }
     }
-  }
-
-  void input(size_t port, std::span<buf::Slice> frames, Time now) {
-    size_t count = 0;
-    for (size_t i = 0; i < frames.size(); ++i) {
-      buf::Slice& frame = frames[i];
-      // Its checksum reads all of a frame.
-      if (i + kAhead < frames.size())
-        prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
-      // No profile claims that its NIC verifies checksums, so nothing is trusted.
-      ip::Input in = host_.input(static_cast<unsigned>(port), std::move(frame), false, now);
-      switch (in.kind) {
-        case ip::Input::Kind::kTcp:
-          segments_[count++] = {in.source, in.destination, in.tos, std::move(in.segment)};
-          break;
-        case ip::Input::Kind::kDropped:
-          stats_.port(port).drop(in.reason);
-          break;
-        case ip::Input::Kind::kIcmpError:
-          if (!deliver_icmp_error(in, tcp_, now))
-            stats_.port(port).drop(stats::Drop::kIcmpUnmatched);
-          break;
-        case ip::Input::Kind::kDone:
-          break;
-      }
-    }
-    stats_.port(port).tcp_segments.add(count);
-    tcp_.input({segments_.data(), count}, now);
   }
 
   // At the start of a turn: what the one before took.
@@ -244,13 +214,13 @@ class Worker {
   buf::Memory memory_;
   ip::Host host_;
   tcp::Stack tcp_;
+  Dispatch dispatch_{host_, tcp_};
   transport::PlainLayer plain_;
   http2::Codec http2_;
   relay::Relay relay_;
 
-  // Of one burst; empty between bursts. Members, since most turns find nothing to put into them.
+  // Empty between bursts. A member, since most turns find nothing to put into it.
   std::array<buf::Slice, kBurst> burst_;
-  std::array<tcp::Received, kBurst> segments_;
 
   bool announced_ = false;
   bool draining_ = false;

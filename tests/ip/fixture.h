@@ -6,6 +6,8 @@
 
 #include <array>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "buf/fixture.h"
@@ -58,6 +60,18 @@ class TestLink final : public Link {
 
 inline const uint8_t* raw(const std::string& s, size_t at = 0) {
   return reinterpret_cast<const uint8_t*>(s.data()) + at;
+}
+
+// Why a frame was dropped; "kept" when it was not.
+inline std::string_view dropped(const Input& in) {
+  const auto* reason = std::get_if<stats::Drop>(&in);
+  return reason == nullptr ? "kept" : stats::name_of(*reason);
+}
+inline bool handed_up(const Input& in) {
+  return std::holds_alternative<TransportPacket>(in);
+}
+inline bool handled(const Input& in) {
+  return std::holds_alternative<Handled>(in);
 }
 
 class HostTest : public testing::Test {
@@ -117,12 +131,10 @@ class HostTest : public testing::Test {
   }
 
   Input hear(unsigned port, const std::string& frame) {
-    return host.input(port, pool.filled(frame), false, now);
+    return host.input(port, pool.filled(frame), L4Checksum::kUnknown, now);
   }
   void expect_drop(unsigned port, const std::string& frame, stats::Drop reason) {
-    const Input in = hear(port, frame);
-    EXPECT_EQ(in.kind, Input::Kind::kDropped);
-    EXPECT_EQ(stats::name_of(in.reason), stats::name_of(reason));
+    EXPECT_EQ(dropped(hear(port, frame)), stats::name_of(reason));
   }
   // A TCP segment of Sluice's own, in two pieces of odd length.
   Sent send(const char* to) {

@@ -26,10 +26,48 @@ TEST_F(HostTest, a_tcp_segment_is_handed_up_without_headers_and_padding) {
   std::string frame = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, segment);
   frame.resize(frame.size() + 17, '\xee');  // Ethernet padding
   const Input in = hear(0, frame);
-  ASSERT_EQ(in.kind, Input::Kind::kTcp);
-  EXPECT_EQ(in.source, addr("198.18.0.1"));
-  EXPECT_EQ(in.destination, addr("198.18.0.10"));
-  EXPECT_EQ(buf::text_of(in.segment.view()), segment);
+  ASSERT_TRUE(handed_up(in));
+  const auto& p = std::get<TransportPacket>(in);
+  EXPECT_EQ(p.source, addr("198.18.0.1"));
+  EXPECT_EQ(p.destination, addr("198.18.0.10"));
+  EXPECT_EQ(p.protocol, 6);
+  EXPECT_EQ(p.ports, (Ports{40'000, 50'051}));
+  EXPECT_EQ(p.checksum, L4Checksum::kUnknown);
+  EXPECT_EQ(buf::text_of(p.payload.view()), segment);
+}
+
+TEST_F(HostTest, every_transport_protocol_is_handed_up_with_the_ports_that_it_has) {
+  const auto packet = [&](uint8_t protocol, const std::string& payload) {
+    const Input in =
+        hear(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", protocol, payload));
+    EXPECT_TRUE(handed_up(in));
+    const auto& p = std::get<TransportPacket>(in);
+    EXPECT_EQ(p.protocol, protocol);
+    EXPECT_EQ(buf::text_of(p.payload.view()), payload);
+    return p.ports;
+  };
+  const std::string udp("\x9c\x40\x00\x35\x00\x0b\x00\x00", 8);
+  EXPECT_EQ(packet(17, udp + "ask"), (Ports{40'000, 53}));
+  EXPECT_EQ(packet(17, udp.substr(0, 3)), std::nullopt);
+  EXPECT_EQ(packet(47, udp), std::nullopt);
+  EXPECT_EQ(packet(6, ""), std::nullopt);
+}
+
+TEST_F(HostTest, tos_and_what_the_nic_says_of_the_checksum_are_handed_up) {
+  std::string frame =
+      ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, tcp("198.18.0.1", "198.18.0.10"));
+  auto* header = reinterpret_cast<uint8_t*>(frame.data()) + kEthernetSize;
+  header[1] = 0xb9;
+  store_be16(header + 10, 0);
+  store_be16(header + 10, checksum({header, kIpv4Size}));
+  frame[40] = 'x';  // its transport checksum is wrong now
+  for (const L4Checksum said :
+       {L4Checksum::kUnknown, L4Checksum::kBad, L4Checksum::kGood, L4Checksum::kNone}) {
+    const Input in = host.input(0, pool.filled(frame), said, now);
+    ASSERT_TRUE(handed_up(in));
+    EXPECT_EQ(std::get<TransportPacket>(in).tos, 0xb9);
+    EXPECT_EQ(std::get<TransportPacket>(in).checksum, said);
+  }
 }
 
 TEST_F(HostTest, frames_for_others_are_dropped_by_reason) {
@@ -41,8 +79,6 @@ TEST_F(HostTest, frames_for_others_are_dropped_by_reason) {
               Drop::kNotOurAddress);
   expect_drop(0, ipv4(north.own(), kClient, "127.0.0.1", "198.18.0.10", 6, good), Drop::kBadSource);
   expect_drop(0, ipv4(north.own(), kClient, "224.0.0.1", "198.18.0.10", 6, good), Drop::kBadSource);
-  expect_drop(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 17, "udp"),
-              Drop::kUnknownProtocol);
   expect_drop(0, ethernet(north.own(), kClient, 0x88cc) + "lldp", Drop::kUnknownEtherType);
   expect_drop(0, ethernet(north.own(), kClient, kEtherIpv6) + "six", Drop::kIpv6);
 }
@@ -55,12 +91,12 @@ TEST_F(HostTest, what_belongs_to_another_port_is_dropped) {
   expect_drop(0, to(north.own(), "198.18.1.1"), Drop::kWrongPort);
   expect_drop(1, to(south.own(), "198.18.0.2"), Drop::kWrongPort);
   expect_drop(1, to(south.own(), "198.18.0.10"), Drop::kWrongPort);
-  EXPECT_EQ(hear(1, to(south.own(), "198.18.1.1")).kind, Input::Kind::kTcp);
-  EXPECT_EQ(hear(0, to(north.own(), "198.18.0.10")).kind, Input::Kind::kTcp);
+  EXPECT_TRUE(handed_up(hear(1, to(south.own(), "198.18.1.1"))));
+  EXPECT_TRUE(handed_up(hear(0, to(north.own(), "198.18.0.10"))));
   // A VIP in nobody's network is answered for on all ports; one that left, on none.
   host.set_vips({addr("203.0.113.1")});
-  EXPECT_EQ(hear(0, to(north.own(), "203.0.113.1")).kind, Input::Kind::kTcp);
-  EXPECT_EQ(hear(1, to(south.own(), "203.0.113.1")).kind, Input::Kind::kTcp);
+  EXPECT_TRUE(handed_up(hear(0, to(north.own(), "203.0.113.1"))));
+  EXPECT_TRUE(handed_up(hear(1, to(south.own(), "203.0.113.1"))));
   expect_drop(0, to(north.own(), "198.18.0.10"), Drop::kNotOurAddress);
 }
 
@@ -78,7 +114,6 @@ TEST_F(HostTest, damage_is_dropped_by_reason) {
   expect_drop(0, with(16, 0xff), Drop::kIpTotalLength);
   expect_drop(0, with(17, 10), Drop::kIpTotalLength);
   expect_drop(0, with(22, 63), Drop::kIpChecksum);
-  expect_drop(0, with(40, 0x77), Drop::kTcpChecksum);
   std::string fragment = good;
   fragment[20] = 0x20;
   auto* p = reinterpret_cast<uint8_t*>(fragment.data());
@@ -95,9 +130,9 @@ TEST_F(HostTest, every_truncation_of_a_frame_ends_as_a_drop) {
       arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"),
   };
   for (const std::string& whole : frames) {
-    EXPECT_NE(hear(0, whole).kind, Input::Kind::kDropped);
+    EXPECT_EQ(dropped(hear(0, whole)), "kept");
     for (size_t n = 0; n < whole.size(); ++n)
-      EXPECT_EQ(hear(0, whole.substr(0, n)).kind, Input::Kind::kDropped) << n;
+      EXPECT_NE(dropped(hear(0, whole.substr(0, n))), "kept") << n;
   }
 }
 
@@ -136,21 +171,32 @@ TEST_F(HostTest, echo_requests_to_a_vip_are_answered_with_their_data) {
 TEST_F(HostTest, echo_answers_have_a_rate) {
   hear(0, arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"));
   const std::string ping = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo("x"));
-  for (uint64_t i = 0; i < Host::kEchoRate; ++i) EXPECT_EQ(hear(0, ping).kind, Input::Kind::kDone);
+  for (uint64_t i = 0; i < Host::kEchoRate; ++i) EXPECT_TRUE(handled(hear(0, ping)));
   expect_drop(0, ping, Drop::kIcmpRateLimit);
   now += 1s;
-  EXPECT_EQ(hear(0, ping).kind, Input::Kind::kDone);
+  EXPECT_TRUE(handled(hear(0, ping)));
 }
 
 TEST_F(HostTest, an_icmp_error_is_handed_up_with_what_it_quotes) {
-  std::string m = std::string("\x03\x04\0\0\0\0\x05\x00", 8) + "quoted packet";
-  store_be16(reinterpret_cast<uint8_t*>(m.data()) + 2, checksum(buf::bytes_of(m)));
-  const Input in = hear(0, ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, m));
-  ASSERT_EQ(in.kind, Input::Kind::kIcmpError);
-  EXPECT_EQ(in.icmp_type, 3);
-  EXPECT_EQ(in.icmp_code, 4);
-  EXPECT_EQ(in.icmp_value, 0x500u);
-  EXPECT_EQ(buf::text_of(in.segment.view()), "quoted packet");
+  const std::string quoted =
+      ipv4(kClient, north.own(), "198.18.0.10", "198.18.0.1", 6, tcp("198.18.0.10", "198.18.0.1"))
+          .substr(kEthernetSize);
+  const auto error = [&](const std::string& quote) {
+    std::string m = std::string("\x03\x04\0\0\0\0\x05\x00", 8) + quote;
+    store_be16(reinterpret_cast<uint8_t*>(m.data()) + 2, checksum(buf::bytes_of(m)));
+    return ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, m);
+  };
+  const Input in = hear(0, error(quoted));
+  ASSERT_TRUE(std::holds_alternative<IcmpError>(in));
+  const auto& e = std::get<IcmpError>(in);
+  EXPECT_EQ(e.kind, IcmpError::Kind::kPacketTooBig);
+  EXPECT_EQ(e.source, addr("198.18.0.1"));
+  EXPECT_EQ(e.mtu, 0x500u);
+  EXPECT_EQ(e.quoted.source, addr("198.18.0.10"));
+  EXPECT_EQ(e.quoted.destination, addr("198.18.0.1"));
+  EXPECT_EQ(e.quoted.ports, (Ports{40'000, 50'051}));
+  EXPECT_EQ(buf::text_of(e.message.view().subspan(8)), quoted);
+  expect_drop(0, error("no packet"), Drop::kIcmpUnmatched);
 }
 
 }  // namespace

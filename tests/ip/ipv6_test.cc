@@ -64,12 +64,10 @@ class Ipv6Test : public HostTest {
   }
 
   Input hear(unsigned port, const std::string& f) {
-    return v6host.input(port, pool.filled(f), false, now);
+    return v6host.input(port, pool.filled(f), L4Checksum::kUnknown, now);
   }
   void expect_drop(const std::string& f, Drop reason) {
-    const Input in = hear(0, f);
-    EXPECT_EQ(in.kind, Input::Kind::kDropped);
-    EXPECT_EQ(stats::name_of(in.reason), stats::name_of(reason));
+    EXPECT_EQ(dropped(hear(0, f)), stats::name_of(reason));
   }
   Sent send(const char* to) {
     header = std::string(20, 'h');
@@ -106,10 +104,12 @@ TEST_F(Ipv6Test, a_tcp_segment_is_handed_up_without_headers_and_padding) {
   std::string f = frame(north.own(), packet(kClientAddress, kVip, kTcp, segment));
   f.resize(f.size() + 9, '\xee');
   const Input in = hear(0, f);
-  ASSERT_EQ(in.kind, Input::Kind::kTcp);
-  EXPECT_EQ(in.source, addr(kClientAddress));
-  EXPECT_EQ(in.destination, addr(kVip));
-  EXPECT_EQ(buf::text_of(in.segment.view()), segment);
+  ASSERT_TRUE(handed_up(in));
+  const auto& p = std::get<TransportPacket>(in);
+  EXPECT_EQ(p.source, addr(kClientAddress));
+  EXPECT_EQ(p.destination, addr(kVip));
+  EXPECT_EQ(p.ports, (Ports{40'000, 50'051}));
+  EXPECT_EQ(buf::text_of(p.payload.view()), segment);
 }
 
 TEST_F(Ipv6Test, extension_headers_are_looked_through) {
@@ -119,8 +119,9 @@ TEST_F(Ipv6Test, extension_headers_are_looked_through) {
   const std::string atomic(std::string("\x06\0\0\0\x12\x34\x56\x78", 8));   // RFC 6946
   const Input in = hear(
       0, frame(north.own(), packet(kClientAddress, kVip, 0, hop + destination + atomic + segment)));
-  ASSERT_EQ(in.kind, Input::Kind::kTcp);
-  EXPECT_EQ(buf::text_of(in.segment.view()), segment);
+  ASSERT_TRUE(handed_up(in));
+  EXPECT_EQ(std::get<TransportPacket>(in).protocol, kTcp);
+  EXPECT_EQ(buf::text_of(std::get<TransportPacket>(in).payload.view()), segment);
 }
 
 TEST_F(Ipv6Test, damage_and_strangers_are_dropped_by_reason) {
@@ -131,12 +132,10 @@ TEST_F(Ipv6Test, damage_and_strangers_are_dropped_by_reason) {
     f[at] = static_cast<char>(value);
     return f;
   };
-  ASSERT_EQ(hear(0, good).kind, Input::Kind::kTcp);
+  ASSERT_TRUE(handed_up(hear(0, good)));
   expect_drop(good.substr(0, 40), Drop::kIpShort);
   expect_drop(with(14, 0x40), Drop::kIpVersion);
   expect_drop(with(18, 0xff), Drop::kIpTotalLength);
-  expect_drop(with(60, 0x77), Drop::kTcpChecksum);
-  expect_drop(with(20, 17), Drop::kUnknownProtocol);
   const auto other = [&](const char* from, const char* to, uint8_t protocol, const std::string& p) {
     return frame(north.own(), packet(from, to, protocol, p));
   };
@@ -163,8 +162,8 @@ TEST_F(Ipv6Test, a_port_without_an_ipv6_address_hears_none) {
   const Input in = host.input(0,
                               pool.filled(frame(north.own(), packet(kClientAddress, kVip, kTcp,
                                                                     tcp(kClientAddress, kVip)))),
-                              false, now);
-  EXPECT_EQ(stats::name_of(in.reason), "ipv6");
+                              L4Checksum::kUnknown, now);
+  EXPECT_EQ(dropped(in), "ipv6");
 }
 
 TEST_F(Ipv6Test, answers_solicitations_for_its_address_the_vip_and_its_link_local_one) {
@@ -316,10 +315,13 @@ TEST_F(Ipv6Test, packet_too_big_is_handed_up_with_its_mtu) {
   const std::string message =
       summed(kClientAddress, kVip, std::string("\x02\0\0\0\0\0\x05\x14", 8) + quoted);
   const Input in = hear(0, frame(north.own(), packet(kClientAddress, kVip, kIcmp6, message)));
-  ASSERT_EQ(in.kind, Input::Kind::kIcmpError);
-  EXPECT_EQ(in.icmp_type, icmp6::kPacketTooBig);
-  EXPECT_EQ(in.icmp_value, 1300u);
-  EXPECT_EQ(buf::text_of(in.segment.view()), quoted);
+  ASSERT_TRUE(std::holds_alternative<IcmpError>(in));
+  const auto& e = std::get<IcmpError>(in);
+  EXPECT_EQ(e.kind, IcmpError::Kind::kPacketTooBig);
+  EXPECT_EQ(e.mtu, 1300u);
+  EXPECT_EQ(e.quoted.source, addr(kVip));
+  EXPECT_EQ(e.quoted.ports, (Ports{40'000, 50'051}));
+  EXPECT_EQ(buf::text_of(e.message.view().subspan(8)), quoted);
 }
 
 TEST_F(Ipv6Test, segments_are_twenty_bytes_shorter_than_over_ipv4) {
@@ -348,9 +350,8 @@ TEST_F(Ipv6Test, an_ipv4_address_in_disguise_is_nobodys_destination) {
       0,
       pool.filled(frame(north.own(),
                         packet(kClientAddress, disguised, kTcp, tcp(kClientAddress, disguised)))),
-      false, now);
-  EXPECT_EQ(in.kind, Input::Kind::kDropped);
-  EXPECT_EQ(stats::name_of(in.reason), "not_our_address");
+      L4Checksum::kUnknown, now);
+  EXPECT_EQ(dropped(in), "not_our_address");
 }
 
 TEST_F(Ipv6Test, a_multicast_frame_carries_no_unicast_packet) {

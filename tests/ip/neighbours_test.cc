@@ -174,6 +174,7 @@ class WideNetwork : public NeighboursTest {
   }
   Sent send_wide(const std::string& to) {
     header = std::string(20, 'h');
+    store_be16(reinterpret_cast<uint8_t*>(header.data()) + 16, 0);
     OutPacket p;
     p.source = addr("198.18.0.1");
     p.destination = addr(to.c_str());
@@ -181,7 +182,9 @@ class WideNetwork : public NeighboursTest {
     p.checksum_offset = 16;
     return wide.send(p, now);
   }
-  void hear_wide(const std::string& frame) { wide.input(0, pool.filled(frame), false, now); }
+  void hear_wide(const std::string& frame) {
+    wide.input(0, pool.filled(frame), L4Checksum::kUnknown, now);
+  }
   void answer_wide(const std::string& who) {
     hear_wide(arp(Op::kReply, kPod, who.c_str(), "198.18.0.1", wide_link.own()));
   }

@@ -8,7 +8,9 @@
 #include "buf/memory.h"
 #include "ip/host.h"
 #include "nic/port.h"
+#include "stats/worker.h"
 #include "tcp/stack.h"
+#include "worker/dispatch.h"
 
 namespace sluice::load {
 
@@ -30,19 +32,12 @@ class Side {
   bool receive(Time now, Before&& before) {
     bool any = false;
     std::array<buf::Slice, kBurst> burst;
-    std::array<tcp::Received, kBurst> segments;
     for (unsigned round = 0; round < kBursts; ++round) {
       const uint16_t n = port_.receive(burst.data(), kBurst);
       if (n == 0) break;
       any = true;
       before();
-      size_t count = 0;
-      for (uint16_t i = 0; i < n; ++i) {
-        ip::Input in = host_.input(0, std::move(burst[i]), false, now);
-        if (in.kind == ip::Input::Kind::kTcp)
-          segments[count++] = {in.source, in.destination, in.tos, std::move(in.segment)};
-      }
-      tcp_.input({segments.data(), count}, now);
+      dispatch_.input(0, {burst.data(), n}, port_counters_, now);
       if (n < kBurst) break;
     }
     return any;
@@ -52,7 +47,7 @@ class Side {
   nic::PortQueue& port() { return port_; }
 
  private:
-  static constexpr uint16_t kBurst = 32;
+  static constexpr uint16_t kBurst = worker::Dispatch::kBurst;
   static constexpr unsigned kBursts = 8;
 
   static tcp::Config config() {
@@ -70,7 +65,9 @@ class Side {
   nic::PortQueue& port_;
   ip::Host host_;
   tcp::Counters counters_;
+  stats::Port port_counters_;
   tcp::Stack tcp_;
+  worker::Dispatch dispatch_{host_, tcp_};
 };
 
 }  // namespace sluice::load

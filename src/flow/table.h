@@ -1,0 +1,121 @@
+#pragma once
+// From a flow's key to what its user knows about it. Open addressing with linear probing and
+// backward-shift deletion, sized once: a lookup costs the same at a thousand and at a million
+// entries, and no insertion ever rehashes.
+
+#include <bit>
+#include <cassert>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "base/hash.h"
+#include "base/pages.h"
+#include "flow/key.h"
+
+namespace sluice::flow {
+
+// What stands in a slot: a whole flow, or a pointer to one. The table copies entries when it closes
+// a gap. Zero bytes are an empty entry.
+template <class E>
+concept Entry = std::is_trivially_copyable_v<E> && requires(const E& e, const Key& key) {
+  { e.empty() } -> std::same_as<bool>;
+  { e.hash() } -> std::same_as<uint32_t>;       // flow::hash of the entry's key
+  { e.belongs_to(key) } -> std::same_as<bool>;  // asked when the hash is right
+};
+
+// A packet of a burst on its way to its entry.
+struct Lookup {
+  Key key;
+  uint32_t hash = 0;  // filled by Table::begin
+};
+
+template <Entry E>
+class Table {
+ public:
+  // capacity: the most entries ever in it. Twice the slots, so that probes stay short; a large
+  // capacity costs memory only as far as it is used.
+  Table(size_t capacity, const SipKey& secret)
+      : capacity_(capacity),
+        mask_(std::bit_ceil(capacity * 2) - 1),
+        secret_(secret),
+        pages_((mask_ + 1) * sizeof(E)),
+        slots_(static_cast<E*>(pages_.get())) {}
+
+  uint32_t hash(const Key& key) const { return flow::hash(secret_, key); }
+
+  // nullptr when there is no entry. An answer holds until the next erase().
+  E* find(const Key& key) const { return find(hash(key), key); }
+  E* find(uint32_t hash, const Key& key) const {
+    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
+      E& e = slots_[i];
+      if (e.empty()) return nullptr;
+      if (e.hash() == hash && e.belongs_to(key)) return &e;
+    }
+  }
+
+  // The steps of find() for a burst: a table of a million flows is in no cache, but what a burst
+  // needs can be fetched all at once. begin() for each packet computes the hash and asks for the
+  // slot; candidate() for each then reads the slot, so that the user can fetch what an entry points
+  // to; find() for each comes last. `before`: the packet ahead, whose flow it often is; may be
+  // null.
+  void begin(Lookup& lookup, const Lookup* before) const {
+    lookup.hash = before != nullptr && before->key == lookup.key ? before->hash : hash(lookup.key);
+    __builtin_prefetch(&slots_[lookup.hash & mask_]);
+  }
+  // The entry that find() will most likely answer with, nullptr when that is certain to be none.
+  const E* candidate(const Lookup& lookup) const {
+    for (size_t i = lookup.hash & mask_;; i = (i + 1) & mask_) {
+      const E& e = slots_[i];
+      if (e.empty()) return nullptr;
+      if (e.hash() == lookup.hash) return &e;
+    }
+  }
+  E* find(const Lookup& lookup) const { return find(lookup.hash, lookup.key); }
+
+  // Its key must not be in the table, and the table not full.
+  void insert(const E& entry) {
+    assert(!full() && !entry.empty());
+    size_t i = entry.hash() & mask_;
+    while (!slots_[i].empty()) i = (i + 1) & mask_;
+    slots_[i] = entry;
+    ++size_;
+  }
+
+  // `entry` is the table's own, as find() answered.
+  void erase(E& entry) {
+    assert(&entry >= slots_ && &entry <= slots_ + mask_ && !entry.empty());
+    // Moves back what the hole would hide, so that no tombstones pile up.
+    auto hole = static_cast<size_t>(&entry - slots_);
+    for (size_t i = (hole + 1) & mask_; !slots_[i].empty(); i = (i + 1) & mask_) {
+      const size_t home = slots_[i].hash() & mask_;
+      if (((i - home) & mask_) >= ((i - hole) & mask_)) {
+        slots_[hole] = slots_[i];
+        hole = i;
+      }
+    }
+    slots_[hole] = E{};
+    --size_;
+  }
+
+  bool full() const { return size_ >= capacity_; }
+  size_t size() const { return size_; }
+
+  // fn(E&) for every entry; fn must not insert or erase.
+  template <class Fn>
+  void for_each(Fn&& fn) {
+    for (size_t i = 0; i <= mask_; ++i)
+      if (!slots_[i].empty()) fn(slots_[i]);
+  }
+
+ private:
+  size_t capacity_;
+  size_t mask_;
+  size_t size_ = 0;
+  SipKey secret_;
+  Pages pages_;  // what slots_ lie in
+  E* slots_;
+};
+
+}  // namespace sluice::flow

@@ -1,0 +1,53 @@
+#pragma once
+// What IP hands up: a whole packet for one of the host's addresses, its IP header read and gone.
+
+#include <cstdint>
+#include <optional>
+
+#include "base/address.h"
+#include "base/byte_order.h"
+#include "buf/slice.h"
+#include "ip/output.h"
+
+namespace sluice::ip {
+
+// What is known of a transport checksum (DPDK's RTE_MBUF_F_RX_L4_CKSUM_*).
+enum class L4Checksum : uint8_t {
+  kUnknown,  // nobody has summed it
+  kBad,      // summed, and wrong
+  kGood,     // summed, and right
+  kNone,     // the data is verified, but the field holds only the pseudo-header's sum, or anything
+};
+
+struct Ports {
+  uint16_t source = 0;
+  uint16_t destination = 0;
+
+  bool operator==(const Ports&) const = default;
+};
+
+// Of TCP and UDP, when `header` is long enough for them.
+inline std::optional<Ports> parse_ports(uint8_t protocol, buf::View header) {
+  if (protocol != static_cast<uint8_t>(Protocol::kTcp) &&
+      protocol != static_cast<uint8_t>(Protocol::kUdp))
+    return std::nullopt;
+  if (header.size() < 4) return std::nullopt;
+  return Ports{load_be16(header.data()), load_be16(header.data() + 2)};
+}
+
+struct TransportPacket {
+  Address source;
+  Address destination;
+  std::optional<Ports> ports;
+  uint8_t protocol = 0;                        // of `payload`: 6 is TCP, 17 is UDP
+  uint8_t tos = 0;                             // DSCP and ECN; IPv6's traffic class
+  L4Checksum checksum = L4Checksum::kUnknown;  // not summed by IP
+  buf::Slice payload;                          // transport header first, no padding behind it
+};
+
+// Whether a packet of TCP or UDP is undamaged. What the NIC verified is not summed again: kNone
+// stays as it is, and whoever sends the packet on must fill its checksum. Everything else is summed
+// and becomes kGood or kBad, since NICs also call packets bad that they only do not understand.
+bool verify_checksum(TransportPacket& packet);
+
+}  // namespace sluice::ip

@@ -1,0 +1,82 @@
+#include "worker/dispatch.h"
+
+#include <cassert>
+#include <utility>
+#include <variant>
+
+#include "base/prefetch.h"
+
+namespace sluice::worker {
+
+inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
+  if (packet.protocol != static_cast<uint8_t>(ip::Protocol::kTcp)) {
+    counters.drop(stats::Drop::kUnknownProtocol);
+    return;
+  }
+  if (packet.checksum == ip::L4Checksum::kBad) ++counters.rx_checksum_bad;
+  if (!ip::verify_checksum(packet)) {
+    counters.drop(stats::Drop::kTcpChecksum);
+    return;
+  }
+  assert(segments_count_ < kBurst);
+  tcp::Received& r = segments_[segments_count_++];
+  r.source = packet.source;
+  r.destination = packet.destination;
+  r.tos = packet.tos;
+  r.segment = std::move(packet.payload);
+}
+
+inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
+  if (auto* packet = std::get_if<ip::TransportPacket>(&in)) {
+    take(*packet, counters);
+  } else if (const auto* reason = std::get_if<stats::Drop>(&in)) {
+    counters.drop(*reason);
+  } else if (const auto* error = std::get_if<ip::IcmpError>(&in)) {
+    if (!take(*error, now)) counters.drop(stats::Drop::kIcmpUnmatched);
+  }
+}
+
+void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
+  take(in, counters, now);
+}
+
+void Dispatch::flush(stats::Port& counters, Time now) {
+  const size_t count = std::exchange(segments_count_, 0);
+  counters.tcp_segments.add(count);
+  tcp_.input({segments_.data(), count}, now);
+}
+
+void Dispatch::input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters,
+                           Time now) {
+  constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
+  for (size_t i = 0; i < frames.size(); ++i) {
+    // Its checksum reads all of a frame.
+    if (i + kAhead < frames.size()) prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
+    // No profile claims that its NIC verifies checksums, so nothing is known.
+    ip::Input in = host_.input(port, std::move(frames[i]), ip::L4Checksum::kUnknown, now);
+    take(in, counters, now);
+  }
+  flush(counters, now);
+}
+
+bool Dispatch::take(const ip::IcmpError& error, Time now) {
+  const ip::QuotedPacket& q = error.quoted;
+  if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
+    return false;
+  const Endpoint local{q.source, q.ports->source};
+  const Endpoint remote{q.destination, q.ports->destination};
+  switch (error.kind) {
+    case ip::IcmpError::Kind::kUnreachable:
+      tcp_.unreachable(local, remote, *q.tcp_seq, now);
+      return true;
+    case ip::IcmpError::Kind::kPacketTooBig: {
+      const uint32_t header = q.source.is_v4() ? ip::kIpv4Size : ip::kIpv6Size;
+      tcp_.packet_too_big(local, remote, *q.tcp_seq, error.mtu - header, now);
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace sluice::worker

@@ -1,0 +1,52 @@
+#pragma once
+// Who gets the packets that IP delivers: TCP.
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "base/chrono.h"
+#include "buf/slice.h"
+#include "ip/host.h"
+#include "stats/worker.h"
+#include "tcp/stack.h"
+
+namespace sluice::worker {
+
+class Dispatch {
+ public:
+  static constexpr size_t kBurst = 32;  // frames of one input() at most
+
+  // Both outlive it.
+  Dispatch(ip::Host& host, tcp::Stack& tcp) : host_(host), tcp_(tcp) {}
+
+  // Frames that `port` received, in the order of their arrival; they are taken. `counters` are the
+  // port's. A poll that found none belongs here too: TCP looks after its memory.
+  void input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now) {
+    if (frames.empty()) {
+      tcp_.input({}, now);
+    } else {
+      input_burst(port, frames, counters, now);
+    }
+  }
+
+  // The two steps of input() behind IP. What IP made of one frame, kBurst of them at most before
+  // the next flush():
+  void deliver(ip::Input in, stats::Port& counters, Time now);
+  // the end of a burst, which TCP gets as a whole.
+  void flush(stats::Port& counters, Time now);
+
+ private:
+  void input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now);
+  void take(ip::Input& in, stats::Port& counters, Time now);
+  void take(ip::TransportPacket& packet, stats::Port& counters);
+  // False: nobody here sent the packet that it quotes, or nobody has a use for such an error.
+  bool take(const ip::IcmpError& error, Time now);
+
+  ip::Host& host_;
+  tcp::Stack& tcp_;
+  size_t segments_count_ = 0;
+  std::array<tcp::Received, kBurst> segments_;  // of one burst; empty between bursts
+};
+
+}  // namespace sluice::worker
