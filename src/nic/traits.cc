@@ -1,8 +1,8 @@
-#include "nic/profile.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 
-Traits traits_of(const Profile& profile, const rte_eth_dev_info& device) {
+Traits traits_of(const config::NicProfile& profile, const rte_eth_dev_info& device) {
   constexpr uint64_t kChecksums =
       RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
   const auto offers = [&device](uint64_t all) { return (device.tx_offload_capa & all) == all; };
