@@ -16,6 +16,7 @@ namespace {
 using config::Snapshot;
 using stats::Counter;
 using stats::Http2;
+using stats::Relay;
 using stats::Tcp;
 
 enum class Action {
@@ -69,6 +70,10 @@ template <Counter Http2::*kCounter>
 uint64_t http2(const stats::Worker& w) {
   return (w.http2.*kCounter).get();
 }
+template <Counter Relay::*kCounter>
+uint64_t relay(const stats::Worker& w) {
+  return (w.relay.*kCounter).get();
+}
 template <Counter Tcp::*kCounter>
 uint64_t tcp(const stats::Worker& w) {
   return (w.tcp.*kCounter).get();
@@ -112,21 +117,21 @@ const Row kRows[] = {
      "rapid reset within its limits: fewer streams at once"},
     {"provoked_reset", http2<&Http2::guard_provoked_reset>, rate<&G::provoked_resets>,
      Action::kCalm, "MadeYouReset, CVE-2025-8671; requests over concurrent_streams"},
-    {"pod_resets", http2<&Http2::isolated_clients>, rate<&G::pod_resets>, Action::kIsolate,
+    {"pod_resets", relay<&Relay::isolated_clients>, rate<&G::pod_resets>, Action::kIsolate,
      "rapid reset of pods by way of Sluice"},
     {"window_share", http2<&Http2::window_shares>,
      [](const Snapshot&) { return std::string("5/4 of what is left"); }, Action::kWait,
      "uploads that a pod does not read"},
-    {"place_share", http2<&Http2::place_shares>,
+    {"place_share", relay<&Relay::place_shares>,
      [](const Snapshot&) { return std::string("an equal share"); }, Action::kResetStream,
      "calls that hang, and take all places of the pods"},
-    {"queue_share", http2<&Http2::queue_shares>,
+    {"queue_share", relay<&Relay::queue_shares>,
      [](const Snapshot& s) { return std::to_string(s.limits.queued_streams); }, Action::kAnswer,
      "calls that take all of queued_streams"},
-    {"pod_header_list", http2<&Http2::pod_header_limits>,
+    {"pod_header_list", relay<&Relay::pod_header_limits>,
      [](const Snapshot&) { return std::string("the pod's"); }, Action::kAnswer,
      "fields for which a pod ends its connection"},
-    {"suspect", http2<&Http2::suspect_tries>,
+    {"suspect", relay<&Relay::suspect_tries>,
      [](const Snapshot&) { return std::string("one more try"); }, Action::kIsolate,
      "requests for which pods end connections"},
     {"continuation", http2<&Http2::guard_continuation>, number<&G::continuations>,
@@ -171,7 +176,7 @@ const Row kRows[] = {
     {"streams", http2<&Http2::guard_streams>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); }, Action::kAnswer,
      "more streams than were agreed"},
-    {"stream_ids", http2<&Http2::guard_stream_ids>,
+    {"stream_ids", relay<&Relay::guard_stream_ids>,
      [](const Snapshot& s) { return std::to_string(s.limits.max_connection_streams); },
      Action::kMove, "stream-id exhaustion"},
     {"preface", http2<&Http2::guard_preface>, time<&G::preface_timeout>, Action::kCalm,
@@ -184,11 +189,11 @@ const Row kRows[] = {
      "slow read, internal data buffering, CVE-2019-9517"},
     {"stalled_stream", http2<&Http2::guard_stalled_stream>, time<&G::stall_timeout>,
      Action::kResetStream, "windows held at zero"},
-    {"closing", http2<&Http2::guard_closing>, time<&G::closing_timeout>, Action::kReset,
+    {"closing", relay<&Relay::guard_closing>, time<&G::closing_timeout>, Action::kReset,
      "windows held at zero behind GOAWAY and FIN"},
-    {"discarded", http2<&Http2::guard_discarded>, number<&G::discarded>, Action::kReset,
+    {"discarded", relay<&Relay::guard_discarded>, number<&G::discarded>, Action::kReset,
      "clients that do not hear their end"},
-    {"memory", http2<&Http2::guard_memory>,
+    {"memory", relay<&Relay::guard_memory>,
      [](const Snapshot& s) { return fmt::format("{} buffers", s.startup.dpdk.hold_mbufs); },
      Action::kReset, "many stalled streams at once; the largest holder goes"},
     {"heap", http2<&Http2::guard_heap>,
@@ -196,7 +201,7 @@ const Row kRows[] = {
        return fmt::format("{} a client, {} in all", s.limits.client_heap, s.limits.calls_heap);
      },
      Action::kAnswer, "hanging calls with large fields; HPACK turns 16 bytes into 16 KB"},
-    {"leftovers", http2<&Http2::guard_leftovers>,
+    {"leftovers", relay<&Relay::guard_leftovers>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); },
      Action::kResetStream, "uploads left behind at pods that read slowly"},
     {"neighbours",

@@ -34,7 +34,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
              context.hpack) {
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
-  ++context_.stats.http2.client_connections;
+  ++context_.stats.relay.client_connections;
   http2_.set_account(&holder_);
   http2_.start();
   begin_life();
@@ -44,7 +44,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener, tcp::Co
 ClientConnection::~ClientConnection() {
   holder_.forget_client();
   --listener_.stats().active_connections;
-  --context_.stats.http2.client_connections;
+  --context_.stats.relay.client_connections;
 }
 
 void ClientConnection::on_established(tcp::Connection&) {}
@@ -94,7 +94,7 @@ void ClientConnection::evict() {
 void ClientConnection::flush() {
   if (discarded_ > context_.guards.discarded) {
     if (!evicted_) {
-      ++context_.stats.http2.guard_discarded;
+      ++context_.stats.relay.guard_discarded;
       on_guard("discarded", "sent on and on behind GOAWAY and FIN");
     }
     evict();
@@ -168,7 +168,7 @@ void ClientConnection::watch_closing() {
     closing_taken_ = taken;
     closing_looks_ = 0;
   } else if (closing_looks_ * http2::Connection::kWatchPeriod >= limit) {
-    ++context_.stats.http2.guard_closing;
+    ++context_.stats.relay.guard_closing;
     on_guard("closing", "took nothing of its connection's end");
     evict();
     return;
@@ -233,7 +233,7 @@ void ClientConnection::end() {
 void ClientConnection::on_headers(http2::Stream& s, Section section, http2::FieldList& fields,
                                   bool end) {
   if (section == Section::kTrailers) {
-    context_.stats.http2.trailers_dropped.add(drop_early_fields(fields));
+    context_.stats.relay.trailers_dropped.add(drop_early_fields(fields));
     if (fields.empty()) {
       exchange_of(s).client_data({}, true);
     } else {

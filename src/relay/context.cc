@@ -18,7 +18,7 @@ Context::Context(Time start, tcp::Stack& stack, TimerWheel& timers, buf::Memory&
       self(own),
       stats(*all[own]),
       random(seed),
-      holders(now, limits, stats.http2, SipKey{mix64(seed), mix64(~seed)}),
+      holders(now, limits, stats.relay, SipKey{mix64(seed), mix64(~seed)}),
       hpack(stats.http2, SipKey{random.next(), random.next()}, field_table_bytes) {}
 
 Context::~Context() = default;

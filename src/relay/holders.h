@@ -12,7 +12,7 @@
 #include "base/slab.h"
 #include "config/settings.h"
 #include "relay/holder.h"
-#include "stats/http2.h"
+#include "stats/relay.h"
 
 namespace sluice::relay {
 
@@ -28,7 +28,7 @@ class Holders {
   static constexpr uint32_t kLeftoverConnections = 4;
 
   // Everything referred to outlives it.
-  Holders(const Time& now, const config::Limits& limits, stats::Http2& stats, const SipKey& key)
+  Holders(const Time& now, const config::Limits& limits, stats::Relay& stats, const SipKey& key)
       : now_(now), limits_(limits), stats_(stats), key_(key) {}
   Holders(const Holders&) = delete;
 
@@ -87,7 +87,7 @@ class Holders {
 
   const Time& now_;
   const config::Limits& limits_;
-  stats::Http2& stats_;
+  stats::Relay& stats_;
   const SipKey key_;
   Slab<Holder> holders_;
   Slab<HoldingAddress> addresses_;
