@@ -1,6 +1,7 @@
 #pragma once
 // The commands of the admin socket.
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "admin/ledger.h"
 #include "admin/report.h"
 #include "config/snapshot.h"
+#include "discovery/source.h"
 
 namespace sluice::admin {
 
@@ -16,7 +18,8 @@ namespace sluice::admin {
 struct View {
   const config::Snapshot& current;
   const Ledger& ledger;
-  const std::vector<Load>& loads;  // one a worker
+  const std::vector<Load>& loads;                     // one a worker
+  std::span<const discovery::Source* const> sources;  // one a service
   Identity identity;
 };
 

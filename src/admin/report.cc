@@ -124,6 +124,23 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
   return {{"listeners", std::move(rows)}};
 }
 
+json::object report_sources(const config::Snapshot& current,
+                            std::span<const discovery::Source* const> sources) {
+  json::array rows;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const discovery::Source& s = *sources[i];
+    json::object row;
+    row["service"] = current.services[i].name;
+    row["source"] = s.name();
+    row["endpoints"] = s.endpoints().size();
+    row["pods"] = current.services[i].pods.size();
+    row["age_s"] = std::chrono::duration<double>(s.age()).count();
+    row["last_error"] = s.last_error();
+    rows.push_back(std::move(row));
+  }
+  return {{"sources", std::move(rows)}};
+}
+
 json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                           const std::vector<Load>& loads, const Identity& identity) {
   json::array workers;

@@ -2,6 +2,7 @@
 // What the admin socket answers: the numbers of all workers under their names, as JSON.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "admin/ledger.h"
 #include "config/snapshot.h"
+#include "discovery/source.h"
 
 namespace sluice::admin {
 
@@ -30,6 +32,9 @@ boost::json::object report_status(const config::Snapshot& current, const Ledger&
                                   const Identity& identity);
 boost::json::object report_pods(const config::Snapshot& current, const Ledger& ledger);
 boost::json::object report_listeners(const config::Snapshot& current, const Ledger& ledger);
+// sources: one a service.
+boost::json::object report_sources(const config::Snapshot& current,
+                                   std::span<const discovery::Source* const> sources);
 // loads: one a worker.
 boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                                  const std::vector<Load>& loads, const Identity& identity);

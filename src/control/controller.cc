@@ -10,15 +10,21 @@
 namespace sluice::control {
 namespace {
 
-// Generation and slots aside, which a snapshot gets only when it is published.
-bool same_content(config::Snapshot published, const config::Snapshot& loaded) {
-  published.generation = loaded.generation;
-  for (config::Listener& l : published.listeners) l.slot = 0;
-  for (config::Service& s : published.services) {
-    s.slot = 0;
-    for (config::Pod& p : s.pods) p.slot = 0;
+// Without generation and slots, which a snapshot gets only when it is published.
+config::Snapshot content_of(config::Snapshot s) {
+  s.generation = 0;
+  for (config::Listener& l : s.listeners) l.slot = 0;
+  for (config::Service& service : s.services) {
+    service.slot = 0;
+    for (config::Pod& p : service.pods) p.slot = 0;
   }
-  return published == loaded;
+  return s;
+}
+
+size_t count_pods(const config::Snapshot& snapshot) {
+  size_t pods = 0;
+  for (const config::Service& s : snapshot.services) pods += s.pods.size();
+  return pods;
 }
 
 constexpr std::string_view kAsked = "SIGHUP";
@@ -44,8 +50,10 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       publisher_(published, workers_),
       slots_(workers_),
       ledger_(workers_),
-      files_(std::move(first.files)),
       io_(io),
+      watcher_(io),
+      watch_(watcher_, [this] { reload("a file changed"); }),
+      sources_(watcher_),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
@@ -54,6 +62,8 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       port_watch_(events_.port_health) {
   // Nothing drains yet, and load() has checked the numbers: slots suffice.
   publish(std::move(first.snapshot));
+  watch_.set(first.files);
+  follow(first);
 }
 
 Controller::~Controller() = default;
@@ -65,12 +75,10 @@ void Controller::start() {
   wait_for_end_signal();
   sample_every_second();
   log_notes();
-  watcher_ = std::make_unique<discovery::FileWatcher>(io_, [this] { reload("a file changed"); });
   admin_ =
       std::make_unique<admin::Server>(io_, current().startup.admin_socket,
                                       [this](std::string_view command) { return answer(command); });
   // The files may have changed between their first reading and now.
-  watcher_->watch(files_);
   reload("start");
 }
 
@@ -79,39 +87,88 @@ bool Controller::reload(std::string_view reason) {
   // Files that were not watched while they were read are read again: a change in between would go
   // unnoticed. Every round needs new links, so the number of rounds is bounded in practice; the
   // constant bounds it against somebody who swaps links in a loop.
-  for (int round = 0; watcher_ && watcher_->watch(loaded.files) && round < 3; ++round)
-    loaded = loader::load(file_);
+  for (int round = 0; watch_.set(loaded.files) && round < 3; ++round) loaded = loader::load(file_);
   if (!loaded.snapshot) {
     for (const loader::Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
+    refused_ = Refused::kConfiguration;
     log_refusal(reason, fmt::format("{} mistake(s)", loaded.mistakes.size()));
     return false;
   }
   const std::string restart = startup_difference(current().startup, loaded.snapshot->startup);
   if (!restart.empty()) {
+    refused_ = Refused::kConfiguration;
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
-  if (same_content(current(), *loaded.snapshot)) {
-    log_no_change(reason);
+  if (content_of(current()) == *loaded.snapshot) {
+    log_no_change(reason, refused_ != Refused::kNothing);
+    follow(loaded);
     return false;
   }
-  if (!publish(std::move(loaded.snapshot))) return false;
+  if (!publish(std::move(loaded.snapshot))) {
+    refused_ = Refused::kConfiguration;
+    return false;
+  }
   for (const loader::Mistake& m : loaded.warnings) spdlog::warn("{}", m.str());
-  refused_ = false;
-  size_t pods = 0;
-  for (const config::Service& s : current().services) pods += s.pods.size();
-  spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
-               current().generation, current().listeners.size(), current().services.size(), pods);
+  log_published(reason);
+  follow(loaded);
   return true;
 }
 
+void Controller::follow(const loader::Loaded& loaded) {
+  refused_ = Refused::kNothing;
+  sources_.replace(loaded.endpoints, current().startup,
+                   [this](size_t service, const discovery::Update& update) {
+                     update_endpoints(service, update);
+                   });
+  watch_.set(loaded.configuration_files());
+}
+
+void Controller::update_endpoints(size_t service, const discovery::Update& update) {
+  const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
+  // What a refused configuration says is still to be used, whatever the endpoints are.
+  const auto refuse = [&](const std::string& why) {
+    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+    log_refusal(reason, why);
+  };
+  if (!update.endpoints) {
+    for (const std::string& e : update.errors) spdlog::error("{}", e);
+    refuse(fmt::format("{} mistake(s)", update.errors.size()));
+    return;
+  }
+  auto next = std::make_unique<config::Snapshot>(content_of(current()));
+  sources_.merge(*next);
+  if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
+    refuse(fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    return;
+  }
+  const bool changed = *next != content_of(current());
+  if (changed && !publish(std::move(next))) {
+    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+    return;
+  }
+  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_error();
+  if (accepted_again) refused_ = Refused::kNothing;
+  if (!changed) {
+    log_no_change(reason, accepted_again);
+    return;
+  }
+  for (const std::string& w : update.warnings) spdlog::warn("{}", w);
+  log_published(reason);
+}
+
+void Controller::log_published(std::string_view reason) {
+  spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
+               current().generation, current().listeners.size(), current().services.size(),
+               count_pods(current()));
+}
+
 void Controller::log_refusal(std::string_view reason, const std::string& why) {
-  refused_ = true;
   spdlog::error("reload ({}) refused: {}; generation {} stays", reason, why, current().generation);
 }
 
-void Controller::log_no_change(std::string_view reason) {
-  if (std::exchange(refused_, false)) {
+void Controller::log_no_change(std::string_view reason, bool after_refusal) {
+  if (after_refusal) {
     spdlog::info("reload ({}): accepted again; nothing differs from generation {}, which stays",
                  reason, current().generation);
   } else if (reason == kAsked) {
@@ -126,7 +183,7 @@ admin::Identity Controller::identity() const {
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
   return {.state = draining_ ? "draining" : "serving",
           .file = file_.string(),
-          .refused = refused_,
+          .refused = refused_ != Refused::kNothing,
           .uptime_s = up.count()};
 }
 
@@ -146,9 +203,13 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
 }
 
 boost::json::object Controller::answer(std::string_view command) {
-  return admin::answer(
-      command,
-      {.current = current(), .ledger = ledger_, .loads = load_.loads(), .identity = identity()});
+  std::vector<const discovery::Source*> sources;
+  for (const auto& s : sources_.all()) sources.push_back(s.get());
+  return admin::answer(command, {.current = current(),
+                                 .ledger = ledger_,
+                                 .loads = load_.loads(),
+                                 .sources = sources,
+                                 .identity = identity()});
 }
 
 void Controller::wait_for_reload_signal() {

@@ -24,6 +24,7 @@
 #include "control/port_watch.h"
 #include "control/publisher.h"
 #include "control/slot_assignment.h"
+#include "control/sources.h"
 #include "discovery/file_watcher.h"
 #include "loader/load.h"
 #include "stats/worker.h"
@@ -39,7 +40,8 @@ class Controller {
   };
 
   // Publishes what load(file) has read, without mistakes: workers may begin. The workers' counters
-  // and `published` outlive the controller; the workers stop before it goes.
+  // and `published` outlive the controller; the workers stop before it goes. Throws
+  // std::system_error without inotify.
   Controller(boost::asio::io_context& io, std::filesystem::path file, loader::Loaded first,
              config::Published& published, std::vector<stats::Worker*> workers, Events events);
   ~Controller();
@@ -62,10 +64,22 @@ class Controller {
   static constexpr std::chrono::seconds kSample{1};  // the while over which busy shares are taken
   static constexpr std::chrono::milliseconds kNotes{100};  // between two looks at workers' notes
 
+  // The files on disk that are not what is in use.
+  enum class Refused {
+    kNothing,
+    kEndpoints,      // the update of a source
+    kConfiguration,  // a whole reading
+  };
+
+  // Takes new endpoints of a service: nothing else is read again, and nothing else can change.
+  void update_endpoints(size_t service, const discovery::Update& update);
+  // A configuration was accepted, whether it differed or not.
+  void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
   // Why a reload that published nothing did so.
   void log_refusal(std::string_view reason, const std::string& why);
-  void log_no_change(std::string_view reason);
+  void log_no_change(std::string_view reason, bool after_refusal);
+  void log_published(std::string_view reason);
   admin::Identity identity() const;
   void wait_for_reload_signal();
   void wait_for_end_signal();
@@ -80,8 +94,12 @@ class Controller {
   Publisher publisher_;
   SlotAssignment slots_;
   admin::Ledger ledger_;
-  std::vector<std::filesystem::path> files_;  // those of the current configuration
   boost::asio::io_context& io_;
+  discovery::FileWatcher watcher_;
+  // The configuration's files; those of endpoints as well while a configuration is refused, since a
+  // mistake there may be the reason.
+  discovery::FileWatcher::Watch watch_;
+  Sources sources_;
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
@@ -90,11 +108,10 @@ class Controller {
   ChangeLog change_log_;
   LoadSampler load_;
   ChecksumHint checksums_;
-  std::unique_ptr<discovery::FileWatcher> watcher_;
   std::unique_ptr<admin::Server> admin_;
   PortWatch port_watch_;
   bool draining_ = false;
-  bool refused_ = false;  // the files on disk are not what is in use
+  Refused refused_ = Refused::kNothing;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -131,9 +131,9 @@ std::string Table::path_of(std::string_view key) const {
   return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
 }
 
-Mistake Table::place(std::string_view key) const {
+Mistake Table::place(std::string_view key, std::string text) const {
   const toml::value* v = find(key);
-  return {document_->file(), line_of(v ? *v : *value_), {}};
+  return {document_->file(), line_of(v ? *v : *value_), std::move(text)};
 }
 
 void Table::mistake_at(const toml::value& value, std::string text) {
@@ -141,9 +141,7 @@ void Table::mistake_at(const toml::value& value, std::string text) {
 }
 
 void Table::mistake(std::string_view key, std::string text) {
-  Mistake m = place(key);
-  m.text = std::move(text);
-  mistakes_->push_back(std::move(m));
+  mistakes_->push_back(place(key, std::move(text)));
 }
 
 void Table::wrong_type(std::string_view key, const toml::value& value, std::string_view wanted) {

@@ -89,8 +89,8 @@ class Table {
   void mistake(std::string text) { mistake_at(*value_, std::move(text)); }
   // At the line of the key's value, or of the table when there is none.
   void mistake(std::string_view key, std::string text);
-  // The place of a key's value, without text.
-  Mistake place(std::string_view key) const;
+  // The place of a key's value, with a text or without.
+  Mistake place(std::string_view key, std::string text = {}) const;
 
   void finish();
 

@@ -7,6 +7,15 @@
 
 namespace sluice::loader {
 
+std::vector<std::filesystem::path> Loaded::configuration_files() const {
+  std::vector<std::filesystem::path> out;
+  for (const auto& file : files) {
+    const auto holds = [&](const ServiceEndpoints& e) { return e.file == file; };
+    if (std::none_of(endpoints.begin(), endpoints.end(), holds)) out.push_back(file);
+  }
+  return out;
+}
+
 Loaded load(const std::filesystem::path& file) {
   Loaded out;
   out.files.push_back(file);
@@ -14,7 +23,7 @@ Loaded load(const std::filesystem::path& file) {
   if (!document) return out;
 
   auto snapshot = std::make_unique<config::Snapshot>();
-  Reading reading{*snapshot, out.mistakes, out.warnings, out.files};
+  Reading reading{*snapshot, out.mistakes, out.warnings, out.files, out.endpoints};
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
   read_settings(root, reading);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "loader/endpoints.h"
 #include "loader/mistakes.h"
 
 namespace sluice::loader {
@@ -20,6 +21,11 @@ struct Loaded {
   Mistakes warnings;
   // The files that were read, or should have been: worth watching either way.
   std::vector<std::filesystem::path> files;
+  // One a service, in the snapshot's order.
+  std::vector<ServiceEndpoints> endpoints;
+
+  // The files without those that hold endpoints only.
+  std::vector<std::filesystem::path> configuration_files() const;
 };
 
 // `file` is how mistakes will name it. Does file I/O, nothing else; never throws for a mistake.

@@ -4,100 +4,15 @@
 
 #include <fmt/format.h>
 
+#include "loader/read_endpoints.h"
 #include "loader/reading.h"
 #include "stats/worker.h"
 
 namespace sluice::loader {
 namespace {
 
-constexpr std::string_view kEndpointForm = "an address with a port, like \"198.18.1.101:50051\"";
-
-// "address:port" under `key`.
-std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
-  std::string text;
-  if (!t.string(key, text, true)) return std::nullopt;
-  const auto e = Endpoint::parse(text);
-  if (!e || e->port == 0) {
-    t.mistake(key, fmt::format("{} = \"{}\" is not {}", key, text, kEndpointForm));
-    return std::nullopt;
-  }
-  return e;
-}
-
-// Some port has the address in its networks, or a route to it.
-bool reachable(const config::Startup& startup, const Address& address) {
-  return std::any_of(startup.ports.begin(), startup.ports.end(), [&](const config::Port& port) {
-    return std::any_of(port.addresses.begin(), port.addresses.end(),
-                       [&](const Prefix& p) { return p.contains(address); }) ||
-           std::any_of(port.routes.begin(), port.routes.end(),
-                       [&](const config::Route& r) { return r.to.contains(address); });
-  });
-}
-
-void warn_of(Reading& reading, const Table& t, std::string_view key, std::string text) {
-  Mistake m = t.place(key);
-  m.text = std::move(text);
-  reading.warnings.push_back(std::move(m));
-}
-
-void read_pods(std::vector<Table> tables, Reading& reading, config::Service& service) {
-  std::set<std::pair<Endpoint, std::string>> seen;
-  for (Table& t : tables) {
-    config::Pod pod;
-    const auto e = read_endpoint(t, "address");
-    t.string("id", pod.id);
-    t.integer("weight", pod.weight, 1, 1000);
-    t.finish();
-    if (!e) continue;
-    if (e->address.unspecified()) {
-      t.mistake("address", "address is unspecified; a pod needs one of its own");
-      continue;
-    }
-    pod.endpoint = *e;
-    if (!seen.insert({pod.endpoint, pod.id}).second) {
-      t.mistake("address",
-                fmt::format("the pod {} {} is given twice; address, port and id together "
-                            "must differ",
-                            pod.endpoint.str(), pod.id));
-      continue;
-    }
-    if (!reachable(reading.snapshot.startup, pod.endpoint.address))
-      warn_of(reading, t, "address",
-              fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
-                          pod.endpoint.str()));
-    service.pods.push_back(std::move(pod));
-  }
-}
-
-void read_endpoints(Table& t, Reading& reading, config::Service& service) {
-  constexpr std::string_view kForms =
-      "{ file = \"endpoints.toml\" } or [{ address = \"198.18.1.101:50051\", id = \"pod1\" }]";
-  if (!t.has("endpoints")) {
-    t.mistake(fmt::format("[[service]] lacks endpoints: {}", kForms));
-    return;
-  }
-  if (!t.is_table("endpoints")) {
-    read_pods(t.tables("endpoints"), reading, service);
-    return;
-  }
-  auto reference = t.table("endpoints");
-  std::string path;
-  const bool named = reference->string("file", path, true);
-  reference->finish();
-  if (!named) return;
-  const auto document = reading.open(*reference, "file", path);
-  if (!document) return;
-  Table file(*document, document->root(), "an endpoints file", reading.mistakes);
-  // A file that was cut short must not empty a service; no pods at all has to be said.
-  if (!file.has("endpoints")) {
-    file.mistake(
-        "the file has no endpoints; for a service without pods it must say endpoints = []");
-  }
-  read_pods(file.tables("endpoints"), reading, service);
-  file.finish();
-}
-
-void read_service(Table& t, Reading& reading, config::Service& service) {
+void read_service(Table& t, Reading& reading, config::Service& service,
+                  ServiceEndpoints& endpoints) {
   if (const auto c = t.choice("balance", {"round_robin", "least_request"}))
     service.balance = *c == 0 ? config::Balance::kRoundRobin : config::Balance::kLeastRequest;
   service.connect_timeout = reading.snapshot.timeouts.connect;
@@ -116,7 +31,8 @@ void read_service(Table& t, Reading& reading, config::Service& service) {
   t.boolean("ping_without_calls", service.ping_without_calls);
   t.integer("queued_streams", service.queue_limit, 0, 1 << 20);
   read_retry(t, service.retry);
-  read_endpoints(t, reading, service);
+  read_endpoints(t, reading, endpoints);
+  service.pods = discovery::pods_of(endpoints.endpoints);
   t.finish();
 }
 
@@ -151,7 +67,7 @@ void read_services(Table& root, Reading& reading) {
     } else if (!services.emplace(service.name, snapshot.services.size()).second) {
       t.mistake("name", fmt::format("a second service {}; names must differ", service.name));
     }
-    read_service(t, reading, service);
+    read_service(t, reading, service, reading.endpoints.emplace_back());
     pods += service.pods.size();
     snapshot.services.push_back(std::move(service));
   }
@@ -194,8 +110,8 @@ void read_services(Table& root, Reading& reading) {
 
   for (size_t i = 0; i < snapshot.services.size(); ++i)
     if (!used.contains(snapshot.services[i].name))
-      warn_of(reading, service_tables[i], "name",
-              fmt::format("no listener uses the service {}", snapshot.services[i].name));
+      reading.warnings.push_back(service_tables[i].place(
+          "name", fmt::format("no listener uses the service {}", snapshot.services[i].name)));
 
   const auto at_most = [&](std::string_view key, size_t have, size_t allowed) {
     if (have > allowed)

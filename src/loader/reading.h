@@ -6,6 +6,7 @@
 
 #include "config/snapshot.h"
 #include "loader/document.h"
+#include "loader/endpoints.h"
 
 namespace sluice::loader {
 
@@ -14,6 +15,7 @@ struct Reading {
   Mistakes& mistakes;
   Mistakes& warnings;
   std::vector<std::filesystem::path>& files;
+  std::vector<ServiceEndpoints>& endpoints;
   // The file of DPDK's devices could be read: without it, every port's device would be missing.
   bool dpdk_known = false;
 

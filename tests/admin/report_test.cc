@@ -29,8 +29,11 @@ class ReportTest : public testing::Test {
     ledger.record(snapshot, {});
   }
   boost::json::value ask(std::string_view command) {
-    return answer(command,
-                  {.current = snapshot, .ledger = ledger, .loads = loads, .identity = Identity{}});
+    return answer(command, {.current = snapshot,
+                            .ledger = ledger,
+                            .loads = loads,
+                            .sources = sources,
+                            .identity = Identity{}});
   }
 
   config::Snapshot snapshot;
@@ -38,6 +41,7 @@ class ReportTest : public testing::Test {
   std::vector<stats::Worker*> workers{worker.get()};
   Ledger ledger{workers};
   std::vector<Load> loads{Load{}};
+  std::vector<const discovery::Source*> sources;
 };
 
 TEST_F(ReportTest, listeners_tells_failures_by_reason) {
@@ -103,6 +107,28 @@ TEST_F(ReportTest, listeners_and_stats_answer_with_what_workers_count) {
             std::string::npos)
       << sluicectl::stats_table(all);
   EXPECT_NE(sluicectl::listeners_table(listeners).find("198.18.0.10:50051"), std::string::npos);
+}
+
+TEST_F(ReportTest, sources_shows_where_endpoints_come_from_their_age_and_the_last_error) {
+  class Api : public discovery::Source {
+   public:
+    Api() : Source({{.address = *Endpoint::parse("10.0.0.1:80")}, {}}) {
+      take({.endpoints = {}, .errors = {"401 Unauthorized"}, .warnings = {}});
+    }
+    void start(Deliver) override {}
+    std::string name() const override { return "an API"; }
+  } api;
+  sources = {&api};
+  const auto answer = ask("sources");
+  const auto& row = answer.at("sources").at(0);
+  EXPECT_EQ(row.at("service"), "echo");
+  EXPECT_EQ(row.at("source"), "an API");
+  EXPECT_EQ(row.at("endpoints").to_number<int>(), 2) << "those of the last whole set";
+  EXPECT_EQ(row.at("pods").to_number<int>(), 1);
+  EXPECT_GE(row.at("age_s").to_number<double>(), 0);
+  EXPECT_EQ(row.at("last_error"), "401 Unauthorized");
+  const std::string table = sluicectl::sources_table(answer);
+  EXPECT_NE(table.find("401 Unauthorized"), std::string::npos) << table;
 }
 
 TEST_F(ReportTest, an_unknown_command_is_answered_with_an_error) {

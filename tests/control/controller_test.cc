@@ -79,6 +79,70 @@ TEST_F(ControllerTest, a_bad_configuration_is_refused_and_the_next_good_one_take
   wait_for(2);
 }
 
+TEST_F(ControllerTest, changed_endpoints_are_used_while_the_configuration_on_disk_is_refused) {
+  const Log log;
+  files.replace("sluiced.toml", "no configuration\n");
+  turns_until([&] { return log.has("refused"); }, 5000);
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+  EXPECT_EQ(pods(), 2u);
+  EXPECT_TRUE(log.has("reload (endpoints of echo): generation 2")) << log.str();
+  EXPECT_TRUE(boost::json::parse(ask("status")).at("last_reload_refused").as_bool());
+  files.replace("sluiced.toml", files.config());
+  turns_until([&] { return log.has("accepted again"); }, 5000);
+  EXPECT_FALSE(boost::json::parse(ask("status")).at("last_reload_refused").as_bool());
+}
+
+TEST_F(ControllerTest, changed_endpoints_read_neither_the_configuration_nor_a_profile_again) {
+  // Nothing tells of files that change without an event: only who reads them would notice.
+  for (const char* file : {"sluiced.toml", "nic.toml", "dpdk.toml"}) fs::remove(files.path(file));
+  const Log log;
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+  EXPECT_EQ(pods(), 2u);
+  EXPECT_FALSE(log.has("refused")) << log.str();
+}
+
+TEST_F(ControllerTest, a_mistake_in_endpoints_that_a_new_configuration_names_can_be_corrected) {
+  const Log log;
+  files.write("more.toml", "endpoints = 5\n");
+  files.replace(
+      "sluiced.toml",
+      files.config("[[service]]\nname = \"more\"\nendpoints = { file = \"more.toml\" }\n"));
+  turns_until([&] { return log.has("refused"); }, 5000);
+  files.write("more.toml", kTwo);
+  wait_for(2);
+  EXPECT_EQ(published.get()->services.at(1).pods.size(), 2u);
+}
+
+TEST_F(ControllerTest, more_endpoints_than_there_is_room_for_are_refused) {
+  const Log log;
+  std::string many = "endpoints = [\n";
+  for (size_t i = 0; i <= stats::kMaxPods; ++i)
+    many += "{ address = \"10.0.0.1:80\", id = \"" + std::to_string(i) + "\" },\n";
+  files.replace("endpoints.toml", many + "]\n");
+  turns_until([&] { return log.has("refused"); }, 5000);
+  EXPECT_TRUE(log.has("refused: 4097 pods in all; at most 4096 are allowed")) << log.str();
+  EXPECT_EQ(pods(), 1u);
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+}
+
+TEST_F(ControllerTest, sources_shows_the_file_and_the_last_error_until_it_is_corrected) {
+  const auto row = [&] { return boost::json::parse(ask("sources")).at("sources").at(0); };
+  EXPECT_EQ(row().at("source").as_string(), "file " + files.path("endpoints.toml").string());
+  EXPECT_EQ(row().at("last_error"), "");
+  const Log log;
+  files.replace("endpoints.toml", "endpoints = 5\n");
+  turns_until([&] { return log.has("refused"); }, 5000);
+  EXPECT_NE(row().at("last_error").as_string().find("endpoints is an integer"), std::string::npos);
+  EXPECT_EQ(row().at("endpoints").to_number<int>(), 1);
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+  EXPECT_EQ(row().at("last_error"), "");
+  EXPECT_EQ(row().at("endpoints").to_number<int>(), 2);
+}
+
 TEST_F(ControllerTest, a_change_of_ports_needs_a_restart) {
   std::string text = files.config();
   text.replace(text.find("198.18.0.2/24"), 13, "198.18.0.3/24");
