@@ -15,11 +15,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "admin/server.h"
 #include "config/published.h"
-#include "control/admin.h"
 #include "control/controller.h"
-#include "control/load.h"
 #include "control/service_manager.h"
+#include "loader/load.h"
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
 #include "start_log.h"
@@ -58,7 +58,7 @@ std::string obstacles(const config::Startup& startup) {
     text +=
         "Run it as root, or by the systemd unit, which grants all of it (docs/operations.md).\n";
   }
-  if (const std::string why = control::Admin::obstacle(startup.admin_socket); !why.empty())
+  if (const std::string why = admin::Server::obstacle(startup.admin_socket); !why.empty())
     text += "admin_socket " + startup.admin_socket + ": " + why + "\n";
   if (!text.empty()) text.pop_back();
   return text;
@@ -70,7 +70,7 @@ control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t po
 }
 
 // Returns after all workers have ended. Throws what starting throws.
-void serve(const std::string& file, control::Loaded loaded) {
+void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
   if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
   worker::Hardware hardware(startup);
@@ -141,10 +141,10 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : kMistakes;  // --help and --version end here, too
   }
 
-  control::Loaded loaded = control::load(file);
-  for (const control::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
+  loader::Loaded loaded = loader::load(file);
+  for (const loader::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
   if (!loaded.snapshot) return kMistakes;
-  for (const control::Mistake& m : loaded.warnings)
+  for (const loader::Mistake& m : loaded.warnings)
     std::cerr << m.file << ":" << m.line << ": warning: " << m.text << "\n";
   if (check) {
     std::cout << file << ": ok" << std::endl;

@@ -11,8 +11,8 @@ namespace {
 
 using What = stats::Change::What;
 
-std::string pod_of(uint32_t slot, const Ledger& ledger) {
-  const PodEntry* e = ledger.pod(slot);
+std::string pod_of(uint32_t slot, const admin::Ledger& ledger) {
+  const admin::PodEntry* e = ledger.pod(slot);
   if (e == nullptr) return "a pod";
   const std::string address = e->pod.endpoint.str();
   return e->pod.id.empty() ? fmt::format("service {}: pod {}", e->service, address)
@@ -44,7 +44,8 @@ spdlog::level::level_enum level_of(const stats::Change& c) {
 
 }  // namespace
 
-std::string line_of(const stats::Change& c, const config::Snapshot& current, const Ledger& ledger) {
+std::string line_of(const stats::Change& c, const config::Snapshot& current,
+                    const admin::Ledger& ledger) {
   switch (c.what) {
     case What::kPodReady:
       return fmt::format("{} is READY", pod_of(c.slot, ledger));
@@ -69,7 +70,7 @@ std::string line_of(const stats::Change& c, const config::Snapshot& current, con
   return {};
 }
 
-void ChangeLog::look(const config::Snapshot& current, const Ledger& ledger) {
+void ChangeLog::look(const config::Snapshot& current, const admin::Ledger& ledger) {
   unsigned logged = 0;
   uint64_t lost = 0;
   for (stats::Worker* w : ledger.workers()) {

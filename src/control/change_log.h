@@ -3,20 +3,20 @@
 
 #include <string>
 
+#include "admin/ledger.h"
 #include "config/snapshot.h"
-#include "control/ledger.h"
 #include "stats/changes.h"
 
 namespace sluice::control {
 
 // The line for one change, without its level.
 std::string line_of(const stats::Change& change, const config::Snapshot& current,
-                    const Ledger& ledger);
+                    const admin::Ledger& ledger);
 
 class ChangeLog {
  public:
   // Writes what the workers have noted since the last look.
-  void look(const config::Snapshot& current, const Ledger& ledger);
+  void look(const config::Snapshot& current, const admin::Ledger& ledger);
 
  private:
   // A whole rack that goes or comes is a few lines ten times a second, then a number.

@@ -10,15 +10,21 @@
 namespace sluice::control {
 namespace {
 
-// Generation and slots aside, which a snapshot gets only when it is published.
-bool same_content(config::Snapshot published, const config::Snapshot& loaded) {
-  published.generation = loaded.generation;
-  for (config::Listener& l : published.listeners) l.slot = 0;
-  for (config::Service& s : published.services) {
-    s.slot = 0;
-    for (config::Pod& p : s.pods) p.slot = 0;
+// Without generation and slots, which a snapshot gets only when it is published.
+config::Snapshot content_of(config::Snapshot s) {
+  s.generation = 0;
+  for (config::Listener& l : s.listeners) l.slot = 0;
+  for (config::Service& service : s.services) {
+    service.slot = 0;
+    for (config::Pod& p : service.pods) p.slot = 0;
   }
-  return published == loaded;
+  return s;
+}
+
+size_t count_pods(const config::Snapshot& snapshot) {
+  size_t pods = 0;
+  for (const config::Service& s : snapshot.services) pods += s.pods.size();
+  return pods;
 }
 
 constexpr std::string_view kAsked = "SIGHUP";
@@ -35,25 +41,29 @@ std::string startup_difference(const config::Startup& a, const config::Startup& 
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-Controller::Controller(boost::asio::io_context& io, std::filesystem::path file, Loaded first,
-                       config::Published& published, std::vector<stats::Worker*> workers,
-                       Events events)
+Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
+                       loader::Loaded first, config::Published& published,
+                       std::vector<stats::Worker*> workers, Events events)
     : file_(std::move(file)),
       workers_(std::move(workers)),
       events_(std::move(events)),
       publisher_(published, workers_),
+      slots_(workers_),
       ledger_(workers_),
-      files_(std::move(first.files)),
       io_(io),
+      watcher_(io),
+      watch_(watcher_, [this] { reload("a file changed"); }),
+      sources_(watcher_),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
-      event_timer_(io),
-      port_watch_(events_.port_health),
-      sampled_(workers_.size()),
-      loads_(workers_.size()) {
+      note_timer_(io),
+      load_(workers_.size()),
+      port_watch_(events_.port_health) {
   // Nothing drains yet, and load() has checked the numbers: slots suffice.
   publish(std::move(first.snapshot));
+  watch_.set(first.files);
+  follow(first);
 }
 
 Controller::~Controller() = default;
@@ -64,53 +74,101 @@ void Controller::start() {
   wait_for_reload_signal();
   wait_for_end_signal();
   sample_every_second();
-  log_events();
-  watcher_ = std::make_unique<discovery::FileWatcher>(io_, [this] { reload("a file changed"); });
-  admin_ = std::make_unique<Admin>(io_, current().startup.admin_socket,
-                                   [this](std::string_view command) { return answer(command); });
+  log_notes();
+  admin_ =
+      std::make_unique<admin::Server>(io_, current().startup.admin_socket,
+                                      [this](std::string_view command) { return answer(command); });
   // The files may have changed between their first reading and now.
-  watcher_->watch(files_);
   reload("start");
 }
 
 bool Controller::reload(std::string_view reason) {
-  Loaded loaded = load(file_);
+  loader::Loaded loaded = loader::load(file_);
   // Files that were not watched while they were read are read again: a change in between would go
   // unnoticed. Every round needs new links, so the number of rounds is bounded in practice; the
   // constant bounds it against somebody who swaps links in a loop.
-  for (int round = 0; watcher_ && watcher_->watch(loaded.files) && round < 3; ++round)
-    loaded = load(file_);
+  for (int round = 0; watch_.set(loaded.files) && round < 3; ++round) loaded = loader::load(file_);
   if (!loaded.snapshot) {
-    for (const Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
+    for (const loader::Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
+    refused_ = Refused::kConfiguration;
     log_refusal(reason, fmt::format("{} mistake(s)", loaded.mistakes.size()));
     return false;
   }
   const std::string restart = startup_difference(current().startup, loaded.snapshot->startup);
   if (!restart.empty()) {
+    refused_ = Refused::kConfiguration;
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
-  if (same_content(current(), *loaded.snapshot)) {
-    log_no_change(reason);
+  if (content_of(current()) == *loaded.snapshot) {
+    log_no_change(reason, refused_ != Refused::kNothing);
+    follow(loaded);
     return false;
   }
-  if (!publish(std::move(loaded.snapshot))) return false;
-  for (const Mistake& m : loaded.warnings) spdlog::warn("{}", m.str());
-  refused_ = false;
-  size_t pods = 0;
-  for (const config::Service& s : current().services) pods += s.pods.size();
-  spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
-               current().generation, current().listeners.size(), current().services.size(), pods);
+  if (!publish(std::move(loaded.snapshot))) {
+    refused_ = Refused::kConfiguration;
+    return false;
+  }
+  for (const loader::Mistake& m : loaded.warnings) spdlog::warn("{}", m.str());
+  log_published(reason);
+  follow(loaded);
   return true;
 }
 
+void Controller::follow(const loader::Loaded& loaded) {
+  refused_ = Refused::kNothing;
+  sources_.replace(loaded.endpoints, current().startup,
+                   [this](size_t service, const discovery::Update& update) {
+                     update_endpoints(service, update);
+                   });
+  watch_.set(loaded.configuration_files());
+}
+
+void Controller::update_endpoints(size_t service, const discovery::Update& update) {
+  const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
+  // What a refused configuration says is still to be used, whatever the endpoints are.
+  const auto refuse = [&](const std::string& why) {
+    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+    log_refusal(reason, why);
+  };
+  if (!update.endpoints) {
+    for (const std::string& e : update.errors) spdlog::error("{}", e);
+    refuse(fmt::format("{} mistake(s)", update.errors.size()));
+    return;
+  }
+  auto next = std::make_unique<config::Snapshot>(content_of(current()));
+  sources_.merge(*next);
+  if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
+    refuse(fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    return;
+  }
+  const bool changed = *next != content_of(current());
+  if (changed && !publish(std::move(next))) {
+    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+    return;
+  }
+  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_error();
+  if (accepted_again) refused_ = Refused::kNothing;
+  if (!changed) {
+    log_no_change(reason, accepted_again);
+    return;
+  }
+  for (const std::string& w : update.warnings) spdlog::warn("{}", w);
+  log_published(reason);
+}
+
+void Controller::log_published(std::string_view reason) {
+  spdlog::info("reload ({}): generation {} with {} listener(s), {} service(s), {} pod(s)", reason,
+               current().generation, current().listeners.size(), current().services.size(),
+               count_pods(current()));
+}
+
 void Controller::log_refusal(std::string_view reason, const std::string& why) {
-  refused_ = true;
   spdlog::error("reload ({}) refused: {}; generation {} stays", reason, why, current().generation);
 }
 
-void Controller::log_no_change(std::string_view reason) {
-  if (std::exchange(refused_, false)) {
+void Controller::log_no_change(std::string_view reason, bool after_refusal) {
+  if (after_refusal) {
     spdlog::info("reload ({}): accepted again; nothing differs from generation {}, which stays",
                  reason, current().generation);
   } else if (reason == kAsked) {
@@ -121,11 +179,11 @@ void Controller::log_no_change(std::string_view reason) {
   }
 }
 
-Identity Controller::identity() const {
+admin::Identity Controller::identity() const {
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
   return {.state = draining_ ? "draining" : "serving",
           .file = file_.string(),
-          .refused = refused_,
+          .refused = refused_ != Refused::kNothing,
           .uptime_s = up.count()};
 }
 
@@ -133,26 +191,25 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   publisher_.reclaim();
   snapshot->generation = publisher_.next_generation();
   std::string why;
-  if (!ledger_.assign(*snapshot, publisher_.adopted(), why)) {
+  const auto reused = slots_.assign(*snapshot, publisher_.adopted(), why);
+  if (!reused) {
     log_refusal("too much at once", why);
     return false;
   }
+  ledger_.record(*snapshot, *reused);
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
   publisher_.publish(std::move(snapshot));
   return true;
 }
 
 boost::json::object Controller::answer(std::string_view command) {
-  if (command == "pods") return report_pods(current(), ledger_);
-  if (command == "listeners") return report_listeners(current(), ledger_);
-  if (command == "guards") return report_guards(current(), ledger_);
-  if (command == "stats") {
-    return report_stats(current(), ledger_, loads_, identity());
-  }
-  if (command == "status") return report_status(current(), ledger_, identity());
-  return {
-      {"error", fmt::format("unknown command {}; allowed: status, stats, pods, listeners, guards",
-                            command)}};
+  std::vector<const discovery::Source*> sources;
+  for (const auto& s : sources_.all()) sources.push_back(s.get());
+  return admin::answer(command, {.current = current(),
+                                 .ledger = ledger_,
+                                 .loads = load_.loads(),
+                                 .sources = sources,
+                                 .identity = identity()});
 }
 
 void Controller::wait_for_reload_signal() {
@@ -181,14 +238,7 @@ void Controller::sample_every_second() {
   sampler_.expires_after(kSample);
   sampler_.async_wait([this](const boost::system::error_code& e) {
     if (e) return;
-    for (size_t i = 0; i < workers_.size(); ++i) {
-      const stats::Worker& w = *workers_[i];
-      const Cycles now{w.cycles.get(), w.cycles_busy.get(), w.cycles_io.get()};
-      const auto all = static_cast<double>(std::max<uint64_t>(now.all - sampled_[i].all, 1));
-      loads_[i].busy = std::min(1.0, static_cast<double>(now.busy - sampled_[i].busy) / all);
-      loads_[i].io = std::min(1.0, static_cast<double>(now.io - sampled_[i].io) / all);
-      sampled_[i] = now;
-    }
+    load_.look(workers_);
     for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
@@ -214,39 +264,12 @@ void Controller::look_at_checksums() {
   }
 }
 
-void Controller::log_events() {
-  changes_.look(current(), ledger_);
-  unsigned logged = 0;
-  // A flood that trips one guard must not hide what another one did once: the first line of each
-  // guard is always written. They are a few dozen.
-  std::vector<std::string_view> named;
-  for (stats::Worker* w : workers_) {
-    while (const auto e = w->events.pop()) {
-      const std::string_view guard = e->guard != nullptr ? e->guard : "";
-      const bool first = std::find(named.begin(), named.end(), guard) == named.end();
-      if (first) named.push_back(guard);
-      if (++logged > kEventsInALook && !first) {
-        ++events_unlogged_;
-        continue;
-      }
-      const char* who = e->pod ? "pod" : "client";
-      if (e->guard != nullptr) {
-        spdlog::warn("{} {}: guard {}: {}{}", who, e->peer.str(), e->guard, e->what, e->details());
-      } else {
-        using Kind = stats::Event::Kind;
-        spdlog::log(e->kind == Kind::kRoutine ? spdlog::level::info : spdlog::level::warn,
-                    "{} {}: {}{}{}", who, e->peer.str(),
-                    e->kind == Kind::kEnded ? "connection ended: " : "", e->what, e->details());
-      }
-    }
-  }
-  if (logged <= kEventsInALook && events_unlogged_ > 0) {
-    spdlog::warn("{} more time(s) something ended for what a peer did; see sluicectl guards",
-                 std::exchange(events_unlogged_, 0));
-  }
-  event_timer_.expires_after(kEvents);
-  event_timer_.async_wait([this](const boost::system::error_code& e) {
-    if (!e) log_events();
+void Controller::log_notes() {
+  change_log_.look(current(), ledger_);
+  event_log_.look(workers_);
+  note_timer_.expires_after(kNotes);
+  note_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) log_notes();
   });
 }
 

@@ -13,17 +13,20 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "admin/answer.h"
+#include "admin/ledger.h"
+#include "admin/server.h"
 #include "config/published.h"
-#include "control/admin.h"
 #include "control/change_log.h"
 #include "control/checksum_hint.h"
-#include "control/ledger.h"
-#include "control/load.h"
+#include "control/event_log.h"
+#include "control/load_sampler.h"
 #include "control/port_watch.h"
 #include "control/publisher.h"
-#include "control/report.h"
-#include "control/report_guards.h"
+#include "control/slot_assignment.h"
+#include "control/sources.h"
 #include "discovery/file_watcher.h"
+#include "loader/load.h"
 #include "stats/worker.h"
 
 namespace sluice::control {
@@ -37,8 +40,9 @@ class Controller {
   };
 
   // Publishes what load(file) has read, without mistakes: workers may begin. The workers' counters
-  // and `published` outlive the controller; the workers stop before it goes.
-  Controller(boost::asio::io_context& io, std::filesystem::path file, Loaded first,
+  // and `published` outlive the controller; the workers stop before it goes. Throws
+  // std::system_error without inotify.
+  Controller(boost::asio::io_context& io, std::filesystem::path file, loader::Loaded first,
              config::Published& published, std::vector<stats::Worker*> workers, Events events);
   ~Controller();
   Controller(const Controller&) = delete;
@@ -58,47 +62,57 @@ class Controller {
 
  private:
   static constexpr std::chrono::seconds kSample{1};  // the while over which busy shares are taken
-  static constexpr std::chrono::milliseconds kEvents{100};  // between two looks at workers' notes
-  static constexpr unsigned kEventsInALook = 8;             // under attack the log stays readable
+  static constexpr std::chrono::milliseconds kNotes{100};  // between two looks at workers' notes
 
+  // The files on disk that are not what is in use.
+  enum class Refused {
+    kNothing,
+    kEndpoints,      // the update of a source
+    kConfiguration,  // a whole reading
+  };
+
+  // Takes new endpoints of a service: nothing else is read again, and nothing else can change.
+  void update_endpoints(size_t service, const discovery::Update& update);
+  // A configuration was accepted, whether it differed or not.
+  void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
   // Why a reload that published nothing did so.
   void log_refusal(std::string_view reason, const std::string& why);
-  void log_no_change(std::string_view reason);
-  Identity identity() const;
+  void log_no_change(std::string_view reason, bool after_refusal);
+  void log_published(std::string_view reason);
+  admin::Identity identity() const;
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
   // Writes into the log what workers have left for it.
-  void log_events();
+  void log_notes();
 
   std::filesystem::path file_;
   std::vector<stats::Worker*> workers_;
   Events events_;
   Publisher publisher_;
-  Ledger ledger_;
-  std::vector<std::filesystem::path> files_;  // those of the current configuration
+  SlotAssignment slots_;
+  admin::Ledger ledger_;
   boost::asio::io_context& io_;
+  discovery::FileWatcher watcher_;
+  // The configuration's files; those of endpoints as well while a configuration is refused, since a
+  // mistake there may be the reason.
+  discovery::FileWatcher::Watch watch_;
+  Sources sources_;
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
-  boost::asio::steady_timer event_timer_;
-  uint64_t events_unlogged_ = 0;
-  ChangeLog changes_;
+  boost::asio::steady_timer note_timer_;
+  EventLog event_log_;
+  ChangeLog change_log_;
+  LoadSampler load_;
   ChecksumHint checksums_;
-  std::unique_ptr<discovery::FileWatcher> watcher_;
-  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<admin::Server> admin_;
   PortWatch port_watch_;
   bool draining_ = false;
-  bool refused_ = false;  // the files on disk are not what is in use
+  Refused refused_ = Refused::kNothing;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-
-  struct Cycles {
-    uint64_t all = 0, busy = 0, io = 0;
-  };
-  std::vector<Cycles> sampled_;
-  std::vector<Load> loads_;
 };
 
 // What of the start-up part differs, in words for the operator; empty when nothing does.

@@ -1,8 +1,10 @@
 #include "discovery/file_watcher.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -54,52 +56,106 @@ std::vector<std::pair<fs::path, std::string>> links_of(fs::path file) {
   return out;
 }
 
-FileWatcher::FileWatcher(boost::asio::io_context& io, std::function<void()> on_change)
-    : on_change_(std::move(on_change)), inotify_(io, open_inotify()), debounce_(io) {
-  receive();
+FileWatcher::Watch::Watch(FileWatcher& watcher, std::function<void()> on_change)
+    : watcher_(watcher), on_change_(std::move(on_change)) {
+  watcher_.watches_.push_back(this);
 }
 
-bool FileWatcher::watch(const std::vector<fs::path>& files) {
-  std::map<fs::path, std::set<std::string>> wanted;
-  for (const fs::path& f : files)
-    for (auto& [directory, name] : links_of(f)) wanted[directory].insert(name);
+FileWatcher::Watch::~Watch() {
+  watcher_.watches_.remove(this);
+  watcher_.drop_unused();
+}
 
-  bool news = false;
+bool FileWatcher::Watch::set(const std::vector<fs::path>& files) {
   names_.clear();
-  for (auto& [directory, names] : wanted) {
-    // Also of directories that are watched already: one that was replaced by another of the same
-    // name gets a new descriptor.
-    const int wd = inotify_add_watch(inotify_.native_handle(), directory.c_str(),
-                                     IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
-    if (wd < 0) continue;  // it does not exist: reading the file has said so
-    const auto known = watches_.find(directory);
-    if (known == watches_.end() || known->second != wd) news = true;
-    watches_[directory] = wd;
-    directories_[wd] = directory;
-    names_[wd].insert(names.begin(), names.end());
-  }
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    if (wanted.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    if (!names_.contains(it->second)) {
-      inotify_rm_watch(inotify_.native_handle(), it->second);
-      directories_.erase(it->second);
-    }
-    it = watches_.erase(it);
-  }
+  for (const fs::path& f : files)
+    for (auto& [directory, name] : links_of(f)) names_[directory].insert(name);
+  bool news = false;
+  for (const auto& [directory, names] : names_) news = watcher_.add(directory) || news;
+  watcher_.drop_unused();
   return news;
 }
 
-bool FileWatcher::matters(int watch, const std::string& name, uint32_t mask) const {
-  const auto names = names_.find(watch);
-  if (names == names_.end() || !names->second.contains(name)) return false;
-  if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) return true;
-  // A file that was created is about to be written, and its closing tells. Links are complete.
-  struct stat s;
-  const fs::path path = directories_.at(watch) / name;
-  return lstat(path.c_str(), &s) == 0 && (S_ISLNK(s.st_mode) || s.st_nlink > 1);
+FileWatcher::FileWatcher(boost::asio::io_context& io)
+    : inotify_(io, open_inotify()), debounce_(io) {
+  receive();
+}
+
+bool FileWatcher::add(const fs::path& directory) {
+  // Also of directories that are watched already: one that was replaced by another of the same
+  // name gets a new descriptor.
+  const int wd = inotify_add_watch(inotify_.native_handle(), directory.c_str(),
+                                   IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
+  if (wd < 0) return false;  // it does not exist: reading the file has said so
+  const auto [known, added] = descriptors_.emplace(directory, wd);
+  if (!added && known->second == wd) return false;
+  if (!added) {
+    directories_[known->second].erase(directory);
+    known->second = wd;
+  }
+  directories_[wd].insert(directory);
+  return true;
+}
+
+bool FileWatcher::named(const fs::path& directory) const {
+  return std::any_of(watches_.begin(), watches_.end(),
+                     [&](const Watch* w) { return w->names_.contains(directory); });
+}
+
+void FileWatcher::drop_unused() {
+  std::erase_if(descriptors_, [this](const auto& entry) {
+    const auto& [directory, wd] = entry;
+    if (named(directory)) return false;
+    directories_[wd].erase(directory);
+    return true;
+  });
+  std::erase_if(directories_, [this](const auto& entry) {
+    if (!entry.second.empty()) return false;
+    inotify_rm_watch(inotify_.native_handle(), entry.first);
+    return true;
+  });
+}
+
+bool FileWatcher::mark_all() {
+  for (Watch* w : watches_) w->changed_ = true;
+  return !watches_.empty();
+}
+
+bool FileWatcher::mark(int descriptor, const std::string& name, uint32_t mask) {
+  const auto known = directories_.find(descriptor);
+  if (known == directories_.end()) return false;
+  bool any = false;
+  for (const fs::path& directory : known->second)
+    for (Watch* w : watches_) {
+      const auto names = w->names_.find(directory);
+      if (names == w->names_.end() || !names->second.contains(name)) continue;
+      if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) == 0) {
+        // A file that was created is about to be written, and its closing tells. Links are
+        // complete.
+        struct stat s;
+        const fs::path path = directory / name;
+        if (lstat(path.c_str(), &s) != 0 || (!S_ISLNK(s.st_mode) && s.st_nlink <= 1)) continue;
+      }
+      any = w->changed_ = true;
+    }
+  return any;
+}
+
+void FileWatcher::notify_soon() {
+  if (std::exchange(pending_, true)) return;
+  debounce_.expires_after(kDebounce);
+  debounce_.async_wait([this](const boost::system::error_code& e) {
+    if (e) return;
+    pending_ = false;
+    // A callback may destroy watches and make new ones.
+    const auto changed = [](const Watch* w) { return w->changed_; };
+    for (;;) {
+      const auto it = std::find_if(watches_.begin(), watches_.end(), changed);
+      if (it == watches_.end()) return;
+      (*it)->changed_ = false;
+      (*it)->on_change_();
+    }
+  });
 }
 
 void FileWatcher::receive() {
@@ -112,19 +168,12 @@ void FileWatcher::receive() {
                                std::memcpy(&event, buffer_.data() + at, sizeof event);
                                const char* name = buffer_.data() + at + sizeof event;
                                at += sizeof event + event.len;
-                               if ((event.mask & IN_Q_OVERFLOW) != 0) changed = true;
-                               if (event.len > 0 && matters(event.wd, name, event.mask))
-                                 changed = true;
+                               if ((event.mask & IN_Q_OVERFLOW) != 0)
+                                 changed = mark_all() || changed;
+                               if (event.len > 0)
+                                 changed = mark(event.wd, name, event.mask) || changed;
                              }
-                             if (changed && !pending_) {
-                               pending_ = true;
-                               debounce_.expires_after(kDebounce);
-                               debounce_.async_wait([this](const boost::system::error_code& e) {
-                                 if (e) return;
-                                 pending_ = false;
-                                 on_change_();
-                               });
-                             }
+                             if (changed) notify_soon();
                              receive();
                            });
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <map>
 #include <set>
 #include <string>
@@ -21,27 +22,54 @@ class FileWatcher {
   // From the first event to on_change: a writer touches several files at a time.
   static constexpr std::chrono::milliseconds kDebounce{20};
 
-  // on_change runs on the context's thread. Throws std::system_error without inotify.
-  FileWatcher(boost::asio::io_context& io, std::function<void()> on_change);
+  // Some files, and whom their changes concern.
+  class Watch {
+   public:
+    // on_change runs on the context's thread and may destroy watches, but not its own. When several
+    // watches are concerned, the oldest comes first. The watcher outlives the watch.
+    Watch(FileWatcher& watcher, std::function<void()> on_change);
+    ~Watch();
+    Watch(const Watch&) = delete;
 
-  // Watches these files, and no others, from now on: each directory in which a change would make
-  // one of the paths lead to other content. Files need not exist, their directories should.
-  // True when something is watched that was not before: a change in between may have been missed,
-  // so the files should be read again.
-  bool watch(const std::vector<std::filesystem::path>& files);
+    // Watches these files, and no others, from now on: each directory in which a change would make
+    // one of the paths lead to other content. Files need not exist, their directories should.
+    // To be called again after a change, since a link may lead elsewhere. True when a directory is
+    // watched that was not before: a change in between may have been missed, so the files should be
+    // read again.
+    bool set(const std::vector<std::filesystem::path>& files);
+
+   private:
+    friend class FileWatcher;
+    using Names = std::map<std::filesystem::path, std::set<std::string>>;
+
+    FileWatcher& watcher_;
+    std::function<void()> on_change_;
+    Names names_;  // that matter, by directory
+    bool changed_ = false;
+  };
+
+  // Throws std::system_error without inotify.
+  explicit FileWatcher(boost::asio::io_context& io);
+  FileWatcher(const FileWatcher&) = delete;
 
  private:
+  // Watches a directory. True when it was not watched before, or another one stands in its place.
+  bool add(const std::filesystem::path& directory);
+  // Forgets the directories that no watch names.
+  void drop_unused();
+  bool named(const std::filesystem::path& directory) const;
   void receive();
-  // Whether one of the names matters, and the event means new content.
-  bool matters(int watch, const std::string& name, uint32_t mask) const;
+  // Marks the watches that an event concerns. True when there are any.
+  bool mark(int descriptor, const std::string& name, uint32_t mask);
+  bool mark_all();
+  void notify_soon();
 
-  std::function<void()> on_change_;
   boost::asio::posix::stream_descriptor inotify_;
   boost::asio::steady_timer debounce_;
   bool pending_ = false;
-  std::map<std::filesystem::path, int> watches_;      // directory -> watch descriptor
-  std::map<int, std::filesystem::path> directories_;  // the same, the other way
-  std::map<int, std::set<std::string>> names_;        // names that matter in a directory
+  std::list<Watch*> watches_;                                   // the oldest first
+  std::map<std::filesystem::path, int> descriptors_;            // of the directories
+  std::map<int, std::set<std::filesystem::path>> directories_;  // the same, the other way
   alignas(8) std::array<char, 16 * 1024> buffer_{};
 };
 

@@ -15,14 +15,15 @@ constexpr uint32_t kCache = 256;    // buffers that each worker keeps to itself:
 constexpr uint32_t kBurst = 256;    // received and not yet looked at
 constexpr uint32_t kUsable = 1024;  // beyond the reserve, for a pool to make sense at all
 
-bool any_dense(const std::vector<Profile>& ports) {
-  return std::any_of(ports.begin(), ports.end(), [](const Profile& p) { return p.dense_pool; });
+bool any_dense(const std::vector<config::NicProfile>& ports) {
+  return std::any_of(ports.begin(), ports.end(),
+                     [](const config::NicProfile& p) { return p.dense_pool; });
 }
 
 // Buffers that lie in the ports' rings and not in the pool.
-uint32_t in_rings(const std::vector<Profile>& ports, unsigned workers) {
+uint32_t in_rings(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t sum = 0;
-  for (const Profile& p : ports)
+  for (const config::NicProfile& p : ports)
     sum += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? p.tx_descriptors : 0));
   return sum;
 }
@@ -54,14 +55,14 @@ void check_object(rte_mempool* pool, void* arg, void* object, unsigned) {
 
 }  // namespace
 
-uint32_t rx_reserve(const std::vector<Profile>& ports, unsigned workers) {
+uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t reserve = kBurst + workers * kCache;
-  for (const Profile& p : ports)
+  for (const config::NicProfile& p : ports)
     reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? 2 * p.tx_burst : 0));
   return reserve;
 }
 
-Pools::Pools(const PoolOptions& options, const std::vector<Profile>& ports)
+Pools::Pools(const PoolOptions& options, const std::vector<config::NicProfile>& ports)
     : reserve_(rx_reserve(ports, options.workers)) {
   const uint32_t least = in_rings(ports, options.workers) + reserve_ + kUsable;
   if (options.rx_mbufs < least)
@@ -73,8 +74,8 @@ Pools::Pools(const PoolOptions& options, const std::vector<Profile>& ports)
   const int socket = static_cast<int>(rte_socket_id());
   rx_.reset(any_dense(ports) ? make_dense_pool("rx", options.rx_mbufs, options.data_room, socket)
                              : make_plain_pool("rx", options.rx_mbufs, options.data_room));
-  const bool all_from_rx =
-      std::all_of(ports.begin(), ports.end(), [](const Profile& p) { return p.tx_from_rx_pool; });
+  const bool all_from_rx = std::all_of(
+      ports.begin(), ports.end(), [](const config::NicProfile& p) { return p.tx_from_rx_pool; });
   if (!all_from_rx || ports.empty())
     tx_.reset(make_plain_pool("tx", options.tx_mbufs, options.data_room));
   for (unsigned w = 0; w < options.workers; ++w)

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "buf/pool.h"
-#include "nic/profile.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 
@@ -24,17 +24,17 @@ struct PoolOptions {
 
 // Free receive buffers that refilling the rings may need at once: below this many nothing may be
 // pinned, or the ports stop receiving. For buf::Memory's pin_above.
-uint32_t rx_reserve(const std::vector<Profile>& ports, unsigned workers);
+uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned workers);
 
 class Pools {
  public:
   // One profile a port. Throws Error: too little memory, or a pool too small for its rings.
-  Pools(const PoolOptions& options, const std::vector<Profile>& ports);
+  Pools(const PoolOptions& options, const std::vector<config::NicProfile>& ports);
 
   buf::Pool rx() const { return buf::Pool(rx_.get()); }
   buf::Pool hold(unsigned worker) const { return buf::Pool(hold_[worker].get()); }
   // The pool that frames for a port with this profile are built in.
-  buf::Pool tx(const Profile& profile) const {
+  buf::Pool tx(const config::NicProfile& profile) const {
     return buf::Pool(profile.tx_from_rx_pool ? rx_.get() : tx_.get());
   }
   uint32_t reserve() const { return reserve_; }

@@ -9,14 +9,14 @@
 
 #include "nic/pools.h"
 #include "nic/port_queue.h"
-#include "nic/profile.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 
 struct PortOptions {
   std::string name;                  // "north"
   std::vector<std::string> devices;  // DPDK's names: "net_tap0", "0000:03:00.0"
-  Profile profile;
+  config::NicProfile profile;
   uint16_t mtu = 1500;  // bytes of an IP packet
 };
 
@@ -33,7 +33,7 @@ class Port {
   Port(Port&&) = delete;
 
   const std::string& name() const { return options_.name; }
-  const Profile& profile() const { return options_.profile; }
+  const config::NicProfile& profile() const { return options_.profile; }
   const Traits& traits() const { return traits_; }
   const std::array<uint8_t, 6>& mac() const { return mac_; }
   uint16_t mtu() const { return options_.mtu; }

@@ -8,7 +8,7 @@
 #include "buf/pool.h"
 #include "buf/slice.h"
 #include "ip/output.h"
-#include "nic/profile.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 

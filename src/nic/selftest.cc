@@ -21,7 +21,7 @@ std::string number(uint64_t n) {
 }  // namespace
 
 std::vector<std::string> find_contradictions(const Claim& claim, rte_mempool* rx_pool) {
-  const Profile& p = claim.profile;
+  const config::NicProfile& p = claim.profile;
   std::vector<std::string> wrong;
   const std::string where = "port '" + claim.port + "' (" + claim.device + "): ";
   const auto say = [&](const std::string& what) { wrong.push_back(where + what); };

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "nic/pools.h"
-#include "nic/profile.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 
 struct Claim {
   std::string port;  // for the messages
   std::string device;
-  Profile profile;
+  config::NicProfile profile;
   rte_eth_dev_info info{};
   uint16_t mtu = 1500;  // bytes of an IP packet
   uint16_t queues = 1;  // of this device

@@ -33,7 +33,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
-  ++context_.stats.http2.client_connections;
+  ++context_.stats.relay.client_connections;
   http_->set_account(&holder_);
   http_->start();
   begin_life();
@@ -43,7 +43,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
 ClientConnection::~ClientConnection() {
   holder_.forget_client();
   --listener_.stats().active_connections;
-  --context_.stats.http2.client_connections;
+  --context_.stats.relay.client_connections;
 }
 
 void ClientConnection::on_established(transport::Stream&) {}
@@ -76,7 +76,7 @@ void ClientConnection::on_writable(transport::Stream&) {
 
 void ClientConnection::on_closed(transport::Stream&, transport::CloseReason reason) {
   if (reason == transport::CloseReason::kNotTaken) {
-    ++context_.stats.http2.guard_closing;
+    ++context_.stats.relay.guard_closing;
     on_guard("closing", "took nothing of its connection's end");
   }
   abandon_streams();
@@ -102,7 +102,7 @@ void ClientConnection::evict() {
 void ClientConnection::flush() {
   if (discarded_ > context_.guards.discarded) {
     if (!evicted_) {
-      ++context_.stats.http2.guard_discarded;
+      ++context_.stats.relay.guard_discarded;
       on_guard("discarded", "sent on and on behind GOAWAY and FIN");
     }
     evict();
@@ -213,7 +213,7 @@ void ClientConnection::end() {
 void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                   bool end) {
   if (section == Section::kTrailers) {
-    context_.stats.http2.trailers_dropped.add(drop_early_fields(fields));
+    context_.stats.relay.trailers_dropped.add(drop_early_fields(fields));
     if (fields.empty()) {
       exchange_of(s).client_data({}, true);
     } else {

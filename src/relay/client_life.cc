@@ -36,7 +36,7 @@ void ClientConnection::arm_life() {
 void ClientConnection::on_life_timer() {
   const Time now = context_.now;
   const Duration silence = context_.timeouts.client_idle;
-  stats::Http2& stats = context_.stats.http2;
+  stats::Relay& stats = context_.stats.relay;
   if (now >= grace_ends_) {
     grace_ends_ = kNever;
     end();
@@ -74,9 +74,9 @@ void ClientConnection::count_stream() {
   const uint32_t ids = http_->streams_begun();
   if (ids < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
   if (streams_begun_ >= ids / 2) {
-    ++context_.stats.http2.client_count_goaways;
+    ++context_.stats.relay.client_count_goaways;
   } else {
-    ++context_.stats.http2.guard_stream_ids;
+    ++context_.stats.relay.guard_stream_ids;
     on_guard("stream_ids", "skipped most of its stream ids");
   }
   drain();

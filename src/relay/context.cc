@@ -21,7 +21,7 @@ Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http:
       stats(*all[own]),
       random(seed),
       addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),
-      holders(now, limits, stats.http2, addresses) {}
+      holders(now, limits, stats.relay, addresses) {}
 
 Context::~Context() = default;
 

@@ -46,7 +46,7 @@ Exchange::Exchange(Context& context, ClientConnection& client, http::Stream& str
   charged_heap_ = kCallBytes + replay_->heap();
   holder_.charge_heap(static_cast<int64_t>(charged_heap_));
   ++context_.stats.listener(listener_slot_).active_streams;
-  ++context_.stats.http2.streams;
+  ++context_.stats.relay.streams;
   grpc_ = http::is_grpc(replay_->headers);
   set_limits();
 }
@@ -55,7 +55,7 @@ Exchange::~Exchange() {
   service_.stop_waiting(*this);
   service_.on_end_of_call();
   --context_.stats.listener(listener_slot_).active_streams;
-  --context_.stats.http2.streams;
+  --context_.stats.relay.streams;
   if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
   if (charged_buffers_ != 0) holder_.charge(-static_cast<int32_t>(charged_buffers_), 0);
   holder_.charge_heap(-static_cast<int64_t>(charged_heap_));
@@ -111,11 +111,11 @@ void Exchange::remember_tried(uint32_t slot) {
 
 void Exchange::become_suspect() {
   suspect_ = true;
-  ++context_.stats.http2.suspect_tries;
+  ++context_.stats.relay.suspect_tries;
 }
 
 void Exchange::fail_suspect() {
-  ++context_.stats.http2.suspects_failed;
+  ++context_.stats.relay.suspects_failed;
   fail("two pods ended their connections under the call", stats::Failure::kPodLost);
 }
 
@@ -162,7 +162,7 @@ void Exchange::client_trailers(http::FieldList& fields) {
   settle();
   if (!attached()) return;
   if (!pod_->takes_fields(replay_->trailers)) {
-    ++context_.stats.http2.pod_header_limits;
+    ++context_.stats.relay.pod_header_limits;
     ++service_.stats().failed;
     expire(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
     return;
@@ -197,7 +197,7 @@ void Exchange::client_closed() {
   // A stream that both sides have ended closes by itself, now.
   if (pod_stream_ != nullptr && !(pod_stream_->output_done())) {
     if (!holder_.leave_call()) {
-      ++context_.stats.http2.guard_leftovers;
+      ++context_.stats.relay.guard_leftovers;
       cancel_pod(client);
       destroy_if_done();
       return;
@@ -236,7 +236,7 @@ bool Exchange::attach(PodConnection& pod) {
   // All pods of a service being alike, another one is not asked.
   if (!pod.takes_fields(replay_->headers) ||
       (has_trailers_ && !pod.takes_fields(replay_->trailers))) {
-    ++context_.stats.http2.pod_header_limits;
+    ++context_.stats.relay.pod_header_limits;
     ++service_.stats().failed;
     tell(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
     return true;
@@ -364,7 +364,7 @@ void Exchange::pod_reset(EndReason code, EndedBy by) {
       return;
     }
     ++stats.failed;
-    ++context_.stats.http2.retries_exhausted;
+    ++context_.stats.relay.retries_exhausted;
     fail("no pod accepted the call", stats::Failure::kRefused);
     return;
   }
@@ -464,7 +464,7 @@ void Exchange::pod_lost(bool transmitted, bool accused) {
     return;
   }
   ++stats.failed;
-  ++context_.stats.http2.pods_lost;
+  ++context_.stats.relay.pods_lost;
   if (suspect_) {
     fail_suspect();
   } else {
@@ -487,7 +487,7 @@ void Exchange::retry() {
     destroy_if_done();
     return;
   }
-  ++context_.stats.http2.retries;
+  ++context_.stats.relay.retries;
   service_.assign(*this, true);
 }
 

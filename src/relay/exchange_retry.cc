@@ -65,7 +65,7 @@ bool Exchange::retried_answer(const http::FieldList& fields, bool end) {
   if (const auto pushback = fields.find(Name::kGrpcRetryPushbackMs)) {
     const auto ms = number<int32_t>(*pushback);
     if (!ms || *ms < 0 || std::chrono::milliseconds(*ms) > kLongestPushback) {
-      ++context_.stats.http2.retry_pushbacks;
+      ++context_.stats.relay.retry_pushbacks;
       return false;
     }
     delay = std::chrono::milliseconds(*ms);
@@ -110,7 +110,7 @@ bool Exchange::try_again(const config::Retry& policy, std::optional<Duration> de
   if (idle_ > Duration::zero()) ends = std::min(ends, active_at_ + idle_);
   if (context_.now + *delay >= ends) return false;
   if (!service_.retry_budget().take(context_.now)) {
-    ++context_.stats.http2.retry_budget_refusals;
+    ++context_.stats.relay.retry_budget_refusals;
     return false;
   }
   ++attempts_;
@@ -123,7 +123,7 @@ bool Exchange::try_again(const config::Retry& policy, std::optional<Duration> de
 
 void Exchange::on_backoff() {
   retry_at_ = kNever;
-  ++context_.stats.http2.policy_retries;
+  ++context_.stats.relay.policy_retries;
   if (grpc_) {
     // A client that retries itself has counted its own.
     http::FieldList& headers = replay_->headers;
@@ -155,7 +155,7 @@ void Exchange::on_try_timeout() {
     arm();
     return;
   }
-  ++context_.stats.http2.try_timeouts;
+  ++context_.stats.relay.try_timeouts;
   stats::Pod& stats = pod_->pool().pod().stats();
   const uint32_t slot = pod_->pool().pod().slot();
   cancel_pod(client_);

@@ -65,7 +65,7 @@ void Exchange::arm() {
 
 void Exchange::on_timer() {
   const Time now = context_.now;
-  stats::Http2& stats = context_.stats.http2;
+  stats::Relay& stats = context_.stats.relay;
   if (now >= deadline_) {
     expire_deadline();
   } else if (now >= call_ends_) {
@@ -93,7 +93,7 @@ void Exchange::on_timer() {
 }
 
 void Exchange::expire_deadline() {
-  ++context_.stats.http2.deadlines;
+  ++context_.stats.relay.deadlines;
   expire(kDeadlineExceeded,
          attached() ? "deadline exceeded" : "deadline exceeded while waiting for an endpoint");
 }

@@ -10,7 +10,7 @@
 #include "base/slab.h"
 #include "config/settings.h"
 #include "relay/holder.h"
-#include "stats/http2.h"
+#include "stats/relay.h"
 
 namespace sluice::relay {
 
@@ -26,7 +26,7 @@ class Holders {
   static constexpr uint32_t kLeftoverConnections = 4;
 
   // Everything referred to outlives it.
-  Holders(const Time& now, const config::Limits& limits, stats::Http2& stats,
+  Holders(const Time& now, const config::Limits& limits, stats::Relay& stats,
           AddressTable& addresses)
       : now_(now), limits_(limits), stats_(stats), addresses_(addresses) {}
   Holders(const Holders&) = delete;
@@ -83,7 +83,7 @@ class Holders {
 
   const Time& now_;
   const config::Limits& limits_;
-  stats::Http2& stats_;
+  stats::Relay& stats_;
   AddressTable& addresses_;
   Slab<Holder> holders_;
   std::array<List<ClientAddress>, kRanks> ranks_;

@@ -228,7 +228,7 @@ void PodConnection::arm_ping() {
 void PodConnection::on_ping_timer() {
   if (closing_) return;
   if (ping_sent_ && http_->received_at() <= ping_sent_at_) {
-    ++context_.stats.http2.pod_ping_timeouts;
+    ++context_.stats.relay.pod_ping_timeouts;
     why_ = "no answer to PING";
     report(nullptr, why_);
     stream_->abort();
@@ -241,7 +241,7 @@ void PodConnection::on_ping_timer() {
     arm_ping();
   } else if (http_->open_streams() > 0 || pool_.ping_without_calls()) {
     http_->ping(kPingOpaque);
-    ++context_.stats.http2.pod_pings;
+    ++context_.stats.relay.pod_pings;
     ping_sent_ = true;
     ping_sent_at_ = context_.now;
     context_.touch(*this);

@@ -42,7 +42,7 @@ void PodConnection::settle_resets() {
   if (http_->resets_waiting() > 0) {
     http_->release_resets();
     if (http_->resets_waiting() > 0) {
-      if (!over_budget_) ++context_.stats.http2.pod_reset_budgets;
+      if (!over_budget_) ++context_.stats.relay.pod_reset_budgets;
       over_budget_ = true;
       worn_ |= owner_ == Pool::kEverybody;
       context_.wheel.arm(reset_timer_, resets_.next(pool_.reset_rate()));

@@ -59,14 +59,14 @@ void Pool::arm_pings() {
 void Pool::on_too_many_pings() {
   if (ping_interval() <= Duration::zero() || ping_factor_ >= kMaxPingFactor) return;
   ping_factor_ *= 2;
-  ++context_.stats.http2.too_many_pings;
+  ++context_.stats.relay.too_many_pings;
   context_.stats.events.push({nullptr, "too_many_pings: from now on PINGs come half as often",
                               pod_.address(), true, stats::Event::Kind::kGoesOn});
 }
 
 void Pool::on_too_many_resets() {
   if (reset_halvings_ < kMaxResetHalvings) ++reset_halvings_;
-  ++context_.stats.http2.pod_reset_limits;
+  ++context_.stats.relay.pod_reset_limits;
   const ResetRate rate = reset_rate();
   stats::Event event{"pod_resets", "ended a connection over RST_STREAM; from now on it gets ",
                      pod_.address(), true};
@@ -91,7 +91,7 @@ bool Pool::open_connection(uint64_t owner) {
   (owner == kEverybody ? connections_ : isolated_).push_back(*c);
   ++count_of(*c);
   count();
-  ++context_.stats.http2.pod_connections;
+  ++context_.stats.relay.pod_connections;
   return true;
 }
 
@@ -257,7 +257,7 @@ void Pool::remove(PodConnection& c) {
   --count_of(c);
   if (c.silent()) on_silence(false);
   count();
-  --context_.stats.http2.pod_connections;
+  --context_.stats.relay.pod_connections;
 }
 
 void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool routine) {

@@ -21,7 +21,7 @@ void Pool::isolate(const ClientConnection& client) {
   isolated_clients_.push_back(
       {client.id(), static_cast<size_t>(alone) < kMaxAlone ? client.id() : kOffenders, until});
   if (!isolation_timer_.armed()) context_.wheel.arm(isolation_timer_, until);
-  ++context_.stats.http2.isolated_clients;
+  ++context_.stats.relay.isolated_clients;
   context_.stats.events.push(
       {"pod_resets", "cancels so often that it leaves the connection to a pod that others use",
        client.peer()});

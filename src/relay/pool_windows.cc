@@ -44,7 +44,7 @@ bool Pool::expects_window(bool for_all) {
   const uint32_t before = count_;
   grow();
   if (count_ == before) return false;
-  ++context_.stats.http2.window_connections;
+  ++context_.stats.relay.window_connections;
   return true;
 }
 

@@ -119,7 +119,7 @@ void Relay::relieve_memory() {
     ClientConnection* victim = context_.holders.worst();
     if (victim == nullptr || (n > 0 && !victim->holder().stale())) return;
     freed += victim->holder().weight();
-    ++context_.stats.http2.guard_memory;
+    ++context_.stats.relay.guard_memory;
     context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
     victim->evict();
   }

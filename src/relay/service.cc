@@ -191,7 +191,7 @@ void Service::assign(Exchange& e, bool again) {
   if (again || waiting_.empty())
     if (PodConnection* c = pick(e, hold); c != nullptr && attach(e, *c)) return;
   if (ready_.empty() && hopeless()) {
-    ++context_.stats.http2.no_pod;
+    ++context_.stats.relay.no_pod;
     e.fail(why_hopeless(), stats::Failure::kNoPod);
     return;
   }
@@ -211,7 +211,7 @@ bool Service::attach(Exchange& e, PodConnection& c) {
 
 void Service::wait(Exchange& e, bool again, Hold hold) {
   const bool held_back = hold != Hold::kNot;
-  stats::Http2& stats = context_.stats.http2;
+  stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
   if (queue.size() >= queue_limit_) {
     // The place of a client that has more of them than this one.
@@ -245,7 +245,7 @@ void Service::wait(Exchange& e, bool again, Hold hold) {
     context_.wheel.arm(share_timer_, context_.now + kShareLook);
   }
   this->stats().queued.set(waiting_.size() + held_.size());
-  ++context_.stats.http2.queued_streams;
+  ++context_.stats.relay.queued_streams;
   e.begin_wait(queue_timeout_);
 }
 
@@ -254,11 +254,11 @@ void Service::stop_waiting(Exchange& e) {
   e.lane()->queue->remove(e);
   e.end_wait();
   stats().queued.set(waiting_.size() + held_.size());
-  --context_.stats.http2.queued_streams;
+  --context_.stats.relay.queued_streams;
 }
 
 void Service::on_queue_timeout(Exchange& e) {
-  ++context_.stats.http2.queue_timeouts;
+  ++context_.stats.relay.queue_timeouts;
   e.fail("no endpoint took the call in time", stats::Failure::kNoRoom);
 }
 
@@ -316,7 +316,7 @@ void Service::pump() {
     Exchange& e = waiting_.next();
     if (ready_.empty() && hopeless()) {
       stop_waiting(e);
-      ++context_.stats.http2.no_pod;
+      ++context_.stats.relay.no_pod;
       e.fail(why_hopeless(), stats::Failure::kNoPod);
       continue;
     }

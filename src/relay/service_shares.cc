@@ -49,7 +49,7 @@ void Service::give_up_places(uint32_t n) {
             [](const Exchange* a, const Exchange* b) { return a->active_at() < b->active_at(); });
   calls.resize(std::min<size_t>({calls.size(), n, from.places}));
   for (Exchange* e : calls) {
-    ++context_.stats.http2.place_shares;
+    ++context_.stats.relay.place_shares;
     e->give_up_place();
   }
 }

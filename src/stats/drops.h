@@ -35,11 +35,9 @@ namespace sluice::stats {
   X(IcmpRateLimit,    icmp_rate_limit,   "more echo requests than are answered in a second")     \
   X(IcmpUnmatched,    icmp_unmatched,    "an ICMP error about no connection of ours")            \
   X(TcpChecksum,      tcp_checksum,      "wrong TCP checksum")                                   \
-  X(NoMemory,         no_memory,         "received while no buffer was free to keep it")         \
   X(RxMissed,         rx_missed,         "the NIC had no descriptor left (a slow worker)")       \
   X(RxErrors,         rx_errors,         "the NIC reported a damaged frame")                     \
   X(RxNoBuffer,       rx_no_buffer,      "the receive pool was empty")                           \
-  X(NoRoute,          no_route,          "to send: no route to the destination")                 \
   X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer")            \
   X(TxNoMemory,       tx_no_memory,      "to send: no transmit buffer was free")                 \
   X(TxFull,           tx_full,           "to send: the NIC's transmit ring was full")            \

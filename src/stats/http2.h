@@ -1,115 +1,73 @@
 #pragma once
-// What HTTP/2 counts, per worker; each guard against abuse has a counter of its own.
+// What HTTP/2 counts, per worker: frames, field blocks, and the guards of a connection, each of
+// which has a counter of its own.
 
 #include "stats/table.h"
 
 namespace sluice::stats {
 
 // clang-format off
-#define SLUICE_HTTP2_STATS(X)                                                                  \
-  X(Gauge,   client_connections,   "connections of clients now")                               \
-  X(Gauge,   pod_connections,      "connections to pods now")                                  \
-  X(Gauge,   streams,              "streams of clients now")                                   \
-  X(Gauge,   queued_streams,       "streams waiting for a pod now")                            \
-  X(Gauge,   calls_heap,           "bytes of heap that calls of clients take now")              \
-  X(Counter, frames_in,            "frames received")                                          \
-  X(Counter, frames_out,           "frames sent")                                              \
-  X(Counter, streams_opened,       "streams that clients opened")                              \
-  X(Counter, streams_refused,      "streams refused: over concurrent_streams, or draining")    \
-  X(Counter, resets_in,            "RST_STREAM received")                                      \
-  X(Counter, resets_out,           "RST_STREAM sent")                                          \
-  X(Counter, resets_put_off,       "RST_STREAM to pods that had to wait for pod_resets")       \
-  X(Counter, goaways_in,           "GOAWAY received")                                          \
-  X(Counter, goaways_out,          "GOAWAY sent")                                              \
-  X(Counter, connection_errors,    "connections ended for a protocol error")                   \
-  X(Counter, http1_requests,       "connections that spoke HTTP/1, answered with 505")          \
-  X(Counter, tls_hellos,           "connections that spoke TLS, answered with an alert")        \
-  X(Counter, stream_errors,        "streams ended for a protocol error")                       \
-  X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                  \
-  X(Counter, broken_answers,       "streams of pods ended for what RFC 9113 forbids")          \
-  X(Counter, trailers_dropped,     "fields of requests' trailers that belong in front of the content") \
-  X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\"")   \
-  X(Counter, header_list_too_big,  "field sections over header_list_size")                     \
-  X(Counter, hpack_blocks_in,      "field blocks decoded")                                     \
-  X(Counter, hpack_fields_in,      "field lines decoded")                                      \
-  X(Counter, hpack_indexed_in,     "of these, by an index instead of a literal")               \
-  X(Counter, hpack_blocks_out,     "field blocks encoded")                                     \
-  X(Counter, hpack_fields_out,     "field lines encoded")                                      \
-  X(Counter, hpack_indexed_out,    "of these, by an index instead of a literal")               \
-  X(Counter, hpack_timed_in,       "field blocks whose decoding was timed: one in 256")        \
-  X(Counter, hpack_cycles_in,      "cycles that these took")                                   \
-  X(Counter, hpack_timed_out,      "field blocks whose encoding was timed: one in 256")        \
-  X(Counter, hpack_cycles_out,     "cycles that these took")                                   \
-  X(Gauge,   hpack_fields_shared,  "fields that connections' dynamic tables share now")        \
-  X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")       \
-  X(Counter, hpack_share_full,     "fields that stayed literals: their connection had its share") \
-  X(Counter, hpack_given_back,     "idle connections whose fields made room for others")        \
-  X(Counter, retries,              "streams sent again, to a pod that had provably not begun")  \
-  X(Counter, retries_exhausted,    "streams that failed after the last allowed try")           \
-  X(Counter, policy_retries,       "streams sent again by their service's retry policy")        \
-  X(Counter, retry_budget_refusals, "streams not sent again: the retry budget was spent")       \
-  X(Counter, retry_pushbacks,      "streams not sent again: the pod said so")                   \
-  X(Counter, try_timeouts,         "tries ended at per_try_timeout")                            \
-  X(Counter, queue_overflows,      "streams that failed: too many waited")                     \
-  X(Counter, queue_timeouts,       "streams that failed: waited too long")                     \
-  X(Counter, deadlines,            "streams ended at their grpc-timeout")                      \
-  X(Counter, call_timeouts,        "streams ended at timeout")                                 \
-  X(Counter, stream_idle_timeouts, "streams ended at stream_idle_timeout")                     \
-  X(Counter, stream_ages,          "streams ended at max_stream_age")                          \
-  X(Counter, client_idle_goaways,  "client connections moved away at client_idle_timeout")     \
-  X(Counter, client_age_goaways,   "client connections moved away at max_connection_age")      \
-  X(Counter, client_count_goaways, "client connections moved away at max_connection_streams")  \
-  X(Counter, pod_reset_budgets,    "pod connections relieved after too many cancellations")     \
-  X(Counter, pod_reset_limits,     "pods that ended a connection over RST_STREAM: they get half as many") \
-  X(Counter, isolated_clients,     "clients that cancel too often for a pod that others use")  \
-  X(Counter, throttled_streams,    "streams of such clients that had to wait for that")        \
-  X(Counter, windows_grown,        "times that the window of a client's upload grew")           \
-  X(Counter, window_shares,        "times that DATA waited: its client had its share of a pod's window") \
-  X(Counter, window_waits,         "streams that waited for a connection with a window")       \
-  X(Counter, window_connections,   "pod connections opened: those there had no window left")   \
-  X(Counter, place_shares,         "streams ended: others waited, and their client had most places") \
-  X(Counter, place_share_waits,    "streams that waited, since their client had its share of places") \
-  X(Counter, queue_shares,         "streams that no longer waited: their client had most that did") \
-  X(Counter, pod_header_limits,    "streams that failed: more fields than their pod takes")    \
-  X(Counter, suspect_tries,        "streams that a pod's GOAWAY with an error moved to a connection of their own") \
-  X(Counter, suspects_failed,      "of these, streams that failed: that was lost, too")        \
-  X(Counter, pod_pings,            "PING sent to pods")                                        \
-  X(Counter, pod_ping_timeouts,    "pod connections lost: no answer to PING")                  \
-  X(Counter, too_many_pings,       "pods that punished our PING, which now come half as often") \
-  X(Counter, no_pod,               "streams that failed: no endpoint, or none reachable")      \
-  X(Counter, pods_lost,            "streams that failed: their pod was lost")                  \
-  X(Counter, memory_refusals,      "streams that failed for want of buffers")                  \
-  X(Counter, guard_memory,         "connections reset: held the most while memory was short")  \
-  X(Counter, guard_heap,           "calls refused, connections ended: too much heap for their calls") \
-  X(Counter, guard_leftovers,      "calls cut short: their client left too many behind")        \
-  X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")               \
-  X(Counter, guard_early_ends,     "streams refused: those of the client nearly all end early")  \
-  X(Counter, address_allowances,   "connections that began with the rest of their address's resets") \
-  X(Counter, guard_provoked_reset, "connections ended: made us reset streams too often")       \
-  X(Counter, guard_settings,       "connections ended: too many SETTINGS or GOAWAY")           \
-  X(Counter, guard_ping,           "connections ended: too many PING")                         \
-  X(Counter, guard_priority,       "connections ended: too many PRIORITY")                     \
-  X(Counter, guard_window_update,  "connections ended: too many WINDOW_UPDATE")                \
-  X(Counter, guard_unknown_frame,  "connections ended: too many frames of unknown types")      \
-  X(Counter, guard_empty_data,     "connections ended, of pods streams reset: too many empty DATA frames")            \
-  X(Counter, guard_tiny_data,      "connections ended, of pods streams reset: DATA in frames of a few bytes")         \
-  X(Counter, guard_padding,        "connections ended, of pods streams reset: more padding than content")             \
-  X(Counter, guard_dribble,        "connections ended, of pods streams reset: windows of a few bytes") \
-  X(Counter, guard_table_size,     "connections ended: HPACK's table changed too often")        \
-  X(Counter, guard_continuation,   "connections ended, of pods streams reset: too many CONTINUATION")                 \
-  X(Counter, guard_field_block,    "connections ended, of pods streams reset: field block too large to be read")      \
-  X(Counter, guard_frame_size,     "connections ended: frame larger than was agreed")          \
-  X(Counter, guard_unread_answers, "connections ended: do not read the answers they provoke")  \
-  X(Counter, guard_preface,        "connections ended: no preface and SETTINGS in time")       \
-  X(Counter, guard_settings_ack,   "connections ended: SETTINGS not acknowledged in time")     \
-  X(Counter, guard_slow_headers,   "connections ended: frame or field block not complete in time") \
-  X(Counter, guard_slow_read,      "connections reset: took nothing of what waits for them")   \
-  X(Counter, guard_stalled_stream, "streams reset: their window stayed shut")                  \
-  X(Counter, guard_empty_name,     "sections with a field without a name")                     \
-  X(Counter, guard_streams,        "streams refused: over concurrent_streams")                 \
-  X(Counter, guard_stream_ids,     "connections moved away: most of their stream ids were skipped") \
-  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN") \
-  X(Counter, guard_closing,        "connections reset: took nothing of their end, GOAWAY and FIN")
+#define SLUICE_HTTP2_STATS(X)                                                                                     \
+  X(Counter, frames_in,            "frames received")                                                             \
+  X(Counter, frames_out,           "frames sent")                                                                 \
+  X(Counter, streams_opened,       "streams that clients opened")                                                 \
+  X(Counter, streams_refused,      "streams refused: over concurrent_streams, or draining")                       \
+  X(Counter, resets_in,            "RST_STREAM received")                                                         \
+  X(Counter, resets_out,           "RST_STREAM sent")                                                             \
+  X(Counter, resets_put_off,       "RST_STREAM to pods that had to wait for pod_resets")                          \
+  X(Counter, goaways_in,           "GOAWAY received")                                                             \
+  X(Counter, goaways_out,          "GOAWAY sent")                                                                 \
+  X(Counter, connection_errors,    "connections ended for a protocol error")                                      \
+  X(Counter, http1_requests,       "connections that spoke HTTP/1, answered with 505")                            \
+  X(Counter, tls_hellos,           "connections that spoke TLS, answered with an alert")                          \
+  X(Counter, stream_errors,        "streams ended for a protocol error")                                          \
+  X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                                     \
+  X(Counter, broken_answers,       "streams of pods ended for what RFC 9113 forbids")                             \
+  X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\"")                 \
+  X(Counter, header_list_too_big,  "field sections over header_list_size")                                        \
+  X(Counter, hpack_blocks_in,      "field blocks decoded")                                                        \
+  X(Counter, hpack_fields_in,      "field lines decoded")                                                         \
+  X(Counter, hpack_indexed_in,     "of these, by an index instead of a literal")                                  \
+  X(Counter, hpack_blocks_out,     "field blocks encoded")                                                        \
+  X(Counter, hpack_fields_out,     "field lines encoded")                                                         \
+  X(Counter, hpack_indexed_out,    "of these, by an index instead of a literal")                                  \
+  X(Counter, hpack_timed_in,       "field blocks whose decoding was timed: one in 256")                           \
+  X(Counter, hpack_cycles_in,      "cycles that these took")                                                      \
+  X(Counter, hpack_timed_out,      "field blocks whose encoding was timed: one in 256")                           \
+  X(Counter, hpack_cycles_out,     "cycles that these took")                                                      \
+  X(Gauge,   hpack_fields_shared,  "fields that connections' dynamic tables share now")                           \
+  X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")                          \
+  X(Counter, hpack_share_full,     "fields that stayed literals: their connection had its share")                 \
+  X(Counter, hpack_given_back,     "idle connections whose fields made room for others")                          \
+  X(Counter, windows_grown,        "times that the window of a client's upload grew")                             \
+  X(Counter, window_shares,        "times that DATA waited: its client had its share of a pod's window")          \
+  X(Counter, memory_refusals,      "streams that failed for want of buffers")                                     \
+  X(Counter, guard_heap,           "calls refused, connections ended: too much heap for their calls")             \
+  X(Counter, guard_rapid_reset,    "connections ended: streams reset too often")                                  \
+  X(Counter, guard_early_ends,     "streams refused: those of the client nearly all end early")                   \
+  X(Counter, address_allowances,   "connections that began with the rest of their address's resets")              \
+  X(Counter, guard_provoked_reset, "connections ended: made us reset streams too often")                          \
+  X(Counter, guard_settings,       "connections ended: too many SETTINGS or GOAWAY")                              \
+  X(Counter, guard_ping,           "connections ended: too many PING")                                            \
+  X(Counter, guard_priority,       "connections ended: too many PRIORITY")                                        \
+  X(Counter, guard_window_update,  "connections ended: too many WINDOW_UPDATE")                                   \
+  X(Counter, guard_unknown_frame,  "connections ended: too many frames of unknown types")                         \
+  X(Counter, guard_empty_data,     "connections ended, of pods streams reset: too many empty DATA frames")        \
+  X(Counter, guard_tiny_data,      "connections ended, of pods streams reset: DATA in frames of a few bytes")     \
+  X(Counter, guard_padding,        "connections ended, of pods streams reset: more padding than content")         \
+  X(Counter, guard_dribble,        "connections ended, of pods streams reset: windows of a few bytes")            \
+  X(Counter, guard_table_size,     "connections ended: HPACK's table changed too often")                          \
+  X(Counter, guard_continuation,   "connections ended, of pods streams reset: too many CONTINUATION")             \
+  X(Counter, guard_field_block,    "connections ended, of pods streams reset: field block too large to be read")  \
+  X(Counter, guard_frame_size,     "connections ended: frame larger than was agreed")                             \
+  X(Counter, guard_unread_answers, "connections ended: do not read the answers they provoke")                     \
+  X(Counter, guard_preface,        "connections ended: no preface and SETTINGS in time")                          \
+  X(Counter, guard_settings_ack,   "connections ended: SETTINGS not acknowledged in time")                        \
+  X(Counter, guard_slow_headers,   "connections ended: frame or field block not complete in time")                \
+  X(Counter, guard_slow_read,      "connections reset: took nothing of what waits for them")                      \
+  X(Counter, guard_stalled_stream, "streams reset: their window stayed shut")                                     \
+  X(Counter, guard_empty_name,     "sections with a field without a name")                                        \
+  X(Counter, guard_streams,        "streams refused: over concurrent_streams")
 // clang-format on
 
 struct Http2 {

@@ -14,6 +14,7 @@
 #include "stats/events.h"
 #include "stats/failures.h"
 #include "stats/http2.h"
+#include "stats/relay.h"
 #include "stats/tcp.h"
 
 namespace sluice::stats {
@@ -113,6 +114,7 @@ class alignas(64) Worker {
 
   Tcp tcp;
   Http2 http2;
+  Relay relay;
   Events events;
   Changes changes;
 

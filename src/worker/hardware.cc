@@ -21,26 +21,9 @@ nic::EalOptions eal_options(const config::Startup& startup) {
   return o;
 }
 
-nic::Profile profile_of(const config::NicProfile& p) {
-  return {.name = p.name,
-          .multi_segment = p.multi_segment,
-          .tx_checksum = p.tx_checksum,
-          .tso = p.tso,
-          .rss = p.rss,
-          .dense_pool = p.dense_pool,
-          .tx_from_rx_pool = p.tx_from_rx_pool,
-          .copies_in_process = p.copies_in_process,
-          .rx_offset = p.rx_offset,
-          .max_mtu = p.max_mtu,
-          .max_queues = p.max_queues,
-          .rx_descriptors = p.rx_descriptors,
-          .tx_descriptors = p.tx_descriptors,
-          .tx_burst = p.tx_burst};
-}
-
-std::vector<nic::Profile> profiles_of(const config::Startup& startup) {
-  std::vector<nic::Profile> profiles;
-  for (const config::Port& p : startup.ports) profiles.push_back(profile_of(p.profile));
+std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
+  std::vector<config::NicProfile> profiles;
+  for (const config::Port& p : startup.ports) profiles.push_back(p.profile);
   return profiles;
 }
 

@@ -35,7 +35,7 @@ class Hardware {
  private:
   nic::Eal eal_;
   std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
-  std::vector<nic::Profile> profiles_;
+  std::vector<config::NicProfile> profiles_;
   nic::Pools pools_;
   std::vector<std::unique_ptr<nic::Port>> ports_;
 };

@@ -109,7 +109,7 @@ int run(int argc, char** argv) {
   bool forward = false;
   for (int i = 3; i < argc; ++i) {
     const std::string flag = argv[i];
-    nic::Profile& p = options.profile;
+    config::NicProfile& p = options.profile;
     if (flag == "dense") {
       p.dense_pool = p.tx_from_rx_pool = true;
       p.rx_offset = 384;

@@ -4,8 +4,8 @@
 
 #include "nic/eal.h"
 #include "nic/pools.h"
-#include "nic/profile.h"
 #include "nic/selftest.h"
+#include "nic/traits.h"
 
 namespace sluice::nic {
 namespace {
@@ -21,8 +21,8 @@ rte_eth_dev_info device(uint64_t tx_offloads) {
   return info;
 }
 
-Profile able() {
-  Profile p;
+config::NicProfile able() {
+  config::NicProfile p;
   p.name = "able";
   p.multi_segment = p.tx_checksum = p.tso = true;
   p.max_mtu = 9000;
@@ -35,7 +35,7 @@ TEST(Traits, are_what_profile_and_device_agree_on) {
   const Traits both = traits_of(able(), device(all));
   EXPECT_TRUE(both.multi_segment && both.tx_checksum && both.tso);
   EXPECT_EQ(both.tx_offloads, all);
-  EXPECT_EQ(traits_of(Profile{}, device(all)).tx_offloads, 0u);
+  EXPECT_EQ(traits_of(config::NicProfile{}, device(all)).tx_offloads, 0u);
   EXPECT_EQ(traits_of(able(), device(0)).tx_offloads, 0u);
 }
 
@@ -107,14 +107,14 @@ TEST_F(SelfTest, a_dense_pool_has_no_gaps) {
 }
 
 TEST(Pools, keep_enough_buffers_back_to_refill_every_ring) {
-  Profile p;
+  config::NicProfile p;
   p.rx_descriptors = 1024;
   EXPECT_GE(rx_reserve({p, p}, 2), 4u * 1024);
   EXPECT_LT(rx_reserve({p, p}, 2), 4u * 1024 + 2048);
 }
 
 TEST(Pools, a_receive_pool_that_its_rings_would_empty_is_refused_with_the_number_it_needs) {
-  Profile p;
+  config::NicProfile p;
   try {
     Pools pools({.rx_mbufs = 2000}, {p, p});
     FAIL() << "2000 buffers for two rings of 1024";
@@ -124,9 +124,9 @@ TEST(Pools, a_receive_pool_that_its_rings_would_empty_is_refused_with_the_number
 }
 
 TEST(Pools, a_port_that_sends_from_its_receive_pool_gets_that_pool) {
-  Profile af_xdp;
+  config::NicProfile af_xdp;
   af_xdp.dense_pool = af_xdp.tx_from_rx_pool = true;
-  Profile other;
+  config::NicProfile other;
   Pools pools({.rx_mbufs = 16383, .tx_mbufs = 1023, .hold_mbufs = 511, .workers = 2},
               {af_xdp, other});
   EXPECT_EQ(pools.tx(af_xdp).mempool(), pools.rx().mempool());

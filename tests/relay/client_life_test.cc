@@ -32,7 +32,7 @@ TEST_F(ClientLife, an_idle_connection_is_closed_after_client_idle_timeout) {
   run(200ms);
   EXPECT_TRUE(told_to_leave(c));
   EXPECT_EQ(heard(c).body, "pod1");
-  EXPECT_EQ(worker->http2.client_idle_goaways.get(), 1u);
+  EXPECT_EQ(worker->relay.client_idle_goaways.get(), 1u);
 }
 
 TEST_F(ClientLife, a_reload_of_client_idle_timeout_finds_who_is_idle_already) {
@@ -67,9 +67,9 @@ TEST_F(ClientLife, an_old_connection_is_moved_away_and_its_call_ends_in_peace) {
   Peer& c = client();
   call(c);
   run(8900ms);
-  EXPECT_EQ(worker->http2.client_age_goaways.get(), 0u);
+  EXPECT_EQ(worker->relay.client_age_goaways.get(), 0u);
   run(2200ms);
-  EXPECT_EQ(worker->http2.client_age_goaways.get(), 1u);
+  EXPECT_EQ(worker->relay.client_age_goaways.get(), 1u);
   run(10s);
   EXPECT_FALSE(told_to_leave(c));
   pod(1).answer(pod(1).peer(), *pod(1).last);
@@ -97,11 +97,11 @@ TEST_F(ClientLife, connections_of_one_moment_do_not_age_in_one_moment) {
   endpoints({1});
   for (int i = 0; i < 20; ++i) client();
   run(9900ms);
-  const uint64_t early = worker->http2.client_age_goaways.get();
+  const uint64_t early = worker->relay.client_age_goaways.get();
   EXPECT_GT(early, 0u);
   EXPECT_LT(early, 20u);
   run(1200ms);
-  EXPECT_EQ(worker->http2.client_age_goaways.get(), 20u);
+  EXPECT_EQ(worker->relay.client_age_goaways.get(), 20u);
 }
 
 TEST_F(ClientLife, a_connection_that_has_had_its_streams_is_moved_away_and_no_call_is_lost) {
@@ -115,7 +115,7 @@ TEST_F(ClientLife, a_connection_that_has_had_its_streams_is_moved_away_and_no_ca
   }
   run(100ms);
   EXPECT_TRUE(told_to_leave(c));
-  EXPECT_EQ(worker->http2.client_count_goaways.get(), 1u);
+  EXPECT_EQ(worker->relay.client_count_goaways.get(), 1u);
 }
 
 TEST_F(ClientLife, nothing_is_said_behind_a_fin) {
@@ -168,8 +168,8 @@ TEST_F(RelayTest, who_goes_on_sending_behind_the_end_of_his_connection_is_reset)
   for (; sent < 100 && !deaf.closed; ++sent) send(std::string(16'384, 'x'));
   EXPECT_GE(sent, 16) << "it may not have read its GOAWAY yet";
   EXPECT_LE(sent, 18);
-  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
-  EXPECT_EQ(worker->http2.guard_discarded.get(), 1u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_discarded.get(), 1u);
   EXPECT_STREQ(worker->events.pop()->what, "PUSH_PROMISE, which was switched off");
   const auto event = worker->events.pop();
   ASSERT_TRUE(event);
@@ -189,8 +189,8 @@ TEST_F(RelayTest, who_has_skipped_nearly_all_stream_ids_is_moved_away_and_told_i
   c->push();
   run();
   EXPECT_EQ(pod(1).requests(), 2) << "no call is lost";
-  EXPECT_EQ(worker->http2.guard_stream_ids.get(), 1u);
-  EXPECT_EQ(worker->http2.client_count_goaways.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_stream_ids.get(), 1u);
+  EXPECT_EQ(worker->relay.client_count_goaways.get(), 0u);
   const auto event = worker->events.pop();
   ASSERT_TRUE(event);
   EXPECT_STREQ(event->guard, "stream_ids");

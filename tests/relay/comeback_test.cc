@@ -50,7 +50,7 @@ TEST_F(Comeback, a_single_pod_that_is_back_after_200_ms_costs_no_call) {
   }
   run(200ms);
   for (uint32_t id = 1; id < 20; id += 2) EXPECT_EQ(heard(c, id).body, "pod1") << id;
-  EXPECT_EQ(worker->http2.no_pod.get(), 0u);
+  EXPECT_EQ(worker->relay.no_pod.get(), 0u);
 }
 
 TEST_F(Comeback, a_lost_pod_is_tried_at_once_after_50_and_200_ms_and_then_the_backoff_begins) {

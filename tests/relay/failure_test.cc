@@ -30,7 +30,7 @@ TEST_F(RelayTest, a_call_that_every_pod_refuses_fails_after_the_allowed_tries) {
   run(200ms);
   expect_trailers_only(c);
   EXPECT_EQ(pod(1).requests() + pod(2).requests(), 6);
-  EXPECT_EQ(worker->http2.retries_exhausted.get(), 1u);
+  EXPECT_EQ(worker->relay.retries_exhausted.get(), 1u);
   EXPECT_EQ(stats_of(1).failed.get() + stats_of(2).failed.get(), 1u) << "one call failed";
 }
 
@@ -94,7 +94,7 @@ TEST_F(RelayTest, a_call_whose_headers_were_on_the_wire_is_not_repeated) {
   run();
   expect_trailers_only(c);
   EXPECT_EQ(pod(1).requests() + pod(2).requests(), 1);
-  EXPECT_EQ(worker->http2.pods_lost.get(), 1u);
+  EXPECT_EQ(worker->relay.pods_lost.get(), 1u);
 }
 
 TEST_F(RelayTest,
@@ -308,11 +308,11 @@ TEST_F(RelayTest, a_call_that_waited_fails_when_its_body_finds_no_memory_on_the_
     while (pool->available() > 1'000) others.push_back(pool->alloc());
   buffers.memory.refresh();
   run();
-  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 1u);
   EXPECT_TRUE(larger.closed);
   expect_trailers_only(c);
   EXPECT_EQ(worker->http2.memory_refusals.get(), 1u);
-  EXPECT_EQ(worker->http2.streams.get(), 0u);
+  EXPECT_EQ(worker->relay.streams.get(), 0u);
   EXPECT_EQ(in_flight(1), 0u);
   others.clear();
   call(c);
@@ -326,7 +326,7 @@ TEST_F(RelayTest, no_more_calls_wait_than_allowed) {
   Peer& c = client();
   for (int i = 0; i < 6; ++i) call(c);
   EXPECT_EQ(worker->service(0).queued.get(), 4u);
-  EXPECT_EQ(worker->http2.queue_overflows.get(), 2u);
+  EXPECT_EQ(worker->relay.queue_overflows.get(), 2u);
   expect_trailers_only(c, 9);
   expect_trailers_only(c, 11);
 }
@@ -384,14 +384,14 @@ TEST_F(RelayTest, a_failed_client_that_takes_no_bytes_goes_when_memory_is_short)
   ASSERT_TRUE(slow.tcp->send_queue().append_copy(broken, buffers.memory.hold()));
   slow.tcp->push();
   run(10s);
-  EXPECT_EQ(worker->http2.client_connections.get(), 1u);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 0u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 1u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
   std::vector<buf::Slice> others;
   for (buffers.memory.refresh(); buffers.memory.roomy(); buffers.memory.refresh())
     others.push_back(buffers.memory.hold().alloc());
   run(10ms);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
-  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 1u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 0u);
 }
 
 // The same without a shortage. Whoever still reads what is in front of the end has time for it.
@@ -420,7 +420,7 @@ TEST_F(RelayTest, a_failed_client_that_takes_nothing_of_its_end_is_reset_and_a_s
     ASSERT_FALSE(slow.closed);
     slow.tcp->consumed(34'000);  // more than TCP asks of a connection that closes
   }
-  EXPECT_EQ(worker->http2.guard_closing.get(), 1u);
+  EXPECT_EQ(worker->relay.guard_closing.get(), 1u);
   EXPECT_TRUE(deaf.closed);
   EXPECT_FALSE(slow.closed);
   slow.tcp->consumed(500'000);
@@ -428,8 +428,8 @@ TEST_F(RelayTest, a_failed_client_that_takes_nothing_of_its_end_is_reset_and_a_s
   run(1s);
   EXPECT_TRUE(slow.closed);
   EXPECT_FALSE(slow.owner.goaway_debug.empty());
-  EXPECT_EQ(worker->http2.guard_closing.get(), 1u);
-  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_closing.get(), 1u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 0u);
 }
 
 TEST_F(RelayTest, a_drain_announces_then_names_the_last_stream_and_loses_nothing) {
@@ -521,7 +521,7 @@ TEST_F(RelayTest, clients_that_reset_without_end_do_not_cost_a_bystander_his_cal
       run();
     }
   }
-  EXPECT_GT(worker->http2.pod_reset_budgets.get(), 1u);
+  EXPECT_GT(worker->relay.pod_reset_budgets.get(), 1u);
   for (auto& peer : pod(1).peers) {
     size_t resets = 0;
     for (auto& [id, h] : peer->owner.streams) resets += h.reset;

@@ -168,7 +168,7 @@ TEST_F(GrpcPassing, trailers_of_a_request_pass_without_what_must_stand_before_it
   const auto& asked = pod(1).peer().owner.streams[1];
   EXPECT_TRUE(asked.ended);
   EXPECT_EQ(text(asked.trailers), "checksum=abc");
-  EXPECT_EQ(worker->http2.trailers_dropped.get(), 8u);
+  EXPECT_EQ(worker->relay.trailers_dropped.get(), 8u);
 }
 
 TEST_F(GrpcPassing, trailers_of_which_nothing_is_left_end_the_request_all_the_same) {

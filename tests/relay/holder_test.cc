@@ -33,7 +33,7 @@ struct Holding : RelayTest {
   void hang(Peer& c, int calls) {
     for (int i = 0; i < calls; ++i) call(c, true, large(10'000));
   }
-  uint64_t heap() { return worker->http2.calls_heap.get(); }
+  uint64_t heap() { return worker->relay.calls_heap.get(); }
   // In pieces that are copied, not shared with the packets that they came in.
   void small_pieces(Peer& c, http2::Stream* s, int n) {
     for (int i = 0; i < n; ++i) {
@@ -66,7 +66,7 @@ struct Holding : RelayTest {
     while (buffers.hold.available() > hold) taken.push_back(buffers.hold.alloc());
   }
   void until_reset(uint64_t connections) {
-    while (worker->http2.guard_memory.get() < connections) {
+    while (worker->relay.guard_memory.get() < connections) {
       now += 2ms;
       run();
     }
@@ -116,7 +116,7 @@ TEST_F(Holding, an_address_gets_no_more_than_it_leaves_to_others) {
   Peer& other = client_at(host(2));
   hang(other, 5);
   for (uint32_t id = 1; id <= 9; id += 2) EXPECT_FALSE(heard(other, id).reset);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
 }
 
 TEST_F(Holding, hosts_of_an_ipv6_network_of_64_bits_are_one_address) {
@@ -141,7 +141,7 @@ TEST_F(Holding, many_addresses_leave_room_for_newcomers) {
     now += 2ms;
     run();
   }
-  EXPECT_GT(worker->http2.guard_memory.get(), 0u);
+  EXPECT_GT(worker->relay.guard_memory.get(), 0u);
   EXPECT_LE(heap(), 875'000u);
   pod(1).way = TestPod::Way::kEcho;
   Peer& newcomer = client_at(host(100));
@@ -220,7 +220,7 @@ TEST_F(Holding, a_client_leaves_no_more_calls_behind_than_it_may_have) {
     run();
   }
   EXPECT_EQ(in_flight(1), 5u);
-  EXPECT_EQ(worker->http2.guard_leftovers.get(), 3u);
+  EXPECT_EQ(worker->relay.guard_leftovers.get(), 3u);
   EXPECT_EQ(c.h2->open_streams(), 0u);
   run(31s);
   EXPECT_EQ(in_flight(1), 0u);
@@ -303,7 +303,7 @@ TEST_F(Holding, a_shortage_costs_nothing_for_clients_that_are_idle) {
   const auto few = looks();
   for (uint32_t n = 10; n < 400; ++n) client_at(host(n));
   EXPECT_LT(looks(), 5 * few);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ struct Isolation : RelayTest {
       for (auto& peer : p->peers) most = std::max(most, resets(*peer));
     return most;
   }
-  uint64_t isolated() { return worker->http2.isolated_clients.get(); }
-  uint64_t throttled() { return worker->http2.throttled_streams.get(); }
+  uint64_t isolated() { return worker->relay.isolated_clients.get(); }
+  uint64_t throttled() { return worker->relay.throttled_streams.get(); }
 
   static constexpr size_t kNghttp2Allows = 1'000;  // at once
 };
@@ -68,7 +68,7 @@ TEST_F(Isolation, a_client_that_cancels_without_end_leaves_the_connection_that_o
     expect_served(bystander);
   }
   EXPECT_EQ(isolated(), 1u);
-  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u);
+  EXPECT_EQ(worker->relay.pod_reset_budgets.get(), 1u);
   ASSERT_EQ(pod(1).peers.size(), 3u) << "the first, its replacement, and the hostile client's own";
   EXPECT_LT(most_resets(), 520u);
   // The replacement has the bystander's calls and nothing else.
@@ -118,7 +118,7 @@ TEST_F(Isolation, what_waits_for_its_clients_sake_fails_in_time_and_is_bounded) 
     call(hostile);
   }
   EXPECT_EQ(worker->service(0).queued.get(), 4u);
-  EXPECT_EQ(worker->http2.queue_overflows.get(), 2u);
+  EXPECT_EQ(worker->relay.queue_overflows.get(), 2u);
   expect_trailers_only(hostile, ids[4]);
   expect_trailers_only(hostile, ids[5]);
   run(5100ms);
@@ -207,7 +207,7 @@ TEST_F(Isolation, counts_calls_that_end_at_their_deadline) {
     for (int k = 0; k < 100; ++k) c.h2->open(hasty, false, &c.owner);
     run(20ms);
   }
-  EXPECT_GT(worker->http2.deadlines.get(), 500u);
+  EXPECT_GT(worker->relay.deadlines.get(), 500u);
   EXPECT_EQ(isolated(), 1u);
 }
 
@@ -215,7 +215,7 @@ TEST_F(Isolation, spares_clients_within_their_share_whoever_wears_the_connection
   endpoints({1});
   for (int i = 0; i < 8; ++i) cancel(client(), 99);
   EXPECT_EQ(isolated(), 0u);
-  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u);
+  EXPECT_EQ(worker->relay.pod_reset_budgets.get(), 1u);
   EXPECT_LT(most_resets(), kNghttp2Allows);
 }
 
@@ -299,7 +299,7 @@ TEST_F(IsolationByDefault, counts_the_answers_that_sluice_rejects_and_charges_th
     run(10ms);
   }
   EXPECT_GT(worker->http2.broken_answers.get(), 100u);
-  EXPECT_EQ(worker->http2.pod_reset_budgets.get(), 1u) << "everybody's";
+  EXPECT_EQ(worker->relay.pod_reset_budgets.get(), 1u) << "everybody's";
   EXPECT_EQ(isolated(), 1u);
   for (auto& side : frames.sides)
     EXPECT_LT(side->all(http2::FrameType::kRstStream).size(), kNettyAllows);
@@ -324,7 +324,7 @@ TEST_F(IsolationByDefault, halves_what_a_pod_gets_that_ended_a_connection_over_r
   frames.side(0).goaway(http2::kMaxStreamId, ErrorCode::kEnhanceYourCalm,
                         "Maximum number 60 of RST frames frames reached within 30 seconds");
   run();
-  EXPECT_EQ(worker->http2.pod_reset_limits.get(), 1u);
+  EXPECT_EQ(worker->relay.pod_reset_limits.get(), 1u);
   ASSERT_TRUE(worker->events.pop()) << "the GOAWAY";
   const auto event = worker->events.pop();
   ASSERT_TRUE(event);
@@ -336,7 +336,7 @@ TEST_F(IsolationByDefault, halves_what_a_pod_gets_that_ended_a_connection_over_r
   // One that ends for another reason is not concerned.
   frames.side(2).goaway(http2::kMaxStreamId, ErrorCode::kEnhanceYourCalm, "header list too large");
   run();
-  EXPECT_EQ(worker->http2.pod_reset_limits.get(), 1u);
+  EXPECT_EQ(worker->relay.pod_reset_limits.get(), 1u);
   end();
 }
 
@@ -358,7 +358,7 @@ TEST_F(Isolation, can_be_switched_off) {
   snapshot.guards.pod_resets.burst = 0;
   endpoints({1});
   cancel(client(), 900);
-  EXPECT_EQ(isolated() + worker->http2.pod_reset_budgets.get(), 0u);
+  EXPECT_EQ(isolated() + worker->relay.pod_reset_budgets.get(), 0u);
   EXPECT_EQ(pod(1).peers.size(), 1u);
 }
 

@@ -40,11 +40,11 @@ TEST_F(Leftovers, of_a_client_that_has_gone_meet_their_deadline) {
   request.add(Name::kGrpcTimeout, "5S");
   answered_early(request).tcp->close();
   run(100ms);
-  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 0u);
   EXPECT_EQ(in_flight(1), 1u);
   run(6s);
   EXPECT_EQ(in_flight(1), 0u);
-  EXPECT_EQ(worker->http2.streams.get(), 0u);
+  EXPECT_EQ(worker->relay.streams.get(), 0u);
 }
 
 TEST_F(Leftovers, end_when_the_pod_takes_nothing_for_half_a_minute) {
@@ -53,8 +53,8 @@ TEST_F(Leftovers, end_when_the_pod_takes_nothing_for_half_a_minute) {
   EXPECT_EQ(in_flight(1), 1u);
   run(2s);
   EXPECT_EQ(in_flight(1), 0u);
-  EXPECT_EQ(worker->http2.streams.get(), 0u);
-  EXPECT_EQ(worker->http2.stream_idle_timeouts.get(), 0u);
+  EXPECT_EQ(worker->relay.streams.get(), 0u);
+  EXPECT_EQ(worker->relay.stream_idle_timeouts.get(), 0u);
 }
 
 TEST_F(Leftovers, outlive_their_listener) {
@@ -67,7 +67,7 @@ TEST_F(Leftovers, outlive_their_listener) {
   adopt();
   run(31s);
   EXPECT_EQ(worker->listener(0).active_streams.get(), 0u);
-  EXPECT_EQ(worker->http2.streams.get(), 0u);
+  EXPECT_EQ(worker->relay.streams.get(), 0u);
 }
 
 TEST_F(Leftovers, are_the_first_to_go_when_memory_is_short) {
@@ -96,7 +96,7 @@ TEST_F(Ends, a_client_that_says_fin_has_left_its_calls) {
   EXPECT_EQ(in_flight(1), 0u);
   EXPECT_EQ(pod(1).peer().owner.streams[1].code, ErrorCode::kCancel);
   EXPECT_EQ(pod(1).peer().owner.streams[3].code, ErrorCode::kCancel);
-  EXPECT_EQ(worker->http2.client_connections.get(), 0u);
+  EXPECT_EQ(worker->relay.client_connections.get(), 0u);
 }
 
 TEST_F(Ends, a_drain_does_not_wait_for_a_client_that_takes_nothing) {
@@ -228,7 +228,7 @@ TEST_F(Shortage, is_laid_to_those_whose_requests_no_pod_takes) {
     run();
   }
   EXPECT_TRUE(uploader.closed);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 1u);
   taken.clear();
   run(10ms);
   EXPECT_FALSE(bystander.closed);
@@ -256,7 +256,7 @@ TEST_F(Shortage, counts_buffers_and_not_the_bytes_in_them) {
   call(few);
   answer(5, 1'320);
   leave(1'000, 16'000);
-  while (worker->http2.guard_memory.get() == 0) {
+  while (worker->relay.guard_memory.get() == 0) {
     now += 2ms;
     run();
   }

@@ -46,7 +46,7 @@ TEST_F(PodPing, breaks_the_silence_of_a_connection_with_calls) {
   run(60s);
   EXPECT_LE(pings(), 3u);
   EXPECT_GE(pings(), 2u);
-  EXPECT_EQ(worker->http2.pod_pings.get(), pings());
+  EXPECT_EQ(worker->relay.pod_pings.get(), pings());
   EXPECT_EQ(frames.sides.size(), 1u);
 }
 
@@ -84,8 +84,8 @@ TEST_F(PodPing, without_an_answer_in_time_loses_the_connection_and_its_calls) {
   run(2s);
   EXPECT_TRUE(frames.side(0).ended);
   expect_trailers_only(c);
-  EXPECT_EQ(worker->http2.pod_ping_timeouts.get(), 1u);
-  EXPECT_EQ(worker->http2.pods_lost.get(), 1u);
+  EXPECT_EQ(worker->relay.pod_ping_timeouts.get(), 1u);
+  EXPECT_EQ(worker->relay.pods_lost.get(), 1u);
   ASSERT_EQ(frames.sides.size(), 2u);
   call(c);
   EXPECT_EQ(frames.side(1).requests().size(), 1u);
@@ -120,7 +120,7 @@ TEST_F(PodPing, comes_half_as_often_after_too_many_pings) {
   run();
   frames.side(0).tcp->abort();
   run(100ms);
-  EXPECT_EQ(worker->http2.too_many_pings.get(), 1u);
+  EXPECT_EQ(worker->relay.too_many_pings.get(), 1u);
   const auto event = worker->events.pop();
   ASSERT_TRUE(event);
   EXPECT_EQ(event->peer, pod_at(kPod));
@@ -137,7 +137,7 @@ TEST_F(PodPing, does_not_change_with_other_goaways) {
   frames.side(0).goaway(1, ErrorCode::kEnhanceYourCalm, "too_many_streams");
   frames.side(0).goaway(1, ErrorCode::kNoError, "too_many_pings");
   run(100ms);
-  EXPECT_EQ(worker->http2.too_many_pings.get(), 0u);
+  EXPECT_EQ(worker->relay.too_many_pings.get(), 0u);
 }
 
 TEST_F(PodPing, can_be_switched_on_and_off_under_way) {

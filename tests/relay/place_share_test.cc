@@ -28,7 +28,7 @@ struct PlaceShare : RelayTest {
     }
     EXPECT_EQ(in_flight(4), kPlaces);
     EXPECT_GE(worker->service(0).queued.get(), 20u);
-    given_up_ = worker->http2.place_shares.get();  // its own connections share, too
+    given_up_ = worker->relay.place_shares.get();  // its own connections share, too
     return all;
   }
   // How long a call takes.
@@ -47,7 +47,7 @@ struct PlaceShare : RelayTest {
       run(20ms);
     }
   }
-  uint64_t given_up() { return worker->http2.place_shares.get() - given_up_; }
+  uint64_t given_up() { return worker->relay.place_shares.get() - given_up_; }
 
   FramePod pod{outside, 4};
   uint64_t given_up_ = 0;
@@ -61,7 +61,7 @@ TEST_F(PlaceShare, of_a_client_at_another_address_is_kept_free_for_it) {
   expect_served(honest);
   EXPECT_GE(given_up(), 1u);
   EXPECT_LE(given_up(), 4u) << "no more than were wanted";
-  EXPECT_GT(worker->http2.place_share_waits.get(), 0u);
+  EXPECT_GT(worker->relay.place_share_waits.get(), 0u);
   end();
 }
 
@@ -119,11 +119,11 @@ TEST_F(PlaceShare, of_the_queue_is_not_lost_to_a_client_that_fills_it) {
   run();
   EXPECT_EQ(worker->service(0).queued.get(), 20u);
   outside.move_to("198.18.0.7");
-  const uint64_t before = worker->http2.queue_overflows.get();
+  const uint64_t before = worker->relay.queue_overflows.get();
   Peer& honest = client();
   expect_served(honest);
-  EXPECT_GE(worker->http2.queue_shares.get(), 1u);
-  EXPECT_EQ(worker->http2.queue_overflows.get() - before, worker->http2.queue_shares.get());
+  EXPECT_GE(worker->relay.queue_shares.get(), 1u);
+  EXPECT_EQ(worker->relay.queue_overflows.get() - before, worker->relay.queue_shares.get());
   end();
 }
 

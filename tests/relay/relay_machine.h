@@ -68,7 +68,7 @@ class RelayMachine {
       now_ += 20ms;
       turn();
     }
-    const stats::Http2& h = rooms_.counters.http2;
+    const stats::Relay& h = rooms_.counters.relay;
     must(h.streams.get() == 0, "no call is left");
     must(h.queued_streams.get() == 0, "no call waits");
     must(h.client_connections.get() == 0, "no client is left");

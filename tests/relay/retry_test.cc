@@ -63,7 +63,7 @@ class RelayRetry : public RelayTest {
       if (in_flight(n) == 1) return n;
     return 0;
   }
-  uint64_t retried() { return worker->http2.policy_retries.get(); }
+  uint64_t retried() { return worker->relay.policy_retries.get(); }
 
   config::Retry policy;
 };
@@ -252,7 +252,7 @@ TEST_F(RelayRetry, a_budget_that_is_spent_passes_answers_on) {
     run(200ms);
   }
   EXPECT_EQ(retried(), 3u) << "half of six";
-  EXPECT_EQ(worker->http2.retry_budget_refusals.get(), 3u);
+  EXPECT_EQ(worker->relay.retry_budget_refusals.get(), 3u);
   EXPECT_EQ(requests(1), 9u);
 }
 
@@ -291,7 +291,7 @@ TEST_F(RelayRetry, a_pod_may_say_not_to_come_again) {
     id += 2;
   }
   EXPECT_EQ(retried(), 0u);
-  EXPECT_EQ(worker->http2.retry_pushbacks.get(), 5u);
+  EXPECT_EQ(worker->relay.retry_pushbacks.get(), 5u);
 }
 
 TEST_F(RelayRetry, the_deadline_holds_over_all_attempts_and_the_next_pod_hears_what_is_left) {
@@ -329,7 +329,7 @@ TEST_F(RelayRetry, cancellation_ends_the_wait) {
   c.h2->reset(*s, ErrorCode::kCancel);
   run(500ms);
   EXPECT_EQ(requests(2), 0u);
-  EXPECT_EQ(worker->http2.streams.get(), 0u);
+  EXPECT_EQ(worker->relay.streams.get(), 0u);
 }
 
 TEST_F(RelayRetry, http_statuses_are_for_methods_that_may_be_repeated) {
@@ -414,7 +414,7 @@ TEST_F(RelayRetry, a_try_without_an_answer_ends_and_another_pod_is_asked) {
   EXPECT_EQ(pod(1).peer().owner.streams[1].code, ErrorCode::kCancel);
   run(200ms);
   EXPECT_EQ(heard(c).body, "pod2");
-  EXPECT_EQ(worker->http2.try_timeouts.get(), 1u);
+  EXPECT_EQ(worker->relay.try_timeouts.get(), 1u);
 }
 
 TEST_F(RelayRetry, when_no_try_is_answered_the_client_hears_deadline_exceeded) {
@@ -427,7 +427,7 @@ TEST_F(RelayRetry, when_no_try_is_answered_the_client_hears_deadline_exceeded) {
   call(c);
   run(1s);
   EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "4");
-  EXPECT_EQ(worker->http2.try_timeouts.get(), 2u);
+  EXPECT_EQ(worker->relay.try_timeouts.get(), 2u);
 }
 
 TEST_F(RelayRetry, what_cannot_be_repeated_has_the_time_that_it_needs) {
@@ -438,7 +438,7 @@ TEST_F(RelayRetry, what_cannot_be_repeated_has_the_time_that_it_needs) {
   call(c);
   run(2s);
   EXPECT_EQ(in_flight(1), 1u);
-  EXPECT_EQ(worker->http2.try_timeouts.get(), 0u);
+  EXPECT_EQ(worker->relay.try_timeouts.get(), 0u);
 }
 
 TEST_F(RelayRetry, a_try_is_timed_from_the_end_of_the_request_to_the_answers_headers) {
@@ -452,7 +452,7 @@ TEST_F(RelayRetry, a_try_is_timed_from_the_end_of_the_request_to_the_answers_hea
   body(c, s, "end", true);
   run(2s);
   EXPECT_EQ(in_flight(1), 1u) << "it has answered";
-  EXPECT_EQ(worker->http2.try_timeouts.get(), 0u);
+  EXPECT_EQ(worker->relay.try_timeouts.get(), 0u);
 }
 
 TEST_F(RelayRetry, calls_that_wait_to_be_tried_again_end_with_the_drain) {

@@ -60,7 +60,7 @@ TEST_F(Suspects, fields_beyond_what_the_pod_announces_never_reach_it) {
   EXPECT_EQ(requests(), 0u);
   call(c);
   EXPECT_TRUE(heard(c, 5).closed) << "one that fits";
-  EXPECT_EQ(worker->http2.pod_header_limits.get(), 2u);
+  EXPECT_EQ(worker->relay.pod_header_limits.get(), 2u);
   set_header_limit(pod, 8'000);
   call(c, true, large());
   EXPECT_TRUE(heard(c, 7).closed) << "the limit has risen";
@@ -91,7 +91,7 @@ TEST_F(Suspects, a_call_that_two_pods_ended_connections_for_is_not_tried_on_a_th
   first->goaway(0, ErrorCode::kEnhanceYourCalm, "header list too large");
   first->tcp->close();
   run(100ms);
-  EXPECT_EQ(worker->http2.suspect_tries.get(), 1u);
+  EXPECT_EQ(worker->relay.suspect_tries.get(), 1u);
   ASSERT_EQ(holders().size(), 1u);
   FramePod::Side* second = holders()[0];
   EXPECT_NE(second, first);
@@ -103,7 +103,7 @@ TEST_F(Suspects, a_call_that_two_pods_ended_connections_for_is_not_tried_on_a_th
   second->tcp->close();
   run(100ms);
   expect_trailers_only(c, 1);
-  EXPECT_EQ(worker->http2.suspects_failed.get(), 1u);
+  EXPECT_EQ(worker->relay.suspects_failed.get(), 1u);
   EXPECT_EQ(requests(), 8u) << "two tries of the one, and six calls of the other client";
   for (uint32_t id = 1; id < 13; id += 2) EXPECT_FALSE(heard(other, id).ended) << id;
 }
@@ -122,9 +122,9 @@ TEST_F(Suspects, the_innocent_are_served_and_their_connections_close) {
   bad.tcp->close();
   run(2s);
   for (uint32_t id = 1; id < 81; id += 2) EXPECT_TRUE(heard(c, id).closed) << id;
-  EXPECT_EQ(worker->http2.suspect_tries.get(), 40u);
-  EXPECT_EQ(worker->http2.suspects_failed.get(), 0u);
-  EXPECT_EQ(worker->http2.queued_streams.get(), 0u);
+  EXPECT_EQ(worker->relay.suspect_tries.get(), 40u);
+  EXPECT_EQ(worker->relay.suspects_failed.get(), 0u);
+  EXPECT_EQ(worker->relay.queued_streams.get(), 0u);
   EXPECT_EQ(stats_of(kFirst + 1).connections.get(), 1u);
   EXPECT_EQ(stats_of(kFirst + 2).connections.get(), 1u);
 }
@@ -137,7 +137,7 @@ TEST_F(Suspects, a_graceful_goaway_makes_nobody_suspect) {
   holders()[0]->goaway(0);
   run(100ms);
   EXPECT_EQ(requests(), 2u);
-  EXPECT_EQ(worker->http2.suspect_tries.get(), 0u);
+  EXPECT_EQ(worker->relay.suspect_tries.get(), 0u);
 }
 
 }  // namespace

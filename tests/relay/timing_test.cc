@@ -59,7 +59,7 @@ TEST_F(RelayTiming, at_its_deadline_a_silent_call_is_told_so_and_the_pod_is_canc
   EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "4");
   EXPECT_TRUE(cancelled(pod(1)));
   EXPECT_EQ(in_flight(1), 0u);
-  EXPECT_EQ(worker->http2.deadlines.get(), 1u);
+  EXPECT_EQ(worker->relay.deadlines.get(), 1u);
 }
 
 TEST_F(RelayTiming, after_the_response_began_the_deadline_comes_in_trailers) {
@@ -96,7 +96,7 @@ TEST_F(RelayTiming, the_deadline_counts_from_the_arrival_and_holds_while_no_pod_
   call(c, true, with_timeout("300m"));
   run(310ms);
   EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "4");
-  EXPECT_EQ(worker->http2.queued_streams.get(), 0u);
+  EXPECT_EQ(worker->relay.queued_streams.get(), 0u);
 }
 
 TEST_F(RelayTiming, a_pod_is_told_what_is_left_after_the_wait_for_it) {
@@ -177,7 +177,7 @@ TEST_F(RelayTiming, timeout_ends_a_call_without_a_deadline_and_shortens_what_a_p
     EXPECT_EQ(field(heard(c, id).headers, Name::kGrpcStatus), "4");
     EXPECT_TRUE(cancelled(pod(1), id));
   }
-  EXPECT_EQ(worker->http2.call_timeouts.get(), 2u);
+  EXPECT_EQ(worker->relay.call_timeouts.get(), 2u);
 }
 
 TEST_F(RelayTiming, a_client_that_does_not_speak_grpc_gets_504) {
@@ -204,7 +204,7 @@ TEST_F(RelayTiming, a_stream_ends_after_silence_and_lives_while_data_moves) {
   run(1010ms);
   EXPECT_TRUE(heard(c).ended);
   EXPECT_TRUE(cancelled(pod(1)));
-  EXPECT_EQ(worker->http2.stream_idle_timeouts.get(), 1u);
+  EXPECT_EQ(worker->relay.stream_idle_timeouts.get(), 1u);
 }
 
 TEST_F(RelayTiming, a_stream_of_the_greatest_age_ends_as_unavailable) {
@@ -218,7 +218,7 @@ TEST_F(RelayTiming, a_stream_of_the_greatest_age_ends_as_unavailable) {
   EXPECT_FALSE(heard(c).ended);
   run(110ms);
   EXPECT_EQ(field(heard(c).trailers, Name::kGrpcStatus), "14");
-  EXPECT_EQ(worker->http2.stream_ages.get(), 1u);
+  EXPECT_EQ(worker->relay.stream_ages.get(), 1u);
 }
 
 TEST_F(RelayTiming, a_call_that_ended_in_time_hears_nothing_at_its_deadline) {
@@ -227,7 +227,7 @@ TEST_F(RelayTiming, a_call_that_ended_in_time_hears_nothing_at_its_deadline) {
   call(c, true, with_timeout("500m"));
   run(1s);
   EXPECT_EQ(field(heard(c).trailers, Name::kGrpcStatus), "0");
-  EXPECT_EQ(worker->http2.deadlines.get(), 0u);
+  EXPECT_EQ(worker->relay.deadlines.get(), 0u);
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ TEST_F(UploadWindow, of_a_thousand_that_stall_harms_nobody_else) {
       }
     }
   EXPECT_GE(grown(), 1'000u);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 0u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
   const auto longest = [&] {
     Duration worst{};
     for (int i = 0; i < 10; ++i) {
@@ -154,12 +154,12 @@ TEST_F(UploadWindow, of_a_thousand_that_stall_harms_nobody_else) {
     peer->owner.data_hook = [this, p = peer.get()](http2::Stream& s, buf::Slice, bool end) {
       if (end) pod(1).answer(*p, s);
     };
-  for (int ms = 0; ms < 2'000 && worker->http2.guard_memory.get() == 0; ++ms) {
+  for (int ms = 0; ms < 2'000 && worker->relay.guard_memory.get() == 0; ++ms) {
     for (Peer* p : uploaders)
       for (uint32_t k = 0; k < 50; ++k) keep_sending(*p, k);
     pass(1ms);
   }
-  EXPECT_GE(worker->http2.guard_memory.get(), 1u) << "those that were fast go first";
+  EXPECT_GE(worker->relay.guard_memory.get(), 1u) << "those that were fast go first";
   EXPECT_LE(longest(), before + 10ms);
   EXPECT_FALSE(honest.closed || honest.ended);
   distance = {};

@@ -98,7 +98,7 @@ TEST_P(WindowShare, of_stalled_uploads_leaves_others_room) {
   if (c.clients == 1) {
     for (auto& [side, bytes] : pod.unread) EXPECT_LE(bytes, c.window / 9 * 5 + 16'384u);
   }
-  EXPECT_EQ(worker->http2.window_connections.get() + 1, pod.pod.sides.size());
+  EXPECT_EQ(worker->relay.window_connections.get() + 1, pod.pod.sides.size());
   end();
 }
 

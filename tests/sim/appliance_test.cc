@@ -30,11 +30,11 @@ class Appliance : public testing::Test {
       for (const std::string& v : world.violations()) ADD_FAILURE() << "seed " << seed << ": " << v;
       calls_ += world.count([](const Call&) { return true; });
       ok_ += world.count([](const Call& c) { return c.ok(); });
-      retries_ += world.counters().http2.retries.get();
-      by_policy_ += world.counters().http2.policy_retries.get();
-      isolated_ += world.counters().http2.isolated_clients.get();
-      held_back_ += world.counters().http2.throttled_streams.get();
-      pings_ += world.counters().http2.pod_pings.get();
+      retries_ += world.counters().relay.retries.get();
+      by_policy_ += world.counters().relay.policy_retries.get();
+      isolated_ += world.counters().relay.isolated_clients.get();
+      held_back_ += world.counters().relay.throttled_streams.get();
+      pings_ += world.counters().relay.pod_pings.get();
     }
     EXPECT_EQ(inside_.rx.available() + inside_.hold.available() + outside_.rx.available() +
                   outside_.hold.available(),

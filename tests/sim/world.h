@@ -196,7 +196,7 @@ class World final : public Stage {
     } else {
       for (auto& c : clients_) c->close();
     }
-    for (int i = 0; i < 400 && !ended_ && (drain || counters_.http2.client_connections.get() > 0);
+    for (int i = 0; i < 400 && !ended_ && (drain || counters_.relay.client_connections.get() > 0);
          ++i)
       run_for(50ms);
     if (drain && !ended_) violation("the drain does not end");
@@ -426,9 +426,9 @@ class World final : public Stage {
     const auto zero = [&](uint64_t n, const char* what) {
       if (n != 0) violation(std::string(what) + " is " + std::to_string(n) + " in the end");
     };
-    zero(counters_.http2.streams.get(), "http2.streams");
-    zero(counters_.http2.queued_streams.get(), "http2.queued_streams");
-    zero(counters_.http2.client_connections.get(), "http2.client_connections");
+    zero(counters_.relay.streams.get(), "relay.streams");
+    zero(counters_.relay.queued_streams.get(), "relay.queued_streams");
+    zero(counters_.relay.client_connections.get(), "relay.client_connections");
     zero(counters_.listener(0).active_streams.get(), "listener.active_streams");
     zero(counters_.listener(0).active_connections.get(), "listener.active_connections");
     zero(counters_.service(0).queued.get(), "service.queued");

@@ -38,10 +38,12 @@ std::string page() {
          rows("Pods", "`sluicectl pods`.", worker->pod(0)) +
          rows("TCP", "`sluicectl stats`, for each worker.", worker->tcp) +
          rows(
-             "HTTP/2 and the relay",
+             "HTTP/2",
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "
              "`sluicectl guards`.",
-             worker->http2);
+             worker->http2) +
+         rows("The relay", "`sluicectl stats`, for each worker, among those of HTTP/2.",
+              worker->relay);
 }
 
 TEST(CountersPage, has_every_name_and_its_meaning) {

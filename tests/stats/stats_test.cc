@@ -42,11 +42,11 @@ TEST(Worker, slots_up_to_the_last_have_numbers_of_their_own) {
   w->pod(kMaxPods - 1).streams.add(2);
   w->listener(kMaxListeners - 1).streams.add(3);
   w->service(kMaxServices - 1).failed.add(4);
-  w->port(kMaxPorts - 1).drop(Drop::kNoMemory, 5);
+  w->port(kMaxPorts - 1).drop(Drop::kRxErrors, 5);
   EXPECT_EQ(w->pod(0).streams.get(), 1u);
   EXPECT_EQ(w->pod(kMaxPods - 1).streams.get(), 2u);
-  EXPECT_EQ(w->port(kMaxPorts - 1).drop_counter(Drop::kNoMemory).get(), 5u);
-  EXPECT_EQ(w->port(0).drop_counter(Drop::kNoMemory).get(), 0u);
+  EXPECT_EQ(w->port(kMaxPorts - 1).drop_counter(Drop::kRxErrors).get(), 5u);
+  EXPECT_EQ(w->port(0).drop_counter(Drop::kRxErrors).get(), 0u);
 }
 
 TEST(Worker, has_adopted_nothing_at_first) {

@@ -29,14 +29,14 @@ constexpr uint32_t kNorth = 0xc612'0000;  // 198.18.0.0/16: .0.1 Sluice, .0.2 it
 constexpr uint32_t kSouth = 0xc613'0000;  // 198.19.0.0/16: .0.1 Sluice, .1.x pods
 
 // As nic_profiles/memif.toml has it.
-const nic::Profile kMemif{.name = "memif",
-                          .multi_segment = true,
-                          .rx_offset = 128,
-                          .max_mtu = kMtu,
-                          .max_queues = 1,
-                          .rx_descriptors = 1024,
-                          .tx_descriptors = 1024,
-                          .tx_burst = 64};
+const config::NicProfile kMemif{.name = "memif",
+                                .multi_segment = true,
+                                .rx_offset = 128,
+                                .max_mtu = kMtu,
+                                .max_queues = 1,
+                                .rx_descriptors = 1024,
+                                .tx_descriptors = 1024,
+                                .tx_burst = 64};
 
 nic::EalOptions eal_options(const Options& o) {
   const std::string role = o.mode == Options::Mode::kReflect ? "server" : "client";
@@ -165,7 +165,7 @@ int run(const Options& o) {
   if (o.mode == Options::Mode::kCalls)
     recording = std::make_unique<Recording>(o.blocks, o.plan.request_bytes);
   nic::Eal eal(eal_options(o));
-  const std::vector<nic::Profile> profiles{kMemif, kMemif};
+  const std::vector<config::NicProfile> profiles{kMemif, kMemif};
   const nic::Pools pools({.rx_mbufs = 16384, .tx_mbufs = 8192, .hold_mbufs = 16384}, profiles);
   nic::Port north({"north", {"net_memif0"}, kMemif, kMtu}, pools, 1);
   nic::Port south({"south", {"net_memif1"}, kMemif, kMtu}, pools, 1);

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "base/byte_order.h"
-#include "control/load.h"
+#include "loader/load.h"
 #include "worker/hardware.h"
 
 namespace sluice::load {
@@ -67,8 +67,8 @@ void reflect(const std::vector<nic::PortQueue*>& ports, const std::atomic<bool>&
 }
 
 int serve(const std::string& file) {
-  const control::Loaded loaded = control::load(file);
-  for (const control::Mistake& m : loaded.mistakes) std::fprintf(stderr, "%s\n", m.str().c_str());
+  const loader::Loaded loaded = loader::load(file);
+  for (const loader::Mistake& m : loaded.mistakes) std::fprintf(stderr, "%s\n", m.str().c_str());
   if (!loaded.snapshot) return 2;
   worker::Hardware hardware(loaded.snapshot->startup);
   std::atomic<bool> ended{false};

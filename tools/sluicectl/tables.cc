@@ -117,6 +117,20 @@ std::string listeners_table(const json::value& answer) {
   return rows.empty() ? "no listeners\n" : c.str();
 }
 
+std::string sources_table(const json::value& answer) {
+  using enum Columns::Align;
+  Columns c;
+  for (const char* h : {"SERVICE", "SOURCE"}) c.column(h, kLeft);
+  for (const char* h : {"ENDPOINTS", "PODS", "AGE"}) c.column(h);
+  c.column("LAST ERROR", kLeft);
+  const json::array& rows = answer.at("sources").as_array();
+  for (const json::value& r : rows)
+    c.row({text(r, "service"), text(r, "source"), count(number(r, "endpoints")),
+           count(number(r, "pods")), seconds(real(r, "age_s")),
+           dash_if_empty(text(r, "last_error"))});
+  return rows.empty() ? "no services\n" : c.str();
+}
+
 std::string guards_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;

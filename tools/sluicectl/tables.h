@@ -12,6 +12,7 @@ namespace sluicectl {
 std::string status_table(const boost::json::value& answer);
 std::string pods_table(const boost::json::value& answer);
 std::string listeners_table(const boost::json::value& answer);
+std::string sources_table(const boost::json::value& answer);
 std::string guards_table(const boost::json::value& answer);
 std::string stats_table(const boost::json::value& answer);
 

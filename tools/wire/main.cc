@@ -10,7 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
-#include "control/load.h"
+#include "loader/load.h"
 #include "nic/tsc.h"
 #include "wire.h"
 #include "worker/hardware.h"
@@ -61,8 +61,8 @@ int main(int argc, char** argv) {
       std::cerr << "wire: --config is needed\n";
       return 2;
     }
-    const control::Loaded loaded = control::load(file);
-    for (const control::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
+    const loader::Loaded loaded = loader::load(file);
+    for (const loader::Mistake& m : loaded.mistakes) std::cerr << m.str() << "\n";
     if (!loaded.snapshot) return 2;
     if (loaded.snapshot->startup.ports.size() != 2) {
       std::cerr << "wire: " << file << ": two ports were expected\n";

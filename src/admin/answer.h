@@ -1,0 +1,29 @@
+#pragma once
+// The commands of the admin socket.
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "admin/ledger.h"
+#include "admin/report.h"
+#include "config/snapshot.h"
+#include "discovery/source.h"
+
+namespace sluice::admin {
+
+// All that an answer may be about, as it is at the moment of the request.
+struct View {
+  const config::Snapshot& current;
+  const Ledger& ledger;
+  const std::vector<Load>& loads;                     // one a worker
+  std::span<const discovery::Source* const> sources;  // one a service
+  Identity identity;
+};
+
+// An object with "error" for a command that is unknown.
+boost::json::object answer(std::string_view command, const View& view);
+
+}  // namespace sluice::admin

@@ -1,0 +1,55 @@
+#include "admin/ledger.h"
+
+#include <set>
+
+namespace sluice::admin {
+
+void Ledger::record(const config::Snapshot& snapshot, std::span<const uint32_t> reused) {
+  for (const uint32_t slot : reused) base_[slot] = sum(slot);
+  for (const config::Service& s : snapshot.services)
+    for (const config::Pod& p : s.pods) known_[p.slot] = {s.name, p, false};
+}
+
+std::vector<PodEntry> Ledger::pods(const config::Snapshot& current) const {
+  std::vector<PodEntry> out;
+  std::set<uint32_t> present;
+  for (const config::Service& s : current.services)
+    for (const config::Pod& p : s.pods) {
+      out.push_back({s.name, p, false});
+      present.insert(p.slot);
+    }
+  for (const auto& [slot, entry] : known_) {
+    if (present.contains(slot)) continue;
+    if (sum(slot).idle()) continue;
+    out.push_back(entry);
+    out.back().draining = true;
+  }
+  return out;
+}
+
+PodTotals Ledger::sum(uint32_t slot) const {
+  PodTotals t;
+  for (const stats::Worker* w : workers_) {
+    const stats::Pod& p = w->pod(slot);
+    t.streams += p.streams.get();
+    t.active += p.active.get();
+    t.failed += p.failed.get();
+    t.retried += p.retried.get();
+    t.connections += p.connections.get();
+    t.latency.add(p.latency);
+  }
+  return t;
+}
+
+PodTotals Ledger::totals(uint32_t slot) const {
+  PodTotals t = sum(slot);
+  if (const auto it = base_.find(slot); it != base_.end()) {
+    t.streams -= it->second.streams;
+    t.failed -= it->second.failed;
+    t.retried -= it->second.retried;
+    t.latency.subtract(it->second.latency);
+  }
+  return t;
+}
+
+}  // namespace sluice::admin

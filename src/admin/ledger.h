@@ -1,0 +1,62 @@
+#pragma once
+// Whose counters stand in which slot: names for the numbers of the workers, pods included that have
+// left the configuration and still have streams.
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/histogram.h"
+#include "config/snapshot.h"
+#include "stats/worker.h"
+
+namespace sluice::admin {
+
+// A pod's numbers, summed over workers, from the moment that the slot became the pod's.
+struct PodTotals {
+  uint64_t streams = 0;
+  uint64_t active = 0;
+  uint64_t failed = 0;
+  uint64_t retried = 0;
+  uint64_t connections = 0;
+  HistogramSum latency;
+
+  bool idle() const { return active == 0 && connections == 0; }
+};
+
+struct PodEntry {
+  std::string service;
+  config::Pod pod;
+  bool draining = false;  // no longer in the configuration
+};
+
+class Ledger {
+ public:
+  // The workers' counters outlive the ledger.
+  explicit Ledger(std::span<stats::Worker* const> workers) : workers_(workers) {}
+
+  // Learns the owners of the slots from a snapshot, right before it is published. `reused` are the
+  // pods' slots that had other owners: their totals begin at zero.
+  void record(const config::Snapshot& snapshot, std::span<const uint32_t> reused);
+
+  // The configured pods in order, then those that drain.
+  std::vector<PodEntry> pods(const config::Snapshot& current) const;
+  PodTotals totals(uint32_t slot) const;
+  // The last pod that had the slot; nullptr when none ever had.
+  const PodEntry* pod(uint32_t slot) const {
+    const auto it = known_.find(slot);
+    return it == known_.end() ? nullptr : &it->second;
+  }
+  std::span<stats::Worker* const> workers() const { return workers_; }
+
+ private:
+  PodTotals sum(uint32_t slot) const;
+
+  std::span<stats::Worker* const> workers_;
+  std::map<uint32_t, PodEntry> known_;  // by slot: the last owner
+  std::map<uint32_t, PodTotals> base_;  // of reused slots: what earlier owners counted
+};
+
+}  // namespace sluice::admin

@@ -1,0 +1,185 @@
+#include "admin/report.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include <boost/json/array.hpp>
+
+#include "pods/connectivity.h"
+
+namespace sluice::admin {
+namespace json = boost::json;
+namespace {
+
+using pods::Connectivity;
+
+// Workers connect on their own; the pod is as well as it is for the worker that it is best for.
+Connectivity best_state(const Ledger& ledger, uint32_t slot) {
+  constexpr Connectivity kBestFirst[] = {Connectivity::kReady, Connectivity::kConnecting,
+                                         Connectivity::kIdle, Connectivity::kTransientFailure};
+  for (const Connectivity c : kBestFirst)
+    for (const stats::Worker* w : ledger.workers())
+      if (w->pod(slot).state.get() == static_cast<uint64_t>(c)) return c;
+  return Connectivity::kShutdown;
+}
+
+// Numbers by name.
+template <class Group>
+json::object group(const Group& g) {
+  json::object out;
+  g.for_each(
+      [&](std::string_view name, const auto& value, std::string_view) { out[name] = value.get(); });
+  return out;
+}
+
+json::object drops_of(const stats::Port& port) {
+  json::object out;
+  for (size_t i = 0; i < stats::kDrops; ++i) out[stats::kDropInfo[i].name] = port.drops[i].get();
+  return out;
+}
+
+double micros(Duration d) {
+  return static_cast<double>(d.count()) / 1000;
+}
+
+// Four digits say enough of a share.
+double rounded(double share) {
+  return std::round(share * 10'000) / 10'000;
+}
+
+}  // namespace
+
+json::object report_status(const config::Snapshot& current, const Ledger& ledger,
+                           const Identity& identity) {
+  uint64_t adopted = UINT64_MAX;
+  for (const stats::Worker* w : ledger.workers()) adopted = std::min(adopted, w->generation());
+  return {{"version", SLUICE_VERSION},
+          {"pid", ::getpid()},
+          {"state", identity.state},
+          {"uptime_s", identity.uptime_s},
+          {"config", identity.file},
+          {"generation", current.generation},
+          // Lower for the moment that a worker needs to take the current one.
+          {"generation_adopted", adopted},
+          {"last_reload_refused", identity.refused}};
+}
+
+json::object report_pods(const config::Snapshot& current, const Ledger& ledger) {
+  json::array rows;
+  for (const PodEntry& e : ledger.pods(current)) {
+    const PodTotals t = ledger.totals(e.pod.slot);
+    json::object row;
+    row["service"] = e.service;
+    row["id"] = e.pod.id;
+    row["address"] = e.pod.endpoint.str();
+    row["state"] = pods::text_of(best_state(ledger, e.pod.slot));
+    row["draining"] = e.draining;
+    row["weight"] = e.pod.weight;
+    row["active"] = t.active;
+    row["streams"] = t.streams;
+    row["failed"] = t.failed;
+    row["retried"] = t.retried;
+    row["connections"] = t.connections;
+    row["p50_us"] = micros(t.latency.quantile(0.5));
+    row["p99_us"] = micros(t.latency.quantile(0.99));
+    rows.push_back(std::move(row));
+  }
+  return {{"pods", std::move(rows)}};
+}
+
+json::object report_listeners(const config::Snapshot& current, const Ledger& ledger) {
+  json::array rows;
+  for (const config::Listener& l : current.listeners) {
+    uint64_t connections = 0, active_connections = 0, streams = 0, active_streams = 0;
+    std::array<uint64_t, stats::kFailures> failures{};
+    for (const stats::Worker* w : ledger.workers()) {
+      const stats::Listener& s = w->listener(l.slot);
+      connections += s.connections.get();
+      active_connections += s.active_connections.get();
+      streams += s.streams.get();
+      active_streams += s.active_streams.get();
+      for (size_t i = 0; i < stats::kFailures; ++i) failures[i] += s.failures[i].get();
+    }
+    json::object row;
+    row["name"] = l.name;
+    row["address"] = l.address.str();
+    row["protocol"] = "h2c";
+    row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
+    row["service"] = current.services[l.service].name;
+    row["connections"] = connections;
+    row["active_connections"] = active_connections;
+    row["streams"] = streams;
+    row["active_streams"] = active_streams;
+    json::object reasons;
+    for (size_t i = 0; i < stats::kFailures; ++i)
+      reasons[stats::kFailureInfo[i].name] = failures[i];
+    row["failed"] = std::accumulate(failures.begin(), failures.end(), uint64_t{0});
+    row["failures"] = std::move(reasons);
+    rows.push_back(std::move(row));
+  }
+  return {{"listeners", std::move(rows)}};
+}
+
+json::object report_sources(const config::Snapshot& current,
+                            std::span<const discovery::Source* const> sources) {
+  json::array rows;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const discovery::Source& s = *sources[i];
+    json::object row;
+    row["service"] = current.services[i].name;
+    row["source"] = s.name();
+    row["endpoints"] = s.endpoints().size();
+    row["pods"] = current.services[i].pods.size();
+    row["age_s"] = std::chrono::duration<double>(s.age()).count();
+    row["last_error"] = s.last_error();
+    rows.push_back(std::move(row));
+  }
+  return {{"sources", std::move(rows)}};
+}
+
+json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
+                          const std::vector<Load>& loads, const Identity& identity) {
+  json::array workers;
+  for (size_t i = 0; i < ledger.workers().size(); ++i) {
+    const stats::Worker& w = *ledger.workers()[i];
+    json::array ports;
+    for (size_t p = 0; p < current.startup.ports.size(); ++p) {
+      json::object port;
+      port["name"] = current.startup.ports[p].name;
+      for (auto& [name, value] : group(w.port(p))) port[name] = value;
+      port["drops"] = drops_of(w.port(p));
+      ports.push_back(std::move(port));
+    }
+    json::object row;
+    row["id"] = i;
+    row["generation"] = w.generation();
+    row["busy"] = rounded(loads[i].busy);
+    row["io"] = rounded(loads[i].io);
+    row["loops"] = w.loops.get();
+    row["cycles"] = w.cycles.get();
+    row["cycles_busy"] = w.cycles_busy.get();
+    row["cycles_io"] = w.cycles_io.get();
+    row["cycles_io_busy"] = w.cycles_io_busy.get();
+    row["memory"] = {{"rx_buffers_free", w.rx_buffers_free.get()},
+                     {"hold_buffers_free", w.hold_buffers_free.get()},
+                     {"slices_pinned", w.slices_pinned.get()},
+                     {"slices_copied", w.slices_copied.get()},
+                     {"slices_refused", w.slices_refused.get()}};
+    row["tcp"] = group(w.tcp);
+    json::object http2 = group(w.http2);
+    // Under one name, since people look for both when a call fails.
+    for (auto& [name, value] : group(w.relay)) http2[name] = value;
+    row["http2"] = std::move(http2);
+    row["ports"] = std::move(ports);
+    workers.push_back(std::move(row));
+  }
+  json::object out = report_status(current, ledger, identity);
+  out["workers"] = std::move(workers);
+  return out;
+}
+
+}  // namespace sluice::admin

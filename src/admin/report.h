@@ -1,0 +1,42 @@
+#pragma once
+// What the admin socket answers: the numbers of all workers under their names, as JSON.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "admin/ledger.h"
+#include "config/snapshot.h"
+#include "discovery/source.h"
+
+namespace sluice::admin {
+
+// A worker's cycles over the last while.
+struct Load {
+  double busy = 0;  // share of cycles, 0 to 1
+  double io = 0;    // share inside drivers' receive and transmit calls
+};
+
+// The daemon itself.
+struct Identity {
+  const char* state = "serving";  // or "draining"
+  std::string file;               // the configuration that it was started with
+  bool refused = false;           // the files on disk were refused: an older generation is in use
+  double uptime_s = 0;
+};
+
+boost::json::object report_status(const config::Snapshot& current, const Ledger& ledger,
+                                  const Identity& identity);
+boost::json::object report_pods(const config::Snapshot& current, const Ledger& ledger);
+boost::json::object report_listeners(const config::Snapshot& current, const Ledger& ledger);
+// sources: one a service.
+boost::json::object report_sources(const config::Snapshot& current,
+                                   std::span<const discovery::Source* const> sources);
+// loads: one a worker.
+boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
+                                 const std::vector<Load>& loads, const Identity& identity);
+
+}  // namespace sluice::admin

@@ -1,0 +1,50 @@
+#include "control/event_log.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+namespace sluice::control {
+namespace {
+
+void log(const stats::Event& e) {
+  const char* who = e.pod ? "pod" : "client";
+  if (e.guard != nullptr) {
+    spdlog::warn("{} {}: guard {}: {}{}", who, e.peer.str(), e.guard, e.what, e.details());
+    return;
+  }
+  using Kind = stats::Event::Kind;
+  spdlog::log(e.kind == Kind::kRoutine ? spdlog::level::info : spdlog::level::warn, "{} {}: {}{}{}",
+              who, e.peer.str(), e.kind == Kind::kEnded ? "connection ended: " : "", e.what,
+              e.details());
+}
+
+}  // namespace
+
+void EventLog::look(std::span<stats::Worker* const> workers) {
+  unsigned logged = 0;
+  // A flood that trips one guard must not hide what another one did once: the first line of each
+  // guard is always written. They are a few dozen.
+  std::vector<std::string_view> named;
+  for (stats::Worker* w : workers) {
+    while (const auto e = w->events.pop()) {
+      const std::string_view guard = e->guard != nullptr ? e->guard : "";
+      const bool first = std::find(named.begin(), named.end(), guard) == named.end();
+      if (first) named.push_back(guard);
+      if (++logged > kLinesInALook && !first) {
+        ++unlogged_;
+        continue;
+      }
+      log(*e);
+    }
+  }
+  if (logged <= kLinesInALook && unlogged_ > 0) {
+    spdlog::warn("{} more time(s) something ended for what a peer did; see sluicectl guards",
+                 std::exchange(unlogged_, 0));
+  }
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,30 @@
+#pragma once
+// How busy each worker was between two looks.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "admin/report.h"
+#include "stats/worker.h"
+
+namespace sluice::control {
+
+class LoadSampler {
+ public:
+  explicit LoadSampler(size_t workers) : sampled_(workers), loads_(workers) {}
+
+  // Takes the shares of the cycles since the last look; to be called once a second.
+  void look(std::span<stats::Worker* const> workers);
+  // One a worker; zero before the first look.
+  const std::vector<admin::Load>& loads() const { return loads_; }
+
+ private:
+  struct Cycles {
+    uint64_t all = 0, busy = 0, io = 0;
+  };
+  std::vector<Cycles> sampled_;
+  std::vector<admin::Load> loads_;
+};
+
+}  // namespace sluice::control

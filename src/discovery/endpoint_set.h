@@ -1,0 +1,41 @@
+#pragma once
+// The endpoints of a service, as a source of any kind knows them.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "config/snapshot.h"
+
+namespace sluice::discovery {
+
+// As those of an EndpointSlice (discovery.k8s.io/v1). A source that knows no conditions leaves them
+// as they are.
+struct Conditions {
+  bool ready = true;
+  bool serving = true;
+  bool terminating = false;
+
+  bool operator==(const Conditions&) const = default;
+};
+
+struct Endpoint {
+  sluice::Endpoint address;
+  std::string id;  // a pod's UID, or the name that a file gives; may be empty
+  Conditions conditions;
+  std::string zone;  // topology.kubernetes.io/zone; empty: the source knows none
+  uint32_t weight = 1;
+
+  bool operator==(const Endpoint&) const = default;
+};
+
+// In the source's order.
+using EndpointSet = std::vector<Endpoint>;
+
+// The pods that calls may go to: the endpoints that are ready. Where none is, those that still
+// serve while they terminate (Kubernetes' KEP-1669), so that a rollout of a service's last pods
+// loses no call. An address and id that are in the set twice are one pod: the first.
+std::vector<config::Pod> pods_of(const EndpointSet& set);
+
+}  // namespace sluice::discovery

@@ -1,0 +1,22 @@
+#pragma once
+// Lists of endpoints: in a file of their own, or in the configuration.
+
+#include <filesystem>
+
+#include "config/startup.h"
+#include "discovery/source.h"
+
+namespace sluice::loader {
+
+// Where the endpoints of a service come from, and what was read there.
+struct ServiceEndpoints {
+  std::filesystem::path file;  // empty: they stand in the configuration itself
+  discovery::EndpointSet endpoints;
+};
+
+// Reads a file of endpoints. `startup` is for the warnings of pods that no port reaches. Does file
+// I/O, nothing else; never throws for a mistake.
+discovery::Update read_endpoints_file(const std::filesystem::path& file,
+                                      const config::Startup& startup);
+
+}  // namespace sluice::loader

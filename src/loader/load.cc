@@ -1,0 +1,53 @@
+#include "loader/load.h"
+
+#include <algorithm>
+#include <map>
+
+#include "loader/reading.h"
+
+namespace sluice::loader {
+
+std::vector<std::filesystem::path> Loaded::configuration_files() const {
+  std::vector<std::filesystem::path> out;
+  for (const auto& file : files) {
+    const auto holds = [&](const ServiceEndpoints& e) { return e.file == file; };
+    if (std::none_of(endpoints.begin(), endpoints.end(), holds)) out.push_back(file);
+  }
+  return out;
+}
+
+Loaded load(const std::filesystem::path& file) {
+  Loaded out;
+  out.files.push_back(file);
+  const auto document = Document::open(file, nullptr, out.mistakes);
+  if (!document) return out;
+
+  auto snapshot = std::make_unique<config::Snapshot>();
+  Reading reading{*snapshot, out.mistakes, out.warnings, out.files, out.endpoints};
+  Table root(*document, document->root(), "the file", out.mistakes);
+  read_startup(root, reading);
+  read_settings(root, reading);
+  read_services(root, reading);
+  root.finish();
+
+  // TOML tables have no order; people read from the top. Files in the order of being read.
+  std::map<std::string, size_t> order;
+  for (const auto& f : out.files) order.emplace(f.string(), order.size());
+  const auto before = [&](const Mistake& a, const Mistake& b) {
+    return std::pair(order[a.file], a.line) < std::pair(order[b.file], b.line);
+  };
+  std::stable_sort(out.mistakes.begin(), out.mistakes.end(), before);
+  std::stable_sort(out.warnings.begin(), out.warnings.end(), before);
+  // One profile that two ports share makes each of its mistakes twice.
+  const auto same = [](const Mistake& a, const Mistake& b) { return a.str() == b.str(); };
+  out.mistakes.erase(std::unique(out.mistakes.begin(), out.mistakes.end(), same),
+                     out.mistakes.end());
+  if (out.mistakes.empty()) {
+    out.snapshot = std::move(snapshot);
+  } else {
+    out.warnings.clear();
+  }
+  return out;
+}
+
+}  // namespace sluice::loader

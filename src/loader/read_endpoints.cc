@@ -1,0 +1,129 @@
+#include "loader/read_endpoints.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace sluice::loader {
+namespace {
+
+constexpr std::string_view kEndpointForm = "an address with a port, like \"198.18.1.101:50051\"";
+
+// Some port has the address in its networks, or a route to it.
+bool reachable(const config::Startup& startup, const Address& address) {
+  return std::any_of(startup.ports.begin(), startup.ports.end(), [&](const config::Port& port) {
+    return std::any_of(port.addresses.begin(), port.addresses.end(),
+                       [&](const Prefix& p) { return p.contains(address); }) ||
+           std::any_of(port.routes.begin(), port.routes.end(),
+                       [&](const config::Route& r) { return r.to.contains(address); });
+  });
+}
+
+// Where mistakes and warnings of a list go.
+struct Notes {
+  const config::Startup& startup;
+  Mistakes& mistakes;
+  Mistakes& warnings;
+};
+
+discovery::EndpointSet read_list(std::vector<Table> tables, const Notes& notes) {
+  discovery::EndpointSet out;
+  std::set<std::pair<Endpoint, std::string>> seen;
+  for (Table& t : tables) {
+    discovery::Endpoint endpoint;
+    const auto e = read_endpoint(t, "address");
+    t.string("id", endpoint.id);
+    t.integer("weight", endpoint.weight, 1, 1000);
+    t.finish();
+    if (!e) continue;
+    if (e->address.unspecified()) {
+      t.mistake("address", "address is unspecified; a pod needs one of its own");
+      continue;
+    }
+    endpoint.address = *e;
+    if (!seen.insert({endpoint.address, endpoint.id}).second) {
+      t.mistake("address",
+                fmt::format("the pod {} {} is given twice; address, port and id together "
+                            "must differ",
+                            endpoint.address.str(), endpoint.id));
+      continue;
+    }
+    if (!reachable(notes.startup, endpoint.address.address))
+      notes.warnings.push_back(t.place(
+          "address",
+          fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
+                      endpoint.address.str())));
+    out.push_back(std::move(endpoint));
+  }
+  return out;
+}
+
+discovery::EndpointSet read_file(const Document& document, const Notes& notes) {
+  Table file(document, document.root(), "an endpoints file", notes.mistakes);
+  // A file that was cut short must not empty a service; no pods at all has to be said.
+  if (!file.has("endpoints")) {
+    file.mistake(
+        "the file has no endpoints; for a service without pods it must say endpoints = []");
+  }
+  auto out = read_list(file.tables("endpoints"), notes);
+  file.finish();
+  return out;
+}
+
+std::vector<std::string> lines(const Mistakes& all) {
+  std::vector<std::string> out;
+  for (const Mistake& m : all) out.push_back(m.str());
+  return out;
+}
+
+}  // namespace
+
+std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
+  std::string text;
+  if (!t.string(key, text, true)) return std::nullopt;
+  const auto e = Endpoint::parse(text);
+  if (!e || e->port == 0) {
+    t.mistake(key, fmt::format("{} = \"{}\" is not {}", key, text, kEndpointForm));
+    return std::nullopt;
+  }
+  return e;
+}
+
+void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
+  const Notes notes{reading.snapshot.startup, reading.mistakes, reading.warnings};
+  constexpr std::string_view kForms =
+      "{ file = \"endpoints.toml\" } or [{ address = \"198.18.1.101:50051\", id = \"pod1\" }]";
+  if (!t.has("endpoints")) {
+    t.mistake(fmt::format("[[service]] lacks endpoints: {}", kForms));
+    return;
+  }
+  if (!t.is_table("endpoints")) {
+    out.endpoints = read_list(t.tables("endpoints"), notes);
+    return;
+  }
+  auto reference = t.table("endpoints");
+  std::string path;
+  const bool named = reference->string("file", path, true);
+  reference->finish();
+  if (!named) return;
+  out.file = reference->document().resolve(path);
+  if (const auto document = reading.open(*reference, "file", path))
+    out.endpoints = read_file(*document, notes);
+}
+
+discovery::Update read_endpoints_file(const std::filesystem::path& file,
+                                      const config::Startup& startup) {
+  Mistakes mistakes, warnings;
+  discovery::Update update;
+  const auto document = Document::open(file, nullptr, mistakes);
+  if (document) {
+    auto endpoints = read_file(*document, {startup, mistakes, warnings});
+    if (mistakes.empty()) update.endpoints = std::move(endpoints);
+  }
+  update.errors = lines(mistakes);
+  if (update.endpoints) update.warnings = lines(warnings);
+  return update;
+}
+
+}  // namespace sluice::loader

@@ -1,0 +1,19 @@
+#pragma once
+// Endpoints as they stand in tables.
+
+#include <optional>
+#include <string_view>
+
+#include "base/address.h"
+#include "loader/document.h"
+#include "loader/endpoints.h"
+#include "loader/reading.h"
+
+namespace sluice::loader {
+
+// "address:port" under `key`, which must be there.
+std::optional<Endpoint> read_endpoint(Table& t, std::string_view key);
+// `endpoints` of a [[service]]: a list, or a table that names a file with one.
+void read_endpoints(Table& service, Reading& reading, ServiceEndpoints& out);
+
+}  // namespace sluice::loader

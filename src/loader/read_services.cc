@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "loader/read_endpoints.h"
+#include "loader/reading.h"
+#include "stats/worker.h"
+
+namespace sluice::loader {
+namespace {
+
+void read_service(Table& t, Reading& reading, config::Service& service,
+                  ServiceEndpoints& endpoints) {
+  if (const auto c = t.choice("balance", {"round_robin", "least_request"}))
+    service.balance = *c == 0 ? config::Balance::kRoundRobin : config::Balance::kLeastRequest;
+  service.connect_timeout = reading.snapshot.timeouts.connect;
+  service.queue_timeout = reading.snapshot.timeouts.queue;
+  service.call_timeout = reading.snapshot.timeouts.call;
+  service.stream_idle_timeout = reading.snapshot.timeouts.stream_idle;
+  service.max_stream_age = reading.snapshot.timeouts.max_stream_age;
+  service.queue_limit = reading.snapshot.limits.queued_streams;
+  t.duration("connect_timeout", service.connect_timeout, 1ms, 24h);
+  t.duration("queue_timeout", service.queue_timeout, 0s, 24h);
+  t.duration("timeout", service.call_timeout, 0s, 24h);
+  t.duration("stream_idle_timeout", service.stream_idle_timeout, 0s, 24h);
+  t.duration("max_stream_age", service.max_stream_age, 0s, 24h);
+  t.duration("ping_interval", service.ping_interval, 0s, 24h);
+  t.duration("ping_timeout", service.ping_timeout, 1ms, 24h);
+  t.boolean("ping_without_calls", service.ping_without_calls);
+  t.integer("queued_streams", service.queue_limit, 0, 1 << 20);
+  read_retry(t, service.retry);
+  read_endpoints(t, reading, endpoints);
+  service.pods = discovery::pods_of(endpoints.endpoints);
+  t.finish();
+}
+
+void read_forwarding(Table& t, config::Forwarding& forwarding) {
+  constexpr size_t kLongestName = 64;  // bytes; it travels with every request
+  if (t.string("via", forwarding.via)) {
+    const auto allowed = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
+    };
+    if (forwarding.via.empty() || forwarding.via.size() > kLongestName ||
+        !std::all_of(forwarding.via.begin(), forwarding.via.end(), allowed))
+      t.mistake("via", fmt::format("via = \"{}\" is not a name; it must be 1 to {} letters, "
+                                   "digits, \"-\", \".\" or \"_\"",
+                                   forwarding.via, kLongestName));
+  }
+  t.boolean("x_forwarded_for", forwarding.x_forwarded_for);
+  t.boolean("forwarded", forwarding.forwarded);
+}
+
+}  // namespace
+
+void read_services(Table& root, Reading& reading) {
+  config::Snapshot& snapshot = reading.snapshot;
+  std::map<std::string, uint32_t> services;
+  size_t pods = 0;
+  bool all_named = true;
+  std::vector<Table> service_tables = root.tables("service");
+  for (Table& t : service_tables) {
+    config::Service service;
+    if (!t.string("name", service.name, true)) {
+      all_named = false;
+    } else if (!services.emplace(service.name, snapshot.services.size()).second) {
+      t.mistake("name", fmt::format("a second service {}; names must differ", service.name));
+    }
+    read_service(t, reading, service, reading.endpoints.emplace_back());
+    pods += service.pods.size();
+    snapshot.services.push_back(std::move(service));
+  }
+
+  std::set<std::string> names;
+  std::set<std::string> used;
+  std::set<Endpoint> addresses;
+  for (Table& t : root.tables("listener")) {
+    config::Listener listener;
+    if (t.string("name", listener.name, true) && !names.insert(listener.name).second)
+      t.mistake("name", fmt::format("a second listener {}; names must differ", listener.name));
+    if (const auto e = read_endpoint(t, "address")) {
+      listener.address = *e;
+      if (!addresses.insert(*e).second)
+        t.mistake("address",
+                  fmt::format("a second listener on {}; addresses must differ", e->str()));
+    }
+    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c");
+    t.choice("protocol", {"h2c"});
+    if (const auto connect = t.choice("connect", {"refuse", "pass"}))
+      listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
+    read_forwarding(t, listener.forwarding);
+    std::string service;
+    if (t.string("service", service, true)) {
+      used.insert(service);
+      const auto it = services.find(service);
+      if (it != services.end()) {
+        listener.service = it->second;
+      } else if (all_named) {  // it may be the one whose name is wrong
+        std::vector<std::string> known;
+        for (const auto& [name, index] : services) known.push_back(name);
+        t.mistake("service",
+                  fmt::format("there is no service {}; known: {}", service,
+                              known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
+      }
+    }
+    t.finish();
+    snapshot.listeners.push_back(std::move(listener));
+  }
+
+  for (size_t i = 0; i < snapshot.services.size(); ++i)
+    if (!used.contains(snapshot.services[i].name))
+      reading.warnings.push_back(service_tables[i].place(
+          "name", fmt::format("no listener uses the service {}", snapshot.services[i].name)));
+
+  const auto at_most = [&](std::string_view key, size_t have, size_t allowed) {
+    if (have > allowed)
+      root.mistake(key, fmt::format("{} of {}; at most {} are allowed", have, key, allowed));
+  };
+  at_most("service", snapshot.services.size(), stats::kMaxServices);
+  at_most("listener", snapshot.listeners.size(), stats::kMaxListeners);
+  if (pods > stats::kMaxPods)
+    root.mistake("service",
+                 fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+}
+
+}  // namespace sluice::loader

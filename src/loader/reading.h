@@ -1,0 +1,39 @@
+#pragma once
+// The parts of load(): each reads some tables into the snapshot and notes mistakes.
+
+#include <filesystem>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "loader/document.h"
+#include "loader/endpoints.h"
+
+namespace sluice::loader {
+
+struct Reading {
+  config::Snapshot& snapshot;
+  Mistakes& mistakes;
+  Mistakes& warnings;
+  std::vector<std::filesystem::path>& files;
+  std::vector<ServiceEndpoints>& endpoints;
+  // The file of DPDK's devices could be read: without it, every port's device would be missing.
+  bool dpdk_known = false;
+
+  // The file that `key` of `table` names.
+  std::optional<Document> open(Table& table, std::string_view key, const std::string& path) {
+    const Mistake place = table.place(key);
+    files.push_back(table.document().resolve(path));
+    return Document::open(files.back(), &place, mistakes);
+  }
+};
+
+// [sluice] workers and socket, [memory], dpdk and [[port]].
+void read_startup(Table& root, Reading& reading);
+// [timeouts] and [limits].
+void read_settings(Table& root, Reading& reading);
+// [[service]] and [[listener]], after the two above.
+void read_services(Table& root, Reading& reading);
+// [service.retry], if the service has it.
+void read_retry(Table& service, config::Retry& retry);
+
+}  // namespace sluice::loader
