@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 
 from sluicelab import layout
+from sluicelab.process import LabError
 
 from . import cache, sources
 from .compiling import commands, flags_of, in_parallel
 from .finding import Finding
 
 CONFIGURATION = Path("src/.clang-tidy")
-_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: (?:warning|error): (.*)$")
+_LINE = re.compile(r"^([^\s:]+):(\d+):\d+: (?:warning|error): (.*)$")
 
 
 @functools.cache
@@ -44,10 +45,12 @@ def _tidy(path: Path) -> list:
 
 def _run(path: Path) -> list:
     done = subprocess.run(["clang-tidy", "-p", str(layout.build_dir()), "--quiet", "--extra-arg=-Wno-unknown-warning-option",
-                           str(path)], cwd=sources.REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                           str(path)], cwd=sources.REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if "Error parsing" in done.stderr:
+        raise LabError(done.stderr)
     found = []
     for match in filter(None, map(_LINE.match, done.stdout.splitlines())):
-        place = Path(os.path.realpath(match[1]))
+        place = Path(os.path.realpath(layout.build_dir() / match[1]))
         if place.is_relative_to(sources.REPOSITORY):
             found.append(Finding(f"{place.relative_to(sources.REPOSITORY)}:{match[2]}", match[3]))
     if done.returncode != 0 and not found:
