@@ -27,7 +27,8 @@ SOUND = {
     "tools/check": "--rooms",
     "docs/configuration.md": "# Configuration\n\n`half_open`\n",
     "docs/design.md": "# Design\n\n",
-    "README.md": "[design](docs/design.md#design), `src/tcp`, `tcp/stack.cc`, `tcp::Stack`, `half_open`\n\n    sluicectl pods\n    sluiced --check\n",
+    "README.md": "[design](docs/design.md#design), `src/tcp`, `tcp/stack.cc`, `tcp::Stack`, `half_open`\n\n"
+                 "    sluicectl pods\n    sluiced --check\n",
 }
 
 
@@ -44,7 +45,7 @@ class CheckTest(unittest.TestCase):
         self.write("docs/design.md", SOUND["docs/design.md"] + rooms.drawing())
 
     def forget(self):
-        """What was kept of files that have changed since."""
+        """Forgets what was kept of files that have changed since."""
         for module in (sources, pages):
             for value in vars(module).values():
                 if isinstance(value, functools._lru_cache_wrapper):
@@ -103,7 +104,8 @@ class CheckTest(unittest.TestCase):
         for text, part in (("[x](nothing.md)", "leads nowhere"), ("[x](docs/design.md#nothing)", "leads nowhere"),
                            ("see src/udp/socket.h", "there is no src/udp/socket.h"), ("`socket.cc`", "there is no file socket.cc"),
                            ("`no_such_key`", "no code knows no_such_key"), ("`tcp::Socket`", "tcp has no Socket"),
-                           ("    sluicectl flows", "sluicectl has no command flows"), ("    sluiced --fast", "sluiced has no option --fast")):
+                           ("    sluicectl flows", "sluicectl has no command flows"),
+                           ("    sluiced --fast", "sluiced has no option --fast")):
             with self.subTest(text):
                 self.write("README.md", text + "\n")
                 self.assert_finds(pages.check, part)

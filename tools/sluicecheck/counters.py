@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Iterable, Optional
 
 from . import sources
 from .finding import Finding
@@ -16,7 +17,7 @@ _WRITTEN = r"\bstats_?\.{0}[,)}}]|(?:\+\+|--)[\w.>()\[\]:*-]*\b{0}\b|\b{0}\.(?:a
 
 
 def check() -> list:
-    code = "\n".join(sources.text(path) for path in sources.cpp_files() if path.parts[0] == "src" and path.parent != TABLES)
+    lines_with = _lines_by_word()
     found = []
     for path in sources.cpp_files():
         if path.parent != TABLES:
@@ -24,12 +25,24 @@ def check() -> list:
         for table, lines in _TABLE.findall(sources.text(path)):
             for reason in _REASON.findall(lines):
                 kind = table.removeprefix("SLUICE_").title().removesuffix("s")
-                if not re.search(rf"\b{kind}::k{reason}\b", code):
+                if not any(f"{kind}::k{reason}" in line for line in lines_with.get(f"k{reason}", ())):
                     found.append(Finding(str(path), f"{kind}::k{reason} is given nowhere"))
-            found += [_unwritten(path, name, code) for name in _NUMBER.findall(lines)]
-        found += [_unwritten(path, name, code) for name in _FIELD.findall(sources.text(path))]
+            found += [_unwritten(path, name, lines_with.get(name, ())) for name in _NUMBER.findall(lines)]
+        found += [_unwritten(path, name, lines_with.get(name, ())) for name in _FIELD.findall(sources.text(path))]
     return [finding for finding in found if finding]
 
 
-def _unwritten(path: Path, name: str, code: str):
-    return None if re.search(_WRITTEN.format(name), code) else Finding(str(path), f"nobody writes {name}")
+def _lines_by_word() -> dict:
+    """The lines of src, but of the tables, in which each word stands."""
+    found = {}
+    for path in sources.cpp_files():
+        if path.parts[0] == "src" and path.parent != TABLES:
+            for line in sources.text(path).splitlines():
+                for word in set(re.findall(r"\w+", line)):
+                    found.setdefault(word, []).append(line)
+    return found
+
+
+def _unwritten(path: Path, name: str, lines: Iterable[str]) -> Optional[Finding]:
+    written = re.compile(_WRITTEN.format(name))
+    return None if any(written.search(line) for line in lines) else Finding(str(path), f"nobody writes {name}")

@@ -21,7 +21,8 @@ _PATH = re.compile(r"(?<![\w/.-])((?:src|tests|tools|docs|dpdk_conf|nic_profiles
 _FILE = re.compile(r"(?!_)[\w*-]+(?:/[\w*-]+)*\.(?:h|cc|py|md|toml|\*)")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 _SCOPED = re.compile(r"([a-z0-9]+)::([A-Z]\w+)")
-_COMMAND = re.compile(r"(?<![\w/.-])((?:build/(?:src|tools)/)?(?:sluicectl|sluiced)|tools/(?:check|test|lab|bench|demo|fuzz))((?: [^\n`#|;&]+)?)")
+_COMMAND = re.compile(r"(?<![\w/.-])((?:build/(?:src|tools)/)?(?:sluicectl|sluiced)|tools/(?:check|test|lab|bench|demo|fuzz))"
+                      r"((?: [^\n`#|;&]+)?)")
 _KEY_READ = re.compile(r"(?:\.|->)(?:string|boolean|integer|integers|duration|strings|string_or_strings|table|tables|choice|has)"
                        r"\(\s*\"(\w+)\"|\brate\(\"(\w+)\"")
 
