@@ -32,7 +32,7 @@ void PodConnection::cancel(http2::Stream& s, http2::ErrorCode code, ClientConnec
 }
 
 void PodConnection::charge(ClientConnection* client) {
-  if (client == nullptr || client->may_reset()) return;
+  if (client == nullptr || client->take_pod_reset()) return;
   // On a connection of its own: for longer.
   const bool shared = owner_ == kEverybody || owner_ == kSuspects;
   if (!shared || http2_->resets_waiting() > 0) pool_.isolate(*client);
