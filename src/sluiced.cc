@@ -16,6 +16,7 @@
 #include <boost/asio/post.hpp>
 
 #include "admin/server.h"
+#include "base/version.h"
 #include "config/published.h"
 #include "control/controller.h"
 #include "control/service_manager.h"
@@ -118,7 +119,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
       });
     });
   StartLog::succeeded();
-  spdlog::info("sluiced " SLUICE_VERSION " serving with {} worker(s), {} port(s)", startup.workers,
+  spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
                startup.ports.size());
   control::notify_serving();
   io.run();
@@ -130,7 +131,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
 
 int main(int argc, char** argv) {
   CLI::App app("Balances the streams of HTTP/2 connections over pods.", "sluiced");
-  app.set_version_flag("--version", "sluiced " SLUICE_VERSION);
+  app.set_version_flag("--version", std::string("sluiced ") + kVersion);
   std::string file;
   bool check = false;
   app.add_option("--config", file, "The configuration (docs/configuration.md)")->required();

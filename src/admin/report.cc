@@ -9,6 +9,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "base/version.h"
 #include "pods/connectivity.h"
 
 namespace sluice::admin {
@@ -57,7 +58,7 @@ json::object report_status(const config::Snapshot& current, const Ledger& ledger
                            const Identity& identity) {
   uint64_t adopted = UINT64_MAX;
   for (const stats::Worker* w : ledger.workers()) adopted = std::min(adopted, w->generation());
-  return {{"version", SLUICE_VERSION},
+  return {{"version", kVersion},
           {"pid", ::getpid()},
           {"state", identity.state},
           {"uptime_s", identity.uptime_s},

@@ -24,7 +24,8 @@ bool Connection::fail(ErrorCode code, const char* detail) {
 bool Connection::receive(buf::Slice data, Time now) {
   now_ = now;
   bool begins = false;  // the frame whose payload follows came with its header just now
-  while (!failed_ && data.size() > 0) {
+  // A slice that was moved from is empty.
+  while (!failed_ && data.size() > 0) {  // NOLINT(bugprone-use-after-move)
     switch (state_) {
       case State::kPreface:
         if (!on_preface(data)) return false;

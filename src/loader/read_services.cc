@@ -98,6 +98,7 @@ void read_services(Table& root, Reading& reading) {
         listener.service = it->second;
       } else if (all_named) {  // it may be the one whose name is wrong
         std::vector<std::string> known;
+        known.reserve(services.size());
         for (const auto& [name, index] : services) known.push_back(name);
         t.mistake("service",
                   fmt::format("there is no service {}; known: {}", service,

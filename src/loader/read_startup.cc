@@ -110,9 +110,11 @@ void read_routes(Table& t, config::Port& port) {
   for (Table& r : t.tables("routes")) {
     std::string to, via;
     config::Route route;
-    const bool both = r.string("to", to, true) & r.string("via", via, true);
+    // Both are asked for, so that both can be missed at once.
+    const bool has_to = r.string("to", to, true);
+    const bool has_via = r.string("via", via, true);
     r.finish();
-    if (!both) continue;
+    if (!has_to || !has_via) continue;
     const auto prefix = Prefix::parse(to);
     const auto gateway = Address::parse(via);
     if (!prefix)

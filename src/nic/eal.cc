@@ -145,6 +145,7 @@ Eal::Eal(const EalOptions& options)
   check_memory(options);
   std::vector<std::string> args = eal_arguments(options);
   std::vector<char*> argv;
+  argv.reserve(args.size());
   for (std::string& a : args) argv.push_back(a.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
     throw Error("DPDK does not start: " + reason_for(rte_errno));

@@ -96,7 +96,7 @@ void PortQueue::flush() {
   stats_.tx_bytes += bytes;
   if (gathered_ == 0) [[likely]]
     return;
-  std::memmove(gather_.data(), gather_.data() + sent, gathered_ * sizeof gather_[0]);
+  std::copy_n(gather_.data() + sent, gathered_, gather_.data());
   while (gathered_ > kMaxWaiting) {
     rte_pktmbuf_free(gather_[--gathered_]);
     ++stats_.tx_full;

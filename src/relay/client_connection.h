@@ -48,9 +48,9 @@ class ClientConnection final : public transport::User,
   uint64_t id() const { return id_; }
   // Where it comes from (relay/address_key.h).
   uint64_t address() const { return holder_.address().key; }
-  // One more RST_STREAM toward a pod for this client's sake. False when that is more than its share
-  // of what a connection to a pod may do: a fifth.
-  bool may_reset() {
+  // Takes one more RST_STREAM toward a pod for this client's sake. False when that is more than its
+  // share of what a connection to a pod may do: a fifth.
+  bool take_pod_reset() {
     return pod_resets_.take(ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.

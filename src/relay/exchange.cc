@@ -204,7 +204,8 @@ void Exchange::client_closed() {
     }
     context_.leftovers.push_back(*this);
     // It is likely to end in RST_STREAM, and then nobody may be left who pays for it.
-    if (!client->may_reset() && pod_->http().resets_waiting() > 0) pod_->pool().isolate(*client);
+    if (!client->take_pod_reset() && pod_->http().resets_waiting() > 0)
+      pod_->pool().isolate(*client);
     moved();
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
     arm();

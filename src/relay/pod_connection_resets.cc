@@ -32,7 +32,7 @@ void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientConnecti
 }
 
 void PodConnection::charge(ClientConnection* client) {
-  if (client == nullptr || client->may_reset()) return;
+  if (client == nullptr || client->take_pod_reset()) return;
   // On a connection of its own: for longer.
   const bool shared = owner_ == kEverybody || owner_ == kSuspects;
   if (!shared || http_->resets_waiting() > 0) pool_.isolate(*client);

@@ -16,6 +16,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/json/parse.hpp>
 
+#include "base/version.h"
 #include "sluicectl/client.h"
 #include "sluicectl/tables.h"
 #include "sluicectl/text.h"
@@ -91,7 +92,7 @@ std::string look(const Given& given) {
 
 int main(int argc, char** argv) {
   CLI::App app("Shows what sluiced is doing.", "sluicectl");
-  app.set_version_flag("--version", "sluicectl " SLUICE_VERSION);
+  app.set_version_flag("--version", std::string("sluicectl ") + sluice::kVersion);
   Given given;
   app.add_option("--socket", given.socket, "sluiced's admin_socket")
       ->envname("SLUICE_SOCKET")

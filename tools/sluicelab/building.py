@@ -3,7 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from . import layout
 from .process import LabError
@@ -40,16 +40,21 @@ def install_packages(*more: Path) -> None:
             raise LabError(f"apt-get {' '.join(words[:3])} failed: are these packages to be had? {' '.join(missing)}")
 
 
+def configure(directory: Path, options: Sequence[str] = (), compilers: Mapping[str, str] = {}) -> None:
+    """compilers: CC and CXX, where they are not the machine's own."""
+    if not (directory / "build.ninja").exists():
+        _run(["meson", "setup", *options, str(directory), str(layout.REPOSITORY)], compilers)
+
+
 def build(directory: Path, targets: Sequence[str] = (), options: Sequence[str] = ()) -> None:
     """Configures the build directory if it is new, and builds the targets, or everything."""
+    configure(directory, options)
+    _run(["ninja", "-C", str(directory), *targets])
+
+
+def _run(command: Sequence[str], more: Mapping[str, str] = {}) -> None:
     # Not what a user's PATH may put before them: meson's modules belong to Debian's Python.
-    environment = {**os.environ, "PATH": "/usr/bin:" + os.environ["PATH"]}
-    if not (directory / "build.ninja").exists():
-        _run(["meson", "setup", *options, str(directory), str(layout.REPOSITORY)], environment)
-    _run(["ninja", "-C", str(directory), *targets], environment)
-
-
-def _run(command: Sequence[str], environment: dict) -> None:
+    environment = {**os.environ, **more, "PATH": "/usr/bin:" + os.environ["PATH"]}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise LabError(f"{' '.join(command)} failed:\n{done.stdout[-6000:]}")

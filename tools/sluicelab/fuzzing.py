@@ -10,7 +10,7 @@ from typing import Iterable, NamedTuple, Optional
 from . import building, layout
 from .process import LabError
 
-OPTIONS = ("-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dapps=false",
+OPTIONS = ("-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1",
            "-Dcpp_args=-fsanitize=fuzzer-no-link")
 TARGETS = ("tcp/fuzz_header", "tcp/fuzz_tcp", "http2/fuzz_hpack", "http2/fuzz_frames", "relay/fuzz_relay")
 LONGEST_INPUT = 4096  # bytes; longer ones find little more and are slower
@@ -33,9 +33,14 @@ def corpus(target: str) -> Path:
     return layout.REPOSITORY / "tests" / room / "corpus" / name.removeprefix("fuzz_")
 
 
+def configure() -> None:
+    compilers = {"CC": os.environ.get("SLUICE_CLANG", "clang"), "CXX": os.environ.get("SLUICE_CLANGXX", "clang++")}
+    building.configure(build_dir(), OPTIONS, compilers)
+
+
 def build(targets: Iterable[str]) -> None:
-    os.environ.update(CC=os.environ.get("SLUICE_CLANG", "clang"), CXX=os.environ.get("SLUICE_CLANGXX", "clang++"))
-    building.build(build_dir(), [f"tests/{target}" for target in targets], OPTIONS)
+    configure()
+    building.build(build_dir(), [f"tests/{target}" for target in targets])
 
 
 def _start(target: str, seconds: int, keep: Optional[Path]) -> tuple:

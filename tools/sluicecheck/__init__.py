@@ -1,0 +1,1 @@
+"""The checks of tools/check. Each file is one check, with a function that returns findings."""
