@@ -62,7 +62,9 @@ TEST_F(Comeback, a_lost_pod_is_tried_at_once_after_50_and_200_ms_and_then_the_ba
   ASSERT_GE(when.size(), 2u);
   EXPECT_NEAR(static_cast<double>(when[0] / 1ms), 50, 20);
   EXPECT_NEAR(static_cast<double>(when[1] / 1ms), 250, 20);
-  if (when.size() > 2) EXPECT_GT(when[2] - when[1], 780ms);
+  if (when.size() > 2) {
+    EXPECT_GT(when[2] - when[1], 780ms);
+  }
 }
 
 TEST_F(Comeback, calls_wait_for_the_quick_tries_and_no_longer) {
