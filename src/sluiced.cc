@@ -129,7 +129,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+// An exception that nobody expected ends the daemon with its text.
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
   CLI::App app("Balances the streams of HTTP/2 connections over pods.", "sluiced");
   app.set_version_flag("--version", std::string("sluiced ") + kVersion);
   std::string file;

@@ -6,6 +6,8 @@
 
 namespace sluice::tcp {
 
+// The steps of several RFCs depend on each other's order, so they stand in one function.
+// NOLINTNEXTLINE(readability-function-size)
 void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_data) {
   Delivery d;
   d.pipe_before = board_.pipe();

@@ -220,6 +220,7 @@ void Connection::on_ack_timer() {
 void Connection::arm_life_timer() {
   const Config& c = context_.config;
   Time deadline = kNever;
+  // NOLINTNEXTLINE(bugprone-branch-clone): states in the order of a connection's life
   if (state_ == State::kSynSent || state_ == State::kSynReceived) {
     deadline = deadline_;
   } else if (state_ == State::kFinWait2) {
