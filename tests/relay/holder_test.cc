@@ -192,7 +192,7 @@ TEST_F(Holding, field_blocks_that_do_not_end_are_charged) {
 }
 
 TEST_F(Holding, recycled_objects_keep_little) {
-  Context context(now, lb.stack, lb.wheel, buffers.memory, workers, 0, 1, 1 << 20);
+  Context context(now, lb.stack, lower.plain, lower.http2, lb.wheel, buffers.memory, workers, 0, 1);
   std::vector<std::unique_ptr<Replay>> all;
   for (size_t i = 0; i < 2 * Context::kKeptReplays; ++i) {
     all.push_back(context.take_replay());
@@ -276,7 +276,7 @@ TEST_F(Holding, data_ahead_of_a_gap_counts_as_held_for_the_client_that_sent_it) 
   run(500ms);
   leave(1'000);
   until_reset(1);
-  EXPECT_EQ(worker->http2.guard_memory.get(), 1u);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 1u);
   EXPECT_FALSE(other.closed);
   outside.mute = {};
 }
