@@ -10,7 +10,6 @@ Connection::Connection(Role role, const Config& config, Handler& handler, transp
                        buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams,
                        hpack::Shared& hpack)
     : role_(role),
-      state_(role == Role::kServer ? State::kPreface : State::kFrameHeader),
       config_(config),
       handler_(handler),
       stream_(stream),
@@ -18,15 +17,15 @@ Connection::Connection(Role role, const Config& config, Handler& handler, transp
       memory_(memory),
       stats_(stats),
       slab_(streams),
-      connection_window_(config.connection_window),
+      reader_(role == Role::kServer ? FrameReader::State::kPreface : FrameReader::State::kHeader),
+      send_window_(role == Role::kClient),
+      receive_window_(config.connection_window),
       table_(config.table_seed),
       next_id_(config.first_stream_id),
       loan_(config.origin),
       stream_limit_(config.max_concurrent_streams),
       decoder_(hpack),
-      encoder_(hpack, config.encoder_table_size) {
-  if (role == Role::kClient) share_below_ = kDefaultWindow / 2;
-}
+      encoder_(hpack, config.encoder_table_size) {}
 
 Connection::~Connection() {
   loan_.settle(guards());
@@ -91,8 +90,8 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end_strea
   s.end_queued_ = end_stream;
   const uint32_t n = data.size();
   const bool first_in_line = room_ > 0 && s.head_ == nullptr && s.data_.empty();
-  if (first_in_line && n <= s.send_window_ && n <= send_window_ && n <= peer_max_frame_size_ &&
-      (shares_ == nullptr || n <= shares_->room(s, send_window_, send_window_top_))) {
+  if (first_in_line && n <= s.send_window_ && n <= peer_max_frame_size_ &&
+      n <= send_window_.room(s)) {
     if (n == 0 && !end_stream) return;
     if (n > config_.copy_break) {
       data = memory_.retain(std::move(data));
@@ -168,23 +167,11 @@ void Connection::announce(Stream& s) {
     // the streams' windows alone say how much may be held.
     const auto both =
         static_cast<uint32_t>(std::min<int64_t>(2 * int64_t{s.window_.size()}, kMaxWindow));
-    if (both > connection_window_) {
-      receive_window_ += both - connection_window_;
-      emit_window_update(0, both - connection_window_);
-      connection_window_ = both;
-    }
+    if (const uint32_t more = receive_window_.grow(both); more > 0) emit_window_update(0, more);
   }
   if (n == 0 || failed_) return;
   s.receive_window_ += n;
   emit_window_update(s.id_, n);
-}
-
-void Connection::credit_connection(uint32_t n) {
-  credit_ += n;
-  if (credit_ < connection_window_ - connection_window_ / 2) return;
-  receive_window_ += credit_;
-  emit_window_update(0, credit_);
-  credit_ = 0;
 }
 
 Connection::Held Connection::held() const {
@@ -201,7 +188,7 @@ Connection::Held Connection::held() const {
 
 bool Connection::ping(uint64_t opaque) {
   if (failed_) return true;  // nothing follows the GOAWAY of an error
-  if (role_ == Role::kServer && before_first_frame()) greet();  // SETTINGS come first (3.4)
+  if (role_ == Role::kServer && reader_.before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8];
   store_be64(payload, opaque);
   emit(FrameType::kPing, 0, 0, payload);
@@ -231,7 +218,7 @@ void Connection::for_each_stream(FunctionRef<void(http::Stream&)> fn) {
 
 void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug) {
   if (failed_) return;
-  if (role_ == Role::kServer && before_first_frame()) greet();  // SETTINGS come first (3.4)
+  if (role_ == Role::kServer && reader_.before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8 + 128];
   store_be32(payload, last_stream_id);
   store_be32(payload + 4, static_cast<uint32_t>(code));
@@ -260,7 +247,7 @@ void Connection::detach(Stream& s) {
   s.unlink();
   --open_;
   if (s.share_ != nullptr) [[unlikely]] {
-    shares_->leave(s);
+    send_window_.shares()->leave(s);
     ready_.splice_back(share_blocked_);
   }
   if (s.id_ != 0) {

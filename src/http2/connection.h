@@ -16,43 +16,28 @@
 #include "buf/queue.h"
 #include "config/guards.h"
 #include "http2/allowance.h"
+#include "http2/config.h"
+#include "http2/connection_receive_window.h"
+#include "http2/connection_send_window.h"
 #include "http2/early_ends.h"
 #include "http2/error_code.h"
+#include "http2/field_block.h"
 #include "http2/frame.h"
+#include "http2/frame_reader.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/http.h"
+#include "http2/open_frame.h"
 #include "http2/recent_ids.h"
+#include "http2/stall_watch.h"
 #include "http2/stream_table.h"
-#include "http2/window_shares.h"
+#include "http2/unread_answers.h"
 #include "stats/http2.h"
 #include "transport/stream.h"
 
 namespace sluice::http2 {
 
 class Codec;  // http2/codec.h
-
-enum class Role : uint8_t { kServer, kClient };
-
-// Limits and guards of a connection, from its start to its end.
-struct Config {
-  uint32_t header_table_size = 4096;        // bytes, our decoder's dynamic table (RFC 7541, 4.2)
-  uint32_t encoder_table_size = 4096;       // bytes, at most; the peer's setting may lower it
-  uint32_t max_concurrent_streams = 128;    // server role: streams a client may have open
-  uint32_t initial_stream_window = 65'536;  // bytes a peer may send ahead on one stream
-  uint32_t max_stream_window = 0;  // the same of a stream that proved fast; at most initial: never
-  uint32_t connection_window = 1'048'576;  // bytes a peer may send ahead in all, at first
-  uint32_t max_frame_size = 16'384;        // bytes of payload that we accept in a frame
-  uint32_t max_header_list_size = 16'384;  // bytes, counted as FieldList::size does
-  bool pass_connect = false;               // server role: requests to CONNECT reach the owner
-  uint32_t copy_break = 256;               // DATA bytes below which copying beats sharing
-  uint32_t first_stream_id = 1;            // client role, odd; a test may begin near the end
-  uint32_t table_seed = 0x9e3779b9;  // of the stream table: random, so that clients cannot know
-  // Server role: what the client's address may do on all its connections. May be nullptr.
-  Origin* origin = nullptr;
-  // Outlives the connection, and may change while it lives.
-  const config::Guards* guards = &config::kDefaultGuards;
-};
 
 class Connection final : public http::Connection {
  public:
@@ -82,9 +67,9 @@ class Connection final : public http::Connection {
            (waiting_resets_.empty() ? open_ < peer_max_streams_ : can_open_beside_resets());
   }
   WindowFor window_for(uint64_t payer) const override {
-    return shares_ == nullptr ? WindowFor::kEnough : look_for_window(payer);
+    return send_window_.shares() == nullptr ? WindowFor::kEnough : look_for_window(payer);
   }
-  int64_t send_window() const override { return send_window_; }
+  int64_t send_window() const override { return send_window_.left(); }
   // Ids that were used; they end at 2^30 (5.1.1).
   uint32_t streams_begun() const override {
     return role_ == Role::kClient ? next_id_ / 2 : (last_peer_id_ + 1) / 2;
@@ -146,10 +131,7 @@ class Connection final : public http::Connection {
   static Stream& own(http::Stream& s) { return static_cast<Stream&>(s); }
   void release() override;
 
-  enum class State : uint8_t { kPreface, kFirstLine, kFrameHeader, kPayload, kData, kPadding };
-
   // Before the first frame (connection_preface.cc).
-  bool before_first_frame() const { return state_ <= State::kFirstLine; }
   void greet();
   bool on_preface(buf::Slice& data);
   bool on_first_line(buf::Slice& data);
@@ -161,13 +143,13 @@ class Connection final : public http::Connection {
   // Input.
   bool fail(ErrorCode code, const char* detail);
   const config::Guards& guards() const { return *config_.guards; }
-  // Something of a frame or a field block has arrived, and its end has not.
-  void begin_partial() {
-    if (!in_block_) partial_looks_ = 0;
-  }
+  // The frame that is being received.
+  const FrameHeader& frame() const { return reader_.frame(); }
   bool on_frame_header();
   bool on_frame(buf::View payload);
+  bool on_collected_frame();
   bool on_data_begin();
+  bool on_pad_length(buf::Slice& data);
   bool on_data_piece(buf::Slice piece);
   bool on_data_end();
   bool on_headers_frame(buf::View payload);
@@ -261,10 +243,7 @@ class Connection final : public http::Connection {
   bool frame_data(Stream& s, buf::Slice piece, bool end);
   // False when the stream or the connection ends for it.
   bool dribbled(Stream& s);
-  // Makes the last frame of the output longer by n bytes, which the caller appends. False when it
-  // is another stream's, or full, or TCP's already.
-  bool extend_frame(const Stream& s, uint32_t n, bool end);
-  // window_shares.cc
+  // connection_shares.cc
   void charge(Stream& s);
   bool held_by_share(const Stream& s) const;
   void on_credit();
@@ -281,19 +260,15 @@ class Connection final : public http::Connection {
   void detach(Stream& s);
   // Out of unnumbered_, in constant time: many may wait there, and all of them be cancelled.
   void leave_unnumbered(const Stream& s);
-  void credit_connection(uint32_t n);
   void announce(Stream& s);
+  bool unfinished_input() const { return reader_.unfinished() || block_.open(); }
   void watch_streams(Duration limit);
 
   Role role_;
-  State state_;
   bool settings_received_ = false;
   uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours without an ACK yet
   bool refusing_ = false;
   bool peer_going_away_ = false;
-  bool in_block_ = false;  // between HEADERS and END_HEADERS
-  bool block_end_stream_ = false;
-  bool block_depends_on_itself_ = false;  // RFC 7540, 5.3.1
   ErrorCode error_ = ErrorCode::kNoError;
 
   const Config config_;  // a copy: what was announced to the peer stays, whatever is reloaded
@@ -305,28 +280,12 @@ class Connection final : public http::Connection {
   Slab<Stream>& slab_;
   Codec* codec_ = nullptr;  // that the connection belongs to; nullptr: it has an owner of its own
 
-  // The frame that is being received.
-  FrameHeader frame_;
-  uint32_t have_ = 0;       // bytes of preface or frame header so far
-  uint32_t data_left_ = 0;  // of the DATA frame, without padding
-  uint32_t padding_left_ = 0;
-  bool padded_ = false;  // the pad length has still to come
-  uint8_t head_[kFrameHeaderSize];
-  std::vector<uint8_t> partial_;  // a payload, or a first line, that arrives in pieces
-  std::vector<uint8_t> block_;    // a field block that needs CONTINUATION
-  size_t charged_ = 0;            // bytes of partial_ and block_
-  uint32_t block_stream_ = 0;
-  uint32_t continuations_ = 0;
+  FrameReader reader_;
+  FieldBlock block_;
+  size_t charged_ = 0;  // bytes of heap, of both
 
-  // Windows.
-  int64_t send_window_ = kDefaultWindow;
-  int64_t send_window_top_ = kDefaultWindow;  // what it was at most
-  // Client role: the send window below which payers have shares of it, once they have.
-  int64_t share_below_ = INT64_MIN;
-  std::unique_ptr<WindowShares> shares_;  // while it is short
-  int64_t receive_window_ = kDefaultWindow;
-  uint32_t connection_window_;  // bytes that receive_window_ is opened to
-  uint32_t credit_ = 0;
+  ConnectionSendWindow send_window_;
+  ConnectionReceiveWindow receive_window_;
   Duration round_trip_{};  // the least that the owner told of; zero: none
   uint32_t peer_initial_window_ = kDefaultWindow;
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
@@ -352,29 +311,15 @@ class Connection final : public http::Connection {
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
   RecentIds ids_;              // of the side that opens streams, discarded ones included
   int64_t room_ = 0;
-  // DATA at the end of the output, until flush(): what arrives for one stream within a turn, a
-  // segment at a time, shares a frame.
-  struct {
-    uint8_t* header = nullptr;  // in the output; nullptr when there is none
-    uint32_t stream = 0;
-    uint32_t size = 0;  // payload bytes
-    uint64_t end = 0;   // output position behind it
-  } open_frame_;
-  uint64_t control_mark_ = 0;      // output position behind the last control frame
-  uint64_t control_old_mark_ = 0;  // the same for the older generation of them
-  uint32_t control_old_ = 0;       // bytes of control frames up to control_old_mark_
-  uint32_t control_new_ = 0;       // and behind it
+  OpenFrame open_frame_;  // until flush()
+  UnreadAnswers unread_answers_;
   Allowance allowance_;
   OriginLoan loan_;
   EarlyEnds early_ends_;
   uint32_t stream_limit_;  // of the client's streams at once, now
   uint16_t noted_ = 0;     // a bit for each Note
 
-  // How many looks of watch() in a row have found the same thing waiting.
-  uint64_t watched_output_ = 0;  // output position at the last look
-  uint16_t output_looks_ = 0;
-  uint16_t partial_looks_ = 0;
-  uint16_t settings_looks_ = 0;
+  StallWatch stalls_;
   bool data_waits_ = false;  // a stream may have DATA that the peer's window holds back
 
   hpack::Decoder decoder_;

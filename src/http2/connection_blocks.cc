@@ -10,53 +10,49 @@ namespace sluice::http2 {
 
 // HEADERS and CONTINUATION, 6.2 and 6.10.
 bool Connection::on_headers_frame(buf::View payload) {
-  const bool last = (frame_.flags & kFlagEndHeaders) != 0;
-  if (frame_.type == FrameType::kContinuation) {
-    if (!in_block_) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
-    if (++continuations_ > guards().continuations &&
-        !bear_block(Note::kContinuation, continuations_, guards().continuations))
+  const bool last = (frame().flags & kFlagEndHeaders) != 0;
+  if (frame().type == FrameType::kContinuation) {
+    if (!block_.open()) return fail(ErrorCode::kProtocolError, "CONTINUATION without HEADERS");
+    const uint32_t frames = block_.count_continuation();
+    if (frames > guards().continuations &&
+        !bear_block(Note::kContinuation, frames, guards().continuations))
       return false;
     const size_t size = block_.size() + payload.size();
     if (size > guards().field_block_size &&
         !bear_block(Note::kFieldBlock, size, guards().field_block_size))
       return false;
-    block_.insert(block_.end(), payload.begin(), payload.end());
+    block_.append(payload);
   } else {
-    if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
+    if (frame().stream == 0) return fail(ErrorCode::kProtocolError, "HEADERS on stream 0");
     uint32_t skip = 0;
     uint32_t pad = 0;
-    if ((frame_.flags & kFlagPadded) != 0) {
+    if ((frame().flags & kFlagPadded) != 0) {
       if (payload.empty()) return fail(ErrorCode::kFrameSizeError, "HEADERS without pad length");
       pad = payload[0];
       skip = 1;
     }
-    const bool priority = (frame_.flags & kFlagPriority) != 0;
+    const bool priority = (frame().flags & kFlagPriority) != 0;
     if (priority) skip += kPrioritySize;
     if (skip > payload.size())
       return fail(ErrorCode::kFrameSizeError, "HEADERS shorter than its fields");
     if (skip + pad > payload.size())
       return fail(ErrorCode::kProtocolError, "padding longer than its frame");
-    if (2 * pad > payload.size() && !spend_on(table_.find(frame_.stream), Allowance::kPadding))
+    if (2 * pad > payload.size() && !spend_on(table_.find(frame().stream), Allowance::kPadding))
       return false;
-    block_depends_on_itself_ =
-        priority && dependency(payload.data() + skip - kPrioritySize) == frame_.stream;
+    const bool depends_on_itself =
+        priority && dependency(payload.data() + skip - kPrioritySize) == frame().stream;
     payload = payload.subspan(skip, payload.size() - skip - pad);
-    block_stream_ = frame_.stream;
-    block_end_stream_ = (frame_.flags & kFlagEndStream) != 0;
-    continuations_ = 0;
+    block_.begin(frame().stream, (frame().flags & kFlagEndStream) != 0, depends_on_itself);
     if (payload.size() > guards().field_block_size &&
         !bear_block(Note::kFieldBlock, payload.size(), guards().field_block_size))
       return false;
     if (last) return on_block(payload);
-    if (partial_.empty()) begin_partial();
-    in_block_ = true;
-    block_.assign(payload.begin(), payload.end());
+    if (!reader_.collected()) stalls_.unfinished_begins();
+    block_.keep(payload);
   }
   if (!last) return settle_partial();
-  in_block_ = false;
-  const bool ok = on_block(block_);
-  block_.clear();
-  block_.shrink_to_fit();
+  const bool ok = on_block(block_.close());
+  block_.release();
   return settle_partial() && ok;
 }
 
@@ -78,12 +74,12 @@ bool Connection::on_block(buf::View block) {
     note(Note::kHeaderList);
   }
 
-  const uint32_t id = block_stream_;
+  const uint32_t id = block_.stream();
   Stream* s = table_.find(id);
   if (s == nullptr) {
     if (!idle(id)) return on_late_frame(id, &fields);
     if (role_ == Role::kServer && (id & 1) == 1)
-      return on_request_block(id, fields, too_large, block_end_stream_);
+      return on_request_block(id, fields, too_large, block_.ends_stream());
     return fail(ErrorCode::kProtocolError, "HEADERS on an idle stream");
   }
   if (s->remote_ended_) {
@@ -92,8 +88,8 @@ bool Connection::on_block(buf::View block) {
     stream_error(*s, ErrorCode::kEnhanceYourCalm, EndedBy::kTooLarge);
     if (!failed_) provoked();
   } else if (role_ == Role::kClient && !s->response_seen_) {
-    return on_response_block(*s, fields, block_end_stream_);
-  } else if (!block_end_stream_ || block_depends_on_itself_ || !http::valid_trailers(fields) ||
+    return on_response_block(*s, fields, block_.ends_stream());
+  } else if (!block_.ends_stream() || block_.depends_on_itself() || !http::valid_trailers(fields) ||
              s->content_left_ > 0 || s->connect_) {
     if (!count_empty_names(fields)) return false;
     // Trailers end a stream (8.1), tunnels have none.
@@ -121,7 +117,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
     return answer(id, own, end);
   }
   http::RequestFacts request;
-  if (block_depends_on_itself_ || !http::valid_request(fields, config_.pass_connect, request) ||
+  if (block_.depends_on_itself() || !http::valid_request(fields, config_.pass_connect, request) ||
       (end && request.content_length > 0)) {
     ++stats_.malformed_requests;
     ++stats_.stream_errors;
@@ -198,7 +194,7 @@ bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended
 bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   int status;
   int64_t content_length;
-  bool valid = http::valid_response(fields, status, content_length) && !block_depends_on_itself_;
+  bool valid = http::valid_response(fields, status, content_length) && !block_.depends_on_itself();
   const bool final = status >= 200;
   if (!final) {
     valid = valid && !end;

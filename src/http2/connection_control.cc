@@ -9,13 +9,13 @@ namespace sluice::http2 {
 
 bool Connection::on_rst(buf::View payload) {
   if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "RST_STREAM of a wrong size");
-  if (frame_.stream == 0 || idle(frame_.stream))
+  if (frame().stream == 0 || idle(frame().stream))
     return fail(ErrorCode::kProtocolError, "RST_STREAM on an idle stream");
   ++stats_.resets_in;
   if (role_ == Role::kServer && !spend(Allowance::kResets)) return false;
-  Stream* s = table_.find(frame_.stream);
+  Stream* s = table_.find(frame().stream);
   if (s == nullptr) {
-    if (!waiting_resets_.empty()) forget_waiting_reset(frame_.stream, true);
+    if (!waiting_resets_.empty()) forget_waiting_reset(frame().stream, true);
     return true;
   }
   if (role_ == Role::kServer && !s->head_sent()) {  // once answered, a stream may end in any way
@@ -34,15 +34,15 @@ bool Connection::on_rst(buf::View payload) {
 // 5.3.1).
 bool Connection::on_priority(buf::View payload) {
   if (!spend(Allowance::kPriorities)) return false;
-  if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
+  if (frame().stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
   ErrorCode error = ErrorCode::kFrameSizeError;
   const char* detail = "PRIORITY of a wrong size";
   if (payload.size() == kPrioritySize) {
-    if (dependency(payload.data()) != frame_.stream) return true;
+    if (dependency(payload.data()) != frame().stream) return true;
     error = ErrorCode::kProtocolError;
     detail = "a stream that depends on itself";
   }
-  Stream* s = table_.find(frame_.stream);
+  Stream* s = table_.find(frame().stream);
   // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
   if (s == nullptr) return fail(error, detail);
   stream_error(*s, error, detail);
@@ -54,7 +54,7 @@ bool Connection::on_priority_update(buf::View payload) {
   if (!spend(Allowance::kPriorities)) return false;
   if (role_ == Role::kClient)
     return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE from a server");
-  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE on a stream");
+  if (frame().stream != 0) return fail(ErrorCode::kProtocolError, "PRIORITY_UPDATE on a stream");
   if (payload.size() < 4)
     return fail(ErrorCode::kFrameSizeError, "PRIORITY_UPDATE of a wrong size");
   const uint32_t id = load_be32(payload.data()) & kMaxStreamId;
@@ -64,8 +64,8 @@ bool Connection::on_priority_update(buf::View payload) {
 }
 
 bool Connection::on_settings_frame(buf::View payload) {
-  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
-  if ((frame_.flags & kFlagAck) != 0) {
+  if (frame().stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
+  if ((frame().flags & kFlagAck) != 0) {
     if (!payload.empty()) return fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
     // No rule calls one that nothing is owed an error, and many clients share a pod's connection.
     if (settings_unacknowledged_ == 0) return spend(Allowance::kSettings);
@@ -150,16 +150,16 @@ bool Connection::set_initial_window(uint32_t bytes) {
 
 bool Connection::on_ping_frame(buf::View payload) {
   if (payload.size() != 8) return fail(ErrorCode::kFrameSizeError, "PING of a wrong size");
-  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "PING on a stream");
+  if (frame().stream != 0) return fail(ErrorCode::kProtocolError, "PING on a stream");
   if (!spend(Allowance::kPings)) return false;
-  if ((frame_.flags & kFlagAck) == 0) return emit_control(FrameType::kPing, kFlagAck, 0, payload);
+  if ((frame().flags & kFlagAck) == 0) return emit_control(FrameType::kPing, kFlagAck, 0, payload);
   handler_.on_ping_ack(load_be64(payload.data()));
   return !failed_;
 }
 
 bool Connection::on_goaway_frame(buf::View payload) {
   if (payload.size() < 8) return fail(ErrorCode::kFrameSizeError, "GOAWAY of a wrong size");
-  if (frame_.stream != 0) return fail(ErrorCode::kProtocolError, "GOAWAY on a stream");
+  if (frame().stream != 0) return fail(ErrorCode::kProtocolError, "GOAWAY on a stream");
   if (!spend(Allowance::kSettings)) return false;
   ++stats_.goaways_in;
   peer_going_away_ = true;
@@ -176,29 +176,28 @@ bool Connection::on_goaway_frame(buf::View payload) {
 // finds one that reads so. There are no more such frames than bytes that were sent.
 bool Connection::gives_back(uint32_t n) const {
   if (role_ == Role::kServer) return false;
-  if (frame_.stream == 0) return send_window_ + n <= send_window_top_;
-  if (const Stream* s = table_.find(frame_.stream); s != nullptr)
+  if (frame().stream == 0) return send_window_.gives_back(n);
+  if (const Stream* s = table_.find(frame().stream); s != nullptr)
     return s->send_window_ + n <= peer_initial_window_;
-  const RecentIds::Fate fate = ids_.fate(frame_.stream);
+  const RecentIds::Fate fate = ids_.fate(frame().stream);
   return fate == RecentIds::Fate::kReset || fate == RecentIds::Fate::kForgotten;
 }
 
 bool Connection::on_window_update(buf::View payload) {
   if (payload.size() != 4) return fail(ErrorCode::kFrameSizeError, "WINDOW_UPDATE of a wrong size");
   const uint32_t n = load_be32(payload.data()) & kMaxStreamId;
-  if (frame_.stream != 0 && idle(frame_.stream))
+  if (frame().stream != 0 && idle(frame().stream))
     return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE on an idle stream");
   if (!gives_back(n) && !spend(Allowance::kWindowUpdates)) return false;
-  if (frame_.stream == 0) {
+  if (frame().stream == 0) {
     if (n == 0) return fail(ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");
-    send_window_ += n;
-    if (send_window_ > kMaxWindow)
+    if (!send_window_.open(n))
       return fail(ErrorCode::kFlowControlError, "the connection's window overflows");
-    if (send_window_ > 0) ready_.splice_back(window_blocked_);
+    if (send_window_.left() > 0) ready_.splice_back(window_blocked_);
     on_credit();
     return true;
   }
-  Stream* s = table_.find(frame_.stream);
+  Stream* s = table_.find(frame().stream);
   if (s == nullptr) return true;
   if (n == 0) {
     stream_error(*s, ErrorCode::kProtocolError, "WINDOW_UPDATE of nothing");

@@ -6,11 +6,6 @@ namespace sluice::http2 {
 
 namespace {
 
-// True when `looks`, one a period, have seen the same for `limit`; zero never comes.
-bool over(uint16_t looks, Duration limit) {
-  return limit > Duration::zero() && looks * Connection::kWatchPeriod >= limit;
-}
-
 struct Guard {
   stats::Counter stats::Http2::*counter;
   const char* name;
@@ -100,7 +95,7 @@ bool Connection::bear_block(Note n, uint64_t size, uint64_t limit) {
   if (role_ == Role::kServer || size > (limit + 1) * kReadAnyway)
     return frames ? trip(counter, "continuation", "too many CONTINUATION frames")
                   : trip(counter, "field_block", "field block too large to be read");
-  Stream* s = table_.find(block_stream_);
+  Stream* s = table_.find(block_.stream());
   if (s == nullptr) return true;  // already reset
   ++counter;
   note(n);
@@ -154,8 +149,8 @@ bool Connection::provoked() {
 }
 
 bool Connection::wants_watch() const {
-  return (settings_unacknowledged_ > 0 && !refusing_) || before_first_frame() || have_ > 0 ||
-         state_ == State::kPayload || in_block_ || data_waits_ || !output_.empty();
+  return (settings_unacknowledged_ > 0 && !refusing_) || reader_.before_first_frame() ||
+         unfinished_input() || data_waits_ || !output_.empty();
 }
 
 Connection::Watched Connection::watch(Time now) {
@@ -163,11 +158,7 @@ Connection::Watched Connection::watch(Time now) {
   now_ = now;
   const config::Guards& g = guards();
 
-  // Output leaves the queue when the peer has acknowledged it.
-  const bool moved = output_.empty() || stream_.acknowledged() != watched_output_;
-  watched_output_ = stream_.acknowledged();
-  output_looks_ = moved ? 0 : output_looks_ + 1;
-  if (over(output_looks_, g.stall_timeout)) {
+  if (stalls_.output_stalled(output_.empty(), stream_.acknowledged(), g.stall_timeout)) {
     ++stats_.guard_slow_read;
     guard_ = "slow_read";
     detail_ = "took nothing of what waits";
@@ -175,11 +166,11 @@ Connection::Watched Connection::watch(Time now) {
   }
 
   bool late = false;
-  if (settings_unacknowledged_ > 0 || before_first_frame()) ++settings_looks_;
-  if (!settings_received_ && over(settings_looks_, g.preface_timeout)) {
+  if (settings_unacknowledged_ > 0 || reader_.before_first_frame()) stalls_.settings_missing();
+  if (!settings_received_ && stalls_.settings_late(g.preface_timeout)) {
     trip(stats_.guard_preface, "preface", "no preface and SETTINGS in time");
   } else if (settings_unacknowledged_ > 0 && !refusing_ &&
-             over(settings_looks_, g.settings_timeout)) {
+             stalls_.settings_late(g.settings_timeout)) {
     ++stats_.guard_settings_ack;
     guard_ = "settings_ack";
     detail_ = "SETTINGS not acknowledged in time";
@@ -192,9 +183,7 @@ Connection::Watched Connection::watch(Time now) {
     }
   }
 
-  const bool partial = have_ > 0 || state_ == State::kPayload || in_block_;
-  partial_looks_ = partial ? partial_looks_ + 1 : 0;
-  if (over(partial_looks_, g.headers_timeout))
+  if (stalls_.unfinished_stalled(unfinished_input(), g.headers_timeout))
     trip(stats_.guard_slow_headers, "slow_headers", "frame or field block not complete in time");
 
   if (data_waits_ && !failed_) watch_streams(g.stall_timeout);
@@ -210,9 +199,9 @@ void Connection::watch_streams(Duration limit) {
     Stream* s = table_.cell(i);
     if (s == nullptr || s->data_.empty()) continue;
     data_waits_ = true;
-    // With windows it waits for room behind others, which output_looks_ watches.
-    if (s->send_window_ > 0 && send_window_ > 0) continue;
-    if (over(++s->stalled_looks_, limit)) stalled.push_back(s->id());
+    // With windows it waits for room behind others, which output_stalled() watches.
+    if (s->send_window_ > 0 && send_window_.left() > 0) continue;
+    if (StallWatch::over(++s->stalled_looks_, limit)) stalled.push_back(s->id());
   }
   for (const uint32_t id : stalled) {
     Stream* s = table_.find(id);

@@ -23,94 +23,55 @@ bool Connection::fail(ErrorCode code, const char* detail) {
 
 bool Connection::receive(buf::Slice data, Time now) {
   now_ = now;
-  bool begins = false;  // the frame whose payload follows came with its header just now
   // A slice that was moved from is empty.
+  using State = FrameReader::State;
   while (!failed_ && data.size() > 0) {  // NOLINT(bugprone-use-after-move)
-    switch (state_) {
+    switch (reader_.state()) {
       case State::kPreface:
         if (!on_preface(data)) return false;
         break;
       case State::kFirstLine:
         if (!on_first_line(data)) return false;
         break;
-      case State::kFrameHeader: {
-        const uint32_t n = std::min(data.size(), kFrameHeaderSize - have_);
-        begins = have_ == 0;
-        if (begins && data.size() <= kFrameHeaderSize) begin_partial();
-        std::memcpy(head_ + have_, data.data(), n);
-        have_ += n;
-        data.drop_front(n);
-        if (have_ < kFrameHeaderSize) break;
-        have_ = 0;
-        frame_ = FrameHeader::parse(head_);
+      case State::kHeader:
+        if (reader_.at_first_byte() && !block_.open()) stalls_.unfinished_begins();
+        if (!reader_.read_header(data)) break;
         ++stats_.frames_in;
         if (!on_frame_header()) return false;
         break;
-      }
       case State::kPayload: {
         // In place when the slice holds the whole payload, else collected.
-        if (partial_.empty() && data.size() >= frame_.size) {
-          state_ = State::kFrameHeader;
-          const buf::View payload = data.view().first(frame_.size);
-          if (!on_frame(payload)) return false;
-          data.drop_front(frame_.size);
+        if (reader_.holds_payload(data)) {
+          if (!on_frame(reader_.take_payload(data))) return false;
           break;
         }
-        const auto n =
-            std::min<uint32_t>(data.size(), frame_.size - static_cast<uint32_t>(partial_.size()));
-        if (begins) begin_partial();
-        partial_.insert(partial_.end(), data.data(), data.data() + n);
-        data.drop_front(n);
-        if (partial_.size() < frame_.size) {
-          if (!settle_partial()) return false;
-          break;
-        }
-        state_ = State::kFrameHeader;
-        const bool ok = on_frame(partial_);
-        partial_.clear();
-        partial_.shrink_to_fit();  // an idle connection keeps no buffer
+        const bool ok = !reader_.collect_payload(data) || on_collected_frame();
         if (!settle_partial() || !ok) return false;
         break;
       }
-      case State::kData: {
-        if (padded_) {
-          padded_ = false;
-          const uint8_t pad = data.data()[0];
-          data.drop_front(1);
-          if (pad > data_left_ - 1)
-            return fail(ErrorCode::kProtocolError, "padding longer than its frame");
-          data_left_ -= 1u + pad;
-          padding_left_ = pad;
-          // A message is worth its padding, however short: padding hides how short (10.7).
-          if (pad > data_left_ && data_left_ < config::kTinyData &&
-              !spend_on(table_.find(frame_.stream), Allowance::kPadding))
-            return false;
-          // Padding counts in the stream's window too, and nobody else will give it back (6.1).
-          if (Stream* s = table_.find(frame_.stream); s != nullptr) consumed(*s, 1u + pad);
-          if (failed_) return false;
-          if (data_left_ == 0 && !on_data_end()) return false;
+      case State::kData:
+        if (reader_.pad_length_due()) {
+          if (!on_pad_length(data)) return false;
           break;
         }
-        const uint32_t n = std::min(data.size(), data_left_);
-        buf::Slice piece = n == data.size() ? std::move(data) : data.split_front(n);
-        data_left_ -= n;
-        if (!on_data_piece(std::move(piece))) return false;
+        if (!on_data_piece(reader_.read_data(data))) return false;
         break;
-      }
-      case State::kPadding: {
-        const uint32_t n = std::min(data.size(), padding_left_);
-        data.drop_front(n);
-        padding_left_ -= n;
-        if (padding_left_ == 0) state_ = State::kFrameHeader;
+      case State::kPadding:
+        reader_.skip_padding(data);
         break;
-      }
     }
   }
   return !failed_;
 }
 
+bool Connection::on_collected_frame() {
+  const bool ok = on_frame(reader_.collected_payload());
+  reader_.release_collected();
+  return ok;
+}
+
 bool Connection::settle_partial() {
-  const size_t heap = partial_.capacity() + block_.capacity();
+  const size_t heap = reader_.heap() + block_.heap();
   if (account_ == nullptr || heap == charged_) return true;
   const bool more = heap > charged_;
   account_->charge(0, static_cast<int64_t>(heap) - static_cast<int64_t>(charged_));
@@ -127,7 +88,7 @@ bool Connection::idle(uint32_t id) const {
 
 bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
   const bool data = fields == nullptr;
-  const bool end = data ? (frame_.flags & kFlagEndStream) != 0 : block_end_stream_;
+  const bool end = data ? (frame().flags & kFlagEndStream) != 0 : block_.ends_stream();
   if (end && !waiting_resets_.empty()) forget_waiting_reset(id, false);
   const RecentIds::Fate fate = ids_.fate(id);
   if (fate == RecentIds::Fate::kReset) {
@@ -138,7 +99,7 @@ bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
   // A client's without END_STREAM is counted as on any stream. A pod's may be long under way, on as
   // many streams as clients have taken back.
   const bool counts = role_ == Role::kServer ? end : fate != RecentIds::Fate::kForgotten;
-  if (data && counts && frame_.size < config::kTinyData && !spend(Allowance::kTinyData))
+  if (data && counts && frame().size < config::kTinyData && !spend(Allowance::kTinyData))
     return false;
   const bool of_client = !data && role_ == Role::kServer;
   // Whatever became of an id that is forgotten: what begins like a request opens a stream.
@@ -155,27 +116,23 @@ bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
 }
 
 bool Connection::on_frame_header() {
-  if (frame_.size > config_.max_frame_size) {
+  if (frame().size > config_.max_frame_size) {
     ++stats_.guard_frame_size;
     guard_ = "frame_size";
     return fail(ErrorCode::kFrameSizeError, "frame larger than SETTINGS_MAX_FRAME_SIZE");
   }
   if (!settings_received_ &&
-      (frame_.type != FrameType::kSettings || (frame_.flags & kFlagAck) != 0))
+      (frame().type != FrameType::kSettings || (frame().flags & kFlagAck) != 0))
     return fail(ErrorCode::kProtocolError, "the first frame is not SETTINGS");
-  if (in_block_ && (frame_.type != FrameType::kContinuation || frame_.stream != block_stream_))
+  if (block_.open() &&
+      (frame().type != FrameType::kContinuation || frame().stream != block_.stream()))
     return fail(ErrorCode::kProtocolError, "a field block was interrupted");
-  if (frame_.type == FrameType::kData) return on_data_begin();
-  state_ = State::kPayload;
-  if (frame_.size == 0) {
-    state_ = State::kFrameHeader;
-    return on_frame({});
-  }
-  return true;
+  if (frame().type == FrameType::kData) return on_data_begin();
+  return reader_.expect_payload() || on_frame({});
 }
 
 bool Connection::on_frame(buf::View payload) {
-  switch (frame_.type) {
+  switch (frame().type) {
     case FrameType::kHeaders:
     case FrameType::kContinuation:
       return on_headers_frame(payload);
@@ -203,46 +160,56 @@ bool Connection::on_frame(buf::View payload) {
 // DATA, 6.1. The payload passes on as it arrives; the connection's window counts all of it at once,
 // and is credited at once, so that one stalled stream cannot freeze its neighbours.
 bool Connection::on_data_begin() {
-  if (frame_.stream == 0) return fail(ErrorCode::kProtocolError, "DATA on stream 0");
-  if (idle(frame_.stream)) return fail(ErrorCode::kProtocolError, "DATA on an idle stream");
-  receive_window_ -= frame_.size;
-  if (receive_window_ < 0)
+  if (frame().stream == 0) return fail(ErrorCode::kProtocolError, "DATA on stream 0");
+  if (idle(frame().stream)) return fail(ErrorCode::kProtocolError, "DATA on an idle stream");
+  if (!receive_window_.receive(frame().size))
     return fail(ErrorCode::kFlowControlError, "DATA beyond the connection's window");
-  credit_connection(frame_.size);
+  if (const uint32_t n = receive_window_.credit(frame().size); n > 0) emit_window_update(0, n);
   if (failed_) return false;
 
-  data_left_ = frame_.size;
-  padding_left_ = 0;
-  padded_ = (frame_.flags & kFlagPadded) != 0;
-  if (padded_ && frame_.size == 0)
+  if (!reader_.expect_data())
     return fail(ErrorCode::kFrameSizeError, "padded DATA without a pad length");
-  if (frame_.size < config::kTinyData && frame_.size > 0 && (frame_.flags & kFlagEndStream) == 0 &&
-      !spend_on(table_.find(frame_.stream), Allowance::kTinyData))
+  if (frame().size < config::kTinyData && frame().size > 0 &&
+      (frame().flags & kFlagEndStream) == 0 &&
+      !spend_on(table_.find(frame().stream), Allowance::kTinyData))
     return false;
 
-  if (Stream* s = table_.find(frame_.stream); s != nullptr) {
+  if (Stream* s = table_.find(frame().stream); s != nullptr) {
     if (s->remote_ended_) {
       stream_error(*s, ErrorCode::kStreamClosed, "DATA behind the end of its stream");
     } else if (!(role_ == Role::kServer ? s->request_seen_ : s->response_seen_)) {
       stream_error(*s, ErrorCode::kProtocolError, "DATA before HEADERS");
     } else {
-      s->receive_window_ -= frame_.size;
+      s->receive_window_ -= frame().size;
       if (s->receive_window_ < 0)
         stream_error(*s, ErrorCode::kFlowControlError, "DATA beyond the stream's window");
     }
-  } else if (!on_late_frame(frame_.stream, nullptr)) {
+  } else if (!on_late_frame(frame().stream, nullptr)) {
     return false;
   }
   if (failed_) return false;
-  state_ = State::kData;
-  return data_left_ > 0 || on_data_end();
+  return reader_.data_left() > 0 || on_data_end();
+}
+
+bool Connection::on_pad_length(buf::Slice& data) {
+  if (!reader_.read_pad_length(data))
+    return fail(ErrorCode::kProtocolError, "padding longer than its frame");
+  const uint32_t pad = reader_.padding_left();
+  // A message is worth its padding, however short: padding hides how short (10.7).
+  if (pad > reader_.data_left() && reader_.data_left() < config::kTinyData &&
+      !spend_on(table_.find(frame().stream), Allowance::kPadding))
+    return false;
+  // Padding counts in the stream's window too, and nobody else will give it back (6.1).
+  if (Stream* s = table_.find(frame().stream); s != nullptr) consumed(*s, 1 + pad);
+  if (failed_) return false;
+  return reader_.data_left() > 0 || on_data_end();
 }
 
 bool Connection::on_data_piece(buf::Slice piece) {
-  Stream* s = table_.find(frame_.stream);
+  Stream* s = table_.find(frame().stream);
   const uint32_t n = piece.size();
-  const bool last = data_left_ == 0;
-  const bool end = last && (frame_.flags & kFlagEndStream) != 0;
+  const bool last = reader_.data_left() == 0;
+  const bool end = last && (frame().flags & kFlagEndStream) != 0;
   allowance_.received(n);
   if (s != nullptr && s->allowance_ != nullptr) s->allowance_->received(n);
   if (s != nullptr && s->content_left_ >= 0) {
@@ -260,19 +227,19 @@ bool Connection::on_data_piece(buf::Slice piece) {
       consumed(*s, n);
     }
     if (end) {
-      if ((s = table_.find(frame_.stream)) != nullptr) remote_end(*s);
+      if ((s = table_.find(frame().stream)) != nullptr) remote_end(*s);
     }
   }
-  if (last) state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
+  if (last) reader_.end_data();
   return !failed_;
 }
 
 // The end of a frame that had no payload but padding.
 bool Connection::on_data_end() {
-  state_ = padding_left_ > 0 ? State::kPadding : State::kFrameHeader;
-  if ((frame_.flags & kFlagEndStream) == 0)
-    return !failed_ && spend_on(table_.find(frame_.stream), Allowance::kEmptyData);
-  Stream* s = table_.find(frame_.stream);
+  reader_.end_data();
+  if ((frame().flags & kFlagEndStream) == 0)
+    return !failed_ && spend_on(table_.find(frame().stream), Allowance::kEmptyData);
+  Stream* s = table_.find(frame().stream);
   if (s == nullptr) return !failed_;
   if (s->content_left_ > 0) {
     stream_error(*s, ErrorCode::kProtocolError, kWrongLength);
@@ -280,7 +247,7 @@ bool Connection::on_data_end() {
   }
   s->remote_ended_ = true;
   if (s->owner_ != nullptr) handler_.on_data(*s, {}, true);
-  if ((s = table_.find(frame_.stream)) != nullptr) remote_end(*s);
+  if ((s = table_.find(frame().stream)) != nullptr) remote_end(*s);
   return !failed_;
 }
 

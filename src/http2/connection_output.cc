@@ -40,19 +40,11 @@ bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View 
 
 // An answer that the peer provoked: as many as it likes, as long as it reads them.
 bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
-  // Two generations: on a connection whose output never runs dry the older one still leaves.
-  const uint64_t taken = stream_.acknowledged();
-  if (taken >= control_old_mark_) {
-    control_old_ = control_new_;
-    control_old_mark_ = control_mark_;
-    control_new_ = 0;
-    if (taken >= control_mark_) control_old_ = 0;
-  }
-  control_new_ += static_cast<uint32_t>(kFrameHeaderSize + payload.size());
-  if (control_old_ + control_new_ > guards().unread_answers)
+  if (!unread_answers_.add(static_cast<uint32_t>(kFrameHeaderSize + payload.size()),
+                           stream_.acknowledged(), guards().unread_answers))
     return trip(stats_.guard_unread_answers, "unread_answers", "answers pile up unread");
   if (!emit(type, flags, stream, payload)) return false;
-  control_mark_ = output_.end();
+  unread_answers_.appended(output_.end());
   return true;
 }
 
@@ -129,39 +121,28 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
   return true;
 }
 
-bool Connection::extend_frame(const Stream& s, uint32_t n, bool end) {
-  auto& frame = open_frame_;
-  if (frame.header == nullptr || frame.stream != s.id_ || frame.end != output_.end() ||
-      frame.size + n > kDefaultMaxFrameSize)
-    return false;
-  frame.size += n;
-  FrameHeader{frame.size, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_}.emit(
-      frame.header);
-  return true;
-}
-
 // The whole piece, which fits the windows and the peer's frame size, as DATA.
 bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
   const bool copy = n <= config_.copy_break;
   bool ok = true;
-  if (extend_frame(s, n, end)) {
+  if (open_frame_.lengthen(s.id_, n, end, output_.end())) {
     if (copy) ok = output_.append_copy(piece.view(), memory_.hold());
   } else {
     uint8_t* p = emit_copy({n, FrameType::kData, end ? kFlagEndStream : uint8_t{0}, s.id_},
                            copy ? piece.view() : buf::View());
     ok = p != nullptr;
-    open_frame_ = {p, s.id_, n, 0};
+    open_frame_.begin(p, s.id_, n);
     room_ -= kFrameHeaderSize;
   }
   if (!ok) return out_of_buffers("no memory for a DATA frame");
   if (!copy) output_.append(std::move(piece));
-  open_frame_.end = output_.end();
+  open_frame_.ends_at(output_.end());
   s.send_window_ -= n;
-  send_window_ -= n;
+  send_window_.use(n);
   room_ -= n;
   if (end) s.end_sent_ = true;
-  if (send_window_ < share_below_) [[unlikely]]
+  if (send_window_.scarce()) [[unlikely]]
     charge(s);
   allowance_.sent(n);
   if (s.allowance_ != nullptr) s.allowance_->sent(n);
@@ -180,10 +161,9 @@ bool Connection::frame_one(Stream& s) {
     return emit_headers(s, *fields, s.end_queued_ && s.data_.empty() && s.trailers_ == nullptr);
   }
   if (!s.data_.empty()) {
-    int64_t window = std::min(s.send_window_, send_window_);
+    int64_t window = std::min(s.send_window_, send_window_.left());
     if (window <= 0 || held_by_share(s)) return false;
-    if (shares_ != nullptr)
-      window = std::min(window, shares_->room(s, send_window_, send_window_top_));
+    window = std::min(window, send_window_.room(s));
     // The quantum of fairness among streams: one frame.
     uint32_t left = static_cast<uint32_t>(std::min<int64_t>(
         {window, static_cast<int64_t>(s.data_.size()), int64_t{kDefaultMaxFrameSize}}));
@@ -199,10 +179,10 @@ bool Connection::frame_one(Stream& s) {
     }
     s.settle();
     s.send_window_ -= total;
-    send_window_ -= total;
+    send_window_.use(total);
     room_ -= static_cast<int64_t>(kFrameHeaderSize + total);
     if (end) s.end_sent_ = true;
-    if (send_window_ < share_below_) [[unlikely]]
+    if (send_window_.scarce()) [[unlikely]]
       charge(s);
     s.stalled_looks_ = 0;
     allowance_.sent(total);
@@ -258,7 +238,7 @@ void Connection::flush(uint32_t room) {
     // on_sent may have ended the stream.
     if ((s = table_.find(id)) != nullptr) after_output(*s);
   }
-  open_frame_.header = nullptr;
+  open_frame_.close();
 }
 
 // Files the stream where it waits next, or closes it when all is said.
@@ -279,7 +259,7 @@ void Connection::file_waiting(Stream& s) {
   const bool only_data = s.head_ == nullptr && !s.data_.empty();
   if (only_data) data_waits_ = true;
   if (only_data && s.send_window_ <= 0) return;  // its WINDOW_UPDATE makes it ready
-  if (only_data && send_window_ <= 0) {
+  if (only_data && send_window_.left() <= 0) {
     window_blocked_.push_back(s);
   } else if (only_data && held_by_share(s)) {
     ++stats_.window_shares;

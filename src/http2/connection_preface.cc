@@ -4,14 +4,10 @@
 #include <cstring>
 
 #include "http2/connection.h"
+#include "http2/preface.h"
 
 namespace sluice::http2 {
 namespace {
-
-constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-// Bytes of a request line that are waited for; RFC 9112, 3 wants 8,000 at least.
-constexpr size_t kLongestLine = 8'192;
 
 // RFC 9110, 15.6.6: with a word on which protocols are spoken.
 constexpr std::string_view kVersionNotSupported =
@@ -61,41 +57,31 @@ void Connection::greet() {
   add(Setting::kMaxHeaderListSize, config_.max_header_list_size);
   if (role_ == Role::kServer && config_.pass_connect) add(Setting::kEnableConnectProtocol, 1);
   emit(FrameType::kSettings, 0, 0, {settings, n});
-  if (config_.connection_window > kDefaultWindow) {
-    emit_window_update(0, config_.connection_window - kDefaultWindow);
-    receive_window_ = config_.connection_window;
-  }
+  if (const uint32_t more = receive_window_.begin(); more > 0) emit_window_update(0, more);
 }
 
 bool Connection::on_preface(buf::Slice& data) {
-  const auto n = std::min<uint32_t>(data.size(), kPreface.size() - have_);
-  if (std::memcmp(data.data(), kPreface.data() + have_, n) == 0) {
-    have_ += n;
-    data.drop_front(n);
-    if (have_ < kPreface.size()) return true;
-    have_ = 0;
-    state_ = State::kFrameHeader;
-    greet();
-    return !failed_;
+  switch (reader_.read_preface(data)) {
+    case FrameReader::Preface::kMore:
+      return true;
+    case FrameReader::Preface::kComplete:
+      greet();
+      return !failed_;
+    case FrameReader::Preface::kDiffers:
+      break;
   }
-  const uint8_t first = have_ > 0 ? static_cast<uint8_t>(kPreface[0]) : data.data()[0];
+  const uint8_t first = reader_.first_byte(data);
   if (first == kTlsHandshake)
     return refuse(kTlsAlert, stats_.tls_hellos, "speaks TLS to a port without it");
   if (!upper_case(first)) return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");
-  partial_.assign(kPreface.begin(), kPreface.begin() + have_);  // POST begins like PRI
-  have_ = 0;
-  state_ = State::kFirstLine;
+  reader_.begin_first_line();
   return true;
 }
 
 bool Connection::on_first_line(buf::Slice& data) {
-  // Of a preface that goes wrong behind its first line, that line is here already.
-  const auto room = std::min<size_t>(data.size(), kLongestLine - partial_.size());
-  partial_.insert(partial_.end(), data.data(), data.data() + room);
-  data.drop_front(static_cast<uint32_t>(room));
-  const std::string_view so_far(reinterpret_cast<const char*>(partial_.data()), partial_.size());
+  const std::string_view so_far = reader_.read_first_line(data);
   const size_t end = so_far.find('\n');
-  if (end == std::string_view::npos && so_far.size() < kLongestLine) return true;
+  if (end == std::string_view::npos && so_far.size() < FrameReader::kLongestLine) return true;
   const std::string_view line = so_far.substr(0, end);
   if (end == std::string_view::npos || line.find(" HTTP/1.") == std::string_view::npos)
     return fail(ErrorCode::kProtocolError, "no HTTP/2 preface");

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http2/connection.h"
+#include "http2/stream.h"
 
 namespace sluice::http2 {
 
@@ -58,60 +58,6 @@ void WindowShares::leave(Stream& s) {
   discharge(s);
   if (--s.share_->streams == 0) shares_.erase(s.payer_);
   s.share_ = nullptr;
-}
-
-// --- The connection's side ---
-
-// The window has become short, or is, and the stream has used some of it.
-void Connection::charge(Stream& s) {
-  if (shares_ == nullptr) {
-    shares_ = std::make_unique<WindowShares>();
-    share_below_ = INT64_MAX;
-    for (uint32_t i = 0; i < table_.capacity(); ++i)
-      if (Stream* other = table_.cell(i)) shares_->update(*other);
-  }
-  shares_->update(s);
-}
-
-bool Connection::held_by_share(const Stream& s) const {
-  if (shares_ == nullptr || s.data_.empty()) return false;
-  const auto size = static_cast<int64_t>(s.data_.size());
-  return shares_->room(s, send_window_, send_window_top_) <
-         std::min(size, WindowShares::kLeastPiece);
-}
-
-// The peer has given back something of the connection's window.
-void Connection::on_credit() {
-  send_window_top_ = std::max(send_window_top_, send_window_);
-  if (role_ != Role::kClient) return;
-  if (shares_ == nullptr) {
-    share_below_ = send_window_top_ / 2;
-    return;
-  }
-  // Well above where shares begin to count, so that they do not come and go with each frame.
-  if (send_window_ >= send_window_top_ / 4 * 3) {
-    for (uint32_t i = 0; i < table_.capacity(); ++i)
-      if (Stream* s = table_.cell(i)) shares_->leave(*s);
-    shares_.reset();
-    share_below_ = send_window_top_ / 2;
-  }
-  ready_.splice_back(share_blocked_);
-}
-
-// What the stream has of the window became less.
-void Connection::on_share_change(Stream& s) {
-  shares_->update(s);
-  ready_.splice_back(share_blocked_);
-}
-
-Connection::WindowFor Connection::look_for_window(uint64_t payer) const {
-  // Half of what a receiver takes in one frame of full size is enough to go on with, or what is
-  // left for each of seven payers that all have their share.
-  const int64_t enough = std::min<int64_t>(send_window_top_ / 16, kDefaultMaxFrameSize / 2);
-  if (shares_->room(payer, send_window_, send_window_top_) >= enough) return WindowFor::kEnough;
-  const int64_t newcomers = send_window_ * WindowShares::kNumerator /
-                            (WindowShares::kNumerator + WindowShares::kDenominator);
-  return newcomers >= enough ? WindowFor::kNotThisPayer : WindowFor::kNobody;
 }
 
 }  // namespace sluice::http2

@@ -1,0 +1,49 @@
+#pragma once
+// How long a connection has waited for its peer: to take output, to complete a frame or a field
+// block, to send and acknowledge SETTINGS. Nothing is timed exactly: a connection is looked at once
+// a period, and looks in a row that find the same thing waiting are counted.
+
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "http/connection.h"
+
+namespace sluice::http2 {
+
+class StallWatch {
+ public:
+  // True when `looks`, one a period, have seen the same for `limit`; a limit of zero never ends.
+  static bool over(uint16_t looks, Duration limit) {
+    return limit > Duration::zero() && looks * http::Connection::kWatchPeriod >= limit;
+  }
+
+  // A look at the output, which bytes leave when the peer acknowledges them. True when none were
+  // acknowledged for `limit`.
+  bool output_stalled(bool empty, uint64_t acknowledged, Duration limit) {
+    const bool moved = empty || acknowledged != acknowledged_;
+    acknowledged_ = acknowledged;
+    output_looks_ = moved ? 0 : output_looks_ + 1;
+    return over(output_looks_, limit);
+  }
+
+  // The first byte of a frame or of a field block has arrived.
+  void unfinished_begins() { unfinished_looks_ = 0; }
+  // A look at what has arrived. True when the same frame or field block has waited for its end for
+  // `limit`.
+  bool unfinished_stalled(bool unfinished, Duration limit) {
+    unfinished_looks_ = unfinished ? unfinished_looks_ + 1 : 0;
+    return over(unfinished_looks_, limit);
+  }
+
+  // A look that found SETTINGS, or their ACK, missing.
+  void settings_missing() { ++settings_looks_; }
+  bool settings_late(Duration limit) const { return over(settings_looks_, limit); }
+
+ private:
+  uint64_t acknowledged_ = 0;  // output position at the last look
+  uint16_t output_looks_ = 0;
+  uint16_t unfinished_looks_ = 0;
+  uint16_t settings_looks_ = 0;
+};
+
+}  // namespace sluice::http2
