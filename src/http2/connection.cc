@@ -175,7 +175,7 @@ void Connection::announce(Stream& s) {
 }
 
 Connection::Held Connection::held() const {
-  Held held{output_.size(), output_.slices()};
+  Held held{output_.end() - stream_.acknowledged(), stream_.buffers()};
   const auto add = [&held](const Stream& s) {
     held.bytes += s.queued();
     held.buffers += s.queued_buffers();

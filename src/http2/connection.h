@@ -113,10 +113,10 @@ class Connection final : public http::Connection {
     for_each_stream(FunctionRef<void(http::Stream&)>([&fn](http::Stream& s) { fn(own(s)); }));
   }
 
-  // What waits for the peer to take it: in streams, and in the output. Walks the streams.
+  // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
   struct Held {
     uint64_t bytes = 0;
-    uint64_t buffers = 0;  // packet buffers that the bytes pin
+    uint64_t buffers = 0;  // packet buffers that the bytes pin, in whatever form
   };
   Held held() const;
 

@@ -150,7 +150,7 @@ bool Connection::provoked() {
 
 bool Connection::wants_watch() const {
   return (settings_unacknowledged_ > 0 && !refusing_) || reader_.before_first_frame() ||
-         unfinished_input() || data_waits_ || !output_.empty();
+         unfinished_input() || data_waits_ || stream_.acknowledged() < output_.end();
 }
 
 Connection::Watched Connection::watch(Time now) {
@@ -158,7 +158,7 @@ Connection::Watched Connection::watch(Time now) {
   now_ = now;
   const config::Guards& g = guards();
 
-  if (stalls_.output_stalled(output_.empty(), stream_.acknowledged(), g.stall_timeout)) {
+  if (stalls_.output_stalled(stream_.acknowledged(), output_.end(), g.stall_timeout)) {
     ++stats_.guard_slow_read;
     guard_ = "slow_read";
     detail_ = "took nothing of what waits";

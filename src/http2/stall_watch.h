@@ -17,10 +17,10 @@ class StallWatch {
     return limit > Duration::zero() && looks * http::Connection::kWatchPeriod >= limit;
   }
 
-  // A look at the output, which bytes leave when the peer acknowledges them. True when none were
-  // acknowledged for `limit`.
-  bool output_stalled(bool empty, uint64_t acknowledged, Duration limit) {
-    const bool moved = empty || acknowledged != acknowledged_;
+  // A look at the output, which ends at `end`. True when no byte of it was acknowledged for
+  // `limit`.
+  bool output_stalled(uint64_t acknowledged, uint64_t end, Duration limit) {
+    const bool moved = acknowledged == end || acknowledged != acknowledged_;
     acknowledged_ = acknowledged;
     output_looks_ = moved ? 0 : output_looks_ + 1;
     return over(output_looks_, limit);

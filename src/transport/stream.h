@@ -26,7 +26,9 @@ class Stream {
   void set_user(User& user) { user_ = &user; }
 
   // Plain bytes to send: append at the end, then push(). What was appended since the last push()
-  // may still be changed or taken back; older bytes never.
+  // may still be changed or taken back; older bytes never. A stream that makes records takes bytes
+  // out as it seals them, long before they are acknowledged: an empty output says nothing about the
+  // peer, acknowledged() does.
   buf::Queue& output() { return *output_; }
   const buf::Queue& output() const { return *output_; }
   // Bytes that are worth appending now. A soft limit: output() takes any amount.

@@ -9,23 +9,23 @@ constexpr Duration kLimit = 3 * http::Connection::kWatchPeriod;
 
 TEST(StallWatch, output_of_which_nothing_was_acknowledged_for_the_limit_is_stalled) {
   StallWatch watch;
-  EXPECT_FALSE(watch.output_stalled(false, 10, kLimit));  // since the look before, some was
-  EXPECT_FALSE(watch.output_stalled(false, 10, kLimit));
-  EXPECT_FALSE(watch.output_stalled(false, 10, kLimit));
-  EXPECT_TRUE(watch.output_stalled(false, 10, kLimit));
+  EXPECT_FALSE(watch.output_stalled(10, 90, kLimit));  // since the look before, some was
+  EXPECT_FALSE(watch.output_stalled(10, 90, kLimit));
+  EXPECT_FALSE(watch.output_stalled(10, 90, kLimit));
+  EXPECT_TRUE(watch.output_stalled(10, 90, kLimit));
 }
 
 TEST(StallWatch, one_acknowledged_byte_begins_the_limit_anew) {
   StallWatch watch;
   for (uint64_t position = 1; position < 20; ++position) {
-    EXPECT_FALSE(watch.output_stalled(false, position, kLimit));
-    EXPECT_FALSE(watch.output_stalled(false, position, kLimit));
+    EXPECT_FALSE(watch.output_stalled(position, 90, kLimit));
+    EXPECT_FALSE(watch.output_stalled(position, 90, kLimit));
   }
 }
 
 TEST(StallWatch, without_output_nothing_is_stalled) {
   StallWatch watch;
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(watch.output_stalled(true, 0, kLimit));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(watch.output_stalled(90, 90, kLimit));
 }
 
 TEST(StallWatch,
@@ -59,7 +59,7 @@ TEST(StallWatch, a_limit_of_zero_never_ends) {
   StallWatch watch;
   for (int i = 0; i < 1'000; ++i) {
     watch.settings_missing();
-    EXPECT_FALSE(watch.output_stalled(false, 0, Duration{}));
+    EXPECT_FALSE(watch.output_stalled(0, 90, Duration{}));
     EXPECT_FALSE(watch.unfinished_stalled(true, Duration{}));
     EXPECT_FALSE(watch.settings_late(Duration{}));
   }
