@@ -35,7 +35,9 @@ class Stream {
   virtual uint32_t room() const = 0;
   // Bytes were appended: they leave as soon as TCP can send them.
   virtual void push() = 0;
-  // Ends our direction in order, behind all appended bytes; receiving goes on.
+  // Ends our direction in order, behind all appended bytes, which nothing follows; receiving goes
+  // on. A peer that does not take them in time is reset, and on_closed(kNotTaken) follows: so a
+  // stream that makes records makes the last of them now, whatever TCP's room.
   virtual void close() = 0;
   // Ends both directions at once: queued bytes are forgotten, on_closed(kAborted) follows.
   virtual void abort() = 0;

@@ -49,9 +49,13 @@ class RecordStream final : public transport::Stream, public transport::User {
     seal();
   }
   void close() override {
-    if (closing_) return;
+    if (closing_ || aborted_) return;
     closing_ = true;
-    push();
+    pushed_ = plain_.end();
+    // All at once, whatever the room: the lower stream limits how long the peer may take for it.
+    while (plain_.begin() < pushed_) seal_one(record_of_rest());
+    seal_one(0);
+    lower_->close();
   }
   void abort() override {
     aborted_ = true;
@@ -90,17 +94,13 @@ class RecordStream final : public transport::Stream, public transport::User {
 
   // What was pushed becomes records, as far as the lower stream takes them.
   void seal() {
-    if (aborted_ || done_) return;
+    if (aborted_ || closing_) return;
     while (plain_.begin() < pushed_ && lower_->room() > kOverhead)
-      seal_one(static_cast<uint32_t>(std::min<uint64_t>(
-          {pushed_ - plain_.begin(), record_size_, lower_->room() - kOverhead})));
-    if (closing_ && plain_.empty()) {
-      seal_one(0);
-      done_ = true;
-      lower_->close();
-      return;
-    }
+      seal_one(std::min(record_of_rest(), lower_->room() - kOverhead));
     lower_->push();
+  }
+  uint32_t record_of_rest() const {
+    return static_cast<uint32_t>(std::min<uint64_t>(pushed_ - plain_.begin(), record_size_));
   }
   void seal_one(uint32_t n) {
     buf::Queue& out = lower_->output();
@@ -189,8 +189,7 @@ class RecordStream final : public transport::Stream, public transport::User {
   uint32_t sealed_ = 0;
   uint32_t opened_ = 0;
   std::string incoming_;  // of a record
-  bool closing_ = false;
-  bool done_ = false;  // the last record is sealed
+  bool closing_ = false;  // the last record is sealed
   bool aborted_ = false;
   bool ended_ = false;  // the peer's direction
 };
