@@ -104,6 +104,10 @@ class Connection {
   // Server role: the last word on it: later requests are discarded.
   virtual void drain() = 0;
 
+  // The owner closes or aborts the stream below: nothing follows in the output, and what is
+  // received is discarded. Streams that are left end without a word to the peer.
+  void stop() { failed_ = true; }
+
   // --- Guards that measure time ---
 
   // They look at a connection once in kWatchPeriod, and only while something waits for the peer.
@@ -119,6 +123,7 @@ class Connection {
 
   // --- Failure ---
 
+  // True behind stop(), too.
   bool failed() const { return failed_; }
   // Why, for the log.
   const char* detail() const { return detail_; }

@@ -28,8 +28,8 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(peer().address)),
       leave_(&holder_),
-      http_(context.http2.server(*this, *stream_,
-                                 listener.http_options(holder_.address().origin))) {
+      http_(
+          context.http2.server(*this, *stream_, listener.http_options(holder_.address().origin))) {
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
@@ -96,6 +96,7 @@ void ClientConnection::evict() {
   closing_ = evicted_ = true;
   abandon_streams();
   holder_.forget_client();
+  http_->stop();
   stream_->abort();
 }
 
@@ -121,7 +122,10 @@ void ClientConnection::flush() {
     if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
-    if (closing_) stream_->close();
+    if (closing_) {
+      http_->stop();
+      stream_->close();
+    }
   }
   stream_->push();
   look();

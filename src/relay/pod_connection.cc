@@ -83,8 +83,8 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
   const bool routine = routine_;
-  const bool timed_out = reason == transport::CloseReason::kTimeout ||
-                         reason == transport::CloseReason::kNotTaken;
+  const bool timed_out =
+      reason == transport::CloseReason::kTimeout || reason == transport::CloseReason::kNotTaken;
   const bool lost = !was_connecting && timed_out && silent_;
   const Time since = silent_since_;
   context_.pod_connections.destroy(this);
@@ -127,6 +127,7 @@ void PodConnection::end(const char* why) {
   closing_ = true;
   why_ = why;
   retire();
+  http_->stop();
   // What is tried elsewhere must not leave after all: a FIN would come behind all queued bytes.
   if (lose_streams()) {
     stream_->abort();
@@ -162,7 +163,7 @@ void PodConnection::reopen() {
 }
 
 void PodConnection::flush() {
-  if (http_->resets_waiting() > 0 || resets_waiting_ > 0) settle_resets();
+  if (!closing_ && (http_->resets_waiting() > 0 || resets_waiting_ > 0)) settle_resets();
   if (http_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
@@ -184,6 +185,7 @@ void PodConnection::flush() {
       end(http_->detail());
     } else if (retired_ && http_->open_streams() == 0) {
       closing_ = true;
+      http_->stop();
       stream_->close();
     }
   }

@@ -127,6 +127,7 @@ uint32_t Connection::worthwhile_space() const {
 }
 
 void Connection::push() {
+  assert(!closing_ || end_of_data() == fin_seq_);  // nothing follows the FIN
   if (send_space() < worthwhile_space()) low_space_ = true;
   touch();
 }

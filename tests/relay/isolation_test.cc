@@ -126,6 +126,28 @@ TEST_F(Isolation, what_waits_for_its_clients_sake_fails_in_time_and_is_bounded) 
   for (const uint32_t id : ids) EXPECT_TRUE(heard(hostile, id).ended) << id;
 }
 
+TEST_F(Isolation, a_reset_that_waits_does_not_follow_the_end_of_its_connection) {
+  snapshot.guards.pod_resets = {1, 1};
+  FramePod frames(outside, 4);
+  endpoints({4});
+  Peer& c = client();
+  std::vector<http2::Stream*> calls;
+  for (int i = 0; i < 3; ++i) calls.push_back(call(c, false));
+  FramePod::Side& pod = frames.side(0);
+  EXPECT_EQ(pod.requests().size(), 3u);
+  outside.mute = pod_at(4).address;  // the connection stays half-closed
+  for (http2::Stream* s : calls) c.h2->reset(*s, ErrorCode::kCancel);
+  run();
+  EXPECT_GT(worker->http2.resets_put_off.get(), 0u);
+  const size_t resets = pod.all(http2::FrameType::kRstStream).size();
+  endpoints({1});
+  EXPECT_TRUE(pod.ended);
+  run(4s);  // in which more resets may leave
+  EXPECT_EQ(pod.all(http2::FrameType::kRstStream).size(), resets);
+  EXPECT_LT(resets, 3u);
+  end();
+}
+
 TEST_F(Isolation, ends_when_the_client_has_been_calm_for_a_while) {
   endpoints({1});
   Peer& hostile = client();
