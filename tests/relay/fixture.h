@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -328,6 +329,7 @@ class RelayTest : public testing::Test {
     for (auto& c : clients) c->flush();
     for (auto& p : pods)
       for (auto& peer : p->peers) peer->flush();
+    if (flush_others) flush_others();
     outside.stack.flush(now);
   }
   void deliver(Node& from, Node& to) {
@@ -370,6 +372,7 @@ class RelayTest : public testing::Test {
   config::Snapshot snapshot;
   std::vector<std::unique_ptr<TestPod>> pods;
   std::vector<std::unique_ptr<Peer>> clients;
+  std::function<void()> flush_others;  // peers of the test's own, on the outer stack
   Lower lower{lb.stack, buffers.memory, worker->http2};
   std::unique_ptr<Relay> relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                                                       .plain = lower.plain,
