@@ -28,8 +28,8 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(peer().address)),
       leave_(&holder_),
-      http_(context.http2.server(*this, *stream_,
-                                 listener.http_options(holder_.address().origin))) {
+      http_(
+          context.http2.server(*this, *stream_, listener.http_options(holder_.address().origin))) {
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;

@@ -83,8 +83,8 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
   const bool routine = routine_;
-  const bool timed_out = reason == transport::CloseReason::kTimeout ||
-                         reason == transport::CloseReason::kNotTaken;
+  const bool timed_out =
+      reason == transport::CloseReason::kTimeout || reason == transport::CloseReason::kNotTaken;
   const bool lost = !was_connecting && timed_out && silent_;
   const Time since = silent_since_;
   context_.pod_connections.destroy(this);
