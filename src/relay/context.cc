@@ -25,4 +25,8 @@ Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http:
 
 Context::~Context() = default;
 
+void Context::destroy_calls_over() {
+  while (Exchange* e = over.pop_front()) exchanges.destroy(e);
+}
+
 }  // namespace sluice::relay

@@ -68,12 +68,16 @@ struct Context {
   List<Flushable, Flushable> dirty;
   List<Exchange, Leftover> leftovers;
   List<Exchange, Repeatable> repeatables;
+  List<Exchange, Exchange> over;  // calls that have ended in this turn
   uint64_t clients_ever = 0;
   uint64_t pod_connections_ever = 0;
 
   void touch(Flushable& f) {
     if (!f.linked()) dirty.push_back(f);
   }
+
+  // The end of a turn: nothing refers to what is over.
+  void destroy_calls_over();
 
   // Replays keep the capacity that they once needed, so a steady stream of requests allocates
   // nothing.

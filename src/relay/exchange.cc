@@ -52,23 +52,23 @@ Exchange::Exchange(Context& context, ClientConnection& client, http::Stream& str
 }
 
 Exchange::~Exchange() {
+  context_.give_replay(std::move(replay_));
+}
+
+void Exchange::end_if_over() {
+  if (client_stream_ != nullptr || pod_stream_ != nullptr) return;
   service_.stop_waiting(*this);
   service_.on_end_of_call();
+  timer_.disarm();
   --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.relay.streams;
   if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
+  static_cast<Leftover&>(*this).unlink();
+  static_cast<Repeatable&>(*this).unlink();
   if (charged_buffers_ != 0) holder_.charge(-static_cast<int32_t>(charged_buffers_), 0);
   holder_.charge_heap(-static_cast<int64_t>(charged_heap_));
   holder_.leave();
-  if (replaying_ != nullptr) {
-    *replaying_ = std::move(replay_);
-  } else {
-    context_.give_replay(std::move(replay_));
-  }
-}
-
-void Exchange::destroy_if_done() {
-  if (client_stream_ == nullptr && pod_stream_ == nullptr) context_.exchanges.destroy(this);
+  context_.over.push_back(*this);
 }
 
 void Exchange::settle() {
@@ -188,7 +188,7 @@ void Exchange::client_reset(EndReason code) {
     detach_pod();
     pod->cancel(*s, code == EndReason::kNoError ? EndReason::kCancelled : code, client);
   }
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::client_closed() {
@@ -199,7 +199,7 @@ void Exchange::client_closed() {
     if (!holder_.leave_call()) {
       ++context_.stats.relay.guard_leftovers;
       cancel_pod(client);
-      destroy_if_done();
+      end_if_over();
       return;
     }
     context_.leftovers.push_back(*this);
@@ -210,12 +210,12 @@ void Exchange::client_closed() {
     idle_ = idle_ > Duration::zero() ? std::min(idle_, kLeftoverIdle) : kLeftoverIdle;
     arm();
   }
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::drop_leftover() {
   cancel_pod();
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::forget_replay() {
@@ -226,13 +226,13 @@ void Exchange::forget_replay() {
 
 // --- The pod's side ---
 
-bool Exchange::attach(PodConnection& pod) {
+Exchange::Attach Exchange::attach(PodConnection& pod) {
   tell_time_left();
   const bool bare_end = request_ended_ && replay_->body_size() == 0 && !has_trailers_;
   if (replay_->headers.find(http::Name::kProtocol) && !pod.http().peer_takes_extended_connect()) {
     fail("the pod takes no extended CONNECT",
          stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
-    return true;
+    return Attach::kFailed;
   }
   // All pods of a service being alike, another one is not asked.
   if (!pod.takes_fields(replay_->headers) ||
@@ -240,40 +240,32 @@ bool Exchange::attach(PodConnection& pod) {
     ++context_.stats.relay.pod_header_limits;
     ++service_.stats().failed;
     tell(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
-    return true;
+    return Attach::kFailed;
   }
   http::Stream* s = pod.http().open(replay_->headers, bare_end, this, client_id());
-  if (s == nullptr) return false;
+  if (s == nullptr) return Attach::kNoStream;
   s->set_account(&holder_);
   pod_ = &pod;
   pod_stream_ = s;
   sent_ = 0;
   attached_at_ = context_.now;
+  service_.on_place_taken(*this);
   if (request_ended_) begin_try();
   stats::Pod& stats = pod.pool().pod().stats();
   ++stats.streams;
   ++stats.active;
   context_.touch(pod);
   if (replay_->body_size() > 0) {
-    // Want of memory resets the stream on the way: the exchange may then be gone, and what it was
-    // replaying is left here.
-    std::unique_ptr<Replay> left;
-    replaying_ = &left;
-    Context& context = context_;
     const bool end = request_ended_ && !has_trailers_;
-    const bool ok = replay_->for_each(context.memory, [&](buf::Slice piece, bool last) {
-      if (left == nullptr) pod.http().send_data(*s, std::move(piece), last && end);
+    const bool ok = replay_->for_each(context_.memory, [&](buf::Slice piece, bool last) {
+      if (attached()) pod.http().send_data(*s, std::move(piece), last && end);
     });
-    if (left != nullptr) {
-      context.give_replay(std::move(left));
-      return true;
-    }
-    replaying_ = nullptr;
+    if (!attached()) return Attach::kFailed;  // want of memory has reset the stream on the way
     if (!ok) {
       detach_pod();
       pod.cancel(*s, EndReason::kCancelled, client_);
       fail("out of packet memory", stats::Failure::kMemory);
-      return true;
+      return Attach::kFailed;
     }
   }
   if (has_trailers_) pod.http().send_headers(*s, replay_->trailers, true);
@@ -284,7 +276,7 @@ bool Exchange::attach(PodConnection& pod) {
   } else if (replay_->body_size() > kNotedBody) {
     on_replay_grown();
   }
-  return true;
+  return Attach::kAttached;
 }
 
 void Exchange::detach_pod() {
@@ -342,7 +334,7 @@ void Exchange::pod_sent(uint32_t n) {
 
 void Exchange::pod_closed() {
   detach_pod();
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::pod_reset(EndReason code, EndedBy by) {
@@ -407,7 +399,7 @@ void Exchange::pod_reset(EndReason code, EndedBy by) {
   context_.touch(*client_);
   http::Stream* s = std::exchange(client_stream_, nullptr);
   std::exchange(client_, nullptr)->http().reset(*s, code);
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::pod_unprocessed(bool accused) {
@@ -480,12 +472,12 @@ void Exchange::finish_early() {
     http::Stream* s = std::exchange(client_stream_, nullptr);
     std::exchange(client_, nullptr)->http().reset_after_output(*s, EndReason::kNoError);
   }
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::retry() {
   if (client_stream_ == nullptr) {
-    destroy_if_done();
+    end_if_over();
     return;
   }
   ++context_.stats.relay.retries;
@@ -534,7 +526,7 @@ void Exchange::tell(const Verdict& verdict, const char* message, stats::Failure 
       h2.send_headers(*s, answer, true);  // ends the stream, which has no owner any more
     }
   }
-  destroy_if_done();
+  end_if_over();
 }
 
 void Exchange::cancel_pod(ClientConnection* for_client) {

@@ -19,8 +19,9 @@ namespace sluice::relay {
 
 class Service;
 
-// Lives until neither side has a stream any more; then it destroys itself. Its functions are the
-// events of both sides; after any of them the exchange may be gone.
+// Is over when neither side has a stream any more. Its functions are the events of both sides, and
+// any of them may be its last; the object itself lives until the end of the turn (Context::over),
+// so that none of its functions loses it underneath.
 class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
  public:
   // Takes the contents of `request`. The caller has tied `stream` to the exchange.
@@ -53,8 +54,11 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   // accused: as above.
   void pod_lost(bool transmitted, bool accused);
 
-  // Begins on a pod. False when the connection takes no stream.
-  bool attach(PodConnection& pod);
+  // kFailed: the call has ended for its client. kNoStream: the connection takes no stream, and the
+  // call is as it was.
+  enum class Attach : uint8_t { kAttached, kFailed, kNoStream };
+  // Begins on a pod.
+  Attach attach(PodConnection& pod);
   // Ends the call toward the client: UNAVAILABLE for gRPC, 503 for others.
   void fail(const char* message, stats::Failure why = stats::Failure::kOther);
 
@@ -121,7 +125,8 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   void fail_suspect();
   void finish_early();
   void response_ended();
-  void destroy_if_done();
+  // Takes leave of everything that counts the call, when neither side has a stream any more.
+  void end_if_over();
 
   static constexpr Duration kRefusedWait = 10ms;  // doubles
   // What a pod that has answered takes none of for so long it has no use for.
@@ -162,7 +167,6 @@ class Exchange : public ListHook<Exchange>, public Leftover, public Repeatable {
   std::unique_ptr<Replay> replay_;
   size_t charged_heap_ = 0;  // to holder_, as the next
   uint32_t charged_buffers_ = 0;
-  std::unique_ptr<Replay>* replaying_ = nullptr;  // where it goes if the exchange ends meanwhile
   uint64_t refused_by_ = 0;
   uint64_t credited_ = 0;  // request bytes whose window was given back to the client
   uint64_t sent_ = 0;      // request bytes framed in this try

@@ -14,8 +14,10 @@ Relay::Relay(const Setup& setup)
 
 Relay::~Relay() {
   // Clients first: they cancel their calls at pods that are still there.
+  while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
   listeners_.clear();
   retired_listeners_.clear();
+  context_.destroy_calls_over();
   services_.clear();
   retired_services_.clear();
 }
@@ -132,11 +134,13 @@ bool Relay::relieved(uint32_t free_before) {
 }
 
 void Relay::flush() {
+  context_.destroy_calls_over();  // they may hold memory
   relieve_memory();
   if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  context_.destroy_calls_over();
 }
 
 void Relay::begin_drain(Duration announce, Duration timeout) {

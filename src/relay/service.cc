@@ -189,24 +189,15 @@ void Service::assign(Exchange& e, bool again) {
   // Who came first goes first.
   Hold hold = Hold::kNot;
   if (again || waiting_.empty())
-    if (PodConnection* c = pick(e, hold); c != nullptr && attach(e, *c)) return;
+    if (PodConnection* c = pick(e, hold);
+        c != nullptr && e.attach(*c) != Exchange::Attach::kNoStream)
+      return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.relay.no_pod;
     e.fail(why_hopeless(), stats::Failure::kNoPod);
     return;
   }
   wait(e, again, hold);
-}
-
-bool Service::attach(Exchange& e, PodConnection& c) {
-  if (!sharing_) [[likely]]
-    return e.attach(c);
-  const uint64_t address = e.client_address();
-  const uint64_t client = e.client_id();
-  shares_.took(address, client, context_.now);
-  if (e.attach(c)) return true;
-  shares_.left(address, client);
-  return false;
 }
 
 void Service::wait(Exchange& e, bool again, Hold hold) {
@@ -302,7 +293,7 @@ void Service::pump_held() {
     }
     fails = 0;
     stop_waiting(e);
-    if (c == nullptr || !attach(e, *c)) assign(e, true);
+    if (c == nullptr || e.attach(*c) == Exchange::Attach::kNoStream) assign(e, true);
   }
   if (!held_.empty()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
 }
@@ -329,7 +320,7 @@ void Service::pump() {
       wait(e, true, hold);
       continue;
     }
-    if (attach(e, *c)) continue;
+    if (e.attach(*c) != Exchange::Attach::kNoStream) continue;
     assign(e, true);
     break;  // it may wait again: no pod takes it now
   }

@@ -56,6 +56,11 @@ class Service {
   void stop_waiting(Exchange& e);
   void on_queue_timeout(Exchange& e);
   void on_end_of_call() { --calls_; }
+  // The call is with a pod.
+  void on_place_taken(const Exchange& e) {
+    if (sharing_) [[unlikely]]
+      shares_.took(e.client_address(), e.client_id(), context_.now);
+  }
   // The call has left its pod.
   void on_place_left(const Exchange& e) {
     if (sharing_) [[unlikely]]
@@ -93,7 +98,6 @@ class Service {
   PodConnection* pick(const Exchange& e, Hold& hold);
   PodConnection* pick_for_suspect(const Exchange& e, Hold& hold);
   static PodConnection* room_at(Pool& pool, const Exchange& e, Hold& hold);
-  bool attach(Exchange& e, PodConnection& c);
   void wait(Exchange& e, bool again, Hold hold);
   void pump_held();
   // service_shares.cc
