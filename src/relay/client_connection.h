@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
+#include "relay/client_side.h"
 #include "relay/context.h"
 #include "relay/forwarding.h"
 #include "relay/reset_budget.h"
@@ -15,6 +16,7 @@ class Listener;
 
 class ClientConnection final : public transport::User,
                                public http::Handler,
+                               public ClientSide,
                                public Flushable,
                                public ListHook<ClientConnection> {
  public:
@@ -41,16 +43,18 @@ class ClientConnection final : public transport::User,
     holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
                  stream_->buffers_ahead());
   }
+  // One more request; it may be the last that the connection takes (client_life.cc).
+  void count_stream();
+  // nullptr when pods are told nothing of the client.
+  const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of its that was refused: too much heap is kept for its sake.
   void on_heap_refusal();
-  Endpoint peer() const { return stream_->peer(); }
-  // Never used again for another client.
-  uint64_t id() const { return id_; }
+  Endpoint peer() const override { return stream_->peer(); }
+  uint64_t id() const override { return id_; }
   // Where it comes from (relay/address_key.h).
   uint64_t address() const { return holder_.address().key; }
-  // Takes one more RST_STREAM toward a pod for this client's sake. False when that is more than its
-  // share of what a connection to a pod may do: a fifth.
-  bool take_pod_reset() {
+  // A client's share of what a connection to a pod may do is a fifth.
+  bool take_pod_reset() override {
     return pod_resets_.take(ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
@@ -96,7 +100,6 @@ class ClientConnection final : public transport::User,
   void begin_life();
   void on_life_timer();
   void on_idle();
-  void count_stream();
   void watch();
   // Why HTTP/2 ends the connection goes to the log.
   void report();

@@ -1,8 +1,8 @@
 #include "relay/context.h"
 
 #include "base/hash.h"
+#include "relay/call.h"
 #include "relay/client_connection.h"
-#include "relay/exchange.h"
 #include "relay/pod_connection.h"
 
 namespace sluice::relay {
@@ -26,7 +26,7 @@ Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http:
 Context::~Context() = default;
 
 void Context::destroy_calls_over() {
-  while (Exchange* e = over.pop_front()) exchanges.destroy(e);
+  while (Call* call = over.pop_front()) calls.destroy(call);
 }
 
 }  // namespace sluice::relay

@@ -24,7 +24,7 @@ namespace sluice::relay {
 
 class ClientConnection;
 class PodConnection;
-class Exchange;
+class Call;
 
 // A connection with something to frame; flushed once at the end of a worker's turn.
 class Flushable : public ListHook<Flushable> {
@@ -62,13 +62,13 @@ struct Context {
 
   AddressTable addresses;
   Holders holders;
-  Slab<Exchange> exchanges;
+  Slab<Call> calls;
   Slab<ClientConnection> clients;
   Slab<PodConnection> pod_connections;
   List<Flushable, Flushable> dirty;
-  List<Exchange, Leftover> leftovers;
-  List<Exchange, Repeatable> repeatables;
-  List<Exchange, Exchange> over;  // calls that have ended in this turn
+  List<Call, Leftover> leftovers;
+  List<Call, Repeatable> repeatables;
+  List<Call, Call> over;  // calls that have ended in this turn
   uint64_t clients_ever = 0;
   uint64_t pod_connections_ever = 0;
 

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
+#include "relay/call_side.h"
 #include "relay/context.h"
 #include "relay/reset_budget.h"
 #include "transport/stream.h"
@@ -65,7 +66,7 @@ class PodConnection final : public transport::User,
   // connection under all its calls. So no more than `pod_resets` leave on a connection, whatever
   // they are for; the others wait. One where some have to is replaced, and where more than half as
   // many wait takes no new streams meanwhile. The client that causes most of them has to leave.
-  void cancel(http::Stream& s, http::EndReason code, ClientConnection* client = nullptr);
+  void cancel(http::Stream& s, http::EndReason code, ClientSide* client = nullptr);
 
   // No new streams; closes when the last one has ended.
   void retire();
@@ -106,7 +107,7 @@ class PodConnection final : public transport::User,
   void report(const char* guard, const char* what);
   void report_goaway(const http::Goaway& goaway);
   // The client caused one more RST_STREAM.
-  void charge(ClientConnection* client);
+  void charge(ClientSide* client);
   // What of them waits may leave, or wears the connection out.
   void settle_resets();
   // The pod says that it ends the connection for their number.

@@ -10,6 +10,7 @@
 #include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "pods/pod.h"
+#include "relay/call_side.h"
 #include "relay/context.h"
 #include "relay/hold.h"
 #include "relay/pod_connection.h"
@@ -102,7 +103,7 @@ class Pool {
   PodConnection* for_suspect(bool may_open);
   // The client cancels more than its share, on a connection that has had all that the pod bears:
   // its calls leave that to the others.
-  void isolate(const ClientConnection& client);
+  void isolate(const ClientSide& client);
   // Nobody may be there any more: an expired retransmission timeout, or a SYN without an answer. A
   // READY pod of this kind gets calls only when no other pod can take them.
   bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
@@ -124,11 +125,11 @@ class Pool {
   void set_draining(bool draining);
   // Calls that the connections which take calls could have at once.
   uint64_t places();
-  // fn(Exchange&) for each call on them.
+  // fn(CallSide&) for each call on them.
   template <class Fn>
   void for_each_call(Fn&& fn) {
     for (PodConnection& c : connections_)
-      c.http().for_each_stream([&](http::Stream& s) { fn(*static_cast<Exchange*>(s.owner())); });
+      c.http().for_each_stream([&](http::Stream& s) { fn(CallSide::of(s)); });
   }
   bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 

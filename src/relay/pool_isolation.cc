@@ -3,13 +3,12 @@
 
 #include <algorithm>
 
-#include "relay/client_connection.h"
 #include "relay/pool.h"
 #include "relay/service.h"
 
 namespace sluice::relay {
 
-void Pool::isolate(const ClientConnection& client) {
+void Pool::isolate(const ClientSide& client) {
   const Time until = context_.now + kIsolation;
   if (Isolated* known = isolated(client.id()); known != nullptr) {
     known->until = until;

@@ -1,7 +1,6 @@
 // Connections whose send window is used up by uploads that the pod does not read: calls with a body
 // go where there is a window, and a further connection brings one.
 
-#include "relay/client_connection.h"
 #include "relay/pool.h"
 #include "relay/service.h"
 

@@ -114,7 +114,7 @@ void Relay::relieve_memory() {
   relieve_at_ = context_.now + kRelieveEvery;
   const uint32_t free = context_.memory.hold_free();
   while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
-  while (Exchange* e = context_.repeatables.pop_front()) e->forget_replay();
+  while (Call* call = context_.repeatables.pop_front()) call->forget_request();
   if (relieved(free)) return;
   uint32_t freed = 0;
   for (unsigned n = 0; n < kVictims && freed < kRelieveBuffers; ++n) {

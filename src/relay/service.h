@@ -8,7 +8,7 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
-#include "relay/exchange.h"
+#include "relay/call.h"
 #include "relay/hold.h"
 #include "relay/place_shares.h"
 #include "relay/pool.h"
@@ -46,25 +46,26 @@ class Service {
   uint32_t slot() const { return slot_; }
 
   // Calls.
-  void begin(Exchange& e);
+  void begin(Call& call);
   // Sends the call to a pod, lets it wait, or fails it. again: it was with a pod before.
-  void assign(Exchange& e, bool again);
-  // A pod is READY that has not refused the call. Otherwise those that did are asked to take it on
-  // another connection: each opens one where it may.
-  bool has_untried(const Exchange& e);
+  void assign(Call& call, bool again);
+  // A pod is READY that has not refused the call.
+  bool has_untried(const Call& call) const;
+  // All READY pods refused a call: each opens another connection where it may.
+  void grow_after_refusal();
   // The call no longer waits.
-  void stop_waiting(Exchange& e);
-  void on_queue_timeout(Exchange& e);
+  void stop_waiting(Call& call);
+  void on_queue_timeout(Call& call);
   void on_end_of_call() { --calls_; }
   // The call is with a pod.
-  void on_place_taken(const Exchange& e) {
+  void on_place_taken(const Call& call) {
     if (sharing_) [[unlikely]]
-      shares_.took(e.client_address(), e.client_id(), context_.now);
+      shares_.took(call.client_address(), call.client_id(), context_.now);
   }
   // The call has left its pod.
-  void on_place_left(const Exchange& e) {
+  void on_place_left(const Call& call) {
     if (sharing_) [[unlikely]]
-      shares_.left(e.client_address(), e.client_id());
+      shares_.left(call.client_address(), call.client_id());
     on_room();
   }
 
@@ -95,10 +96,10 @@ class Service {
   static constexpr Duration kWindowLook = 1ms;  // between looks because a pod said something
 
   // hold: why there is none for this client, where there is room.
-  PodConnection* pick(const Exchange& e, Hold& hold);
-  PodConnection* pick_for_suspect(const Exchange& e, Hold& hold);
-  static PodConnection* room_at(Pool& pool, const Exchange& e, Hold& hold);
-  void wait(Exchange& e, bool again, Hold hold);
+  PodConnection* pick(const Call& call, Hold& hold);
+  PodConnection* pick_for_suspect(const Call& call, Hold& hold);
+  static PodConnection* room_at(Pool& pool, const Call& call, Hold& hold);
+  void wait(Call& call, bool again, Hold hold);
   void pump_held();
   // service_shares.cc
   void look_at_shares();
