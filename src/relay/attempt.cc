@@ -4,6 +4,8 @@
 
 namespace sluice::relay {
 
+using upstream::PodConnection;
+
 void Attempt::begin(PodConnection& connection, http::Stream& stream, buf::Account& account,
                     Time now) {
   stream.set_account(&account);

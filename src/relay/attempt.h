@@ -6,8 +6,8 @@
 #include "base/chrono.h"
 #include "buf/account.h"
 #include "http/stream.h"
-#include "relay/pod_connection.h"
-#include "relay/pool.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool.h"
 
 namespace sluice::relay {
 
@@ -18,12 +18,13 @@ class Attempt {
 
   // `stream` was opened on the connection, for the call. What waits on it is charged to `account`,
   // which outlives the attempt.
-  void begin(PodConnection& connection, http::Stream& stream, buf::Account& account, Time now);
+  void begin(upstream::PodConnection& connection, http::Stream& stream, buf::Account& account,
+             Time now);
   // The stream belongs to the call no more. Returns it; it may still have to be reset.
   http::Stream& detach();
 
   // The rest only while attached.
-  PodConnection& connection() { return *connection_; }
+  upstream::PodConnection& connection() { return *connection_; }
   http::Stream& stream() { return *stream_; }
   pods::Pod& pod() { return connection_->pool().pod(); }
   stats::Pod& stats() { return pod().stats(); }
@@ -32,7 +33,7 @@ class Attempt {
   uint64_t add_sent(uint32_t n) { return sent_ += n; }
 
  private:
-  PodConnection* connection_ = nullptr;
+  upstream::PodConnection* connection_ = nullptr;
   http::Stream* stream_ = nullptr;
   uint64_t sent_ = 0;
   Time began_{};

@@ -10,6 +10,9 @@
 
 namespace sluice::relay {
 
+using upstream::ClientSide;
+using upstream::PodConnection;
+
 using http::EndReason;
 
 Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Service& service,

@@ -9,13 +9,13 @@
 #include "config/retry.h"
 #include "http/handler.h"
 #include "relay/attempt.h"
-#include "relay/call_side.h"
 #include "relay/call_timers.h"
 #include "relay/context.h"
 #include "relay/grpc.h"
 #include "relay/kept_request.h"
 #include "relay/retry_state.h"
 #include "relay/wait_queue.h"
+#include "upstream/call_side.h"
 
 namespace sluice::relay {
 
@@ -24,7 +24,10 @@ class Service;
 // Is over when neither side has a stream any more. Its functions are the events of both sides, and
 // any of them may be its last; the object itself lives until the end of the turn (Context::over),
 // so that none of its functions loses it underneath.
-class Call final : public ListHook<Call>, public Leftover, public Repeatable, public CallSide {
+class Call final : public ListHook<Call>,
+                   public Leftover,
+                   public Repeatable,
+                   public upstream::CallSide {
  public:
   // Takes the contents of `request`. The caller ties `stream` to the call.
   Call(Context& context, ClientConnection& client, http::Stream& stream, Service& service,
@@ -48,14 +51,14 @@ class Call final : public ListHook<Call>, public Leftover, public Repeatable, pu
   void pod_closed() override;
   void pod_unprocessed(bool accused) override;
   void pod_not_sent() override;
-  void pod_lost(PodLoss loss) override;
-  ClientSide* payer() override;
+  void pod_lost(upstream::PodLoss loss) override;
+  upstream::ClientSide* payer() override;
 
   // kFailed: the call has ended for its client. kNoStream: the connection takes no stream, and the
   // call is as it was.
   enum class Attach : uint8_t { kAttached, kFailed, kNoStream };
   // Begins an attempt (call_attempt.cc).
-  Attach attach(PodConnection& pod);
+  Attach attach(upstream::PodConnection& pod);
   bool attached() const { return attempt_.attached(); }
   // DATA has to leave for the pod, or may have to.
   bool needs_window() const { return request_ == Request::kOpen || kept_.body_size() > 0; }
@@ -109,11 +112,11 @@ class Call final : public ListHook<Call>, public Leftover, public Repeatable, pu
   void end_if_over();
 
   // call_attempt.cc
-  bool fields_refused(PodConnection& pod);
+  bool fields_refused(upstream::PodConnection& pod);
   bool send_kept_body();
   // The attempt is over for the call. Returns the stream, which may have to be reset.
   http::Stream& detach();
-  void cancel_attempt(ClientSide* for_client = nullptr);
+  void cancel_attempt(upstream::ClientSide* for_client = nullptr);
 
   // call_answer.cc
   void response_ended();

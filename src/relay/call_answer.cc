@@ -6,6 +6,9 @@
 
 namespace sluice::relay {
 
+using upstream::PodConnection;
+using upstream::PodLoss;
+
 using http::EndedBy;
 using http::EndReason;
 using Section = http::Handler::Section;

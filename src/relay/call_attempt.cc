@@ -6,6 +6,10 @@
 
 namespace sluice::relay {
 
+using upstream::CallSide;
+using upstream::ClientSide;
+using upstream::PodConnection;
+
 using http::EndReason;
 
 Call::Attach Call::attach(PodConnection& pod) {

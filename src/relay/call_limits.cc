@@ -17,9 +17,9 @@ void Call::set_limits() {
   const auto limit = [&](Limit which, Duration d) {
     if (d > Duration::zero()) timers_.set(which, timers_.arrived() + d);
   };
-  limit(Limit::kCallTimeout, service_.call_timeout());
-  limit(Limit::kMaxAge, service_.max_stream_age());
-  timers_.set_idle_timeout(service_.stream_idle_timeout());
+  limit(Limit::kCallTimeout, service_.config().call_timeout);
+  limit(Limit::kMaxAge, service_.config().max_stream_age);
+  timers_.set_idle_timeout(service_.config().stream_idle_timeout);
   timers_.arm();
 }
 

@@ -10,6 +10,8 @@
 
 namespace sluice::relay {
 
+using upstream::PodConnection;
+
 using http::Name;
 using Limit = CallTimers::Limit;
 

@@ -4,11 +4,11 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
-#include "relay/client_side.h"
 #include "relay/context.h"
 #include "relay/forwarding.h"
-#include "relay/reset_budget.h"
 #include "transport/stream.h"
+#include "upstream/client_side.h"
+#include "upstream/reset_budget.h"
 
 namespace sluice::relay {
 
@@ -16,8 +16,8 @@ class Listener;
 
 class ClientConnection final : public transport::User,
                                public http::Handler,
-                               public ClientSide,
-                               public Flushable,
+                               public upstream::ClientSide,
+                               public upstream::Flushable,
                                public ListHook<ClientConnection> {
  public:
   // Owned by the context's slab; destroys itself in on_closed.
@@ -55,7 +55,7 @@ class ClientConnection final : public transport::User,
   uint64_t address() const { return holder_.address().key; }
   // A client's share of what a connection to a pod may do is a fifth.
   bool take_pod_reset() override {
-    return pod_resets_.take(ResetRate::of(context_.guards.pod_resets, 5), context_.now);
+    return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
@@ -123,7 +123,7 @@ class ClientConnection final : public transport::User,
   uint32_t streams_begun_ = 0;
   Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
   const uint64_t id_;
-  ResetBudget pod_resets_;
+  upstream::ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   // Leaves after the HTTP/2 connection has given back what was charged, and what of its address's
   // allowance it did not use.

@@ -6,6 +6,8 @@
 
 namespace sluice::relay {
 
+using upstream::Flushable;
+
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,

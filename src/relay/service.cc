@@ -4,12 +4,16 @@
 
 namespace sluice::relay {
 
+using upstream::Hold;
+using upstream::PodConnection;
+using upstream::Pool;
+
 using pods::Connectivity;
 
 Service::Service(Context& context, const config::Service& config)
     : context_(context),
-      slot_(config.slot),
-      policy_(config.balance),
+      config_(config),
+      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second),
       picker_(balance::make_picker(config.balance, context.random)),
       held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this),
       share_timer_([](void* self, Time) { static_cast<Service*>(self)->look_at_shares(); }, this) {
@@ -19,24 +23,12 @@ Service::Service(Context& context, const config::Service& config)
 Service::~Service() = default;
 
 void Service::adopt(const config::Service& config) {
-  connect_timeout_ = config.connect_timeout;
-  queue_timeout_ = config.queue_timeout;
-  call_timeout_ = config.call_timeout;
-  stream_idle_timeout_ = config.stream_idle_timeout;
-  max_stream_age_ = config.max_stream_age;
-  ping_interval_ = config.ping_interval;
-  ping_timeout_ = config.ping_timeout;
-  ping_without_calls_ = config.ping_without_calls;
-  queue_limit_ = config.queue_limit;
-  if (config.retry != retry_) {
-    retry_ = config.retry;
-    retries_ = retry_.any();
-    retry_budget_ = {retry_.budget_percent, retry_.budget_per_second};
-  }
-  if (config.balance != policy_) {
-    policy_ = config.balance;
-    picker_ = balance::make_picker(policy_, context_.random);
-  }
+  if (config.retry != config_.retry)
+    retry_budget_ = {config.retry.budget_percent, config.retry.budget_per_second};
+  if (config.balance != config_.balance)
+    picker_ = balance::make_picker(config.balance, context_.random);
+  config_ = config;
+  retry_ = config_.retry.any() ? &config_.retry : nullptr;
   // A slot may name another pod by now, once nothing is left of the one before.
   forget_gone();
   std::vector<std::unique_ptr<Pool>> next;
@@ -185,7 +177,7 @@ void Service::forget_gone() {
 }
 
 void Service::assign(Call& call, bool again) {
-  if (again && call.timers().waited_too_long(queue_timeout_)) {
+  if (again && call.timers().waited_too_long(config_.queue_timeout)) {
     on_queue_timeout(call);
     return;
   }
@@ -207,7 +199,7 @@ void Service::wait(Call& call, bool again, Hold hold) {
   const bool held_back = hold != Hold::kNot;
   stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
-  if (queue.size() >= queue_limit_) {
+  if (queue.size() >= config_.queue_limit) {
     // The place of a client that has more of them than this one.
     Call* other = queue.to_give_up_for(call.client_address(), call.client_id());
     ++stats.queue_overflows;
@@ -240,7 +232,7 @@ void Service::wait(Call& call, bool again, Hold hold) {
   }
   this->stats().queued.set(waiting_.size() + held_.size());
   ++context_.stats.relay.queued_streams;
-  call.begin_wait(queue_timeout_);
+  call.begin_wait(config_.queue_timeout);
 }
 
 void Service::stop_waiting(Call& call) {
@@ -263,7 +255,7 @@ void Service::tell() {
   told_down_ = down;
   stats::Change c;
   c.what = down ? stats::Change::What::kServiceDown : stats::Change::What::kServiceUp;
-  c.slot = slot_;
+  c.slot = config_.slot;
   if (down) c.reason = why_hopeless();
   context_.stats.changes.push(c);
 }

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 
-#include "relay/pool.h"
 #include "relay/service.h"
+#include "upstream/pool.h"
 
 namespace sluice::relay {
+
+using upstream::CallSide;
+using upstream::Pool;
 
 void Service::look_at_shares() {
   if (waiting_.empty() && context_.now >= sharing_until_) {

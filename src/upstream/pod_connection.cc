@@ -1,10 +1,10 @@
-#include "relay/pod_connection.h"
+#include "upstream/pod_connection.h"
 
 #include <algorithm>
 
-#include "relay/pool.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
@@ -308,4 +308,4 @@ void PodConnection::on_closed(http::Stream& s) {
   CallSide::of(s).pod_closed();
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

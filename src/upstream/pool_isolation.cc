@@ -3,10 +3,9 @@
 
 #include <algorithm>
 
-#include "relay/pool.h"
-#include "relay/service.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 void Pool::isolate(const ClientSide& client) {
   const Time until = context_.now + kIsolation;
@@ -76,4 +75,4 @@ void Pool::end_isolation() {
   if (next != kNever) context_.wheel.arm(isolation_timer_, next);
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

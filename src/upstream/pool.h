@@ -10,14 +10,13 @@
 #include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "pods/pod.h"
-#include "relay/call_side.h"
-#include "relay/context.h"
-#include "relay/hold.h"
-#include "relay/pod_connection.h"
+#include "upstream/call_side.h"
+#include "upstream/context.h"
+#include "upstream/hold.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool_owner.h"
 
-namespace sluice::relay {
-
-class Service;
+namespace sluice::upstream {
 
 class Pool {
  public:
@@ -67,7 +66,7 @@ class Pool {
   // Connections from which a client whose uploads nobody reads gets none further for itself.
   static constexpr uint32_t kMaxForOneWindow = 4;
 
-  Pool(Context& context, Service& service, const config::Pod& pod);
+  Pool(Context& context, PoolOwner& owner, const config::Pod& pod);
   ~Pool();
   Pool(const Pool&) = delete;
 
@@ -175,7 +174,7 @@ class Pool {
   void tell(pods::Connectivity before);
 
   Context& context_;
-  Service& service_;
+  PoolOwner& owner_;
   pods::Pod pod_;
   List<PodConnection, PodConnection> connections_;  // that take streams, or will
   List<PodConnection, PodConnection> retired_;
@@ -205,4 +204,4 @@ class Pool {
   uint32_t reset_halvings_ = 0;  // and of pod_resets
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

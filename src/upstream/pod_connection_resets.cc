@@ -4,10 +4,10 @@
 #include <cctype>
 #include <string>
 
-#include "relay/pod_connection.h"
-#include "relay/pool.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 bool PodConnection::takes_isolated_stream() const {
   const ResetRate rate = pool_.reset_rate();
@@ -68,4 +68,4 @@ bool PodConnection::blames_resets(const http::Goaway& goaway) const {
           goaway.reason == http::EndReason::kInternalError);
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

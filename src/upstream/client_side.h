@@ -5,7 +5,7 @@
 
 #include "base/address.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 class ClientSide {
  public:
@@ -20,4 +20,4 @@ class ClientSide {
   ~ClientSide() = default;
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

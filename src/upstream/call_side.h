@@ -5,9 +5,9 @@
 
 #include "buf/slice.h"
 #include "http/handler.h"
-#include "relay/client_side.h"
+#include "upstream/client_side.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 // What the end of a connection to a pod says about a call on it.
 enum class PodLoss : uint8_t {
@@ -43,4 +43,4 @@ class CallSide {
   ~CallSide() = default;
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

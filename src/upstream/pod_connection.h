@@ -4,12 +4,12 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
-#include "relay/call_side.h"
-#include "relay/context.h"
-#include "relay/reset_budget.h"
 #include "transport/stream.h"
+#include "upstream/call_side.h"
+#include "upstream/context.h"
+#include "upstream/reset_budget.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 class Pool;
 
@@ -21,7 +21,7 @@ class PodConnection final : public transport::User,
   // Owners of connections that no single client owns; ids of clients are above the first of them.
   static constexpr uint64_t kEverybody = 0;
   static constexpr uint64_t kOffenders = UINT64_MAX;     // isolated clients share it
-  static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (relay/pool.h)
+  static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (upstream/pool.h)
 
   // Owned by the context's slab; destroys itself in on_closed, after the pool was told. owner: the
   // client whose calls it carries, or one of the above.
@@ -150,4 +150,4 @@ class PodConnection final : public transport::User,
   http::ConnectionPtr http_;
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream
