@@ -178,11 +178,12 @@ void Connection::suspect_black_hole() {
   const uint16_t base = context_.config.base_path_segment;
   const Scoreboard::Segment& s = *board_.first();
   const uint64_t packet = s.end - s.begin + kMinHeader + (timestamps_ ? kTimestampsSpace : 0);
-  if (!head_timed_out_ || packet <= base) return;
+  // The segment may be older than the last news of the path, which is that narrow by now.
+  const auto size = static_cast<uint16_t>(std::min(widest(), path_mtu_.limit()));
+  if (!head_timed_out_ || packet <= base || size <= base) return;
   ++context_.counters.path_mtu_black_holes;
   const uint16_t before = mss_;
-  path_mtu_.black_hole(static_cast<uint16_t>(std::min(widest(), path_mtu_.limit())), base,
-                       context_.now);
+  path_mtu_.black_hole(size, base, context_.now);
   path_lowered(before);
 }
 
