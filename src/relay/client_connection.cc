@@ -1,15 +1,16 @@
 #include "relay/client_connection.h"
 
 #include "relay/address_key.h"
-#include "relay/exchange.h"
+#include "relay/admission.h"
+#include "relay/call.h"
 #include "relay/listener.h"
 #include "relay/trailers.h"
 
 namespace sluice::relay {
 
 namespace {
-Exchange& exchange_of(http::Stream& s) {
-  return *static_cast<Exchange*>(s.owner());
+Call& call_of(http::Stream& s) {
+  return *static_cast<Call*>(s.owner());
 }
 }  // namespace
 
@@ -85,9 +86,9 @@ void ClientConnection::on_closed(transport::Stream&, transport::CloseReason reas
 
 void ClientConnection::abandon_streams() {
   http_->for_each_stream([](http::Stream& s) {
-    Exchange& e = exchange_of(s);
+    Call& call = call_of(s);
     s.set_owner(nullptr);
-    e.client_reset(http::EndReason::kCancelled);
+    call.client_reset(http::EndReason::kCancelled);
   });
 }
 
@@ -209,7 +210,7 @@ void ClientConnection::end() {
     say_final_goaway();
   }
   drain_ = Drain::kEnding;
-  http_->for_each_stream([](http::Stream& s) { exchange_of(s).end("the load balancer ends"); });
+  http_->for_each_stream([](http::Stream& s) { call_of(s).end("the load balancer ends"); });
   context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
 }
@@ -219,33 +220,31 @@ void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldL
   if (section == Section::kTrailers) {
     context_.stats.relay.trailers_dropped.add(drop_early_fields(fields));
     if (fields.empty()) {
-      exchange_of(s).client_data({}, true);
+      call_of(s).client_data({}, true);
     } else {
-      exchange_of(s).client_trailers(fields);
+      call_of(s).client_trailers(fields);
     }
     return;
   }
-  if (forwarding_ != nullptr) forwarding_->add_to(fields);
-  count_stream();
-  listener_.begin(*this, s, fields, end);
+  admit(context_, listener_, *this, s, fields, end);
 }
 
 void ClientConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  exchange_of(s).client_data(std::move(data), end);
+  call_of(s).client_data(std::move(data), end);
 }
 
 void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
-  exchange_of(s).client_sent(n);
+  call_of(s).client_sent(n);
 }
 
 void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy) {
-  Exchange& e = exchange_of(s);
+  Call& call = call_of(s);
   s.set_owner(nullptr);
-  e.client_reset(code);
+  call.client_reset(code);
 }
 
 void ClientConnection::on_closed(http::Stream& s) {
-  exchange_of(s).client_closed();
+  call_of(s).client_closed();
 }
 
 // A client that says GOAWAY opens no more streams; it closes when its last one has ended.

@@ -6,8 +6,9 @@
 #include "http/handler.h"
 #include "relay/context.h"
 #include "relay/forwarding.h"
-#include "relay/reset_budget.h"
 #include "transport/stream.h"
+#include "upstream/client_side.h"
+#include "upstream/reset_budget.h"
 
 namespace sluice::relay {
 
@@ -15,7 +16,8 @@ class Listener;
 
 class ClientConnection final : public transport::User,
                                public http::Handler,
-                               public Flushable,
+                               public upstream::ClientSide,
+                               public upstream::Flushable,
                                public ListHook<ClientConnection> {
  public:
   // Owned by the context's slab; destroys itself in on_closed.
@@ -41,17 +43,19 @@ class ClientConnection final : public transport::User,
     holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
                  stream_->buffers_ahead());
   }
+  // One more request; it may be the last that the connection takes (client_life.cc).
+  void count_stream();
+  // nullptr when pods are told nothing of the client.
+  const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of its that was refused: too much heap is kept for its sake.
   void on_heap_refusal();
-  Endpoint peer() const { return stream_->peer(); }
-  // Never used again for another client.
-  uint64_t id() const { return id_; }
+  Endpoint peer() const override { return stream_->peer(); }
+  uint64_t id() const override { return id_; }
   // Where it comes from (relay/address_key.h).
   uint64_t address() const { return holder_.address().key; }
-  // Takes one more RST_STREAM toward a pod for this client's sake. False when that is more than its
-  // share of what a connection to a pod may do: a fifth.
-  bool take_pod_reset() {
-    return pod_resets_.take(ResetRate::of(context_.guards.pod_resets, 5), context_.now);
+  // A client's share of what a connection to a pod may do is a fifth.
+  bool take_pod_reset() override {
+    return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
   // Memory is short and this client is why: its connection is reset, and what it held is free.
   void evict();
@@ -96,7 +100,6 @@ class ClientConnection final : public transport::User,
   void begin_life();
   void on_life_timer();
   void on_idle();
-  void count_stream();
   void watch();
   // Why HTTP/2 ends the connection goes to the log.
   void report();
@@ -120,7 +123,7 @@ class ClientConnection final : public transport::User,
   uint32_t streams_begun_ = 0;
   Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
   const uint64_t id_;
-  ResetBudget pod_resets_;
+  upstream::ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
   // Leaves after the HTTP/2 connection has given back what was charged, and what of its address's
   // allowance it did not use.

@@ -1,28 +1,25 @@
 #include "relay/context.h"
 
 #include "base/hash.h"
+#include "relay/call.h"
 #include "relay/client_connection.h"
-#include "relay/exchange.h"
-#include "relay/pod_connection.h"
+#include "upstream/pod_connection.h"
 
 namespace sluice::relay {
 
 Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& codec,
                  TimerWheel& timers, buf::Memory& packets, std::span<stats::Worker* const> all,
                  size_t own, uint64_t seed)
-    : now(start),
+    : upstream::Context(start, streams, codec, timers, all, own, seed),
       tcp(stack),
-      plain(streams),
-      http2(codec),
-      wheel(timers),
       memory(packets),
-      workers(all),
-      self(own),
-      stats(*all[own]),
-      random(seed),
       addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),
       holders(now, limits, stats.relay, addresses) {}
 
 Context::~Context() = default;
+
+void Context::destroy_calls_over() {
+  while (Call* call = over.pop_front()) calls.destroy(call);
+}
 
 }  // namespace sluice::relay

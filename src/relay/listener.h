@@ -1,5 +1,5 @@
 #pragma once
-// A listener on one worker: accepts clients and hands their requests to a service.
+// A listener on one worker: accepts clients.
 
 #include "base/list.h"
 #include "config/snapshot.h"
@@ -63,21 +63,7 @@ class Listener final : public tcp::Acceptor {
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
   const Endpoint& address() const { return address_; }
-  const Service& service() const { return *service_; }
-
-  // From a client's connection.
-  void begin(ClientConnection& client, http::Stream& stream, http::FieldList& request, bool end) {
-    ++stats().streams;
-    if (client.holder().overdrawn()) [[unlikely]] {
-      client.on_heap_refusal();
-      client.http().reset(stream, http::EndReason::kOverload);
-      return;
-    }
-    Exchange* e =
-        context_.exchanges.create(context_, client, stream, *service_, request, end, slot_);
-    stream.set_owner(e);
-    service_->begin(*e);
-  }
+  Service& service() { return *service_; }
 
  private:
   tcp::User* on_accept(tcp::Connection& c) override {

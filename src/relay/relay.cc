@@ -6,6 +6,8 @@
 
 namespace sluice::relay {
 
+using upstream::Flushable;
+
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,
@@ -14,8 +16,10 @@ Relay::Relay(const Setup& setup)
 
 Relay::~Relay() {
   // Clients first: they cancel their calls at pods that are still there.
+  while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
   listeners_.clear();
   retired_listeners_.clear();
+  context_.destroy_calls_over();
   services_.clear();
   retired_services_.clear();
 }
@@ -112,7 +116,7 @@ void Relay::relieve_memory() {
   relieve_at_ = context_.now + kRelieveEvery;
   const uint32_t free = context_.memory.hold_free();
   while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
-  while (Exchange* e = context_.repeatables.pop_front()) e->forget_replay();
+  while (Call* call = context_.repeatables.pop_front()) call->forget_request();
   if (relieved(free)) return;
   uint32_t freed = 0;
   for (unsigned n = 0; n < kVictims && freed < kRelieveBuffers; ++n) {
@@ -132,11 +136,13 @@ bool Relay::relieved(uint32_t free_before) {
 }
 
 void Relay::flush() {
+  context_.destroy_calls_over();  // they may hold memory
   relieve_memory();
   if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  context_.destroy_calls_over();
 }
 
 void Relay::begin_drain(Duration announce, Duration timeout) {

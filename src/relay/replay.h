@@ -22,11 +22,14 @@ class Replay {
   http::FieldList trailers;
   size_t parked = 0;  // heap() while it is recycled
 
+  // The body is all that was remembered; false from forget_body() on.
+  bool whole() const { return whole_; }
   // False when there is no memory: the body is then incomplete, and forget_body() is due.
   bool remember(const buf::Slice& piece, buf::Memory& memory);
   // The body takes more heap or buffers than at the last call.
   bool take_grown() { return grown_ && std::exchange(grown_, false); }
   void forget_body() {
+    whole_ = false;
     small_.clear();
     if (small_.capacity() > kKeptCapacity) std::vector<uint8_t>().swap(small_);
     large_.clear();
@@ -36,6 +39,7 @@ class Replay {
     headers.clear();
     trailers.clear();
     forget_body();
+    whole_ = true;
   }
 
   uint64_t body_size() const { return small_.size() + large_.size(); }
@@ -73,6 +77,7 @@ class Replay {
   std::vector<uint8_t> small_;
   buf::Queue large_;
   bool grown_ = false;
+  bool whole_ = true;
 };
 
 }  // namespace sluice::relay

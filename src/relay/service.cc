@@ -4,12 +4,16 @@
 
 namespace sluice::relay {
 
+using upstream::Hold;
+using upstream::PodConnection;
+using upstream::Pool;
+
 using pods::Connectivity;
 
 Service::Service(Context& context, const config::Service& config)
     : context_(context),
-      slot_(config.slot),
-      policy_(config.balance),
+      config_(config),
+      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second),
       picker_(balance::make_picker(config.balance, context.random)),
       held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this),
       share_timer_([](void* self, Time) { static_cast<Service*>(self)->look_at_shares(); }, this) {
@@ -19,24 +23,12 @@ Service::Service(Context& context, const config::Service& config)
 Service::~Service() = default;
 
 void Service::adopt(const config::Service& config) {
-  connect_timeout_ = config.connect_timeout;
-  queue_timeout_ = config.queue_timeout;
-  call_timeout_ = config.call_timeout;
-  stream_idle_timeout_ = config.stream_idle_timeout;
-  max_stream_age_ = config.max_stream_age;
-  ping_interval_ = config.ping_interval;
-  ping_timeout_ = config.ping_timeout;
-  ping_without_calls_ = config.ping_without_calls;
-  queue_limit_ = config.queue_limit;
-  if (config.retry != retry_) {
-    retry_ = config.retry;
-    retries_ = retry_.any();
-    retry_budget_ = {retry_.budget_percent, retry_.budget_per_second};
-  }
-  if (config.balance != policy_) {
-    policy_ = config.balance;
-    picker_ = balance::make_picker(policy_, context_.random);
-  }
+  if (config.retry != config_.retry)
+    retry_budget_ = {config.retry.budget_percent, config.retry.budget_per_second};
+  if (config.balance != config_.balance)
+    picker_ = balance::make_picker(config.balance, context_.random);
+  config_ = config;
+  retry_ = config_.retry.any() ? &config_.retry : nullptr;
   // A slot may name another pod by now, once nothing is left of the one before.
   forget_gone();
   std::vector<std::unique_ptr<Pool>> next;
@@ -107,32 +99,33 @@ bool Service::hopeless() const {
   });
 }
 
-void Service::begin(Exchange& e) {
+void Service::begin(Call& call) {
   ++calls_;
   ++stats().streams;
   retry_budget_.earn();
-  if (e.overdue()) {
-    e.expire_deadline();
+  if (call.overdue()) {
+    call.expire_deadline();
   } else {
-    assign(e, false);
+    assign(call, false);
   }
 }
 
-PodConnection* Service::room_at(Pool& pool, const Exchange& e, Hold& hold) {
-  PodConnection* c =
-      pool.isolates() ? pool.with_room_for(e.client_id(), hold) : pool.with_room(e.refused_by());
-  if (c != nullptr && c->http().window_for(e.client_id()) != http::Connection::WindowFor::kEnough &&
-      e.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]]
-    return pool.with_window(e.client_id(), hold);
+PodConnection* Service::room_at(Pool& pool, const Call& call, Hold& hold) {
+  PodConnection* c = pool.isolates() ? pool.with_room_for(call.client_id(), hold)
+                                     : pool.with_room(call.retries().refused_by());
+  if (c != nullptr &&
+      c->http().window_for(call.client_id()) != http::Connection::WindowFor::kEnough &&
+      call.needs_window() && c->owner() == Pool::kEverybody) [[unlikely]]
+    return pool.with_window(call.client_id(), hold);
   return c;
 }
 
-PodConnection* Service::pick(const Exchange& e, Hold& hold) {
+PodConnection* Service::pick(const Call& call, Hold& hold) {
   const size_t n = ready_.size();
   if (n == 0) return nullptr;
-  if (e.suspect()) [[unlikely]]
-    return pick_for_suspect(e, hold);
-  if (sharing_ && !shares_.may_take(e.client_address(), e.client_id())) [[unlikely]] {
+  if (call.retries().suspect()) [[unlikely]]
+    return pick_for_suspect(call, hold);
+  if (sharing_ && !shares_.may_take(call.client_address(), call.client_id())) [[unlikely]] {
     hold = Hold::kShare;
     return nullptr;
   }
@@ -142,26 +135,26 @@ PodConnection* Service::pick(const Exchange& e, Hold& hold) {
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
-    PodConnection* c = room_at(pool, e, hold);
+    PodConnection* c = room_at(pool, call, hold);
     if (c == nullptr) continue;
-    if (!e.tried(pool.pod().slot())) return c;
+    if (!call.retries().tried(pool.pod().slot())) return c;
     if (second_best == nullptr) second_best = c;
   }
   for (size_t i = 0; second_best == nullptr && i < doubtful_.size(); ++i)
-    second_best = room_at(*doubtful_[i], e, hold);
+    second_best = room_at(*doubtful_[i], call, hold);
   return second_best;
 }
 
 // A pod that has not ended a connection under the call, if there is one.
-PodConnection* Service::pick_for_suspect(const Exchange& e, Hold& hold) {
+PodConnection* Service::pick_for_suspect(const Call& call, Hold& hold) {
   const size_t n = ready_.size();
   const size_t first = picker_->pick();
-  const bool untried =
-      std::any_of(ready_.begin(), ready_.end(), [&](Pool* p) { return !e.tried(p->pod().slot()); });
+  const bool untried = std::any_of(ready_.begin(), ready_.end(),
+                                   [&](Pool* p) { return !call.retries().tried(p->pod().slot()); });
   for (const bool may_open : {false, true}) {
     for (size_t i = 0; i < n; ++i) {
       Pool& pool = *ready_[(first + i) % n];
-      if (untried && e.tried(pool.pod().slot())) continue;
+      if (untried && call.retries().tried(pool.pod().slot())) continue;
       if (PodConnection* c = pool.for_suspect(may_open); c != nullptr) return c;
       if (may_open) break;
     }
@@ -170,61 +163,54 @@ PodConnection* Service::pick_for_suspect(const Exchange& e, Hold& hold) {
   return nullptr;
 }
 
-bool Service::has_untried(const Exchange& e) {
-  if (std::any_of(ready_.begin(), ready_.end(), [&](Pool* p) { return !e.tried(p->pod().slot()); }))
-    return true;
+bool Service::has_untried(const Call& call) const {
+  return std::any_of(ready_.begin(), ready_.end(),
+                     [&](Pool* p) { return !call.retries().tried(p->pod().slot()); });
+}
+
+void Service::grow_after_refusal() {
   for (Pool* p : ready_) p->grow_after_refusal();
-  return false;
 }
 
 void Service::forget_gone() {
   std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
 }
 
-void Service::assign(Exchange& e, bool again) {
-  if (again && e.waited_too_long(queue_timeout_)) {
-    on_queue_timeout(e);
+void Service::assign(Call& call, bool again) {
+  if (again && call.timers().waited_too_long(config_.queue_timeout)) {
+    on_queue_timeout(call);
     return;
   }
   // Who came first goes first.
   Hold hold = Hold::kNot;
   if (again || waiting_.empty())
-    if (PodConnection* c = pick(e, hold); c != nullptr && attach(e, *c)) return;
+    if (PodConnection* c = pick(call, hold);
+        c != nullptr && call.attach(*c) != Call::Attach::kNoStream)
+      return;
   if (ready_.empty() && hopeless()) {
     ++context_.stats.relay.no_pod;
-    e.fail(why_hopeless(), stats::Failure::kNoPod);
+    call.fail(why_hopeless(), stats::Failure::kNoPod);
     return;
   }
-  wait(e, again, hold);
+  wait(call, again, hold);
 }
 
-bool Service::attach(Exchange& e, PodConnection& c) {
-  if (!sharing_) [[likely]]
-    return e.attach(c);
-  const uint64_t address = e.client_address();
-  const uint64_t client = e.client_id();
-  shares_.took(address, client, context_.now);
-  if (e.attach(c)) return true;
-  shares_.left(address, client);
-  return false;
-}
-
-void Service::wait(Exchange& e, bool again, Hold hold) {
+void Service::wait(Call& call, bool again, Hold hold) {
   const bool held_back = hold != Hold::kNot;
   stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
-  if (queue.size() >= queue_limit_) {
+  if (queue.size() >= config_.queue_limit) {
     // The place of a client that has more of them than this one.
-    Exchange* other = queue.to_give_up_for(e.client_address(), e.client_id());
+    Call* other = queue.to_give_up_for(call.client_address(), call.client_id());
     ++stats.queue_overflows;
     if (other != nullptr) ++stats.queue_shares;
-    (other != nullptr ? *other : e)
+    (other != nullptr ? *other : call)
         .fail(hold == Hold::kResets ? "the client cancels too many calls"
                                     : "too many calls wait for an endpoint",
               stats::Failure::kNoRoom);
     if (other == nullptr) return;
   }
-  queue.push(e, again);
+  queue.push(call, again);
   if (held_back) {
     switch (hold) {
       case Hold::kResets:
@@ -246,20 +232,20 @@ void Service::wait(Exchange& e, bool again, Hold hold) {
   }
   this->stats().queued.set(waiting_.size() + held_.size());
   ++context_.stats.relay.queued_streams;
-  e.begin_wait(queue_timeout_);
+  call.begin_wait(config_.queue_timeout);
 }
 
-void Service::stop_waiting(Exchange& e) {
-  if (e.lane() == nullptr) return;
-  e.lane()->queue->remove(e);
-  e.end_wait();
+void Service::stop_waiting(Call& call) {
+  if (call.lane() == nullptr) return;
+  call.lane()->queue->remove(call);
+  call.end_wait();
   stats().queued.set(waiting_.size() + held_.size());
   --context_.stats.relay.queued_streams;
 }
 
-void Service::on_queue_timeout(Exchange& e) {
+void Service::on_queue_timeout(Call& call) {
   ++context_.stats.relay.queue_timeouts;
-  e.fail("no endpoint took the call in time", stats::Failure::kNoRoom);
+  call.fail("no endpoint took the call in time", stats::Failure::kNoRoom);
 }
 
 // Once for as long as it lasts. A service that was never up says so, too.
@@ -269,7 +255,7 @@ void Service::tell() {
   told_down_ = down;
   stats::Change c;
   c.what = down ? stats::Change::What::kServiceDown : stats::Change::What::kServiceUp;
-  c.slot = slot_;
+  c.slot = config_.slot;
   if (down) c.reason = why_hopeless();
   context_.stats.changes.push(c);
 }
@@ -292,17 +278,17 @@ void Service::pump_held() {
   uint32_t fails = 0;
   for (uint32_t n = held_.size(); n > 0 && !held_.empty(); --n) {
     if (fails >= std::min<size_t>(held_.lanes(), kHeldTries)) break;
-    Exchange& e = held_.next();
+    Call& call = held_.next();
     held_.pass();
     Hold hold = Hold::kNot;
-    PodConnection* c = pick(e, hold);
+    PodConnection* c = pick(call, hold);
     if (c == nullptr && hold != Hold::kNot) {
       ++fails;
       continue;
     }
     fails = 0;
-    stop_waiting(e);
-    if (c == nullptr || !attach(e, *c)) assign(e, true);
+    stop_waiting(call);
+    if (c == nullptr || call.attach(*c) == Call::Attach::kNoStream) assign(call, true);
   }
   if (!held_.empty()) context_.wheel.arm(held_timer_, context_.now + kHeldLook);
 }
@@ -313,24 +299,24 @@ void Service::pump() {
   if (!pump_due_) return;
   pump_due_ = false;
   while (!waiting_.empty()) {
-    Exchange& e = waiting_.next();
+    Call& call = waiting_.next();
     if (ready_.empty() && hopeless()) {
-      stop_waiting(e);
+      stop_waiting(call);
       ++context_.stats.relay.no_pod;
-      e.fail(why_hopeless(), stats::Failure::kNoPod);
+      call.fail(why_hopeless(), stats::Failure::kNoPod);
       continue;
     }
     Hold hold = Hold::kNot;
-    PodConnection* c = pick(e, hold);
+    PodConnection* c = pick(call, hold);
     if (c == nullptr && hold == Hold::kNot) break;
     waiting_.pass();
-    stop_waiting(e);
+    stop_waiting(call);
     if (c == nullptr) {
-      wait(e, true, hold);
+      wait(call, true, hold);
       continue;
     }
-    if (attach(e, *c)) continue;
-    assign(e, true);
+    if (call.attach(*c) != Call::Attach::kNoStream) continue;
+    assign(call, true);
     break;  // it may wait again: no pod takes it now
   }
   forget_gone();

@@ -8,16 +8,18 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
-#include "relay/exchange.h"
-#include "relay/hold.h"
+#include "pods/pod.h"
+#include "relay/call.h"
 #include "relay/place_shares.h"
-#include "relay/pool.h"
 #include "relay/retry_budget.h"
 #include "relay/wait_queue.h"
+#include "upstream/hold.h"
+#include "upstream/pool.h"
+#include "upstream/pool_owner.h"
 
 namespace sluice::relay {
 
-class Service {
+class Service final : public upstream::PoolOwner {
  public:
   Service(Context& context, const config::Service& config);
   ~Service();
@@ -31,48 +33,47 @@ class Service {
   bool idle() const { return calls_ == 0; }
   bool has_connections();
 
-  Duration connect_timeout() const { return connect_timeout_; }
-  // What a call may take; zero: no limit.
-  Duration call_timeout() const { return call_timeout_; }
-  Duration stream_idle_timeout() const { return stream_idle_timeout_; }
-  Duration max_stream_age() const { return max_stream_age_; }
-  Duration ping_interval() const { return ping_interval_; }
-  Duration ping_timeout() const { return ping_timeout_; }
-  bool ping_without_calls() const { return ping_without_calls_; }
-  // nullptr when nothing is tried again but what no pod has begun.
-  const config::Retry* retry() const { return retries_ ? &retry_ : nullptr; }
+  const config::Service& config() const override { return config_; }
+  // nullptr when nothing is tried again but calls that no pod has begun.
+  const config::Retry* retry() const { return retry_; }
   RetryBudget& retry_budget() { return retry_budget_; }
-  stats::Service& stats() { return context_.stats.service(slot_); }
-  uint32_t slot() const { return slot_; }
+  stats::Service& stats() { return context_.stats.service(config_.slot); }
+  uint32_t slot() const { return config_.slot; }
 
   // Calls.
-  void begin(Exchange& e);
+  void begin(Call& call);
   // Sends the call to a pod, lets it wait, or fails it. again: it was with a pod before.
-  void assign(Exchange& e, bool again);
-  // A pod is READY that has not refused the call. Otherwise those that did are asked to take it on
-  // another connection: each opens one where it may.
-  bool has_untried(const Exchange& e);
+  void assign(Call& call, bool again);
+  // A pod is READY that has not refused the call.
+  bool has_untried(const Call& call) const;
+  // All READY pods refused a call: each opens another connection where it may.
+  void grow_after_refusal();
   // The call no longer waits.
-  void stop_waiting(Exchange& e);
-  void on_queue_timeout(Exchange& e);
+  void stop_waiting(Call& call);
+  void on_queue_timeout(Call& call);
   void on_end_of_call() { --calls_; }
-  // The call has left its pod.
-  void on_place_left(const Exchange& e) {
+  // The call is with a pod.
+  void on_place_taken(const Call& call) {
     if (sharing_) [[unlikely]]
-      shares_.left(e.client_address(), e.client_id());
+      shares_.took(call.client_address(), call.client_id(), context_.now);
+  }
+  // The call has left its pod.
+  void on_place_left(const Call& call) {
+    if (sharing_) [[unlikely]]
+      shares_.left(call.client_address(), call.client_id());
     on_room();
   }
 
   // From the pools.
-  void on_pod_state();
-  void on_doubt() { ready_due_ = pump_due_ = true; }
-  void on_room();
-  void on_isolated_room() { held_due_ = !held_.empty(); }
+  void on_pod_state() override;
+  void on_doubt() override { ready_due_ = pump_due_ = true; }
+  void on_room() override;
+  void on_isolated_room() override { held_due_ = !held_.empty(); }
   // A pod said something, and calls wait for a window on its connections.
-  void on_window() {
+  void on_window() override {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
-  bool holds_calls() { return !held_.empty(); }
+  bool holds_calls() const override { return !held_.empty(); }
   // Lets waiting calls go on, once a turn.
   void pump();
 
@@ -90,11 +91,11 @@ class Service {
   static constexpr Duration kWindowLook = 1ms;  // between looks because a pod said something
 
   // hold: why there is none for this client, where there is room.
-  PodConnection* pick(const Exchange& e, Hold& hold);
-  PodConnection* pick_for_suspect(const Exchange& e, Hold& hold);
-  static PodConnection* room_at(Pool& pool, const Exchange& e, Hold& hold);
-  bool attach(Exchange& e, PodConnection& c);
-  void wait(Exchange& e, bool again, Hold hold);
+  upstream::PodConnection* pick(const Call& call, upstream::Hold& hold);
+  upstream::PodConnection* pick_for_suspect(const Call& call, upstream::Hold& hold);
+  static upstream::PodConnection* room_at(upstream::Pool& pool, const Call& call,
+                                          upstream::Hold& hold);
+  void wait(Call& call, bool again, upstream::Hold hold);
   void pump_held();
   // service_shares.cc
   void look_at_shares();
@@ -107,27 +108,17 @@ class Service {
   void forget_gone();
 
   Context& context_;
-  uint32_t slot_;
-  config::Balance policy_;
-  Duration connect_timeout_;
-  Duration queue_timeout_;
-  Duration call_timeout_;
-  Duration stream_idle_timeout_;
-  Duration max_stream_age_;
-  Duration ping_interval_;
-  Duration ping_timeout_;
-  bool ping_without_calls_;
-  uint32_t queue_limit_;
-  config::Retry retry_;
-  bool retries_ = false;  // retry_.any()
-  RetryBudget retry_budget_{0, 0};
+  config::Service config_;
+  const config::Retry* retry_ = nullptr;  // config_.retry
+  RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
-  std::vector<std::unique_ptr<Pool>> pools_;  // in the order of the endpoints, draining ones last
-  std::vector<Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
+  std::vector<std::unique_ptr<upstream::Pool>>
+      pools_;                           // in the order of the endpoints, draining ones last
+  std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
-  std::vector<Pool*> doubtful_;  // READY, too, but for calls that no other pod can take
-  bool told_down_ = false;       // the log has heard that no pod is reachable
-  bool ready_due_ = false;       // to be built again
+  std::vector<upstream::Pool*> doubtful_;  // READY, too, but for calls that no other pod can take
+  bool told_down_ = false;                 // the log has heard that no pod is reachable
+  bool ready_due_ = false;                 // to be built again
   WaitQueue waiting_;
   // Calls that wait for their own clients' sake, and so must not stand in the way of others.
   WaitQueue held_;

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 
-#include "relay/pool.h"
 #include "relay/service.h"
+#include "upstream/pool.h"
 
 namespace sluice::relay {
+
+using upstream::CallSide;
+using upstream::Pool;
 
 void Service::look_at_shares() {
   if (waiting_.empty() && context_.now >= sharing_until_) {
@@ -20,7 +23,10 @@ void Service::look_at_shares() {
   uint64_t capacity = 0;
   for (Pool* p : ready_) {
     capacity += p->places();
-    p->for_each_call([&](Exchange& e) { shares_.count_place(e.client_address(), e.client_id()); });
+    p->for_each_call([&](CallSide& side) {
+      const Call& call = static_cast<Call&>(side);
+      shares_.count_place(call.client_address(), call.client_id());
+    });
   }
   for (WaitQueue* queue : {&waiting_, &held_})
     queue->for_each_lane(
@@ -28,7 +34,7 @@ void Service::look_at_shares() {
   shares_.settle(capacity);
   uint32_t owed = 0;
   waiting_.for_each_lane([&](WaitQueue::Lane& lane) {
-    if (context_.now - lane.calls.front().wait_began() >= kSharePatience)
+    if (context_.now - lane.calls.front().timers().wait_began() >= kSharePatience)
       owed += std::min(lane.count, shares_.owed(lane.client));
   });
   if (owed > 0) give_up_places(owed);
@@ -40,17 +46,19 @@ void Service::give_up_places(uint32_t n) {
   if (from.places == 0) return;
   sharing_ = true;
   sharing_until_ = context_.now + kSharing;
-  std::vector<Exchange*> calls;
+  std::vector<Call*> calls;
   for (Pool* p : ready_)
-    p->for_each_call([&](Exchange& e) {
-      if (e.client_id() == from.client) calls.push_back(&e);
+    p->for_each_call([&](CallSide& side) {
+      Call& call = static_cast<Call&>(side);
+      if (call.client_id() == from.client) calls.push_back(&call);
     });
-  std::sort(calls.begin(), calls.end(),
-            [](const Exchange* a, const Exchange* b) { return a->active_at() < b->active_at(); });
+  std::sort(calls.begin(), calls.end(), [](const Call* a, const Call* b) {
+    return a->timers().active_at() < b->timers().active_at();
+  });
   calls.resize(std::min<size_t>({calls.size(), n, from.places}));
-  for (Exchange* e : calls) {
+  for (Call* call : calls) {
     ++context_.stats.relay.place_shares;
-    e->give_up_place();
+    call->give_up_place();
   }
 }
 

@@ -1,37 +1,37 @@
 #include "relay/wait_queue.h"
 
-#include "relay/exchange.h"
+#include "relay/call.h"
 
 namespace sluice::relay {
 
-void WaitQueue::push(Exchange& e, bool front) {
-  Lane& lane = lanes_[e.client_id()];
+void WaitQueue::push(Call& call, bool front) {
+  Lane& lane = lanes_[call.client_id()];
   if (lane.count == 0) {
-    Group& group = groups_[e.client_address()];
+    Group& group = groups_[call.client_address()];
     if (group.count == 0) turns_.push_back(group);
-    group.address = e.client_address();
+    group.address = call.client_address();
     group.lanes.push_back(lane);
     lane.queue = this;
     lane.group = &group;
-    lane.client = e.client_id();
+    lane.client = call.client_id();
     lane.address = group.address;
   }
   if (front) {
-    lane.calls.push_front(e);
+    lane.calls.push_front(call);
   } else {
-    lane.calls.push_back(e);
+    lane.calls.push_back(call);
   }
-  e.set_lane(&lane);
+  call.set_lane(&lane);
   ++lane.count;
   ++lane.group->count;
   ++count_;
 }
 
-void WaitQueue::remove(Exchange& e) {
-  Lane& lane = *e.lane();
+void WaitQueue::remove(Call& call) {
+  Lane& lane = *call.lane();
   Group& group = *lane.group;
-  static_cast<ListHook<Exchange>&>(e).unlink();
-  e.set_lane(nullptr);
+  static_cast<ListHook<Call>&>(call).unlink();
+  call.set_lane(nullptr);
   --count_;
   if (--group.count == 0) {
     lanes_.erase(lane.client);
@@ -41,7 +41,7 @@ void WaitQueue::remove(Exchange& e) {
   }
 }
 
-Exchange& WaitQueue::next() {
+Call& WaitQueue::next() {
   return turns_.front().lanes.front().calls.front();
 }
 
@@ -51,7 +51,7 @@ void WaitQueue::pass() {
   group.lanes.push_back(*group.lanes.pop_front());
 }
 
-Exchange* WaitQueue::to_give_up_for(uint64_t address, uint64_t client) {
+Call* WaitQueue::to_give_up_for(uint64_t address, uint64_t client) {
   Group* most = nullptr;
   for (auto& [key, group] : groups_)
     if (most == nullptr || group.count > most->count) most = &group;

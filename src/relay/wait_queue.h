@@ -9,7 +9,7 @@
 
 namespace sluice::relay {
 
-class Exchange;
+class Call;
 
 class WaitQueue {
   struct Group;
@@ -21,7 +21,7 @@ class WaitQueue {
     Group* group = nullptr;
     uint64_t client = 0;
     uint64_t address = 0;
-    List<Exchange, Exchange> calls;
+    List<Call, Call> calls;
     uint32_t count = 0;
   };
 
@@ -31,16 +31,16 @@ class WaitQueue {
   bool empty() const { return count_ == 0; }
   uint32_t size() const { return count_; }
   // front: before the other calls of its connection.
-  void push(Exchange& e, bool front);
-  void remove(Exchange& e);
+  void push(Call& call, bool front);
+  void remove(Call& call);
   // The call whose turn it is. Not of an empty queue.
-  Exchange& next();
+  Call& next();
   // It is the turn of the next address, and at this one of the next connection.
   void pass();
 
   // The last call of whoever has most of the queue: the address, and there the connection. nullptr
   // when, with one more, `client` at `address` would have as much.
-  Exchange* to_give_up_for(uint64_t address, uint64_t client);
+  Call* to_give_up_for(uint64_t address, uint64_t client);
 
   // Connections that have calls here.
   size_t lanes() const { return lanes_.size(); }

@@ -13,7 +13,7 @@ struct PlaceShare : RelayTest {
     snapshot.services[0].queue_limit = 200;
   }
 
-  static constexpr uint32_t kPlaces = 2 * Pool::kMaxConnections;
+  static constexpr uint32_t kPlaces = 2 * upstream::Pool::kMaxConnections;
 
   void hang(Peer& p, int calls) {
     for (int i = 0; i < calls; ++i) p.h2->open(grpc(), false, &p.owner);

@@ -107,7 +107,7 @@ TEST_F(Pool, grows_whatever_number_of_old_connections_have_long_calls) {
 }
 
 TEST_F(Pool, replaces_its_last_connection_whatever_number_of_old_ones_have_long_calls) {
-  constexpr uint32_t kLong = sluice::relay::Pool::kMaxRetired;
+  constexpr uint32_t kLong = sluice::upstream::Pool::kMaxRetired;
   snapshot.limits.max_pod_connection_streams = 1;
   snapshot.limits.concurrent_streams = 2 * kLong;
   endpoints({1});

@@ -1,27 +1,25 @@
-#include "relay/pool.h"
+#include "upstream/pool.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "relay/service.h"
-
-namespace sluice::relay {
+namespace sluice::upstream {
 
 using pods::Connectivity;
 
-Pool::Pool(Context& context, Service& service, const config::Pod& pod)
+Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
     : context_(context),
-      service_(service),
+      owner_(owner),
       pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
       isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
-      grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->service_.on_room(); }, this),
+      grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->owner_.on_room(); }, this),
       backoff_timer_(
           [](void* self, Time) {
             auto* pool = static_cast<Pool*>(self);
             pool->connect_if_needed();
             if (pool->connect_unanswered_) pool->grow();
-            pool->service_.on_room();  // calls that wait may need another connection
+            pool->owner_.on_room();  // calls that wait may need another connection
           },
           this) {
   pod_.set_state(Connectivity::kIdle);
@@ -35,19 +33,19 @@ Pool::~Pool() {
 }
 
 Duration Pool::connect_timeout() const {
-  return service_.connect_timeout();
+  return owner_.config().connect_timeout;
 }
 
 Duration Pool::ping_interval() const {
-  return service_.ping_interval() * int64_t{ping_factor_};
+  return owner_.config().ping_interval * int64_t{ping_factor_};
 }
 
 Duration Pool::ping_timeout() const {
-  return service_.ping_timeout();
+  return owner_.config().ping_timeout;
 }
 
 bool Pool::ping_without_calls() const {
-  return service_.ping_without_calls();
+  return owner_.config().ping_without_calls;
 }
 
 void Pool::arm_pings() {
@@ -190,16 +188,16 @@ void Pool::set_draining(bool draining) {
 
 void Pool::on_ready(PodConnection& ready) {
   if (ready.owner() != kEverybody) {
-    if (ready.owner() == kSuspects && !service_.holds_calls()) {
+    if (ready.owner() == kSuspects && !owner_.holds_calls()) {
       ready.retire();  // the call has gone
     } else {
-      service_.on_isolated_room();
+      owner_.on_isolated_room();
     }
     return;
   }
   pod_.backoff().reset();
   quick_retries_ = kQuickRetries.size();
-  if (std::exchange(connect_unanswered_, false)) service_.on_doubt();
+  if (std::exchange(connect_unanswered_, false)) owner_.on_doubt();
   if (ready.takes_stream()) {
     for (PodConnection& c : connections_)
       if (c.worn()) c.retire();
@@ -207,8 +205,8 @@ void Pool::on_ready(PodConnection& ready) {
     for (PodConnection& c : connections_) c.reopen();
   }
   update_state();
-  service_.on_room();
-  service_.on_isolated_room();
+  owner_.on_room();
+  owner_.on_isolated_room();
 }
 
 uint64_t Pool::places() {
@@ -219,7 +217,7 @@ uint64_t Pool::places() {
 }
 
 void Pool::on_room() {
-  service_.on_room();
+  owner_.on_room();
 }
 
 void Pool::on_silence(bool silent) {
@@ -229,13 +227,13 @@ void Pool::on_silence(bool silent) {
   } else {
     --silent_count_;
   }
-  if (doubtful() != before) service_.on_doubt();
+  if (doubtful() != before) owner_.on_doubt();
 }
 
 void Pool::on_connect_unanswered() {
   const bool before = doubtful();
   connect_unanswered_ = true;
-  if (!before) service_.on_doubt();
+  if (!before) owner_.on_doubt();
 }
 
 void Pool::on_lost_in_silence(Time since) {
@@ -275,7 +273,7 @@ void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool rou
   } else if (was_connecting) {
     arm_backoff();
     for (PodConnection& c : connections_) c.reopen();
-    service_.on_room();
+    owner_.on_room();
   } else {
     // Here for the second time when it was retired first: then this is no loss any more.
     if (pod_.state() == Connectivity::kReady) quick_retries_ = 0;
@@ -311,7 +309,7 @@ void Pool::update_state() {
   const Connectivity before = pod_.state();
   pod_.set_state(now);
   tell(before);
-  service_.on_pod_state();
+  owner_.on_pod_state();
 }
 
 // A pod that stays away says so once, not with each attempt.
@@ -340,4 +338,4 @@ void Pool::tell(Connectivity before) {
   context_.stats.changes.push(c);
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

@@ -6,7 +6,7 @@
 #include "base/chrono.h"
 #include "config/guards.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 struct ResetRate {
   uint32_t burst = 0;  // 0: no limit
@@ -44,4 +44,4 @@ class ResetBudget {
   Time spent_until_{};
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

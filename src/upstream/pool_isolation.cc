@@ -3,13 +3,11 @@
 
 #include <algorithm>
 
-#include "relay/client_connection.h"
-#include "relay/pool.h"
-#include "relay/service.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
-void Pool::isolate(const ClientConnection& client) {
+void Pool::isolate(const ClientSide& client) {
   const Time until = context_.now + kIsolation;
   if (Isolated* known = isolated(client.id()); known != nullptr) {
     known->until = until;
@@ -77,4 +75,4 @@ void Pool::end_isolation() {
   if (next != kNever) context_.wheel.arm(isolation_timer_, next);
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

@@ -10,13 +10,13 @@
 #include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "pods/pod.h"
-#include "relay/context.h"
-#include "relay/hold.h"
-#include "relay/pod_connection.h"
+#include "upstream/call_side.h"
+#include "upstream/context.h"
+#include "upstream/hold.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool_owner.h"
 
-namespace sluice::relay {
-
-class Service;
+namespace sluice::upstream {
 
 class Pool {
  public:
@@ -66,7 +66,7 @@ class Pool {
   // Connections from which a client whose uploads nobody reads gets none further for itself.
   static constexpr uint32_t kMaxForOneWindow = 4;
 
-  Pool(Context& context, Service& service, const config::Pod& pod);
+  Pool(Context& context, PoolOwner& owner, const config::Pod& pod);
   ~Pool();
   Pool(const Pool&) = delete;
 
@@ -102,7 +102,7 @@ class Pool {
   PodConnection* for_suspect(bool may_open);
   // The client cancels more than its share, on a connection that has had all that the pod bears:
   // its calls leave that to the others.
-  void isolate(const ClientConnection& client);
+  void isolate(const ClientSide& client);
   // Nobody may be there any more: an expired retransmission timeout, or a SYN without an answer. A
   // READY pod of this kind gets calls only when no other pod can take them.
   bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
@@ -124,11 +124,11 @@ class Pool {
   void set_draining(bool draining);
   // Calls that the connections which take calls could have at once.
   uint64_t places();
-  // fn(Exchange&) for each call on them.
+  // fn(CallSide&) for each call on them.
   template <class Fn>
   void for_each_call(Fn&& fn) {
     for (PodConnection& c : connections_)
-      c.http().for_each_stream([&](http::Stream& s) { fn(*static_cast<Exchange*>(s.owner())); });
+      c.http().for_each_stream([&](http::Stream& s) { fn(CallSide::of(s)); });
   }
   bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 
@@ -174,7 +174,7 @@ class Pool {
   void tell(pods::Connectivity before);
 
   Context& context_;
-  Service& service_;
+  PoolOwner& owner_;
   pods::Pod pod_;
   List<PodConnection, PodConnection> connections_;  // that take streams, or will
   List<PodConnection, PodConnection> retired_;
@@ -204,4 +204,4 @@ class Pool {
   uint32_t reset_halvings_ = 0;  // and of pod_resets
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

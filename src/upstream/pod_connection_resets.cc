@@ -4,11 +4,10 @@
 #include <cctype>
 #include <string>
 
-#include "relay/client_connection.h"
-#include "relay/pod_connection.h"
-#include "relay/pool.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 bool PodConnection::takes_isolated_stream() const {
   const ResetRate rate = pool_.reset_rate();
@@ -24,14 +23,14 @@ bool PodConnection::may_reset() {
   return resets_.take(pool_.reset_rate(), context_.now);
 }
 
-void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientConnection* client) {
+void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientSide* client) {
   const bool known = s.id() != 0;  // to the pod
   http_->reset(s, code);
   context_.touch(*this);
   if (known) charge(client);
 }
 
-void PodConnection::charge(ClientConnection* client) {
+void PodConnection::charge(ClientSide* client) {
   if (client == nullptr || client->take_pod_reset()) return;
   // On a connection of its own: for longer.
   const bool shared = owner_ == kEverybody || owner_ == kSuspects;
@@ -69,4 +68,4 @@ bool PodConnection::blames_resets(const http::Goaway& goaway) const {
           goaway.reason == http::EndReason::kInternalError);
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

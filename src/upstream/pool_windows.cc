@@ -1,11 +1,9 @@
 // Connections whose send window is used up by uploads that the pod does not read: calls with a body
 // go where there is a window, and a further connection brings one.
 
-#include "relay/client_connection.h"
-#include "relay/pool.h"
-#include "relay/service.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 using WindowFor = http::Connection::WindowFor;
 
@@ -50,7 +48,7 @@ bool Pool::expects_window(bool for_all) {
 
 void Pool::tell_of_windows() {
   window_wanted_ = false;
-  service_.on_window();
+  owner_.on_window();
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

@@ -1,18 +1,10 @@
-#include "relay/pod_connection.h"
+#include "upstream/pod_connection.h"
 
 #include <algorithm>
 
-#include "relay/client_connection.h"
-#include "relay/exchange.h"
-#include "relay/pool.h"
+#include "upstream/pool.h"
 
-namespace sluice::relay {
-
-namespace {
-Exchange& exchange_of(http::Stream& s) {
-  return *static_cast<Exchange*>(s.owner());
-}
-}  // namespace
+namespace sluice::upstream {
 
 PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
@@ -114,11 +106,12 @@ bool PodConnection::lose_streams() {
   const uint64_t transmitted = stream_->transmitted();
   bool queued = false;
   http_->for_each_stream([&](http::Stream& s) {
-    Exchange& e = exchange_of(s);
     const bool on_the_wire = s.head_sent() && s.head_position() < transmitted;
     queued |= s.head_sent() && !on_the_wire;
     // Leaves the stream, which goes with the connection.
-    e.pod_lost(on_the_wire, goaway_ == Goaway::kError);
+    CallSide::of(s).pod_lost(!on_the_wire                ? PodLoss::kNotTransmitted
+                             : goaway_ == Goaway::kError ? PodLoss::kAccused
+                                                         : PodLoss::kTransmitted);
   });
   return queued;
 }
@@ -254,7 +247,7 @@ void PodConnection::on_ping_timer() {
 }
 
 void PodConnection::give_back() {
-  while (http::Stream* s = http_->stuck_stream()) exchange_of(*s).pod_not_sent();
+  while (http::Stream* s = http_->stuck_stream()) CallSide::of(*s).pod_not_sent();
 }
 
 void PodConnection::on_settings() {
@@ -287,34 +280,34 @@ void PodConnection::on_goaway(const http::Goaway& goaway) {
   retire();
   http_->for_each_stream([&](http::Stream& s) {
     if (s.id() == 0) {  // its HEADERS were never even framed
-      exchange_of(s).pod_not_sent();
+      CallSide::of(s).pod_not_sent();
     } else if (s.id() > goaway.last_stream_id) {
-      exchange_of(s).pod_unprocessed(error);
+      CallSide::of(s).pod_unprocessed(error);
     }
   });
 }
 
 void PodConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                bool end) {
-  exchange_of(s).pod_headers(section, fields, end);
+  CallSide::of(s).pod_headers(section, fields, end);
 }
 
 void PodConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  exchange_of(s).pod_data(std::move(data), end);
+  CallSide::of(s).pod_data(std::move(data), end);
 }
 
 void PodConnection::on_sent(http::Stream& s, uint32_t n) {
-  exchange_of(s).pod_sent(n);
+  CallSide::of(s).pod_sent(n);
 }
 
 void PodConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) {
-  Exchange& e = exchange_of(s);
-  if (by != http::EndedBy::kPeer && s.id() != 0) charge(e.client());
-  e.pod_reset(code, by);
+  CallSide& call = CallSide::of(s);
+  if (by != http::EndedBy::kPeer && s.id() != 0) charge(call.payer());
+  call.pod_reset(code, by);
 }
 
 void PodConnection::on_closed(http::Stream& s) {
-  exchange_of(s).pod_closed();
+  CallSide::of(s).pod_closed();
 }
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

@@ -4,11 +4,12 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
-#include "relay/context.h"
-#include "relay/reset_budget.h"
 #include "transport/stream.h"
+#include "upstream/call_side.h"
+#include "upstream/context.h"
+#include "upstream/reset_budget.h"
 
-namespace sluice::relay {
+namespace sluice::upstream {
 
 class Pool;
 
@@ -20,7 +21,7 @@ class PodConnection final : public transport::User,
   // Owners of connections that no single client owns; ids of clients are above the first of them.
   static constexpr uint64_t kEverybody = 0;
   static constexpr uint64_t kOffenders = UINT64_MAX;     // isolated clients share it
-  static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (relay/pool.h)
+  static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (upstream/pool.h)
 
   // Owned by the context's slab; destroys itself in on_closed, after the pool was told. owner: the
   // client whose calls it carries, or one of the above.
@@ -65,7 +66,7 @@ class PodConnection final : public transport::User,
   // connection under all its calls. So no more than `pod_resets` leave on a connection, whatever
   // they are for; the others wait. One where some have to is replaced, and where more than half as
   // many wait takes no new streams meanwhile. The client that causes most of them has to leave.
-  void cancel(http::Stream& s, http::EndReason code, ClientConnection* client = nullptr);
+  void cancel(http::Stream& s, http::EndReason code, ClientSide* client = nullptr);
 
   // No new streams; closes when the last one has ended.
   void retire();
@@ -106,7 +107,7 @@ class PodConnection final : public transport::User,
   void report(const char* guard, const char* what);
   void report_goaway(const http::Goaway& goaway);
   // The client caused one more RST_STREAM.
-  void charge(ClientConnection* client);
+  void charge(ClientSide* client);
   // What of them waits may leave, or wears the connection out.
   void settle_resets();
   // The pod says that it ends the connection for their number.
@@ -149,4 +150,4 @@ class PodConnection final : public transport::User,
   http::ConnectionPtr http_;
 };
 
-}  // namespace sluice::relay
+}  // namespace sluice::upstream

@@ -1,0 +1,35 @@
+#include "relay/admission.h"
+
+#include "relay/call.h"
+#include "relay/client_connection.h"
+#include "relay/listener.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+void admit(Context& context, Listener& listener, ClientConnection& client, http::Stream& stream,
+           http::FieldList& request, bool end) {
+  // 1. Fields that tell the pod of the way: Via, X-Forwarded-For, Forwarded, as the listener says.
+  if (client.forwarding() != nullptr) client.forwarding()->add_to(request);
+  // 2. The connection's own limit of streams: the client may have to move away.
+  client.count_stream();
+  ++listener.stats().streams;
+  // 3. The bound of heap for the client's calls.
+  if (client.holder().overdrawn()) [[unlikely]] {
+    client.on_heap_refusal();
+    client.http().reset(stream, http::EndReason::kOverload);
+    return;
+  }
+  // 4. The route.
+  Service& service = listener.service();
+  // 5. Limits in time: grpc-timeout, call_timeout, max_stream_age, stream_idle_timeout.
+  Call& call =
+      *context.calls.create(context, client, stream, service, request, end, listener.slot());
+  stream.set_owner(&call);
+  // 6. The retry budget, which each call feeds. 7. A deadline that has passed. 8. The choice of a
+  // pod, or a place in the queue (relay/service.cc). 9. What the pod takes: extended CONNECT, and
+  // so many bytes of fields (relay/call_attempt.cc).
+  service.begin(call);
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,42 @@
+#pragma once
+// One attempt of a call: its stream on a pod.
+
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "buf/account.h"
+#include "http/stream.h"
+#include "upstream/pod_connection.h"
+#include "upstream/pool.h"
+
+namespace sluice::relay {
+
+// Attached from begin() to detach(), and then ready for the next attempt.
+class Attempt {
+ public:
+  bool attached() const { return stream_ != nullptr; }
+
+  // `stream` was opened on the connection, for the call. What waits on it is charged to `account`,
+  // which outlives the attempt.
+  void begin(upstream::PodConnection& connection, http::Stream& stream, buf::Account& account,
+             Time now);
+  // The stream belongs to the call no more. Returns it; it may still have to be reset.
+  http::Stream& detach();
+
+  // The rest only while attached.
+  upstream::PodConnection& connection() { return *connection_; }
+  http::Stream& stream() { return *stream_; }
+  pods::Pod& pod() { return connection_->pool().pod(); }
+  stats::Pod& stats() { return pod().stats(); }
+  Time began() const { return began_; }
+  // `n` more bytes of the request were framed. Returns how many by now.
+  uint64_t add_sent(uint32_t n) { return sent_ += n; }
+
+ private:
+  upstream::PodConnection* connection_ = nullptr;
+  http::Stream* stream_ = nullptr;
+  uint64_t sent_ = 0;
+  Time began_{};
+};
+
+}  // namespace sluice::relay

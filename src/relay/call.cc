@@ -1,0 +1,229 @@
+// The client's side of a call, and its ends.
+
+#include "relay/call.h"
+
+#include <algorithm>
+
+#include "http/answers.h"
+#include "relay/client_connection.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+using upstream::ClientSide;
+using upstream::PodConnection;
+
+using http::EndReason;
+
+Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Service& service,
+           http::FieldList& request, bool end, uint32_t listener_slot)
+    : context_(context),
+      service_(service),
+      holder_(client.holder()),
+      client_(&client),
+      client_stream_(&stream),
+      client_id_(client.id()),
+      listener_slot_(listener_slot),
+      grpc_(http::is_grpc(request)),
+      request_(end ? Request::kEnded : Request::kOpen),
+      kept_(context, holder_, request),
+      timers_(
+          context.wheel, [](void* self, Time) { static_cast<Call*>(self)->on_timer(); }, this,
+          context.now) {
+  holder_.use();
+  ++context_.stats.listener(listener_slot_).active_streams;
+  ++context_.stats.relay.streams;
+  set_limits();
+}
+
+void Call::end_if_over() {
+  if (client_stream_ != nullptr || attached()) return;
+  service_.stop_waiting(*this);
+  service_.on_end_of_call();
+  timers_.disarm();
+  --context_.stats.listener(listener_slot_).active_streams;
+  --context_.stats.relay.streams;
+  if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
+  static_cast<Leftover&>(*this).unlink();
+  static_cast<Repeatable&>(*this).unlink();
+  kept_.release();
+  holder_.leave();
+  context_.over.push_back(*this);
+}
+
+// Another attempt is a service that the client pays for, and that it can do without.
+void Call::on_request_grown() {
+  kept_.settle();
+  if (!attached()) return;
+  if (holder_.overdrawn()) {
+    forget_request();
+  } else if (!static_cast<Repeatable&>(*this).linked() && kept_.large()) {
+    context_.repeatables.push_back(*this);
+  }
+}
+
+void Call::forget_body() {
+  if (kept_.forget_body()) static_cast<Repeatable&>(*this).unlink();
+}
+
+void Call::forget_request() {
+  if (attached() && kept_.whole()) forget_body();
+}
+
+void Call::client_data(buf::Slice data, bool end) {
+  timers_.moved(context_.now);
+  if (end) request_ended(Request::kEnded);
+  if (!attached()) {
+    // Waiting for a pod: the stream's window bounds what can come.
+    if (!kept_.remember(data)) {
+      fail("out of packet memory", stats::Failure::kMemory);
+    } else if (kept_.take_grown()) {
+      on_request_grown();
+      if (!holder_.overdrawn()) return;
+      ++context_.stats.http2.guard_heap;
+      ++service_.stats().failed;
+      tell(kResourceExhausted, "too much is kept for this client's calls", stats::Failure::kMemory);
+    }
+    return;
+  }
+  if (kept_.whole()) {
+    if (kept_.body_size() + data.size() > context_.limits.replay_buffer ||
+        !context_.memory.roomy() || !kept_.remember(data)) {
+      forget_body();
+    } else if (kept_.take_grown()) {
+      on_request_grown();
+    }
+  }
+  context_.touch(attempt_.connection());
+  attempt_.connection().http().send_data(attempt_.stream(), std::move(data), end);
+}
+
+void Call::request_ended(Request how) {
+  request_ = how;
+  if (attached()) arm_try_timeout();
+}
+
+void Call::client_trailers(http::FieldList& fields) {
+  request_ended(Request::kEndedByTrailers);
+  kept_.trailers().swap(fields);
+  kept_.settle();
+  if (!attached()) return;
+  PodConnection& pod = attempt_.connection();
+  if (!pod.takes_fields(kept_.trailers())) {
+    ++context_.stats.relay.pod_header_limits;
+    ++service_.stats().failed;
+    expire(kRequestTooLarge, kLargerThanThePodTakes, stats::Failure::kRefused);
+    return;
+  }
+  context_.touch(pod);
+  pod.http().send_headers(attempt_.stream(), kept_.trailers(), true);
+}
+
+void Call::client_sent(uint32_t n) {
+  timers_.moved(context_.now);
+  if (!attached()) return;
+  context_.touch(attempt_.connection());
+  attempt_.connection().http().consumed(attempt_.stream(), n);
+}
+
+void Call::client_reset(EndReason code) {
+  client_stream_ = nullptr;
+  ClientConnection* client = std::exchange(client_, nullptr);
+  if (attached()) {
+    PodConnection& pod = attempt_.connection();
+    context_.touch(pod);
+    pod.cancel(detach(), code == EndReason::kNoError ? EndReason::kCancelled : code, client);
+  }
+  end_if_over();
+}
+
+void Call::client_closed() {
+  client_stream_ = nullptr;
+  ClientConnection* client = std::exchange(client_, nullptr);
+  // A stream that both sides have ended closes by itself, now.
+  if (attached() && !attempt_.stream().output_done()) {
+    if (!holder_.leave_call()) {
+      ++context_.stats.relay.guard_leftovers;
+      cancel_attempt(client);
+      end_if_over();
+      return;
+    }
+    context_.leftovers.push_back(*this);
+    // It is likely to end in RST_STREAM, and then nobody may be left who pays for it.
+    if (!client->take_pod_reset() && attempt_.connection().http().resets_waiting() > 0)
+      attempt_.connection().pool().isolate(*client);
+    timers_.moved(context_.now);
+    const Duration idle = timers_.idle_timeout();
+    timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle)
+                                                     : kLeftoverIdle);
+    timers_.arm();
+  }
+  end_if_over();
+}
+
+void Call::drop_leftover() {
+  cancel_attempt();
+  end_if_over();
+}
+
+ClientSide* Call::payer() {
+  return client_;
+}
+
+void Call::finish_early() {
+  if (client_stream_ != nullptr) {
+    context_.touch(*client_);
+    http::Stream* s = std::exchange(client_stream_, nullptr);
+    std::exchange(client_, nullptr)->http().reset_after_output(*s, EndReason::kNoError);
+  }
+  end_if_over();
+}
+
+void Call::fail(const char* message, stats::Failure why) {
+  ++service_.stats().failed;
+  tell(kUnavailable, message, why);
+}
+
+void Call::tell(const Verdict& verdict, const char* message, stats::Failure why) {
+  service_.stop_waiting(*this);
+  http::Stream* s = std::exchange(client_stream_, nullptr);
+  if (s != nullptr) {
+    ++context_.stats.listener(listener_slot_).failures[static_cast<size_t>(why)];
+    http::Connection& h2 = client_->http();
+    context_.touch(*client_);
+    client_ = nullptr;
+    s->set_owner(nullptr);
+    thread_local http::FieldList answer;
+    answer.clear();
+    if (response_ == Response::kNone) {
+      append_answer(answer, grpc_, verdict, message);
+    } else if (grpc_) {
+      append_grpc_status(answer, verdict.grpc_status, message);
+    }
+    if (answer.empty()) {
+      h2.reset(*s, EndReason::kInternalError);  // never a clean end
+    } else if (request_ == Request::kOpen) {
+      h2.send_headers(*s, answer, true);
+      h2.reset_after_output(*s, EndReason::kNoError);
+    } else {
+      h2.send_headers(*s, answer, true);  // ends the stream, which has no owner any more
+    }
+  }
+  end_if_over();
+}
+
+void Call::give_up_place() {
+  cancel_attempt(client_);
+  fail("others wait, and the client has more than its share of the pods", stats::Failure::kNoRoom);
+}
+
+void Call::end(const char* message) {
+  cancel_attempt(client_);
+  if (response_ == Response::kEnded) {
+    finish_early();  // it is whole, and may still be read
+  } else {
+    fail(message, stats::Failure::kEnding);
+  }
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,169 @@
+#pragma once
+// One call: a client's request, its attempts at pods, and the answer. relay/admission.cc shows in
+// order what is applied to it.
+
+#include <cstdint>
+#include <optional>
+
+#include "base/list.h"
+#include "config/retry.h"
+#include "http/handler.h"
+#include "relay/attempt.h"
+#include "relay/call_timers.h"
+#include "relay/context.h"
+#include "relay/grpc.h"
+#include "relay/kept_request.h"
+#include "relay/retry_state.h"
+#include "relay/wait_queue.h"
+#include "upstream/call_side.h"
+
+namespace sluice::relay {
+
+class Service;
+
+// Is over when neither side has a stream any more. Its functions are the events of both sides, and
+// any of them may be its last; the object itself lives until the end of the turn (Context::over),
+// so that none of its functions loses it underneath.
+class Call final : public ListHook<Call>,
+                   public Leftover,
+                   public Repeatable,
+                   public upstream::CallSide {
+ public:
+  // Takes the contents of `request`. The caller ties `stream` to the call.
+  Call(Context& context, ClientConnection& client, http::Stream& stream, Service& service,
+       http::FieldList& request, bool end, uint32_t listener_slot);
+
+  // From the client's side.
+  void client_data(buf::Slice data, bool end);
+  void client_trailers(http::FieldList& fields);
+  void client_sent(uint32_t n);
+  // RST_STREAM, or the loss of the client's connection.
+  void client_reset(http::EndReason code);
+  // Both ways are over for the client. What its pod has not read of the request still goes there:
+  // an early answer does not mean that the rest is not wanted (RFC 9113, 8.1).
+  void client_closed();
+
+  // From the pod's side (call_answer.cc).
+  void pod_headers(http::Handler::Section section, http::FieldList& fields, bool end) override;
+  void pod_data(buf::Slice data, bool end) override;
+  void pod_sent(uint32_t n) override;
+  void pod_reset(http::EndReason code, http::EndedBy by) override;
+  void pod_closed() override;
+  void pod_unprocessed(bool accused) override;
+  void pod_not_sent() override;
+  void pod_lost(upstream::PodLoss loss) override;
+  upstream::ClientSide* payer() override;
+
+  // kFailed: the call has ended for its client. kNoStream: the connection takes no stream, and the
+  // call is as it was.
+  enum class Attach : uint8_t { kAttached, kFailed, kNoStream };
+  // Begins an attempt (call_attempt.cc).
+  Attach attach(upstream::PodConnection& pod);
+  bool attached() const { return attempt_.attached(); }
+  // DATA has to leave for the pod, or may have to.
+  bool needs_window() const { return request_ == Request::kOpen || kept_.body_size() > 0; }
+  const RetryState& retries() const { return retries_; }
+  Service& service() { return service_; }
+
+  // Ends the call toward the client: UNAVAILABLE for gRPC, 503 for others.
+  void fail(const char* message, stats::Failure why = stats::Failure::kOther);
+  // The same, with the pod told to stop.
+  void end(const char* message);
+  // Ends the call: others wait for its place, and its client has more than its share.
+  void give_up_place();
+
+  // The client's deadline passed before the call arrived (call_limits.cc).
+  bool overdue() const { return context_.now >= timers_.end(CallTimers::Limit::kDeadline); }
+  void expire_deadline();
+  const CallTimers& timers() const { return timers_; }
+
+  // Where it waits; nullptr: nowhere.
+  WaitQueue::Lane* lane() const { return lane_; }
+  void set_lane(WaitQueue::Lane* lane) { lane_ = lane; }
+  // The call waits for a pod, no longer than `most`.
+  void begin_wait(Duration most) { timers_.begin_wait(context_.now, most); }
+  void end_wait() { timers_.end_wait(context_.now); }
+
+  // The client's, who may have gone.
+  uint64_t client_id() const { return client_id_; }
+  uint64_t client_address() const { return holder_.address().key; }
+
+  // Memory is short: the call goes on without another attempt.
+  void forget_request();
+  // The client is done with the call, and now Sluice is.
+  void drop_leftover();
+
+ private:
+  enum class Request : uint8_t { kOpen, kEnded, kEndedByTrailers };
+  enum class Response : uint8_t { kNone, kStarted, kEnded };
+
+  // What a pod that has answered takes none of for so long it has no use for.
+  static constexpr Duration kLeftoverIdle = 30s;
+  static constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
+
+  void on_request_grown();
+  void forget_body();
+  void request_ended(Request how);
+  // The last word to the client, who has not heard the whole answer.
+  void tell(const Verdict& verdict, const char* message, stats::Failure why);
+  // The whole answer is here, and the pod does not want the rest of the request (8.1).
+  void finish_early();
+  // Takes leave of everything that counts the call, when neither side has a stream any more.
+  void end_if_over();
+
+  // call_attempt.cc
+  bool fields_refused(upstream::PodConnection& pod);
+  bool send_kept_body();
+  // The attempt is over for the call. Returns the stream, which may have to be reset.
+  http::Stream& detach();
+  void cancel_attempt(upstream::ClientSide* for_client = nullptr);
+
+  // call_answer.cc
+  void response_ended();
+  void fail_reset(http::EndReason code, http::EndedBy by);
+
+  // call_retry.cc: what provably no pod has begun is tried again elsewhere;
+  void retry();
+  void retry_refused();
+  // the rest by the service's policy. True when the call goes on without what the pod said or did;
+  // the caller leaves it alone then.
+  bool retried_answer(const http::FieldList& fields, bool end);
+  bool retried_loss(uint32_t pod_slot);
+  bool repeatable(const config::Retry& policy) const;
+  // What the call itself allows, whatever the policy.
+  bool may_repeat() const { return client_stream_ != nullptr && kept_.whole(); }
+  bool try_again(const config::Retry& policy, std::optional<Duration> pushback);
+  void arm_try_timeout();
+  void on_try_timeout();
+  void on_backoff();
+  void accuse();
+  // Its second pod has ended a connection.
+  void fail_suspect();
+
+  // call_limits.cc
+  void set_limits();
+  void set_deadline();
+  void tell_time_left();
+  void on_timer();
+  void expire(const Verdict& verdict, const char* message,
+              stats::Failure why = stats::Failure::kTime);
+
+  Context& context_;
+  Service& service_;
+  Holder& holder_;            // of the client
+  ClientConnection* client_;  // nullptr once client_stream_ is
+  http::Stream* client_stream_;
+  const uint64_t client_id_;
+  const uint32_t listener_slot_;
+  const bool grpc_;
+  Request request_;
+  Response response_ = Response::kNone;
+  uint64_t credited_ = 0;  // request bytes whose window was given back to the client
+  WaitQueue::Lane* lane_ = nullptr;
+  KeptRequest kept_;
+  Attempt attempt_;
+  RetryState retries_;
+  CallTimers timers_;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,47 @@
+#include "relay/call_timers.h"
+
+#include <algorithm>
+
+namespace sluice::relay {
+
+CallTimers::CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now)
+    : wheel_(wheel), timer_(fire, owner), arrived_(now), active_at_(now) {
+  ends_.fill(kNever);
+}
+
+void CallTimers::arm() {
+  look_at_idleness();
+  Time next = kNever;
+  for (const Time end : ends_) next = std::min(next, end);
+  if (next == kNever) {
+    timer_.disarm();
+  } else if (next != timer_.deadline()) {
+    wheel_.arm(timer_, next);
+  }
+}
+
+CallTimers::Limit CallTimers::due(Time now) {
+  look_at_idleness();
+  const auto passed =
+      std::find_if(ends_.begin(), ends_.end(), [&](Time end) { return now >= end; });
+  return static_cast<Limit>(passed - ends_.begin());
+}
+
+Time CallTimers::call_ends() {
+  look_at_idleness();
+  return std::min(
+      {end(Limit::kDeadline), end(Limit::kCallTimeout), end(Limit::kMaxAge), end(Limit::kIdle)});
+}
+
+void CallTimers::begin_wait(Time now, Duration most) {
+  wait_began_ = now;
+  set(Limit::kWait, now + std::max(most - waited_, Duration::zero()));
+  arm();
+}
+
+void CallTimers::end_wait(Time now) {
+  waited_ += now - wait_began_;
+  clear(Limit::kWait);
+}
+
+}  // namespace sluice::relay

@@ -1,0 +1,81 @@
+#pragma once
+// Everything that time does to a call: its deadlines, and the one timer that they share.
+
+#include <array>
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "base/timer_wheel.h"
+
+namespace sluice::relay {
+
+class CallTimers {
+ public:
+  // In the order in which they count when several have passed. Up to kIdle they end the call.
+  enum class Limit : uint8_t {
+    kDeadline,     // by grpc-timeout
+    kCallTimeout,  // `call_timeout`
+    kMaxAge,       // `max_stream_age`
+    kIdle,         // `stream_idle_timeout`
+    kWait,         // `queue_timeout`
+    kTry,          // `per_try_timeout`
+    kBackoff,      // between two attempts by the retry policy
+    kRefused,      // all pods refused the call: until they are asked again
+    kNone,
+  };
+
+  // fire(owner, now) is called when something may be due. It asks due().
+  CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now);
+
+  // Takes effect with the next arm().
+  void set(Limit limit, Time end) { end_of(limit) = end; }
+  void clear(Limit limit) { end_of(limit) = kNever; }
+  Time end(Limit limit) const { return ends_[static_cast<size_t>(limit)]; }
+  // Silence that ends the call; zero: none does.
+  void set_idle_timeout(Duration timeout) { idle_timeout_ = timeout; }
+  Duration idle_timeout() const { return idle_timeout_; }
+
+  // The timer fires for the earliest limit. Where a limit has moved away since, it fires too early
+  // and finds its next reason.
+  void arm();
+  void disarm() { timer_.disarm(); }
+  // The first limit that has passed.
+  Limit due(Time now);
+  // When the call ends at the latest, as it is now.
+  Time call_ends();
+
+  Time arrived() const { return arrived_; }
+  // The last DATA, either way.
+  Time active_at() const { return active_at_; }
+  void moved(Time now) { active_at_ = now; }
+
+  // The call waits for a pod; all its waits together last no longer than `most`.
+  void begin_wait(Time now, Duration most);
+  void end_wait(Time now);
+  Time wait_began() const { return wait_began_; }
+  // An attempt that never left was a wait as well.
+  void count_as_wait(Duration time) { waited_ += time; }
+  // A call that has not waited yet may be tried again even where none may wait.
+  bool waited_too_long(Duration most) const {
+    return waited_ >= most && waited_ > Duration::zero();
+  }
+
+ private:
+  static constexpr size_t kLimits = static_cast<size_t>(Limit::kNone);
+
+  Time& end_of(Limit limit) { return ends_[static_cast<size_t>(limit)]; }
+  void look_at_idleness() {
+    end_of(Limit::kIdle) = idle_timeout_ > Duration::zero() ? active_at_ + idle_timeout_ : kNever;
+  }
+
+  TimerWheel& wheel_;
+  Timer timer_;
+  const Time arrived_;
+  Time active_at_;
+  Duration idle_timeout_{};
+  Time wait_began_{};
+  Duration waited_{};  // for a pod, or in attempts that never left
+  std::array<Time, kLimits> ends_;
+};
+
+}  // namespace sluice::relay

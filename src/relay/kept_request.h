@@ -1,0 +1,60 @@
+#pragma once
+// A call's request as it is kept for further attempts, and what the call takes, charged to its
+// client.
+
+#include <cstdint>
+#include <memory>
+
+#include "buf/slice.h"
+#include "relay/context.h"
+#include "relay/holder.h"
+#include "relay/replay.h"
+
+namespace sluice::relay {
+
+class KeptRequest {
+ public:
+  // Takes the contents of `headers`. `holder` outlives release().
+  KeptRequest(Context& context, Holder& holder, http::FieldList& headers);
+  ~KeptRequest() { context_.give_replay(std::move(replay_)); }
+  KeptRequest(const KeptRequest&) = delete;
+
+  http::FieldList& headers() { return replay_->headers; }
+  const http::FieldList& headers() const { return replay_->headers; }
+  http::FieldList& trailers() { return replay_->trailers; }
+  // The whole body that has come so far is here: the request can be sent from its beginning.
+  bool whole() const { return replay_->whole(); }
+  uint64_t body_size() const { return replay_->body_size(); }
+
+  // False when there is no memory: forget_body() is due.
+  bool remember(const buf::Slice& data) { return replay_->remember(data, context_.memory); }
+  // The body takes more heap or buffers than at the last call.
+  bool take_grown() { return replay_->take_grown(); }
+  // Enough to be worth forgetting when memory is short.
+  bool large() const { return replay_->buffers() > 0 || replay_->body_size() > kLargeBody; }
+  bool large_body() const { return replay_->body_size() > kLargeBody; }
+  // fn(Slice, bool last) for the body in order. False when there is no memory for a copy.
+  template <class Fn>
+  bool for_each(Fn&& fn) const {
+    return replay_->for_each(context_.memory, fn);
+  }
+  // There is no further attempt. True when that gave something back.
+  bool forget_body();
+
+  // Charges what the call takes by now.
+  void settle();
+  // The call is over: nothing is charged any more.
+  void release();
+
+ private:
+  // Bytes of a body.
+  static constexpr uint64_t kLargeBody = 4'096;
+
+  Context& context_;
+  Holder& holder_;
+  std::unique_ptr<Replay> replay_;
+  size_t charged_heap_ = 0;
+  uint32_t charged_buffers_ = 0;
+};
+
+}  // namespace sluice::relay

@@ -1,0 +1,20 @@
+#include "upstream/context.h"
+
+#include "upstream/pod_connection.h"
+
+namespace sluice::upstream {
+
+Context::Context(Time start, transport::Layer& streams, http::Codec& codec, TimerWheel& timers,
+                 std::span<stats::Worker* const> all, size_t own, uint64_t seed)
+    : now(start),
+      plain(streams),
+      http2(codec),
+      wheel(timers),
+      workers(all),
+      self(own),
+      stats(*all[own]),
+      random(seed) {}
+
+Context::~Context() = default;
+
+}  // namespace sluice::upstream

@@ -1,0 +1,50 @@
+#pragma once
+// What the pools of one worker share, and the relay above them.
+
+#include <cstdint>
+#include <span>
+
+#include "base/chrono.h"
+#include "base/list.h"
+#include "base/random.h"
+#include "base/slab.h"
+#include "base/timer_wheel.h"
+#include "config/guards.h"
+#include "config/settings.h"
+#include "http/codec.h"
+#include "stats/worker.h"
+#include "transport/layer.h"
+#include "upstream/flushable.h"
+
+namespace sluice::upstream {
+
+class PodConnection;
+
+struct Context {
+  // All that is referred to outlives the context. workers: the counters of all workers, of which
+  // this one has place `self`.
+  Context(Time now, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
+          std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+  ~Context();
+
+  Time now;
+  transport::Layer& plain;  // streams without a security protocol
+  http::Codec& http2;
+  TimerWheel& wheel;
+  std::span<stats::Worker* const> workers;
+  size_t self;
+  stats::Worker& stats;
+  Random random;
+  config::Limits limits;
+  config::Guards guards;
+
+  Slab<PodConnection> pod_connections;
+  uint64_t pod_connections_ever = 0;
+  List<Flushable, Flushable> dirty;
+
+  void touch(Flushable& f) {
+    if (!f.linked()) dirty.push_back(f);
+  }
+};
+
+}  // namespace sluice::upstream
