@@ -3,6 +3,7 @@
 #include "relay/call.h"
 #include "relay/client_connection.h"
 #include "relay/listener.h"
+#include "relay/router.h"
 #include "relay/service.h"
 
 namespace sluice::relay {
@@ -21,7 +22,7 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
     return;
   }
   // 4. The route.
-  Service& service = listener.service();
+  Service& service = *route(request, listener).service;
   // 5. Limits in time: grpc-timeout, call_timeout, max_stream_age, stream_idle_timeout.
   Call& call =
       *context.calls.create(context, client, stream, service, request, end, listener.slot());

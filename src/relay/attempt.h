@@ -2,6 +2,7 @@
 // One attempt of a call: its stream on a pod.
 
 #include <cstdint>
+#include <utility>
 
 #include "base/chrono.h"
 #include "buf/account.h"
@@ -19,9 +20,23 @@ class Attempt {
   // `stream` was opened on the connection, for the call. What waits on it is charged to `account`,
   // which outlives the attempt.
   void begin(upstream::PodConnection& connection, http::Stream& stream, buf::Account& account,
-             Time now);
+             Time now) {
+    stream.set_account(&account);
+    connection_ = &connection;
+    stream_ = &stream;
+    sent_ = 0;
+    began_ = now;
+    ++stats().streams;
+    ++stats().active;
+  }
   // The stream belongs to the call no more. Returns it; it may still have to be reset.
-  http::Stream& detach();
+  http::Stream& detach() {
+    --stats().active;
+    stream_->set_owner(nullptr);
+    stream_->set_account(nullptr);
+    connection_ = nullptr;
+    return *std::exchange(stream_, nullptr);
+  }
 
   // The rest only while attached.
   upstream::PodConnection& connection() { return *connection_; }

@@ -4,11 +4,6 @@
 
 namespace sluice::relay {
 
-CallTimers::CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now)
-    : wheel_(wheel), timer_(fire, owner), arrived_(now), active_at_(now) {
-  ends_.fill(kNever);
-}
-
 void CallTimers::arm() {
   look_at_idleness();
   Time next = kNever;

@@ -25,7 +25,8 @@ class CallTimers {
   };
 
   // fire(owner, now) is called when something may be due. It asks due().
-  CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now);
+  CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now)
+      : wheel_(wheel), timer_(fire, owner), arrived_(now), active_at_(now) {}
 
   // Takes effect with the next arm().
   void set(Limit limit, Time end) { end_of(limit) = end; }
@@ -62,6 +63,7 @@ class CallTimers {
 
  private:
   static constexpr size_t kLimits = static_cast<size_t>(Limit::kNone);
+  static_assert(kLimits == 8);  // ends_
 
   Time& end_of(Limit limit) { return ends_[static_cast<size_t>(limit)]; }
   void look_at_idleness() {
@@ -75,7 +77,7 @@ class CallTimers {
   Duration idle_timeout_{};
   Time wait_began_{};
   Duration waited_{};  // for a pod, or in attempts that never left
-  std::array<Time, kLimits> ends_;
+  std::array<Time, kLimits> ends_{kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever};
 };
 
 }  // namespace sluice::relay

@@ -4,16 +4,16 @@
 #include "base/list.h"
 #include "config/snapshot.h"
 #include "relay/client_connection.h"
-#include "relay/service.h"
+#include "relay/router.h"
 #include "tcp/user.h"
 
 namespace sluice::relay {
 
 class Listener final : public tcp::Acceptor {
  public:
-  Listener(Context& context, const config::Listener& config, Service& service)
-      : context_(context), slot_(config.slot), address_(config.address) {
-    adopt(config, service);
+  Listener(Context& context, const config::Listener& config, const Routes& routes)
+      : context_(context), slot_(config.slot), address_(config.address), routes_(routes) {
+    adopt(config, routes);
   }
 
   // Clients are left only when the whole relay ends: TCP does not call back any more.
@@ -31,9 +31,9 @@ class Listener final : public tcp::Acceptor {
     if (open_) context_.tcp.unlisten(address_);
     open_ = false;
   }
-  // The service for new streams, the rest for new connections.
-  void adopt(const config::Listener& config, Service& service) {
-    service_ = &service;
+  // The routes are for new streams, the rest for new connections.
+  void adopt(const config::Listener& config, const Routes& routes) {
+    routes_ = routes;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
   }
@@ -63,7 +63,7 @@ class Listener final : public tcp::Acceptor {
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
   const Endpoint& address() const { return address_; }
-  Service& service() { return *service_; }
+  const Routes& routes() const { return routes_; }
 
  private:
   tcp::User* on_accept(tcp::Connection& c) override {
@@ -77,7 +77,7 @@ class Listener final : public tcp::Acceptor {
   Context& context_;
   uint32_t slot_;
   Endpoint address_;
-  Service* service_ = nullptr;
+  Routes routes_;
   config::Connect connect_{};
   config::Forwarding forwarding_;
   bool open_ = false;

@@ -59,15 +59,15 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
-    Service& service = *services_[config.service];
+    const Routes routes(*services_[config.service]);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;
     });
     if (same == listeners_.end()) {
-      listeners.push_back(std::make_unique<Listener>(context_, config, service));
+      listeners.push_back(std::make_unique<Listener>(context_, config, routes));
       fresh.push_back(listeners.back().get());
     } else {
-      (*same)->adopt(config, service);
+      (*same)->adopt(config, routes);
       listeners.push_back(std::move(*same));
     }
   }
@@ -89,7 +89,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::erase_if(retired_services_, [&](const auto& s) {
     return s->idle() && !s->has_connections() &&
            std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
-                        [&](const auto& l) { return &l->service() == s.get(); });
+                        [&](const auto& l) { return l->routes().lead_to(*s); });
   });
 }
 
