@@ -64,6 +64,12 @@ def ask(what: str) -> Optional[dict]:
         return None
 
 
+def adopted() -> bool:
+    """All workers have the configuration that was read last."""
+    answer = ask("status")
+    return answer is not None and answer["generation_adopted"] == answer["generation"]
+
+
 def pod_rows() -> dict:
     """By id."""
     answer = ask("pods") or {"pods": []}

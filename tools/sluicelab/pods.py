@@ -88,9 +88,12 @@ def idle(removed: Iterable[int]) -> bool:
 
 
 def wait_ready(wanted: int) -> bool:
-    """Until sluiced knows exactly these pods and is connecting to none of them. IDLE counts: it connects on demand."""
+    """Until sluiced's workers know exactly these pods and are connecting to none of them. IDLE counts, since a worker connects on demand;
+    before a worker has the generation that names a pod, the pod is IDLE as well."""
 
     def ready() -> bool:
+        if not daemon.adopted():
+            return False
         rows = [row for row in daemon.pod_rows().values() if row["state"] != "SHUTDOWN"]
         return len(rows) >= wanted and all(row["state"] in ("READY", "IDLE") for row in rows)
 
