@@ -70,7 +70,7 @@ class Connection final : public http::Connection {
     return send_window_.shares() == nullptr ? WindowFor::kEnough : look_for_window(payer);
   }
   int64_t send_window() const override { return send_window_.left(); }
-  // Stream ids in use or used. They end at 2^30 (5.1.1).
+  // The number of ids that were used: at most 2^30 (5.1.1).
   uint32_t streams_begun() const override {
     return role_ == Role::kClient ? next_id_ / 2 : (last_peer_id_ + 1) / 2;
   }
@@ -174,8 +174,8 @@ class Connection final : public http::Connection {
   void stream_error(Stream& s, ErrorCode code, EndedBy by);
   // The peer broke the protocol on the stream; `what` says how, for the log.
   void stream_error(Stream& s, ErrorCode code, const char* what);
-  // Charges for the memory of an unfinished frame and field block. False when that exceeds the
-  // account and the connection has failed for it.
+  // Charges for the memory of an unfinished frame and field block. False when the account does not
+  // allow it and the connection has failed.
   bool settle_partial();
   // A client is told ENHANCE_YOUR_CALM. A pod did nothing to deserve that.
   ErrorCode out_of_memory() const {

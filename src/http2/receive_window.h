@@ -52,7 +52,7 @@ class ReceiveWindow {
       taken_ = 0;
       round_at_ = path.now;
     }
-    // What was promised holds; but it need not be promised again.
+    // The announced window stays; but it need not be announced again.
     if (!path.room && size_ > path.least) {
       const uint32_t less = std::min({size_ - path.least, size_ / 2, credit_});
       size_ -= less;

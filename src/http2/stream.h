@@ -21,7 +21,7 @@ class Stream : public http::Stream, public ListHook<> {
  public:
   // Bytes of DATA that wait here for a window or for room.
   uint64_t queued() const { return data_.size(); }
-  // The packet buffers that hold them.
+  // The packet buffers of these bytes.
   uint32_t queued_buffers() const { return data_.slices(); }
 
  private:

@@ -140,7 +140,7 @@ void ClientConnection::on_heap_refusal() {
 }
 
 void ClientConnection::watch() {
-  context_.touch(*this);  // flush() looks at what TCP holds
+  context_.touch(*this);  // flush() looks at the output in TCP
   if (closing_) return;
   switch (http_->watch(context_.now)) {
     case http::Connection::Watched::kFine:

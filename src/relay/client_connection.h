@@ -114,7 +114,7 @@ class ClientConnection final : public transport::User,
   bool peer_ended_ = false;  // the client's FIN
   bool closing_ = false;     // our FIN is queued
   uint64_t discarded_ = 0;   // bytes that arrived after our FIN
-  bool evicted_ = false;     // the memory it held is free, or about to be
+  bool evicted_ = false;     // its memory is free, or about to be
   bool heap_noted_ = false;  // on_heap_refusal() has been logged
   Timer drain_timer_;
   Timer life_timer_;  // idleness, age and grace: armed for the earliest of them, or earlier
@@ -123,7 +123,7 @@ class ClientConnection final : public transport::User,
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
-  Timer watch_timer_;  // armed while something waits for the client, or TCP holds output
+  Timer watch_timer_;  // armed while something waits for the client, or TCP keeps output
   const uint64_t id_;
   upstream::ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr

@@ -51,7 +51,7 @@ class Holder final : public buf::Account, public ListHook<> {
   ClientConnection* client() const { return client_; }
   ClientAddress& address() const { return address_; }
   uint32_t buffers() const { return buffers_ + in_tcp_; }
-  // Part of buffers(): those that TCP held at the last look.
+  // Part of buffers(): those in TCP at the last look.
   uint32_t in_tcp() const { return in_tcp_; }
 
   // The weight in the ranking: packet buffers, and heap converted to buffers.
@@ -91,9 +91,9 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
   uint64_t told_ = 0;         // part of heap_ that the address and the worker know
-  uint64_t since_ = 0;        // Holders::ticks() when all that was held before had been taken
+  uint64_t since_ = 0;        // Holders::ticks() when all that was kept before had been taken
   uint64_t taken_ = 0;        // buffers of streams that were ever sent or dropped
-  uint64_t taken_mark_ = 0;   // taken_ at which all that was held at `since_` has gone
+  uint64_t taken_mark_ = 0;   // taken_ at which all that was kept at `since_` has gone
   uint64_t output_mark_ = 0;  // the same, as a position of the output
 };
 

@@ -66,7 +66,7 @@ class Holders {
   // Most addresses of a rank, and connections of an address, in one look; the longest without
   // progress first. The upper ranks cannot have more addresses than that.
   static constexpr unsigned kLooks = 64;
-  // Most choices in one look that turn out to hold far less than at their last look.
+  // Most choices in one look that turn out to keep far less than at their last look.
   static constexpr unsigned kTries = 16;
 
   static uint8_t rank_of(uint32_t weight) {

@@ -64,7 +64,7 @@ class Relay {
   // millisecond.
   static constexpr uint32_t kRelieveBuffers = 128;
   // Most connections that one look resets: the worst one, and further ones only if they take
-  // nothing any more, since each may hold little.
+  // nothing any more, since each may keep little.
   static constexpr unsigned kVictims = 64;
 
   ip::Host& host_;

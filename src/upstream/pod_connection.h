@@ -58,8 +58,8 @@ class PodConnection final : public transport::User,
   uint64_t owner() const { return owner_; }
   // An id is never used again for another connection, and is not 0.
   uint64_t id() const { return id_; }
-  // Takes one more stream of clients that cancel much. So few streams are open that the pod bears
-  // it if all of them are cancelled.
+  // Takes one more stream of clients that cancel much. The limit is so low that the pod bears the
+  // cancellation of all these streams.
   bool takes_isolated_stream() const;
   // Its RST_STREAM budget is used up, and at least `begin` has passed since the connection began.
   bool spent_since(Duration begin) const;
@@ -116,7 +116,7 @@ class PodConnection final : public transport::User,
   void settle_resets();
   // The pod's GOAWAY says that there were too many RST_STREAM.
   bool blames_resets(const http::Goaway& goaway) const;
-  // Streams that the pod's limit holds back move to another connection.
+  // Streams that the pod's limit blocks move to another connection.
   void give_back();
   void on_ping_timer();
   // Ends all streams. True when HEADERS of a call that will be tried again are still queued.

@@ -27,8 +27,8 @@ class RecordHolder : public ListHook<RecordHolder> {
   // Replaces all its records by private copies.
   virtual void give_back() = 0;
 
-  uint32_t made_ = 0;   // units of records that it made and holds, or more: others may hold one on
-  uint32_t holds_ = 0;  // units of all records that it holds
+  uint32_t made_ = 0;   // units of records that it made and keeps, or more: others may keep one
+  uint32_t holds_ = 0;  // units of all records that it keeps
   bool used_ = false;   // since reclaim() last looked at it
 };
 
