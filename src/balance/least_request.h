@@ -1,6 +1,6 @@
 #pragma once
-// Least request by the power of two choices (Mitzenmacher, 2001): of two pods taken at random, the
-// one with fewer streams in flight for its weight.
+// Least request by the power of two choices (Mitzenmacher, 2001): of two random pods, the one with
+// fewer streams in flight for its weight.
 
 #include "balance/picker.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Choosing a pod for a stream.
+// Chooses a pod for a stream.
 
 #include <cstdint>
 #include <memory>
@@ -15,11 +15,11 @@ class Picker {
  public:
   virtual ~Picker() = default;
 
-  // The pods to choose from, from now on: the READY ones, in the order of the endpoints. The span
-  // stays valid until the next update.
+  // Sets the pods to choose from: the READY pods, in the order of the endpoints. The span stays
+  // valid until the next update.
   virtual void update(std::span<pods::Pod* const> candidates) = 0;
 
-  // An index into the candidates, which are not none.
+  // An index into the candidates. There must be at least one candidate.
   virtual size_t pick() = 0;
 };
 

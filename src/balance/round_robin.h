@@ -8,9 +8,9 @@
 
 namespace sluice::balance {
 
-// Stride scheduling (Waldspurger and Weihl, 1995): every pod has a pass that grows by 1/weight when
-// it is picked, and the smallest pass goes next. With equal weights that is a plain rotation, done
-// as one. A pod that appears starts at the pass of the others: it neither catches up nor waits.
+// Stride scheduling (Waldspurger and Weihl, 1995): every pod has a pass, which grows by 1/weight
+// when the pod is picked. The smallest pass goes next. With equal weights that is a plain rotation,
+// and is done as one. A new pod starts at the pass of the others: it neither catches up nor waits.
 class RoundRobin final : public Picker {
  public:
   explicit RoundRobin(Random& random) : random_(random) {}
@@ -22,8 +22,8 @@ class RoundRobin final : public Picker {
     });
     // Workers that all begin with the same pod would herd.
     if (!candidates.empty()) next_ = random_.below(candidates.size());
-    // Each somewhere in its first turn: a pass that began further on would have to wait while
-    // another one catches up, by as many calls in a row as its weight is.
+    // Each pass begins somewhere in its first turn. A pass that began further on would have to wait
+    // while another pod catches up, for as many calls in a row as that pod's weight.
     pass_.resize(candidates.size());
     for (size_t i = 0; i < pass_.size(); ++i) pass_[i] = random_.below(stride(i));
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What a connection answers by itself to requests that its owner never sees.
+// Answers that a connection gives by itself, to requests that its owner never sees.
 
 #include "http/fields.h"
 
@@ -8,11 +8,12 @@ namespace sluice::http {
 // content-type is application/grpc, alone or followed by "+proto" or ";parameter".
 bool is_grpc(const FieldList& request);
 
-// A field section over SETTINGS_MAX_HEADER_LIST_SIZE, of which `request` is what was read: 431 (RFC
-// 9113, 10.5.1; RFC 6585, 5), and to gRPC status 8, RESOURCE_EXHAUSTED.
+// The request's field section exceeds SETTINGS_MAX_HEADER_LIST_SIZE; `request` is the part that was
+// read. The answer is 431 (RFC 9113, 10.5.1; RFC 6585, 5), and for gRPC status 8,
+// RESOURCE_EXHAUSTED.
 void answer_too_large(const FieldList& request, FieldList& out);
 
-// CONNECT where it is not passed on: 501 (RFC 9110, 9.3.6 and 15.6.2).
+// The answer to CONNECT where CONNECT is not passed on: 501 (RFC 9110, 9.3.6 and 15.6.2).
 void answer_connect(FieldList& out);
 
 }  // namespace sluice::http

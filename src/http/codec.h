@@ -1,5 +1,5 @@
 #pragma once
-// Makes connections of one protocol: what a worker's relay knows of a codec.
+// Makes connections of one protocol: the interface of a codec toward the relay.
 
 #include "config/guards.h"
 #include "config/settings.h"
@@ -13,17 +13,17 @@ namespace sluice::http {
 // One for each protocol and worker; outlives its connections.
 class Codec {
  public:
-  // How one listener takes requests.
+  // Options of a listener for its requests.
   struct ServerOptions {
     Origin* origin = nullptr;   // of the client's address; may be nullptr; outlives the connection
     bool pass_connect = false;  // requests to CONNECT reach the owner
   };
-  // Handler and stream outlive the connection. Never nullptr.
+  // Handler and stream outlive the connection. Never returns nullptr.
   virtual ConnectionPtr server(Handler& handler, transport::Stream& stream,
                                const ServerOptions& options) = 0;
   virtual ConnectionPtr client(Handler& handler, transport::Stream& stream) = 0;
 
-  // Limits hold for new connections; guards for all of them, at once.
+  // Limits apply to new connections. Guards apply to all connections, at once.
   virtual void adopt(const config::Limits& limits, const config::Guards& guards) = 0;
 
  protected:

@@ -15,24 +15,24 @@
 namespace sluice::http {
 
 // Sans-IO: received bytes go in as slices; the codec appends its own bytes to the output of a
-// transport::Stream. Streams and their numbers are those of the connection. Functions that only one
-// role has say so.
+// transport::Stream. Streams and their numbers belong to the connection. Functions of one role say
+// so.
 class Connection {
  public:
-  // Ends the connection's life without a word to the handler: its streams are freed.
+  // Ends the connection and frees its streams, without a call to the handler.
   struct Release {
     void operator()(Connection* c) const { c->release(); }
   };
 
-  // A client queues what it says first. A server waits for the client's first bytes.
+  // A client queues its preface. A server waits for the client's first bytes.
   virtual void start() = 0;
 
-  // Takes all of `data`. False when the connection has failed, now or before: the last words are in
-  // the output; the owner sends them, closes, and takes leave of the streams.
+  // Takes all of `data`. False when the connection has failed, now or before. Its last frames are
+  // then in the output: the owner sends them, closes, and detaches from the streams.
   virtual bool receive(buf::Slice data, Time now) = 0;
 
-  // Puts into the output what waits, up to about `room` bytes. Until it is called, the owner leaves
-  // what was said since the last time in the output: its end may still change.
+  // Moves waiting frames into the output, up to about `room` bytes. Before this call the owner must
+  // not send the output appended since the last one: its end may still change.
   virtual void flush(uint32_t room) = 0;
 
   // --- Streams ---
@@ -40,81 +40,83 @@ class Connection {
   // Client role: whether open() would give a stream.
   virtual bool can_open() const = 0;
   // Client role: a new stream; nullptr when none may be opened now. Its head may wait for room.
-  // payer: the client for whose sake it is, where many share the connection's flow-control window;
-  // 0: nobody.
+  // payer: the client that the stream is for, where many share the connection's flow-control
+  // window; 0: nobody.
   virtual Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) = 0;
-  // Client role: whether the connection's flow-control window has room for a body of the payer's.
+  // Client role: whether the connection's flow-control window has room for a body of this payer.
   enum class WindowFor : uint8_t { kEnough, kNotThisPayer, kNobody };
   virtual WindowFor window_for(uint64_t payer) const = 0;
-  // Client role: bytes of body that the peer takes on the connection.
+  // Client role: the bytes of body that the peer takes now on the connection.
   virtual int64_t send_window() const = 0;
-  // Client role: a stream that open() gave and that will not leave: the peer takes fewer than
+  // Client role: a stream of open() that cannot be sent, since the peer takes fewer streams than
   // before. Nothing of it was sent. nullptr when there is none.
   virtual Stream* stuck_stream() = 0;
 
-  // A response, an informational one, or trailers; behind the body that the stream has queued.
+  // Sends a response, an informational response, or trailers, behind the body that is queued.
   virtual void send_headers(Stream& s, const FieldList& fields, bool end_stream) = 0;
-  // A piece of the body. Without memory to keep `data`, the stream is reset and
+  // Sends a piece of the body. Without memory to keep `data`, the stream is reset and
   // on_reset(EndedBy::kMemory) follows.
   virtual void send_data(Stream& s, buf::Slice data, bool end_stream) = 0;
-  // The owner took n bytes of the stream's body: the peer may send as many more.
+  // The owner took n bytes of the stream's body: the peer may send n more.
   virtual void consumed(Stream& s, uint32_t n) = 0;
-  // Drops what the stream has queued, tells the peer if the peer knows the stream, frees the
-  // stream.
+  // Drops the stream's queued output, resets the stream at the peer if the peer knows it, and frees
+  // the stream.
   virtual void reset(Stream& s, EndReason reason) = 0;
-  // The owner is finished: what is queued still leaves, then, if the peer has not ended its side,
-  // the stream is reset (RFC 9113, 8.1). No callback any more; the stream may be gone on return.
+  // The owner is done with the stream. Queued output still leaves. Then the stream is reset if the
+  // peer has not ended its side (RFC 9113, 8.1). No callback follows; the stream may be gone on
+  // return.
   virtual void reset_after_output(Stream& s, EndReason reason) = 0;
-  // Client role: the peer's GOAWAY excludes the stream: the stream is freed, the peer not told.
+  // Client role: the peer's GOAWAY excludes the stream. Frees the stream without a frame to the
+  // peer.
   virtual void forget(Stream& s) = 0;
-  // Client role: resets that Handler::may_reset() held back. They count in the peer's limit of
-  // streams.
+  // Client role: the number of resets that Handler::may_reset() delayed. Their streams still count
+  // in the peer's limit of streams.
   virtual uint32_t resets_waiting() const = 0;
-  // Client role: sends them as far as may_reset() allows.
+  // Client role: sends delayed resets as far as may_reset() allows.
   virtual void release_resets() = 0;
 
-  // fn(Stream&) for all streams that have an owner; fn may end the stream that it is given, no
-  // other. Not for the hot path: it allocates.
+  // fn(Stream&) for all streams that have an owner. fn may end its own stream, and no other. Not
+  // for the hot path: it allocates.
   virtual void for_each_stream(FunctionRef<void(Stream&)> fn) = 0;
-  // Streams that are not closed, those included whose owner has gone.
+  // Streams that are not closed, including those whose owner has gone.
   uint32_t open_streams() const { return open_; }
-  // Streams that the client has begun, numbers that it skipped included.
+  // Streams that the client has begun, including the numbers that it skipped.
   virtual uint32_t streams_begun() const = 0;
 
   // --- The peer ---
 
-  // Client role: streams that the peer takes at once.
+  // Client role: the number of streams that the peer takes at once.
   virtual uint32_t peer_max_concurrent_streams() const = 0;
-  // Bytes of a field section that the peer takes, as FieldList::size() counts; UINT32_MAX: the peer
-  // announced no limit.
+  // The size of a field section that the peer takes, as FieldList::size() counts bytes; UINT32_MAX:
+  // the peer announced no limit.
   virtual uint32_t peer_max_header_list_size() const = 0;
   // Client role: the peer takes requests with :protocol (RFC 8441).
   virtual bool peer_takes_extended_connect() const = 0;
-  // Asks the peer for a sign of life: on_ping_ack(opaque) follows. False: the protocol has none.
+  // Asks the peer for a sign of life; on_ping_ack(opaque) follows. False: the protocol has none.
   virtual bool ping(uint64_t opaque) = 0;
-  // When bytes of the peer were last received.
+  // When bytes from the peer last arrived.
   Time received_at() const { return now_; }
 
   // --- Leaving ---
 
-  // Server role. Announces that the connection will take no more requests; then the client is asked
-  // for a sign of life, after which all requests that it sent before it knew have arrived
-  // (RFC 9113, 6.8). False: the protocol has no such announcement.
+  // Server role. Announces that the connection will take no more requests, then pings the client.
+  // At the client's answer, all requests that it sent before it knew have arrived (RFC 9113, 6.8).
+  // False: the protocol has no such announcement.
   virtual bool announce_drain(uint64_t opaque) = 0;
-  // Server role: the last word on it: later requests are discarded.
+  // Server role: announces the last request that is accepted. Later requests are discarded.
   virtual void drain() = 0;
 
-  // The owner closes or aborts the stream below: nothing follows in the output, and what is
-  // received is discarded. Streams that are left end without a word to the peer.
+  // The owner closes or aborts the stream below. Nothing more goes into the output, and received
+  // bytes are discarded. Streams that are left end without a frame to the peer.
   void stop() { failed_ = true; }
 
   // --- Guards that measure time ---
 
-  // They look at a connection once in kWatchPeriod, and only while something waits for the peer.
+  // watch() looks at a connection once in kWatchPeriod, only while something waits for the peer.
   static constexpr Duration kWatchPeriod = 1s;
   enum class Watched : uint8_t {
     kFine,
-    kLate,    // no ACK of our SETTINGS: the streams may end, within what time the owner allows
+    kLate,    // no ACK of our SETTINGS: the owner may give the streams time to end
     kFailed,  // as receive() returning false
     kGone,    // the peer takes nothing, a GOAWAY neither: to be reset
   };
@@ -123,15 +125,15 @@ class Connection {
 
   // --- Failure ---
 
-  // True behind stop(), too.
+  // Also true after stop().
   bool failed() const { return failed_; }
-  // Why, for the log.
+  // The reason, for the log.
   const char* detail() const { return detail_; }
-  // The guard that ended the connection, as `sluicectl guards` calls it; nullptr if none did.
+  // The guard that ended the connection, by its name in `sluicectl guards`; nullptr: no guard did.
   const char* guard() const { return guard_; }
 
-  // The account that is charged for what the connection and, of a server, its streams keep. To be
-  // set before anything is received; outlives the connection.
+  // The account that is charged for the memory of the connection and, in the server role, of its
+  // streams. To be set before anything is received; outlives the connection.
   void set_account(buf::Account* account) { account_ = account; }
 
  protected:
@@ -144,7 +146,7 @@ class Connection {
   Time now_{};
   const char* detail_ = "";
   const char* guard_ = nullptr;
-  buf::Account* account_ = nullptr;  // may stay so
+  buf::Account* account_ = nullptr;  // may stay nullptr
 
  private:
   virtual void release() = 0;

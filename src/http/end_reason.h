@@ -1,5 +1,5 @@
 #pragma once
-// Why a stream ended before its time, in words that every version of HTTP shares.
+// The reasons why a stream ended early, in terms that all versions of HTTP share.
 
 #include <cstdint>
 
@@ -26,9 +26,9 @@ enum class EndReason : uint8_t {
 
 const char* text_of(EndReason reason);  // "protocol error", ...
 
-// Which side ended a stream, and over what.
+// Which side ended a stream, and why.
 enum class EndedBy : uint8_t {
-  kPeer,      // the peer said so
+  kPeer,      // the peer ended it
   kProtocol,  // the peer broke the protocol
   kTooLarge,  // a field section over the limits
   kGuard,     // a guard that acts on streams alone

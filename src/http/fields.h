@@ -13,7 +13,7 @@
 
 namespace sluice::http {
 
-// Names that the relay or the validation looks at; everything else is kOther and crosses unread.
+// The names that the relay or the validation looks at. All other names are kOther and cross unread.
 // kNameText has the same order.
 enum class Name : uint8_t {
   kOther,
@@ -78,7 +78,7 @@ inline constexpr size_t kNameCount = kNameText.size();
 static_assert(kNameCount == static_cast<size_t>(Name::kXForwardedFor) + 1);
 static_assert(kNameCount <= 32);  // FieldList has a bit for each
 
-// Of all names but kOther.
+// For all names but kOther.
 constexpr bool is_pseudo(Name name) {
   return name >= Name::kAuthority && name <= Name::kProtocol;
 }
@@ -93,9 +93,9 @@ constexpr std::string_view text_of(Name name) {
   return kNameText[static_cast<size_t>(name)];
 }
 
-// A record of the worker's hpack::FieldTable that has the same name and value: encoding it is a
-// look-up of a number. Only a hint: the record may be gone when it is asked for, and is then
-// recognised by its generation. Handles up to 61 are entries of HPACK's static table.
+// Refers to a record of the worker's hpack::FieldTable with the same name and value. Encoding the
+// field then is a look-up of a number. The reference is a hint: the record may be gone when it is
+// used, which its generation shows. Handles up to 61 are entries of HPACK's static table.
 struct FieldRef {
   uint32_t handle = 0;  // 0: none
   uint32_t generation = 0;
@@ -111,12 +111,12 @@ struct Field {
   FieldRef ref;
 };
 
-// Plain values in one block that only grows, uninitialised, with kSlack readable and writable ones
-// behind the end, so that short strings can be copied in whole vector registers.
+// Plain, uninitialised values in one block that only grows. kSlack values behind the end are
+// readable and writable, so that short strings can be copied in whole vector registers.
 template <class T, size_t kSlack>
 class Growing {
  public:
-  // What clear() lets a recycled buffer keep: more than ordinary messages need.
+  // The capacity that clear() leaves to a recycled buffer: more than ordinary messages need.
   static constexpr size_t kKept = 8'192 / sizeof(T);
 
   Growing() = default;
@@ -133,7 +133,7 @@ class Growing {
   T& at(size_t i) { return values_[i]; }
   size_t size() const { return size_; }
   size_t heap() const { return capacity_ * sizeof(T); }  // bytes
-  // Space for n values and the slack behind the end; they count after grow().
+  // Space for n values, with the slack behind them. The values count after grow().
   T* room(size_t n) {
     if (size_ + n + kSlack > capacity_) [[unlikely]]
       reserve(size_ + n + kSlack);
@@ -168,9 +168,9 @@ class Growing {
   uint32_t capacity_ = 0;
 };
 
-// Owns its bytes, in one block that keeps its capacity over clear(), so that recycled lists do not
-// allocate. Views returned by it are valid until the next add() or clear(). Pseudo-header fields
-// stand first, as they arrived.
+// Owns its bytes, in one block that keeps its capacity over clear(), so recycled lists do not
+// allocate. Views that it returns are valid until the next add() or clear(). Pseudo-header fields
+// stand first, in the order of arrival.
 class FieldList {
  public:
   // Bytes behind room() that may be overwritten and read.
@@ -185,8 +185,8 @@ class FieldList {
   void add(Name id, std::string_view value) { add(text_of(id), value, id); }
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
 
-  // In two steps, for the decoder: space for n bytes of text; then the field whose name and value
-  // stand there, one behind the other.
+  // Adds a field in two steps, for the decoder: first space for n bytes of text, then the field
+  // whose name and value were written there, the value behind the name.
   char* room(size_t n) { return text_.room(n); }
   struct Known {
     Name id = Name::kOther;
@@ -210,9 +210,9 @@ class FieldList {
   }
   bool empty() const { return entries_.size() == 0; }
   size_t count() const { return entries_.size(); }
-  // As SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
+  // The size as SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
   size_t size() const { return text_.size() + 32 * entries_.size(); }
-  // Bytes of heap that it takes.
+  // Bytes of heap that the list takes.
   size_t heap() const { return text_.heap() + entries_.heap(); }
 
   Field operator[](size_t i) const {
@@ -225,7 +225,7 @@ class FieldList {
             e.known.static_name,
             e.known.ref};
   }
-  // What is known of the i-th field, where its text is not wanted.
+  // The known facts of the i-th field, without its text.
   const Known& known(size_t i) const { return entries_.data()[i].known; }
   std::string_view value(size_t i) const {
     const Entry& e = entries_.data()[i];
@@ -239,8 +239,8 @@ class FieldList {
       if (entries_.data()[i].known.id == id) return value(i);
     return std::nullopt;
   }
-  // Another value for the first field with this name, which is there. The old text stays behind,
-  // unused, and counts in size().
+  // Replaces the value of the first field with this name, which must be there. The old text stays
+  // behind, unused, and counts in size().
   void replace(Name id, std::string_view value) {
     for (size_t i = 0; i < entries_.size(); ++i) {
       const Entry old = entries_.data()[i];
@@ -259,7 +259,8 @@ class FieldList {
       return;
     }
   }
-  // Takes blanks and tabs from both ends of the i-th field's value, which is no record's any more.
+  // Removes blanks and tabs at both ends of the i-th field's value. The field then refers to no
+  // record.
   void strip(size_t i) {
     Entry& e = entries_.at(i);
     const auto blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -301,7 +302,7 @@ class FieldList {
     uint32_t value;
     Known known;
   };
-  uint32_t names_ = 0;  // bit_of() each field's
+  uint32_t names_ = 0;  // bit_of() for the name of each field
   Growing<Entry, 0> entries_;
   Growing<char, kSlack> text_;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// A table from names to small numbers, built at compile time: one multiplication and, nearly
-// always, one comparison a lookup.
+// A table from names to small numbers, built at compile time. A look-up takes one multiplication
+// and, nearly always, one comparison.
 
 #include <array>
 #include <cstdint>
@@ -17,7 +17,7 @@ class NameIndex {
     while (cells_[c] != 0) c = (c + 1) % kCells;
     cells_[c] = number;
   }
-  // text_of(number): the name that was inserted with it.
+  // text_of(number): the name that was inserted with the number.
   template <class Fn>
   constexpr uint8_t find(std::string_view name, Fn&& text_of) const {
     if (name.empty()) return 0;
@@ -27,7 +27,7 @@ class NameIndex {
   }
 
  private:
-  // Length and three characters tell nearly all names apart. Chosen names of an attacker find at
+  // Length and three characters tell nearly all names apart. An attacker who chooses names finds at
   // worst the longest run of cells.
   static constexpr unsigned cell(std::string_view s) {
     const auto at = [&](size_t i) { return uint32_t{static_cast<uint8_t>(s[i])}; };

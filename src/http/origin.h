@@ -1,7 +1,7 @@
 #pragma once
-// What clients from one address may still do in all, whatever connection they do it on: so that a
-// new connection does not begin with a new allowance. Only for what costs pods (resets of either
-// kind); tokens grow back with time and with streams that end well.
+// The allowance that all clients of one address share, over all their connections, so that a new
+// connection does not begin with a new allowance. It covers only what costs pods (resets of either
+// kind). Its tokens grow back with time and with streams that end well.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,27 +15,27 @@ class Origin {
  public:
   enum Kind : uint8_t { kResets, kProvokedResets, kKinds };
 
-  // Of one connection's burst and rate: several clients may come from one address.
+  // Multiplies the burst and rate of one connection: several clients may come from one address.
   static constexpr uint32_t kBursts = 2;
   static constexpr uint32_t kRates = 4;
-  // Connections a second, and at once, that find kDoor tokens though the address has none left: the
-  // other clients there. The rest find one.
+  // So many connections a second, and at once, get kDoor tokens each though the address has none
+  // left: they may be other clients of the address. Further connections get one token.
   static constexpr uint32_t kDoor = 10;
   static constexpr uint32_t kDoorsPerSecond = 20;
   static constexpr uint32_t kDoorsBurst = 20;
 
-  // Up to n tokens. `completed`: streams that ended well since the last call.
+  // Takes up to n tokens. `completed`: streams that ended well since the last call.
   uint32_t take(Kind kind, uint32_t n, const config::Rate& rate, uint64_t completed, Time now) {
     grow(kind, rate, completed, now);
     const auto got = static_cast<uint32_t>(std::min<uint64_t>(left_[kind], n));
     left_[kind] -= got;
     return got;
   }
-  // What was taken and not used.
+  // Returns tokens that were taken and not used.
   void give_back(Kind kind, uint32_t n, const config::Rate& rate) {
     left_[kind] = std::min<uint64_t>(left_[kind] + n, uint64_t{rate.burst} * kBursts);
   }
-  // Tokens for a connection's first need, where there are none.
+  // Tokens for a connection's first need, when the address has none.
   uint32_t door(Time now) {
     constexpr Duration kCost = Duration(1s) / int64_t{kDoorsPerSecond};
     const Time start = std::max(doors_spent_until_, now);
@@ -43,13 +43,13 @@ class Origin {
     doors_spent_until_ = start + kCost;
     return kDoor;
   }
-  // Nothing was left at the last look: who comes now is suspect.
+  // Nothing was left at the last look: a connection that comes now is suspect.
   bool spent(Kind kind, const config::Rate& rate, Time now) {
     if (!used_ || rate.burst == 0) return false;
     grow(kind, rate, 0, now);
     return left_[kind] < rate.burst / 2;
   }
-  // Less than everything is left, so that there is something to remember.
+  // Some tokens are missing, so there is something to remember.
   bool worth_keeping(const config::Guards& guards, Time now) {
     if (!used_) return false;
     grow(kResets, guards.resets, 0, now);
@@ -78,13 +78,14 @@ class Origin {
   Time doors_spent_until_{};
 };
 
-// What one connection has of its origin's tokens: it takes some ahead, and gives back the rest.
+// The tokens that one connection has borrowed from its origin. It takes some ahead, and gives back
+// the rest.
 class OriginLoan {
  public:
-  // nullptr: the connection has its own allowance alone.
+  // nullptr: the connection has only its own allowance.
   explicit OriginLoan(Origin* origin) : origin_(origin) {}
 
-  // Uses one token; false when there is none. `completed`: since the connection's begin.
+  // Uses one token; false when there is none. `completed`: since the connection began.
   bool take(Origin::Kind kind, const config::Rate& rate, uint64_t completed, Time now) {
     if (origin_ == nullptr || rate.burst == 0) return true;
     if (left_[kind] == 0) {
@@ -100,7 +101,7 @@ class OriginLoan {
     --left_[kind];
     return true;
   }
-  // The connection ends. What came through the door was nobody's.
+  // The connection ends. Tokens of door() are not given back, since nobody owned them.
   void settle(const config::Guards& guards) {
     if (origin_ == nullptr || through_door_) return;
     origin_->give_back(Origin::kResets, left_[Origin::kResets], guards.resets);

@@ -11,13 +11,13 @@ namespace sluice::http {
 // Owned by its connection. The codec derives from it and keeps the rest.
 class Stream {
  public:
-  // Bytes that a codec's stream takes at most: for estimates of what a call costs.
+  // The most bytes that a codec's stream takes: for estimates of a call's cost.
   static constexpr size_t kBytes = 384;
 
-  // The number of the stream on its connection. 0 until the first bytes of its head are in the
-  // output (client role): numbers grow in the order in which the peer sees the streams.
+  // The stream's number on its connection. 0 until the first bytes of its head are in the output
+  // (client role): numbers grow in the order in which the peer sees the streams.
   uint32_t id() const { return id_; }
-  // The object that the stream belongs to; nullptr: nobody hears of the stream.
+  // The object that the stream belongs to; nullptr: events of the stream are not reported.
   void* owner() const { return owner_; }
   void set_owner(void* owner) { owner_ = owner; }
 
@@ -29,11 +29,11 @@ class Stream {
   bool output_done() const { return end_sent_; }
   // The first bytes of our head are in the connection's output.
   bool head_sent() const { return head_position_ != UINT64_MAX; }
-  // The position of these bytes in the output; UINT64_MAX before.
+  // The position of these bytes in the output; UINT64_MAX while there are none.
   uint64_t head_position() const { return head_position_; }
 
-  // The account that is charged for what waits on the stream, now and later; nullptr: none. Streams
-  // of a server have the connection's account.
+  // The account that is charged for data that waits on the stream, now and later; nullptr: none.
+  // Streams of a server have the connection's account.
   void set_account(buf::Account* account) {
     if ((charged_buffers_ | charged_heap_) != 0) [[unlikely]]
       give_back();
@@ -44,7 +44,7 @@ class Stream {
   Stream() = default;
   ~Stream() = default;
 
-  // Now so many packet buffers, and bytes of heap, wait on the stream.
+  // `buffers` packet buffers and `heap` bytes of heap now wait on the stream.
   void charge(uint32_t buffers, uint32_t heap) {
     if (account_ == nullptr || (buffers == charged_buffers_ && heap == charged_heap_)) return;
     account_->charge(static_cast<int32_t>(buffers - charged_buffers_),

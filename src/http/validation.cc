@@ -9,7 +9,7 @@
 namespace sluice::http {
 namespace {
 
-// Which characters may stand where.
+// Classes of characters, by where they may stand.
 enum : uint8_t {
   kInName = 1,       // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
   kInToken = 2,      // the same with upper case: methods and protocols
@@ -57,7 +57,7 @@ bool valid_pseudo_value(Name id, std::string_view value) {
     case Name::kPath:
       return consists_of(value, kInPath);
     case Name::kStatus:
-      return true;  // valid_response() looks at every digit
+      return true;  // valid_response() checks every digit
     default:
       return false;
   }
@@ -70,7 +70,7 @@ bool blank(char c) {
 bool valid_value(std::string_view value) {
   if (value.empty()) return true;
   if (blank(value.front()) || blank(value.back())) return false;
-  // Eight at a time; a byte is zero where the subtraction borrows from its top bit.
+  // Eight bytes at a time. A byte is zero where the subtraction borrows from its top bit.
   constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
   const auto has_zero = [](uint64_t x) { return (x - kOnes) & ~x & kTops; };
   const char* p = value.data();
@@ -93,7 +93,7 @@ bool same_text(std::string_view a, std::string_view b) {
                     [](char x, char y) { return lower(x) == lower(y); });
 }
 
-// Host says the same as :authority, by the scheme's rules (RFC 9113, 8.3.1; RFC 3986, 6.2.3).
+// Host and :authority are the same, by the scheme's rules (RFC 9113, 8.3.1; RFC 3986, 6.2.3).
 bool same_authority(std::string_view scheme, std::string_view a, std::string_view b) {
   const std::string_view port = same_text(scheme, "https") ? ":443" : ":80";
   const auto without_default_port = [port](std::string_view s) {
@@ -103,19 +103,19 @@ bool same_authority(std::string_view scheme, std::string_view a, std::string_vie
   return same_text(without_default_port(a), without_default_port(b));
 }
 
-// What a section's regular fields say of the message.
+// Facts about the message in the regular fields of a section.
 struct Regular {
   int64_t content_length = -1;
   std::optional<std::string_view> host;
 };
 
-// Regular fields that are more than their characters, whatever the section.
+// Regular fields that need a check beyond their characters, in any section.
 constexpr uint32_t kSpecial = bit_of(Name::kConnection) | bit_of(Name::kKeepAlive) |
                               bit_of(Name::kProxyConnection) | bit_of(Name::kTransferEncoding) |
                               bit_of(Name::kUpgrade) | bit_of(Name::kTe) |
                               bit_of(Name::kContentLength) | bit_of(Name::kHost);
 
-// One of kSpecial.
+// Checks one field of kSpecial.
 bool valid_special(const Field& f, Regular& seen) {
   switch (f.id) {
     case Name::kConnection:
@@ -132,7 +132,7 @@ bool valid_special(const Field& f, Regular& seen) {
       const auto [at, error] = std::from_chars(f.value.data(), end, n);
       if (error != std::errc() || at != end || n > INT64_MAX) return false;
       const auto length = static_cast<int64_t>(n);
-      if (seen.content_length >= 0) return false;  // RFC 9110, 8.6: nothing to hand on as it is
+      if (seen.content_length >= 0) return false;  // RFC 9110, 8.6: cannot be handed on unchanged
       seen.content_length = length;
       return true;
     }
@@ -145,8 +145,8 @@ bool valid_special(const Field& f, Regular& seen) {
   }
 }
 
-// Every pseudo-header field at most once, all of them in front. on_pseudo(id, value) says whether
-// the field belongs here.
+// Every pseudo-header field comes at most once, and before all regular fields. on_pseudo(id, value)
+// says whether the field belongs in this section.
 template <class Fn>
 bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
@@ -172,9 +172,9 @@ bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   return true;
 }
 
-// 8.2.1 forbids blanks around a value. gRPC writes grpc-message raw and lets everybody strip it.
-// Few sections have them: a section that is malformed is looked at again without. False when there
-// were none.
+// 8.2.1 forbids blanks around a value, but gRPC writes grpc-message raw and relies on receivers to
+// strip it. Few sections have such blanks, so only a malformed section is stripped and checked
+// again. False when there were none.
 [[gnu::noinline]] bool strip_blanks(FieldList& fields) {
   bool stripped = false;
   for (size_t i = 0; i < fields.count(); ++i) {
@@ -189,7 +189,7 @@ bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
 
 bool request_without_blanks(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
   std::string_view method, path, scheme;
-  std::optional<std::string_view> authority;  // empty is not absent
+  std::optional<std::string_view> authority;  // empty differs from absent
   bool protocol = false;
   Regular seen;
   const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
@@ -221,7 +221,7 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
   if (protocol && !facts.connect) return false;
   if (path.empty() || scheme.empty()) return false;
   if (path.front() != '/' && !(path == "*" && method == "OPTIONS")) return false;
-  // Two answers to who is asked: whoever comes behind might believe the other one.
+  // With two different hosts, a server behind might believe the other one.
   return !seen.host || !authority || same_authority(scheme, *authority, *seen.host);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// Which field sections are well-formed (RFC 9113, 8.2 and 8.3). A malformed one is a stream error
-// of type PROTOCOL_ERROR: what Sluice lets through, a pod would have to distrust again. Blanks and
-// tabs around a value are forbidden, too, and nobody is harmed by their going: they are stripped.
+// Checks whether field sections are well-formed (RFC 9113, 8.2 and 8.3). A malformed section is a
+// stream error of type PROTOCOL_ERROR, so that no pod has to check again. Blanks and tabs around a
+// value are forbidden too, but removing them harms nobody: they are stripped.
 
 #include <cstdint>
 #include <string_view>
@@ -10,8 +10,8 @@
 
 namespace sluice::http {
 
-// The characters of a field's name and value are what RFC 9113, 8.2.1 allows. Records of HPACK's
-// fields are asked once, not in every message (Field::sound).
+// RFC 9113, 8.2.1 allows the characters of the field's name and value. HPACK's records are checked
+// once, not in every message (Field::sound).
 bool sound(std::string_view name, std::string_view value);
 
 struct RequestFacts {

@@ -4,9 +4,10 @@ namespace sluice::http2 {
 
 namespace {
 
-// Bytes of DATA that earn a token where bytes do. Whoever cuts what he has to say into frames, by
-// whatever size of message, frame, window or buffer, has a short rest at the end of each piece: a
-// piece of a few times kTinyData pays for it. Whoever says nothing but rests pays for few of them.
+// Bytes of DATA that earn one token, where bytes earn tokens. A peer that cuts its data into
+// frames, by any size of message, frame, window or buffer, has a short rest at the end of each
+// piece. A piece of a few times kTinyData pays for its rest. A peer that sends only rests pays for
+// few of them.
 constexpr uint32_t kBytesPerToken = 16;
 
 using G = config::Guards;
@@ -32,10 +33,10 @@ constexpr Rule kRules[Allowance::kKinds] = {
     {.rate = &G::empty_data, .per_sent = 1},
     // A pod whose service echoes a few bytes does so for all its callers on one connection.
     {.rate = &G::tiny_data, .per_sent = 1, .by_received = true},
-    // A peer that pads everything pads HEADERS and trailers of each answer, too, which HPACK may
-    // have made a byte.
+    // A peer that pads everything also pads the HEADERS and trailers of each answer, which HPACK
+    // may have shortened to a byte.
     {.rate = &G::padding, .per_sent = 4, .by_received = true},
-    // Who opens his window for each frame that he got opens it by the rests of our frames.
+    // A peer that opens its window after each frame opens it by the rests of our frames.
     {.rate = &G::dribble, .by_sent = true},
     {.rate = &G::table_sizes},
     {.rate = &G::empty_names},

@@ -1,7 +1,7 @@
 #pragma once
-// How often a peer may still do what costs us more than it: a number of tokens for each kind, which
-// grow back with time and with the work that is done for the peer (config/guards.h has the
-// numbers). Nothing is computed before one kind runs out.
+// The allowance of a peer: for each kind of frame that costs us more than the peer, a number of
+// tokens. Tokens grow back with time and with the work that is done for the peer (config/guards.h
+// has the numbers). Nothing is computed before one kind runs out.
 
 #include <algorithm>
 #include <array>
@@ -39,16 +39,16 @@ class Allowance {
     return true;
   }
 
-  // A frame of a stream was sent to the peer, with so much DATA.
+  // A frame of a stream was sent to the peer, with `bytes` of DATA.
   void sent(uint32_t bytes = 0) {
     ++sent_;
     sent_bytes_ += bytes;
   }
-  // So much DATA came from the peer, without padding.
+  // `bytes` of DATA came from the peer, without padding.
   void received(uint32_t bytes) { received_bytes_ += bytes; }
-  // A stream came to its proper end.
+  // A stream ended as it should.
   void completed() { ++completed_; }
-  // How many did, since the connection's begin.
+  // The streams that ended so since the connection began.
   uint64_t completed_streams() const { return completed_; }
 
  private:
@@ -60,8 +60,8 @@ class Allowance {
   uint64_t sent_bytes_ = 0;
   uint64_t received_bytes_ = 0;
   Time refilled_at_ = kNever;       // the first refill fills everything
-  uint64_t completed_ = 0;          // since the connection's begin
-  uint64_t completed_counted_ = 0;  // of these, by the last refill
+  uint64_t completed_ = 0;          // since the connection began
+  uint64_t completed_counted_ = 0;  // the part of completed_ that the last refill knew
 };
 
 }  // namespace sluice::http2

@@ -31,7 +31,7 @@ http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& str
   return make(Role::kClient, to_pods_, handler, stream);
 }
 
-// Windows toward pods do not grow: a pod's connection is shared, and credited on receipt.
+// Windows toward pods do not grow: a pod's connection is shared, and is credited on receipt.
 void Codec::adopt(const config::Limits& limits, const config::Guards& guards) {
   guards_ = guards;
   for (Config* c : {&to_clients_, &to_pods_}) {

@@ -1,5 +1,5 @@
 #pragma once
-// The HTTP/2 of one worker: its connections, and everything that they share.
+// The HTTP/2 of one worker: its connections and the state that they share.
 
 #include "base/hash.h"
 #include "base/slab.h"
@@ -12,12 +12,12 @@ namespace sluice::http2 {
 class Codec final : public http::Codec {
  public:
   struct Setup {
-    buf::Memory& memory;  // outlives the codec, as the next
+    buf::Memory& memory;  // outlives the codec, as does the next
     stats::Http2& stats;
     SipKey fields_key;        // of the table of fields: random, so that clients cannot know it
     uint32_t table_seed = 0;  // of the stream tables toward clients: the same
     hpack::Shared::Cycles cycles = nullptr;  // times a sample of HPACK's work; may be nullptr
-    // Of the table of fields that connections share; a power of two.
+    // Size of the table of fields that connections share; a power of two.
     size_t field_table_bytes = hpack::FieldTable::kBytes;
   };
   explicit Codec(const Setup& setup);

@@ -10,7 +10,7 @@ namespace sluice::http2 {
 
 enum class Role : uint8_t { kServer, kClient };
 
-// Limits and guards of a connection, from its start to its end.
+// Limits and guards of a connection, for its whole life.
 struct Config {
   uint32_t header_table_size = 4096;        // bytes, our decoder's dynamic table (RFC 7541, 4.2)
   uint32_t encoder_table_size = 4096;       // bytes, at most; the peer's setting may lower it
@@ -24,9 +24,9 @@ struct Config {
   uint32_t copy_break = 256;               // DATA bytes below which copying beats sharing
   uint32_t first_stream_id = 1;            // client role, odd; a test may begin near the end
   uint32_t table_seed = 0x9e3779b9;  // of the stream table: random, so that clients cannot know
-  // Server role: what the client's address may do on all its connections. May be nullptr.
+  // Server role: the allowance of the client's address over all its connections. May be nullptr.
   Origin* origin = nullptr;
-  // Outlives the connection, and may change while it lives.
+  // Outlives the connection. Its values may change while the connection lives.
   const config::Guards* guards = &config::kDefaultGuards;
 };
 

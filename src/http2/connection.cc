@@ -78,7 +78,7 @@ void Connection::send_headers(http::Stream& stream, const FieldList& fields, boo
   }
   const bool behind_data = !s.data_.empty() || (s.head_ != nullptr && end_stream);
   auto& slot = behind_data ? s.trailers_ : s.head_;
-  // Only an informational section can be waiting here already; the newer one is worth more.
+  // Only an informational section can already wait here. The newer section is worth more.
   slot = std::make_unique<FieldList>(fields);
   s.settle();
   make_ready(s);
@@ -163,8 +163,8 @@ void Connection::announce(Stream& s) {
                                          .room = grows && memory_.ample()});
   if (s.window_.size() > before) {
     ++stats_.windows_grown;
-    // Two streams that are as fast as this one find room. What arrives is credited at once, so that
-    // the streams' windows alone say how much may be held.
+    // Leaves room for two streams as fast as this one. DATA is credited on receipt, so the streams'
+    // windows alone bound the bytes in memory.
     const auto both =
         static_cast<uint32_t>(std::min<int64_t>(2 * int64_t{s.window_.size()}, kMaxWindow));
     if (const uint32_t more = receive_window_.grow(both); more > 0) emit_window_update(0, more);
@@ -187,7 +187,7 @@ Connection::Held Connection::held() const {
 }
 
 bool Connection::ping(uint64_t opaque) {
-  if (failed_) return true;  // nothing follows the GOAWAY of an error
+  if (failed_) return true;  // nothing may follow the GOAWAY of an error
   if (role_ == Role::kServer && reader_.before_first_frame()) greet();  // SETTINGS come first (3.4)
   uint8_t payload[8];
   store_be64(payload, opaque);
@@ -258,7 +258,7 @@ void Connection::detach(Stream& s) {
   }
 }
 
-// 5.4.2. A pod that breaks the protocol does so under a client who cannot know it.
+// 5.4.2. When a pod breaks the protocol, the client of the call cannot know it.
 void Connection::stream_error(Stream& s, ErrorCode code, const char* what) {
   if (role_ == Role::kClient) {
     ++stats_.broken_answers;

@@ -41,25 +41,25 @@ class Codec;  // http2/codec.h
 
 class Connection final : public http::Connection {
  public:
-  // Everything referred to outlives the connection. Frames go to the end of the stream's
-  // output.
+  // Everything referred to outlives the connection. Frames go to the end of the stream's output.
   Connection(Role role, const Config& config, Handler& handler, transport::Stream& stream,
              buf::Memory& memory, stats::Http2& stats, Slab<Stream>& streams, hpack::Shared& hpack);
-  // Frees the streams without a word to the handler.
+  // Frees the streams without a call to the handler.
   ~Connection();
   Connection(const Connection&) = delete;
 
-  // http::Connection has the contracts. A client queues preface, SETTINGS and the connection's
-  // window at the start. A server says so once it has the client's preface: a client that speaks
-  // HTTP/1 or TLS would not understand it, and is answered in its own protocol.
+  // http::Connection has the contracts. At the start a client queues preface, SETTINGS and the
+  // connection's window. A server queues its SETTINGS and window once it has the client's preface:
+  // a client that speaks HTTP/1 or TLS would not understand them, and is answered in its own
+  // protocol.
   void start() override;
   bool receive(buf::Slice data, Time now) override;
-  // One frame more than `room` at most.
+  // Exceeds `room` by one frame at most.
   void flush(uint32_t room) override;
-  // Something waits that more room would let out.
+  // Frames wait that more room would let out.
   bool wants_flush() const { return !ready_.empty(); }
 
-  // Client role: so many RST_STREAM may wait; then no stream is opened.
+  // Client role: so many RST_STREAM may wait. With more, no stream is opened.
   static constexpr uint32_t kMaxWaitingResets = 4'096;
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0) override;
   bool can_open() const override {
@@ -70,7 +70,7 @@ class Connection final : public http::Connection {
     return send_window_.shares() == nullptr ? WindowFor::kEnough : look_for_window(payer);
   }
   int64_t send_window() const override { return send_window_.left(); }
-  // Ids that were used; they end at 2^30 (5.1.1).
+  // The number of ids that were used: at most 2^30 (5.1.1).
   uint32_t streams_begun() const override {
     return role_ == Role::kClient ? next_id_ / 2 : (last_peer_id_ + 1) / 2;
   }
@@ -88,32 +88,33 @@ class Connection final : public http::Connection {
   void reset(http::Stream& s, ErrorCode code);
   uint32_t resets_waiting() const override { return static_cast<uint32_t>(waiting_resets_.size()); }
   void release_resets() override;
-  // No frame: RST_STREAM on what is idle to the peer would be an error, and counts as an attack.
+  // Sends no frame: RST_STREAM on a stream that the peer regards as idle would be an error, and
+  // counts as an attack.
   void forget(http::Stream& s) override { close(own(s)); }
   void reset_after_output(http::Stream& s, EndReason reason) override {
     reset_after_output(s, code_of(reason));
   }
   void reset_after_output(http::Stream& s, ErrorCode code);
-  // The stream's receive window opens.
+  // The owner took n bytes: the stream's receive window opens.
   void consumed(http::Stream& s, uint32_t n) override;
 
   bool ping(uint64_t opaque) override;
-  // last_stream_id 2^31-1 only announces (6.8).
+  // A last_stream_id of 2^31-1 only announces a drain (6.8).
   void goaway(uint32_t last_stream_id, ErrorCode code, std::string_view debug = {});
-  // Server role, after the final GOAWAY: requests above its last id are discarded.
+  // Server role, after the final GOAWAY: discards requests above its last id.
   void refuse_new_streams() { refusing_ = true; }
   uint32_t last_peer_stream_id() const { return last_peer_id_; }
   bool announce_drain(uint64_t opaque) override;
   void drain() override;
 
   void for_each_stream(FunctionRef<void(http::Stream&)> fn) override;
-  // The same with fn(http2::Stream&).
+  // As above, with fn(http2::Stream&).
   template <class Fn>
   requires(!std::is_invocable_v<Fn, http::Stream&>) void for_each_stream(Fn&& fn) {
     for_each_stream(FunctionRef<void(http::Stream&)>([&fn](http::Stream& s) { fn(own(s)); }));
   }
 
-  // Bytes that wait for the peer to take them: in streams, and in the output. Walks the streams.
+  // Bytes that wait for the peer, in the streams and in the output. Walks the streams.
   struct Held {
     uint64_t bytes = 0;
     uint64_t buffers = 0;  // packet buffers that the bytes pin, in whatever form
@@ -131,11 +132,11 @@ class Connection final : public http::Connection {
   static Stream& own(http::Stream& s) { return static_cast<Stream&>(s); }
   void release() override;
 
-  // Before the first frame (connection_preface.cc).
+  // Sends the first frames (connection_preface.cc).
   void greet();
   bool on_preface(buf::Slice& data);
   bool on_first_line(buf::Slice& data);
-  // The last thing that is said to somebody who does not speak HTTP/2. False, as fail().
+  // Answers a peer that does not speak HTTP/2, and ends the connection. False, as fail().
   bool refuse(std::string_view answer, stats::Counter& counter, const char* detail);
 
   bool can_open_beside_resets() const;
@@ -155,9 +156,9 @@ class Connection final : public http::Connection {
   bool on_headers_frame(buf::View payload);
   bool on_block(buf::View block);
   bool on_request_block(uint32_t id, FieldList& fields, bool too_large, bool end);
-  // A new stream of the peer; nullptr when it was refused.
+  // Opens a new stream of the peer; nullptr when the stream was refused.
   Stream* admit(uint32_t id, bool end);
-  // A request that the owner never sees. False after a connection error.
+  // Answers a request that the owner never sees. False after a connection error.
   bool answer(uint32_t id, const FieldList& fields, bool request_ended);
   bool on_response_block(Stream& s, FieldList& fields, bool end);
   bool on_rst(buf::View payload);
@@ -168,31 +169,32 @@ class Connection final : public http::Connection {
   bool on_ping_frame(buf::View payload);
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
-  // WINDOW_UPDATE of a pod that opens a window no further than it was.
+  // A WINDOW_UPDATE of a pod that opens a window no further than it was before.
   bool gives_back(uint32_t n) const;
   void stream_error(Stream& s, ErrorCode code, EndedBy by);
   // The peer broke the protocol on the stream; `what` says how, for the log.
   void stream_error(Stream& s, ErrorCode code, const char* what);
-  // Charges for what is kept of an unfinished frame and field block. False when that was more than
-  // may be, and the connection has failed over it.
+  // Charges for the memory of an unfinished frame and field block. False when the account does not
+  // allow it and the connection has failed.
   bool settle_partial();
-  // A pod did nothing to deserve what a client hears.
+  // A client is told ENHANCE_YOUR_CALM. A pod did nothing to deserve that.
   ErrorCode out_of_memory() const {
     return role_ == Role::kServer ? ErrorCode::kEnhanceYourCalm : ErrorCode::kInternalError;
   }
-  // Ends the connection for a guard's sake. False, as fail().
+  // Ends the connection, as the action of a guard. False, as fail().
   bool trip(stats::Counter& counter, const char* guard, const char* detail);
-  // Something that a peer may do only so often; false when the connection has failed over it.
+  // Uses a token of the peer's allowance. False when there was none and the connection has failed.
   bool spend(Allowance::Kind kind);
-  // The same for DATA and HEADERS of a stream; nullptr: of one that is over. A pod says them to one
-  // client of many, who may have chosen the call for it: there each stream has an allowance of its
-  // own, and is what ends. False when the connection has failed.
+  // As spend(), for DATA and HEADERS of a stream; nullptr: the stream is over. On a pod's
+  // connection each stream has an allowance of its own, since a client may have chosen a call that
+  // makes the pod send such frames, and the other clients share the connection. There the stream
+  // ends instead of the connection. False when the connection has failed.
   bool spend_on(Stream* s, Allowance::Kind kind);
   bool spend_at_origin(Allowance::Kind kind);
-  // Server role: before the first stream, and whenever streams ended early.
+  // Server role: set the limit of streams, before the first stream and when streams end early.
   void begin_stream_limit();
   void set_stream_limit();
-  // What guards do that act on a stream alone.
+  // The actions of guards on a stream alone.
   enum class Note : uint8_t {
     kHeaderList,
     kEmptyName,
@@ -207,41 +209,41 @@ class Connection final : public http::Connection {
     kContinuation,
     kFieldBlock
   };
-  // Tells the owner, the first time.
-  // what: instead of the guard's own words.
+  // Reports `n` to the owner, once. what: a text in place of the guard's own.
   void note(Note n, const char* what = nullptr);
-  // The field block that is being received has more frames or bytes (`size`) than `limit`. A client
-  // is sent away for it. Of a pod's the stream ends, and the block is still read, since HPACK's
-  // table needs it, up to kReadAnyway times the limit. False when the connection has failed.
+  // The field block that is being received has more frames or bytes (`size`) than `limit`. A
+  // client's connection fails. Of a pod only the stream ends, and the block is still read, since
+  // HPACK's table needs it, up to kReadAnyway times the limit. False when the connection has
+  // failed.
   static constexpr uint64_t kReadAnyway = 16;
   bool bear_block(Note n, uint64_t size, uint64_t limit);
-  // Looks for fields without a name in a malformed section; false when there were too many.
+  // Counts the fields without a name in a malformed section; false when there were too many.
   bool count_empty_names(const FieldList& fields);
-  // One more stream that a client made us reset; false when that happens too fast.
+  // A client made us reset one more stream; false when that happens too often.
   bool provoked();
   bool idle(uint32_t id) const;
-  // DATA, or HEADERS with these fields, for a stream that is over. What its sender could not know
-  // to be late is free: behind our RST_STREAM DATA and one END_STREAM. What else we discard is
-  // counted. False after a connection error.
+  // DATA, or HEADERS with `fields`, came for a stream that is over. Frames that the sender could
+  // not know to be late are free: after our RST_STREAM, DATA and one END_STREAM. Other frames are
+  // discarded and counted. False after a connection error.
   bool on_late_frame(uint32_t id, const FieldList* fields);
   void remote_end(Stream& s);
 
-  // Output. Frames that do not fit into memory are the end of the connection: false then.
+  // Output. False when there is no memory for a frame and the connection has failed.
   uint8_t* emit_copy(const FrameHeader& header, buf::View payload);
   bool out_of_buffers(const char* detail);
   bool emit(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
   bool emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload);
-  // ended: our END_STREAM was sent. Toward a pod it may have to wait.
+  // ended: our END_STREAM was sent. Toward a pod the RST_STREAM may have to wait.
   void emit_rst(uint32_t stream, ErrorCode code, bool ended = false);
   void write_rst(uint32_t stream, ErrorCode code);
-  // The peer ended the stream, wholly or its own side.
+  // The peer ended the stream: both sides (wholly), or its own side.
   void forget_waiting_reset(uint32_t stream, bool wholly);
   void emit_window_update(uint32_t stream, uint32_t n);
   bool emit_headers(Stream& s, const FieldList& fields, bool end);
-  // One frame of the stream. False when it has nothing that could leave now.
+  // Frames one frame of the stream. False when the stream has nothing that can leave now.
   bool frame_one(Stream& s);
   bool frame_data(Stream& s, buf::Slice piece, bool end);
-  // False when the stream or the connection ends for it.
+  // False when the stream or the connection ends for dribbled DATA.
   bool dribbled(Stream& s);
   // connection_shares.cc
   void charge(Stream& s);
@@ -255,10 +257,10 @@ class Connection final : public http::Connection {
   void finish_reset(Stream& s);
   void finish(Stream& s);
   void close(Stream& s);
-  // Out of all tables, so that a callback may follow that calls anything; destroy() comes behind
-  // it.
+  // Removes the stream from all tables. So a callback that calls anything may follow; destroy()
+  // comes after the callback.
   void detach(Stream& s);
-  // Out of unnumbered_, in constant time: many may wait there, and all of them be cancelled.
+  // Removes the stream from unnumbered_ in constant time: many may wait there and all be cancelled.
   void leave_unnumbered(const Stream& s);
   void announce(Stream& s);
   bool unfinished_input() const { return reader_.unfinished() || block_.open(); }
@@ -266,19 +268,19 @@ class Connection final : public http::Connection {
 
   Role role_;
   bool settings_received_ = false;
-  uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours without an ACK yet
+  uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours that have no ACK yet
   bool refusing_ = false;
   bool peer_going_away_ = false;
   ErrorCode error_ = ErrorCode::kNoError;
 
-  const Config config_;  // a copy: what was announced to the peer stays, whatever is reloaded
+  const Config config_;  // a copy: a reload does not change what was announced to the peer
   Handler& handler_;
   transport::Stream& stream_;
   buf::Queue& output_;  // of stream_
   buf::Memory& memory_;
   stats::Http2& stats_;
   Slab<Stream>& slab_;
-  Codec* codec_ = nullptr;  // that the connection belongs to; nullptr: it has an owner of its own
+  Codec* codec_ = nullptr;  // the connection's codec; nullptr: an owner without a codec
 
   FrameReader reader_;
   FieldBlock block_;
@@ -286,21 +288,21 @@ class Connection final : public http::Connection {
 
   ConnectionSendWindow send_window_;
   ConnectionReceiveWindow receive_window_;
-  Duration round_trip_{};  // the least that the owner told of; zero: none
+  Duration round_trip_{};  // the least that the owner reported; zero: none
   uint32_t peer_initial_window_ = kDefaultWindow;
   uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
-  // RFC 9113 lets a peer announce less at any time; 100 is what 6.5.2 recommends as the least.
+  // RFC 9113 lets a peer announce less at any time; 6.5.2 recommends at least 100.
   uint32_t peer_max_streams_ = 100;
   uint32_t peer_max_header_list_size_ = UINT32_MAX;
   bool peer_takes_extended_connect_ = false;  // RFC 8441, 3
 
   StreamTable table_;
   List<Stream> ready_;               // can be framed, given room
-  List<Stream> window_blocked_;      // wait for the connection's window
-  List<Stream> share_blocked_;       // wait, since their payer has its share of it
-  List<Stream> limit_blocked_;       // of unnumbered_, wait for a limit or find no id
-  std::vector<Stream*> unnumbered_;  // client role: their HEADERS wait for room; in no order
-  // Client role: streams that are over here, and open at the peer until it hears so.
+  List<Stream> window_blocked_;      // wait for the connection's send window
+  List<Stream> share_blocked_;       // wait, since their payer has its share of the window
+  List<Stream> limit_blocked_;       // of unnumbered_: wait for a limit, or find no id
+  std::vector<Stream*> unnumbered_;  // client role: HEADERS wait for room; in no order
+  // Client role: streams that are over here, and open at the peer until RST_STREAM is sent.
   struct WaitingReset {
     uint32_t stream;
     ErrorCode code;
@@ -309,18 +311,18 @@ class Connection final : public http::Connection {
   std::vector<WaitingReset> waiting_resets_;
   uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
-  RecentIds ids_;              // of the side that opens streams, discarded ones included
+  RecentIds ids_;              // of the side that opens streams, discarded ids included
   int64_t room_ = 0;
   OpenFrame open_frame_;  // until flush()
   UnreadAnswers unread_answers_;
   Allowance allowance_;
   OriginLoan loan_;
   EarlyEnds early_ends_;
-  uint32_t stream_limit_;  // of the client's streams at once, now
+  uint32_t stream_limit_;  // streams that the client may have open now
   uint16_t noted_ = 0;     // a bit for each Note
 
   StallWatch stalls_;
-  bool data_waits_ = false;  // a stream may have DATA that the peer's window holds back
+  bool data_waits_ = false;  // some stream may have DATA that the peer's window delays
 
   hpack::Decoder decoder_;
   hpack::Encoder encoder_;

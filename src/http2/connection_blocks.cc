@@ -1,4 +1,4 @@
-// Field blocks that http2::Connection receives: HEADERS and CONTINUATION, and what they say.
+// Field blocks that http2::Connection receives: HEADERS and CONTINUATION, and their content.
 
 #include <algorithm>
 
@@ -107,7 +107,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
   ids_.use(id);
   if (refusing_) {  // above the last id of our GOAWAY: the client will retry (6.8)
     ids_.reset(id);
-    return provoked();  // what crossed our GOAWAY is not that much
+    return provoked();  // few requests can cross our GOAWAY
   }
   last_peer_id_ = id;
   thread_local FieldList own;
@@ -149,7 +149,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
 Stream* Connection::admit(uint32_t id, bool end) {
   Stream* s = nullptr;
   if (open_ >= stream_limit_ && stream_limit_ < config_.max_concurrent_streams) [[unlikely]]
-    set_stream_limit();  // streams may have ended well since
+    set_stream_limit();  // streams may have ended well meanwhile
   if (open_ < stream_limit_) {
     s = slab_.create();
   } else if (stream_limit_ < config_.max_concurrent_streams) {
@@ -175,7 +175,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   s->receive_window_ = config_.initial_stream_window;
   s->window_.begin(config_.initial_stream_window, now_,
                    config_.max_stream_window > config_.initial_stream_window);
-  // Until its ACK the client may not have seen our setting (6.5.3).
+  // Before its ACK the client may not have seen our setting (6.5.3).
   if (settings_unacknowledged_ > 0)
     s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);
   table_.insert(*s);
@@ -186,7 +186,7 @@ bool Connection::answer(uint32_t id, const FieldList& fields, bool request_ended
   Stream* s = admit(id, request_ended);
   if (s == nullptr) return !failed_;
   send_headers(*s, fields, true);
-  // What may come of the request is of no use (8.1).
+  // The rest of the request is of no use (8.1).
   if ((s = table_.find(id)) != nullptr) reset_after_output(*s, ErrorCode::kNoError);
   return !failed_ && provoked();
 }
@@ -199,7 +199,7 @@ bool Connection::on_response_block(Stream& s, FieldList& fields, bool end) {
   if (!final) {
     valid = valid && !end;
   } else if (s.to_head_ || status == 204 || status == 304) {
-    content_length = 0;  // the length that is announced is that of another answer (RFC 9110, 8.6)
+    content_length = 0;  // the announced length is that of another answer (RFC 9110, 8.6)
   } else if (s.connect_ && status < 300) {
     content_length = -1;  // a tunnel (RFC 9110, 9.3.6)
   } else {

@@ -30,8 +30,8 @@ bool Connection::on_rst(buf::View payload) {
   return !failed_;
 }
 
-// 6.3. Deprecated; only its form matters, and that a stream does not depend on itself (RFC 7540,
-// 5.3.1).
+// 6.3. Priorities are deprecated. Only the form of the frame is checked, and that a stream does not
+// depend on itself (RFC 7540, 5.3.1).
 bool Connection::on_priority(buf::View payload) {
   if (!spend(Allowance::kPriorities)) return false;
   if (frame().stream == 0) return fail(ErrorCode::kProtocolError, "PRIORITY on stream 0");
@@ -43,13 +43,13 @@ bool Connection::on_priority(buf::View payload) {
     detail = "a stream that depends on itself";
   }
   Stream* s = table_.find(frame().stream);
-  // Where RST_STREAM must not be sent, a stream error becomes one of the connection.
+  // Where RST_STREAM must not be sent, a stream error becomes a connection error.
   if (s == nullptr) return fail(error, detail);
   stream_error(*s, error, detail);
   return !failed_;
 }
 
-// RFC 9218, 7.1. Streams take turns here whatever it says.
+// RFC 9218, 7.1. Streams take turns here whatever the frame says.
 bool Connection::on_priority_update(buf::View payload) {
   if (!spend(Allowance::kPriorities)) return false;
   if (role_ == Role::kClient)
@@ -67,7 +67,7 @@ bool Connection::on_settings_frame(buf::View payload) {
   if (frame().stream != 0) return fail(ErrorCode::kProtocolError, "SETTINGS on a stream");
   if ((frame().flags & kFlagAck) != 0) {
     if (!payload.empty()) return fail(ErrorCode::kFrameSizeError, "SETTINGS ACK with payload");
-    // No rule calls one that nothing is owed an error, and many clients share a pod's connection.
+    // No rule makes an unexpected ACK an error, and many clients share a pod's connection.
     if (settings_unacknowledged_ == 0) return spend(Allowance::kSettings);
     --settings_unacknowledged_;
     decoder_.set_limit(config_.header_table_size);
@@ -78,7 +78,7 @@ bool Connection::on_settings_frame(buf::View payload) {
   if (!spend(Allowance::kSettings)) return false;
   if (payload.size() / kSettingSize > guards().settings_entries)
     return trip(stats_.guard_settings, "settings", "too many settings in one frame");
-  // Without the setting there is no limit; 100 was only assumed until now.
+  // Without the setting there is no limit. The limit of 100 was only assumed until now.
   if (!settings_received_) peer_max_streams_ = UINT32_MAX;
   settings_received_ = true;
   uint32_t initial_window = peer_initial_window_;
@@ -119,7 +119,7 @@ bool Connection::on_settings_frame(buf::View payload) {
           return fail(ErrorCode::kProtocolError, "SETTINGS_NO_RFC7540_PRIORITIES out of range");
         break;
       default:
-        break;  // unknown settings, and those that only advise, are discarded
+        break;  // unknown and advisory settings are discarded
     }
   }
   if (initial_window != peer_initial_window_ && !set_initial_window(initial_window)) return false;
@@ -128,7 +128,7 @@ bool Connection::on_settings_frame(buf::View payload) {
   return !failed_;
 }
 
-// 6.9.2. Once a frame, since it walks the streams. Windows may become negative.
+// 6.9.2. Applied once for each frame, since it walks the streams. Windows may become negative.
 bool Connection::set_initial_window(uint32_t bytes) {
   const int64_t change = int64_t{bytes} - peer_initial_window_;
   peer_initial_window_ = bytes;
@@ -172,8 +172,8 @@ bool Connection::on_goaway_frame(buf::View payload) {
   return !failed_;
 }
 
-// Some pods open their windows by whatever their service has read, a byte at a time if a client
-// finds one that reads so. There are no more such frames than bytes that were sent.
+// Some pods open their windows by the bytes that their service has read: one byte at a time if a
+// client finds a service that reads so. The number of such frames is bounded by the bytes sent.
 bool Connection::gives_back(uint32_t n) const {
   if (role_ == Role::kServer) return false;
   if (frame().stream == 0) return send_window_.gives_back(n);

@@ -1,4 +1,4 @@
-// The guards of http2::Connection: those that count, and those that measure time.
+// The guards of http2::Connection: guards that count, and guards that measure time.
 
 #include "http2/connection.h"
 
@@ -58,7 +58,7 @@ void Connection::begin_stream_limit() {
   set_stream_limit();
 }
 
-// An operator who allows far more resets than are remembered here wants none of this.
+// An operator who allows far more resets than are remembered here turns this limit off.
 void Connection::set_stream_limit() {
   const uint32_t resets = guards().resets.burst;
   if (resets == 0 || resets > 8 * EarlyEnds::kRemembered) {
@@ -78,7 +78,7 @@ bool Connection::spend(Allowance::Kind kind) {
 
 bool Connection::spend_on(Stream* s, Allowance::Kind kind) {
   if (role_ == Role::kServer) return spend(kind);
-  if (s == nullptr) return true;  // on_late_frame() knows what may have crossed a reset
+  if (s == nullptr) return true;  // on_late_frame() knows which frames may have crossed a reset
   if (s->allowance_ == nullptr) s->allowance_ = std::make_unique<Allowance>();
   if (s->allowance_->take(kind, guards(), now_)) return true;
   ++(stats_.*kGuards[kind].counter);
@@ -133,7 +133,7 @@ void Connection::note(Note n, const char* what) {
 bool Connection::count_empty_names(const FieldList& fields) {
   for (const Field f : fields) {
     if (!f.name.empty()) continue;
-    // A pod's are what it says to one client of many.
+    // A pod sends them to one client of many: they do not count against the pod's connection.
     if (role_ == Role::kServer && !spend(Allowance::kEmptyNames)) return false;
     ++stats_.guard_empty_name;
     note(Note::kEmptyName);
@@ -142,8 +142,9 @@ bool Connection::count_empty_names(const FieldList& fields) {
   return true;
 }
 
-// What makes us reset is as cheap for a client as RST_STREAM itself (CVE-2025-8671). A pod is
-// exempt from both: it answers what clients sent it, and many share its connection.
+// A frame that makes us reset a stream is as cheap for a client as RST_STREAM itself
+// (CVE-2025-8671). A pod is exempt from both guards: it answers what clients sent, and many clients
+// share its connection.
 bool Connection::provoked() {
   return role_ == Role::kClient || spend(Allowance::kProvokedResets);
 }
@@ -191,7 +192,7 @@ Connection::Watched Connection::watch(Time now) {
   return late ? Watched::kLate : Watched::kFine;
 }
 
-// A stream with data for which the peer gives no window holds memory, and its pod.
+// A stream with data and without a window from the peer keeps memory and its pod busy.
 void Connection::watch_streams(Duration limit) {
   data_waits_ = false;
   std::vector<uint32_t> stalled;
@@ -199,7 +200,7 @@ void Connection::watch_streams(Duration limit) {
     Stream* s = table_.cell(i);
     if (s == nullptr || s->data_.empty()) continue;
     data_waits_ = true;
-    // With windows it waits for room behind others, which output_stalled() watches.
+    // With windows, the stream waits behind others for room. output_stalled() watches that.
     if (s->send_window_ > 0 && send_window_.left() > 0) continue;
     if (StallWatch::over(++s->stalled_looks_, limit)) stalled.push_back(s->id());
   }

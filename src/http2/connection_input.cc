@@ -1,4 +1,4 @@
-// The receiving half of http2::Connection: from bytes to frames, and DATA to its events.
+// The receiving half of http2::Connection: cuts bytes into frames, and hands on DATA.
 
 #include <algorithm>
 #include <cstring>
@@ -40,7 +40,7 @@ bool Connection::receive(buf::Slice data, Time now) {
         if (!on_frame_header()) return false;
         break;
       case State::kPayload: {
-        // In place when the slice holds the whole payload, else collected.
+        // In place when the slice holds the whole payload, else the payload is collected.
         if (reader_.holds_payload(data)) {
           if (!on_frame(reader_.take_payload(data))) return false;
           break;
@@ -76,13 +76,14 @@ bool Connection::settle_partial() {
   const bool more = heap > charged_;
   account_->charge(0, static_cast<int64_t>(heap) - static_cast<int64_t>(charged_));
   charged_ = heap;
-  // One frame is borne from whoever has too much, so that its calls go on; a block of many is not.
+  // A client that has too much may still send one frame, so that its calls go on. A block of many
+  // frames ends the connection.
   if (!more || heap <= 2 * size_t{config_.max_frame_size} || !account_->overdrawn()) return true;
   return trip(stats_.guard_heap, "heap", "a field block too large for what the client has left");
 }
 
 bool Connection::idle(uint32_t id) const {
-  // Nobody opens even ones: push is switched off.
+  // No side opens streams with even ids: push is switched off.
   return (id & 1) == 0 || id > ids_.latest();
 }
 
@@ -92,26 +93,27 @@ bool Connection::on_late_frame(uint32_t id, const FieldList* fields) {
   if (end && !waiting_resets_.empty()) forget_waiting_reset(id, false);
   const RecentIds::Fate fate = ids_.fate(id);
   if (fate == RecentIds::Fate::kReset) {
-    if (end) ids_.ended(id);  // nothing that follows can have crossed
-    // Of a client's HEADERS only trailers can, which end the stream.
+    if (end) ids_.ended(id);  // no late frame can follow it
+    // HEADERS of a client that are free here can only be trailers, and trailers end the stream.
     return data || end || provoked();
   }
-  // A client's without END_STREAM is counted as on any stream. A pod's may be long under way, on as
-  // many streams as clients have taken back.
+  // A client's DATA without END_STREAM was counted on arrival, as on any stream. A pod's DATA may
+  // be in flight for long, on as many streams as clients have cancelled: forgotten ids do not
+  // count.
   const bool counts = role_ == Role::kServer ? end : fate != RecentIds::Fate::kForgotten;
   if (data && counts && frame().size < config::kTinyData && !spend(Allowance::kTinyData))
     return false;
   const bool of_client = !data && role_ == Role::kServer;
-  // Whatever became of an id that is forgotten: what begins like a request opens a stream.
+  // Whatever happened to a forgotten id: a section that begins like a request opens a stream.
   const bool opens = of_client && fields->count() > 0 && (*fields->begin()).name.starts_with(':');
   if (of_client &&
       (fate == RecentIds::Fate::kSkipped || (fate == RecentIds::Fate::kForgotten && opens)))
     return fail(ErrorCode::kProtocolError, "a stream id lower than the one before");  // 5.1.1
   if (fate == RecentIds::Fate::kForgotten) return data || provoked();
   if (of_client) return fail(ErrorCode::kStreamClosed, "HEADERS on a closed stream");
-  if (fate == RecentIds::Fate::kResetAndEnded) return provoked();  // it has its RST_STREAM
+  if (fate == RecentIds::Fate::kResetAndEnded) return provoked();  // its RST_STREAM was sent
   ++stats_.stream_errors;
-  emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams are not to blame
+  emit_rst(id, ErrorCode::kStreamClosed);  // 6.1; a pod's other streams go on
   return !failed_ && provoked();
 }
 
@@ -157,8 +159,8 @@ bool Connection::on_frame(buf::View payload) {
   }
 }
 
-// DATA, 6.1. The payload passes on as it arrives; the connection's window counts all of it at once,
-// and is credited at once, so that one stalled stream cannot freeze its neighbours.
+// DATA, 6.1. The payload passes on as it arrives. The connection's window counts the whole payload
+// at once and is credited at once, so that one stalled stream cannot freeze its neighbours.
 bool Connection::on_data_begin() {
   if (frame().stream == 0) return fail(ErrorCode::kProtocolError, "DATA on stream 0");
   if (idle(frame().stream)) return fail(ErrorCode::kProtocolError, "DATA on an idle stream");
@@ -195,11 +197,11 @@ bool Connection::on_pad_length(buf::Slice& data) {
   if (!reader_.read_pad_length(data))
     return fail(ErrorCode::kProtocolError, "padding longer than its frame");
   const uint32_t pad = reader_.padding_left();
-  // A message is worth its padding, however short: padding hides how short (10.7).
+  // A message is worth its padding, however short it is: padding hides its length (10.7).
   if (pad > reader_.data_left() && reader_.data_left() < config::kTinyData &&
       !spend_on(table_.find(frame().stream), Allowance::kPadding))
     return false;
-  // Padding counts in the stream's window too, and nobody else will give it back (6.1).
+  // Padding counts in the stream's window too, and the owner does not credit it (6.1).
   if (Stream* s = table_.find(frame().stream); s != nullptr) consumed(*s, 1 + pad);
   if (failed_) return false;
   return reader_.data_left() > 0 || on_data_end();
@@ -251,7 +253,7 @@ bool Connection::on_data_end() {
   return !failed_;
 }
 
-// The handler knows of the end already; nothing more will be heard on this stream.
+// The handler knows of the end already. No further frame is expected on this stream.
 void Connection::remote_end(Stream& s) {
   s.remote_ended_ = true;
   after_output(s);

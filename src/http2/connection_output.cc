@@ -1,4 +1,4 @@
-// The sending half of http2::Connection: what is framed when.
+// The sending half of http2::Connection: which frames are made, and when.
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace sluice::http2 {
 
-// Returns where the header lies; nullptr without memory.
+// Returns the address of the header; nullptr without memory.
 uint8_t* Connection::emit_copy(const FrameHeader& header, buf::View payload) {
   const size_t n = kFrameHeaderSize + payload.size();
   const bool together = n <= buf::Queue::kMaxContiguous;
@@ -23,8 +23,8 @@ uint8_t* Connection::emit_copy(const FrameHeader& header, buf::View payload) {
   return p;
 }
 
-// Without a buffer the connection cannot keep its promises, and half a frame may be out: only the
-// end of the connection is honest.
+// Without a buffer the connection cannot keep its promises, and half a frame may be in the output.
+// So the connection has to end.
 bool Connection::out_of_buffers(const char* detail) {
   failed_ = true;
   error_ = ErrorCode::kInternalError;
@@ -38,7 +38,7 @@ bool Connection::emit(FrameType type, uint8_t flags, uint32_t stream, buf::View 
          out_of_buffers("no memory for a control frame");
 }
 
-// An answer that the peer provoked: as many as it likes, as long as it reads them.
+// A frame that the peer provoked. The peer may provoke any number, as long as it reads them.
 bool Connection::emit_control(FrameType type, uint8_t flags, uint32_t stream, buf::View payload) {
   if (!unread_answers_.add(static_cast<uint32_t>(kFrameHeaderSize + payload.size()),
                            stream_.acknowledged(), guards().unread_answers))
@@ -98,7 +98,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     table_.insert(s);
   }
   if (!s.head_sent()) s.head_position_ = output_.end();
-  // Usually one frame; a long block continues in CONTINUATION frames (6.10).
+  // Usually one frame. A long block continues in CONTINUATION frames (6.10).
   buf::View rest = encoder_.encode(fields);
   FrameType type = FrameType::kHeaders;
   do {
@@ -121,7 +121,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
   return true;
 }
 
-// The whole piece, which fits the windows and the peer's frame size, as DATA.
+// Frames the whole piece as DATA. The piece fits the windows and the peer's frame size.
 bool Connection::frame_data(Stream& s, buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
   const bool copy = n <= config_.copy_break;
@@ -204,9 +204,9 @@ bool Connection::frame_one(Stream& s) {
   return false;
 }
 
-// A window made us cut the stream's DATA short. A pod opens its windows as it takes what its
-// clients send: none of them may make it open them by a few bytes until the connection ends under
-// them all. So there it is the stream that ends, and only for its own window.
+// A window made us cut the stream's DATA short. A pod opens its windows as it takes data from its
+// clients. No client may make a pod open them by a few bytes until the connection of all clients
+// ends. So toward a pod only the stream ends, and only for its own window.
 bool Connection::dribbled(Stream& s) {
   if (role_ == Role::kServer) return spend(Allowance::kDribble);
   const uint32_t most = guards().dribble.burst;
@@ -223,13 +223,13 @@ void Connection::flush(uint32_t room) {
     Stream* s = ready_.pop_front();
     if (s == nullptr) break;
     if (s->id_ == 0) {
-      // The limit may have fallen since open() (5.1.2), and others taken the last ids.
+      // The limit may have fallen since open() (5.1.2), or other streams took the last ids.
       if (open_ - unnumbered_.size() + resets_waiting() >= peer_max_streams_ ||
           next_id_ > kMaxStreamId) {
         limit_blocked_.push_back(*s);
         continue;
       }
-      frame_one(*s);  // HEADERS: nobody is called back
+      frame_one(*s);  // HEADERS: no callback
       after_output(*s);
       continue;
     }
@@ -241,7 +241,7 @@ void Connection::flush(uint32_t room) {
   open_frame_.close();
 }
 
-// Files the stream where it waits next, or closes it when all is said.
+// Puts the stream into the list in which it waits next, or closes it when everything is sent.
 void Connection::after_output(Stream& s) {
   if (failed_) return;
   if (s.head_ != nullptr || !s.data_.empty() || s.trailers_ != nullptr ||

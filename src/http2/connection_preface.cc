@@ -1,4 +1,5 @@
-// What is said before the first frame (RFC 9113, 3.4), and to those who speak something else.
+// The bytes before the first frame (RFC 9113, 3.4), and the answers to peers that do not speak
+// HTTP/2.
 
 #include <algorithm>
 #include <cstring>
@@ -9,7 +10,7 @@
 namespace sluice::http2 {
 namespace {
 
-// RFC 9110, 15.6.6: with a word on which protocols are spoken.
+// RFC 9110, 15.6.6: the answer should name the protocols that are spoken.
 constexpr std::string_view kVersionNotSupported =
     "HTTP/1.1 505 HTTP Version Not Supported\r\n"
     "content-type: text/plain\r\n"
@@ -20,7 +21,7 @@ constexpr std::string_view kVersionNotSupported =
 constexpr size_t kContentBegins = kVersionNotSupported.find("\r\n\r\n") + 4;
 static_assert(kVersionNotSupported.size() - kContentBegins == 63);
 
-// RFC 8446, 5.1 and 6: a handshake record begins so, and this is a fatal alert, protocol_version.
+// RFC 8446, 5.1 and 6: the first byte of a handshake record, and a fatal alert, protocol_version.
 constexpr uint8_t kTlsHandshake = 22;
 constexpr std::string_view kTlsAlert{"\x15\x03\x01\0\x02\x02\x46", 7};
 
@@ -39,7 +40,7 @@ void Connection::start() {
 }
 
 void Connection::greet() {
-  if (settings_unacknowledged_ > 0) return;  // a GOAWAY of ours came before the client's preface
+  if (settings_unacknowledged_ > 0) return;  // our GOAWAY was sent before the client's preface
   ++settings_unacknowledged_;
   uint8_t settings[7 * kSettingSize];
   uint32_t n = 0;

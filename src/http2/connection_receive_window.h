@@ -1,7 +1,7 @@
 #pragma once
-// How far a peer may send ahead on a connection, all streams together (RFC 9113, 6.9). Bytes are
-// credited on receipt, so that one stalled stream cannot freeze its neighbours: the streams'
-// windows alone say how much may be held.
+// The receive window of a connection, for all streams together (RFC 9113, 6.9). Bytes are credited
+// on receipt, so that one stalled stream cannot freeze its neighbours: the streams' windows alone
+// bound the bytes in memory.
 
 #include <cstdint>
 #include <utility>
@@ -15,25 +15,27 @@ class ConnectionReceiveWindow {
   // size: bytes that the window is opened to.
   explicit ConnectionReceiveWindow(uint32_t size) : size_(size) {}
 
-  // Every connection begins with 65,535 bytes (6.9.2): bytes to announce beyond them; zero: none.
+  // Every connection begins with 65,535 bytes (6.9.2). Returns the bytes to announce beyond them;
+  // zero: none.
   uint32_t begin() {
     if (size_ <= kDefaultWindow) return 0;
     left_ = size_;
     return size_ - kDefaultWindow;
   }
-  // DATA of n bytes arrived, padding included. False when the peer had not so much left.
+  // DATA of n bytes arrived, padding included. False when the window had less than n left.
   bool receive(uint32_t n) {
     left_ -= n;
     return left_ >= 0;
   }
-  // n bytes are credited. Bytes to announce now; zero: not yet, since halves are announced.
+  // Credits n bytes. Returns the bytes to announce now; zero: none yet, since halves are announced.
   uint32_t credit(uint32_t n) {
     credit_ += n;
     if (credit_ < size_ - size_ / 2) return 0;
     left_ += credit_;
     return std::exchange(credit_, 0);
   }
-  // The window becomes at least so large. Bytes to announce; zero: it is already.
+  // Enlarges the window to at least `size`. Returns the bytes to announce; zero: it is large
+  // enough.
   uint32_t grow(uint32_t size) {
     if (size <= size_) return 0;
     const uint32_t more = size - size_;

@@ -1,7 +1,7 @@
 #pragma once
-// How much DATA a peer takes on a connection, all streams together (RFC 9113, 6.9). Where many
-// payers share the window (a load balancer's connection to a pod), each has a share of it while it
-// is scarce (http2/window_shares.h).
+// The send window of a connection, for all streams together (RFC 9113, 6.9). Where many payers
+// share the window (a load balancer's connection to a pod), each payer has a share of it while the
+// window is scarce (http2/window_shares.h).
 
 #include <algorithm>
 #include <cstdint>
@@ -14,23 +14,23 @@ namespace sluice::http2 {
 
 class ConnectionSendWindow {
  public:
-  // shared: payers share it.
+  // shared: several payers share the window.
   explicit ConnectionSendWindow(bool shared)
       : scarce_below_(shared ? int64_t{kDefaultWindow} / 2 : INT64_MIN), shared_(shared) {}
 
   // Bytes. Never negative: a peer cannot take back a connection's window.
   int64_t left() const { return left_; }
-  // Bytes that were left at most.
+  // The most bytes that were ever left.
   int64_t most() const { return most_; }
 
-  // DATA of n bytes leaves.
+  // DATA of n bytes is sent.
   void use(uint32_t n) { left_ -= n; }
-  // Payers' shares are to be kept account of.
+  // The window is short: the payers' shares have to be counted.
   bool scarce() const { return left_ < scarce_below_; }
 
-  // WINDOW_UPDATE of n bytes would only give back what was used.
+  // A WINDOW_UPDATE of n bytes only gives back what was used.
   bool gives_back(uint32_t n) const { return left_ + n <= most_; }
-  // WINDOW_UPDATE. False when the window is larger than may be (6.9.1).
+  // A WINDOW_UPDATE of n bytes. False when the window exceeds its maximum (6.9.1).
   bool open(uint32_t n) {
     left_ += n;
     if (left_ > kMaxWindow) return false;
@@ -46,13 +46,14 @@ class ConnectionSendWindow {
     shares_ = std::make_unique<WindowShares>();
     return *shares_;
   }
-  // Well above where shares begin to count, so that they do not come and go with each frame.
+  // Well above the level at which shares begin to count, so that they do not begin and end with
+  // each frame.
   bool ample() const { return left_ >= most_ / 4 * 3; }
   void end_shares() {
     shares_.reset();
     scarce_below_ = most_ / 2;
   }
-  // Bytes that the stream may send for its payer's sake.
+  // The bytes that the stream may send by its payer's share.
   int64_t room(const Stream& s) const {
     return shares_ == nullptr ? left_ : shares_->room(s, left_, most_);
   }

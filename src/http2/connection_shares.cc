@@ -1,4 +1,4 @@
-// The send window of http2::Connection and the shares that payers have of it.
+// The send window of http2::Connection and the payers' shares of it.
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace sluice::http2 {
 
-// The window has become short, or is, and the stream has used some of it.
+// The window is short, now or already before, and the stream has used some of it.
 void Connection::charge(Stream& s) {
   if (send_window_.shares() == nullptr) {
     WindowShares& shares = send_window_.begin_shares();
@@ -22,7 +22,7 @@ bool Connection::held_by_share(const Stream& s) const {
   return send_window_.room(s) < std::min(size, WindowShares::kLeastPiece);
 }
 
-// The peer has given back something of the connection's window.
+// The peer has credited bytes of the connection's window.
 void Connection::on_credit() {
   WindowShares* shares = send_window_.shares();
   if (shares == nullptr) return;
@@ -34,15 +34,15 @@ void Connection::on_credit() {
   ready_.splice_back(share_blocked_);
 }
 
-// What the stream has of the window became less.
+// The stream now has less of the window.
 void Connection::on_share_change(Stream& s) {
   send_window_.shares()->update(s);
   ready_.splice_back(share_blocked_);
 }
 
 Connection::WindowFor Connection::look_for_window(uint64_t payer) const {
-  // Half of what a receiver takes in one frame of full size is enough to go on with, or what is
-  // left for each of seven payers that all have their share.
+  // Enough to go on with: half of what a receiver takes in one frame of full size; or a sixteenth
+  // of the window, which is left for each of seven payers that all have their share.
   const int64_t left = send_window_.left();
   const int64_t most = send_window_.most();
   const int64_t enough = std::min<int64_t>(most / 16, kDefaultMaxFrameSize / 2);

@@ -28,7 +28,7 @@ namespace {
 
 using http::EndReason;
 
-// By error code.
+// The reasons, indexed by error code.
 constexpr std::array kReasons{EndReason::kNoError,
                               EndReason::kProtocolError,
                               EndReason::kInternalError,

@@ -24,7 +24,7 @@ enum class ErrorCode : uint32_t {
   kHttp11Required = 0xd,
 };
 
-// Codes that section 7 does not list have no special meaning there: they become kInternalError.
+// Codes that section 7 does not list have no special meaning there. They become kInternalError.
 http::EndReason reason_of(ErrorCode code);
 ErrorCode code_of(http::EndReason reason);
 

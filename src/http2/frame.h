@@ -40,8 +40,8 @@ enum class Setting : uint16_t {
 
 inline constexpr uint32_t kFrameHeaderSize = 9;
 inline constexpr uint32_t kSettingSize = 6;
-inline constexpr uint32_t kPrioritySize = 5;  // of PRIORITY, and of what the flag puts into HEADERS
-inline constexpr uint32_t kDefaultWindow = 65'535;        // 6.9.2
+inline constexpr uint32_t kPrioritySize = 5;        // of PRIORITY, and of the priority in HEADERS
+inline constexpr uint32_t kDefaultWindow = 65'535;  // 6.9.2
 inline constexpr uint32_t kDefaultMaxFrameSize = 16'384;  // 6.5.2
 inline constexpr int64_t kMaxWindow = 0x7fffffff;         // 6.9.1
 inline constexpr uint32_t kMaxStreamId = 0x7fffffff;
@@ -63,7 +63,7 @@ struct FrameHeader {
   }
 };
 
-// The stream on which, by such bytes, another one depends.
+// The stream that the priority in these bytes depends on.
 inline uint32_t dependency(const uint8_t* priority) {
   return load_be32(priority) & kMaxStreamId;
 }

@@ -1,4 +1,4 @@
-// What comes before the first frame.
+// The part of the reader before the first frame.
 
 #include "http2/frame_reader.h"
 
@@ -28,7 +28,7 @@ void FrameReader::begin_first_line() {
 }
 
 std::string_view FrameReader::read_first_line(buf::Slice& data) {
-  // Of a preface that goes wrong behind its first line, that line is here already.
+  // When a preface goes wrong behind its first line, that line is here already.
   const auto room = std::min<size_t>(data.size(), kLongestLine - partial_.size());
   partial_.insert(partial_.end(), data.data(), data.data() + room);
   data.drop_front(static_cast<uint32_t>(room));

@@ -1,7 +1,7 @@
 #pragma once
-// Cuts what a connection receives into frames (RFC 9113, 4.1): however the bytes are split, a frame
-// header comes whole, and so does a payload, except DATA, which passes on as it arrives. Judges no
-// frame.
+// Cuts received bytes into frames (RFC 9113, 4.1). However the bytes are split, a frame header
+// comes whole, and so does a payload, except DATA, which passes on as it arrives. The reader does
+// not judge frames.
 
 #include <algorithm>
 #include <cassert>
@@ -18,15 +18,15 @@ namespace sluice::http2 {
 
 class FrameReader {
  public:
-  // What the next byte belongs to: of a client's preface, of the first line of somebody who speaks
-  // another protocol, or of a frame.
+  // The part that the next byte belongs to: a client's preface, the first line of a peer that
+  // speaks another protocol, or a part of a frame.
   enum class State : uint8_t { kPreface, kFirstLine, kHeader, kPayload, kData, kPadding };
 
   explicit FrameReader(State first) : state_(first) {}
 
   State state() const { return state_; }
   bool before_first_frame() const { return state_ <= State::kFirstLine; }
-  // Something of a preface, a frame header or a payload has arrived, and its end has not.
+  // Part of a preface, a frame header or a payload has arrived, and its end has not.
   bool unfinished() const { return have_ > 0 || state_ == State::kPayload; }
   // The frame whose header came last.
   const FrameHeader& frame() const { return frame_; }
@@ -35,16 +35,16 @@ class FrameReader {
 
   // --- kPreface, kFirstLine ---
 
-  // Bytes of a first line that are waited for; RFC 9112, 3 wants 8,000 at least.
+  // The longest first line to wait for; RFC 9112, 3 asks for at least 8,000 bytes.
   static constexpr size_t kLongestLine = 8'192;
   enum class Preface : uint8_t { kMore, kComplete, kDiffers };
-  // kDiffers: bytes that no preface goes on with are next in `data`.
+  // kDiffers: the next bytes in `data` do not continue a preface.
   Preface read_preface(buf::Slice& data);
-  // A preface that differs: the byte that the connection began with.
+  // After a preface that differs: the first byte of the connection.
   uint8_t first_byte(const buf::Slice& data) const;
-  // It may be a line of text; what the preface had of it is kept.
+  // The bytes may be a line of text. Keeps those that were read as a preface.
   void begin_first_line();
-  // What has come of the line; it lives until the next call.
+  // The part of the line that has arrived. It lives until the next call.
   std::string_view read_first_line(buf::Slice& data);
 
   // --- kHeader ---
@@ -62,13 +62,13 @@ class FrameReader {
     frame_ = FrameHeader::parse(head_);
     return true;
   }
-  // The payload of the frame is to be collected. False when it has none.
+  // Prepares to collect the payload of the frame. False when the frame has none.
   bool expect_payload() {
     if (frame_.size == 0) return false;
     state_ = State::kPayload;
     return true;
   }
-  // The frame is DATA. False when it is padded and has no place for the pad length.
+  // The frame is DATA. False when the frame is padded and has no place for the pad length.
   bool expect_data() {
     data_left_ = frame_.size;
     padding_left_ = 0;
@@ -79,7 +79,7 @@ class FrameReader {
 
   // --- kPayload ---
 
-  // Nothing has been collected yet, and `data` holds the whole payload.
+  // Nothing is collected yet, and `data` holds the whole payload.
   bool holds_payload(const buf::Slice& data) const {
     return partial_.empty() && data.size() >= frame_.size;
   }
@@ -90,7 +90,7 @@ class FrameReader {
     data.drop_front(frame_.size);
     return payload;
   }
-  // Collects. True when the payload is complete.
+  // Collects bytes of the payload. True when the payload is complete.
   bool collect_payload(buf::Slice& data) {
     const auto n =
         std::min<uint32_t>(data.size(), frame_.size - static_cast<uint32_t>(partial_.size()));
@@ -103,7 +103,7 @@ class FrameReader {
   bool collected() const { return !partial_.empty(); }
   // Lives until release_collected().
   buf::View collected_payload() const { return partial_; }
-  // An idle connection keeps no buffer.
+  // Frees the buffer, so that an idle connection keeps none.
   void release_collected() {
     partial_.clear();
     partial_.shrink_to_fit();
@@ -123,10 +123,10 @@ class FrameReader {
     padding_left_ = pad;
     return true;
   }
-  // Bytes of DATA and of padding that have still to come.
+  // Bytes of DATA that have still to come. padding_left(): of padding.
   uint32_t data_left() const { return data_left_; }
   uint32_t padding_left() const { return padding_left_; }
-  // As much of the DATA as `data` holds. `data` is empty if that is all of it.
+  // Reads as much of the DATA as `data` holds; `data` is empty afterwards if it held no more.
   buf::Slice read_data(buf::Slice& data) {
     const uint32_t n = std::min(data.size(), data_left_);
     data_left_ -= n;

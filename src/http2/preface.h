@@ -1,5 +1,5 @@
 #pragma once
-// What a client says before its first frame (RFC 9113, 3.4).
+// The client's connection preface (RFC 9113, 3.4).
 
 #include <string_view>
 

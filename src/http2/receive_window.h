@@ -1,8 +1,8 @@
 #pragma once
-// How far a peer may send ahead on one stream (RFC 9113, 6.9). What the owner has taken is
-// announced by parts of the window; and the window grows to twice what was taken within a round
-// trip, so that an upload over a distance is as fast as its path and its reader allow. A stream
-// that was never fast never gets more than it began with.
+// The receive window of one stream (RFC 9113, 6.9). Bytes that the owner has taken are announced in
+// parts of the window. The window grows to twice the bytes taken within a round trip, so that a
+// distant upload is as fast as its path and its reader allow. The window of a stream that was never
+// fast never grows.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace sluice::http2 {
 
 class ReceiveWindow {
  public:
-  // grows: it may. Then quarters are announced, since with halves a sender whose packets come all
-  // at once would have but half of the window in a round trip, and twice that is no growth.
+  // grows: the window may grow. Then quarters are announced: with halves, a sender whose packets
+  // come all at once would send half of the window in a round trip, and twice that is no growth.
   void begin(uint32_t size, Time now, bool grows = false) {
     size_ = size;
     parts_ = grows ? 4 : 2;
@@ -31,12 +31,12 @@ class ReceiveWindow {
 
   struct Path {
     Time now;
-    Duration round_trip{};  // zero: not known, and nothing grows
-    uint32_t least = 0;     // bytes: the size at first
+    Duration round_trip{};  // zero: not known, and the window does not grow
+    uint32_t least = 0;     // bytes: the size at the beginning
     uint32_t most = 0;      // bytes
     bool room = false;      // there is memory for larger windows
   };
-  // Bytes that the peer is to hear of now.
+  // The bytes to announce to the peer now.
   uint32_t announce(const Path& path) {
     taken_ += credit_;
     const Duration elapsed = path.now - round_at_;
@@ -52,7 +52,7 @@ class ReceiveWindow {
       taken_ = 0;
       round_at_ = path.now;
     }
-    // What was promised holds; but it need not be promised again.
+    // The announced window stays; but it need not be announced again.
     if (!path.room && size_ > path.least) {
       const uint32_t less = std::min({size_ - path.least, size_ / 2, credit_});
       size_ -= less;
@@ -63,8 +63,8 @@ class ReceiveWindow {
 
  private:
   uint32_t size_ = 0;
-  uint32_t parts_ = 2;   // of the window, of which each is announced
-  uint32_t credit_ = 0;  // taken and not announced
+  uint32_t parts_ = 2;   // one part of so many is announced at a time
+  uint32_t credit_ = 0;  // bytes taken and not announced
   uint64_t taken_ = 0;   // since round_at_
   Time round_at_{};
 };

@@ -1,29 +1,30 @@
 #pragma once
-// What became of the latest streams, by their ids (RFC 9113, 5.1). A stream that is over is in no
-// table any more, but a frame for it may be an error, or one that its sender could not know to be
+// The fate of the latest streams, by their ids (RFC 9113, 5.1). A stream that is over is in no
+// table any more. A frame for it may be an error, or a frame that its sender could not know to be
 // late.
 
 #include <cstdint>
 
 namespace sluice::http2 {
 
-// Ids of one side: odd ones, in the order in which they are used.
+// The ids of one side: odd numbers, used in rising order.
 class RecentIds {
  public:
-  // A bit each. Of older ids nothing is known, and their frames are discarded, which 5.1 allows.
+  // Bits, one for each id. Of older ids nothing is known; their frames are discarded, as 5.1
+  // allows.
   static constexpr uint32_t kSpan = 64;
 
   enum class Fate : uint8_t {
     kForgotten,
     kSkipped,  // a higher id was used first: can never be used (5.1.1)
-    kEnded,    // the peer's END_STREAM or RST_STREAM came; or the stream still is
+    kEnded,    // by the peer's END_STREAM or RST_STREAM; or not over yet
     kReset,  // by us, so that the peer's frames may have crossed the RST_STREAM, to its END_STREAM
-    kResetAndEnded,  // the peer's END_STREAM came behind our reset: nothing more can have crossed
+    kResetAndEnded,  // the peer's END_STREAM came behind our reset: no late frame remains
   };
 
   uint32_t latest() const { return latest_; }
 
-  // id is higher than all before.
+  // id is higher than all ids before.
   void use(uint32_t id) {
     const uint32_t by = (id - latest_) / 2;
     used_ = by < kSpan ? used_ << by : 0;
@@ -38,7 +39,7 @@ class RecentIds {
   void ended(uint32_t id) {
     if (const uint32_t age = age_of(id); age < kSpan) used_ &= ~(uint64_t{1} << age);
   }
-  // id is not above the latest.
+  // id is not above the latest id.
   Fate fate(uint32_t id) const {
     const uint32_t age = age_of(id);
     if (age >= kSpan) return Fate::kForgotten;

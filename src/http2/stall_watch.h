@@ -1,7 +1,7 @@
 #pragma once
-// How long a connection has waited for its peer: to take output, to complete a frame or a field
+// How long a connection has waited for its peer to take output, to complete a frame or a field
 // block, to send and acknowledge SETTINGS. Nothing is timed exactly: a connection is looked at once
-// a period, and looks in a row that find the same thing waiting are counted.
+// a period, and the looks in a row that find the same thing waiting are counted.
 
 #include <cstdint>
 
@@ -12,7 +12,7 @@ namespace sluice::http2 {
 
 class StallWatch {
  public:
-  // True when `looks`, one a period, have seen the same for `limit`; a limit of zero never ends.
+  // True when `looks`, one a period, amount to `limit`. A limit of zero never ends.
   static bool over(uint16_t looks, Duration limit) {
     return limit > Duration::zero() && looks * http::Connection::kWatchPeriod >= limit;
   }
@@ -35,7 +35,7 @@ class StallWatch {
     return over(unfinished_looks_, limit);
   }
 
-  // A look that found SETTINGS, or their ACK, missing.
+  // A look found that SETTINGS, or their ACK, are still missing.
   void settings_missing() { ++settings_looks_; }
   bool settings_late(Duration limit) const { return over(settings_looks_, limit); }
 

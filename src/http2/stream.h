@@ -1,5 +1,5 @@
 #pragma once
-// One HTTP/2 stream: its state (RFC 9113, 5.1), its windows (5.2) and what waits to be framed.
+// One HTTP/2 stream: its state (RFC 9113, 5.1), its windows (5.2) and the frames that wait.
 
 #include <cstdint>
 #include <memory>
@@ -19,9 +19,9 @@ class Connection;
 // Owned by its Connection.
 class Stream : public http::Stream, public ListHook<> {
  public:
-  // DATA bytes that wait here for a window or for room.
+  // Bytes of DATA that wait here for a window or for room.
   uint64_t queued() const { return data_.size(); }
-  // Packet buffers that they are in.
+  // The packet buffers of these bytes.
   uint32_t queued_buffers() const { return data_.slices(); }
 
  private:
@@ -29,7 +29,7 @@ class Stream : public http::Stream, public ListHook<> {
   friend class StreamTable;
   friend class WindowShares;
 
-  // The account hears that what waits here has changed.
+  // Updates the account when the amount that waits here has changed.
   void settle() {
     if (account_ == nullptr) return;
     charge(data_.slices(), static_cast<uint32_t>((head_ != nullptr ? head_->heap() : 0) +
@@ -37,10 +37,10 @@ class Stream : public http::Stream, public ListHook<> {
   }
 
   bool reset_after_output_ = false;
-  bool closed_ = false;  // the owner hears the last word just now; only id() and owner() count
+  bool closed_ = false;         // on_closed or on_reset is running; only id() and owner() count
   uint16_t stalled_looks_ = 0;  // of Connection::watch() that found data and no window
   uint32_t dribbled_ = 0;       // client role: frames in a row that its window made tiny
-  uint32_t unnumbered_at_ = 0;  // where Connection::unnumbered_ has it, while id_ is 0
+  uint32_t unnumbered_at_ = 0;  // its index in Connection::unnumbered_, while id_ is 0
   uint32_t reset_code_ = 0;
   bool request_seen_ = false;   // server role: the request's HEADERS are complete
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete
@@ -48,13 +48,13 @@ class Stream : public http::Stream, public ListHook<> {
   bool connect_ = false;        // the request's method is CONNECT: a tunnel, once it is accepted
   int64_t send_window_ = 0;     // may be negative (6.9.2)
   int64_t receive_window_ = 0;
-  // Client role: for whose sake it is, and what that has of the connection's window.
-  uint64_t payer_ = 0;                    // 0: nobody's
-  int64_t send_window_top_ = 0;           // what send_window_ was at most
+  // Client role: the payer of the stream, and its part of the connection's window.
+  uint64_t payer_ = 0;                    // 0: nobody
+  int64_t send_window_top_ = 0;           // the largest value of send_window_ so far
   WindowShares::Share* share_ = nullptr;  // while the window is short
   int64_t charged_ = 0;                   // bytes, to share_
   bool charged_as_answered_ = false;
-  ReceiveWindow window_;       // what receive_window_ is opened to
+  ReceiveWindow window_;       // decides how far receive_window_ opens
   int64_t content_left_ = -1;  // of the announced content-length; -1: none announced
   buf::Queue data_;
   std::unique_ptr<Allowance>

@@ -1,5 +1,5 @@
 #pragma once
-// The streams of one connection by id: open addressing, nothing allocated before the first stream.
+// The streams of one connection by id: open addressing. Allocates nothing before the first stream.
 
 #include <bit>
 #include <cstdint>
@@ -9,15 +9,15 @@
 
 namespace sluice::http2 {
 
-// Which cell of a table an id wants. Ids of one side are consecutive odd numbers, which have to
-// spread perfectly; but a client may choose others, and is not to know which of them meet.
+// Maps an id to a cell of a table. The ids of one side are consecutive odd numbers, which have to
+// spread perfectly. A client may choose others, and must not know which of them collide.
 class StreamCells {
  public:
   StreamCells() = default;
   // `cells` is a power of two, at least 4. The cell is the top of a product, for which all bits of
-  // the id count (Dietzfelbinger and others, 1997). Of the factor, which is odd, the seed chooses
-  // all but the top: consecutive ids stand one cell to one and a half apart, so none of as many as
-  // fill half the table meet.
+  // the id count (Dietzfelbinger and others, 1997). The seed chooses all bits but the top ones of
+  // the odd factor: consecutive ids stand one cell to one and a half apart, so as many as fill half
+  // the table do not collide.
   StreamCells(uint32_t seed, uint32_t cells)
       : shift_(32 - static_cast<uint32_t>(std::countr_zero(cells))) {
     const uint32_t least = uint32_t{1} << (shift_ - 1);
@@ -99,7 +99,7 @@ class StreamTable {
   StreamCells home_;
   uint32_t capacity_ = 0;  // a power of two, or zero
   uint32_t count_ = 0;
-  uint32_t displaced_ = 0;  // streams that do not stand in the cell of their id
+  uint32_t displaced_ = 0;  // streams that are not in the cell of their id
 };
 
 }  // namespace sluice::http2

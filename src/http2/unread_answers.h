@@ -1,17 +1,18 @@
 #pragma once
-// Answers that a peer provokes (acknowledgements, WINDOW_UPDATE, RST_STREAM) and does not read: it
-// may have as many as it likes, as long as it takes them. The budget counts bytes of them in the
+// Answers that a peer provokes (acknowledgements, WINDOW_UPDATE, RST_STREAM) and does not read. A
+// peer that reads its answers may have any number. The budget bounds the bytes of answers in the
 // output that the peer has not acknowledged.
 
 #include <cstdint>
 
 namespace sluice::http2 {
 
-// Two generations: on a connection whose output never runs dry the older one still leaves.
+// Two generations: when a connection's output is never empty, the older one still gets
+// acknowledged.
 class UnreadAnswers {
  public:
   // n more bytes are about to be appended. `acknowledged`: the output position that the peer has
-  // reached. False when more than `most` bytes are unread with them.
+  // acknowledged. False when more than `most` bytes would be unread.
   bool add(uint32_t n, uint64_t acknowledged, uint32_t most) {
     if (acknowledged >= older_end_) {
       older_ = newer_;
@@ -22,12 +23,12 @@ class UnreadAnswers {
     newer_ += n;
     return older_ + newer_ <= most;
   }
-  // The latest answer ends at this output position.
+  // The latest answer ends at the output position `end`.
   void appended(uint64_t end) { newer_end_ = end; }
 
  private:
   uint32_t older_ = 0;  // bytes of answers up to older_end_
-  uint32_t newer_ = 0;  // and behind it
+  uint32_t newer_ = 0;  // bytes of answers behind it
   uint64_t older_end_ = 0;
   uint64_t newer_end_ = 0;
 };

@@ -7,8 +7,8 @@
 namespace sluice::http2 {
 
 int64_t WindowShares::room(const Share& share, int64_t left, int64_t whole) const {
-  // Stream windows tell who has what, the connection's tells how much it is in all. Bytes that no
-  // upload explains belong to requests that are being answered.
+  // The streams' windows tell the uncredited bytes of each payer; the connection's window tells
+  // their sum. Bytes of the sum that no upload explains belong to requests that are being answered.
   const int64_t uncredited = std::max<int64_t>(whole - left, 0);
   const int64_t unexplained = std::max<int64_t>(uncredited - uploading_, 0);
   const int64_t has = std::min(share.uploading + std::min(share.answered, unexplained), uncredited);

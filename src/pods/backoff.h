@@ -1,7 +1,6 @@
 #pragma once
-// How long to wait before the next attempt to connect (gRPC's connection-backoff document, with a
-// cap of 10 s instead of 120 s: a pod that restarts should be found again while its node still is
-// of interest).
+// The wait before the next attempt to connect (gRPC's connection-backoff document). The cap is 10 s
+// instead of 120 s: a pod that restarts should be found again while its node still matters.
 
 #include <algorithm>
 
@@ -17,7 +16,7 @@ class Backoff {
   static constexpr double kFactor = 1.6;
   static constexpr double kJitter = 0.2;  // either way
 
-  // The wait after one more failure, counted from the start of the attempt that failed.
+  // The wait after one more failure, counted from the start of the failed attempt.
   Duration next(Random& random) {
     const Duration base = current_;
     current_ = std::min(
@@ -26,7 +25,7 @@ class Backoff {
     return Duration(static_cast<int64_t>(static_cast<double>(base.count()) * jitter));
   }
 
-  // A connection became READY, or there is news of the endpoint.
+  // A connection became READY, or news of the endpoint came.
   void reset() { current_ = kInitial; }
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// The connectivity states of gRPC (its connectivity-semantics-and-api document), per pod.
+// The connectivity state of a pod, in gRPC's terms (its connectivity-semantics-and-api document).
 
 #include <cstdint>
 

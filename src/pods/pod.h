@@ -12,11 +12,11 @@
 
 namespace sluice::pods {
 
-// What a picker may ask about a pod. Owned by the relay's pool of connections to it.
+// A pod as a picker sees it. Owned by the relay's pool of connections to the pod.
 class Pod {
  public:
-  // `workers`: the counters of all workers, for load that siblings put on the same pod; `self` is
-  // this worker's place among them.
+  // `workers`: the counters of all workers, for load that other workers put on the same pod. This
+  // worker's are at index `self`.
   Pod(uint32_t slot, std::string id, const Endpoint& address, uint32_t weight,
       std::span<stats::Worker* const> workers, size_t self)
       : slot_(slot),
@@ -37,7 +37,7 @@ class Pod {
     stats_->state.set(static_cast<uint64_t>(s));
   }
 
-  // A pod that left the endpoints: no new streams, the old ones end by themselves.
+  // The pod left the endpoints: it gets no new streams, and the old ones end by themselves.
   bool draining() const { return draining_; }
   void set_draining(bool d) { draining_ = d; }
 
@@ -45,7 +45,7 @@ class Pod {
   const stats::Pod& stats() const { return *stats_; }
   Backoff& backoff() { return backoff_; }
 
-  // Streams that all workers together have on this pod, so that N workers do not herd.
+  // The streams of all workers on this pod, so that N workers do not herd.
   uint64_t in_flight() const {
     uint64_t n = 0;
     for (const stats::Worker* w : workers_) n += w->pod(slot_).active.get();

@@ -25,7 +25,7 @@ void AddressTable::leave(ClientAddress& address) {
   } else {
     forget(address);
   }
-  // Each one that leaves looks at two that left before, so that the old ones go.
+  // Each address that leaves looks at two that left earlier, so that old ones are forgotten.
   for (int i = 0; i < 2 && !remembered_.empty(); ++i) {
     ClientAddress& oldest = remembered_.front();
     if (oldest.origin.worth_keeping(guards_, now_)) break;

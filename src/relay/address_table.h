@@ -1,6 +1,6 @@
 #pragma once
-// What a worker knows of the addresses that clients come from, while they have connections, and
-// afterwards as long as there is something to remember.
+// The clients' addresses that a worker knows: those with connections, and afterwards those of which
+// there is something to remember.
 
 #include <cstdint>
 #include <vector>
@@ -15,32 +15,33 @@ namespace sluice::relay {
 
 class Holder;
 
-// All clients of one address together: of an IPv4 address, or of the /64 of an IPv6 address, which
-// one host has to choose from. Who holds memory is in a list of Holders by weight; an address
-// without connections holds none, and is in the list of those that are remembered.
+// All clients of one address together: of an IPv4 address, or of an IPv6 /64, since one host may
+// take any address of its /64. An address that holds memory is in a list of Holders by weight. An
+// address without connections holds none; it is in the list of remembered addresses.
 struct ClientAddress : ListHook<> {
   uint64_t key = 0;  // relay/address_key.h
   uint64_t hash = 0;
-  ClientAddress* next = nullptr;  // in its chain of the table
-  uint32_t connections = 0;       // and what they left behind
+  ClientAddress* next = nullptr;  // in its chain of the hash table
+  uint32_t connections = 0;       // and calls that connections left behind
 
   http::Origin origin;
 
-  // What is kept for its connections (relay/holder.h).
+  // The memory kept for its connections (relay/holder.h).
   uint32_t leftovers = 0;
   uint32_t weight = 0;
   uint8_t rank = 0;  // of the list that it is in, while it has weight
-  // The sums over its holders of weight times since, and weight times since squared, modulo 2^64:
-  // what the score of all of them together is at any time follows.
+  // Sums over its holders of weight times since, and of weight times since squared, modulo 2^64.
+  // The score of all its holders together, at any time, follows from the two.
   uint64_t moment = 0;
   uint64_t second_moment = 0;
   uint64_t heap = 0;     // bytes
-  List<Holder> holders;  // that have weight; the longest without progress first
+  List<Holder> holders;  // those that have weight; the longest without progress first
 };
 
 class AddressTable {
  public:
-  // Addresses without a connection that are remembered; the one that left first is forgotten first.
+  // Addresses without a connection that are remembered. The address that left first is forgotten
+  // first.
   static constexpr uint32_t kMaxRemembered = 4'096;
 
   // Everything referred to outlives the table. key: secret, so that no client can choose addresses
@@ -49,7 +50,7 @@ class AddressTable {
       : now_(now), guards_(guards), key_(key) {}
   AddressTable(const AddressTable&) = delete;
 
-  // For a connection, which calls leave() at its end.
+  // For a new connection. The connection calls leave() at its end.
   ClientAddress& enter(uint64_t key);
   void leave(ClientAddress& address);
 
@@ -65,8 +66,8 @@ class AddressTable {
   const config::Guards& guards_;
   const SipKey key_;
   Slab<ClientAddress> addresses_;
-  std::vector<ClientAddress*> chains_ = std::vector<ClientAddress*>(64);  // a power of two
-  List<ClientAddress> remembered_;  // without a connection, the first that left first
+  std::vector<ClientAddress*> chains_ = std::vector<ClientAddress*>(64);  // size: a power of two
+  List<ClientAddress> remembered_;  // without a connection; the one that left first stands first
   uint32_t remembered_count_ = 0;
 };
 

@@ -10,12 +10,13 @@ namespace sluice::relay {
 
 void admit(Context& context, Listener& listener, ClientConnection& client, http::Stream& stream,
            http::FieldList& request, bool end) {
-  // 1. Fields that tell the pod of the way: Via, X-Forwarded-For, Forwarded, as the listener says.
+  // 1. Fields that tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the
+  // listener says.
   if (client.forwarding() != nullptr) client.forwarding()->add_to(request);
-  // 2. The connection's own limit of streams: the client may have to move away.
+  // 2. The connection's own limit of streams, at which the client has to move away.
   client.count_stream();
   ++listener.stats().streams;
-  // 3. The bound of heap for the client's calls.
+  // 3. The bound on heap for the client's calls.
   if (client.holder().overdrawn()) [[unlikely]] {
     client.on_heap_refusal();
     client.http().reset(stream, http::EndReason::kOverload);
@@ -27,9 +28,9 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
   Call& call =
       *context.calls.create(context, client, stream, service, request, end, listener.slot());
   stream.set_owner(&call);
-  // 6. The retry budget, which each call feeds. 7. A deadline that has passed. 8. The choice of a
-  // pod, or a place in the queue (relay/service.cc). 9. What the pod takes: extended CONNECT, and
-  // so many bytes of fields (relay/call_attempt.cc).
+  // 6. The retry budget, which grows with each call. 7. A deadline that has passed. 8. The choice
+  // of a pod, or a place in the queue (relay/service.cc). 9. The limits of the pod: extended
+  // CONNECT, and the size of fields (relay/call_attempt.cc).
   service.begin(call);
 }
 

@@ -9,8 +9,8 @@ namespace sluice::relay {
 
 class Listener;
 
-// Takes the contents of `request`, and ties `stream` to the call. A request that is refused leaves
-// the stream without an owner, or ended.
+// Takes the contents of `request`, and ties `stream` to the call. When the request is refused, the
+// stream is left without an owner, or ended.
 void admit(Context& context, Listener& listener, ClientConnection& client, http::Stream& stream,
            http::FieldList& request, bool end);
 

@@ -12,13 +12,13 @@
 
 namespace sluice::relay {
 
-// Attached from begin() to detach(), and then ready for the next attempt.
+// Attached from begin() to detach(). After detach() it is ready for the next attempt.
 class Attempt {
  public:
   bool attached() const { return stream_ != nullptr; }
 
-  // `stream` was opened on the connection, for the call. What waits on it is charged to `account`,
-  // which outlives the attempt.
+  // `stream` was opened on the connection, for the call. Data that waits on the stream is charged
+  // to `account`, which outlives the attempt.
   void begin(upstream::PodConnection& connection, http::Stream& stream, buf::Account& account,
              Time now) {
     stream.set_account(&account);
@@ -29,7 +29,8 @@ class Attempt {
     ++stats().streams;
     ++stats().active;
   }
-  // The stream belongs to the call no more. Returns it; it may still have to be reset.
+  // Separates the stream from the call and returns it. The caller may still have to reset the
+  // stream.
   http::Stream& detach() {
     --stats().active;
     stream_->set_owner(nullptr);
@@ -38,13 +39,13 @@ class Attempt {
     return *std::exchange(stream_, nullptr);
   }
 
-  // The rest only while attached.
+  // The functions below may be called only while attached.
   upstream::PodConnection& connection() { return *connection_; }
   http::Stream& stream() { return *stream_; }
   pods::Pod& pod() { return connection_->pool().pod(); }
   stats::Pod& stats() { return pod().stats(); }
   Time began() const { return began_; }
-  // `n` more bytes of the request were framed. Returns how many by now.
+  // `n` more bytes of the request were framed. Returns the bytes framed so far.
   uint64_t add_sent(uint32_t n) { return sent_ += n; }
 
  private:

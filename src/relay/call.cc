@@ -51,7 +51,7 @@ void Call::end_if_over() {
   context_.over.push_back(*this);
 }
 
-// Another attempt is a service that the client pays for, and that it can do without.
+// Memory for another attempt is charged to the client, and the client can do without it.
 void Call::on_request_grown() {
   kept_.settle();
   if (!attached()) return;
@@ -74,7 +74,7 @@ void Call::client_data(buf::Slice data, bool end) {
   timers_.moved(context_.now);
   if (end) request_ended(Request::kEnded);
   if (!attached()) {
-    // Waiting for a pod: the stream's window bounds what can come.
+    // The call waits for a pod: the stream's window bounds the bytes that can come.
     if (!kept_.remember(data)) {
       fail("out of packet memory", stats::Failure::kMemory);
     } else if (kept_.take_grown()) {
@@ -140,7 +140,7 @@ void Call::client_reset(EndReason code) {
 void Call::client_closed() {
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
-  // A stream that both sides have ended closes by itself, now.
+  // A stream that both sides have ended closes by itself, at once.
   if (attached() && !attempt_.stream().output_done()) {
     if (!holder_.leave_call()) {
       ++context_.stats.relay.guard_leftovers;
@@ -149,7 +149,8 @@ void Call::client_closed() {
       return;
     }
     context_.leftovers.push_back(*this);
-    // It is likely to end in RST_STREAM, and then nobody may be left who pays for it.
+    // The stream is likely to end in RST_STREAM when no client may be left to be charged for it. So
+    // the client is charged now.
     if (!client->take_pod_reset() && attempt_.connection().http().resets_waiting() > 0)
       attempt_.connection().pool().isolate(*client);
     timers_.moved(context_.now);
@@ -220,7 +221,7 @@ void Call::give_up_place() {
 void Call::end(const char* message) {
   cancel_attempt(client_);
   if (response_ == Response::kEnded) {
-    finish_early();  // it is whole, and may still be read
+    finish_early();  // the answer is whole and may still be read
   } else {
     fail(message, stats::Failure::kEnding);
   }

@@ -1,6 +1,6 @@
 #pragma once
-// One call: a client's request, its attempts at pods, and the answer. relay/admission.cc shows in
-// order what is applied to it.
+// One call: a client's request, its attempts at pods, and the answer. relay/admission.cc shows, in
+// order, the steps that a request passes before it is a call.
 
 #include <cstdint>
 #include <optional>
@@ -21,9 +21,9 @@ namespace sluice::relay {
 
 class Service;
 
-// Is over when neither side has a stream any more. Its functions are the events of both sides, and
-// any of them may be its last; the object itself lives until the end of the turn (Context::over),
-// so that none of its functions loses it underneath.
+// The call is over when neither side has a stream any more. Its functions are the events of both
+// sides. Any of them may end the call, but the object lives until the end of the turn
+// (Context::over): so no function loses the object while it runs.
 class Call final : public ListHook<Call>,
                    public Leftover,
                    public Repeatable,
@@ -37,10 +37,11 @@ class Call final : public ListHook<Call>,
   void client_data(buf::Slice data, bool end);
   void client_trailers(http::FieldList& fields);
   void client_sent(uint32_t n);
-  // RST_STREAM, or the loss of the client's connection.
+  // The client sent RST_STREAM, or the client's connection was lost.
   void client_reset(http::EndReason code);
-  // Both ways are over for the client. What its pod has not read of the request still goes there:
-  // an early answer does not mean that the rest is not wanted (RFC 9113, 8.1).
+  // Both directions have ended for the client. The part of the request that the pod has not read
+  // still goes to the pod: an early answer does not mean that the rest is not wanted (RFC 9113,
+  // 8.1).
   void client_closed();
 
   // From the pod's side (call_answer.cc).
@@ -55,21 +56,23 @@ class Call final : public ListHook<Call>,
   upstream::ClientSide* payer() override;
 
   // kFailed: the call has ended for its client. kNoStream: the connection takes no stream, and the
-  // call is as it was.
+  // call is unchanged.
   enum class Attach : uint8_t { kAttached, kFailed, kNoStream };
   // Begins an attempt (call_attempt.cc).
   Attach attach(upstream::PodConnection& pod);
   bool attached() const { return attempt_.attached(); }
-  // DATA has to leave for the pod, or may have to.
+  // DATA has to leave for the pod, or may still have to.
   bool needs_window() const { return request_ == Request::kOpen || kept_.body_size() > 0; }
   const RetryState& retries() const { return retries_; }
   Service& service() { return service_; }
 
   // Ends the call toward the client: UNAVAILABLE for gRPC, 503 for others.
   void fail(const char* message, stats::Failure why = stats::Failure::kOther);
-  // The same, with the pod told to stop.
+  // Cancels the attempt at the pod, then ends the call toward the client: as fail() does, or, when
+  // the whole answer is here, after that answer.
   void end(const char* message);
-  // Ends the call: others wait for its place, and its client has more than its share.
+  // Ends the call, because other clients wait for its place and its own client has more than its
+  // share.
   void give_up_place();
 
   // The client's deadline passed before the call arrived (call_limits.cc).
@@ -77,44 +80,45 @@ class Call final : public ListHook<Call>,
   void expire_deadline();
   const CallTimers& timers() const { return timers_; }
 
-  // Where it waits; nullptr: nowhere.
+  // The lane in which the call waits; nullptr: it does not wait.
   WaitQueue::Lane* lane() const { return lane_; }
   void set_lane(WaitQueue::Lane* lane) { lane_ = lane; }
   // The call waits for a pod, no longer than `most`.
   void begin_wait(Duration most) { timers_.begin_wait(context_.now, most); }
   void end_wait() { timers_.end_wait(context_.now); }
 
-  // The client's, who may have gone.
+  // The ids stay valid when the client has gone.
   uint64_t client_id() const { return client_id_; }
   uint64_t client_address() const { return holder_.address().key; }
 
-  // Memory is short: the call goes on without another attempt.
+  // Memory is short: the kept request is dropped, and the call gets no further attempt.
   void forget_request();
-  // The client is done with the call, and now Sluice is.
+  // Ends a leftover: the client is done with the call already, and the pod is told to stop.
   void drop_leftover();
 
  private:
   enum class Request : uint8_t { kOpen, kEnded, kEndedByTrailers };
   enum class Response : uint8_t { kNone, kStarted, kEnded };
 
-  // What a pod that has answered takes none of for so long it has no use for.
+  // Once a pod has answered and takes none of the request for so long, the pod does not want the
+  // rest.
   static constexpr Duration kLeftoverIdle = 30s;
   static constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
 
   void on_request_grown();
   void forget_body();
   void request_ended(Request how);
-  // The last word to the client, who has not heard the whole answer.
+  // Sends the final status to a client that has not got the whole answer.
   void tell(const Verdict& verdict, const char* message, stats::Failure why);
-  // The whole answer is here, and the pod does not want the rest of the request (8.1).
+  // The whole answer is here, and the pod does not want the rest of the request (RFC 9113, 8.1).
   void finish_early();
-  // Takes leave of everything that counts the call, when neither side has a stream any more.
+  // When neither side has a stream any more: leaves everything that counts the call.
   void end_if_over();
 
   // call_attempt.cc
   bool fields_refused(upstream::PodConnection& pod);
   bool send_kept_body();
-  // The attempt is over for the call. Returns the stream, which may have to be reset.
+  // Ends the attempt for the call. Returns the stream; the caller may have to reset it.
   http::Stream& detach();
   void cancel_attempt(upstream::ClientSide* for_client = nullptr);
 
@@ -122,22 +126,23 @@ class Call final : public ListHook<Call>,
   void response_ended();
   void fail_reset(http::EndReason code, http::EndedBy by);
 
-  // call_retry.cc: what provably no pod has begun is tried again elsewhere;
+  // call_retry.cc. retry(), retry_refused(): another attempt for a call that provably no pod has
+  // begun.
   void retry();
   void retry_refused();
-  // the rest by the service's policy. True when the call goes on without what the pod said or did;
-  // the caller leaves it alone then.
+  // The others: another attempt by the service's retry policy. True when the call goes on in spite
+  // of the pod's answer or loss; the caller then leaves the call alone.
   bool retried_answer(const http::FieldList& fields, bool end);
   bool retried_loss(uint32_t pod_slot);
   bool repeatable(const config::Retry& policy) const;
-  // What the call itself allows, whatever the policy.
+  // The call's own conditions for another attempt, whatever the policy says.
   bool may_repeat() const { return client_stream_ != nullptr && kept_.whole(); }
   bool try_again(const config::Retry& policy, std::optional<Duration> pushback);
   void arm_try_timeout();
   void on_try_timeout();
   void on_backoff();
   void accuse();
-  // Its second pod has ended a connection.
+  // A pod has ended a connection under the call for the second time.
   void fail_suspect();
 
   // call_limits.cc
@@ -151,14 +156,14 @@ class Call final : public ListHook<Call>,
   Context& context_;
   Service& service_;
   Holder& holder_;            // of the client
-  ClientConnection* client_;  // nullptr once client_stream_ is
+  ClientConnection* client_;  // nullptr once client_stream_ is nullptr
   http::Stream* client_stream_;
   const uint64_t client_id_;
   const uint32_t listener_slot_;
   const bool grpc_;
   Request request_;
   Response response_ = Response::kNone;
-  uint64_t credited_ = 0;  // request bytes whose window was given back to the client
+  uint64_t credited_ = 0;  // request bytes for which the client has got its window back
   WaitQueue::Lane* lane_ = nullptr;
   KeptRequest kept_;
   Attempt attempt_;

@@ -46,7 +46,7 @@ void Call::pod_data(buf::Slice data, bool end) {
   client_->http().send_data(*client_stream_, std::move(data), end);
 }
 
-// What an earlier attempt has sent was credited then.
+// Bytes that an earlier attempt has sent were credited then.
 void Call::pod_sent(uint32_t n) {
   timers_.moved(context_.now);
   const uint64_t sent = attempt_.add_sent(n);
@@ -67,7 +67,7 @@ void Call::pod_reset(EndReason code, EndedBy by) {
   const uint64_t connection = attempt_.connection().id();
   detach();
   if (response_ == Response::kEnded) {
-    // Whatever ails the pod: the answer is whole, and the rest of the request not wanted.
+    // The pod's error does not matter: the answer is whole, and the rest of the request not wanted.
     finish_early();
     return;
   }
@@ -108,12 +108,12 @@ void Call::fail_reset(EndReason code, EndedBy by) {
       fail("out of packet memory", stats::Failure::kMemory);
       return;
   }
-  // Nothing went wrong, says the pod, but the answer is not whole: some clients would believe it.
+  // The pod reports no error, but the answer is not whole. Some clients would take it for whole.
   if (client_stream_ == nullptr || code == EndReason::kNoError) {
     fail("the pod ended the call before the end of its answer", stats::Failure::kAnswer);
     return;
   }
-  // The pod's quarrel with Sluice is none of the client's.
+  // An error between the pod and Sluice does not concern the client.
   switch (code) {
     case EndReason::kProtocolError:
     case EndReason::kFlowControl:
@@ -153,7 +153,7 @@ void Call::pod_unprocessed(bool accused) {
 void Call::pod_not_sent() {
   PodConnection& connection = attempt_.connection();
   timers_.count_as_wait(context_.now - attempt_.began());
-  // Without a frame: the stream has no id yet.
+  // No frame is sent: the stream has no id yet.
   connection.http().reset(detach(), EndReason::kCancelled);
   if (kept_.whole()) {
     retry();

@@ -1,4 +1,4 @@
-// Attempts of a call: how one begins on a pod's connection, and how it is left.
+// Attempts of a call: how an attempt begins on a pod's connection, and how the call leaves it.
 
 #include "relay/call.h"
 #include "relay/client_connection.h"
@@ -25,7 +25,7 @@ Call::Attach Call::attach(PodConnection& pod) {
   context_.touch(pod);
   if (kept_.body_size() > 0 && !send_kept_body()) return Attach::kFailed;
   if (request_ == Request::kEndedByTrailers) pod.http().send_headers(*s, kept_.trailers(), true);
-  // More may have come while the call waited than is kept for another pod.
+  // While the call waited, more may have come than is kept for another attempt.
   if (kept_.body_size() > context_.limits.replay_buffer) {
     forget_body();
   } else if (kept_.large_body()) {
@@ -40,7 +40,7 @@ bool Call::fields_refused(PodConnection& pod) {
          stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
     return true;
   }
-  // All pods of a service being alike, another one is not asked.
+  // The pods of a service are alike: no other pod is asked.
   if (pod.takes_fields(kept_.headers()) &&
       (request_ != Request::kEndedByTrailers || pod.takes_fields(kept_.trailers())))
     return false;
@@ -50,14 +50,14 @@ bool Call::fields_refused(PodConnection& pod) {
   return true;
 }
 
-// False when there is no memory; the call has failed then.
+// False when there is no memory and the call has failed.
 bool Call::send_kept_body() {
   PodConnection& pod = attempt_.connection();
   const bool end = request_ == Request::kEnded;
   const bool ok = kept_.for_each([&](buf::Slice piece, bool last) {
     if (attached()) pod.http().send_data(attempt_.stream(), std::move(piece), last && end);
   });
-  if (!attached()) return false;  // want of memory has reset the stream on the way
+  if (!attached()) return false;  // lack of memory has reset the stream meanwhile
   if (ok) return true;
   cancel_attempt(client_);
   fail("out of packet memory", stats::Failure::kMemory);
@@ -66,7 +66,7 @@ bool Call::send_kept_body() {
 
 http::Stream& Call::detach() {
   http::Stream& s = attempt_.detach();
-  service_.on_place_left(*this);  // whoever ends it, others may wait for its place
+  service_.on_place_left(*this);  // whatever ended the attempt, others may wait for its place
   return s;
 }
 

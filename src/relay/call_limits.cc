@@ -1,4 +1,4 @@
-// Everything that ends a call because of time.
+// All ends of a call by time.
 
 #include <algorithm>
 
@@ -23,8 +23,8 @@ void Call::set_limits() {
   timers_.arm();
 }
 
-// A malformed value crosses as it is and binds nobody here. Two are as malformed as a wrong one:
-// nobody knows which one the pod believes.
+// A malformed grpc-timeout crosses unchanged and sets no deadline here. Two values are as malformed
+// as a wrong one: nobody knows which of them the pod believes.
 void Call::set_deadline() {
   std::string_view text;
   size_t found = 0;
@@ -36,13 +36,13 @@ void Call::set_deadline() {
     timers_.set(Limit::kDeadline, timers_.arrived() + *timeout);
 }
 
-// The pod has to count from its own arrival of the HEADERS: the time that the call has spent here
-// is gone.
+// The pod counts from the arrival of the HEADERS at the pod. So the time that the call has spent
+// here is subtracted.
 void Call::tell_time_left() {
   const Time deadline = timers_.end(Limit::kDeadline);
   if (deadline == kNever) return;
   const Time end = std::min(deadline, timers_.end(Limit::kCallTimeout));
-  if (end == deadline && context_.now == timers_.arrived()) return;  // the client's own words
+  if (end == deadline && context_.now == timers_.arrived()) return;  // the client's own text
   kept_.headers().replace(Name::kGrpcTimeout, GrpcTimeoutText(end - context_.now).view());
 }
 

@@ -1,6 +1,6 @@
-// Further attempts. First those of calls that provably no pod has begun; then those by a service's
-// retry policy, of calls that a pod may have begun: nothing of an answer has reached the client
-// then, and all of the request so far is kept.
+// Further attempts. First, attempts of calls that provably no pod has begun. Then, attempts by a
+// service's retry policy, of calls that a pod may have begun: these need that nothing of an answer
+// has reached the client, and that all of the request so far is kept.
 
 #include <charconv>
 
@@ -33,7 +33,7 @@ std::optional<Int> number(std::string_view text) {
   return n;
 }
 
-// A pod's word alone shall not keep a call for longer.
+// A pushback of the pod cannot keep a call for longer.
 constexpr Duration kLongestPushback = std::chrono::minutes(1);
 
 }  // namespace
@@ -47,8 +47,9 @@ void Call::retry() {
   service_.assign(*this, true);
 }
 
-// A pod that has not refused the call yet gets it at once. When there is none, those that did are
-// asked for another connection, and again a little later: most refuse for want of room.
+// A pod that has not refused the call yet gets the call at once. When there is none, the pods that
+// refused are asked for another connection, and asked again a little later: most refuse for want of
+// room.
 void Call::retry_refused() {
   if (client_stream_ == nullptr || service_.has_untried(*this)) {
     retry();
@@ -89,7 +90,7 @@ bool Call::retried_answer(const http::FieldList& fields, bool end) {
         !repeatable(policy))
       return false;
   }
-  // gRFC A6: when to come again, or (negative, or no number) not at all.
+  // gRFC A6: the time of the next attempt; when negative, or no number, there is none.
   std::optional<Duration> pushback;
   if (const auto text = fields.find(Name::kGrpcRetryPushbackMs)) {
     const auto ms = number<int32_t>(*text);
@@ -121,11 +122,11 @@ bool Call::retried_loss(uint32_t pod_slot) {
   return true;
 }
 
-// Decides, and lets the time until then begin.
+// Decides whether the call is tried again, and starts the wait until then.
 bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushback) {
   if (!retries_.attempt_left(policy)) return false;
   const Duration delay = pushback ? *pushback : retries_.backoff(policy, context_.random);
-  // An answer now is worth more than none at the deadline.
+  // An answer now is worth more than no answer at the deadline.
   if (context_.now + delay >= timers_.call_ends()) return false;
   if (!service_.retry_budget().take(context_.now)) {
     ++context_.stats.relay.retry_budget_refusals;
@@ -142,7 +143,7 @@ void Call::on_backoff() {
   timers_.clear(Limit::kBackoff);
   ++context_.stats.relay.policy_retries;
   if (grpc_) {
-    // A client that retries itself has counted its own.
+    // A client that retries itself has counted its own attempts.
     http::FieldList& headers = kept_.headers();
     const auto before = headers.find(Name::kGrpcPreviousRpcAttempts);
     const std::string now = std::to_string(before ? number<uint16_t>(*before).value_or(0) + 1 : 1);
@@ -156,7 +157,7 @@ void Call::on_backoff() {
   service_.assign(*this, true);
 }
 
-// The request is whole, and with a pod.
+// The request is whole, and with a pod: per_try_timeout begins.
 void Call::arm_try_timeout() {
   const config::Retry* policy = service_.retry();
   if (policy == nullptr || policy->per_try_timeout == Duration::zero() ||

@@ -1,5 +1,5 @@
 #pragma once
-// Everything that time does to a call: its deadlines, and the one timer that they share.
+// The deadlines of a call, and the one timer that they share.
 
 #include <array>
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace sluice::relay {
 
 class CallTimers {
  public:
-  // In the order in which they count when several have passed. Up to kIdle they end the call.
+  // In order of precedence when several have passed. Those up to kIdle end the call.
   enum class Limit : uint8_t {
     kDeadline,     // by grpc-timeout
     kCallTimeout,  // `call_timeout`
@@ -20,11 +20,11 @@ class CallTimers {
     kWait,         // `queue_timeout`
     kTry,          // `per_try_timeout`
     kBackoff,      // between two attempts by the retry policy
-    kRefused,      // all pods refused the call: until they are asked again
+    kRefused,      // all pods refused the call: when they are asked again
     kNone,
   };
 
-  // fire(owner, now) is called when something may be due. It asks due().
+  // fire(owner, now) is called when a limit may be due; `owner` then calls due().
   CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now)
       : wheel_(wheel), timer_(fire, owner), arrived_(now), active_at_(now) {}
 
@@ -32,31 +32,31 @@ class CallTimers {
   void set(Limit limit, Time end) { end_of(limit) = end; }
   void clear(Limit limit) { end_of(limit) = kNever; }
   Time end(Limit limit) const { return ends_[static_cast<size_t>(limit)]; }
-  // Silence that ends the call; zero: none does.
+  // The longest silence before the call ends; zero: no limit.
   void set_idle_timeout(Duration timeout) { idle_timeout_ = timeout; }
   Duration idle_timeout() const { return idle_timeout_; }
 
-  // The timer fires for the earliest limit. Where a limit has moved away since, it fires too early
-  // and finds its next reason.
+  // Arms the timer for the earliest limit. When a limit has moved to a later time since, the timer
+  // fires too early and is armed again.
   void arm();
   void disarm() { timer_.disarm(); }
   // The first limit that has passed.
   Limit due(Time now);
-  // When the call ends at the latest, as it is now.
+  // The latest time at which the call ends, by the limits as they are now.
   Time call_ends();
 
   Time arrived() const { return arrived_; }
-  // The last DATA, either way.
+  // When DATA last passed, in either direction.
   Time active_at() const { return active_at_; }
   void moved(Time now) { active_at_ = now; }
 
-  // The call waits for a pod; all its waits together last no longer than `most`.
+  // The call begins to wait for a pod. All waits of the call together last at most `most`.
   void begin_wait(Time now, Duration most);
   void end_wait(Time now);
   Time wait_began() const { return wait_began_; }
-  // An attempt that never left was a wait as well.
+  // The time of an attempt that was never sent counts as a wait.
   void count_as_wait(Duration time) { waited_ += time; }
-  // A call that has not waited yet may be tried again even where none may wait.
+  // A call that has not waited yet may be tried again even where no call may wait.
   bool waited_too_long(Duration most) const {
     return waited_ >= most && waited_ > Duration::zero();
   }
@@ -76,7 +76,7 @@ class CallTimers {
   Time active_at_;
   Duration idle_timeout_{};
   Time wait_began_{};
-  Duration waited_{};  // for a pod, or in attempts that never left
+  Duration waited_{};  // for a pod, or in attempts that were never sent
   std::array<Time, kLimits> ends_{kNever, kNever, kNever, kNever, kNever, kNever, kNever, kNever};
 };
 

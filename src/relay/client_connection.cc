@@ -57,14 +57,14 @@ void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
   stream.consumed(n);
 }
 
-// Nothing to read yet, but more is held.
+// There is nothing to read yet, but more memory is kept for the client.
 void ClientConnection::on_gap(transport::Stream&) {
   context_.touch(*this);
 }
 
-// HTTP/2 knows no half-closed connection: who says nothing more can neither open windows nor
-// cancel, and its kernel sends this FIN when it was killed. So its calls are over, as with other
-// servers.
+// HTTP/2 has no half-closed connections. A client that sends no more can neither open windows nor
+// cancel, and a kernel sends this FIN for a client that was killed. So the client's calls are over,
+// as with other servers.
 void ClientConnection::on_end_of_data(transport::Stream&, transport::End) {
   peer_ended_ = true;
   abandon_streams();
@@ -140,7 +140,7 @@ void ClientConnection::on_heap_refusal() {
 }
 
 void ClientConnection::watch() {
-  context_.touch(*this);  // flush() looks at what TCP holds
+  context_.touch(*this);  // flush() looks at the output in TCP
   if (closing_) return;
   switch (http_->watch(context_.now)) {
     case http::Connection::Watched::kFine:
@@ -157,7 +157,7 @@ void ClientConnection::watch() {
   }
 }
 
-// The GOAWAY has been said.
+// The final GOAWAY has been sent.
 void ClientConnection::let_calls_end() {
   drain_ = Drain::kFinal;
   context_.wheel.arm(drain_timer_, context_.now + context_.timeouts.drain);
@@ -202,8 +202,8 @@ void ClientConnection::on_drain_timer() {
   }
 }
 
-// A client that reads hears of each call's end behind what it still has to read; one that does not
-// is not waited for.
+// Ends all calls. A client that reads gets the end of each call behind the output before it. A
+// client that does not read is not waited for.
 void ClientConnection::end() {
   if (drain_ < Drain::kFinal) {
     drain_ = Drain::kAnnounced;
@@ -247,7 +247,7 @@ void ClientConnection::on_closed(http::Stream& s) {
   call_of(s).client_closed();
 }
 
-// A client that says GOAWAY opens no more streams; it closes when its last one has ended.
+// A client that sends GOAWAY opens no more streams, and closes when its last one has ended.
 void ClientConnection::on_goaway(const http::Goaway&) {}
 
 void ClientConnection::on_ping_ack(uint64_t opaque) {

@@ -1,5 +1,5 @@
 #pragma once
-// A client's connection: a byte stream below, HTTP as its server, calls above.
+// A client's connection: a byte stream below it, HTTP in the server role, calls above it.
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
@@ -26,49 +26,51 @@ class ClientConnection final : public transport::User,
 
   http::Connection& http() { return *http_; }
 
-  // Moves the client away without losing a call: GOAWAY(2^31-1) and a PING, after the PING's ACK
-  // (or kDrainPing) GOAWAY with the last accepted stream (RFC 9113, 6.8); the connection closes
-  // when its streams have ended.
+  // Moves the client away without losing a call. First come GOAWAY(2^31-1) and a PING. After the
+  // PING's ACK, or after kDrainPing, comes GOAWAY with the last accepted stream (RFC 9113, 6.8).
+  // The connection closes when its streams have ended.
   void drain();
-  // Out of patience: what is left gets UNAVAILABLE or RST_STREAM, and the connection closes; where
-  // the client does not take that within kLastWords, by a reset.
+  // Ends the connection when the drain has lasted too long. Calls that are left get UNAVAILABLE or
+  // RST_STREAM, and the connection closes. It is reset when the client does not take all that
+  // within kLastWords.
   void end();
 
-  // What is kept for the client's sake: what it has not taken, what its calls' pods have not taken,
-  // what it sent ahead of a gap, what is kept for another try, and what its calls are. Buffers
-  // count whole, however few bytes are in them.
+  // Memory kept for the client: output that the client has not taken, requests that pods have not
+  // taken, data that arrived ahead of a gap, requests kept for another attempt, and the calls' own
+  // objects. A packet buffer counts whole, however few bytes are in it.
   Holder& holder() { return holder_; }
-  // Lets it see what TCP has got rid of.
+  // Updates holder() with the output that TCP has freed.
   void look() {
     holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
                  stream_->buffers_ahead());
   }
-  // One more request; it may be the last that the connection takes (client_life.cc).
+  // Counts one more request. The request may be the last one that the connection takes
+  // (client_life.cc).
   void count_stream();
-  // nullptr when pods are told nothing of the client.
+  // nullptr when the listener tells pods nothing of the client.
   const Forwarding* forwarding() const { return forwarding_.get(); }
-  // A call of its that was refused: too much heap is kept for its sake.
+  // A call of the client was refused, since too much heap is kept for the client.
   void on_heap_refusal();
   Endpoint peer() const override { return stream_->peer(); }
   uint64_t id() const override { return id_; }
-  // Where it comes from (relay/address_key.h).
+  // The key of the client's address (relay/address_key.h).
   uint64_t address() const { return holder_.address().key; }
-  // A client's share of what a connection to a pod may do is a fifth.
+  // A client may cause a fifth of the RST_STREAM that a connection to a pod may send.
   bool take_pod_reset() override {
     return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
-  // Memory is short and this client is why: its connection is reset, and what it held is free.
+  // Memory is short and this client holds the most: resets the connection, and frees all it holds.
   void evict();
-  // Idleness, age and grace: the timer fires for the earliest (client_life.cc).
+  // Arms the timer of idleness, age and grace for the earliest of them (client_life.cc).
   void arm_life();
-  // The client is gone or failed: its calls are cancelled at their pods.
+  // The client is gone or has failed: cancels its calls at their pods.
   void abandon_streams();
 
   void flush() override;
 
  private:
-  static constexpr Duration kDrainPing = 1s;  // for the ACK of a client that may be far away
-  static constexpr Duration kLastWords = 1s;  // from end() to a reset: a round trip, and a loss
+  static constexpr Duration kDrainPing = 1s;  // wait for the PING's ACK; the client may be far away
+  static constexpr Duration kLastWords = 1s;  // from end() to a reset: one round trip, and one loss
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
   enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
@@ -93,7 +95,7 @@ class ClientConnection final : public transport::User,
   Duration round_trip() const override { return stream_->round_trip(); }
 
   void on_drain_timer();
-  // What is left after drain_timeout gets what end() says.
+  // Ends the calls that are left after drain_timeout, as end() does.
   void let_calls_end();
   void say_final_goaway();
   // client_life.cc
@@ -101,7 +103,7 @@ class ClientConnection final : public transport::User,
   void on_life_timer();
   void on_idle();
   void watch();
-  // Why HTTP/2 ends the connection goes to the log.
+  // Writes to the log why HTTP/2 ends the connection.
   void report();
 
   Context& context_;
@@ -111,22 +113,22 @@ class ClientConnection final : public transport::User,
   Drain drain_ = Drain::kNo;
   bool peer_ended_ = false;  // the client's FIN
   bool closing_ = false;     // our FIN is queued
-  uint64_t discarded_ = 0;   // bytes behind our FIN
-  bool evicted_ = false;     // what it held is free, or about to be
-  bool heap_noted_ = false;  // the log has heard of on_heap_refusal()
+  uint64_t discarded_ = 0;   // bytes that arrived after our FIN
+  bool evicted_ = false;     // its memory is free, or about to be
+  bool heap_noted_ = false;  // on_heap_refusal() has been logged
   Timer drain_timer_;
-  Timer life_timer_;  // idleness, age and grace: the earliest of them, or before it
+  Timer life_timer_;  // idleness, age and grace: armed for the earliest of them, or earlier
   bool idle_ = true;  // no streams
   Time idle_since_;
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
   uint32_t streams_begun_ = 0;
-  Timer watch_timer_;  // armed while something waits for the client, or its TCP holds something
+  Timer watch_timer_;  // armed while something waits for the client, or TCP keeps output
   const uint64_t id_;
   upstream::ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
-  // Leaves after the HTTP/2 connection has given back what was charged, and what of its address's
-  // allowance it did not use.
+  // Leaves the holder last: after the HTTP/2 connection has given back its charges, and the part of
+  // its address's allowance that it did not use.
   struct LeaveHolders {
     void operator()(Holder* h) const { h->leave(); }
   };

@@ -1,5 +1,4 @@
-// When a client's connection that works well is moved away all the same: it is idle, old, or has
-// had its streams.
+// Idleness, age and the limit of streams: why a client's connection without faults is drained.
 
 #include <algorithm>
 
@@ -58,8 +57,8 @@ void ClientConnection::on_life_timer() {
   arm_life();
 }
 
-// The timer moves only to fire earlier; where it fires too early, it finds its next reason. So
-// calls one after the other do not touch it.
+// The timer moves only to fire earlier. When it fires too early, it is armed again. So calls one
+// after the other do not touch it.
 void ClientConnection::on_idle() {
   idle_ = true;
   idle_since_ = context_.now;
@@ -70,7 +69,7 @@ void ClientConnection::on_idle() {
 void ClientConnection::count_stream() {
   idle_ = false;
   ++streams_begun_;
-  // Ids that were skipped are gone, too.
+  // Ids that the client skipped are used up, too.
   const uint32_t ids = http_->streams_begun();
   if (ids < context_.limits.max_connection_streams || drain_ != Drain::kNo) return;
   if (streams_begun_ >= ids / 2) {

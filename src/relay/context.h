@@ -1,5 +1,5 @@
 #pragma once
-// What everything in the relay of one worker shares, beside that which the pools share as well.
+// The state that all of one worker's relay shares, added to the state that the pools share.
 
 #include <memory>
 #include <span>
@@ -21,10 +21,10 @@ namespace sluice::relay {
 class ClientConnection;
 class Call;
 
-// A call whose client is done and whose pod has not read the request to its end.
+// A call that is over for its client, while its pod still reads the request.
 class Leftover : public ListHook<Leftover> {};
 
-// A call with a pod of which much is kept for another try.
+// A call on a pod, of which much is kept for another attempt.
 class Repeatable : public ListHook<Repeatable> {};
 
 struct Context : upstream::Context {
@@ -42,14 +42,14 @@ struct Context : upstream::Context {
   Slab<ClientConnection> clients;
   List<Call, Leftover> leftovers;
   List<Call, Repeatable> repeatables;
-  List<Call, Call> over;  // calls that have ended in this turn
+  List<Call, Call> over;  // calls that ended in this turn
   uint64_t clients_ever = 0;
 
-  // The end of a turn: nothing refers to what is over.
+  // At the end of a turn, when nothing refers to the calls that ended.
   void destroy_calls_over();
 
-  // Replays keep the capacity that they once needed, so a steady stream of requests allocates
-  // nothing.
+  // Recycled replays keep the capacity that they once needed, so a steady stream of requests
+  // allocates nothing.
   std::unique_ptr<Replay> take_replay() {
     if (replays_.empty()) return std::make_unique<Replay>();
     auto r = std::move(replays_.back());
@@ -66,7 +66,7 @@ struct Context : upstream::Context {
   }
   size_t kept_heap() const { return kept_heap_; }
 
-  // Objects kept, and bytes that they take: some 1.5 KB each, for calls as most are.
+  // Bounds of the recycled objects and of their bytes: some 1.5 KB each, for most calls.
   static constexpr size_t kKeptReplays = 4'096;
   static constexpr size_t kKeptHeap = 8'388'608;
 

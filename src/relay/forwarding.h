@@ -1,6 +1,6 @@
 #pragma once
-// What a request tells a pod of its way: Via (RFC 9110, 7.6.3), X-Forwarded-For, Forwarded (RFC
-// 7239). Written when the listener says so.
+// The fields that tell a pod how a request came: Via (RFC 9110, 7.6.3), X-Forwarded-For, Forwarded
+// (RFC 7239). They are written when the listener says so.
 
 #include <string>
 
@@ -10,20 +10,20 @@
 
 namespace sluice::relay {
 
-// Of one client's connection: its texts are made once.
+// The fields of one client's connection: their texts are made once.
 class Forwarding {
  public:
   Forwarding(const config::Forwarding& config, const Address& client);
 
-  // Adds this hop behind those that the request names. What stands there is the client's own word:
-  // only the last element is ours. Several lines of a field become one, since many readers look at
-  // the first only.
+  // Appends this hop to the hops that the request names. Those were written by the client and prove
+  // nothing: only the last element is ours. Several lines of a field are joined to one, since many
+  // readers look at the first only.
   void add_to(http::FieldList& request) const;
 
  private:
   std::string via_;              // empty: not written
-  std::string x_forwarded_for_;  // the same
-  std::string forwarded_;        // the same
+  std::string x_forwarded_for_;  // empty: not written
+  std::string forwarded_;        // empty: not written
 };
 
 }  // namespace sluice::relay

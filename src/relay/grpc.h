@@ -1,6 +1,6 @@
 #pragma once
-// What the relay has to know of gRPC over HTTP/2 (gRPC's PROTOCOL-HTTP2 document): who speaks it,
-// and how to say that a call failed.
+// gRPC over HTTP/2 as far as the relay needs it (gRPC's PROTOCOL-HTTP2 document): whether a request
+// is gRPC, and how a failed call is reported.
 
 #include <string_view>
 
@@ -8,7 +8,7 @@
 
 namespace sluice::relay {
 
-// How Sluice says that it ended a call itself: to gRPC clients, and to others.
+// The status of a call that Sluice ended itself: for gRPC clients, and for others.
 struct Verdict {
   std::string_view grpc_status;
   std::string_view http_status;
@@ -20,11 +20,11 @@ inline constexpr Verdict kRequestTooLarge{"8", "431"};
 
 // The end of a call that no pod answered: one field section that is headers and trailers at once
 // ("Trailers-Only"), or a bare status for a client that does not speak gRPC. `message` is plain
-// text and is percent-encoded here; it must not name pods, which are none of the client's business.
+// text and is percent-encoded here. It must not name pods, which clients need not know.
 void append_answer(http::FieldList& out, bool grpc, const Verdict& verdict,
                    std::string_view message);
 
-// The trailers of a call that ends after its response had begun.
+// The trailers of a call that ends after its response has begun.
 void append_grpc_status(http::FieldList& out, std::string_view status, std::string_view message);
 
 }  // namespace sluice::relay

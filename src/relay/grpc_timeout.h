@@ -10,15 +10,16 @@
 
 namespace sluice::relay {
 
-// What exceeds it is as good as no deadline, and would overflow when added to a point in time.
+// A longer timeout is as good as no deadline, and would overflow when added to a point in time.
 inline constexpr Duration kLongestGrpcTimeout = std::chrono::hours(24 * 365);
 
-// nullopt for what the grammar does not allow. Zero is allowed: clients write it for a deadline
-// that passed before they sent the call. Saturates at kLongestGrpcTimeout.
+// nullopt when the grammar does not allow `text`. Zero is allowed: clients write zero for a
+// deadline that passed before they sent the call. Saturates at kLongestGrpcTimeout.
 std::optional<Duration> parse_grpc_timeout(std::string_view text);
 
-// The finest unit in which `left` has eight digits or fewer, rounded up: a pod that stops early
-// would fail a call that still had time, and zero would be no time at all, so it is never zero.
+// The text of `left` in the finest unit that needs eight digits or fewer. It is rounded up, since a
+// pod that stops early would fail a call that still had time. It is never zero, since zero would
+// leave no time at all.
 class GrpcTimeoutText {
  public:
   explicit GrpcTimeoutText(Duration left);

@@ -20,8 +20,8 @@ void Holder::charge(int32_t buffers, int64_t heap) {
   if (buffers != 0) weigh();
 }
 
-// An address gets no more of the worker's heap than it leaves to the others. So one alone has half,
-// two have a third each, and however much they ask for, there is room for somebody new.
+// An address gets no more of the worker's heap than is left for the others. So a single address
+// gets half, two get a third each. However much they ask for, a new address finds room.
 bool Holder::overdrawn() const {
   return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What is kept for the sake of one client's connection, charged to the connection, to its address
-// and to the worker; and for how long nothing of it was taken.
+// Memory that is kept for one client's connection. It is charged to the connection, to its address
+// and to the worker. The holder also knows how long the client has taken nothing of it.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace sluice::relay {
 class ClientConnection;
 class Holders;
 
-// Lives as long as the connection, and as the calls that it left behind.
+// Lives until the connection and all calls that it left behind have ended.
 class Holder final : public buf::Account, public ListHook<> {
  public:
   Holder(Holders& holders, ClientAddress& address, ClientConnection& client)
@@ -29,45 +29,45 @@ class Holder final : public buf::Account, public ListHook<> {
       tell();
   }
 
-  // taken, end: positions of the output that the client has acknowledged, and to which it was
-  // written. buffers: packet buffers of output. ahead: packet buffers of data that the client sent
-  // ahead of a gap. To be called when one of them may have changed; what is acknowledged or arrives
-  // in between is seen at the next look. While a gap is open nothing counts as progress: the client
-  // may never close it.
+  // taken: the output position that the client has acknowledged. end: the position behind the
+  // output. buffers: packet buffers of output. ahead: packet buffers of data that the client sent
+  // ahead of a gap. To be called when one of them may have changed; later acknowledgements and
+  // arrivals are seen at the next look. While a gap is open nothing counts as progress: the client
+  // may never close the gap.
   void look(uint64_t taken, uint64_t end, uint32_t buffers, uint32_t ahead);
 
-  // One more user of the object: a call.
+  // A call becomes one more user of the object.
   void use() { ++users_; }
-  // The last one to leave destroys it.
+  // One user less. The last user destroys the object.
   void leave();
-  // The connection is gone, or as good as gone: from here on nothing weighs.
+  // The connection is gone, or about to go: from now on the holder has no weight.
   void forget_client();
 
-  // One more call that is over for the client, and not for its pod. False when it has left as many
-  // behind as it may; then nothing was counted.
+  // Counts one more call that is over for the client and not for its pod. False, and not counted,
+  // when the connection has left behind as many calls as it may.
   bool leave_call();
   void end_left_call();
 
   ClientConnection* client() const { return client_; }
   ClientAddress& address() const { return address_; }
   uint32_t buffers() const { return buffers_ + in_tcp_; }
-  // Of these, what TCP held at the last look.
+  // Part of buffers(): those in TCP at the last look.
   uint32_t in_tcp() const { return in_tcp_; }
 
-  // What the ranking counts: packet buffers, and heap in pieces of as much.
+  // The weight in the ranking: packet buffers, and heap converted to buffers.
   uint32_t weight() const { return weight_; }
-  // How much it is worth to take this one's memory: weight times the square of the age, so that
-  // many who take nothing come before a large one who reads.
+  // The value of taking this holder's memory: weight times the square of its age without progress.
+  // So many clients that take nothing come before a large one that reads.
   uint64_t score() const;
 
-  // It took nothing for longer than any honest reader needs for what it holds.
+  // The client took nothing for longer than any honest reader needs.
   bool stale() const;
 
-  // Bytes of heap by which the address and the worker may know too little or too much: calls one
-  // after the other need not be told.
+  // Bytes of heap by which the address's and the worker's sums may be wrong, so that calls one
+  // after the other need not update them.
   static constexpr uint64_t kUntold = 8'191;
-  static constexpr uint32_t kHeapShift = 13;         // heap is weighed in pieces of 8 KiB,
-  static constexpr uint32_t kBuffersAHeapPiece = 4;  // of which each is worth so many buffers
+  static constexpr uint32_t kHeapShift = 13;         // heap counts in pieces of 8 KiB,
+  static constexpr uint32_t kBuffersAHeapPiece = 4;  // each worth so many buffers
 
  private:
   friend Holders;
@@ -87,14 +87,14 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t users_ = 1;
   uint32_t leftovers_ = 0;
   uint32_t weight_ = 0;
-  uint32_t buffers_ = 0;      // in streams, and kept for another try
+  uint32_t buffers_ = 0;      // in streams, and kept for another attempt
   uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
-  uint64_t told_ = 0;         // of these, to the address and the worker
-  uint64_t since_ = 0;        // Holders::ticks() when all that it had held before had been taken
-  uint64_t taken_ = 0;        // buffers of streams that ever went on or away
-  uint64_t taken_mark_ = 0;   // taken_, when all that was held at `since_` has gone
-  uint64_t output_mark_ = 0;  // the same as a position of the output
+  uint64_t told_ = 0;         // part of heap_ that the address and the worker know
+  uint64_t since_ = 0;        // Holders::ticks() when all that was kept before had been taken
+  uint64_t taken_ = 0;        // buffers of streams that were ever sent or dropped
+  uint64_t taken_mark_ = 0;   // taken_ at which all that was kept at `since_` has gone
+  uint64_t output_mark_ = 0;  // the same, as a position of the output
 };
 
 }  // namespace sluice::relay

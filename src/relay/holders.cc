@@ -42,8 +42,8 @@ ClientConnection* Holders::worst() {
     ClientAddress* a = worst_address();
     if (a == nullptr) return nullptr;
     const uint64_t expected = score(*a);
-    // What TCP has got rid of since the last look is still counted. A look may move a holder to the
-    // end of the list, or out of it.
+    // Output that TCP has freed since the last look is still counted in the weight. A look may move
+    // a holder to the end of the list, or out of the list.
     Holder* worst = nullptr;
     unsigned looks = 0;
     for (Holder& h : a->holders) {

@@ -1,6 +1,6 @@
 #pragma once
-// Everybody for whose sake a worker keeps something, in an order that says who goes when there is
-// no more room. The order is kept as it changes: whoever holds nothing is in no list and costs
+// All holders of a worker's memory, in the order in which they are evicted when memory is short.
+// The order is kept up to date as it changes. A holder without memory is in no list and costs
 // nothing.
 
 #include <array>
@@ -16,26 +16,26 @@ namespace sluice::relay {
 
 class Holders {
  public:
-  // Ticks, 16.8 ms each, within which progress is not told apart.
+  // Ticks, 16.8 ms each. Progress within one grain counts as progress at the same time.
   static constexpr uint64_t kGrain = 4;
-  // Ticks that count as the age of what has just come: then weight alone decides.
+  // Ticks added to every age. So weight alone decides among holders that have just come.
   static constexpr uint64_t kLeastAge = 2;
-  // Ticks, about 5 s: who took nothing for so long goes with others in one look.
+  // Ticks, about 5 s. Holders that took nothing for so long may be evicted together, in one look.
   static constexpr uint64_t kStale = 300;
-  // Connections of one address that may leave as many calls behind as one may.
+  // An address may leave behind as many calls as so many connections may.
   static constexpr uint32_t kLeftoverConnections = 4;
 
-  // Everything referred to outlives it.
+  // Everything referred to outlives the object.
   Holders(const Time& now, const config::Limits& limits, stats::Relay& stats,
           AddressTable& addresses)
       : now_(now), limits_(limits), stats_(stats), addresses_(addresses) {}
   Holders(const Holders&) = delete;
 
-  // For a new connection, the object's first user. from: relay/address_key.h.
+  // For a new connection, which is the holder's first user. from: relay/address_key.h.
   Holder& open(uint64_t from, ClientConnection& client);
 
-  // The client whose end helps most, or nullptr: of the address that scores most, the connection
-  // that does.
+  // The client to evict: of the address with the highest score, the connection with the highest
+  // score. nullptr when there is none.
   ClientConnection* worst();
 
   // Less than an eighth of the heap is left.
@@ -46,16 +46,16 @@ class Holders {
     return used < limits_.calls_heap ? limits_.calls_heap - used : 0;
   }
 
-  // From the holders.
+  // The functions below are for the holders.
   uint64_t ticks() const { return static_cast<uint64_t>(now_.time_since_epoch().count()) >> 24; }
   uint64_t client_bound() const { return limits_.client_heap; }
   uint32_t leftover_bound() const { return limits_.concurrent_streams; }
   void charge_heap(uint64_t bytes) { stats_.calls_heap.add(bytes); }  // modulo 2^64
-  // The address has more weight, or less.
+  // The address's weight has changed.
   void rank(ClientAddress& a) {
     if (a.weight == 0 || !a.linked() || a.rank != rank_of(a.weight)) place(a);
   }
-  // Behind those of the same rank that have made no progress for longer.
+  // Moves the address behind those of its rank that have made no progress for longer.
   void to_back(ClientAddress& a);
   void destroy(Holder& h, ClientAddress& a);
 
@@ -63,10 +63,10 @@ class Holders {
   // Ranks are powers of two, from 16 buffers; pools have far fewer than 2^20.
   static constexpr size_t kRanks = 17;
   static constexpr uint32_t kFirstRankShift = 4;
-  // In one look, of a rank's addresses and of an address's connections, the longest without
-  // progress first. There can be no more addresses of the upper ranks.
+  // Most addresses of a rank, and connections of an address, in one look; the longest without
+  // progress first. The upper ranks cannot have more addresses than that.
   static constexpr unsigned kLooks = 64;
-  // Choices that turn out to hold far less than they did at their last look.
+  // Most choices in one look that turn out to keep far less than at their last look.
   static constexpr unsigned kTries = 16;
 
   static uint8_t rank_of(uint32_t weight) {

@@ -18,7 +18,7 @@ KeptRequest::KeptRequest(Context& context, Holder& holder, http::FieldList& head
 
 bool KeptRequest::forget_body() {
   replay_->forget_body();
-  if (charged_buffers_ == 0 && charged_heap_ < kCallBytes + kLargeBody) return false;  // as most
+  if (charged_buffers_ == 0 && charged_heap_ < kCallBytes + kLargeBody) return false;  // most calls
   settle();
   return true;
 }

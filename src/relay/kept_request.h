@@ -1,6 +1,6 @@
 #pragma once
-// A call's request as it is kept for further attempts, and what the call takes, charged to its
-// client.
+// The request of a call, kept for further attempts, and the memory that the call takes. The memory
+// is charged to the call's client.
 
 #include <cstdint>
 #include <memory>
@@ -22,15 +22,15 @@ class KeptRequest {
   http::FieldList& headers() { return replay_->headers; }
   const http::FieldList& headers() const { return replay_->headers; }
   http::FieldList& trailers() { return replay_->trailers; }
-  // The whole body that has come so far is here: the request can be sent from its beginning.
+  // The whole body that has arrived so far is kept: the request can be sent from its beginning.
   bool whole() const { return replay_->whole(); }
   uint64_t body_size() const { return replay_->body_size(); }
 
-  // False when there is no memory: forget_body() is due.
+  // False when there is no memory. The caller then calls forget_body().
   bool remember(const buf::Slice& data) { return replay_->remember(data, context_.memory); }
-  // The body takes more heap or buffers than at the last call.
+  // The body takes more heap or buffers than at the last take_grown().
   bool take_grown() { return replay_->take_grown(); }
-  // Enough to be worth forgetting when memory is short.
+  // Worth forgetting when memory is short.
   bool large() const { return replay_->buffers() > 0 || replay_->body_size() > kLargeBody; }
   bool large_body() const { return replay_->body_size() > kLargeBody; }
   // fn(Slice, bool last) for the body in order. False when there is no memory for a copy.
@@ -38,16 +38,16 @@ class KeptRequest {
   bool for_each(Fn&& fn) const {
     return replay_->for_each(context_.memory, fn);
   }
-  // There is no further attempt. True when that gave something back.
+  // There will be no further attempt. True when that freed something.
   bool forget_body();
 
-  // Charges what the call takes by now.
+  // Charges the memory that the call takes now.
   void settle();
-  // The call is over: nothing is charged any more.
+  // The call is over: takes back all charges.
   void release();
 
  private:
-  // Bytes of a body.
+  // Bytes of a body from which forgetting it is worth while.
   static constexpr uint64_t kLargeBody = 4'096;
 
   Context& context_;

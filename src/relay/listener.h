@@ -16,7 +16,7 @@ class Listener final : public tcp::Acceptor {
     adopt(config, routes);
   }
 
-  // Clients are left only when the whole relay ends: TCP does not call back any more.
+  // Clients are left here only when the whole relay ends. TCP does not call back any more then.
   ~Listener() {
     while (ClientConnection* c = clients_.pop_front()) {
       c->abandon_streams();
@@ -26,27 +26,27 @@ class Listener final : public tcp::Acceptor {
 
   // False when the endpoint cannot be listened on.
   bool open() { return open_ = context_.tcp.listen(address_, this); }
-  // No new connections; the old ones go on.
+  // Accepts no new connections. Old connections go on.
   void close() {
     if (open_) context_.tcp.unlisten(address_);
     open_ = false;
   }
-  // The routes are for new streams, the rest for new connections.
+  // New streams use the new routes. New connections use the rest.
   void adopt(const config::Listener& config, const Routes& routes) {
     routes_ = routes;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
   }
-  // nullptr when pods are told nothing.
+  // nullptr when the listener tells pods nothing of its clients.
   std::unique_ptr<Forwarding> forwarding(const Address& client) const {
     return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
   }
-  // For a client of this origin.
+  // For a client of this address.
   http::Codec::ServerOptions http_options(http::Origin& origin) const {
     return {.origin = &origin, .pass_connect = connect_ == config::Connect::kPass};
   }
 
-  // Moves every client away (see ClientConnection).
+  // Drains the connection of every client (ClientConnection::drain()).
   void drain_clients() {
     draining_ = true;
     for (ClientConnection& c : clients_) c.drain();
@@ -54,7 +54,7 @@ class Listener final : public tcp::Acceptor {
   void end_clients() {
     for (ClientConnection& c : clients_) c.end();
   }
-  // client_idle_timeout has changed: who is idle already has to be looked at.
+  // client_idle_timeout has changed: clients that are idle already need a new deadline.
   void arm_lives() {
     for (ClientConnection& c : clients_) c.arm_life();
   }

@@ -70,7 +70,7 @@ uint32_t PlaceShares::owed(uint64_t client) const {
 }
 
 PlaceShares::Excess PlaceShares::most_beyond() const {
-  // An address beyond its share comes before a connection beyond its own.
+  // Addresses beyond their share come before connections beyond theirs.
   const bool address_beyond = std::any_of(addresses_.begin(), addresses_.end(),
                                           [&](const auto& a) { return a.second.places > share_; });
   Excess most;

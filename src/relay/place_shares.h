@@ -1,7 +1,7 @@
 #pragma once
-// Places for calls on a service's pods, when there are not enough: how many each address that
-// clients come from may have, and at each address each of its connections. Equal shares of those
-// who have or want places; nothing is counted while there are enough.
+// Shares in the places for calls on a service's pods, when places are scarce. Each client address
+// that has or wants places gets an equal share; at each address, each of its connections does.
+// Nothing is counted while there are enough places.
 
 #include <cstdint>
 #include <unordered_map>
@@ -12,10 +12,12 @@ namespace sluice::relay {
 
 class PlaceShares {
  public:
-  // Who had or wanted a place counts for so long, so that its share is there when it comes again.
+  // A client that had or wanted a place counts for so long, so that its share is there when it
+  // returns.
   static constexpr Duration kKept = 10s;
 
-  // A count from the beginning: every place that is taken, every client that waits, then settle().
+  // Starts a new count. The caller then reports every place that is taken and every client that
+  // waits, and calls settle().
   void restart(Time now);
   void clear();
   void count_place(uint64_t address, uint64_t client);
@@ -23,18 +25,19 @@ class PlaceShares {
   // capacity: places in all.
   void settle(uint64_t capacity);
 
-  // The same between two counts.
+  // Changes between two counts.
   void took(uint64_t address, uint64_t client, Time now) {
     now_ = now;
     count_place(address, client);
   }
   void left(uint64_t address, uint64_t client);
 
-  // The client has not its share of what its address may have.
+  // The client has less than its share of the places of its address.
   bool may_take(uint64_t address, uint64_t client) const;
-  // Places that the client lacks.
+  // Places that the client lacks to its share.
   uint32_t owed(uint64_t client) const;
-  // The client to take places from, and how many it has beyond its share; none: 0 places.
+  // The client that has most beyond its share, and how many places that is; 0 places: there is
+  // none.
   struct Excess {
     uint64_t client = 0;
     uint32_t places = 0;

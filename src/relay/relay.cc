@@ -15,7 +15,7 @@ Relay::Relay(const Setup& setup)
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
-  // Clients first: they cancel their calls at pods that are still there.
+  // Clients end first: they cancel their calls at pods that are still there.
   while (!context_.leftovers.empty()) context_.leftovers.front().drop_leftover();
   listeners_.clear();
   retired_listeners_.clear();
@@ -31,7 +31,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.guards = snapshot.guards;
   context_.http2.adopt(snapshot.limits, snapshot.guards);
 
-  // They get their places before anything is sent to them.
+  // Pods get their addresses before anything is sent to them.
   std::vector<Address> pods;
   for (const config::Service& s : snapshot.services)
     for (const config::Pod& p : s.pods) pods.push_back(p.endpoint.address);
@@ -84,8 +84,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     for (Listener* l : fresh) l->open();
   forget_listeners();
   set_vips();
-  // Clients of a listener that stays may still have calls on a service that left, and those of one
-  // that left may still make some.
+  // Clients of a listener that stays may still have calls on a service that left. Clients of a
+  // listener that left may still make some.
   std::erase_if(retired_services_, [&](const auto& s) {
     return s->idle() && !s->has_connections() &&
            std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
@@ -106,10 +106,11 @@ void Relay::set_vips() {
   host_.set_vips(std::move(vips));
 }
 
-// Windows are promises, and promises to enough peers that do not read would fill any memory: TCP
-// would then have to shut every pod's window, and all clients would stand still for the few. What
-// nobody waits for goes first: the rest of requests that are answered, and what is kept for further
-// tries. When there was none, clients go in the order of Holders, until there is room.
+// Open windows are promises. Promises to enough peers that do not read would fill any memory: TCP
+// would have to shut every pod's window, and all clients would stand still for the sake of a few.
+// Memory that nobody waits for is freed first: the rest of requests that are answered, and requests
+// kept for further attempts. When there was none, clients are evicted in the order of Holders until
+// there is room.
 void Relay::relieve_memory() {
   if ((context_.memory.roomy() && !context_.holders.heap_short()) || context_.now < relieve_at_)
     return;
@@ -136,7 +137,7 @@ bool Relay::relieved(uint32_t free_before) {
 }
 
 void Relay::flush() {
-  context_.destroy_calls_over();  // they may hold memory
+  context_.destroy_calls_over();  // they may have memory to free
   relieve_memory();
   if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();

@@ -1,6 +1,6 @@
 #pragma once
-// The relay of one worker: joins clients' streams to pods' streams. What the rest of the worker
-// sees of it.
+// The relay of one worker: joins clients' streams to pods' streams. This is the interface to the
+// rest of the worker.
 
 #include <memory>
 #include <span>
@@ -18,7 +18,7 @@ namespace sluice::relay {
 class Relay {
  public:
   // Everything referred to outlives the relay. The TCP stack must not call back after the relay's
-  // end: destroy the relay last, or let no connection be left.
+  // end: destroy the relay last, or when no connection is left.
   struct Setup {
     tcp::Stack& tcp;
     transport::Layer& plain;  // over `tcp`
@@ -36,13 +36,13 @@ class Relay {
 
   // The top of each turn.
   void set_now(Time now) { context_.now = now; }
-  // Listeners, services, pods, limits. Does not keep the snapshot.
+  // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
-  // The end of a turn, before the TCP stack's flush: frames what is due.
+  // The end of a turn, before the TCP stack's flush: frames all output that is due.
   void flush();
 
-  // New connections are accepted for `announce` more; then clients are moved away by GOAWAY; what
-  // is left `timeout` after that is ended.
+  // Begins the drain. For `announce`, new connections are still accepted. Then clients are moved
+  // away by GOAWAY. Calls that are left `timeout` after that are ended.
   void begin_drain(Duration announce, Duration timeout);
   // No client is left.
   bool drained();
@@ -50,20 +50,21 @@ class Relay {
  private:
   void on_drain_timer();
   void relieve_memory();
-  // Listeners that left and whose last client has gone. True when there were any.
+  // Destroys listeners that left the configuration, once their last client has gone. True when
+  // there were any.
   bool forget_listeners();
-  // The addresses of all listeners: one that left still has clients, who could not be moved away
-  // if nobody answered for their address.
+  // Sets the addresses of all listeners, with those that left and still have clients: such a client
+  // can be moved away only while its address answers.
   void set_vips();
-  // True when the latest measures suffice for now.
+  // True when dropping kept requests has freed enough for now.
   bool relieved(uint32_t free_before);
-  // Half of the hold pool's reserve bears what a millisecond brings.
+  // Half of the reserve of the hold pool takes the data that arrives in such a period.
   static constexpr Duration kRelieveEvery = 1ms;
-  // Buffers that a look frees at least, if it can: what a line of 1 Gbit/s brings in a millisecond,
-  // and some.
+  // Packet buffers that one look frees at least, if it can: a line of 1 Gbit/s brings fewer in a
+  // millisecond.
   static constexpr uint32_t kRelieveBuffers = 128;
-  // Connections that one look resets at most: the worst, and of those who take nothing more, since
-  // each may hold little.
+  // Most connections that one look resets: the worst one, and further ones only if they take
+  // nothing any more, since each may keep little.
   static constexpr unsigned kVictims = 64;
 
   ip::Host& host_;

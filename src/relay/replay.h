@@ -1,5 +1,5 @@
 #pragma once
-// What a client has sent of one request, kept while another pod may still have to hear it.
+// The copy of a request, kept while another attempt is possible.
 
 #include <algorithm>
 #include <cstdint>
@@ -20,13 +20,13 @@ class Replay {
   // Headers and trailers, whole.
   http::FieldList headers;
   http::FieldList trailers;
-  size_t parked = 0;  // heap() while it is recycled
+  size_t parked = 0;  // heap() when it was put away for recycling
 
-  // The body is all that was remembered; false from forget_body() on.
+  // The copy has the whole body so far. False from forget_body() on.
   bool whole() const { return whole_; }
-  // False when there is no memory: the body is then incomplete, and forget_body() is due.
+  // False when there is no memory. The copy is then incomplete, and the caller calls forget_body().
   bool remember(const buf::Slice& piece, buf::Memory& memory);
-  // The body takes more heap or buffers than at the last call.
+  // The body takes more heap or buffers than at the last take_grown().
   bool take_grown() { return grown_ && std::exchange(grown_, false); }
   void forget_body() {
     whole_ = false;
@@ -34,7 +34,7 @@ class Replay {
     if (small_.capacity() > kKeptCapacity) std::vector<uint8_t>().swap(small_);
     large_.clear();
   }
-  // For recycling.
+  // Empties the object for recycling.
   void clear() {
     headers.clear();
     trailers.clear();
@@ -69,9 +69,9 @@ class Replay {
   }
 
  private:
-  static constexpr uint32_t kCopyBreak = 512;  // bytes: cheaper to copy than to pin a packet for
-  // Bytes. Most requests are smaller; thousands of recycled objects must not keep what a few large
-  // ones needed.
+  static constexpr uint32_t kCopyBreak = 512;  // bytes: a copy costs less than pinning a packet
+  // Bytes that a recycled object keeps. Most requests are smaller; thousands of recycled objects
+  // must not keep the capacity that a few large requests needed.
   static constexpr size_t kKeptCapacity = 4'096;
 
   std::vector<uint8_t> small_;

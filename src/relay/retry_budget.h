@@ -1,7 +1,6 @@
 #pragma once
-// How many calls of a service may be tried again: a share of those that it gets, and a few a
-// second besides (as Finagle's and Linkerd's budgets). When every call fails, pods then see at most
-// that much more work.
+// The retry budget of a service: a share of the calls that it gets, and a few retries a second
+// besides (as in Finagle and Linkerd). When every call fails, pods get at most that much more work.
 
 #include <algorithm>
 #include <cstdint>
@@ -17,7 +16,7 @@ class RetryBudget {
 
   // A call begins.
   void earn() { saved_ = std::min(saved_ + percent_, kMost); }
-  // One of them is to be tried again.
+  // Takes one retry. False when the budget is used up.
   bool take(Time now) {
     if (saved_ >= kPrice) {
       saved_ -= kPrice;
@@ -28,7 +27,7 @@ class RetryBudget {
 
  private:
   static constexpr uint32_t kPrice = 100;            // a call earns hundredths of a retry
-  static constexpr uint32_t kMost = 1'000 * kPrice;  // what calm hours save for a bad second
+  static constexpr uint32_t kMost = 1'000 * kPrice;  // savings of calm hours, for a bad second
 
   uint32_t percent_;
   uint32_t per_second_;

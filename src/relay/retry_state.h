@@ -1,5 +1,5 @@
 #pragma once
-// What a call has tried so far, and when it may be tried again.
+// The attempts that a call has had, and when it may have another.
 
 #include <array>
 #include <cstdint>
@@ -18,25 +18,26 @@ class RetryState {
   }
   bool tried(uint32_t pod_slot) const;
 
-  // The id of the connection that refused the call last; 0: none did.
+  // The id of the connection that refused the call last; 0: no connection did.
   uint64_t refused_by() const { return refused_by_; }
   void set_refused_by(uint64_t connection) { refused_by_ = connection; }
 
-  // One more attempt of a call that provably no pod has begun. False when it has had `most`.
+  // Takes one more attempt of a call that provably no pod has begun. False after `most` attempts.
   bool take_transparent(uint32_t most);
-  // All pods have refused the call: until they are asked again. Doubles with each time.
+  // The wait before pods are asked again, when all of them have refused the call. Doubles each
+  // time.
   Duration next_refused_wait();
 
-  // One more attempt by the policy is allowed.
+  // The retry policy allows one more attempt.
   bool attempt_left(const config::Retry& policy) const { return attempts_ < policy.attempts; }
-  // Before it (gRFC A6): a power of two of policy.backoff, up to backoff_max, give or take 20 %.
+  // The wait before the next attempt by the policy (gRFC A6): a power of two times policy.backoff,
+  // up to backoff_max, give or take 20 %.
   Duration backoff(const config::Retry& policy, Random& random) const;
-  // It is to be made. pushback: after a time that the pod named, from which the backoff begins
-  // anew.
+  // Counts an attempt by the policy. pushback: the pod named the time, and the backoff begins anew.
   void take_attempt(bool pushback);
 
-  // A pod has ended the connection that the call was on, with an error: what is tried again goes to
-  // a connection of its own, once.
+  // A pod ended the connection under the call with an error. The next attempt goes to a connection
+  // of its own, once.
   bool suspect() const { return suspicion_ == Suspicion::kSuspect; }
   void accuse() { suspicion_ = Suspicion::kSuspect; }
   void acquit() { suspicion_ = Suspicion::kNone; }
@@ -47,8 +48,8 @@ class RetryState {
 
   uint64_t refused_by_ = 0;
   Suspicion suspicion_ = Suspicion::kNone;
-  uint8_t transparent_ = 0;   // attempts after which no pod had begun
-  uint8_t refusals_ = 0;      // with no pod left that had not refused
+  uint8_t transparent_ = 0;   // attempts that no pod began
+  uint8_t refusals_ = 0;      // times that every pod left had refused
   uint8_t attempts_ = 1;      // by the policy
   uint8_t backoff_step_ = 0;  // doublings of the next backoff
   uint8_t tried_count_ = 0;

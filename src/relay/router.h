@@ -1,5 +1,5 @@
 #pragma once
-// Which service gets a request.
+// Chooses the service of a request.
 
 #include "http/fields.h"
 
@@ -8,18 +8,18 @@ namespace sluice::relay {
 class Listener;
 class Service;
 
-// Where a request goes.
+// The destination of a request.
 struct Route {
   Service* service;  // never nullptr
 };
 
-// The routes of one listener, as the configuration has them: today one, for all requests. The
-// services outlive the listener.
+// The routes of one listener, as configured: today one route for all requests. The services outlive
+// the listener.
 class Routes {
  public:
   explicit Routes(Service& service) : all_{&service} {}
 
-  // A request may go there.
+  // Whether a request may go to the service.
   bool lead_to(const Service& service) const { return all_.service == &service; }
 
  private:

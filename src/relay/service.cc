@@ -29,7 +29,7 @@ void Service::adopt(const config::Service& config) {
     picker_ = balance::make_picker(config.balance, context_.random);
   config_ = config;
   retry_ = config_.retry.any() ? &config_.retry : nullptr;
-  // A slot may name another pod by now, once nothing is left of the one before.
+  // When nothing is left of a pod, its slot may belong to another pod.
   forget_gone();
   std::vector<std::unique_ptr<Pool>> next;
   std::vector<Pool*> news;
@@ -49,7 +49,7 @@ void Service::adopt(const config::Service& config) {
   for (auto& p : pools_)
     if (p != nullptr) next.push_back(std::move(p));
   pools_ = std::move(next);
-  // Only now do pools speak to this service: their order stands.
+  // From now on pools may call this service: their order is final.
   const size_t live = config.pods.size();
   for (size_t i = 0; i < pools_.size(); ++i) {
     pools_[i]->set_draining(i >= live);
@@ -130,8 +130,8 @@ PodConnection* Service::pick(const Call& call, Hold& hold) {
     return nullptr;
   }
   const size_t first = picker_->pick();
-  // The picker's choice, unless the call failed there before or the pod is full: then the next one
-  // in the order; a pod that failed before only when there is no other.
+  // The picker's choice, unless the call failed there before or the pod is full. Then the next pod
+  // in the order. A pod at which the call failed is used only when there is no other.
   PodConnection* second_best = nullptr;
   for (size_t i = 0; i < n; ++i) {
     Pool& pool = *ready_[(first + i) % n];
@@ -145,7 +145,7 @@ PodConnection* Service::pick(const Call& call, Hold& hold) {
   return second_best;
 }
 
-// A pod that has not ended a connection under the call, if there is one.
+// Prefers a pod that has not ended a connection under the call.
 PodConnection* Service::pick_for_suspect(const Call& call, Hold& hold) {
   const size_t n = ready_.size();
   const size_t first = picker_->pick();
@@ -181,7 +181,7 @@ void Service::assign(Call& call, bool again) {
     on_queue_timeout(call);
     return;
   }
-  // Who came first goes first.
+  // First come, first served.
   Hold hold = Hold::kNot;
   if (again || waiting_.empty())
     if (PodConnection* c = pick(call, hold);
@@ -200,7 +200,7 @@ void Service::wait(Call& call, bool again, Hold hold) {
   stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
   if (queue.size() >= config_.queue_limit) {
-    // The place of a client that has more of them than this one.
+    // Gives up the last call of a client that has more calls in the queue than this one.
     Call* other = queue.to_give_up_for(call.client_address(), call.client_id());
     ++stats.queue_overflows;
     if (other != nullptr) ++stats.queue_shares;
@@ -248,7 +248,7 @@ void Service::on_queue_timeout(Call& call) {
   call.fail("no endpoint took the call in time", stats::Failure::kNoRoom);
 }
 
-// Once for as long as it lasts. A service that was never up says so, too.
+// Logs once that the service is down, also when the service was never up.
 void Service::tell() {
   const bool down = ready_.empty() && hopeless();
   if (down == told_down_ || (!down && ready_.empty())) return;
@@ -274,7 +274,7 @@ void Service::on_room() {
 void Service::pump_held() {
   held_due_ = false;
   window_look_at_ = context_.now + kWindowLook;
-  // Each connection's first call, until none of them finds room.
+  // Tries each connection's first call, until none of them finds room.
   uint32_t fails = 0;
   for (uint32_t n = held_.size(); n > 0 && !held_.empty(); --n) {
     if (fails >= std::min<size_t>(held_.lanes(), kHeldTries)) break;
@@ -317,7 +317,7 @@ void Service::pump() {
     }
     if (call.attach(*c) != Call::Attach::kNoStream) continue;
     assign(call, true);
-    break;  // it may wait again: no pod takes it now
+    break;  // the call may have to wait again: no pod takes it now
   }
   forget_gone();
 }

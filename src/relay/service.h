@@ -1,5 +1,5 @@
 #pragma once
-// A service on one worker: its pods, how they are chosen, and the calls that wait for one.
+// A service on one worker: its pods, its balancing policy, and the calls that wait for a pod.
 
 #include <memory>
 #include <vector>
@@ -25,16 +25,17 @@ class Service final : public upstream::PoolOwner {
   ~Service();
   Service(const Service&) = delete;
 
-  // A new snapshot: pods come, leave and come back.
+  // Adopts a new snapshot: pods may come, leave and come back.
   void adopt(const config::Service& config);
   // The service left the configuration: every pod drains.
   void retire();
-  // Nothing refers to it any more.
+  // Nothing refers to the service any more.
   bool idle() const { return calls_ == 0; }
   bool has_connections();
 
   const config::Service& config() const override { return config_; }
-  // nullptr when nothing is tried again but calls that no pod has begun.
+  // nullptr when the service has no retry policy: only calls that provably no pod has begun are
+  // tried again.
   const config::Retry* retry() const { return retry_; }
   RetryBudget& retry_budget() { return retry_budget_; }
   stats::Service& stats() { return context_.stats.service(config_.slot); }
@@ -42,9 +43,9 @@ class Service final : public upstream::PoolOwner {
 
   // Calls.
   void begin(Call& call);
-  // Sends the call to a pod, lets it wait, or fails it. again: it was with a pod before.
+  // Sends the call to a pod, lets it wait, or fails it. again: the call was with a pod before.
   void assign(Call& call, bool again);
-  // A pod is READY that has not refused the call.
+  // A READY pod has not refused the call yet.
   bool has_untried(const Call& call) const;
   // All READY pods refused a call: each opens another connection where it may.
   void grow_after_refusal();
@@ -69,28 +70,28 @@ class Service final : public upstream::PoolOwner {
   void on_doubt() override { ready_due_ = pump_due_ = true; }
   void on_room() override;
   void on_isolated_room() override { held_due_ = !held_.empty(); }
-  // A pod said something, and calls wait for a window on its connections.
+  // Bytes came from a pod, and calls wait for a flow-control window on its connections.
   void on_window() override {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
   bool holds_calls() const override { return !held_.empty(); }
-  // Lets waiting calls go on, once a turn.
+  // Lets waiting calls go on. Called once a turn.
   void pump();
 
  private:
-  // Between looks at calls that are held back: budgets grow back with time.
+  // Between two looks at the calls in held_: budgets grow back with time.
   static constexpr Duration kHeldLook = 10ms;
-  static constexpr uint32_t kHeldTries = 64;  // that fail, in one look
-  // Calls that find no place for so long, though their clients have less than their share, get
-  // those of clients that have more. Most calls end sooner by themselves, and free a place.
+  static constexpr uint32_t kHeldTries = 64;  // failures in one look
+  // A call may wait so long for a place while its client has less than its share. Then it gets the
+  // place of a client that has more. Most calls end sooner by themselves, and free a place.
   static constexpr Duration kSharePatience = 200ms;
   static constexpr Duration kShareLook = 100ms;
-  // From the last time that one had to: how long nobody takes more than a share. Long, since a call
-  // that is taken away was work for nothing.
+  // For so long after a place had to be taken away, no client takes more than its share. The time
+  // is long, since the work on a call that is ended is lost.
   static constexpr Duration kSharing = 60s;
-  static constexpr Duration kWindowLook = 1ms;  // between looks because a pod said something
+  static constexpr Duration kWindowLook = 1ms;  // between looks because bytes came from a pod
 
-  // hold: why there is none for this client, where there is room.
+  // hold: set when pods have room and this client's call has to wait all the same.
   upstream::PodConnection* pick(const Call& call, upstream::Hold& hold);
   upstream::PodConnection* pick_for_suspect(const Call& call, upstream::Hold& hold);
   static upstream::PodConnection* room_at(upstream::Pool& pool, const Call& call,
@@ -100,7 +101,8 @@ class Service final : public upstream::PoolOwner {
   // service_shares.cc
   void look_at_shares();
   void give_up_places(uint32_t n);
-  // No pod is there, or may come to be, for a call to wait for; and the reason for the client.
+  // No pod takes calls, and none may come: a call has nothing to wait for. why_hopeless() is the
+  // reason for the client.
   bool hopeless() const;
   const char* why_hopeless() const;
   void rebuild_ready();
@@ -116,11 +118,11 @@ class Service final : public upstream::PoolOwner {
       pools_;                           // in the order of the endpoints, draining ones last
   std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
-  std::vector<upstream::Pool*> doubtful_;  // READY, too, but for calls that no other pod can take
-  bool told_down_ = false;                 // the log has heard that no pod is reachable
-  bool ready_due_ = false;                 // to be built again
+  std::vector<upstream::Pool*> doubtful_;  // READY too; used when no other pod takes the call
+  bool told_down_ = false;                 // the log says already that no pod is reachable
+  bool ready_due_ = false;                 // ready_ has to be built again
   WaitQueue waiting_;
-  // Calls that wait for their own clients' sake, and so must not stand in the way of others.
+  // Calls that wait for a reason of their own client, and must not delay others.
   WaitQueue held_;
   bool held_due_ = false;
   Time window_look_at_{};

@@ -1,5 +1,5 @@
-// When calls wait for a place on the pods, and go on waiting: clients that have more than their
-// share give up some, and take no more than that for a while.
+// Calls wait for a place on the pods for long: clients that have more than their share give up
+// places, and for a while take no more than their share.
 
 #include <algorithm>
 
@@ -40,7 +40,8 @@ void Service::look_at_shares() {
   if (owed > 0) give_up_places(owed);
 }
 
-// Of the client that has most beyond its share, the calls that have been silent for longest.
+// Ends the calls of the client that has most beyond its share, those first that have been silent
+// for longest.
 void Service::give_up_places(uint32_t n) {
   const PlaceShares::Excess from = shares_.most_beyond();
   if (from.places == 0) return;

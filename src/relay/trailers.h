@@ -1,5 +1,5 @@
 #pragma once
-// What of a request's trailers reaches a pod (RFC 9110, 6.5.1).
+// Which trailers of a request reach a pod (RFC 9110, 6.5.1).
 
 #include <cstddef>
 
@@ -7,12 +7,12 @@
 
 namespace sluice::relay {
 
-// Takes away the fields whose meaning must be known before the content: framing, routing,
-// authentication, modifiers of the request, the content's format, and where the request came from.
-// A pod, or what stands behind it, may merge trailers into the header section: there they would
-// overrule what Sluice and the pod went by, and Forwarded and X-Forwarded-For would be the client's
-// own word in the place that is ours. Trailers may be discarded (6.5.1), so the call goes on.
-// Returns how many there were.
+// Removes the fields that a recipient must know before the content: framing, routing,
+// authentication, modifiers of the request, the content's format, and the origin of the request. A
+// pod, or a server behind it, may merge trailers into the header section. There they would override
+// the fields by which Sluice and the pod decided; and a client could write Forwarded and
+// X-Forwarded-For itself, which only Sluice may write. Trailers may be discarded (6.5.1), so the
+// call goes on. Returns the number of removed fields.
 size_t drop_early_fields(http::FieldList& trailers);
 
 }  // namespace sluice::relay

@@ -1,6 +1,6 @@
 #pragma once
-// Calls that wait, by client: the addresses that they come from take turns, and at each address its
-// connections. So nobody who lets many calls wait makes others wait longer.
+// Calls that wait, by client. The client addresses take turns; at each address, its connections do.
+// So a client that lets many calls wait does not make others wait longer.
 
 #include <cstdint>
 #include <unordered_map>
@@ -33,13 +33,13 @@ class WaitQueue {
   // front: before the other calls of its connection.
   void push(Call& call, bool front);
   void remove(Call& call);
-  // The call whose turn it is. Not of an empty queue.
+  // The call whose turn it is. The queue must not be empty.
   Call& next();
-  // It is the turn of the next address, and at this one of the next connection.
+  // Passes the turn to the next address; at the old address, to the next connection.
   void pass();
 
-  // The last call of whoever has most of the queue: the address, and there the connection. nullptr
-  // when, with one more, `client` at `address` would have as much.
+  // The last call of the client that has most of the queue: of the address with most calls, the
+  // connection with most. nullptr when `client` at `address` would have as many with one more.
   Call* to_give_up_for(uint64_t address, uint64_t client);
 
   // Connections that have calls here.

@@ -11,8 +11,8 @@ namespace sluice::transport {
 // One for each kind and worker; outlives its streams.
 class Layer {
  public:
-  // The stream of a connection that TCP accepted. Its user is set next. TCP's Acceptor returns
-  // `tcp_user` to the stack.
+  // Makes the stream of a connection that TCP accepted. The caller then sets its user. TCP's
+  // Acceptor returns `tcp_user` to the stack.
   struct Accepted {
     StreamPtr stream;
     tcp::User* tcp_user;

@@ -24,7 +24,7 @@ CloseReason reason_of(tcp::CloseReason reason) {
 
 }  // namespace
 
-// The user destroys the stream from inside the call.
+// The user destroys the stream inside this call.
 void Plain::on_closed(tcp::Connection&, tcp::CloseReason reason) {
   user_->on_closed(*this, reason_of(reason));
 }

@@ -1,6 +1,6 @@
 #pragma once
 // A stream of plain bytes in both directions, over a TCP connection: the interface between a codec
-// and the layers below it. A plain stream passes bytes on; a secure one makes records of them.
+// and the layers below it. A plain stream passes bytes on; a secure stream makes records of them.
 
 #include <cstdint>
 #include <memory>
@@ -13,35 +13,36 @@
 
 namespace sluice::transport {
 
-// Positions count plain bytes ever appended to output(), as buf::Queue does. Where a stream makes
-// records, the answers are on the safe side: see transmitted() and acknowledged().
+// Positions count all plain bytes ever appended to output(), as buf::Queue does. Where a stream
+// makes records, its answers err on the safe side: see transmitted() and acknowledged().
 class Stream {
  public:
-  // Ends the object's life. Only after on_closed was called, or before the stream had a user.
+  // Destroys the object. Allowed only after on_closed, or before the stream has a user.
   struct Release {
     void operator()(Stream* s) const { s->release(); }
   };
 
-  // To be set before anything arrives; outlives the stream.
+  // To be called before anything arrives. The user outlives the stream.
   void set_user(User& user) { user_ = &user; }
 
-  // Plain bytes to send: append at the end, then push(). What was appended since the last push()
-  // may still be changed or taken back; older bytes never. A stream that makes records takes bytes
-  // out as it seals them, long before they are acknowledged: an empty output says nothing about the
-  // peer, acknowledged() does.
+  // Plain bytes to send: append at the end, then push(). Bytes appended since the last push() may
+  // still be changed or taken back; older bytes may not. A stream that makes records takes bytes
+  // out when it seals them, long before they are acknowledged. So an empty output says nothing
+  // about the peer; acknowledged() does.
   buf::Queue& output() { return *output_; }
   const buf::Queue& output() const { return *output_; }
-  // Bytes that are worth appending now. A soft limit: output() takes any amount.
+  // The number of bytes that are worth appending now. A soft limit: output() takes any amount.
   virtual uint32_t room() const = 0;
-  // Bytes were appended: they leave as soon as TCP can send them.
+  // Bytes were appended. They leave as soon as TCP can send them.
   virtual void push() = 0;
-  // Ends our direction in order, behind all appended bytes, which nothing follows; receiving goes
-  // on. A peer that does not take them in time is reset, and on_closed(kNotTaken) follows: so a
-  // stream that makes records makes the last of them now, whatever TCP's room.
+  // Ends our direction in order, behind all appended bytes. Nothing may be appended any more;
+  // receiving goes on. A peer that does not take the bytes in time is reset, and
+  // on_closed(kNotTaken) follows. So a stream that makes records makes the last ones now, whatever
+  // TCP's room.
   virtual void close() = 0;
-  // Ends both directions at once: queued bytes are forgotten, on_closed(kAborted) follows.
+  // Ends both directions at once. Queued bytes are dropped, and on_closed(kAborted) follows.
   virtual void abort() = 0;
-  // The user is done with n plain bytes that on_data gave it: the receive window opens.
+  // The user is done with n plain bytes of on_data: the receive window opens.
   virtual void consumed(uint32_t n) = 0;
 
   // Bytes at and above this position have provably never been on the wire. A byte counts as
@@ -51,7 +52,7 @@ class Stream {
   // the last byte of its record was.
   virtual uint64_t acknowledged() const = 0;
 
-  // Packet buffers of output that is not acknowledged, in whatever form.
+  // Packet buffers of unacknowledged output, in whatever form.
   virtual uint32_t buffers() const = 0;
   // Packet buffers of data that arrived ahead of a gap.
   virtual uint32_t buffers_ahead() const = 0;

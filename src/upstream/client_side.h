@@ -1,5 +1,5 @@
 #pragma once
-// What pools and connections to pods need to know of a client.
+// A client, as pools and connections to pods see it.
 
 #include <cstdint>
 
@@ -9,11 +9,11 @@ namespace sluice::upstream {
 
 class ClientSide {
  public:
-  // Never used again for another client.
+  // An id is never used again for another client.
   virtual uint64_t id() const = 0;
   virtual Endpoint peer() const = 0;
-  // Takes one more RST_STREAM toward a pod for this client's sake. False when that is more than its
-  // share of what a connection to a pod may do.
+  // Takes one more RST_STREAM toward a pod from this client's share. False when the client has used
+  // up its share of those that a connection to a pod may send.
   virtual bool take_pod_reset() = 0;
 
  protected:

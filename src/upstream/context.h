@@ -1,5 +1,5 @@
 #pragma once
-// What the pools of one worker share, and the relay above them.
+// The state that the pools of one worker share, with each other and with the relay above them.
 
 #include <cstdint>
 #include <span>
@@ -21,8 +21,8 @@ namespace sluice::upstream {
 class PodConnection;
 
 struct Context {
-  // All that is referred to outlives the context. workers: the counters of all workers, of which
-  // this one has place `self`.
+  // Everything referred to outlives the context. workers: the counters of all workers; this
+  // worker's are at index `self`.
   Context(Time now, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
           std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
   ~Context();

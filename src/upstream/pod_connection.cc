@@ -28,7 +28,8 @@ bool PodConnection::start() {
   if (stream_ == nullptr) return false;
   stream_->set_user_timeout(kUnacknowledged);
   http_ = context_.http2.client(*this, *stream_);
-  // From the SYN to the pod's SETTINGS: a pod that accepts and says nothing is not ready.
+  // The timer covers the time from the SYN to the pod's SETTINGS: a pod that accepts and sends
+  // nothing is not ready.
   context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
   return true;
 }
@@ -47,7 +48,7 @@ void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
   pool_.on_heard();
 }
 
-// A pod that ends its side has said all that it will; what it did not answer is lost.
+// A pod that ends its side has sent everything. Calls that it did not answer are lost.
 void PodConnection::on_end_of_data(transport::Stream&, transport::End) {
   if (!closing_) end("the pod closed the connection");
 }
@@ -108,7 +109,7 @@ bool PodConnection::lose_streams() {
   http_->for_each_stream([&](http::Stream& s) {
     const bool on_the_wire = s.head_sent() && s.head_position() < transmitted;
     queued |= s.head_sent() && !on_the_wire;
-    // Leaves the stream, which goes with the connection.
+    // The call separates itself from the stream. The stream goes with the connection.
     CallSide::of(s).pod_lost(!on_the_wire                ? PodLoss::kNotTransmitted
                              : goaway_ == Goaway::kError ? PodLoss::kAccused
                                                          : PodLoss::kTransmitted);
@@ -121,7 +122,8 @@ void PodConnection::end(const char* why) {
   why_ = why;
   retire();
   http_->stop();
-  // What is tried elsewhere must not leave after all: a FIN would come behind all queued bytes.
+  // Calls that are tried elsewhere must not be sent here after all: a FIN would come behind all
+  // queued bytes.
   if (lose_streams()) {
     stream_->abort();
   } else {
@@ -133,7 +135,7 @@ bool PodConnection::takes_fields(const http::FieldList& fields) const {
   const uint32_t most = http_->peer_max_header_list_size();
   if (fields.size() <= most) [[likely]]
     return true;
-  // A value that was replaced counts in size() as well.
+  // The text of a value that was replaced counts in size() as well.
   size_t size = 0;
   for (const http::Field f : fields) size += f.name.size() + f.value.size() + 32;
   return size <= most;
@@ -148,7 +150,7 @@ void PodConnection::retire() {
   pool_.on_retired(*this, was_connecting);
 }
 
-// What the pod may make of more resets is not certain; that calls fail without a connection is.
+// More resets may make the pod close the connection; without a connection calls fail for certain.
 void PodConnection::reopen() {
   if (open_ || !ready()) return;
   open_ = true;
@@ -161,7 +163,7 @@ void PodConnection::flush() {
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
     if (coming && http_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
-    // Those that wait fill the pod's limit of streams.
+    // Resets that wait fill the pod's limit of streams.
     if (!coming && !retired_ && http_->resets_waiting() > 0 && !http_->can_open()) {
       resets_ = {};
       settle_resets();
@@ -218,8 +220,8 @@ void PodConnection::arm_ping() {
   context_.wheel.arm(ping_timer_, std::max(context_.now, http_->received_at() + interval));
 }
 
-// Whatever the pod says proves that it is there, so only silence is broken by a PING, and anything
-// answers it.
+// Any bytes from the pod prove that it is there. So a PING is sent only after silence, and any
+// bytes answer it.
 void PodConnection::on_ping_timer() {
   if (closing_) return;
   if (ping_sent_ && http_->received_at() <= ping_sent_at_) {
@@ -267,7 +269,7 @@ void PodConnection::on_ping_ack(uint64_t opaque) {
   arm_ping();
 }
 
-// The connection goes, not the pod (RFC 9113, 6.8).
+// GOAWAY ends the connection, not the pod (RFC 9113, 6.8).
 void PodConnection::on_goaway(const http::Goaway& goaway) {
   const bool error = goaway.reason != http::EndReason::kNoError;
   const bool first_error = goaway_ != Goaway::kError && error;

@@ -1,5 +1,6 @@
 #pragma once
-// A connection to a pod: a byte stream below, HTTP as its client, calls of many clients above.
+// A connection to a pod: a byte stream below it, HTTP in the client role, calls of many clients
+// above it.
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
@@ -18,69 +19,72 @@ class PodConnection final : public transport::User,
                             public Flushable,
                             public ListHook<PodConnection> {
  public:
-  // Owners of connections that no single client owns; ids of clients are above the first of them.
+  // Owners of connections that do not belong to one client. Clients' ids are above kEverybody.
   static constexpr uint64_t kEverybody = 0;
-  static constexpr uint64_t kOffenders = UINT64_MAX;     // isolated clients share it
+  static constexpr uint64_t kOffenders = UINT64_MAX;     // shared by isolated clients
   static constexpr uint64_t kSuspects = UINT64_MAX - 1;  // one call (upstream/pool.h)
 
-  // Owned by the context's slab; destroys itself in on_closed, after the pool was told. owner: the
-  // client whose calls it carries, or one of the above.
+  // Owned by the context's slab. Destroys itself in on_closed, after it has told the pool. owner:
+  // the client whose calls it carries, or one of the constants above.
   PodConnection(Context& context, Pool& pool, uint64_t owner);
 
-  // Begins to connect. False when that is impossible now; the object may then be destroyed.
+  // Begins to connect. False when that is impossible now; the caller may then destroy the object.
   bool start();
 
   Pool& pool() { return pool_; }
   http::Connection& http() { return *http_; }
-  // The pod's SETTINGS are here and no GOAWAY: takes streams.
+  // The pod's SETTINGS have arrived, and no GOAWAY: the connection takes streams.
   bool ready() const { return ready_ && !retired_; }
   bool connecting() const { return !ready_ && !retired_; }
   bool retired() const { return retired_; }
-  // Has used up most of what it may do: takes streams until another connection does.
+  // Its stream numbers or its RST_STREAM are used up: takes streams until another connection does.
   bool worn() const { return worn_; }
-  // The pod has let a retransmission timeout of TCP expire.
+  // A retransmission timeout of TCP toward the pod has expired.
   bool silent() const { return silent_; }
   Time heard_at() const { return http_->received_at(); }
-  // Why it takes no more streams, for the log; and whether pods do that in the course of a day.
+  // Why the connection takes no more streams, for the log; and whether that is normal operation of
+  // a pod.
   const char* why() const { return why_; }
   bool routine() const { return routine_; }
   bool takes_stream() const { return open_ && http_->can_open(); }
   uint32_t streams() const { return http_->open_streams(); }
-  // Within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. That only advises (RFC 9113, 6.5.2), but some
-  // pods end the connection of whoever is over it.
+  // The fields are within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. The setting is only advice (RFC
+  // 9113, 6.5.2), but some pods end the connection of a client that exceeds it.
   bool takes_fields(const http::FieldList& fields) const;
-  // Kept for suspects: its one call is no reason to end a connection.
+  // On a suspect's connection: its one call has proven harmless, and the connection retires.
   void acquit() {
     if (owner_ == kSuspects) retire();
   }
   uint64_t owner() const { return owner_; }
-  // Never used again for another connection; not 0.
+  // An id is never used again for another connection, and is not 0.
   uint64_t id() const { return id_; }
-  // For clients that cancel much: no more than the pod bears if they cancel all of it.
+  // Takes one more stream of clients that cancel much. The limit is so low that the pod bears the
+  // cancellation of all these streams.
   bool takes_isolated_stream() const;
-  // Has had its RST_STREAM, some time after it began.
+  // Its RST_STREAM budget is used up, and at least `begin` has passed since the connection began.
   bool spent_since(Duration begin) const;
 
-  // RST_STREAM for a call that the pod works on, for this client's sake (nullptr: nobody's who is
-  // still there). Pods count them, as clients' attacks (Netty allows 200 in 30 s), and close the
-  // connection under all its calls. So no more than `pod_resets` leave on a connection, whatever
-  // they are for; the others wait. One where some have to is replaced, and where more than half as
-  // many wait takes no new streams meanwhile. The client that causes most of them has to leave.
+  // Sends RST_STREAM for a call that the pod works on. `client` is charged for it; nullptr: the
+  // client has gone. Pods count RST_STREAM as attacks by a client (Netty allows 200 in 30 s), and
+  // then close the connection under all its calls. So at most `pod_resets` leave on a connection,
+  // whatever their reason; further ones wait. A connection on which some wait is replaced. While
+  // more than half as many wait, the connection takes no new streams. The client that causes most
+  // of them is isolated.
   void cancel(http::Stream& s, http::EndReason code, ClientSide* client = nullptr);
 
-  // No new streams; closes when the last one has ended.
+  // Takes no new streams, and closes when the last stream has ended.
   void retire();
-  // There is no other connection after all: takes streams again, and more resets.
+  // No other connection came to be: takes streams again, and sends more resets.
   void reopen();
 
-  // PINGs may be due: the service's keys have changed.
+  // The service's keys have changed: PINGs may be due.
   void arm_ping();
 
   void flush() override;
 
  private:
-  // Data toward a pod that stays unacknowledged this long: the pod is a black hole. A node that
-  // reboots answers nothing, and every call on it waits for this.
+  // When data toward a pod stays unacknowledged for so long, the pod is gone. A node that reboots
+  // answers nothing, and every call on it waits for this timeout.
   static constexpr Duration kUnacknowledged = 5s;
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
@@ -103,21 +107,21 @@ class PodConnection final : public transport::User,
   bool may_reset() override;
   void on_guard(const char* guard, const char* what) override;
 
-  // Why HTTP/2 or the pod ends the connection goes to the log.
+  // Writes to the log why HTTP/2 or the pod ends the connection.
   void report(const char* guard, const char* what);
   void report_goaway(const http::Goaway& goaway);
-  // The client caused one more RST_STREAM.
+  // Charges the client for one more RST_STREAM.
   void charge(ClientSide* client);
-  // What of them waits may leave, or wears the connection out.
+  // Sends those RST_STREAM that may leave. Marks the connection as worn when some have to wait.
   void settle_resets();
-  // The pod says that it ends the connection for their number.
+  // The pod's GOAWAY says that there were too many RST_STREAM.
   bool blames_resets(const http::Goaway& goaway) const;
-  // Streams that the pod's limit holds back look for another connection.
+  // Streams that the pod's limit blocks move to another connection.
   void give_back();
   void on_ping_timer();
-  // True when HEADERS of a call that is tried again are still queued.
+  // Ends all streams. True when HEADERS of a call that will be tried again are still queued.
   bool lose_streams();
-  // Closes now; calls that are left are lost.
+  // Closes the connection now. Calls that are left are lost.
   void end(const char* why);
   const char* why_closed(transport::CloseReason reason) const;
 
@@ -127,8 +131,8 @@ class PodConnection final : public transport::User,
   const uint64_t id_;
   const Time since_;
   transport::StreamPtr stream_;
-  const char* why_ = "";  // it is ending or takes no more streams
-  bool routine_ = false;  // which is nothing to worry about
+  const char* why_ = "";  // why the connection is ending or takes no more streams
+  bool routine_ = false;  // why_ is normal operation
   bool established_ = false;
   bool silent_ = false;
   Time silent_since_{};
@@ -137,14 +141,14 @@ class PodConnection final : public transport::User,
   bool open_ = false;  // ready, not retired, and not waiting for its replacement
   bool closing_ = false;
   bool worn_ = false;
-  // Of the pod's GOAWAYs the first goes to the log, and the first that names an error.
+  // The log gets the pod's first GOAWAY, and the first one that names an error.
   enum class Goaway : uint8_t { kNone, kGraceful, kError } goaway_ = Goaway::kNone;
-  bool over_budget_ = false;     // RST_STREAM had to wait, now or before
+  bool over_budget_ = false;     // a RST_STREAM has to wait, or had to
   uint32_t resets_waiting_ = 0;  // at the last look
   ResetBudget resets_;
-  Timer reset_timer_;  // one of those that wait may leave
+  Timer reset_timer_;  // for when a RST_STREAM that waits may leave
   Timer connect_timer_;
-  Timer ping_timer_;  // the next look at the connection's silence, or the end of patience
+  Timer ping_timer_;  // for the next PING, or the end of the wait for its ACK
   bool ping_sent_ = false;
   Time ping_sent_at_{};
   http::ConnectionPtr http_;

@@ -1,4 +1,5 @@
-// RST_STREAM toward a pod: one budget for all of them, charged to the clients that caused them.
+// RST_STREAM toward a pod: a connection has one budget for them, and each is charged to the client
+// that caused it.
 
 #include <algorithm>
 #include <cctype>
@@ -32,7 +33,7 @@ void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientSide* cl
 
 void PodConnection::charge(ClientSide* client) {
   if (client == nullptr || client->take_pod_reset()) return;
-  // On a connection of its own: for longer.
+  // On a connection for isolated clients, the isolation is extended.
   const bool shared = owner_ == kEverybody || owner_ == kSuspects;
   if (!shared || http_->resets_waiting() > 0) pool_.isolate(*client);
 }
@@ -47,13 +48,13 @@ void PodConnection::settle_resets() {
       context_.wheel.arm(reset_timer_, resets_.next(pool_.reset_rate()));
     }
   }
-  // Those that wait count in the pod's limit of streams.
+  // Resets that wait count in the pod's limit of streams.
   if (http_->resets_waiting() < resets_waiting_) pool_.on_room();
   resets_waiting_ = http_->resets_waiting();
 }
 
-// No code says so alone. Netty, Jetty and others add words; nghttp2 says INTERNAL_ERROR and
-// nothing.
+// No error code alone says that there were too many RST_STREAM. Netty, Jetty and others add a text;
+// nghttp2 sends INTERNAL_ERROR without a text.
 bool PodConnection::blames_resets(const http::Goaway& goaway) const {
   const ResetRate rate = pool_.reset_rate();
   const int64_t spent = rate.burst == 0 ? 0 : resets_.spent(rate, context_.now);

@@ -25,7 +25,7 @@ Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
   pod_.set_state(Connectivity::kIdle);
 }
 
-// Connections are left only when the whole relay ends: TCP does not call back any more.
+// Connections are left here only when the whole relay ends. TCP does not call back any more then.
 Pool::~Pool() {
   connections_.splice_back(isolated_);
   connections_.splice_back(retired_);
@@ -53,7 +53,7 @@ void Pool::arm_pings() {
     for (PodConnection& c : *list) c.arm_ping();
 }
 
-// gRPC's keepalive (its proposal A8) says so too: half as often from now on.
+// gRPC's keepalive (its proposal A8) does the same: PINGs are half as frequent from now on.
 void Pool::on_too_many_pings() {
   if (ping_interval() <= Duration::zero() || ping_factor_ >= kMaxPingFactor) return;
   ping_factor_ *= 2;
@@ -145,7 +145,7 @@ bool Pool::replace(PodConnection& worn) {
   return coming || (barren < kMaxBarren && !backoff_timer_.armed() && open_connection());
 }
 
-// What speaks against a connection more than any number of streams does.
+// Reasons against a connection that weigh more than any number of streams.
 unsigned Pool::flaws_of(const PodConnection& c, uint64_t avoid) {
   return (c.silent() ? 2u : 0u) + (c.id() == avoid ? 1u : 0u);
 }
@@ -189,7 +189,7 @@ void Pool::set_draining(bool draining) {
 void Pool::on_ready(PodConnection& ready) {
   if (ready.owner() != kEverybody) {
     if (ready.owner() == kSuspects && !owner_.holds_calls()) {
-      ready.retire();  // the call has gone
+      ready.retire();  // the call has ended
     } else {
       owner_.on_isolated_room();
     }
@@ -275,15 +275,15 @@ void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool rou
     for (PodConnection& c : connections_) c.reopen();
     owner_.on_room();
   } else {
-    // Here for the second time when it was retired first: then this is no loss any more.
+    // A connection that was retired first comes here twice. Its end is then no loss.
     if (pod_.state() == Connectivity::kReady) quick_retries_ = 0;
     connect_if_needed();
   }
   update_state();
 }
 
-// The next attempt begins one wait after this one began (gRPC's connection-backoff). Who does not
-// even refuse, or not soon, is not back in a moment.
+// The next attempt begins one wait after the start of this one (gRPC's connection-backoff). A pod
+// that does not refuse, or not soon, will not be back in a moment.
 void Pool::arm_backoff() {
   quick_ = quick_retries_ < kQuickRetries.size() && !connect_unanswered_ &&
            context_.now - attempt_at_ <= kQuickRetries.back();
@@ -312,7 +312,7 @@ void Pool::update_state() {
   owner_.on_pod_state();
 }
 
-// A pod that stays away says so once, not with each attempt.
+// Logs once that a pod is unreachable, not with each attempt.
 void Pool::tell(Connectivity before) {
   using What = stats::Change::What;
   stats::Change c;

@@ -1,5 +1,5 @@
 #pragma once
-// All connections of one worker to one pod, and the pod's connectivity state that follows from
+// All connections of one worker to one pod, and the pod's connectivity state, which follows from
 // them.
 
 #include <array>
@@ -20,50 +20,52 @@ namespace sluice::upstream {
 
 class Pool {
  public:
-  // To one pod, retired ones not counted; a pod that needs more is wrong.
+  // Connections to one pod, retired ones not counted. A pod that needs more has a fault.
   static constexpr uint32_t kMaxConnections = 64;
-  // Of connections that have no stream and take none, since the pod says so: more would not help.
+  // Connections that have no stream and take none by the pod's own limit. More of them would not
+  // help.
   static constexpr uint32_t kMaxBarren = 2;
-  // Connects, of which each may have been a success: a pod that greets and hangs up would else keep
-  // the worker busy. Far above what connections with a limit of streams or age make necessary.
+  // Bounds connects that succeed: a pod that accepts and hangs up at once would keep the worker
+  // busy. The bound is far above what connections with a limit of streams or age need.
   static constexpr uint64_t kConnectsPerSecond = 100;
   static constexpr uint64_t kConnectBurst = 200;
-  // Makes 3 hours of 10 seconds: no pod complains there.
+  // Turns 10 seconds into about 3 hours. No pod complains about one PING in 3 hours.
   static constexpr uint32_t kMaxPingFactor = 1'024;
-  // Makes of 100 RST_STREAM 4: fewer are no use to anybody.
+  // Turns 100 RST_STREAM into 4. Fewer are of no use.
   static constexpr uint32_t kMaxResetHalvings = 5;
-  // A process that crashed is often back in a moment. After the loss of its connection a pod is
-  // tried at once, then after these, each from the beginning of the try before that was refused;
-  // then the backoff begins. Calls wait for as long.
+  // A process that crashed is often back soon. So after the loss of a connection the pod is tried
+  // at once, and then after these times, each counted from the start of the attempt that was
+  // refused. Then the backoff begins. Calls wait for the pod as long as this lasts.
   static constexpr std::array<Duration, 2> kQuickRetries{50ms, 200ms};
-  // After a connection for more streams that could not even be begun.
+  // The wait after a further connection that could not even be begun.
   static constexpr Duration kGrowAgain = 100ms;
-  // Connections that only end their last calls. Each has one, so their number is that of long calls
-  // at most; beyond this, the pod gets no further connection before an old one has gone, but one
-  // where none is left that takes calls.
+  // Most retired connections. Each still has a call, so they are at most as many as the long calls.
+  // Beyond this number the pod gets no further connection before a retired one has closed, except
+  // when no connection is left that takes calls.
   static constexpr uint32_t kMaxRetired = 1'024;
 
   static constexpr uint64_t kEverybody = PodConnection::kEverybody;
   static constexpr uint64_t kOffenders = PodConnection::kOffenders;
   static constexpr uint64_t kSuspects = PodConnection::kSuspects;
-  // Clients with a connection of their own; the others that are isolated share one.
+  // Clients with a connection of their own. The other isolated clients share one.
   static constexpr uint32_t kMaxAlone = 16;
-  // Isolated clients; beyond, connections are replaced as often as it takes.
+  // Isolated clients. When there are more, connections are replaced as often as needed.
   static constexpr uint32_t kMaxIsolated = 256;
-  // Connections that each carry one suspect, until the pod has begun to answer it.
+  // Connections that carry one suspect each, until the pod has begun to answer the suspect.
   static constexpr uint32_t kMaxSuspects = 16;
-  // From the last time that the client was above its share. Long enough for a share to grow back.
+  // How long a client stays isolated after it was last above its share: long enough for a share to
+  // grow back.
   static constexpr Duration kIsolation = 30s;
-  // An isolated client's connection that has had its RST_STREAM is replaced, but not sooner: pods
-  // with a budget of 200 in 30 s would else leave a client that hedges very little.
+  // Before this age, an isolated client's connection whose RST_STREAM are used up is not replaced.
+  // Otherwise pods with a budget of 200 in 30 s would leave very little to a client that hedges.
   static constexpr Duration kIsolatedLife = 5s;
-  // After a connect for an isolated client that failed.
+  // The wait after a connect for an isolated client that failed.
   static constexpr Duration kIsolatedRetry = 1s;
 
-  // Calls find no window on any connection for so long before there is another one. A pod that is
-  // only slow gives back some of a window in less.
+  // How long calls find no window on any connection before the pool opens another one. A pod that
+  // is merely slow gives back part of a window sooner.
   static constexpr Duration kWindowShort = 50ms;
-  // Connections from which a client whose uploads nobody reads gets none further for itself.
+  // From this number of connections on, a client gets no further one for its own unread uploads.
   static constexpr uint32_t kMaxForOneWindow = 4;
 
   Pool(Context& context, PoolOwner& owner, const config::Pod& pod);
@@ -72,59 +74,59 @@ class Pool {
 
   pods::Pod& pod() { return pod_; }
   Duration connect_timeout() const;
-  // Zero: none are sent.
+  // Zero: no PINGs are sent.
   Duration ping_interval() const;
   Duration ping_timeout() const;
   bool ping_without_calls() const;
-  // RST_STREAM on a connection: `pod_resets`, or what the pod made of it.
+  // The rate of RST_STREAM on a connection: `pod_resets`, halved each time that the pod complained.
   ResetRate reset_rate() const {
     return ResetRate::of(context_.guards.pod_resets, 1u << reset_halvings_);
   }
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
-  // another one when the best is busy. avoid: the id of one that is taken only if it is the only
-  // one.
+  // another one when the best one is busy. avoid: the id of a connection that is taken only when
+  // there is no other.
   PodConnection* with_room(uint64_t avoid = 0);
-  // The same for a client, which may be isolated: then nullptr sets `hold`.
+  // with_room_for(): as with_room(), for a client that may be isolated; nullptr then sets `hold`.
   bool isolates() const { return !isolated_clients_.empty(); }
   PodConnection* with_room_for(uint64_t client, Hold& hold);
-  // The same for a call with a body, when the connection that with_room() gave has no window for
-  // the client (pool_windows.cc): another one that has; where none has, nullptr with `hold`
-  // while one is to be expected, else the one with the most.
+  // For a call with a body, when the connection of with_room() has no window for the client
+  // (pool_windows.cc). Returns another connection that has a window. When none has: nullptr with
+  // `hold` while a window is to be expected, else the connection with the largest one.
   PodConnection* with_window(uint64_t client, Hold& hold);
-  // Bytes came from the pod: windows may be open again.
+  // Bytes came from the pod: flow-control windows may be open again.
   void on_heard() {
     if (window_wanted_) [[unlikely]]
       tell_of_windows();
   }
-  // For a call that may be why a pod has ended a connection: one that no other call is on. nullptr
-  // when there is none yet; then may_open opens one, if there may be one more.
+  // For a suspect: a connection that carries no other call. nullptr when there is none yet. Then
+  // may_open opens one, if the number allows.
   PodConnection* for_suspect(bool may_open);
-  // The client cancels more than its share, on a connection that has had all that the pod bears:
-  // its calls leave that to the others.
+  // The client cancels more than its share, on a connection whose RST_STREAM are used up. Its calls
+  // leave the connections that others use.
   void isolate(const ClientSide& client);
-  // Nobody may be there any more: an expired retransmission timeout, or a SYN without an answer. A
-  // READY pod of this kind gets calls only when no other pod can take them.
+  // The pod may be gone: a retransmission timeout expired, or a SYN got no answer. A READY pod in
+  // doubt gets calls only when no other pod can take them.
   bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
-  // Connects unless a connection is there, on its way, or backing off.
+  // Connects unless a connection exists, is being opened, or waits for its backoff.
   void connect_if_needed();
-  // One more connection for streams that find no room.
+  // Opens one more connection for streams that find no room.
   void grow();
-  // One more for calls that the pod refused: one that nothing is on will do.
+  // Opens one more connection for calls that the pod refused, unless one without streams exists.
   void grow_after_refusal();
-  // `c` has little left that it may do: retires it as soon as another connection takes streams.
-  // False when there is none, and none on its way.
+  // Retires `c`, which is worn, as soon as another connection takes streams. False when there is
+  // none and none is being opened.
   bool replace(PodConnection& c);
 
   // The service's keys may have changed.
   void arm_pings();
-  // There is news of the endpoint: a pod in backoff may be back.
+  // News of the endpoint came: a pod in backoff may be back.
   void on_news();
   // The pod left the endpoints, or came back.
   void set_draining(bool draining);
-  // Calls that the connections which take calls could have at once.
+  // The calls that the connections in use could carry at once.
   uint64_t places();
-  // fn(CallSide&) for each call on them.
+  // fn(CallSide&) for each call on the connections.
   template <class Fn>
   void for_each_call(Fn&& fn) {
     for (PodConnection& c : connections_)
@@ -132,23 +134,24 @@ class Pool {
   }
   bool empty() { return count_ + isolated_count_ + retired_count_ == 0; }
 
-  // From the connections.
+  // The functions below are for the connections.
   void on_ready(PodConnection& c);
   void on_room();
   void on_too_many_pings();
   void on_too_many_resets();
-  // One connection more, or less, whose retransmission timeout has expired.
+  // A connection's retransmission timeout has expired, or the connection has recovered or gone.
   void on_silence(bool silent);
   void on_connect_unanswered();
-  // A connection was given up that was silent since then: others that have heard nothing since are
-  // no better, and a new one has to show whether the pod is there.
+  // A connection that was silent since `since` was given up. Others that have received nothing
+  // since then are no better. A new connection has to show whether the pod is there.
   void on_lost_in_silence(Time since);
-  // It takes no new streams, or failed before it could: was_connecting.
+  // `c` takes no new streams, or (was_connecting) failed before it could take any.
   void on_retired(PodConnection& c, bool was_connecting);
-  // The connection is ending: it belongs to the pool no more.
+  // `c` is ending and leaves the pool.
   void remove(PodConnection& c);
-  // One less, of the isolated or of everybody's. Another one is opened where there is none, after a
-  // backoff when this one never came to be ready. why, routine: see PodConnection.
+  // A connection for everybody, or an isolated one, has gone. When none is left another one is
+  // opened; after a backoff, when the one that went was never ready. why, routine: see
+  // PodConnection.
   void on_gone(bool was_connecting, bool isolated, const char* why, bool routine);
 
  private:
@@ -160,7 +163,7 @@ class Pool {
 
   static unsigned flaws_of(const PodConnection& c, uint64_t avoid);
   bool open_connection(uint64_t owner = kEverybody);
-  // How many there are of the list that `c` is in.
+  // The number of connections in the list that `c` is in.
   uint32_t& count_of(const PodConnection& c);
   // pool_windows.cc
   bool expects_window(bool for_all);
@@ -178,7 +181,7 @@ class Pool {
   pods::Pod pod_;
   List<PodConnection, PodConnection> connections_;  // that take streams, or will
   List<PodConnection, PodConnection> retired_;
-  List<PodConnection, PodConnection> isolated_;  // that take streams of isolated clients, or will
+  List<PodConnection, PodConnection> isolated_;  // that take isolated clients' streams, or will
   std::vector<Isolated> isolated_clients_;
   Timer isolation_timer_;
   Time isolated_retry_at_{};
@@ -186,22 +189,22 @@ class Pool {
   uint32_t isolated_count_ = 0;
   uint32_t retired_count_ = 0;
   uint32_t silent_count_ = 0;
-  bool connect_unanswered_ = false;  // the last connect, while other connections are there
+  bool connect_unanswered_ = false;  // the latest connect, while there are other connections
   TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
-  Time attempt_at_{};           // when the last connect began
-  bool window_wanted_ = false;  // by calls that wait
+  Time attempt_at_{};           // when the latest connect began
+  bool window_wanted_ = false;  // calls wait for a window
   Time window_short_since_{};
   Time window_short_seen_{};
   Timer grow_timer_;
   Timer backoff_timer_;
   size_t quick_retries_ = kQuickRetries.size();  // used up since the last connection was lost
-  bool quick_ = false;                           // backoff_timer_ is armed for one of them
-  const char* why_ = "";                         // the last connection ended
+  bool quick_ = false;                           // backoff_timer_ is armed for a quick retry
+  const char* why_ = "";                         // why the last connection ended
   bool routine_ = false;
-  // What the log has heard last.
+  // The state that the log was told last.
   enum class Told : uint8_t { kNothing, kReady, kUnreachable } told_ = Told::kNothing;
-  uint32_t ping_factor_ = 1;     // what the pod made of the service's ping_interval
-  uint32_t reset_halvings_ = 0;  // and of pod_resets
+  uint32_t ping_factor_ = 1;     // multiplies ping_interval; grows when the pod complains
+  uint32_t reset_halvings_ = 0;  // halvings of pod_resets; grows when the pod complains
 };
 
 }  // namespace sluice::upstream

@@ -1,5 +1,5 @@
-// Clients that cancel so often that the pod would close the connection under everybody's calls:
-// their calls go to connections of their own.
+// Clients that cancel so often that the pod would close the connection under the calls of all
+// clients. Their calls go to connections of their own.
 
 #include <algorithm>
 

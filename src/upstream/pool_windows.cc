@@ -1,5 +1,5 @@
-// Connections whose send window is used up by uploads that the pod does not read: calls with a body
-// go where there is a window, and a further connection brings one.
+// Connections whose send window is used up by uploads that the pod does not read. Calls with a body
+// go to a connection with a window; when there is none, a further connection brings one.
 
 #include "upstream/pool.h"
 
@@ -8,7 +8,7 @@ namespace sluice::upstream {
 using WindowFor = http::Connection::WindowFor;
 
 PodConnection* Pool::with_window(uint64_t client, Hold& hold) {
-  PodConnection* best = nullptr;      // of those that have a window for the client
+  PodConnection* best = nullptr;      // of the connections with a window for the client
   PodConnection* roomiest = nullptr;  // of the others
   bool for_all = true;
   for (PodConnection& c : connections_) {
@@ -29,8 +29,8 @@ PodConnection* Pool::with_window(uint64_t client, Hold& hold) {
   return nullptr;
 }
 
-// Calls come, or wait and look again, more often than kWindowSeen; a longer gap between two that
-// found no window says that there was one meanwhile.
+// Calls arrive, or wait and look again, more often than kWindowSeen. So when two calls in a row
+// that found no window are further apart, there was a window in between.
 bool Pool::expects_window(bool for_all) {
   constexpr Duration kWindowSeen = 25ms;
   for (PodConnection& c : connections_)

@@ -6,7 +6,7 @@ namespace sluice::http2::hpack {
 
 void* BlockPool::carve(size_t bytes) {
   if (left_ < bytes) {
-    // What is left over becomes blocks of smaller sizes.
+    // The remainder becomes blocks of smaller sizes.
     while (left_ >= kMin) {
       const size_t piece = std::bit_floor(left_);
       give(next_, piece);

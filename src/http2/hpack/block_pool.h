@@ -1,6 +1,6 @@
 #pragma once
-// Blocks of 2^4 .. 2^17 bytes for the tables of connections, recycled by size, so that connections
-// that come and go do not touch the heap.
+// Blocks of 2^4 .. 2^17 bytes for the tables of connections. They are recycled by size, so that new
+// connections do not touch the heap.
 
 #include <array>
 #include <bit>
@@ -14,7 +14,7 @@
 
 namespace sluice::http2::hpack {
 
-// Single-threaded. Memory goes back to the heap when the pool ends; no block may be in use then.
+// Single-threaded. Returns its memory to the heap at its end; no block may be in use then.
 class BlockPool {
  public:
   BlockPool() = default;
@@ -42,7 +42,7 @@ class BlockPool {
     poison(p, bytes);
   }
 
-  // Taken from the heap so far.
+  // Bytes taken from the heap so far.
   size_t bytes() const { return chunks_.size() * kChunk; }
 
  private:

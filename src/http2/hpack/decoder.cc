@@ -11,18 +11,19 @@
 namespace sluice::http2::hpack {
 namespace {
 
-// Usual fields are short: whole registers beat a call of memcpy. Both sides have slack.
+// Most fields are short: copies of whole registers beat a call of memcpy. Both sides have slack.
 inline void copy_with_slack(char* to, const char* from, size_t n) {
   static_assert(FieldList::kSlack >= 32);
 #ifdef SLUICE_ASAN
-  std::memcpy(to, from, n);  // behind a record there may be one that is free, and poisoned
+  std::memcpy(to, from, n);  // the record behind may be free, and poisoned
   return;
 #endif
   std::memcpy(to, from, 32);
   for (size_t i = 32; i < n; i += 32) std::memcpy(to + i, from + i, 32);
 }
 
-// Fields behind the limit that are still looked at: who answers wants to know content-type.
+// Fields beyond the limit that are still decoded: the answer to the request depends on
+// content-type.
 constexpr uint32_t kLooks = 64;
 
 }  // namespace
@@ -39,24 +40,24 @@ struct Decoder::Block {
   bool excessive = false;
   uint32_t beyond = 0;   // field lines since then
   uint32_t fields = 0;   // field lines so far
-  uint32_t indexed = 0;  // those that were no literals
+  uint32_t indexed = 0;  // field lines that were not literals
 
-  // Whether a field of this much text is still welcome.
+  // Whether the list still has room for a field with this much text.
   bool admits(size_t text) {
     if (out.size() + text + 32 <= max_size) [[likely]]
       return true;
     too_large = true;
     return false;
   }
-  // Whether a literal that is not admitted is still borne.
+  // Whether a literal that the list has no room for is still decoded.
   bool bears(size_t text) {
     unlisted += text + 32;
     excessive = unlisted >
                 unlisted_lists * max_size + huffman_decoded_bound(static_cast<size_t>(end - begin));
     return !excessive;
   }
-  // A string literal (5.2), decoded to `to`, where the text buffer has room for the whole block.
-  // Its size, or SIZE_MAX.
+  // Decodes a string literal (5.2) to `to`, where the text buffer has room for the whole block.
+  // Sets `size`; false when the literal is malformed.
   bool string(char* to, uint32_t& size) {
     if (at == end) return false;
     const bool huffman = (*at & 0x80) != 0;
@@ -73,7 +74,7 @@ struct Decoder::Block {
     at += n;
     return true;
   }
-  // The same where nobody wants the text, but an error still is one.
+  // As string(), when the text is not wanted: errors are still found.
   bool skip_string() {
     uint32_t size;
     if (at != end && (*at & 0x80) != 0)
@@ -92,7 +93,8 @@ void Decoder::set_limit(uint32_t bytes) {
   if (limit_ < table_.max_size()) required_ = std::min(required_, limit_);
 }
 
-// 6.1. A byte of input may stand for a whole table: what is over max_size is not even copied.
+// 6.1. One byte of input may stand for a field as large as the table. A field beyond max_size is
+// not even copied.
 [[gnu::always_inline]] inline bool Decoder::indexed(Block& b) {
   uint32_t index;
   if (!read_integer<7>(b.at, b.end, index) || index == 0) return false;
@@ -116,7 +118,7 @@ void Decoder::set_limit(uint32_t bytes) {
   return indexed_private(b, age);
 }
 
-// A private copy of the dynamic table, which may become a record now.
+// A private copy of the dynamic table is used again, and may become a record now.
 bool Decoder::indexed_private(Block& b, uint32_t age) {
   FieldText f = table_.private_field(age);
   if (!b.admits(f.size())) return true;
@@ -135,8 +137,8 @@ bool Decoder::indexed_private(Block& b, uint32_t age) {
   return true;
 }
 
-// Far behind the limit a field changes nothing but the table. A block of thousands of bytes, each
-// of which names a large field, must cost no more than reading it.
+// Far beyond the limit, a field only changes the table. A block of thousands of bytes, each of
+// which names a large field, must cost no more than reading the block.
 bool Decoder::skip(Block& b) {
   const bool literal = (*b.at & 0x80) == 0;
   uint32_t index;
@@ -156,7 +158,7 @@ Decoder::Result Decoder::decode(buf::View block, uint32_t max_size, FieldList& o
   table_.touch();
   const auto sample = shared_.sample_in();
   Block b{block.data(), block.data() + block.size(), out, max_size, unlisted};
-  // A size update stands before all fields (4.2).
+  // Size updates stand before all fields (4.2).
   for (size_updates_ = 0; b.at != b.end && (*b.at & 0xe0) == 0x20; ++size_updates_)
     if (!size_update(b)) return Result::kCompressionError;
   if (required_ != UINT32_MAX) return Result::kCompressionError;
@@ -201,7 +203,7 @@ bool Decoder::size_update(Block& b) {
 
 // 6.2.
 bool Decoder::literal(Block& b, bool insert, bool never_indexed, uint32_t name_index) {
-  // Room for a name of the table's and for everything that the rest of the block could expand to.
+  // Room for a name from the table, and for all that the rest of the block can expand to.
   const auto rest = static_cast<size_t>(b.end - b.at);
   FieldText f{};
   char* to;

@@ -16,27 +16,29 @@ class Decoder {
 
   explicit Decoder(Shared& shared) : table_(shared), shared_(shared) {}
 
-  // Our SETTINGS_HEADER_TABLE_SIZE, when the peer has acknowledged it: it must not exceed this any
-  // more, and if its table was larger, the next block must begin by saying that it shrinks.
+  // Sets our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it. The peer must not
+  // exceed it any more. If the peer's table was larger, the next block must begin with a size
+  // update.
   void set_limit(uint32_t bytes);
 
   enum class Result : uint8_t { kOk, kTooLarge, kExcessive, kCompressionError };
-  // A whole field block, appended to `out`; unlisted: see kUnlisted. kTooLarge: the list went over
-  // `max_size` (as FieldList::size counts), what came then is left out; the dynamic table is right
-  // all the same. kExcessive: far over it, by literals that each take work (kUnlisted). After it,
-  // and after kCompressionError, the connection is lost.
+  // Decodes a whole field block and appends its fields to `out`. kTooLarge: the list exceeded
+  // `max_size` (as FieldList::size counts). The fields beyond are left out; the dynamic table is
+  // right all the same. kExcessive: the list is far too large, by literals that each take work
+  // (unlisted: see kUnlisted). After kExcessive and kCompressionError the connection is lost.
   Result decode(buf::View block, uint32_t max_size, FieldList& out, size_t unlisted = kUnlisted);
 
-  // Changes of the table's size in the last block.
+  // The number of size updates in the last block.
   uint32_t size_updates() const { return size_updates_; }
 
   const DecoderTable& table() const { return table_; }
 
-  // Literals that the list has no room for are made all the same, since those that are inserted
-  // change the table; and two bytes of input may make one with a name as long as the table. Of
-  // these there may be as many bytes (as 4.1 counts) as the block's own bytes can stand for, and
-  // this many lists. Who merely sends too long a list stays below, since its text is in the block:
-  // what is left to the lists are the 32 bytes of a field, and names that the table has.
+  // Literals are made even when the list has no room for them, since those that are inserted change
+  // the table. But two bytes of input may make a literal with a name as long as the table. So their
+  // bytes (as 4.1 counts) are bounded by the bytes that the block itself can stand for, and this
+  // many lists. A peer that merely sends too long a list stays below the bound, since its text is
+  // in the block: the lists only have to cover the 32 bytes of each field, and names from the
+  // table.
   static constexpr size_t kUnlisted = 4;
 
  private:

@@ -9,7 +9,7 @@
 namespace sluice::http2::hpack {
 
 namespace {
-// The first byte of a private copy: below kStaticName a Name, from there on an entry of the static
+// The first byte of a private copy: a Name below kStaticName, from there on an entry of the static
 // table, or kOwnName.
 constexpr uint8_t kStaticName = 128;
 constexpr uint8_t kOwnName = 255;
@@ -118,7 +118,7 @@ void DecoderTable::evict_oldest() {
   if ((e & kPrivate) == 0) shared_.holders.drop(*this, e);
 }
 
-// The private copies have to stand in the order of their entries, so all are made anew.
+// Private copies have to stand in the order of their entries. So all of them are written anew.
 void DecoderTable::give_back() {
   uint32_t need = 0;
   for (uint32_t i = evicted_; i != inserted_; ++i) {
@@ -164,8 +164,8 @@ void DecoderTable::insert(const FieldText& f) {
     while (count() > 0) evict_oldest();
     return;
   }
-  // A deadline is never worth a record: it is told to pods as a literal. Before evicting, since the
-  // same field may be among what goes.
+  // A deadline is not worth a record: pods get it as a literal. The record is looked up before
+  // eviction, since the same field may be among the evicted ones.
   uint32_t entry = f.id == Name::kGrpcTimeout ? 0 : shared_.fields.share(f, may_make_record());
   if (entry != 0) shared_.holders.has(*this, entry);
   while (size_ + need > max_size_) evict_oldest();
@@ -205,9 +205,9 @@ uint32_t DecoderTable::store(const FieldText& f) {
   return offset;
 }
 
-// Private copies stand in the order of their entries, so that all before the oldest one is free.
-// What has been promoted leaves a hole that is free when its entry goes: as an entry counts 32
-// bytes more than its text, the ring never needs more than the table's size.
+// Private copies stand in the order of their entries, so all bytes before the oldest copy are free.
+// An entry that was promoted leaves a hole, which is free when the entry is evicted. An entry
+// counts 32 bytes more than its text, so the ring never needs more than the table's size.
 bool DecoderTable::fits(uint32_t n) {
   if (((bytes_end_ - bytes_begin_) & kOffset) + n <= bytes_capacity_) return true;
   bytes_begin_ = bytes_end_;
@@ -225,7 +225,7 @@ void DecoderTable::grow_bytes(uint32_t n) {
   const uint32_t capacity = std::max(kFirstBytes, std::bit_ceil(used + n));
   auto* const bytes = static_cast<uint8_t*>(shared_.blocks.take(capacity));
   if (bytes_ != nullptr) {
-    // Offsets stay; only where they stand changes.
+    // Offsets stay the same. Only the places that they map to change.
     for (uint32_t i = 0; i < used; ++i) {
       const uint32_t offset = (bytes_begin_ + i) & kOffset;
       bytes[offset & (capacity - 1)] = byte(offset);

@@ -1,9 +1,9 @@
 #pragma once
 // The dynamic table of one connection's decoder (RFC 7541, 2.3.2 and 4): a ring of 32-bit entries,
-// each the handle of a shared record or the place of a private copy. Copies stand in a ring of
-// bytes: what is fresh in every call (grpc-timeout) comes and goes there in the order of eviction,
-// at three bytes beside its value. Both rings grow as they are used; an idle connection with the
-// headers of a usual gRPC client holds some hundred bytes.
+// each the handle of a shared record or the place of a private copy. Private copies stand in a ring
+// of bytes. Fields that are new in every call (grpc-timeout) come and go there in the order of
+// eviction, at three bytes beside the value. Both rings grow as they are used; an idle connection
+// with the headers of a usual gRPC client takes some hundred bytes.
 
 #include <cstdint>
 
@@ -24,23 +24,24 @@ class DecoderTable : public RecordHolder {
   void set_max_size(uint32_t bytes);
   static constexpr uint32_t kMaxSize = 65'536;
 
-  // Entries by age, the newest is 0; age < count(). The record's handle, or 0 for a private copy.
+  // Entries are numbered by age: the newest is 0, and age < count(). Returns the record's handle,
+  // or 0 for a private copy.
   uint32_t handle(uint32_t age) const {
     const uint32_t e = ring_[slot(inserted_ - 1 - age)];
     return (e & kPrivate) != 0 ? 0 : e;
   }
-  // A private copy; `text` is null, copy_text and copy_name write it.
+  // The facts of a private copy. `text` is null; copy_text and copy_name write the text.
   FieldText private_field(uint32_t age) const;
   // name_size, or name_size + value_size bytes.
   void copy_name(uint32_t age, const FieldText& f, char* to) const;
   void copy_text(uint32_t age, const FieldText& f, char* to) const;
-  // The private copy is used again: from now on the entry is the record `handle`, whose reference
-  // it takes over.
+  // A private copy is used again. The entry becomes the record `handle`, and takes over its
+  // reference.
   void promote(uint32_t age, uint32_t handle) {
     ring_[slot(inserted_ - 1 - age)] = handle;
     shared_.holders.has(*this, handle);
   }
-  // The connection has not its part of what can be shared.
+  // The connection has less than its part of the records.
   bool may_make_record() { return shared_.holders.may_make(*this); }
 
   // `f` may not point into this table.
@@ -56,15 +57,15 @@ class DecoderTable : public RecordHolder {
   static constexpr uint32_t kFirstBytes = 128;
 
   uint32_t slot(uint32_t number) const { return number & (entries_capacity_ - 1); }
-  // What a private copy says of itself, in a byte and the size of its value: a known name, an entry
-  // of the static table, or that the name's size and the name follow.
+  // The header of a private copy, in a byte and the size of its value. The byte is a known name or
+  // an entry of the static table, or says that the name's size and the name follow.
   struct Header;
   Header header(uint32_t offset) const;
   uint32_t field_size(uint32_t entry) const;
   void evict_oldest();
   void give_back() override;
   uint32_t store(const FieldText& f);
-  // A private copy's header for `f`, and how much of the name it makes up for.
+  // The header of a private copy of `f`, and how many bytes of the name it replaces.
   struct NewHeader {
     uint8_t bytes[5];
     uint32_t size;
@@ -81,7 +82,7 @@ class DecoderTable : public RecordHolder {
   Shared& shared_;
   uint32_t* ring_ = nullptr;
   uint8_t* bytes_ = nullptr;
-  uint32_t inserted_ = 0;  // entries ever; they wrap together
+  uint32_t inserted_ = 0;  // entries ever; all counters wrap together
   uint32_t evicted_ = 0;
   uint32_t size_ = 0;  // as 4.1 counts
   uint32_t max_size_ = 4096;

@@ -20,22 +20,22 @@ constexpr uint8_t kSizeUpdate = 0x20;
 constexpr uint8_t kNeverIndexed = 0x10;
 constexpr uint8_t kWithoutIndexing = 0x00;
 
-// A credential shorter than this could be guessed by the size of what it is compressed with (7.1).
+// A shorter credential could be guessed by the size of the compressed block (7.1).
 constexpr size_t kShortCredential = 20;
 
-// Bytes of text in a block that are Huffman-coded, at most; what comes beyond is written as it is.
-// Coding takes 1.5 to 3.4 ns a byte and saves a fifth of a token. For a thousand bytes that is as
-// long as all else that a call costs, and peers can name 16 KB (header_list_size) with a few bytes.
+// The most bytes of text in a block that are Huffman-coded. Text beyond is written as it is. Coding
+// takes 1.5 to 3.4 ns a byte and saves a fifth of a token. For a thousand bytes that is as long as
+// all else that a call costs, and peers can name 16 KB (header_list_size) with a few bytes.
 constexpr size_t kCoded = 1'024;
 
-// Bytes of a literal beside its text, at most: two lengths and an index.
+// The most bytes of a literal beside its text: two lengths and an index.
 constexpr size_t kOverhead = 3 * kMaxIntegerSize;
 // Bytes behind the last field that are written and do not count: a known name is copied as a whole
 // NameLiteral.
 constexpr size_t kSlack = 32;
 
-// String literals of the known names, since those without an entry in the static table are written
-// again and again: grpc-timeout in every call.
+// String literals of the known names. Names without an entry in the static table are written again
+// and again: grpc-timeout in every call.
 struct NameLiteral {
   uint8_t size = 0;
   std::array<uint8_t, 23> bytes{};
@@ -88,7 +88,7 @@ uint8_t* write_literal(uint8_t* p, uint8_t pattern, const Field& f, uint8_t stat
     *p++ = pattern;
     p = write_string(p, f.name, coded);
   }
-  // New at every call and a few digits long: not worth compressing.
+  // The value is new in every call and a few digits long: not worth compressing.
   if (f.id == Name::kGrpcTimeout) return write_plain(p, f.value);
   return write_string(p, f.value, coded);
 }
@@ -108,7 +108,7 @@ void Encoder::set_table_size(uint32_t bytes) {
   table_.set_max_size(size);
 }
 
-// The smallest size since the last block, then the last one (4.2).
+// Writes the smallest size since the last block, then the current size (4.2).
 uint8_t* Encoder::size_updates(uint8_t* p) {
   resized_ = false;
   if (lowest_ < table_.max_size()) p = write_integer<5>(p, kSizeUpdate, lowest_);
@@ -135,7 +135,7 @@ inline uint8_t* Encoder::write_indexed(uint8_t* p, FieldRef ref) const {
     return p;
   }
   const uint32_t age = table_.find(ref.handle);
-  // What the table holds is a record, and only its generation is left to compare.
+  // The table has a record here, so only its generation has to be compared.
   if (age == EncoderTable::kNone || shared_.fields.ref(ref.handle).generation != ref.generation)
     return nullptr;
   return write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
@@ -143,7 +143,7 @@ inline uint8_t* Encoder::write_indexed(uint8_t* p, FieldRef ref) const {
 
 buf::View Encoder::encode(const FieldList& fields) {
   const auto sample = shared_.sample_out();
-  // fields.size() counts 32 bytes a field beside its text, more than a literal needs.
+  // fields.size() counts 32 bytes for each field beside its text, more than a literal needs.
   static_assert(kOverhead <= 32);
   uint8_t* const begin = shared_.scratch(fields.size() + 2 * kMaxIntegerSize + kSlack);
   uint8_t* p = begin;

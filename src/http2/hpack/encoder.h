@@ -1,10 +1,10 @@
 #pragma once
 // Fields to field blocks (RFC 7541), for one direction of one connection.
 //
-// What goes into the dynamic table: fields that have a record, that is, which were seen twice on
-// some connection of the worker, when this connection says them for the second time within a few.
-// What a single client repeats (its own token, say) does not push out what all clients share: a
-// field as large as half of the table does so only when it is repeated with no other such between.
+// The dynamic table takes fields that have a record, that is, that were seen twice on some
+// connection of the worker, when this connection sends them for the second time within a few. So
+// what one client repeats (its own token, say) does not push out what all clients share. A field as
+// large as half of the table goes in only when it is repeated with no other such field between.
 
 #include <cstdint>
 
@@ -18,10 +18,10 @@ class Encoder {
  public:
   static constexpr uint32_t kDefaultTableSize = 4096;  // SETTINGS_HEADER_TABLE_SIZE until heard of
 
-  // cap: bytes of table that we are willing to use.
+  // cap: bytes of table that we use at most.
   Encoder(Shared& shared, uint32_t cap);
 
-  // The peer's SETTINGS_HEADER_TABLE_SIZE; the next block says what becomes of the table.
+  // The peer's SETTINGS_HEADER_TABLE_SIZE. The next block begins with the size update.
   void set_table_size(uint32_t bytes);
 
   // The block, valid until the next call of any encoder of the worker.
@@ -43,7 +43,7 @@ class Encoder {
   bool resized_ = false;
   uint8_t next_candidate_ = 0;
   uint16_t large_candidate_ = 0;           // of more than half of the table
-  uint16_t candidates_[kCandidates] = {};  // said once as literals: low bits of their handles
+  uint16_t candidates_[kCandidates] = {};  // sent once as literals: low bits of their handles
 };
 
 }  // namespace sluice::http2::hpack

@@ -27,7 +27,7 @@ void EncoderTable::evict_oldest() {
   const uint32_t mask = 2 * capacity_ - 1;
   uint32_t hole = home(handle);
   while (places_[hole] != position + 1) hole = (hole + 1) & mask;
-  // Those behind move up, so that searches need no tombstones.
+  // Entries behind the hole move up, so that searches need no tombstones.
   for (uint32_t c = (hole + 1) & mask; places_[c] != 0; c = (c + 1) & mask) {
     const uint32_t wanted = home(ring_[places_[c] - 1]);
     if (((c - wanted) & mask) < ((c - hole) & mask)) continue;
@@ -42,7 +42,7 @@ void EncoderTable::evict_oldest() {
 bool EncoderTable::insert(uint32_t handle) {
   const uint32_t need = shared_.fields[handle].size();
   if (need > max_size_) return false;
-  // Before others go: the record may live by an entry that is evicted.
+  // Before evicting: an evicted entry may have the last reference to the record.
   shared_.fields.retain(handle);
   while (size_ + need > max_size_) evict_oldest();
   if (count() == capacity_) grow();

@@ -1,6 +1,6 @@
 #pragma once
-// The dynamic table of one connection's encoder: a ring of handles of shared records, and the place
-// of each handle in it.
+// The dynamic table of one connection's encoder: a ring of handles of shared records, and an index
+// from handle to its place in the ring.
 
 #include <cstdint>
 
@@ -20,7 +20,7 @@ class EncoderTable {
   void set_max_size(uint32_t bytes);
   static constexpr uint32_t kMaxSize = 65'536;
 
-  // The age of the entry, the newest is 0; kNone when it is not here.
+  // The age of the entry, where the newest is 0; kNone when the table does not have it.
   static constexpr uint32_t kNone = UINT32_MAX;
   uint32_t find(uint32_t handle) const {
     if (capacity_ == 0) return kNone;
@@ -30,8 +30,8 @@ class EncoderTable {
       if (ring_[place - 1] == handle) return (inserted_ - place) & (capacity_ - 1);
     }
   }
-  // For a record that is not here. Evicts what stands in its way; false when it is larger than the
-  // whole table, which then stays as it is.
+  // Inserts a record that the table does not have, and evicts as needed. False when the record is
+  // larger than the whole table, which then stays as it is.
   bool insert(uint32_t handle);
 
   // Heap bytes.

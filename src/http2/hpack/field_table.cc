@@ -28,8 +28,8 @@ FieldTable::FieldTable(const SipKey& key, stats::Http2& stats, size_t bytes)
                 offsetof(Free, generation) == offsetof(Record, generation) &&
                 offsetof(Free, order) == offsetof(Record, order) && sizeof(Free) == sizeof(Record));
   first_generation_ = static_cast<uint32_t>(mix64(reinterpret_cast<uintptr_t>(region_.get())));
-  // The static table's entries are records with the numbers that they have in HPACK. Nobody holds
-  // or frees them.
+  // The entries of the static table are records with their HPACK numbers. They are never referenced
+  // or freed.
   write(0, {"", 0, 0, Name::kOther, 0});
   for (uint32_t i = 1; i <= kStaticEntries; ++i) {
     const StaticEntry& e = kStaticTable[i - 1];
@@ -89,7 +89,7 @@ uint32_t FieldTable::share(const FieldText& f, bool make) {
     return known;
   }
   uint16_t& note = notes_[(h >> 16) & (kNotes - 1)];
-  const auto mark = static_cast<uint16_t>(h | 1);  // never that of an empty note
+  const auto mark = static_cast<uint16_t>(h | 1);  // differs from every empty note
   if (note == mark) return create(f, h, make);
   note = mark;
   return 0;
@@ -134,7 +134,7 @@ uint32_t FieldTable::create(const FieldText& f, uint32_t hash, bool make) {
   return handle;
 }
 
-// A block whose header has a valid generation.
+// Returns a block whose header has a valid generation.
 uint32_t FieldTable::take_block(unsigned order) {
   unsigned from = order;
   while (from < kOrders && free_[from] == 0) ++from;
@@ -171,7 +171,8 @@ void FieldTable::unlink(uint32_t handle) {
 void FieldTable::free(uint32_t handle) {
   Record& r = *at(handle);
   used_units_ -= units_of(handle);
-  // Out of the cells; those behind move up, so that searches need no tombstones.
+  // Removes the record from the cells. Cells behind it move up, so that searches need no
+  // tombstones.
   uint32_t hole = r.hash & cell_mask_;
   while (cells_[hole] != handle) hole = (hole + 1) & cell_mask_;
   for (uint32_t c = (hole + 1) & cell_mask_; cells_[c] != 0; c = (c + 1) & cell_mask_) {
@@ -181,9 +182,9 @@ void FieldTable::free(uint32_t handle) {
     hole = c;
   }
   cells_[hole] = 0;
-  // The next record of each granule here must not have a generation that a FieldRef to the same
-  // granule may have: a joined block takes the later one of its halves, and one that is split hands
-  // its own to both.
+  // The next record of a granule must not have a generation that a FieldRef to this granule may
+  // have. So a joined block takes the later generation of its halves, and a block that is split
+  // passes its own to both.
   unsigned order = r.order;
   uint32_t generation = r.generation + 1;
   for (; order + 1 < kOrders; ++order) {

@@ -9,14 +9,14 @@
 namespace sluice::http2::hpack {
 namespace {
 
-// Codes of up to ten bits, which is all of plain text, in one look; two of five bits at once. 4 KiB
-// stay in the first-level cache beside everything else that a call touches.
+// One look-up decodes a code of up to ten bits, which covers all of plain text, or two codes of
+// five bits. The 4 KiB stay in the first-level cache beside everything else that a call touches.
 constexpr unsigned kWindow = 10;
 
 struct Step {
   uint8_t symbol[2];
   uint8_t count;  // symbols; 0: the code is longer than the window
-  uint8_t bits;   // of all of them
+  uint8_t bits;   // of all these symbols
 };
 
 constexpr std::array<Step, 1 << kWindow> make_steps() {
@@ -79,7 +79,7 @@ size_t huffman_decode(const uint8_t* from, size_t n, char* to) {
         break;
       }
     }
-    // At least 33 bits: the longest code, or three looks through the window.
+    // At least 33 bits are here: the longest code, or three looks through the window.
     for (int i = 0; i < 3; ++i) {
       const Step step = kSteps[bits >> (64 - kWindow)];
       if (step.count == 0) {
@@ -104,7 +104,7 @@ size_t huffman_decode(const uint8_t* from, size_t n, char* to) {
       have -= step.bits;
     }
   }
-  // The last bits; beyond them ones are assumed, as the padding is.
+  // The last bits. Behind them the decoder assumes ones, as in the padding.
   while (have > 0) {
     const uint64_t padded = bits | (~uint64_t{0} >> have);
     const Step step = kSteps[padded >> (64 - kWindow)];

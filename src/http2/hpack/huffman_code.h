@@ -1,6 +1,6 @@
 #pragma once
-// The Huffman code of RFC 7541, appendix B, from its lengths alone: the code is canonical, codes of
-// one length follow each other in the order of their symbols.
+// The Huffman code of RFC 7541, appendix B, built from its lengths alone. The code is canonical:
+// codes of one length follow each other in the order of their symbols.
 
 #include <array>
 #include <cstdint>
@@ -32,11 +32,11 @@ inline constexpr std::array<uint8_t, 257> kCodeLength{
 };
 // clang-format on
 
-// What decoding and encoding need of a canonical code.
+// The tables of a canonical code for decoding and encoding.
 struct HuffmanCode {
   std::array<uint32_t, 257> code{};  // right-aligned
-  // By length: the first code, left-aligned to 30 bits, the first code behind, and where the
-  // symbols of this length begin in `symbols`.
+  // By length: the first code, left-aligned to 30 bits; the first code behind; and the index in
+  // `symbols` at which the symbols of this length begin.
   std::array<uint32_t, kMaxCodeLength + 1> first{};
   std::array<uint32_t, kMaxCodeLength + 1> limit{};
   std::array<uint16_t, kMaxCodeLength + 1> begin{};

@@ -1,6 +1,6 @@
 #pragma once
-// Integers with a prefix of N bits (RFC 7541, 5.1). What does not fit 32 bits, or takes more than
-// five octets behind the prefix, is an error: no index and no length of ours comes near.
+// Integers with a prefix of N bits (RFC 7541, 5.1). An integer that does not fit 32 bits, or takes
+// more than five octets behind the prefix, is an error: no index and no length of ours comes near.
 
 #include <cstdint>
 
@@ -31,7 +31,7 @@ inline bool read_integer(const uint8_t*& p, const uint8_t* end, uint32_t& value)
   return false;
 }
 
-// Writes `value` behind the `pattern` that stands above the prefix; returns the end.
+// Writes `value` behind the bits of `pattern` above the prefix. Returns the end.
 template <unsigned kPrefix>
 inline uint8_t* write_integer(uint8_t* p, uint8_t pattern, uint32_t value) {
   constexpr uint32_t kMax = (1u << kPrefix) - 1;

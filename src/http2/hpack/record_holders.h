@@ -1,7 +1,8 @@
 #pragma once
-// The connections that made records of the shared table of fields, and how much each of them may:
-// a connection may take a part of what is left, so that whatever many idle ones hold, the next one
-// finds room for what it repeats. When little is left, those that have been idle give theirs back.
+// The connections that made records of the shared table of fields, and how many records each may
+// make. A connection may take a part of what is left. So however much many idle connections hold,
+// the next one finds room for the fields that it repeats. When little is left, connections that
+// have been idle give their records back.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace sluice::http2::hpack {
 // A connection's table, as a holder of records.
 class RecordHolder : public ListHook<RecordHolder> {
  public:
-  // It decodes a block just now.
+  // The table's connection decodes a block now.
   void touch() { used_ = true; }
 
  protected:
@@ -23,39 +24,39 @@ class RecordHolder : public ListHook<RecordHolder> {
 
  private:
   friend class RecordHolders;
-  // Makes private copies of all its records.
+  // Replaces all its records by private copies.
   virtual void give_back() = 0;
 
-  uint32_t made_ = 0;   // units of records that it made and holds, or more: others may hold one on
-  uint32_t holds_ = 0;  // units of all records that it holds
-  bool used_ = false;   // since the list last came by
+  uint32_t made_ = 0;   // units of records that it made and keeps, or more: others may keep one
+  uint32_t holds_ = 0;  // units of all records that it keeps
+  bool used_ = false;   // since reclaim() last looked at it
 };
 
 class RecordHolders {
  public:
-  // The part of what is left that a connection may have. At first that is all that a table of
-  // 4 KiB can hold, with a thousand connections half as much.
+  // A connection may have 1/kPart of what is left. At first that is all that a table of 4 KiB can
+  // hold; with a thousand connections it is half as much.
   static constexpr uint32_t kPart = 512;
-  // Of the whole; when less is left, idle connections give back.
+  // When less than 1/kShort of the whole is left, idle connections give back.
   static constexpr uint32_t kShort = 16;
-  static constexpr int kLooks = 4;  // at connections, for each record that is made then
+  static constexpr int kLooks = 4;  // at connections, for each record that is then made
 
   RecordHolders(FieldTable& fields, stats::Http2& stats) : fields_(fields), stats_(stats) {}
 
-  // Before a record is looked for.
+  // Call before looking for a record.
   bool may_make(const RecordHolder& h) {
     if (fields_.free_units() < fields_.units() / kShort) [[unlikely]]
       reclaim();
     return uint64_t{h.made_} * kPart < fields_.free_units();
   }
-  // It has a reference to the record, which may be new.
+  // `h` got a reference to the record, which may be new.
   void has(RecordHolder& h, uint32_t handle) {
     h.holds_ += fields_.units_of(handle);
     if (fields_[handle].references > 1) return;
     h.made_ += fields_.units_of(handle);
     if (!h.linked()) holders_.push_back(h);
   }
-  // Gives up the reference.
+  // Gives up the reference of `h`.
   void drop(RecordHolder& h, uint32_t handle) {
     const uint32_t units = fields_.units_of(handle);
     h.holds_ -= units;

@@ -1,5 +1,5 @@
 #pragma once
-// What all HPACK of one worker shares: the fields, the memory, the counts.
+// The state that all HPACK of one worker shares: the fields, the memory, the counts.
 
 #include <algorithm>
 #include <bit>
@@ -16,11 +16,11 @@
 namespace sluice::http2::hpack {
 
 struct Shared {
-  // Everything referred to outlives it; it outlives the connections.
+  // Everything referred to outlives the object, which outlives the connections.
   explicit Shared(stats::Http2& s, const SipKey& key = {}, size_t bytes = FieldTable::kBytes)
       : stats(s), fields(key, s, bytes) {}
 
-  // Bytes to encode into, valid until the next call.
+  // A buffer to encode into, valid until the next call.
   uint8_t* scratch(size_t n) {
     if (n > scratch_size_) [[unlikely]] {
       scratch_size_ = std::bit_ceil(std::max(n, kScratch));
@@ -29,13 +29,12 @@ struct Shared {
     return scratch_.get();
   }
 
-  // Every 256th block is timed, if there is something to time it with: the worker's counter of
-  // cycles. The room itself reads no clock.
+  // Every 256th block is timed, if the worker gave a counter of cycles. This room reads no clock.
   static constexpr uint32_t kSampled = 256;
   using Cycles = uint64_t (*)();
   Cycles cycles = nullptr;
 
-  // The span of a block, if its turn has come.
+  // Times one block, if it is the block's turn.
   class Sample {
    public:
     Sample(Cycles cycles, uint32_t& turn, stats::Counter& blocks, stats::Counter& spent)

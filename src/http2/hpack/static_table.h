@@ -85,11 +85,11 @@ inline constexpr std::array<StaticEntry, kStaticEntries> kStaticTable{{
 uint8_t static_name_of(std::string_view name);
 uint8_t static_name_of(Name name);
 
-// The entry with this name and value; 0 when there is none. Only names that the table has values
-// for: pseudo-header fields.
+// The entry with this name and value; 0 when there is none. Only for names to which the table has
+// values: pseudo-header fields.
 uint8_t static_entry_of(Name name, std::string_view value);
 
-// Names whose short values are secrets (RFC 7541, 7.1.3), by static_name_of.
+// Names whose short values are secrets (RFC 7541, 7.1.3). The argument comes from static_name_of.
 constexpr bool is_credential(uint8_t static_name) {
   return static_name == 23 || static_name == 32 || static_name == 49 || static_name == 55;
 }
