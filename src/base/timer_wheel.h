@@ -54,7 +54,7 @@ class TimerWheel {
  private:
   static constexpr unsigned kSlotBits = 8;
   static constexpr unsigned kSlots = 1u << kSlotBits;
-  // 2^32 ticks: 78 hours; later deadlines wait in the last slot
+  // 2^32 ticks: 78 hours; later deadlines wait at the rim
   static constexpr unsigned kLevels = 4;
 
   static uint64_t tick_of(Time t) {

@@ -30,10 +30,10 @@ class Dispatch {
     }
   }
 
-  // The two steps of input() behind IP. What IP made of one frame, kBurst of them at most before
-  // the next flush():
+  // The first of the two steps of input() behind IP: the outcome of one frame. At most kBurst of
+  // them before the next flush().
   void deliver(ip::Input in, stats::Port& counters, Time now);
-  // the end of a burst, which TCP gets as a whole.
+  // The second step: the end of a burst, which TCP gets as a whole.
   void flush(stats::Port& counters, Time now);
 
  private:

@@ -122,7 +122,7 @@ class Worker {
                                    .now = clock_.at(cycles)}),
         turn_began_(cycles) {}
 
-  // Tells the clock where cycles are counted without an object, if the clock has that.
+  // The function that counts cycles without an object; nullptr if the clock has none.
   static constexpr auto cycle_counter() -> uint64_t (*)() {
     if constexpr (requires { Clock::counter; }) return Clock::counter;
     return nullptr;
