@@ -62,7 +62,7 @@ struct Guards {
 
   uint32_t continuations = 8;          // CONTINUATION frames in one field block (CVE-2024-27316)
   uint32_t field_block_size = 65'536;  // bytes of one field block, as received
-  // fields in one section; a section with more is a list that is too large
+  // Fields in one section; a section with more is a list that is too large.
   uint32_t header_fields = 256;
   uint32_t settings_entries = 32;  // settings in one frame
   // Bytes of SETTINGS and PING ACKs, RST_STREAM and WINDOW_UPDATE (CVE-2019-9514).

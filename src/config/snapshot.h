@@ -52,7 +52,7 @@ struct Service {
   // default is 0, since gRPC servers punish PINGs more often than every 5 minutes, and TCP's
   // keepalive probes suffice.
   Duration ping_interval{};
-  // without an answer for this long the connection is lost; gRPC's default
+  // Without an answer for this long the connection is lost; gRPC's default.
   Duration ping_timeout = 20s;
   bool ping_without_calls = false;
   uint32_t queue_limit = 0;  // streams of one worker that may wait for a pod

@@ -25,7 +25,7 @@ struct DpdkConf {
 
   uint32_t rx_mbufs = 16'384;  // receive buffers of all ports and workers
   uint32_t tx_mbufs = 8'192;   // transmit buffers of all ports and workers
-  // each worker: copies of received bytes, and bytes that Sluice writes
+  // Each worker: copies of received bytes, and bytes that Sluice writes.
   uint32_t hold_mbufs = 16'384;
   uint16_t data_room = 2'176;  // bytes of a buffer, headroom included
 
@@ -45,7 +45,7 @@ struct Port {
   std::vector<std::string> devices;
   NicProfile profile;
   uint16_t mtu = 1500;  // bytes of an IP packet
-  // the first of each family is the source address of Sluice's own packets
+  // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
   std::vector<Route> routes;
   bool operator==(const Port&) const = default;

@@ -60,7 +60,7 @@ class Controller {
   boost::json::object answer(std::string_view command);
 
  private:
-  // the interval over which busy shares are measured
+  // The interval over which busy shares are measured.
   static constexpr std::chrono::seconds kSample{1};
   static constexpr std::chrono::milliseconds kNotes{100};  // between two looks at workers' notes
 

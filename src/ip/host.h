@@ -24,7 +24,7 @@
 namespace sluice::ip {
 
 struct PortAddresses {
-  // the first of each family is the source address of Sluice's own packets
+  // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
   std::vector<Route> routes;  // their `port` is filled in by Host
 };

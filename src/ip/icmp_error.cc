@@ -68,7 +68,7 @@ std::optional<QuotedPacket> parse_quoted(buf::View quote, bool v4) {
     q.source = Address::v4(p + 12);
     q.destination = Address::v4(p + 16);
     q.protocol = p[9];
-    // its transport header was in another fragment
+    // Its transport header was in another fragment.
     if ((load_be16(p + 6) & kOffsetMask) != 0) return q;
   } else {
     std::memcpy(q.source.bytes.data(), p + 8, 16);

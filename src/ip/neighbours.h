@@ -39,13 +39,13 @@ class Neighbours {
  public:
   static constexpr Duration kReachableTime = 30s;  // RFC 4861, 10: REACHABLE_TIME
   static constexpr Duration kRetransTime = 250ms;  // a second (RFC 4861) stalls a first call
-  // without an answer to as many, the neighbour is FAILED
+  // Without an answer to as many, the neighbour is FAILED.
   static constexpr unsigned kMaxSolicits = 5;
   // Of these, the number that goes to the known address before all are asked, since a neighbour may
   // have a new address.
   static constexpr unsigned kUnicastSolicits = 2;
   static constexpr Duration kFailedTime = 1s;  // how long a failed neighbour is not asked again
-  // a stale neighbour that is unused for this long is forgotten
+  // A stale neighbour that is unused for this long is forgotten.
   static constexpr Duration kStaleTime = 600s;
   // A neighbour that answered within this time is not asked again, however many connections wait
   // for hosts behind it.

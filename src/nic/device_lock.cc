@@ -91,7 +91,7 @@ void DeviceLocks::take(const std::string& device) {
     throw Error("no lock for the device '" + device + "' can be made: " + std::strerror(errno));
   sockets_.push_back(fd);
   const Name name = name_of(device);
-  // for a process that has the lock and is ending
+  // For a process that has the lock and is ending.
   constexpr auto kPatience = std::chrono::seconds(5);
   const auto until = std::chrono::steady_clock::now() + kPatience;
   for (;;) {

@@ -20,7 +20,7 @@ struct QueueStats {
   uint64_t rx_oversize = 0;   // dropped: a chain longer than a buffer
   uint64_t tx_packets = 0;
   uint64_t tx_bytes = 0;
-  // dropped: the driver took no more, and kMaxWaiting frames waited already
+  // Dropped: the driver took no more, and kMaxWaiting frames waited already.
   uint64_t tx_full = 0;
   uint64_t tx_no_memory = 0;   // not built: the pool was empty
   uint64_t tx_oversize = 0;    // not built: larger than a buffer or than the MTU

@@ -14,7 +14,7 @@ namespace sluice::tcp {
 struct AckSample {
   Time now{};
   uint32_t delivered = 0;  // bytes newly acknowledged or SACKed by this ACK
-  // the window, not the application, was the limit when data was last sent
+  // The window, not the application, was the limit when data was last sent.
   bool window_used = false;
   Duration rtt{};  // zero: this ACK gave no measurement
   Duration smoothed_rtt{};

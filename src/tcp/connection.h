@@ -242,7 +242,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool tail_probe_due_ : 1 = false;
   bool tail_probe_resent_ : 1 = false;  // the probe was old data
   bool resent_syn_ : 1 = false;         // the SYN was retransmitted
-  // a SYN was sent again because the peer still had the previous connection
+  // A SYN was sent again because the peer still had the previous connection.
   bool asked_again_ : 1 = false;
   bool starved_ : 1 = false;           // a send found no buffer in this flush
   bool force_resend_ : 1 = false;      // after a timeout one segment leaves, whatever is in flight

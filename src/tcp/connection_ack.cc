@@ -193,7 +193,7 @@ bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
 }
 
 uint32_t Connection::pipe() const {
-  // each duplicate ACK means that a segment has left the network
+  // Each duplicate ACK means that a segment has left the network.
   const uint32_t left = duplicate_acks_ * uint32_t{mss_};
   return board_.pipe() > left ? board_.pipe() - left : 0;
 }
@@ -306,7 +306,7 @@ void Connection::echoed_congestion() {
 }
 
 void Connection::duplicate_reported(const Delivery& d) {
-  // sent by a timer: no sign of reordering, and not of the episode
+  // Sent by a timer: no sign of reordering, and not of the episode.
   if (is_of_tail_probe(d)) return;
   rack_.duplicate_reported(snd_una_, snd_nxt_);
   // The network duplicates segments too, and such a duplicate undoes nothing.

@@ -27,7 +27,7 @@ namespace sluice::tcp {
 // Lists in which a connection waits for the stack; a connection is in one of them at most.
 struct Waiting;
 
-// fragments a segment; with more of them the segment is shorter
+// Fragments a segment; with more of them the segment is shorter.
 inline constexpr size_t kMaxPieces = 64;
 
 struct Context {
@@ -64,11 +64,11 @@ struct Context {
   Time now{};
   StateTrace* trace = nullptr;                   // may be null
   std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent
-  // connections with something to send at the next flush
+  // Connections with something to send at the next flush.
   List<Connection, Waiting> touched;
-  // connections that found no buffer to send; they try again in a moment
+  // Connections that found no buffer to send; they try again in a moment.
   List<Connection, Waiting> starved;
-  // connections that would open their windows if there was memory
+  // Connections that would open their windows if there was memory.
   List<Connection, Waiting> withheld;
   List<Connection, Waiting> ended;  // connections that wait for on_closed
 };

@@ -71,7 +71,7 @@ class PathMtu {
   void forget_probe() { probe_end_ = 0; }
 
  private:
-  // bytes: a finer result is not worth another lost segment
+  // Bytes: a finer result is not worth another lost segment.
   static constexpr uint16_t kGranularity = 16;
 
   Seq probe_end_ = 0;  // zero: no probe is in flight

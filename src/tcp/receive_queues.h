@@ -65,7 +65,7 @@ struct Held : ListHook<> {
   boost::intrusive::set<Island, boost::intrusive::key_of_value<IslandBegin>> islands;
   List<Island, ByNews> news;  // most recently changed first
   Packed* packing = nullptr;  // the buffer with room for more pieces
-  // packet buffers: those of pieces that have one alone, and packed ones
+  // Packet buffers: those of pieces that have one alone, and packed ones.
   uint32_t buffers = 0;
   uint32_t pieces = 0;
   uint8_t size_class = 0;

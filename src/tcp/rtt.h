@@ -44,7 +44,7 @@ class RttEstimator {
 
  private:
   static constexpr Duration kGranularity = 1us;
-  // a path that has changed is believed after this time
+  // A path that has changed is believed after this time.
   static constexpr Duration kMinWindow = 300s;
   static constexpr Duration kNone = Duration::max();
 

@@ -39,9 +39,9 @@ class Scoreboard {
 
   bool empty() const { return total_ == 0; }
   uint32_t sacked() const { return sacked_; }  // bytes
-  // bytes that wait for their retransmission
+  // Bytes that wait for their retransmission.
   uint32_t lost() const { return lost_; }
-  // end of that segment; zero when there is none
+  // End of the highest SACKed segment; zero when there is none.
   Seq highest_sacked() const { return highest_sacked_; }
   // Bytes believed to be in the network.
   uint32_t pipe() const { return total_ - sacked_ - lost_; }

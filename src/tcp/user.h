@@ -16,7 +16,7 @@ enum class CloseReason : uint8_t {
   kTimeout,      // no answer: SYN, retransmission, keepalive or user timeout ran out
   kUnreachable,  // no route, or the neighbour does not resolve
   kAborted,      // abort() here
-  // close() here, and the peer did not take the queued bytes: Config::closing_timeout
+  // close() here, and the peer did not take the queued bytes: Config::closing_timeout.
   kNotTaken,
 };
 

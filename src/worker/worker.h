@@ -208,7 +208,7 @@ class Worker {
   stats::Worker& stats_;
   const std::vector<PortT*> ports_;
   std::vector<size_t> receive_order_;  // indices into ports_
-  // control keeps the snapshot until stats_ reports a newer one
+  // Control keeps the snapshot until stats_ reports a newer one.
   const config::Snapshot* current_ = nullptr;
 
   TimerWheel wheel_;
