@@ -37,8 +37,8 @@ class PortWatch {
                          const std::vector<stats::Worker*>& workers);
 
  private:
-  // A port counts as deaf when it received nothing in this many looks, while at least this many
-  // frames were sent. A living neighbour answers one frame of three: TCP and ARP ask again and
+  // A port counts as not receiving when nothing arrived in this many looks, while at least this
+  // many frames were sent. A living neighbour answers one frame of three: TCP and ARP ask again and
   // again.
   static constexpr uint32_t kLooks = 5;
   static constexpr uint64_t kFrames = 3;

@@ -274,9 +274,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   uint16_t peer_mss_ = 0;
   uint16_t rcv_mss_ = 0;  // largest payload seen from the peer
 
-  // From here on fields are in the order of use, so that a burst fetches little memory for each
-  // segment: first the fields that every segment needs, then those that an ACK of data needs, then
-  // the rest.
+  // From here on the fields are in the order of use, so that a burst fetches little memory for each
+  // segment: first fields for every segment, then fields for an ACK of data, then the rest.
 
   // Send sequence space (RFC 9293, 3.3.1).
   Seq iss_ = 0;
