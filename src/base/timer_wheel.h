@@ -54,8 +54,7 @@ class TimerWheel {
  private:
   static constexpr unsigned kSlotBits = 8;
   static constexpr unsigned kSlots = 1u << kSlotBits;
-  // 2^32 ticks: 78 hours; later deadlines wait at the rim
-  static constexpr unsigned kLevels = 4;
+  static constexpr unsigned kLevels = 4;  // 2^32 ticks: 78 hours; later deadlines wait at the rim
 
   static uint64_t tick_of(Time t) {
     return static_cast<uint64_t>(t.time_since_epoch().count()) / kTick.count();

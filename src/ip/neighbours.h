@@ -39,7 +39,7 @@ class Neighbours {
  public:
   static constexpr Duration kReachableTime = 30s;  // RFC 4861, 10: REACHABLE_TIME
   static constexpr Duration kRetransTime = 250ms;  // a second (RFC 4861) stalls a first call
-  // Without an answer to as many, the neighbour is FAILED.
+  // Without an answer to as many, the neighbour is failed.
   static constexpr unsigned kMaxSolicits = 5;
   // Of these, the number that goes to the known address before all are asked, since a neighbour may
   // have a new address.

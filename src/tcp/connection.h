@@ -53,7 +53,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void close();
   // Sends RST now and drops queued bytes; on_closed(kAborted) follows at the next Stack::flush.
   void abort();
-  // The owner is done with n bytes of on_data: the receive window opens by as much.
+  // The owner is done with n bytes of on_data: this opens the receive window.
   void consumed(uint32_t n);
 
   // The send_queue() position below which each byte has been put on the wire at least once.
