@@ -1,5 +1,5 @@
-// sluiced: the daemon. Reads the configuration, starts DPDK and the workers, and becomes the
-// control thread until the last worker has ended.
+// sluiced: the daemon. Reads the configuration, and starts DPDK and the workers. Its main thread is
+// then the control thread, until the last worker has ended.
 
 #include <csignal>
 #include <cstdio>
@@ -41,15 +41,15 @@ constexpr int kMistakes = 2;  // in the command line or the configuration
 
 using ProductionWorker = worker::Worker<nic::PortQueue, worker::TscClock>;
 
-// Signals that mean nothing to sluiced, and whose default would end it without a drain.
+// Signals that sluiced does not use, and whose default action would end it without a drain.
 void ignore_other_signals() {
   for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR})
     std::signal(signal, SIG_IGN);
-  // Until the controller listens: the configuration is read again then anyhow.
+  // Ignored until the controller listens: the configuration is read then anyhow.
   std::signal(SIGHUP, SIG_IGN);
 }
 
-// What stands in the way of a start, all of it, before a device is opened. Empty when nothing does.
+// All obstacles to a start, found before a device is opened. Empty when there are none.
 std::string obstacles(const config::Startup& startup) {
   std::string text;
   const std::vector<std::string> missing = worker::missing_privileges(startup);
@@ -70,7 +70,7 @@ control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t po
   return {.deaf = hardware.deaf(port), .rx_missed = c.rx_missed, .rx_no_buffer = c.rx_no_buffer};
 }
 
-// Returns after all workers have ended. Throws what starting throws.
+// Returns after all workers have ended. Throws the errors of starting.
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
   if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
@@ -129,7 +129,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
 
 }  // namespace
 
-// An exception that nobody expected ends the daemon with its text.
+// An unexpected exception ends the daemon with its text.
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
   CLI::App app("Balances the streams of HTTP/2 connections over pods.", "sluiced");
   app.set_version_flag("--version", std::string("sluiced ") + kVersion);

@@ -14,16 +14,16 @@
 
 namespace sluice::admin {
 
-// All that an answer may be about, as it is at the moment of the request.
+// The subjects of an answer, as they are at the moment of the request.
 struct View {
   const config::Snapshot& current;
   const Ledger& ledger;
-  const std::vector<Load>& loads;                     // one a worker
-  std::span<const discovery::Source* const> sources;  // one a service
+  const std::vector<Load>& loads;                     // one for each worker
+  std::span<const discovery::Source* const> sources;  // one for each service
   Identity identity;
 };
 
-// An object with "error" for a command that is unknown.
+// An object with "error" for an unknown command.
 boost::json::object answer(std::string_view command, const View& view);
 
 }  // namespace sluice::admin

@@ -1,2 +1,2 @@
-// Boost.JSON, compiled here once: then only Boost's headers are needed.
+// Boost.JSON, compiled only here: all other files need only Boost's headers.
 #include <boost/json/src.hpp>

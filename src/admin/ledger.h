@@ -1,6 +1,6 @@
 #pragma once
-// Whose counters stand in which slot: names for the numbers of the workers, pods included that have
-// left the configuration and still have streams.
+// The owners of the slots: names for the workers' counters. Includes pods that have left the
+// configuration and still have streams.
 
 #include <cstdint>
 #include <map>
@@ -14,7 +14,7 @@
 
 namespace sluice::admin {
 
-// A pod's numbers, summed over workers, from the moment that the slot became the pod's.
+// A pod's counters, summed over workers, since the slot became the pod's.
 struct PodTotals {
   uint64_t streams = 0;
   uint64_t active = 0;
@@ -37,14 +37,14 @@ class Ledger {
   // The workers' counters outlive the ledger.
   explicit Ledger(std::span<stats::Worker* const> workers) : workers_(workers) {}
 
-  // Learns the owners of the slots from a snapshot, right before it is published. `reused` are the
-  // pods' slots that had other owners: their totals begin at zero.
+  // Records the owners of the slots from a snapshot, right before it is published. `reused` are the
+  // slots of pods that had other owners: their totals begin at zero.
   void record(const config::Snapshot& snapshot, std::span<const uint32_t> reused);
 
-  // The configured pods in order, then those that drain.
+  // The configured pods in order, then the pods that drain.
   std::vector<PodEntry> pods(const config::Snapshot& current) const;
   PodTotals totals(uint32_t slot) const;
-  // The last pod that had the slot; nullptr when none ever had.
+  // The last pod that had the slot; nullptr when no pod ever had it.
   const PodEntry* pod(uint32_t slot) const {
     const auto it = known_.find(slot);
     return it == known_.end() ? nullptr : &it->second;
@@ -56,7 +56,7 @@ class Ledger {
 
   std::span<stats::Worker* const> workers_;
   std::map<uint32_t, PodEntry> known_;  // by slot: the last owner
-  std::map<uint32_t, PodTotals> base_;  // of reused slots: what earlier owners counted
+  std::map<uint32_t, PodTotals> base_;  // of reused slots: the counts of earlier owners
 };
 
 }  // namespace sluice::admin

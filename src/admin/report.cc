@@ -18,7 +18,7 @@ namespace {
 
 using pods::Connectivity;
 
-// Workers connect on their own; the pod is as well as it is for the worker that it is best for.
+// Each worker has its own connections. The state of the pod is the best that any worker has for it.
 Connectivity best_state(const Ledger& ledger, uint32_t slot) {
   constexpr Connectivity kBestFirst[] = {Connectivity::kReady, Connectivity::kConnecting,
                                          Connectivity::kIdle, Connectivity::kTransientFailure};
@@ -47,7 +47,7 @@ double micros(Duration d) {
   return static_cast<double>(d.count()) / 1000;
 }
 
-// Four digits say enough of a share.
+// Four digits are enough for a share.
 double rounded(double share) {
   return std::round(share * 10'000) / 10'000;
 }
@@ -64,7 +64,7 @@ json::object report_status(const config::Snapshot& current, const Ledger& ledger
           {"uptime_s", identity.uptime_s},
           {"config", identity.file},
           {"generation", current.generation},
-          // Lower for the moment that a worker needs to take the current one.
+          // Lower until each worker has adopted the current one.
           {"generation_adopted", adopted},
           {"last_reload_refused", identity.refused}};
 }

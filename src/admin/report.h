@@ -1,5 +1,5 @@
 #pragma once
-// What the admin socket answers: the numbers of all workers under their names, as JSON.
+// The answers of the admin socket: the numbers of all workers under their names, as JSON.
 
 #include <cstdint>
 #include <span>
@@ -14,7 +14,7 @@
 
 namespace sluice::admin {
 
-// A worker's cycles over the last while.
+// A worker's cycles over the last sampling interval.
 struct Load {
   double busy = 0;  // share of cycles, 0 to 1
   double io = 0;    // share inside drivers' receive and transmit calls
@@ -32,10 +32,10 @@ boost::json::object report_status(const config::Snapshot& current, const Ledger&
                                   const Identity& identity);
 boost::json::object report_pods(const config::Snapshot& current, const Ledger& ledger);
 boost::json::object report_listeners(const config::Snapshot& current, const Ledger& ledger);
-// sources: one a service.
+// sources: one for each service.
 boost::json::object report_sources(const config::Snapshot& current,
                                    std::span<const discovery::Source* const> sources);
-// loads: one a worker.
+// loads: one for each worker.
 boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                                  const std::vector<Load>& loads, const Identity& identity);
 

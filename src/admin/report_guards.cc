@@ -99,7 +99,7 @@ std::string time(const Snapshot& s) {
 
 using G = config::Guards;
 
-// TCP's own guards have no keys: the RFCs say what they do.
+// TCP's own guards have no keys: the RFCs define them.
 const Row kRows[] = {
     {"rapid_reset", http2<&Http2::guard_rapid_reset>, rate<&G::resets>, Action::kCalm,
      "rapid reset, CVE-2023-44487"},

@@ -1,6 +1,6 @@
 #pragma once
-// Which attacks the guards of this process are against, what limits them and what they have met:
-// the answer to "does this CVE hit us?".
+// The guards of this process: the attacks that they are against, their limits, and their counts.
+// The answer to "does this CVE hit us?".
 
 #include <boost/json/object.hpp>
 

@@ -50,7 +50,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
-  // size: of the request's line; 0 when none came within kMaxRequest bytes.
+  // size: bytes of the request's line; 0 when no line ended within kMaxRequest bytes.
   void respond(size_t size) {
     reply_ = json::serialize(answer_to(std::string_view(request_).substr(0, size)));
     reply_ += '\n';
@@ -107,7 +107,7 @@ Server::Server(asio::io_context& io, const std::filesystem::path& path, Answer a
   if (std::filesystem::is_socket(path, ignored)) std::filesystem::remove(path, ignored);
   const Protocol::endpoint endpoint(path.string());
   acceptor_.open();
-  // Nobody else may slip in between bind and a later chmod.
+  // Nobody else may connect between bind and a later chmod.
   const mode_t mask = ::umask(0117);
   acceptor_.bind(endpoint, error);
   ::umask(mask);

@@ -64,7 +64,7 @@ struct Endpoint {
   std::string str() const;
 };
 
-// An address with the length of the network it stands in: 198.18.0.2/24.
+// An address with the prefix length of its network: 198.18.0.2/24.
 struct Prefix {
   Address address;
   uint8_t length = 128;  // bits, counted in the sixteen-byte form: an IPv4 /24 is 120
@@ -85,7 +85,7 @@ struct Prefix {
   std::string str() const;
 };
 
-// Not secret: tables that strangers can fill mix a seed in.
+// Not keyed: tables that strangers can fill mix a secret seed in.
 inline uint64_t hash_of(const Address& a) {
   uint64_t w[2];
   std::memcpy(w, a.bytes.data(), sizeof w);

@@ -1,6 +1,6 @@
 #pragma once
-// The time that sans-IO rooms speak of. A worker reads the clock once a loop and hands `now` down;
-// nothing below the worker may ask what time it is, so that a simulation can run in virtual time.
+// The time of sans-IO rooms. A worker reads the clock once a loop turn and hands `now` down.
+// Nothing below the worker may read a clock, so that a simulation can run in virtual time.
 
 #include <chrono>
 #include <cstdint>

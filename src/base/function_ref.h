@@ -1,5 +1,5 @@
 #pragma once
-// A reference to something that can be called, for parameters: no copy, no heap.
+// A reference to a callable, for parameters: no copy, no heap.
 
 #include <memory>
 #include <type_traits>

@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-// Finaliser of MurmurHash3: every input bit reaches every output bit. Not for keys an attacker
-// chooses without a secret seed mixed in.
+// Finaliser of MurmurHash3: every input bit reaches every output bit. Keys that an attacker chooses
+// need a secret seed mixed in.
 constexpr uint64_t mix64(uint64_t x) {
   x ^= x >> 33;
   x *= 0xff51afd7ed558ccdULL;
@@ -23,8 +23,8 @@ struct SipKey {
   uint64_t k0 = 0, k1 = 0;
 };
 
-// SipHash (Aumasson and Bernstein, 2012): a keyed hash that holds against chosen inputs.
-// kCompression and kFinalization are the rounds after each word and at the end.
+// SipHash (Aumasson and Bernstein, 2012): a keyed hash that resists chosen inputs. kCompression and
+// kFinalization are the rounds after each word and at the end.
 template <int kCompression, int kFinalization>
 class SipHash {
  public:
@@ -77,11 +77,11 @@ class SipHash {
   uint64_t v0_, v1_, v2_, v3_;
 };
 
-// For what is sent to strangers: initial sequence numbers and SYN cookies.
+// For values that strangers see: initial sequence numbers and SYN cookies.
 uint64_t siphash(const SipKey& key, std::span<const uint8_t> bytes);
 
-// For tables keyed by what strangers send. Nobody outside sees the hash, for which one round a word
-// is enough, as in the tables of Rust, Ruby and Python.
+// For tables whose keys strangers send. Nobody outside sees the hash, so one round a word is
+// enough, as in the tables of Rust, Ruby and Python.
 template <size_t kExtent>
 uint64_t table_hash(const SipKey& key, std::span<const uint8_t, kExtent> bytes) {
   return SipHash<1, 3>::of(key, bytes);

@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// One writer; readers on other threads see each bucket whole but not one instant of all buckets.
+// One writer. Readers on other threads see each bucket whole, but not all buckets at one instant.
 class Histogram {
  public:
   static constexpr unsigned kSubBits = 4;
@@ -70,7 +70,7 @@ class HistogramSum {
     }
     sum_ns_ += h.sum_ns();
   }
-  // What was there at an earlier moment, so that what came since remains.
+  // Subtracts the counts of an earlier moment, so that the counts since then remain.
   void subtract(const HistogramSum& earlier) {
     for (size_t i = 0; i < Histogram::kBuckets; ++i) counts_[i] -= earlier.counts_[i];
     total_ -= earlier.total_;

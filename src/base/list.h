@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-// One base per list that an element can be in at the same time; Tag tells the bases apart.
+// One base for each list that an element can be in at the same time; Tag tells the bases apart.
 template <class Tag = void>
 class ListHook {
  public:

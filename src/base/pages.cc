@@ -24,14 +24,14 @@ Pages::Pages(size_t bytes) : size_(bytes) {
     return;
   }
   size_ = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  // One page more than asked for, whose ends are given back, makes the rest aligned.
+  // Maps one page more than asked for, and gives its ends back, so that the rest is aligned.
   const size_t mapped = size_ + kHugePage;
   auto* begin = static_cast<uint8_t*>(map(mapped));
   const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
   if (before > 0) munmap(begin, before);
   data_ = begin + before;
   munmap(begin + before + size_, mapped - before - size_);
-  madvise(data_, size_, MADV_HUGEPAGE);  // a wish: without them it is only slower
+  madvise(data_, size_, MADV_HUGEPAGE);  // a wish: without huge pages lookups are only slower
 }
 
 Pages::Pages(Pages&& o) noexcept

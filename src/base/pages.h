@@ -1,6 +1,6 @@
 #pragma once
-// Large memory from the operating system: on huge pages where it has them, since what a worker
-// looks up at random would otherwise miss the TLB with every object.
+// Large memory from the operating system, on huge pages where the system has them. Without huge
+// pages the random lookups of a worker would miss the TLB with every object.
 
 #include <cstddef>
 
@@ -8,8 +8,8 @@ namespace sluice {
 
 inline constexpr size_t kHugePage = 2 * 1024 * 1024;  // bytes, x86-64 and arm64 alike
 
-// Zeroed bytes; memory is used only as far as it is touched. kHugePage bytes or more are aligned to
-// it and lie on huge pages. Throws std::bad_alloc.
+// Zeroed bytes; pages take memory only when they are touched. kHugePage bytes or more are aligned
+// to kHugePage and lie on huge pages. Throws std::bad_alloc.
 class Pages {
  public:
   Pages() = default;
@@ -19,7 +19,7 @@ class Pages {
   ~Pages();
 
   void* get() const { return data_; }
-  size_t size() const { return size_; }  // what was asked for, or more
+  size_t size() const { return size_; }  // the size that was asked for, or more
 
  private:
   void* data_ = nullptr;

@@ -1,6 +1,6 @@
 #pragma once
-// Marks recycled memory as unreadable in builds with the address sanitizer, which otherwise is
-// blind to a use after free inside a slab or a packet pool.
+// Marks recycled memory as unreadable in builds with the address sanitizer. Without the marks, the
+// sanitizer misses a use after free inside a slab or a packet pool.
 
 #include <cstddef>
 

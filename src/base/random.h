@@ -1,6 +1,6 @@
 #pragma once
-// A seeded generator (xoshiro256**, Blackman and Vigna 2018): the same seed gives the same run,
-// which is what makes a simulated failure replayable. Not for secrets.
+// A seeded generator (xoshiro256**, Blackman and Vigna 2018). The same seed gives the same run, so
+// a simulated failure can be replayed. Not for secrets.
 
 #include <bit>
 #include <cstdint>
@@ -27,7 +27,7 @@ class Random {
     return result;
   }
 
-  // Uniform in [0, n); n > 0. Lemire's multiply-shift, its bias below n / 2^64.
+  // Uniform in [0, n); n > 0. Lemire's multiply-shift, with a bias below n / 2^64.
   uint64_t below(uint64_t n) {
     return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * n) >> 64);
   }

@@ -1,6 +1,6 @@
 #pragma once
-// Objects of one type from blocks that are never given back while the slab lives: create and
-// destroy are a free-list push and pop, and a full slab refuses instead of growing without bound.
+// Objects of one type, in blocks that are never given back while the slab lives. create and destroy
+// are a pop and a push of a free list. A full slab refuses instead of growing without bound.
 
 #include <algorithm>
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace sluice {
 
-// Single-threaded. Memory is asked for only when `live` reaches a new maximum: blocks double in
-// size until one is a huge page.
+// Single-threaded. The slab allocates only when `live` reaches a new maximum: blocks double in size
+// until one is a huge page.
 template <class T>
 class Slab {
  public:
@@ -22,8 +22,8 @@ class Slab {
   explicit Slab(size_t max = 0, size_t first = 64) : max_(max), first_(first) {}
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
-  // Every object must have been destroyed before; memory of forgotten ones is freed without their
-  // destructors.
+  // Every object must have been destroyed before. The memory of other objects is freed without
+  // their destructors.
   ~Slab() {
     for (const Block& b : blocks_) {
       unpoison(b.cells, b.count * sizeof(Cell));
@@ -69,7 +69,7 @@ class Slab {
   struct Block {
     Cell* cells = nullptr;
     size_t count = 0;
-    Pages pages;  // what cells lie in, unless they came from the heap
+    Pages pages;  // memory of the cells, unless they came from the heap
   };
 
   void grow() {
@@ -94,7 +94,7 @@ class Slab {
   size_t live_ = 0;
   size_t bytes_ = 0;
   Cell* free_ = nullptr;   // cells that were used before
-  Cell* fresh_ = nullptr;  // cells of the last block that never were
+  Cell* fresh_ = nullptr;  // cells of the last block that were never used
   Cell* fresh_end_ = nullptr;
   std::vector<Block> blocks_;
 };

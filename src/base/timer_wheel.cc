@@ -21,7 +21,7 @@ void TimerWheel::cascade(unsigned level) {
   if (index == 0) cascade(level + 1);
   Slot moving;
   moving.splice_back(slots_[level][index]);
-  // What is due at this very tick lands in the slot that advance() is about to run.
+  // Timers that are due at this very tick land in the slot that advance() is about to run.
   while (Timer* t = moving.pop_front()) place(*t, now_tick_);
 }
 

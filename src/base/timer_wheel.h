@@ -12,7 +12,7 @@ namespace sluice {
 
 class TimerWheel;
 
-// An element of a wheel, a member of what it wakes. Destroying an armed timer disarms it.
+// A timer, as a member of the object that it wakes. Destroying an armed timer disarms it.
 class Timer : private ListHook<Timer> {
  public:
   // fire(owner, now) runs on the worker after the deadline; it may arm this or any other timer.
@@ -33,11 +33,11 @@ class Timer : private ListHook<Timer> {
 
 class TimerWheel {
  public:
-  static constexpr Duration kTick{65'536};  // 65.5 us: finer than any RTT worth a timer of its own
+  static constexpr Duration kTick{65'536};  // 65.5 us: finer than any RTT that needs a timer
 
   explicit TimerWheel(Time now) : now_tick_(tick_of(now)) {}
 
-  // A timer that is armed already moves. Fires at the first advance() at or after `deadline`,
+  // An armed timer moves to the new deadline. Fires at the first advance() at or after `deadline`,
   // up to one tick late, never early.
   void arm(Timer& timer, Time deadline) {
     timer.unlink();
@@ -48,7 +48,7 @@ class TimerWheel {
   // Fires what is due at `now`, in tick order.
   void advance(Time now);
 
-  // A lower bound of the next deadline; kNever when no timer is armed. For simulations that jump.
+  // A lower bound of the next deadline; kNever when no timer is armed. For simulations, which jump.
   Time next() const;
 
  private:
@@ -67,7 +67,7 @@ class TimerWheel {
   void cascade(unsigned level);
 
   using Slot = List<Timer, Timer>;
-  uint64_t now_tick_;  // every timer due at or before it has fired
+  uint64_t now_tick_;  // every timer due at or before this tick has fired
   mutable std::array<std::array<Slot, kSlots>, kLevels> slots_;
 };
 

@@ -8,11 +8,11 @@
 
 namespace sluice {
 
-// Keeps one point in time instead of a token count (the "virtual scheduling" form of the leaky
+// Stores one point in time instead of a token count (the "virtual scheduling" form of the leaky
 // bucket, ITU-T I.371): no fractions, no drift.
 class TokenBucket {
  public:
-  // rate: tokens a second, 0 means that nothing is ever refused. burst: at least 1.
+  // rate: tokens a second, 0 for no limit. burst: at least 1.
   TokenBucket(uint64_t rate, uint64_t burst)
       : cost_(rate == 0 ? Duration::zero() : Duration(1'000'000'000 / static_cast<int64_t>(rate))),
         slack_(cost_ * static_cast<int64_t>(std::max<uint64_t>(burst, 1) - 1)) {}

@@ -5,8 +5,8 @@
 namespace sluice {
 namespace {
 
-// Four lanes of 64 bits, each word's halves summed apart, so that no carry is ever lost. The
-// compiler makes of it what the target has: one AVX2 register or two of SSE2.
+// Four lanes of 64 bits. The halves of each word are summed apart, so that no carry is ever lost.
+// The compiler uses the registers of the target: one of AVX2 or two of SSE2.
 using Lanes = uint64_t __attribute__((vector_size(32)));
 
 [[gnu::always_inline]] inline uint64_t sum_lanes(const uint8_t* p, size_t n) {

@@ -1,16 +1,17 @@
 #pragma once
-// Who is charged for memory that is kept for a peer's sake.
+// The party that is charged for memory which is kept for a peer.
 
 #include <cstdint>
 
 namespace sluice::buf {
 
-// Told of each change, so that what is charged is what is kept, and can be given back.
+// Told of each change, so that the charge always equals the memory that is kept, and can be given
+// back.
 class Account {
  public:
-  // So many packet buffers and bytes of heap more are kept; less where negative.
+  // So many more packet buffers and bytes of heap are kept; negative numbers for fewer.
   virtual void charge(int32_t buffers, int64_t heap) = 0;
-  // More heap is kept than may be: whoever can refuse or forget something does.
+  // Whether more heap is kept than allowed. The caller refuses or drops something then.
   virtual bool overdrawn() const = 0;
 
  protected:

@@ -12,7 +12,7 @@ void Memory::refresh() {
 Slice Memory::retain(Slice s) {
   if (s.mbuf()->pool != rx_.mempool()) return s;
   if (rx_free_ > pin_above_) {
-    --rx_free_;  // an estimate until the next refresh, on the careful side
+    --rx_free_;  // an estimate until the next refresh, on the safe side
     ++pinned_;
     return s;
   }

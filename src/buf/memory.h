@@ -1,6 +1,6 @@
 #pragma once
-// What a worker may hold on to. Received packets live in the pool that the NIC refills from; data
-// that is kept must never starve it, or the ACKs that would free the data cannot arrive.
+// The packet memory that a worker may keep. Received packets live in the pool that the NIC refills
+// from. Kept data must never starve that pool, or the ACKs that would free the data cannot arrive.
 
 #include <cstdint>
 
@@ -9,13 +9,13 @@
 
 namespace sluice::buf {
 
-// Watermarks, in buffers of the receive pool. Above `pin_above` free ones payload stays where it
-// was received. Below, it is copied into the hold pool and the packet is given back.
+// Watermarks, in buffers of the receive pool. Above `pin_above` free buffers payload stays where it
+// was received. Below, payload is copied into the hold pool and the packet is given back.
 class Memory {
  public:
-  // rx: the pool of received packets; hold: the pool of copies and of bytes written by Sluice.
-  // pin_above: free receive buffers below which nothing more is pinned; at least the descriptors
-  // of all receive rings on that pool and one burst. hold_reserve: free hold buffers below which
+  // rx: the pool of received packets. hold: the pool of copies and of bytes written by Sluice.
+  // pin_above: with fewer free receive buffers nothing more is pinned; at least the descriptors of
+  // all receive rings on that pool and one burst. hold_reserve: with fewer free hold buffers
   // retain() refuses, so that headers and control frames still find room.
   Memory(Pool rx, Pool hold, uint32_t pin_above, uint32_t hold_reserve)
       : rx_(rx),
@@ -26,23 +26,23 @@ class Memory {
     refresh();
   }
 
-  // Once a loop: reads how much is free.
+  // Once a loop turn: reads the number of free buffers.
   void refresh();
 
   // The same bytes, safe to keep for any time. Empty when there is no memory: the caller drops the
-  // bytes as if they had been lost on the wire, and counts.
+  // bytes as if they had been lost on the wire, and counts them.
   Slice retain(Slice s);
-  // An empty buffer for bytes that are kept. Empty (false) when retain() would find none.
+  // An empty buffer for bytes that are kept. Empty (false) when retain() would refuse.
   Slice alloc();
 
   Pool& hold() { return hold_; }
-  // False while the hold pool is below its reserve: no window should open.
+  // False while the hold pool is below its reserve: no window should open then.
   bool roomy() const { return hold_free_ > hold_reserve_ * 2; }
   uint32_t buffers() const { return rx_.size() + hold_.size(); }  // of both pools
-  // Buffers of the hold pool that are free above its half: what only makes something faster may
-  // grow while there are some.
+  // The free buffers above half of the hold pool. Memory that only makes something faster may grow
+  // by these.
   uint32_t plenty() const { return hold_free_ > hold_half_ ? hold_free_ - hold_half_ : 0; }
-  // More than half of the hold pool is free, of which the reserve is an eighth: promises may grow.
+  // More than half of the hold pool is free (the reserve is an eighth): windows may grow.
   bool ample() const { return hold_free_ > hold_reserve_ * 4; }
   uint32_t rx_free() const { return rx_free_; }
   uint32_t hold_free() const { return hold_free_; }

@@ -10,7 +10,7 @@
 namespace sluice::buf {
 
 rte_mempool* make_pool(const std::string& name, uint32_t count, uint16_t data_room, int socket) {
-  constexpr uint32_t kCache = 256;  // buffers an lcore keeps to itself: a few bursts
+  constexpr uint32_t kCache = 256;  // buffers that an lcore keeps to itself: a few bursts
   rte_mempool* pool = rte_pktmbuf_pool_create(name.c_str(), count, std::min(kCache, count / 2), 0,
                                               data_room, socket);
   if (pool == nullptr)

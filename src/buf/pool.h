@@ -1,6 +1,6 @@
 #pragma once
-// A pool of packet buffers. The mempool itself is made by nic/ (a port's pool has to please its
-// driver) or by make_pool below, and belongs to whoever made it.
+// A pool of packet buffers. nic/ makes the mempool (a port's pool has to suit its driver), or
+// make_pool below does. The mempool belongs to its maker.
 
 #include <rte_mbuf.h>
 
@@ -24,8 +24,9 @@ class Pool {
     return Slice(m, rte_pktmbuf_mtod(m, const uint8_t*), 0);
   }
 
-  // Buffers that this thread can have right now: what lies in the pool and in its own cache. The
-  // caches of other workers are left out, because walking all of them costs thousands of cycles.
+  // The buffers that this thread can have right now: those in the pool and in the thread's own
+  // cache. The caches of other workers are left out, because walking all of them costs thousands of
+  // cycles.
   uint32_t available() const {
     const rte_mempool_cache* cache = rte_mempool_default_cache(mempool_, rte_lcore_id());
     return rte_mempool_get_ops(mempool_->ops_index)->get_count(mempool_) +
@@ -42,8 +43,8 @@ class Pool {
 // std::runtime_error with DPDK's reason. The caller frees it with free_pool.
 rte_mempool* make_pool(const std::string& name, uint32_t count, uint16_t data_room, int socket);
 
-// Gives the pool's memory back to DPDK, readable again in sanitizer builds. No slice of it may be
-// left. nullptr is allowed.
+// Gives the pool's memory back to DPDK, readable again in sanitizer builds. No slice of the pool
+// may be left. nullptr is allowed.
 void free_pool(rte_mempool* pool);
 
 }  // namespace sluice::buf

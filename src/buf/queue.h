@@ -1,6 +1,6 @@
 #pragma once
-// A FIFO of slices with 64-bit stream positions: what a TCP connection has to send and may have to
-// send again, and what an HTTP/2 stream has to frame.
+// A FIFO of slices with 64-bit stream positions: the bytes that a TCP connection has to send and
+// may have to retransmit, or the bytes that an HTTP/2 stream has to frame.
 
 #include <cassert>
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace sluice::buf {
 
-// Positions count bytes ever appended: [begin(), end()) is in the queue. Single-threaded. The ring
-// of entries grows by doubling and is given back when the queue empties after having been large.
+// Positions count all bytes ever appended: [begin(), end()) is in the queue. Single-threaded. The
+// ring of entries doubles to grow, and is given back when the queue empties after it was large.
 class Queue {
  public:
   Queue() = default;
@@ -23,7 +23,7 @@ class Queue {
   uint64_t end() const { return end_; }
   uint64_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
-  // Slices held; with kMaxBuffer bytes each, what the queue pins at most.
+  // The number of slices. Each pins kMaxBuffer bytes at most.
   uint32_t slices() const { return count_; }
 
   void append(Slice s);
@@ -40,13 +40,13 @@ class Queue {
   // Gives the last n bytes back; they must have come from the latest append_space.
   void drop_back(uint32_t n);
 
-  // Forgets everything before `position`, begin() <= position <= end().
+  // Removes everything before `position`, begin() <= position <= end().
   void trim_to(uint64_t position);
   void clear();
-  // Gives back what an empty queue holds to be ready for the next burst: for the idle.
+  // Gives back the memory that an empty queue keeps for the next burst: for idle connections.
   void shrink();
 
-  // Takes the next piece, at most `max` bytes of the first slice.
+  // Takes the next piece: at most `max` bytes of the first slice.
   Slice pop(uint32_t max);
 
   // Calls fn(const Slice&) for every slice, in order.

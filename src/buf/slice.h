@@ -1,6 +1,6 @@
 #pragma once
-// A byte range of a packet buffer, counted: payload crosses Sluice by moving and sharing slices,
-// not by copying bytes.
+// A byte range of a packet buffer, reference-counted. Payload crosses Sluice by moving and sharing
+// slices, not by copying bytes.
 
 #include <rte_mbuf.h>
 
@@ -16,8 +16,8 @@ namespace sluice::buf {
 // Bytes that somebody else keeps alive.
 using View = std::span<const uint8_t>;
 
-// The same, with the packet buffer that they lie in if there is one: a port that sends chains
-// refers to it, and others copy.
+// The same, with the packet buffer of the bytes if there is one. A port that sends chains refers to
+// the buffer, and other ports copy.
 struct Fragment : View {
   Fragment() = default;
   Fragment(View bytes, rte_mbuf* in = nullptr) : View(bytes), owner(in) {}  // NOLINT: a View is one
@@ -30,9 +30,9 @@ struct Fragment : View {
 inline bool poison_free_buffers = true;
 #endif
 
-// Holds one reference to a single-segment direct mbuf; the last reference gives the mbuf back to
-// its pool. Move-only: a second reference is an explicit share(). The bytes are read-only as soon
-// as shared() is true. An empty slice (default, moved-from) refers to nothing.
+// Owns one reference to a single-segment direct mbuf; the last reference gives the mbuf back to its
+// pool. Move-only: a second reference is an explicit share(). The bytes are read-only as soon as
+// shared() is true. An empty slice (default, moved-from) refers to nothing.
 class Slice {
  public:
   Slice() = default;
@@ -66,7 +66,7 @@ class Slice {
     assert(!shared());
     return const_cast<uint8_t*>(data_);
   }
-  // Bytes behind the slice that its buffer has room for. Only while nobody shares the buffer.
+  // Bytes that fit behind the slice in its buffer. Only while nobody shares the buffer.
   uint32_t tailroom() const {
     const auto* end = static_cast<const uint8_t*>(mbuf_->buf_addr) + mbuf_->buf_len;
     return static_cast<uint32_t>(end - (data_ + size_));
@@ -89,7 +89,7 @@ class Slice {
     s.size_ = n;
     return s;
   }
-  // The first n bytes as a slice of their own; this one keeps the rest, both the buffer.
+  // The first n bytes as a slice of their own. This slice keeps the rest; both refer to the buffer.
   Slice split_front(uint32_t n) {
     Slice front = share(0, n);
     drop_front(n);

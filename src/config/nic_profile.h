@@ -1,7 +1,7 @@
 #pragma once
-// What a NIC can do and how it is driven, as data: one file of nic_profiles/. A profile states what
-// people have found out about a driver; the device states what it claims; the data path uses what
-// both agree on (nic/traits.h).
+// The abilities of a NIC and the way to drive it, as data: one file of nic_profiles/. A profile
+// states what people have found out about a driver, and the device states what it offers. The data
+// path uses what both have (nic/traits.h).
 
 #include <cstdint>
 #include <string>
@@ -23,7 +23,7 @@ struct NicProfile {
   uint16_t max_queues = 1;
   uint16_t rx_descriptors = 1024;  // a queue keeps as many buffers
   uint16_t tx_descriptors = 1024;
-  uint16_t tx_burst = 256;  // frames gathered before the driver is called
+  uint16_t tx_burst = 256;  // frames that are gathered before the driver is called
 
   bool operator==(const NicProfile&) const = default;
 };

@@ -1,5 +1,5 @@
 #pragma once
-// Where workers find the current snapshot.
+// The place where workers find the current snapshot.
 
 #include <atomic>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace sluice::config {
 
-// Written by control, read by every worker at the top of its loop. Control owns the snapshots and
+// Written by control, read by every worker at the top of its loop. Control owns the snapshots. It
 // frees one only after every worker's stats::Worker::generation has passed it: a worker stores the
 // generation that it adopted after its last look at the snapshot before.
 class Published {

@@ -1,6 +1,6 @@
 #pragma once
 // Timeouts and limits: the numbers of a configuration that may change while Sluice runs. New
-// connections and streams obey the new ones; the field comments are the reasons for the defaults.
+// connections and streams use the new numbers. The comments give the reasons for the defaults.
 
 #include <cstdint>
 
@@ -10,33 +10,35 @@ namespace sluice::config {
 
 // [timeouts]
 struct Timeouts {
-  // A connect to a pod in all. Pods are near: one retransmitted SYN at most.
+  // A connect to a pod, in all. Pods are near, so there is time for one retransmitted SYN.
   Duration connect = 1s;
-  // How long a stream waits while its pods are IDLE or CONNECTING. Longer than a rollout's gap,
-  // shorter than people wait.
+  // How long a stream waits while its pods are IDLE or CONNECTING. Longer than the gap of a
+  // rollout, and shorter than people wait.
   Duration queue = 5s;
-  // A whole call, from its HEADERS to its end; 0 for none. An honest default does not exist:
-  // streams may live for days. A grpc-timeout holds beside it, the earlier one ends the call.
+  // A whole call, from its HEADERS to its end; 0 for none. No default suits all, since streams may
+  // live for days. A grpc-timeout applies as well: the earlier of the two ends the call.
   Duration call{};
-  // No DATA either way on a stream for so long; 0 for none, since a watch may be silent for hours.
+  // How long a stream may have no DATA in either direction; 0 for none, since a watch may be silent
+  // for hours.
   Duration stream_idle{};
-  // A stream of this age ends as UNAVAILABLE, so that long ones move to other pods; 0 for none.
+  // A stream of this age ends as UNAVAILABLE, so that long streams move to other pods; 0 for none.
   Duration max_stream_age{};
-  // A client's connection without streams for so long is moved away by GOAWAY; 0 for none, since
+  // A client's connection without streams for this long is closed by GOAWAY; 0 for none, since
   // gRPC's channels are meant to stay.
   Duration client_idle{};
-  // So is one of this age, give or take 10 % so that clients do not all return at once; 0 for none.
+  // A client's connection of this age is closed by GOAWAY, too; 0 for none. Give or take 10 %, so
+  // that clients do not all return at once.
   Duration max_connection_age{};
-  // How long its streams may go on then; 0 for no end.
+  // How long the streams of such a connection may go on after the GOAWAY; 0 for no end.
   Duration max_connection_age_grace{};
-  // After SIGTERM: how long new connections are still accepted, while routers and load balancers
-  // in front learn of the shutdown.
+  // After SIGTERM: how long new connections are still accepted, while routers and load balancers in
+  // front learn of the shutdown.
   Duration drain_announce = 0s;
   // After drain_announce: how long streams may go on. Within Kubernetes' grace period of 30 s.
   Duration drain = 10s;
   // How long a closed four-tuple stays known (RFC 9293, 3.4.2 says 2 MSL).
   Duration time_wait = 60s;
-  // A peer that acknowledges nothing for this long is gone (RFC 5482).
+  // The connection of a peer that acknowledges nothing for this long ends (RFC 5482).
   Duration tcp_user = 60s;
   // Silence before the first keepalive probe; 0 for none. NATs forget idle flows after minutes.
   Duration tcp_keepalive = 120s;
@@ -46,43 +48,44 @@ struct Timeouts {
 
 // [limits]
 struct Limits {
-  uint32_t queued_streams = 1'024;  // of one service on one worker, waiting for a pod
-  // Bytes of heap on one worker for what calls keep: their fields, both ways, small bodies, their
-  // own state. Some 40,000 calls of a usual kind at once; an address gets no more than it leaves.
+  uint32_t queued_streams = 1'024;  // streams that wait for a pod, of one service on one worker
+  // Bytes of heap on one worker that calls may use: for their fields in both directions, small
+  // bodies and their own state. About 40,000 ordinary calls at once. An address gets no more than
+  // it leaves free.
   uint64_t calls_heap = 134'217'728;
-  // Of this for one client's connection: all 128 streams that it may have, with 64 KiB each, or a
-  // thousand ordinary ones where concurrent_streams is larger.
+  // The part of calls_heap for one client's connection: all 128 streams that it may have with 64
+  // KiB each, or a thousand ordinary ones where concurrent_streams is larger.
   uint64_t client_heap = 8'388'608;
 
-  // Clients' connections of one address (of a /64 of IPv6) to one worker; 0 for no limit: behind a
-  // NAT or another load balancer all have one address.
+  // Clients' connections of one address (of a /64 of IPv6) to one worker; 0 for no limit, since all
+  // clients behind a NAT or another load balancer have one address.
   uint32_t connections_per_address = 0;
 
   // Per connection, TCP.
-  uint32_t receive_buffer = 262'144;        // bytes of window at first
+  uint32_t receive_buffer = 262'144;        // bytes of window at the start
   uint32_t receive_buffer_max = 4'194'304;  // bytes of window after auto-tuning
-  uint32_t send_buffer = 1'048'576;         // bytes queued before the producer is held
+  uint32_t send_buffer = 1'048'576;         // bytes queued before the producer has to wait
   uint32_t send_buffer_max = 16'777'216;    // the same on long paths, while memory is plentiful
 
   // Per connection, HTTP/2.
-  uint32_t concurrent_streams = 128;  // that a client may have open
-  // On a client's connection in all, then it is moved away. Ids end at 2^30 streams; this leaves
-  // those that were on their way room.
+  uint32_t concurrent_streams = 128;  // streams that a client may have open
+  // Streams of a client's connection in all; then GOAWAY closes it. Stream ids end at 2^30 streams;
+  // this leaves room for streams that are on their way.
   uint32_t max_connection_streams = 1'000'000'000;
-  // The same on a connection to a pod: another one takes its place.
+  // The same on a connection to a pod: another connection takes its place.
   uint32_t max_pod_connection_streams = 1'000'000'000;
-  uint32_t stream_window = 65'536;  // bytes ahead on one stream: what one stalled stream holds
+  uint32_t stream_window = 65'536;  // bytes ahead on one stream: the memory of one stalled stream
   // Bytes ahead on a client's stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
   uint32_t stream_window_max = 4'194'304;
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection, at first
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame
   uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts
   uint32_t header_table_size = 4'096;      // bytes of HPACK's dynamic tables
-  uint32_t pod_connection_streams = 100;   // streams on one connection before another one is opened
+  uint32_t pod_connection_streams = 100;   // streams on a connection before another is opened
 
   // Per stream.
-  uint32_t transparent_retries = 5;  // tries after the first, on pods that provably did nothing
-  uint32_t replay_buffer = 65'536;   // bytes of a request kept for another try
+  uint32_t transparent_retries = 5;  // attempts after the first, when pods provably did nothing
+  uint32_t replay_buffer = 65'536;   // bytes of a request that are kept for another attempt
 
   bool operator==(const Limits&) const = default;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Everything that one reading of the configuration says, validated and complete. Control builds a
-// snapshot, publishes it (config/published.h) and never changes it again; workers only read.
+// A whole configuration, validated and complete. Control builds a snapshot, publishes it
+// (config/published.h) and never changes it again; workers only read it.
 
 #include <cstdint>
 #include <string>
@@ -19,17 +19,17 @@ enum class Protocol : uint8_t { kH2c };  // HTTP/2 over cleartext TCP, by prior 
 
 // Requests to CONNECT, extended ones (RFC 8441) included.
 enum class Connect : uint8_t {
-  kRefuse,  // an open proxy to whatever a pod can reach is nothing to offer by default
+  kRefuse,  // by default Sluice is no open proxy to what a pod can reach
   kPass,
 };
 
 enum class Balance : uint8_t { kRoundRobin, kLeastRequest };
 
-// Slots are small numbers that index the workers' counters (stats/worker.h). A thing that stays
-// from one snapshot to the next keeps its slot.
+// Slots are small numbers that index the workers' counters (stats/worker.h). A pod, listener or
+// service keeps its slot while it stays in the configuration.
 
 struct Pod {
-  // Together with the service, a pod's identity: the same identity is the same pod.
+  // Together with the service, a pod's identity: equal identities are the same pod.
   Endpoint endpoint;
   std::string id;  // may be empty
   uint32_t weight = 1;
@@ -42,27 +42,29 @@ struct Service {
   std::string name;
   Balance balance = Balance::kRoundRobin;
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
-  // What [timeouts] and [limits] say, unless the service says otherwise itself.
+  // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};
   Duration queue_timeout{};
   Duration call_timeout{};
   Duration stream_idle_timeout{};
   Duration max_stream_age{};
-  // PING toward pods on connections with streams that have been silent for so long; 0: none. gRPC
-  // servers punish PINGs that come more often than every 5 minutes, and TCP's probes serve.
+  // PING toward pods, on connections with streams that have been silent for so long; 0: none. The
+  // default is 0, since gRPC servers punish PINGs more often than every 5 minutes, and TCP's
+  // keepalive probes suffice.
   Duration ping_interval{};
-  Duration ping_timeout = 20s;  // without an answer the connection is lost; gRPC's default
+  // Without an answer for this long the connection is lost; gRPC's default.
+  Duration ping_timeout = 20s;
   bool ping_without_calls = false;
-  uint32_t queue_limit = 0;  // streams of one worker that wait for a pod
+  uint32_t queue_limit = 0;  // streams of one worker that may wait for a pod
   Retry retry;
   uint32_t slot = 0;
 
   bool operator==(const Service&) const = default;
 };
 
-// What requests tell pods of their way.
+// The fields that tell pods about the path of a request.
 struct Forwarding {
-  std::string via;  // the name that Via gives Sluice; empty: no Via
+  std::string via;  // Sluice's name in Via; empty: no Via
   bool x_forwarded_for = false;
   bool forwarded = false;
 
@@ -83,7 +85,7 @@ struct Listener {
 };
 
 struct Snapshot {
-  uint64_t generation = 0;  // 1 for the first, one more with each that is published
+  uint64_t generation = 0;  // 1 for the first, then one more with each published snapshot
   Startup startup;          // the same in all snapshots of one process
   std::string log_level = "info";
   Timeouts timeouts;

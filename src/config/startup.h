@@ -23,10 +23,11 @@ struct DpdkConf {
   std::vector<std::string> extra;     // further EAL arguments, passed on unchanged
   std::string log_level = "warning";  // DPDK's own log
 
-  uint32_t rx_mbufs = 16'384;    // receive buffers of all ports and workers
-  uint32_t tx_mbufs = 8'192;     // transmit buffers of all ports and workers
-  uint32_t hold_mbufs = 16'384;  // copies, and bytes of Sluice's own, of each worker
-  uint16_t data_room = 2'176;    // bytes of a buffer, headroom included
+  uint32_t rx_mbufs = 16'384;  // receive buffers of all ports and workers
+  uint32_t tx_mbufs = 8'192;   // transmit buffers of all ports and workers
+  // Each worker: copies of received bytes, and bytes that Sluice writes.
+  uint32_t hold_mbufs = 16'384;
+  uint16_t data_room = 2'176;  // bytes of a buffer, headroom included
 
   bool operator==(const DpdkConf&) const = default;
 };
@@ -39,21 +40,22 @@ struct Route {
 
 struct Port {
   std::string name;
-  // DPDK's names: vdevs or PCI addresses. Usually one; where a device has a single queue, one a
-  // worker.
+  // DPDK's names: vdevs or PCI addresses. Usually one; several devices with a single queue each
+  // serve one worker each.
   std::vector<std::string> devices;
   NicProfile profile;
-  uint16_t mtu = 1500;            // bytes of an IP packet
-  std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
+  uint16_t mtu = 1500;  // bytes of an IP packet
+  // The first of each family is the source address of Sluice's own packets.
+  std::vector<Prefix> addresses;
   std::vector<Route> routes;
   bool operator==(const Port&) const = default;
 };
 
-// [memory]: tables that every worker sizes once.
+// [memory]: tables whose size every worker sets once.
 struct Memory {
   uint32_t connections = 131'072;  // TCP connections of both sides together
   uint32_t half_open = 4'096;      // handshakes under way before SYN cookies; 128 bytes each
-  uint32_t time_wait = 32'768;     // records of about 100 bytes; the oldest goes first
+  uint32_t time_wait = 32'768;     // records of about 100 bytes; a full table drops its oldest
   bool operator==(const Memory&) const = default;
 };
 

@@ -75,7 +75,7 @@ void ChangeLog::look(const config::Snapshot& current, const admin::Ledger& ledge
   uint64_t lost = 0;
   for (stats::Worker* w : ledger.workers()) {
     while (const auto c = w->changes.pop()) {
-      // What concerns all calls of a service is never among those left out.
+      // A change that concerns all calls of a service is never left out.
       const bool always = c->what == What::kServiceDown || c->what == What::kServiceUp;
       const auto level = level_of(*c);
       if (!spdlog::should_log(level)) continue;

@@ -1,5 +1,5 @@
 #pragma once
-// The log's lines about what comes and goes around Sluice: pods, services, neighbours.
+// The log lines about what comes and goes around Sluice: pods, services, neighbours.
 
 #include <string>
 
@@ -15,11 +15,12 @@ std::string line_of(const stats::Change& change, const config::Snapshot& current
 
 class ChangeLog {
  public:
-  // Writes what the workers have noted since the last look.
+  // Writes the notes of the workers since the last look.
   void look(const config::Snapshot& current, const admin::Ledger& ledger);
 
  private:
-  // A whole rack that goes or comes is a few lines ten times a second, then a number.
+  // The limit of lines. When a whole rack goes or comes, a few lines appear ten times a second,
+  // then a number.
   static constexpr unsigned kLinesInALook = 16;
 
   uint64_t unlogged_ = 0;

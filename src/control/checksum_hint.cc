@@ -9,7 +9,7 @@ std::optional<uint64_t> ChecksumHint::look(size_t port, uint64_t dropped, uint64
     seen.got_through = got_through;
     return std::nullopt;
   }
-  // Not per second: a client that retransmits its SYN is slow.
+  // Not a count per second: a client that retransmits its SYN is slow.
   const uint64_t more = dropped - seen.dropped;
   if (more < kSeveral || seen.told) return std::nullopt;
   seen.told = true;

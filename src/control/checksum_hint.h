@@ -1,6 +1,6 @@
 #pragma once
-// Finds the usual reason why calls hang while ping works: a virtual port's peer leaves checksums to
-// hardware that is not there, and everything that it sends is dropped.
+// Finds the usual reason why calls hang while ping works: the peer of a virtual port leaves
+// checksums to hardware that does not exist, and everything that the peer sends is dropped.
 
 #include <array>
 #include <cstdint>
@@ -12,13 +12,13 @@ namespace sluice::control {
 
 class ChecksumHint {
  public:
-  // To be called every second with what a port has counted. How many segments were dropped for
-  // their checksum since the last one that got through, when they are several and it was not said
+  // Call it every second with the port's counters. Returns how many segments were dropped for their
+  // checksum since the last one that got through, when they are several and were not reported
   // before.
   std::optional<uint64_t> look(size_t port, uint64_t dropped, uint64_t got_through);
 
  private:
-  // Damage on the way hits one segment or another.
+  // Damage on the way hits one segment or another, but not every segment.
   static constexpr uint64_t kSeveral = 3;
 
   struct Seen {

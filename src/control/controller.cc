@@ -10,7 +10,7 @@
 namespace sluice::control {
 namespace {
 
-// Without generation and slots, which a snapshot gets only when it is published.
+// A copy without generation and slots, which a snapshot gets only when it is published.
 config::Snapshot content_of(config::Snapshot s) {
   s.generation = 0;
   for (config::Listener& l : s.listeners) l.slot = 0;
@@ -60,7 +60,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       note_timer_(io),
       load_(workers_.size()),
       port_watch_(events_.port_health) {
-  // Nothing drains yet, and load() has checked the numbers: slots suffice.
+  // Nothing drains yet, and load() has checked the numbers: there are enough slots.
   publish(std::move(first.snapshot));
   watch_.set(first.files);
   follow(first);
@@ -78,15 +78,15 @@ void Controller::start() {
   admin_ =
       std::make_unique<admin::Server>(io_, current().startup.admin_socket,
                                       [this](std::string_view command) { return answer(command); });
-  // The files may have changed between their first reading and now.
+  // The files may have changed since they were first read.
   reload("start");
 }
 
 bool Controller::reload(std::string_view reason) {
   loader::Loaded loaded = loader::load(file_);
-  // Files that were not watched while they were read are read again: a change in between would go
-  // unnoticed. Every round needs new links, so the number of rounds is bounded in practice; the
-  // constant bounds it against somebody who swaps links in a loop.
+  // Files that were not watched while they were read are read again, since a change in between
+  // would go unnoticed. Every round needs new links, so the number of rounds is bounded in
+  // practice. The constant bounds the loop if somebody swaps links again and again.
   for (int round = 0; watch_.set(loaded.files) && round < 3; ++round) loaded = loader::load(file_);
   if (!loaded.snapshot) {
     for (const loader::Mistake& m : loaded.mistakes) spdlog::error("{}", m.str());
@@ -126,7 +126,7 @@ void Controller::follow(const loader::Loaded& loaded) {
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
   const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
-  // What a refused configuration says is still to be used, whatever the endpoints are.
+  // A refused configuration stays refused, whatever the endpoints are.
   const auto refuse = [&](const std::string& why) {
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     log_refusal(reason, why);

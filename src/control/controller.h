@@ -39,16 +39,15 @@ class Controller {
     PortWatch::Probe port_health;    // may be empty
   };
 
-  // Publishes what load(file) has read, without mistakes: workers may begin. The workers' counters
-  // and `published` outlive the controller; the workers stop before it goes. Throws
-  // std::system_error without inotify.
+  // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
+  // counters and `published` outlive the controller; the workers stop before the controller is
+  // destroyed. Throws std::system_error without inotify.
   Controller(boost::asio::io_context& io, std::filesystem::path file, loader::Loaded first,
              config::Published& published, std::vector<stats::Worker*> workers, Events events);
   ~Controller();
   Controller(const Controller&) = delete;
 
-  // Begins to watch files and signals and to answer on the admin socket. Throws
-  // std::runtime_error.
+  // Begins to watch files and signals and to answer on the admin socket. Throws std::runtime_error.
   void start();
 
   // Reads the configuration again. Publishes it, or logs why not and keeps the old one. Each
@@ -61,22 +60,23 @@ class Controller {
   boost::json::object answer(std::string_view command);
 
  private:
-  static constexpr std::chrono::seconds kSample{1};  // the while over which busy shares are taken
+  // The interval over which busy shares are measured.
+  static constexpr std::chrono::seconds kSample{1};
   static constexpr std::chrono::milliseconds kNotes{100};  // between two looks at workers' notes
 
-  // The files on disk that are not what is in use.
+  // The files on disk that differ from the configuration in use.
   enum class Refused {
     kNothing,
     kEndpoints,      // the update of a source
-    kConfiguration,  // a whole reading
+    kConfiguration,  // a reading of the whole configuration
   };
 
-  // Takes new endpoints of a service: nothing else is read again, and nothing else can change.
+  // Uses new endpoints of a service: nothing else is read again, and nothing else can change.
   void update_endpoints(size_t service, const discovery::Update& update);
   // A configuration was accepted, whether it differed or not.
   void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
-  // Why a reload that published nothing did so.
+  // The reason why a reload published nothing.
   void log_refusal(std::string_view reason, const std::string& why);
   void log_no_change(std::string_view reason, bool after_refusal);
   void log_published(std::string_view reason);
@@ -85,7 +85,7 @@ class Controller {
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
-  // Writes into the log what workers have left for it.
+  // Writes the workers' notes into the log.
   void log_notes();
 
   std::filesystem::path file_;
@@ -96,8 +96,8 @@ class Controller {
   admin::Ledger ledger_;
   boost::asio::io_context& io_;
   discovery::FileWatcher watcher_;
-  // The configuration's files; those of endpoints as well while a configuration is refused, since a
-  // mistake there may be the reason.
+  // The configuration's files. While a configuration is refused, the files of endpoints as well,
+  // since a mistake in them may be the reason.
   discovery::FileWatcher::Watch watch_;
   Sources sources_;
   boost::asio::signal_set reload_signal_;
@@ -115,7 +115,7 @@ class Controller {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-// What of the start-up part differs, in words for the operator; empty when nothing does.
+// The differences of the start-up part, in words for the operator; empty when there is none.
 std::string startup_difference(const config::Startup& a, const config::Startup& b);
 
 }  // namespace sluice::control

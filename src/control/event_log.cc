@@ -26,8 +26,8 @@ void log(const stats::Event& e) {
 
 void EventLog::look(std::span<stats::Worker* const> workers) {
   unsigned logged = 0;
-  // A flood that trips one guard must not hide what another one did once: the first line of each
-  // guard is always written. They are a few dozen.
+  // A flood that triggers one guard must not hide a single event of another: the first line of each
+  // guard is always written. There are a few dozen guards.
   std::vector<std::string_view> named;
   for (stats::Worker* w : workers) {
     while (const auto e = w->events.pop()) {

@@ -1,5 +1,5 @@
 #pragma once
-// The log's lines about connections and streams that ended, or were judged, for what a peer did.
+// The log lines about connections and streams that ended, or were judged, for a peer's behaviour.
 
 #include <cstdint>
 #include <span>
@@ -10,7 +10,7 @@ namespace sluice::control {
 
 class EventLog {
  public:
-  // Writes what the workers have noted since the last look.
+  // Writes the notes of the workers since the last look.
   void look(std::span<stats::Worker* const> workers);
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// How busy each worker was between two looks.
+// The share of time in which each worker was busy between two looks.
 
 #include <cstdint>
 #include <span>
@@ -14,9 +14,9 @@ class LoadSampler {
  public:
   explicit LoadSampler(size_t workers) : sampled_(workers), loads_(workers) {}
 
-  // Takes the shares of the cycles since the last look; to be called once a second.
+  // Computes the shares of the cycles since the last look; call it once a second.
   void look(std::span<stats::Worker* const> workers);
-  // One a worker; zero before the first look.
+  // One for each worker; zero before the first look.
   const std::vector<admin::Load>& loads() const { return loads_; }
 
  private:

@@ -1,13 +1,13 @@
 #pragma once
-// Tells systemd how far the daemon is (sd_notify(3)), for units of Type=notify. Outside of systemd
-// each call does nothing.
+// Reports the state of the daemon to systemd (sd_notify(3)), for units of Type=notify. Without
+// systemd each call does nothing.
 
 namespace sluice::control {
 
-// Traffic is served: units that wait for Sluice may start.
+// Sluice serves traffic: units that wait for Sluice may start.
 void notify_serving();
-// The end has begun. A drain may take as long as `drain_timeout` says; TimeoutStopSec of the unit
-// must be longer.
+// The end has begun. A drain may take as long as `drain_timeout`; TimeoutStopSec of the unit must
+// be longer.
 void notify_stopping();
 
 }  // namespace sluice::control

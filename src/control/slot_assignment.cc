@@ -20,7 +20,7 @@ std::optional<std::vector<uint32_t>> SlotAssignment::assign(config::Snapshot& sn
     for (const config::Pod& p : s.pods)
       pod_keys.push_back(fmt::format("{}\n{}\n{}", s.name, p.endpoint.str(), p.id));
   }
-  // A listener that moves to another address is the same to the people who watch it.
+  // A listener that moves to another address is the same listener to the people who watch it.
   for (const config::Listener& l : snapshot.listeners) listener_keys.push_back(l.name);
 
   const auto pod_idle = [this](uint32_t slot) {

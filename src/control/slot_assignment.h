@@ -18,14 +18,14 @@ class SlotAssignment {
   // The workers' counters outlive the assignment.
   explicit SlotAssignment(std::span<stats::Worker* const> workers) : workers_(workers) {}
 
-  // `adopted`: the oldest generation that any worker uses. Returns the pods' slots that changed
+  // `adopted`: the oldest generation that any worker uses. Returns the slots of pods that changed
   // their owner. nullopt, with the reason in `why`, when so many pods, listeners or services drain
   // that no slot is left.
   std::optional<std::vector<uint32_t>> assign(config::Snapshot& snapshot, uint64_t adopted,
                                               std::string& why);
 
  private:
-  // fn(worker) holds for all workers.
+  // Whether fn(worker) is true for all workers.
   template <class Fn>
   bool all(Fn&& fn) const;
 

@@ -1,7 +1,7 @@
 #pragma once
-// Hands out the small numbers that index the workers' counters. What stays in the configuration
-// keeps its slot; what comes back before its slot went to something else gets it again, with its
-// counts.
+// Assigns slots: the small numbers that index the workers' counters. A thing that stays in the
+// configuration keeps its slot. A thing that comes back gets its slot and counts again, unless the
+// slot was given to something else meanwhile.
 
 #include <cstdint>
 #include <functional>
@@ -14,20 +14,20 @@ namespace sluice::control {
 
 class Slots {
  public:
-  // fn(slot): no worker has a stream or a connection on it.
+  // fn(slot): whether no worker has a stream or a connection on the slot.
   using Idle = std::function<bool(uint32_t)>;
 
   explicit Slots(size_t capacity) : owners_(capacity) {}
 
-  // One slot for each key, in order; keys differ. Slots never used before come first; then those
-  // of owners that a snapshot up to `adopted` (the oldest generation that any worker uses) removed
-  // and that are idle. nullopt, with nothing changed, when there are not enough.
-  // `reused` gets the slots that changed their owner.
+  // One slot for each key, in order; keys differ. Slots that were never used come first. Then come
+  // idle slots whose owners a snapshot up to `adopted` (the oldest generation that any worker uses)
+  // removed. nullopt, with nothing changed, when there are not enough. `reused` gets the slots that
+  // changed their owner.
   std::optional<std::vector<uint32_t>> assign(const std::vector<std::string>& keys,
                                               uint64_t generation, uint64_t adopted,
                                               const Idle& idle, std::vector<uint32_t>& reused);
 
-  // The slots, in use or draining, that have an owner: fn(slot, key, in_use).
+  // Calls fn(slot, key, in_use) for the slots that have an owner, in use or draining.
   template <class Fn>
   void for_each(Fn&& fn) const {
     for (uint32_t i = 0; i < used_; ++i) fn(i, owners_[i].key, owners_[i].removed_by == 0);
@@ -41,7 +41,7 @@ class Slots {
 
   std::vector<Owner> owners_;
   std::unordered_map<std::string, uint32_t> slot_of_;
-  uint32_t used_ = 0;  // slots that ever had an owner: the first ones
+  uint32_t used_ = 0;  // slots that ever had an owner: those below it
 };
 
 }  // namespace sluice::control

@@ -19,7 +19,7 @@ void Sources::replace(const std::vector<loader::ServiceEndpoints>& all,
     };
     next.push_back(std::make_unique<discovery::FileSource>(watcher_, e.file, read, e.endpoints));
   }
-  // Those before go only when their successors watch the same directories.
+  // The previous sources are destroyed only when their successors watch the same directories.
   std::swap(sources_, next);
   for (size_t i = 0; i < sources_.size(); ++i)
     sources_[i]->start([i, on_update](const discovery::Update& u) { on_update(i, u); });

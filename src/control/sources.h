@@ -1,5 +1,5 @@
 #pragma once
-// The sources of the services' endpoints, one a service of the current configuration.
+// The sources of endpoints: one for each service of the current configuration.
 
 #include <functional>
 #include <memory>
@@ -20,14 +20,13 @@ class Sources {
   // The watcher outlives the sources.
   explicit Sources(discovery::FileWatcher& watcher) : watcher_(watcher) {}
 
-  // In place of those before: the sources of a configuration that was read just now. Begins to
-  // deliver.
+  // Replaces the sources by those of a configuration that was read just now, and begins to deliver.
   void replace(const std::vector<loader::ServiceEndpoints>& all, const config::Startup& startup,
                const OnUpdate& on_update);
 
   // Fills in the pods of all services from the newest sets.
   void merge(config::Snapshot& snapshot) const;
-  // Some source could not bring its last update.
+  // Whether the last update of some source failed.
   bool any_error() const;
   const std::vector<std::unique_ptr<discovery::Source>>& all() const { return sources_; }
 

@@ -10,8 +10,8 @@
 
 namespace sluice::discovery {
 
-// As those of an EndpointSlice (discovery.k8s.io/v1). A source that knows no conditions leaves them
-// as they are.
+// The conditions of an endpoint, as in an EndpointSlice (discovery.k8s.io/v1). A source that knows
+// no conditions keeps these defaults.
 struct Conditions {
   bool ready = true;
   bool serving = true;
@@ -30,12 +30,12 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-// In the source's order.
+// The endpoints in the source's order.
 using EndpointSet = std::vector<Endpoint>;
 
-// The pods that calls may go to: the endpoints that are ready. Where none is, those that still
-// serve while they terminate (Kubernetes' KEP-1669), so that a rollout of a service's last pods
-// loses no call. An address and id that are in the set twice are one pod: the first.
+// The pods that calls may go to: the endpoints that are ready. If none is ready, the endpoints that
+// still serve while they terminate (Kubernetes' KEP-1669), so that a rollout of a service's last
+// pods loses no call. Two endpoints with the same address and id are one pod: the first.
 std::vector<config::Pod> pods_of(const EndpointSet& set);
 
 }  // namespace sluice::discovery

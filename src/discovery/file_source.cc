@@ -13,14 +13,14 @@ FileSource::FileSource(FileWatcher& watcher, std::filesystem::path file, Read re
 
 void FileSource::start(Deliver deliver) {
   deliver_ = std::move(deliver);
-  // Between the reading of `first` and now the file may have changed.
+  // The file may have changed since `first` was read.
   if (watch_.set({file_})) read_again();
 }
 
 void FileSource::read_again() {
   Update update = read_(file_);
-  // A path that leads through a new link is watched only now, and is read again. The constant
-  // bounds this against somebody who swaps links in a loop.
+  // A path that leads through a new link is watched only from now on, and so is read again. The
+  // constant bounds the loop if somebody swaps links again and again.
   constexpr int kRounds = 3;
   for (int round = 0; watch_.set({file_}) && round < kRounds; ++round) update = read_(file_);
   take(update);

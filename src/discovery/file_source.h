@@ -12,10 +12,10 @@ namespace sluice::discovery {
 
 class FileSource : public Source {
  public:
-  // Reads the file; it knows the format.
+  // Reads the file, whose format it knows.
   using Read = std::function<Update(const std::filesystem::path&)>;
 
-  // `first`: what the file said when it was read last. The watcher outlives the source.
+  // `first`: the content of the file when it was read last. The watcher outlives the source.
   FileSource(FileWatcher& watcher, std::filesystem::path file, Read read, EndpointSet first);
 
   void start(Deliver deliver) override;

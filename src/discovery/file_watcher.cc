@@ -14,7 +14,7 @@ namespace sluice::discovery {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr unsigned kMaxLinks = 40;  // as the kernel follows
+constexpr unsigned kMaxLinks = 40;  // the kernel's own limit
 
 int open_inotify() {
   const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -28,7 +28,8 @@ std::vector<std::pair<fs::path, std::string>> links_of(fs::path file) {
   std::vector<std::pair<fs::path, std::string>> out;
   std::error_code ignored;
   file = fs::absolute(file, ignored).lexically_normal();
-  // Walks from the root; `rest` is what is still to be walked, a link puts its target in front.
+  // Walks from the root. `rest` is the path that is still to be walked; a link puts its target in
+  // front of it.
   fs::path at = file.root_path();
   fs::path rest = file.relative_path();
   for (unsigned links = 0; !rest.empty() && links < kMaxLinks;) {
@@ -82,11 +83,11 @@ FileWatcher::FileWatcher(boost::asio::io_context& io)
 }
 
 bool FileWatcher::add(const fs::path& directory) {
-  // Also of directories that are watched already: one that was replaced by another of the same
-  // name gets a new descriptor.
+  // Also for directories that are watched already: a directory that was replaced by another of the
+  // same name gets a new descriptor.
   const int wd = inotify_add_watch(inotify_.native_handle(), directory.c_str(),
                                    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
-  if (wd < 0) return false;  // it does not exist: reading the file has said so
+  if (wd < 0) return false;  // the directory does not exist: reading the file has reported that
   const auto [known, added] = descriptors_.emplace(directory, wd);
   if (!added && known->second == wd) return false;
   if (!added) {
@@ -130,8 +131,8 @@ bool FileWatcher::mark(int descriptor, const std::string& name, uint32_t mask) {
       const auto names = w->names_.find(directory);
       if (names == w->names_.end() || !names->second.contains(name)) continue;
       if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) == 0) {
-        // A file that was created is about to be written, and its closing tells. Links are
-        // complete.
+        // A file that was created is about to be written, and the event of its closing follows.
+        // Links are complete at once.
         struct stat s;
         const fs::path path = directory / name;
         if (lstat(path.c_str(), &s) != 0 || (!S_ISLNK(s.st_mode) && s.st_nlink <= 1)) continue;

@@ -1,5 +1,5 @@
 #pragma once
-// Tells when files change, in the ways that editors and Kubernetes change them: written in place,
+// Reports changes of files, in the ways that editors and Kubernetes change them: written in place,
 // replaced by rename, or behind a symbolic link that is swapped.
 
 #include <array>
@@ -19,22 +19,22 @@ namespace sluice::discovery {
 
 class FileWatcher {
  public:
-  // From the first event to on_change: a writer touches several files at a time.
+  // The delay from the first event to on_change, since a writer touches several files at a time.
   static constexpr std::chrono::milliseconds kDebounce{20};
 
-  // Some files, and whom their changes concern.
+  // Some files, and the callback for their changes.
   class Watch {
    public:
-    // on_change runs on the context's thread and may destroy watches, but not its own. When several
-    // watches are concerned, the oldest comes first. The watcher outlives the watch.
+    // on_change runs on the context's thread and may destroy watches, but not its own. When a
+    // change concerns several watches, the oldest is called first. The watcher outlives the watch.
     Watch(FileWatcher& watcher, std::function<void()> on_change);
     ~Watch();
     Watch(const Watch&) = delete;
 
     // Watches these files, and no others, from now on: each directory in which a change would make
-    // one of the paths lead to other content. Files need not exist, their directories should.
-    // To be called again after a change, since a link may lead elsewhere. True when a directory is
-    // watched that was not before: a change in between may have been missed, so the files should be
+    // one of the paths lead to other content. Files need not exist; their directories should. Call
+    // it again after a change, since a link may lead elsewhere. True when a directory is watched
+    // that was not watched before: a change in between may have been missed, so the files should be
     // read again.
     bool set(const std::vector<std::filesystem::path>& files);
 
@@ -44,7 +44,7 @@ class FileWatcher {
 
     FileWatcher& watcher_;
     std::function<void()> on_change_;
-    Names names_;  // that matter, by directory
+    Names names_;  // the relevant names, by directory
     bool changed_ = false;
   };
 
@@ -53,7 +53,7 @@ class FileWatcher {
   FileWatcher(const FileWatcher&) = delete;
 
  private:
-  // Watches a directory. True when it was not watched before, or another one stands in its place.
+  // Watches a directory. True when it was not watched before, or when it was replaced by another.
   bool add(const std::filesystem::path& directory);
   // Forgets the directories that no watch names.
   void drop_unused();
@@ -69,7 +69,7 @@ class FileWatcher {
   bool pending_ = false;
   std::list<Watch*> watches_;                                   // the oldest first
   std::map<std::filesystem::path, int> descriptors_;            // of the directories
-  std::map<int, std::set<std::filesystem::path>> directories_;  // the same, the other way
+  std::map<int, std::set<std::filesystem::path>> directories_;  // the reverse of descriptors_
   alignas(8) std::array<char, 16 * 1024> buffer_{};
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Where the endpoints of one service come from: a file, the configuration itself.
+// The source of one service's endpoints: a file, or the configuration itself.
 
 #include <chrono>
 #include <functional>
@@ -11,34 +11,35 @@
 
 namespace sluice::discovery {
 
-// A whole new set, or the reasons why there is none; the set before stays then.
+// A whole new set, or the reasons why there is none. In the latter case the previous set stays.
 struct Update {
   std::optional<EndpointSet> endpoints;
-  std::vector<std::string> errors;  // a line of the log each; empty when there is a set
+  std::vector<std::string> errors;  // one log line each; empty when there is a set
   std::vector<std::string> warnings;
 };
 
 class Source {
  public:
   using Clock = std::chrono::steady_clock;
-  // Runs on the context's thread, after the source has the update. Must not destroy the source.
+  // Runs on the context's thread, after the source has stored the update. Must not destroy the
+  // source.
   using Deliver = std::function<void(const Update&)>;
 
-  // `first`: what is known before the first update; may be empty.
+  // `first`: the set before the first update; may be empty.
   explicit Source(EndpointSet first) : endpoints_(std::move(first)) {}
   virtual ~Source() = default;
   Source(const Source&) = delete;
 
   // Begins to deliver, until the source is destroyed. May deliver at once.
   virtual void start(Deliver deliver) = 0;
-  // For people: "file /etc/sluice/endpoints.toml".
+  // A description for people: "file /etc/sluice/endpoints.toml".
   virtual std::string name() const = 0;
 
   // The last whole set.
   const EndpointSet& endpoints() const { return endpoints_; }
-  // How long ago the source confirmed it, changed or not.
+  // The time since the source confirmed the set, changed or not.
   Clock::duration age() const { return Clock::now() - confirmed_; }
-  // Of the last update; empty when that brought a set.
+  // The errors of the last update; empty when that brought a set.
   const std::string& last_error() const { return last_error_; }
 
  protected:
@@ -56,7 +57,7 @@ class Source {
   std::string last_error_;
 };
 
-// The list that stands in the configuration: it changes with a reload only.
+// The list in the configuration: it changes with a reload only.
 class StaticSource : public Source {
  public:
   using Source::Source;

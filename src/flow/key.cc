@@ -15,7 +15,7 @@ Word load(const uint8_t* p) {
 
 }  // namespace
 
-// table_hash() of addresses, ports and protocol in a row, as words that need no row.
+// table_hash() of addresses, ports and protocol in a row, without copying them into a row.
 uint32_t hash(const SipKey& secret, const Key& key) {
   SipHash<1, 3> h(secret);
   const uint8_t* remote = key.remote.address.bytes.data();

@@ -1,5 +1,5 @@
 #pragma once
-// The four-tuple and protocol by which packets of one flow are known, and its hash.
+// The key of a flow: four-tuple and protocol. Its hash.
 
 #include <cstdint>
 
@@ -16,7 +16,8 @@ struct Key {
   bool operator==(const Key&) const = default;
 };
 
-// Keyed, since strangers choose remote endpoints. The low bits are as good as the high ones.
+// The hash is keyed, since strangers choose remote endpoints. Its low bits are as good as its high
+// ones.
 uint32_t hash(const SipKey& secret, const Key& key);
 
 }  // namespace sluice::flow

@@ -1,7 +1,7 @@
 #pragma once
-// From a flow's key to what its user knows about it. Open addressing with linear probing and
-// backward-shift deletion, sized once: a lookup costs the same at a thousand and at a million
-// entries, and no insertion ever rehashes.
+// A table from a flow's key to the state that its user keeps for the flow. Open addressing with
+// linear probing and backward-shift deletion, sized once: a lookup costs the same at a thousand and
+// at a million entries, and no insertion ever rehashes.
 
 #include <bit>
 #include <cassert>
@@ -16,16 +16,16 @@
 
 namespace sluice::flow {
 
-// What stands in a slot: a whole flow, or a pointer to one. The table copies entries when it closes
-// a gap. Zero bytes are an empty entry.
+// The entry of a slot: a whole flow, or a pointer to one. The table copies entries when it closes a
+// gap. Zero bytes are an empty entry.
 template <class E>
 concept Entry = std::is_trivially_copyable_v<E> && requires(const E& e, const Key& key) {
   { e.empty() } -> std::same_as<bool>;
   { e.hash() } -> std::same_as<uint32_t>;       // flow::hash of the entry's key
-  { e.belongs_to(key) } -> std::same_as<bool>;  // asked when the hash is right
+  { e.belongs_to(key) } -> std::same_as<bool>;  // called only when the hash is equal
 };
 
-// A packet of a burst on its way to its entry.
+// A packet of a burst, on its way to its entry.
 struct Lookup {
   Key key;
   uint32_t hash = 0;  // filled by Table::begin
@@ -34,8 +34,8 @@ struct Lookup {
 template <Entry E>
 class Table {
  public:
-  // capacity: the most entries ever in it. Twice the slots, so that probes stay short; a large
-  // capacity costs memory only as far as it is used.
+  // capacity: the largest number of entries. The table has twice as many slots, so that probes stay
+  // short. A large capacity costs memory only as far as it is used.
   Table(size_t capacity, const SipKey& secret)
       : capacity_(capacity),
         mask_(std::bit_ceil(capacity * 2) - 1),
@@ -45,7 +45,7 @@ class Table {
 
   uint32_t hash(const Key& key) const { return flow::hash(secret_, key); }
 
-  // nullptr when there is no entry. An answer holds until the next erase().
+  // nullptr when there is no entry. The result is valid until the next erase().
   E* find(const Key& key) const { return find(hash(key), key); }
   E* find(uint32_t hash, const Key& key) const {
     for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
@@ -55,16 +55,16 @@ class Table {
     }
   }
 
-  // The steps of find() for a burst: a table of a million flows is in no cache, but what a burst
-  // needs can be fetched all at once. begin() for each packet computes the hash and asks for the
-  // slot; candidate() for each then reads the slot, so that the user can fetch what an entry points
-  // to; find() for each comes last. `before`: the packet ahead, whose flow it often is; may be
-  // null.
+  // The steps of find() for a burst. A table of a million flows is in no cache, but the memory for
+  // a burst can be fetched all at once. begin() for each packet computes the hash and prefetches
+  // the slot. candidate() for each packet then reads the slot, so that the user can prefetch the
+  // target of an entry. find() for each packet comes last. `before`: the packet ahead, which often
+  // is of the same flow; may be null.
   void begin(Lookup& lookup, const Lookup* before) const {
     lookup.hash = before != nullptr && before->key == lookup.key ? before->hash : hash(lookup.key);
     __builtin_prefetch(&slots_[lookup.hash & mask_]);
   }
-  // The entry that find() will most likely answer with, nullptr when that is certain to be none.
+  // The most likely result of find(); nullptr when find() will certainly return none.
   const E* candidate(const Lookup& lookup) const {
     for (size_t i = lookup.hash & mask_;; i = (i + 1) & mask_) {
       const E& e = slots_[i];
@@ -74,7 +74,7 @@ class Table {
   }
   E* find(const Lookup& lookup) const { return find(lookup.hash, lookup.key); }
 
-  // Its key must not be in the table, and the table not full.
+  // The entry's key must not be in the table, and the table must not be full.
   void insert(const E& entry) {
     assert(!full() && !entry.empty());
     size_t i = entry.hash() & mask_;
@@ -83,10 +83,10 @@ class Table {
     ++size_;
   }
 
-  // `entry` is the table's own, as find() answered.
+  // `entry` is the table's own, as find() returned it.
   void erase(E& entry) {
     assert(&entry >= slots_ && &entry <= slots_ + mask_ && !entry.empty());
-    // Moves back what the hole would hide, so that no tombstones pile up.
+    // Moves back the entries that the hole would hide, so that no tombstones pile up.
     auto hole = static_cast<size_t>(&entry - slots_);
     for (size_t i = (hole + 1) & mask_; !slots_[i].empty(); i = (i + 1) & mask_) {
       const size_t home = slots_[i].hash() & mask_;
@@ -114,7 +114,7 @@ class Table {
   size_t mask_;
   size_t size_ = 0;
   SipKey secret_;
-  Pages pages_;  // what slots_ lie in
+  Pages pages_;  // memory of slots_
   E* slots_;
 };
 

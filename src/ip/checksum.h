@@ -11,8 +11,8 @@
 
 namespace sluice::ip {
 
-// Sum of the bytes as big-endian 16-bit words, carries not yet folded; an odd last byte counts as
-// the high half of a word. Only the last of several pieces may have an odd length.
+// The sum of the bytes as big-endian 16-bit words, carries not yet folded. An odd last byte counts
+// as the high half of a word. Of several pieces only the last may have an odd length.
 inline uint64_t sum_words(buf::View bytes, uint64_t sum = 0) {
   const uint8_t* p = bytes.data();
   size_t n = bytes.size();
@@ -65,7 +65,7 @@ inline uint64_t sum_pseudo_header(const Address& source, const Address& destinat
   return sum_words({destination.bytes.data() + 16 - n, n}, sum);
 }
 
-// Zero when the checksum inside `segment` is right.
+// Zero when the checksum in `segment` is right.
 inline uint16_t checksum_l4(const Address& source, const Address& destination, uint8_t protocol,
                             buf::View segment) {
   return fold(sum_words(segment, sum_pseudo_header(source, destination, protocol,

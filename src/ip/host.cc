@@ -156,7 +156,8 @@ bool Host::is_local(const Address& a) const {
   return is_vip(a) || std::find(locals_.begin(), locals_.end(), a) != locals_.end();
 }
 
-// What a port answers for: its own addresses, and the VIPs of its networks or of no port's.
+// The addresses that a port answers for: its own, the VIPs of its networks, and the VIPs that are
+// in no port's network.
 void Host::find_answered() {
   for (auto& port : ports_) {
     port->answered.clear();
@@ -171,7 +172,7 @@ void Host::find_answered() {
 }
 
 // RFC 1122, 3.3.4.2, the strong end system model: a stranger on one side must not reach what
-// belongs to the other, a connection to a pod for one.
+// belongs to the other side, for example a connection to a pod.
 stats::Drop Host::foreign(const Address& a) const {
   return is_local(a) ? Drop::kWrongPort : Drop::kNotOurAddress;
 }
@@ -197,7 +198,7 @@ Input Host::input(unsigned index, buf::Slice frame, L4Checksum checksum, Time no
 Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   const auto arp = Arp::parse(bytes);
   if (!arp || is_multicast(arp->sender_mac.data())) return Drop::kArpMalformed;
-  // A probe (RFC 5227) has no sender; somebody who claims one of our addresses is not believed.
+  // A probe (RFC 5227) has no sender. A node that claims one of our addresses is not believed.
   const bool asks_us = arp->operation == Arp::Operation::kRequest && port.answers_for(arp->target);
   if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
     port.neighbours.learn(arp->sender, arp->sender_mac, asks_us,
@@ -258,7 +259,8 @@ Sent Host::send(const OutPacket& packet, Time now) {
   return send_from(nullptr, packet, now);
 }
 
-// link: the port whose link-local address the packet answers to; routes know nothing of those.
+// link: the port whose link-local address the packet answers to, since routes do not have such
+// addresses.
 Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
   assert(packet.header.size() <= kMaxTransportHeader);
   assert(packet.checksum_offset == 0 ||
@@ -306,7 +308,7 @@ Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
   }
   if (waiting == nullptr) return Sent::kUnreachable;
 
-  // Kept whole, checksums done in software, until the neighbour answers.
+  // Kept whole, with checksums done in software, until the neighbour answers.
   if (packet.segment_size != 0) return Sent::kNoMemory;
   buf::Slice kept = memory_.hold().alloc();
   if (!kept || kept.tailroom() < headers_size + packet.payload_size) return Sent::kNoMemory;

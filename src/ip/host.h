@@ -1,5 +1,5 @@
 #pragma once
-// The IP host that a worker is: its ports' addresses and VIPs, ARP and echo answers, routes and
+// A worker as an IP host: its ports' addresses and VIPs, ARP and echo answers, routes and
 // neighbours, IPv4 and IPv6 in both directions.
 
 #include <cstdint>
@@ -24,34 +24,35 @@
 namespace sluice::ip {
 
 struct PortAddresses {
-  std::vector<Prefix> addresses;  // the first of a family is the source of what Sluice begins
-  std::vector<Route> routes;      // their `port` is filled in by Host
+  // The first of each family is the source address of Sluice's own packets.
+  std::vector<Prefix> addresses;
+  std::vector<Route> routes;  // their `port` is filled in by Host
 };
 
 class Host final : public Output {
  public:
   static constexpr uint64_t kEchoRate = 1000;  // answered echo requests a second, per worker
 
-  // Links outlive the host; links[i] has ports[i]. changes: what is to be said of neighbours that
+  // Links outlive the host; links[i] has ports[i]. changes: takes the notes about neighbours that
   // are lost and found; may be null.
   Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
        TimerWheel& wheel, stats::Changes* changes = nullptr);
   ~Host();
 
-  // The addresses of listeners: answered for on the port whose network holds them, or on every
-  // port if none does. New ones are announced by gratuitous ARP, or its
-  // twin of NDP.
+  // The addresses of listeners: answered for on the port whose network holds them, or on every port
+  // if no network does. New ones are announced by gratuitous ARP, or by an unsolicited neighbour
+  // advertisement.
   void set_vips(std::vector<Address> vips);
-  // Whom Sluice connects to: these, or the gateways to them, keep their places among the
-  // neighbours.
+  // The addresses that Sluice connects to. These, or the gateways to them, keep their places among
+  // the neighbours.
   void set_pods(const std::vector<Address>& pods);
-  // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours
-  // must forget who had them before.
+  // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours must
+  // forget the previous owners of the addresses.
   void announce();
 
-  // A frame from `port`; `checksum` is what its NIC says of the transport checksum. Packets for
-  // addresses that this port answers for come back with their transport checksum not summed yet,
-  // whatever their protocol is.
+  // A frame from `port`. `checksum` is the NIC's verdict on the transport checksum. Packets for
+  // addresses that this port answers for are returned, whatever their protocol is; their transport
+  // checksum is not summed yet.
   Input input(unsigned port, buf::Slice frame, L4Checksum checksum, Time now);
 
   Sent send(const OutPacket& packet, Time now) override;

@@ -1,4 +1,4 @@
-// The host's IPv6: packets that arrive, neighbour discovery (RFC 4861), ICMPv6 (RFC 4443).
+// The IPv6 part of the host: received packets, neighbour discovery (RFC 4861), ICMPv6 (RFC 4443).
 
 #include <array>
 
@@ -29,8 +29,8 @@ Drop reason_of(Ipv6::Error e) {
   }
 }
 
-// Multicast, loopback, or an IPv4 address in disguise (RFC 4291, 2.5.5.2), which must never be on
-// the wire and would be taken for the IPv4 host of that number.
+// Multicast, loopback, or an IPv4-mapped address (RFC 4291, 2.5.5.2). The latter must never be on
+// the wire, and would be taken for the IPv4 host of that number.
 bool impossible(const Address& source) {
   Address loopback;
   loopback.bytes[15] = 1;
@@ -58,8 +58,8 @@ void Host::Port::send_ndp(const Ndp& ndp, const Address& from, const Address& to
   link.transmit(out);
 }
 
-// Duplicate address detection is left to who configures the addresses: they are the operator's, and
-// an appliance that gave them up would be down.
+// There is no duplicate address detection: the operator configures the addresses, and an appliance
+// that gave them up would be down.
 void Host::announce_ipv6(Port& port, const Address& address) {
   const Ndp news{kNdpAdvertisement, address, port.own_mac(), false, true};
   port.send_ndp(news, address, all_nodes(), multicast_mac(all_nodes()));
@@ -76,7 +76,7 @@ Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum che
   } else if (!to_us) {
     return Drop::kIpMulticast;
   } else if (header.destination.is_v4()) {
-    return Drop::kNotOurAddress;  // it would be taken for the IPv4 host's
+    return Drop::kNotOurAddress;  // such a packet would be taken for the IPv4 host's
   } else if (!port.answers_for(header.destination) && header.destination != port.own_link_local) {
     return foreign(header.destination);
   }
@@ -127,9 +127,9 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
   if (!ndp || (ndp->link_address && is_multicast(ndp->link_address->data())))
     return Drop::kNdpMalformed;
   if (ndp->type == kNdpAdvertisement) {
-    // An answer to all answers nobody (RFC 4861, 7.1.2).
+    // A solicited advertisement is never multicast (RFC 4861, 7.1.2).
     if (ndp->solicited && is_multicast(header.destination)) return Drop::kNdpMalformed;
-    // Somebody who claims one of our addresses is not believed.
+    // A node that claims one of our addresses is not believed.
     if (is_local(ndp->target) || ndp->target == port.own_link_local || !port.on_link(ndp->target))
       return {};
     if (!ndp->link_address) {
@@ -142,7 +142,7 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
   }
   const bool asks_us = port.answers_for(ndp->target) || ndp->target == port.own_link_local;
   if (header.source.unspecified()) {
-    // Somebody wants the address for itself (RFC 4862, 5.4): all are told who has it.
+    // A node wants the address for itself (RFC 4862, 5.4): all nodes are told who has it.
     if (ndp->link_address || header.destination != solicited_node(ndp->target))
       return Drop::kNdpMalformed;
     if (asks_us) announce_ipv6(port, ndp->target);
@@ -152,7 +152,8 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
     port.neighbours.learn(header.source, *ndp->link_address, asks_us, false, now);
   if (!asks_us) return {};
   const Ndp answer{kNdpAdvertisement, ndp->target, port.own_mac(), true, true};
-  // Who probes by unicast may leave its own address out (RFC 4861, 4.3): it is known by then.
+  // A node that probes by unicast may omit its link-layer address (RFC 4861, 4.3): it is known by
+  // then.
   Neighbours::Entry* waiting = nullptr;
   const Mac* to = ndp->link_address ? &*ndp->link_address
                                     : port.neighbours.lookup(header.source, now, &waiting);

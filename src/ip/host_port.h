@@ -47,7 +47,8 @@ class Host::Port final : public NeighbourLink {
     return std::any_of(addresses.begin(), addresses.end(),
                        [&](const Prefix& p) { return p.contains(a); });
   }
-  // Answered for here: own addresses, and VIPs that are in none of the other ports' networks.
+  // Addresses that this port answers for: own ones, and VIPs that are in none of the other ports'
+  // networks.
   bool answers_for(const Address& a) const {
     return std::binary_search(answered.begin(), answered.end(), a);
   }

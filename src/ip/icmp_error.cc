@@ -45,9 +45,10 @@ std::optional<IcmpError::Kind> kind_of6(uint8_t type) {
 
 // value: the message's second word.
 uint32_t mtu_of(uint32_t value, bool v4) {
-  // What every host takes (RFC 791, 3.1); for routers from before RFC 1191, which name no MTU.
+  // The size that every host takes (RFC 791, 3.1), for routers from before RFC 1191, which name no
+  // MTU.
   constexpr uint32_t kAnyMtu = 576;
-  // RFC 8201, 4: nobody may ask for less than every link takes.
+  // RFC 8201, 4: no router may ask for less than every link takes.
   if (!v4) return std::clamp<uint32_t>(value, kIpv6MinMtu, 0xffff);
   const uint32_t told = value & 0xffff;
   return told == 0 ? kAnyMtu : std::max(told, kIpv4Size);
@@ -67,11 +68,12 @@ std::optional<QuotedPacket> parse_quoted(buf::View quote, bool v4) {
     q.source = Address::v4(p + 12);
     q.destination = Address::v4(p + 16);
     q.protocol = p[9];
-    if ((load_be16(p + 6) & kOffsetMask) != 0) return q;  // its transport header was elsewhere
+    // Its transport header was in another fragment.
+    if ((load_be16(p + 6) & kOffsetMask) != 0) return q;
   } else {
     std::memcpy(q.source.bytes.data(), p + 8, 16);
     std::memcpy(q.destination.bytes.data(), p + 24, 16);
-    // It would be taken for the IPv4 host of that number.
+    // The address would be taken for the IPv4 host of that number.
     if (q.source.is_v4() || q.destination.is_v4()) return std::nullopt;
     q.protocol = p[6];
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What a received frame turned out to be.
+// The outcome of a received frame.
 
 #include <variant>
 
@@ -9,7 +9,7 @@
 
 namespace sluice::ip {
 
-// IP itself dealt with it: ARP, neighbour discovery, an echo request.
+// IP has processed the frame: ARP, neighbour discovery, an echo request.
 struct Handled {};
 
 using Input = std::variant<Handled, stats::Drop, TransportPacket, IcmpError>;

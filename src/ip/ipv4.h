@@ -28,7 +28,7 @@ struct Ipv4 {
   static Error parse(buf::View bytes, bool verify_checksum, Ipv4& out);
 };
 
-// Twenty bytes with DF set and the header checksum zero: the port fills it (see ip::Link).
+// Twenty bytes with DF set. The header checksum is zero: the port fills it (see ip::Link).
 void emit_ipv4(uint8_t* p, const OutPacket& packet, uint16_t total_size);
 
 }  // namespace sluice::ip

@@ -8,10 +8,10 @@ namespace {
 
 enum Header : uint8_t { kHopByHop = 0, kRouting = 43, kFragment = 44, kDestinationOptions = 60 };
 
-// Each may stand in a packet once, destination options twice (RFC 8200, 4.1).
+// Each header may be in a packet once, destination options twice (RFC 8200, 4.1).
 constexpr unsigned kMaxHeaders = 5;
 
-// RFC 8200, 4.2: the two high bits of an option that nobody knows say whether it may be skipped.
+// RFC 8200, 4.2: the two high bits of an unknown option say whether it may be skipped.
 bool may_ignore_all(buf::View options) {
   constexpr uint8_t kPad1 = 0;
   for (size_t i = 0; i < options.size();) {
@@ -60,7 +60,7 @@ Ipv6::Error Ipv6::parse(buf::View b, Ipv6& out) {
     }
     out.protocol = h[0];
     at += size;
-    if (out.fragment) break;  // what follows is the middle of something
+    if (out.fragment) break;  // the data of a fragment need not begin with a header
   }
   out.header_size = static_cast<uint16_t>(at);
   return Error::kNone;
@@ -73,7 +73,8 @@ void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit) {
   const uint64_t flow = mix64(hash_of(packet.source) ^ mix64(hash_of(packet.destination) + ports));
   const auto label = static_cast<uint32_t>(flow & 0xfffff);
   store_be32(p, uint32_t{6} << 28 | uint32_t{packet.tos} << 20 | label);
-  // Meaningless for a packet that is still to be cut: who cuts it writes it.
+  // The length is meaningless for a packet that is still to be cut: the code that cuts the packet
+  // writes it.
   store_be16(p + 4, static_cast<uint16_t>(packet.header.size() + packet.payload_size));
   p[6] = static_cast<uint8_t>(packet.protocol);
   p[7] = hop_limit;

@@ -1,5 +1,5 @@
 #pragma once
-// The IPv6 header and the extension headers that may stand between it and the transport (RFC 8200).
+// The IPv6 header and the extension headers between it and the transport header (RFC 8200).
 
 #include <cstdint>
 
@@ -16,23 +16,23 @@ inline constexpr uint32_t kIpv6MinMtu = 1280;  // RFC 8200, 5: every link takes 
 struct Ipv6 {
   Address source;
   Address destination;
-  uint8_t protocol = 0;  // of what follows the last extension header
+  uint8_t protocol = 0;  // of the header behind the last extension header
   uint8_t tos = 0;       // traffic class
   uint8_t hop_limit = 0;
   uint16_t header_size = 0;  // bytes, extension headers included
   uint32_t total_size = 0;   // bytes, header included
-  bool fragment = false;     // a part of a packet; one that is whole (RFC 6946) does not count
+  bool fragment = false;     // a part of a packet; an atomic fragment (RFC 6946) does not count
 
   enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kOption };
 
   // `bytes` begins with the header and may be longer than the packet (Ethernet padding). kOption:
-  // an option that says it must not be ignored (RFC 8200, 4.2), a routing header with somewhere
-  // still to go, or more extension headers than anybody needs.
+  // an unknown option that must not be ignored (RFC 8200, 4.2), a routing header with segments
+  // left, or too many extension headers.
   static Error parse(buf::View bytes, Ipv6& out);
 };
 
-// Forty bytes. The flow label follows from addresses and ports (RFC 6437, 3), so that the network
-// spreads flows without looking into them.
+// Forty bytes. The flow label is a hash of addresses and ports (RFC 6437, 3), so that routers
+// spread flows without reading the ports.
 void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit = kDefaultHopLimit);
 
 }  // namespace sluice::ip

@@ -1,6 +1,6 @@
 #pragma once
-// Neighbour discovery (RFC 4861): who has an IPv6 address on this link, as ICMPv6 messages. The
-// states of a neighbour are neighbours.h's.
+// The ICMPv6 messages of neighbour discovery (RFC 4861), which find the owner of an IPv6 address on
+// a link. neighbours.h has the states of a neighbour.
 
 #include <cstdint>
 #include <optional>
@@ -30,7 +30,7 @@ struct Ndp {
   void emit(uint8_t* p) const;  // kNdpSize bytes, its checksum zero
 };
 
-// ff02::1:ffXX:XXXX, where who has the address listens (RFC 4291, 2.7.1).
+// ff02::1:ffXX:XXXX, the group in which the owner of the address listens (RFC 4291, 2.7.1).
 Address solicited_node(const Address& address);
 // ff02::1
 Address all_nodes();

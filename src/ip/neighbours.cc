@@ -77,7 +77,7 @@ void Neighbours::erase(Entry& e) {
   entries_.destroy(&e);
 }
 
-// Into the list of strangers that it belongs to.
+// Puts the neighbour into the list of strangers that it belongs to.
 void Neighbours::place(Entry& e) {
   if (e.kept) return;
   if (e.resolved()) {
@@ -113,7 +113,7 @@ void Neighbours::set_state(Entry& e, State state) {
   place(e);
 }
 
-// One stranger goes.
+// Drops one stranger.
 void Neighbours::make_room(bool resolved) {
   ++evicted_;
   erase((resolved ? resolved_ : unresolved_).front());
@@ -146,7 +146,7 @@ const Mac* Neighbours::lookup(const Address& address, Time now, Entry** entry) {
     case State::kReachable:
     case State::kProbe:
       return &e->mac;
-    case State::kStale:  // in use again: confirm it, and meanwhile believe it
+    case State::kStale:  // in use again: confirm the address, and meanwhile use it
       set_state(*e, State::kProbe);
       e->solicits = 0;
       solicit(*e, now);
@@ -212,14 +212,14 @@ void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, 
     e->used = now;
   }
   if (!fresh && !overrides && e->mac != mac && e->resolved()) {
-    // Two say different things: whom we believed has to prove it when it is next used.
+    // Two nodes claim different addresses: the known one must be confirmed when it is next used.
     if (e->state == State::kReachable) {
       set_state(*e, State::kStale);
       wheel_.arm(e->timer, now + kStaleTime);
     }
     return;
   }
-  // News that nobody asked for replaces the address but proves nothing (RFC 4861, 7.2.5).
+  // An unsolicited advertisement replaces the address but proves nothing (RFC 4861, 7.2.5).
   const bool proven = solicited || (!fresh && e->state == State::kIncomplete);
   const bool same = e->mac == mac;
   e->mac = mac;

@@ -1,10 +1,10 @@
 #pragma once
-// Who answers to an address on a link: the neighbour cache of one port, in the states of RFC 4861,
-// 7.3.2, spoken over ARP and NDP. Packets that wait for an answer are kept, few and bounded.
+// The neighbour cache of one port, in the states of RFC 4861, 7.3.2, for ARP and NDP. A bounded
+// number of packets waits for the answer of a neighbour.
 //
-// Anybody on the link can make the cache look for addresses that nobody has, by packets from them
-// (RFC 6583). So there are two kinds of neighbours: those that the configuration names, pods and
-// gateways, which have their places for sure, and strangers, who push only each other out.
+// Anybody on the link can make the cache look for addresses that nobody has, by packets from those
+// addresses (RFC 6583). So there are two kinds of neighbours. Pods and gateways, which the
+// configuration names, always have their places. Strangers push only each other out.
 
 #include <array>
 #include <cstdint>
@@ -20,15 +20,15 @@
 
 namespace sluice::ip {
 
-// How the cache speaks on its link.
+// The way for the cache to send on its link.
 class NeighbourLink {
  public:
-  // Asks for `target`; `to` is the broadcast address (NDP asks a multicast group instead), or the
-  // neighbour's last known one.
+  // Asks for `target`. `to` is the broadcast address (NDP asks a multicast group instead), or the
+  // neighbour's last known address.
   virtual void solicit(const Address& target, const Mac& to) = 0;
   // Sends a waiting packet (an Ethernet frame whose destination is still unset).
   virtual void release(buf::Slice frame, const Mac& to) = 0;
-  // Nobody answers for an address of the configuration, or somebody does again.
+  // Reports that nobody answers for an address of the configuration, or that somebody does again.
   virtual void tell(const Address& neighbour, bool answers) = 0;
 
  protected:
@@ -39,22 +39,25 @@ class Neighbours {
  public:
   static constexpr Duration kReachableTime = 30s;  // RFC 4861, 10: REACHABLE_TIME
   static constexpr Duration kRetransTime = 250ms;  // a second (RFC 4861) stalls a first call
-  static constexpr unsigned kMaxSolicits = 5;      // unanswered ones, then the neighbour failed
-  // Of these, what goes to the address that was known, before all are asked: a neighbour may have
-  // a new one.
+  // Without an answer to as many, the neighbour is failed.
+  static constexpr unsigned kMaxSolicits = 5;
+  // Of these, the number that goes to the known address before all are asked, since a neighbour may
+  // have a new address.
   static constexpr unsigned kUnicastSolicits = 2;
-  static constexpr Duration kFailedTime = 1s;   // how long a failed one is not asked again
-  static constexpr Duration kStaleTime = 600s;  // unused this long, a stale one is forgotten
-  // Who has just answered is not doubted: as often as that a neighbour is asked at most, however
-  // many connections wait for what is behind it.
+  static constexpr Duration kFailedTime = 1s;  // how long a failed neighbour is not asked again
+  // A stale neighbour that is unused for this long is forgotten.
+  static constexpr Duration kStaleTime = 600s;
+  // A neighbour that answered within this time is not asked again, however many connections wait
+  // for hosts behind it.
   static constexpr Duration kDoubtAfter = 200ms;
-  // Strangers, some of whom are being looked for.
+  // Bounds of strangers: all of them, and those of them without an answer yet.
   static constexpr size_t kMaxEntries = stats::kMaxStrangers;
   static constexpr size_t kMaxUnresolved = 1'024;
   static constexpr size_t kMaxResolved = kMaxEntries - kMaxUnresolved;
-  static constexpr Duration kUseGrain = 1ms;  // the order of use is kept as exactly as that
-  // Packets kept for one neighbour, and for all of its kind: a burst of connections to a pod begins
-  // at once, a stranger asks for our address before it sends anything, and is known by then.
+  static constexpr Duration kUseGrain = 1ms;  // precision of the order of use
+  // The packets that wait for one neighbour, and for all neighbours of its kind. A burst of
+  // connections to a pod begins at once. A stranger asks for our address before it sends anything,
+  // and is known by then.
   struct WaitingLimits {
     size_t each;
     size_t in_all;
@@ -68,33 +71,33 @@ class Neighbours {
   enum class State : uint8_t { kIncomplete, kReachable, kStale, kProbe, kFailed };
   struct Entry;
 
-  // The neighbours that the configuration names; each has a place whatever strangers do.
+  // The neighbours that the configuration names. Each has a place, whatever strangers do.
   void keep(std::vector<Address> addresses);
 
-  // The address to send to, or nullptr while it is unknown: then *entry says which neighbour a
-  // packet may wait() for, or is nullptr when the neighbour is failed.
+  // The address to send to, or nullptr while it is unknown. Then *entry is the neighbour that a
+  // packet may wait() for, or nullptr when the neighbour is failed.
   const Mac* lookup(const Address& address, Time now, Entry** entry);
 
-  // Keeps a frame until the neighbour, which is unknown yet, answers: a whole burst of connections
-  // that begin at once, or each of them waits for its first retransmission. Where as many as
-  // allowed wait already, the oldest of this neighbour, or of the one that waits longest, is
-  // dropped in favour of this one.
+  // Keeps a frame until its neighbour, which is unknown yet, answers. A whole burst of connections
+  // may begin at once; without their frames, each would wait for its first retransmission. Where as
+  // many frames wait as may, this frame takes the place of the oldest frame of this neighbour, or
+  // of the neighbour that waits longest.
   void wait(Entry& entry, buf::Slice frame);
 
-  // ARP or NDP told that `address` is at `mac`. create: it asked for us, so we shall talk to it
-  // soon. overrides: false when it may be another's word, which does not replace what is known (RFC
-  // 4861, 7.2.5).
+  // ARP or NDP told that `address` is at `mac`. create: the neighbour asked for us, so we shall
+  // soon talk to it. overrides: false when the message may come from another node; then it does not
+  // replace a known address (RFC 4861, 7.2.5).
   void learn(const Address& address, const Mac& mac, bool create, bool solicited, Time now,
              bool overrides = true);
-  // The neighbour answered without saying where it is: it is where it was asked.
+  // The neighbour answered without its link-layer address: the known address is still right.
   void confirm(const Address& address, Time now);
-  // A transport waits in vain for an answer from there, or from beyond: asks again at once, and
-  // believes what is known meanwhile (RFC 1122, 2.3.2.1).
+  // A transport waits in vain for an answer from `address`, or from beyond. Asks again at once, and
+  // uses the known address meanwhile (RFC 1122, 2.3.2.1).
   void doubt(const Address& address, Time now);
 
   size_t size() const { return entries_.live(); }
   uint64_t evicted() const { return evicted_; }          // strangers, for want of room
-  uint64_t undelivered() const { return undelivered_; }  // frames that waited in vain
+  uint64_t undelivered() const { return undelivered_; }  // frames that waited without success
 
  private:
   static constexpr size_t kBuckets = 1024;
@@ -125,13 +128,14 @@ class Neighbours {
   Slab<Entry> entries_;
   std::array<Bucket, kBuckets> buckets_;
   std::vector<Kept> kept_;  // sorted
-  // Strangers, in the order in which they go: of the unresolved failed ones first, then those that
-  // are asked for longest; of the others those that were not used for longest.
+  // Strangers, in the order in which they are dropped. Unresolved: the failed ones first, then
+  // those that are asked for longest. Resolved: those that were unused longest.
   List<Entry, ByAge> unresolved_;
   List<Entry, ByAge> resolved_;
   size_t unresolved_count_ = 0;
   size_t resolved_count_ = 0;
-  // What waits, for strangers and for the others: the neighbours, longest wait first, and frames.
+  // Waiting packets, for strangers and for the others: the neighbours, longest wait first, and the
+  // number of frames.
   std::array<List<Entry, ByWait>, 2> waiters_;
   std::array<size_t, 2> waiting_{};
   uint64_t evicted_ = 0;
@@ -149,9 +153,9 @@ struct Neighbours::Entry : ListHook<>, ListHook<ByAge>, ListHook<ByWait> {
   bool kept;  // named by the configuration
   uint8_t solicits = 0;
   Time used{};
-  Time confirmed{};  // by an answer
+  Time confirmed{};  // when an answer confirmed it
   Timer timer;
-  std::vector<buf::Slice> waiting;  // without memory unless something waits
+  std::vector<buf::Slice> waiting;  // takes memory only while something waits
 };
 
 }  // namespace sluice::ip

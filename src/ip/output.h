@@ -1,5 +1,6 @@
 #pragma once
-// The way down: how a transport hands a packet to IP, and how IP hands a frame to a port.
+// The interfaces of sending: how a transport hands a packet to IP, and how IP hands a frame to a
+// port.
 
 #include <cstdint>
 #include <span>
@@ -24,8 +25,8 @@ struct OutPacket {
                                            // zero; kMaxTransportHeader bytes at most
   uint16_t checksum_offset = 0;            // of the 16-bit checksum within `header`
   std::span<const buf::Fragment> payload;  // pieces, in order
-  uint32_t payload_size = 0;               // their sum in bytes
-  uint16_t segment_size = 0;  // > 0: payload bytes a packet, for TSO or its software twin
+  uint32_t payload_size = 0;               // bytes, summed over the pieces
+  uint16_t segment_size = 0;  // > 0: payload bytes a packet, for TSO or its software equivalent
 };
 
 enum class Sent : uint8_t {
@@ -43,15 +44,15 @@ class Output {
   // from the port that routes it; 0 without a route.
   virtual uint32_t max_segment(const Address& destination) const = 0;
 
-  // The address that packets to `destination` leave with: the first one of the port that routes it.
+  // The source address of packets to `destination`: the first of the port that routes it.
   virtual const Address* source_for(const Address& destination) const = 0;
 
-  // What the route's port can do: > 0 when packets with segment_size may be sent, up to that many
-  // payload bytes.
+  // The TSO of the route's port: > 0 when packets with segment_size may be sent, with up to that
+  // many payload bytes.
   virtual uint32_t max_tso(const Address& destination) const = 0;
 
-  // A transport waits in vain for an answer from `destination`: what is known of the next hop is to
-  // be confirmed now (RFC 1122, 2.3.2.1; RFC 4861, 7.3.1).
+  // A transport waits in vain for an answer from `destination`: the next hop is to be confirmed now
+  // (RFC 1122, 2.3.2.1; RFC 4861, 7.3.1).
   virtual void doubt(const Address& /*destination*/, Time /*now*/) {}
 
  protected:
@@ -70,7 +71,7 @@ struct OutFrame {
   uint16_t segment_size = 0;
 };
 
-// A port as IP sees it. Fills IPv4 header and transport checksums, in hardware or software.
+// A port, as IP sees it. Fills IPv4 header and transport checksums, in hardware or software.
 class Link {
  public:
   virtual bool transmit(const OutFrame& frame) = 0;  // false: no buffer or descriptor

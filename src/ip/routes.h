@@ -12,12 +12,12 @@ namespace sluice::ip {
 struct Route {
   Prefix to;
   std::optional<Address> via;  // nullopt: the destination is on the link itself
-  uint16_t port = 0;           // index of the port it leaves through
+  uint16_t port = 0;           // index of the outgoing port
 };
 
 class RouteTable {
  public:
-  // Later routes to an equal prefix lose against earlier ones.
+  // Of routes to equal prefixes the earliest is used.
   explicit RouteTable(std::vector<Route> routes);
 
   const std::vector<Route>& all() const { return routes_; }

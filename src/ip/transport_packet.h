@@ -1,5 +1,6 @@
 #pragma once
-// What IP hands up: a whole packet for one of the host's addresses, its IP header read and gone.
+// The packet that IP delivers to a transport: a whole packet for one of the host's addresses,
+// without its IP header.
 
 #include <cstdint>
 #include <optional>
@@ -11,12 +12,12 @@
 
 namespace sluice::ip {
 
-// What is known of a transport checksum (DPDK's RTE_MBUF_F_RX_L4_CKSUM_*).
+// The state of a transport checksum (DPDK's RTE_MBUF_F_RX_L4_CKSUM_*).
 enum class L4Checksum : uint8_t {
-  kUnknown,  // nobody has summed it
+  kUnknown,  // not summed yet
   kBad,      // summed, and wrong
   kGood,     // summed, and right
-  kNone,     // the data is verified, but the field holds only the pseudo-header's sum, or anything
+  kNone,     // the data is verified, but the field holds only the pseudo-header's sum, or any value
 };
 
 struct Ports {
@@ -26,7 +27,7 @@ struct Ports {
   bool operator==(const Ports&) const = default;
 };
 
-// Of TCP and UDP, when `header` is long enough for them.
+// For TCP and UDP, when `header` is long enough for them.
 inline std::optional<Ports> parse_ports(uint8_t protocol, buf::View header) {
   if (protocol != static_cast<uint8_t>(Protocol::kTcp) &&
       protocol != static_cast<uint8_t>(Protocol::kUdp))
@@ -45,9 +46,10 @@ struct TransportPacket {
   buf::Slice payload;                          // transport header first, no padding behind it
 };
 
-// Whether a packet of TCP or UDP is undamaged. What the NIC verified is not summed again: kNone
-// stays as it is, and whoever sends the packet on must fill its checksum. Everything else is summed
-// and becomes kGood or kBad, since NICs also call packets bad that they only do not understand.
+// Whether a packet of TCP or UDP is undamaged. A packet that the NIC verified is not summed again:
+// kNone stays, and a sender that forwards the packet must fill its checksum. Every other packet is
+// summed and becomes kGood or kBad, since NICs also report packets as bad that they only do not
+// understand.
 bool verify_checksum(TransportPacket& packet);
 
 }  // namespace sluice::ip

@@ -32,7 +32,8 @@ std::string_view type_name(const toml::value& v) {
   }
 }
 
-// toml11 explains over several lines, begins with its function's name, and shows the place itself.
+// An explanation of toml11 takes several lines, begins with its function's name, and shows the
+// place itself.
 std::string first_line(std::string_view what) {
   what = what.substr(0, what.find('\n'));
   for (std::string_view prefix : {"[error] ", "toml::"})
@@ -44,8 +45,8 @@ std::string first_line(std::string_view what) {
   return std::string(what);
 }
 
-// What is wrong with a line that is not TOML. The parser's words for the commonest slip, a value
-// without quotes, help nobody.
+// The mistake in a line that is not TOML. For the commonest mistake, a value without quotes, the
+// parser's own words do not help.
 std::string explanation(std::string_view what, const std::string& text, uint32_t line) {
   std::istringstream lines(text);
   std::string shown;
@@ -80,7 +81,7 @@ std::optional<Document> Document::open(const std::filesystem::path& path,
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in || std::filesystem::is_directory(path, ignored) || !(text << in.rdbuf())) {
-    // Inserting nothing at all, an empty file's content, fails as well.
+    // To insert nothing at all, the content of an empty file, fails as well.
     if (!in.is_open() || std::filesystem::is_directory(path, ignored)) {
       Mistake m = referred_at ? *referred_at : Mistake{path.string(), 1, {}};
       const char* why =

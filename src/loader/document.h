@@ -1,6 +1,6 @@
 #pragma once
-// A TOML file, and its tables read key by key: wrong types, values out of range and keys that
-// nobody asked for become mistakes with file and line.
+// A TOML file, whose tables are read key by key. Wrong types, values out of range and keys that no
+// reader asked for become mistakes with file and line.
 
 #include <cstdint>
 #include <filesystem>
@@ -18,9 +18,9 @@ namespace sluice::loader {
 
 class Document {
  public:
-  // nullopt when the file cannot be read or is not TOML: a mistake says why. `referred_at` (file
-  // and line, text empty) is where the mistake stands if the file cannot be opened; nullptr for
-  // the first line of the file itself.
+  // nullopt when the file cannot be read or is not TOML; a mistake gives the reason. `referred_at`
+  // (file and line, text empty) is the place of the mistake if the file cannot be opened; nullptr
+  // for the first line of the file itself.
   static std::optional<Document> open(const std::filesystem::path& path, const Mistake* referred_at,
                                       Mistakes& mistakes);
 
@@ -28,7 +28,7 @@ class Document {
   const std::filesystem::path& path() const { return path_; }
   const toml::value& root() const { return root_; }
 
-  // A path that the file names: relative ones start at the file's own directory.
+  // Resolves a path that the file names: a relative path starts at the file's own directory.
   std::filesystem::path resolve(const std::string& path) const;
 
  private:
@@ -40,12 +40,13 @@ class Document {
   toml::value root_;
 };
 
-// One table of a document. Getters leave `out` alone when the key is absent or wrong. finish()
+// One table of a document. Getters leave `out` unchanged when the key is absent or wrong. finish()
 // reports the keys that no getter asked for.
 class Table {
  public:
-  // name: how mistakes call it, like "[[port]]" or "the file". path: the keys from the root of the
-  // document to it, like "guards.resets"; empty for the root. The document outlives it.
+  // name: the table's name in mistakes, like "[[port]]" or "the file". path: the keys from the root
+  // of the document to the table, like "guards.resets"; empty for the root. The document outlives
+  // the table.
   Table(const Document& document, const toml::value& value, std::string name, Mistakes& mistakes,
         std::string path = {})
       : document_(&document),
@@ -58,12 +59,12 @@ class Table {
   bool has(std::string_view key);
   bool is_table(std::string_view key);
 
-  // False when the key is absent or wrong. Where it is `required`, absence is a mistake.
+  // False when the key is absent or wrong. A `required` key that is absent is a mistake.
   bool string(std::string_view key, std::string& out, bool required = false);
   bool boolean(std::string_view key, bool& out);
   bool duration(std::string_view key, Duration& out, Duration least, Duration most);
   bool strings(std::string_view key, std::vector<std::string>& out);
-  // One string is as good as an array of one.
+  // A single string counts as an array of one.
   bool string_or_strings(std::string_view key, std::vector<std::string>& out, bool required);
   template <class Int>
   bool integer(std::string_view key, Int& out, int64_t least, int64_t most) {
@@ -82,14 +83,14 @@ class Table {
   // An array of tables, [[key]] or [{...}]; empty when absent or wrong.
   std::vector<Table> tables(std::string_view key);
 
-  // One of `allowed`, as an index.
+  // The index of the value among `allowed`; nullopt when absent or wrong.
   std::optional<size_t> choice(std::string_view key,
                                std::initializer_list<std::string_view> allowed);
 
   void mistake(std::string text) { mistake_at(*value_, std::move(text)); }
-  // At the line of the key's value, or of the table when there is none.
+  // Adds a mistake at the line of the key's value, or of the table when there is no value.
   void mistake(std::string_view key, std::string text);
-  // The place of a key's value, with a text or without.
+  // The place of a key's value; `text` may be empty.
   Mistake place(std::string_view key, std::string text = {}) const;
 
   void finish();

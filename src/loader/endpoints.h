@@ -8,14 +8,14 @@
 
 namespace sluice::loader {
 
-// Where the endpoints of a service come from, and what was read there.
+// The place of a service's endpoints, and the endpoints that were read there.
 struct ServiceEndpoints {
-  std::filesystem::path file;  // empty: they stand in the configuration itself
+  std::filesystem::path file;  // empty: the endpoints are in the configuration itself
   discovery::EndpointSet endpoints;
 };
 
-// Reads a file of endpoints. `startup` is for the warnings of pods that no port reaches. Does file
-// I/O, nothing else; never throws for a mistake.
+// Reads a file of endpoints. `startup` is for the warnings about pods that no port reaches. Does
+// file I/O, nothing else. Never throws for a mistake.
 discovery::Update read_endpoints_file(const std::filesystem::path& file,
                                       const config::Startup& startup);
 

@@ -30,7 +30,7 @@ Loaded load(const std::filesystem::path& file) {
   read_services(root, reading);
   root.finish();
 
-  // TOML tables have no order; people read from the top. Files in the order of being read.
+  // TOML tables have no order, and people read from the top. Files are in the order of being read.
   std::map<std::string, size_t> order;
   for (const auto& f : out.files) order.emplace(f.string(), order.size());
   const auto before = [&](const Mistake& a, const Mistake& b) {
@@ -38,7 +38,7 @@ Loaded load(const std::filesystem::path& file) {
   };
   std::stable_sort(out.mistakes.begin(), out.mistakes.end(), before);
   std::stable_sort(out.warnings.begin(), out.warnings.end(), before);
-  // One profile that two ports share makes each of its mistakes twice.
+  // Each mistake in a profile that two ports share was found twice.
   const auto same = [](const Mistake& a, const Mistake& b) { return a.str() == b.str(); };
   out.mistakes.erase(std::unique(out.mistakes.begin(), out.mistakes.end(), same),
                      out.mistakes.end());

@@ -1,5 +1,5 @@
 #pragma once
-// Reads a configuration: the main file and everything that it refers to.
+// Reads a configuration: the main file and every file that it refers to.
 
 #include <filesystem>
 #include <memory>
@@ -12,23 +12,24 @@
 namespace sluice::loader {
 
 struct Loaded {
-  // Complete but for generation and slots; nullptr when there are mistakes.
+  // Complete except for generation and slots; nullptr when there are mistakes.
   std::unique_ptr<config::Snapshot> snapshot;
   // In the order of files and lines.
   Mistakes mistakes;
-  // Not wrong, and probably not meant: a pod that no route reaches, a service that nobody uses. In
-  // the same order; empty when there are mistakes.
+  // Settings that are valid and probably not meant: a pod that no route reaches, a service that
+  // nobody uses. In the same order; empty when there are mistakes.
   Mistakes warnings;
-  // The files that were read, or should have been: worth watching either way.
+  // The files that were read, and those that could not be read: all are worth watching.
   std::vector<std::filesystem::path> files;
-  // One a service, in the snapshot's order.
+  // One for each service, in the snapshot's order.
   std::vector<ServiceEndpoints> endpoints;
 
-  // The files without those that hold endpoints only.
+  // The files except those that have only endpoints.
   std::vector<std::filesystem::path> configuration_files() const;
 };
 
-// `file` is how mistakes will name it. Does file I/O, nothing else; never throws for a mistake.
+// `file` is also the file's name in mistakes. Does file I/O, nothing else. Never throws for a
+// mistake.
 Loaded load(const std::filesystem::path& file);
 
 }  // namespace sluice::loader

@@ -1,5 +1,5 @@
 #pragma once
-// What is wrong with a configuration: all of it, so that nobody has to find mistakes one by one.
+// All mistakes of a configuration, so that nobody has to find them one by one.
 
 #include <cstdint>
 #include <string>
@@ -10,7 +10,7 @@ namespace sluice::loader {
 struct Mistake {
   std::string file;
   uint32_t line = 1;
-  std::string text;  // what is wrong, what is allowed
+  std::string text;  // the mistake, and the allowed values
 
   std::string str() const { return file + ":" + std::to_string(line) + ": " + text; }
 };

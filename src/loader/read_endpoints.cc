@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kEndpointForm = "an address with a port, like \"198.18.1.101:50051\"";
 
-// Some port has the address in its networks, or a route to it.
+// Whether some port has the address in its networks, or a route to it.
 bool reachable(const config::Startup& startup, const Address& address) {
   return std::any_of(startup.ports.begin(), startup.ports.end(), [&](const config::Port& port) {
     return std::any_of(port.addresses.begin(), port.addresses.end(),
@@ -20,7 +20,7 @@ bool reachable(const config::Startup& startup, const Address& address) {
   });
 }
 
-// Where mistakes and warnings of a list go.
+// Where the mistakes and warnings of a list are added.
 struct Notes {
   const config::Startup& startup;
   Mistakes& mistakes;
@@ -61,7 +61,7 @@ discovery::EndpointSet read_list(std::vector<Table> tables, const Notes& notes) 
 
 discovery::EndpointSet read_file(const Document& document, const Notes& notes) {
   Table file(document, document.root(), "an endpoints file", notes.mistakes);
-  // A file that was cut short must not empty a service; no pods at all has to be said.
+  // A file that was cut short must not empty a service; an empty list has to be explicit.
   if (!file.has("endpoints")) {
     file.mistake(
         "the file has no endpoints; for a service without pods it must say endpoints = []");

@@ -1,5 +1,5 @@
 #pragma once
-// Endpoints as they stand in tables.
+// Reads endpoints from tables.
 
 #include <optional>
 #include <string_view>
@@ -11,7 +11,7 @@
 
 namespace sluice::loader {
 
-// "address:port" under `key`, which must be there.
+// "address:port" under `key`, which is required.
 std::optional<Endpoint> read_endpoint(Table& t, std::string_view key);
 // `endpoints` of a [[service]]: a list, or a table that names a file with one.
 void read_endpoints(Table& service, Reading& reading, ServiceEndpoints& out);

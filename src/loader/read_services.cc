@@ -37,7 +37,7 @@ void read_service(Table& t, Reading& reading, config::Service& service,
 }
 
 void read_forwarding(Table& t, config::Forwarding& forwarding) {
-  constexpr size_t kLongestName = 64;  // bytes; it travels with every request
+  constexpr size_t kLongestName = 64;  // bytes; the name travels with every request
   if (t.string("via", forwarding.via)) {
     const auto allowed = [](char c) {
       return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
@@ -96,7 +96,7 @@ void read_services(Table& root, Reading& reading) {
       const auto it = services.find(service);
       if (it != services.end()) {
         listener.service = it->second;
-      } else if (all_named) {  // it may be the one whose name is wrong
+      } else if (all_named) {  // else it may be the service whose name is wrong
         std::vector<std::string> known;
         known.reserve(services.size());
         for (const auto& [name, index] : services) known.push_back(name);

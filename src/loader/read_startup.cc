@@ -44,7 +44,7 @@ void read_dpdk(Table& root, Reading& reading) {
   t.finish();
 }
 
-// False when the file could not be read: it says nothing of the NIC then.
+// False when the file could not be read: then nothing is known about the NIC.
 bool read_profile(Table& port, Reading& reading, config::NicProfile& p) {
   std::string path;
   if (!port.string("profile", path, true)) return false;
@@ -70,13 +70,13 @@ bool read_profile(Table& port, Reading& reading, config::NicProfile& p) {
   return true;
 }
 
-// DPDK's name of a device that a vdev line makes: what precedes the first comma.
+// DPDK's name of the device that a vdev line makes: the text before the first comma.
 std::string device_of(const std::string& vdev) {
   return vdev.substr(0, vdev.find(','));
 }
 
 void check_device(Table& t, const config::DpdkConf& dpdk, const std::string& device) {
-  // Further EAL arguments may bring devices that cannot be known here.
+  // Further EAL arguments may bring devices that are unknown here.
   if (!dpdk.extra.empty()) return;
   std::vector<std::string> known = dpdk.pci;
   for (const std::string& v : dpdk.vdevs) known.push_back(device_of(v));
@@ -110,7 +110,7 @@ void read_routes(Table& t, config::Port& port) {
   for (Table& r : t.tables("routes")) {
     std::string to, via;
     config::Route route;
-    // Both are asked for, so that both can be missed at once.
+    // Both keys are read, so that both can be reported as missing at once.
     const bool has_to = r.string("to", to, true);
     const bool has_via = r.string("via", via, true);
     r.finish();
@@ -192,8 +192,8 @@ void read_startup(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;
   startup.admin_socket = "/run/sluice/sluiced.sock";
   if (auto t = root.table("sluice")) {
-    // Replies of a pod reach the worker that the NIC chooses, and nothing hands them to the worker
-    // that asked yet.
+    // A pod's replies reach the worker that the NIC chooses, and nothing yet hands them to the
+    // worker that sent the request.
     if (t->integer("workers", startup.workers, 1, 128) && startup.workers != 1)
       t->mistake("workers",
                  fmt::format("workers = {}: this version runs one worker, since packets are not "

@@ -16,7 +16,7 @@ struct Reading {
   Mistakes& warnings;
   std::vector<std::filesystem::path>& files;
   std::vector<ServiceEndpoints>& endpoints;
-  // The file of DPDK's devices could be read: without it, every port's device would be missing.
+  // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
   bool dpdk_known = false;
 
   // The file that `key` of `table` names.

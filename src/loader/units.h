@@ -1,5 +1,5 @@
 #pragma once
-// Quantities as people write them in configuration files.
+// Quantities in the notation of configuration files.
 
 #include <optional>
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace sluice::loader {
 
-// A whole number and a unit: "250us", "100ms", "5s", "2m", "1h". nullopt for anything else, signs
-// and what exceeds a year included.
+// A whole number and a unit: "250us", "100ms", "5s", "2m", "1h". nullopt for anything else,
+// including signs and durations above a year.
 std::optional<Duration> parse_duration(std::string_view text);
 
 inline constexpr std::string_view kDurationForm =

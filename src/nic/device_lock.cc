@@ -36,7 +36,7 @@ Name name_of(const std::string& device) {
   return n;
 }
 
-// The process that listens on the name; 0 when it cannot be told.
+// The process that listens on the name; 0 when it is unknown.
 pid_t holder(const Name& name) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return 0;
@@ -49,8 +49,8 @@ pid_t holder(const Name& name) {
   return known ? peer.pid : 0;
 }
 
-// The process has been killed, and the kernel is still taking it apart: its first thread is a
-// zombie (proc(5)) while others run to their end.
+// Whether the process has been killed and the kernel is still ending it: its first thread is a
+// zombie (proc(5)) while other threads run to their end.
 bool ending(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string stat;
@@ -91,7 +91,8 @@ void DeviceLocks::take(const std::string& device) {
     throw Error("no lock for the device '" + device + "' can be made: " + std::strerror(errno));
   sockets_.push_back(fd);
   const Name name = name_of(device);
-  constexpr auto kPatience = std::chrono::seconds(5);  // for a holder that is ending
+  // For a process that has the lock and is ending.
+  constexpr auto kPatience = std::chrono::seconds(5);
   const auto until = std::chrono::steady_clock::now() + kPatience;
   for (;;) {
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&name.address), name.size) == 0 &&

@@ -9,8 +9,8 @@
 namespace sluice::nic {
 
 // The device that a `vdevs` line opens and that other processes could open too: the interface of
-// "net_af_xdp0,iface=north,...". Empty for a line without `iface`: such a device lives inside of
-// the process.
+// "net_af_xdp0,iface=north,...". Empty for a line without `iface`: such a device lives inside the
+// process.
 std::string shared_device(const std::string& vdev);
 
 // Holds a lock for each device, from construction to destruction. The lock is the name of a Unix
@@ -20,8 +20,8 @@ std::string shared_device(const std::string& vdev);
 class DeviceLocks {
  public:
   DeviceLocks() = default;
-  // Throws Error, with the process that holds the lock, when a device is taken. A holder that is
-  // ending, after SIGKILL for example, is waited for.
+  // Throws Error, with the process that has the lock, when a device is taken. Waits for a process
+  // that has the lock and is ending, after SIGKILL for example.
   explicit DeviceLocks(const std::vector<std::string>& devices);
   ~DeviceLocks();
   DeviceLocks(const DeviceLocks&) = delete;

@@ -27,7 +27,7 @@ void each_line(DriverLine kind, std::string_view text) {
   }
 }
 
-// rte_vlog() flushes its stream after each message, in the thread whose level it has noted.
+// rte_vlog() flushes its stream after each message, in the thread whose level it has recorded.
 ssize_t write_dpdk(void*, const char* text, size_t size) {
   const int level = rte_log_cur_msg_loglevel();
   const DriverLine kind = level >= 0 && level <= static_cast<int>(RTE_LOG_ERR) ? DriverLine::kError

@@ -35,8 +35,8 @@ uint64_t huge_bytes(const char* what) {
 
 void check_memory(const EalOptions& options) {
   if (!options.hugepages) return;
-  // The kernel takes back what an AF_XDP socket held some time after its process has ended: a
-  // restart may come first.
+  // The kernel takes back the memory of an AF_XDP socket some time after its process has ended: a
+  // restart may come before that.
   constexpr auto kPatience = std::chrono::seconds(5);
   const auto until = std::chrono::steady_clock::now() + kPatience;
   const bool may_come = huge_bytes("nr_hugepages") >> 20 >= options.memory_mib;
@@ -179,7 +179,7 @@ void Eal::launch(unsigned worker, std::function<void()> loop) {
   throw Error("worker " + std::to_string(worker) + " does not start: " + rte_strerror(-result));
 }
 
-// EAL waits for a worker by polling, which takes the core from a worker that shares it.
+// The EAL waits for a worker by polling, which takes the core from a worker that shares it.
 void Eal::join(unsigned worker) {
   loops_[worker].over.wait(false, std::memory_order_acquire);
   rte_eal_wait_lcore(worker + kFirstWorkerLcore);

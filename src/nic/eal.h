@@ -14,8 +14,8 @@
 
 namespace sluice::nic {
 
-// What went wrong, and what the operator can do about it; one or more lines, without a newline at
-// the end.
+// The reason of a failure, and what the operator can do about it: one or more lines, without a
+// newline at the end.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -33,7 +33,7 @@ struct EalOptions {
   std::string log_level = "warning";  // which of DPDK's own lines exist (nic/driver_log.h)
 };
 
-// The command line that EAL gets, program name first. Apart from Eal so that tests can read it.
+// The command line for the EAL, program name first. Apart from Eal so that tests can read it.
 std::vector<std::string> eal_arguments(const EalOptions& options);
 
 // One a process: EAL cannot be started twice. Construct it on the thread that becomes the control
@@ -50,8 +50,8 @@ class Eal {
 
   // Runs `loop` on worker's core, once at a time. The callable lives until join(worker).
   void launch(unsigned worker, std::function<void()> loop);
-  // Sleeps until the worker's loop has returned, if it was launched. An exception out of a loop
-  // ends the process.
+  // Sleeps until the worker's loop has returned, if it was launched. An exception that leaves a
+  // loop ends the process.
   void join(unsigned worker);
 
  private:

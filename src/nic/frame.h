@@ -1,6 +1,6 @@
 #pragma once
-// The parts of an outgoing frame that hardware can fill, and their software twins: checksums, and
-// the headers of one piece of a segmented TCP packet. Works on plain bytes.
+// The parts of an outgoing frame that hardware can fill, done in software: checksums, and the
+// headers of one piece of a segmented TCP packet. Works on plain bytes.
 
 #include <algorithm>
 #include <cstdint>
@@ -16,8 +16,8 @@ inline constexpr uint8_t kProtocolIcmp = 1;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
 
-// The transport protocol of a frame whose l3_size is not 0. An IPv6 header with extension headers
-// is not looked through: Sluice sends none.
+// The transport protocol of a frame whose l3_size is not 0. IPv6 extension headers are not skipped:
+// Sluice sends none.
 inline uint8_t protocol_of(const ip::OutFrame& f, const uint8_t* frame) {
   return frame[f.l2_size + (f.v4 ? 9 : 6)];
 }
@@ -35,8 +35,8 @@ inline uint64_t pseudo_header_sum(const ip::OutFrame& f, const uint8_t* frame, u
   return f.v4 ? ip::sum_words({header + 12, 8}, sum) : ip::sum_words({header + 8, 32}, sum);
 }
 
-// `frame` begins with the headers, its checksum field zero; `size` is that of the whole frame and
-// `sum` that of its words from the transport header on.
+// `frame` begins with the headers, its checksum field zero. `size` is the size of the whole frame.
+// `sum` is the sum of its words from the transport header on.
 inline void fill_l4_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t size, uint64_t sum) {
   const uint32_t l4 = f.l2_size + f.l3_size;
   const uint8_t protocol = protocol_of(f, frame);
@@ -53,8 +53,8 @@ inline void fill_l4_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t siz
   fill_l4_checksum(f, frame, size, ip::sum_words({frame + l4, size - l4}));
 }
 
-// What hardware expects in the checksum field: the pseudo-header's sum, not inverted; with
-// `size` 0 for TSO.
+// The value that hardware expects in the checksum field: the pseudo-header's sum, not inverted; for
+// TSO, with `size` 0.
 inline void fill_pseudo_checksum(const ip::OutFrame& f, uint8_t* frame, uint32_t size) {
   store_be16(frame + f.l4_checksum_offset,
              static_cast<uint16_t>(~ip::fold(pseudo_header_sum(f, frame, size))));
@@ -68,9 +68,9 @@ struct Piece {
   bool last = false;
 };
 
-// Turns a copy of the whole packet's headers into those of one piece: lengths, the IPv4
-// identification, the sequence number, and flags that belong to the first (CWR, RFC 3168, 6.1.2)
-// or the last piece (FIN, PSH).
+// Turns a copy of the whole packet's headers into the headers of one piece: lengths, the IPv4
+// identification, the sequence number, and the flags that belong to the first piece (CWR, RFC 3168,
+// 6.1.2) or to the last (FIN, PSH).
 inline void cut_headers(const ip::OutFrame& f, uint8_t* headers, const Piece& piece) {
   uint8_t* ip = headers + f.l2_size;
   uint8_t* tcp = ip + f.l3_size;
@@ -94,7 +94,7 @@ class PayloadReader {
  public:
   explicit PayloadReader(std::span<const buf::Fragment> pieces) : pieces_(pieces) {}
 
-  // Copies the next n bytes; there must be as many.
+  // Copies the next n bytes; the payload must have as many.
   void copy(uint8_t* to, uint32_t n) {
     while (n > 0) {
       const buf::Fragment piece = take(n);
@@ -104,7 +104,7 @@ class PayloadReader {
     }
   }
 
-  // The next bytes that lie together, at most n.
+  // The next contiguous bytes, at most n.
   buf::Fragment take(uint32_t n) {
     const buf::Fragment& whole = pieces_[index_];
     const buf::View rest = whole.subspan(offset_);

@@ -13,14 +13,14 @@ namespace {
 
 constexpr uint32_t kCache = 256;    // buffers that each worker keeps to itself: a few bursts
 constexpr uint32_t kBurst = 256;    // received and not yet looked at
-constexpr uint32_t kUsable = 1024;  // beyond the reserve, for a pool to make sense at all
+constexpr uint32_t kUsable = 1024;  // beyond the reserve, for a pool to be useful at all
 
 bool any_dense(const std::vector<config::NicProfile>& ports) {
   return std::any_of(ports.begin(), ports.end(),
                      [](const config::NicProfile& p) { return p.dense_pool; });
 }
 
-// Buffers that lie in the ports' rings and not in the pool.
+// The buffers that lie in the ports' rings and not in the pool.
 uint32_t in_rings(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t sum = 0;
   for (const config::NicProfile& p : ports)

@@ -22,8 +22,8 @@ struct PoolOptions {
   unsigned workers = 1;
 };
 
-// Free receive buffers that refilling the rings may need at once: below this many nothing may be
-// pinned, or the ports stop receiving. For buf::Memory's pin_above.
+// Free receive buffers that refilling the rings may need at once. With fewer free ones nothing may
+// be pinned, or the ports stop receiving. For buf::Memory's pin_above.
 uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned workers);
 
 class Pools {
@@ -33,7 +33,7 @@ class Pools {
 
   buf::Pool rx() const { return buf::Pool(rx_.get()); }
   buf::Pool hold(unsigned worker) const { return buf::Pool(hold_[worker].get()); }
-  // The pool that frames for a port with this profile are built in.
+  // The pool in which frames for a port with this profile are built.
   buf::Pool tx(const config::NicProfile& profile) const {
     return buf::Pool(profile.tx_from_rx_pool ? rx_.get() : tx_.get());
   }

@@ -116,7 +116,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
 
   rte_ether_addr mac;
   check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
-  // A port of several devices speaks with the address of the first.
+  // A port of several devices uses the MAC address of the first.
   if (queues_.empty()) std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
   for (uint16_t q = 0; q < queues; ++q)
     queues_.push_back(make_queue(traits_, {.device = device,

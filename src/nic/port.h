@@ -1,5 +1,5 @@
 #pragma once
-// A network port: the devices that make it up, and the queue pair that each worker has of it.
+// A network port: its devices, and one queue pair for each worker.
 
 #include <array>
 #include <cstdint>
@@ -20,7 +20,7 @@ struct PortOptions {
   uint16_t mtu = 1500;  // bytes of an IP packet
 };
 
-// DPDK's number of a device. Throws Error, with the devices that there are, when it is not among
+// DPDK's number of a device. Throws Error, with the list of devices, when the device is not among
 // them.
 uint16_t device_id(const std::string& port, const std::string& device);
 
@@ -43,8 +43,8 @@ class Port {
   // The queue pair of one worker: only that worker may touch it.
   PortQueue& queue(unsigned worker) { return *queues_[worker]; }
 
-  // What the devices count themselves, all of them together. May make system calls: for the control
-  // thread, not for workers.
+  // The counters of the port's devices, summed. May make system calls: for the control thread, not
+  // for workers.
   struct DeviceCounters {
     uint64_t rx_missed = 0;     // no descriptor was free
     uint64_t rx_no_buffer = 0;  // the receive pool was empty

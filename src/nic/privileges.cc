@@ -11,7 +11,7 @@ namespace sluice::nic {
 
 namespace {
 
-// The effective capabilities of this process, a bit each (capabilities(7)).
+// The effective capabilities of this process, one bit for each (capabilities(7)).
 uint64_t capabilities() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -52,8 +52,8 @@ std::vector<std::string> missing_privileges(const EalOptions& options) {
   need(af_xdp || tap, has(mine, CAP_NET_ADMIN),
        "CAP_NET_ADMIN, to set up the interfaces of AF_XDP and TAP ports");
   need(af_xdp, has(mine, CAP_NET_RAW), "CAP_NET_RAW, to open AF_XDP sockets");
-  // CAP_BPF and CAP_PERFMON load the program; only CAP_SYS_ADMIN finds one that is attached already
-  // (bpf(2), BPF_PROG_GET_FD_BY_ID), and libxdp looks for that at each start.
+  // CAP_BPF and CAP_PERFMON load the program. Only CAP_SYS_ADMIN finds a program that is attached
+  // already (bpf(2), BPF_PROG_GET_FD_BY_ID), and libxdp looks for one at each start.
   need(
       af_xdp, has(mine, CAP_SYS_ADMIN),
       "CAP_SYS_ADMIN, to load the XDP program of AF_XDP ports and to find one that a process left");

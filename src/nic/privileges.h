@@ -1,6 +1,6 @@
 #pragma once
-// The permissions that a start needs, asked for all at once and before anything is opened: a
-// driver that lacks one fails late, and with a reason that names something else.
+// The permissions that a start needs, checked together before anything is opened. A driver without
+// a permission fails late, and with a reason that names something else.
 
 #include <string>
 #include <vector>
@@ -9,9 +9,9 @@
 
 namespace sluice::nic {
 
-// The permissions that the process lacks for these devices, one phrase for each, like
-// "CAP_NET_RAW, to open AF_XDP sockets". Empty when it has all. Extra EAL arguments may need
-// more, which cannot be known here.
+// The permissions that the process lacks for these devices, one phrase for each, like "CAP_NET_RAW,
+// to open AF_XDP sockets". Empty when it lacks none. Extra EAL arguments may need more; this
+// function does not know them.
 std::vector<std::string> missing_privileges(const EalOptions& options);
 
 }  // namespace sluice::nic

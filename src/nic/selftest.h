@@ -1,7 +1,7 @@
 #pragma once
-// Before a port starts: does the device do what its profile says, and do port, pool and profile
-// fit together? What cannot be asked (whether a driver really sends chains) is the profile's
-// word.
+// The check before a port starts: whether the device does what its profile says, and whether port,
+// pool and profile fit together. The profile is trusted for what no device can be asked (whether a
+// driver really sends chains).
 
 #include <string>
 #include <vector>
@@ -20,7 +20,7 @@ struct Claim {
   uint16_t queues = 1;  // of this device
 };
 
-// One sentence for each thing that is wrong, each with what to do; empty: all is well.
+// One sentence for each fault, each with what to do about it. Empty when there is none.
 std::vector<std::string> find_contradictions(const Claim& claim, rte_mempool* rx_pool);
 
 }  // namespace sluice::nic

@@ -9,7 +9,7 @@ Traits traits_of(const config::NicProfile& profile, const rte_eth_dev_info& devi
   Traits t;
   t.multi_segment = profile.multi_segment && offers(RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
   t.tx_checksum = profile.tx_checksum && offers(kChecksums);
-  // A segmented packet is a chain, and every segment's checksum is made behind our back.
+  // A segmented packet is a chain, and hardware makes the checksum of every segment.
   t.tso = profile.tso && t.multi_segment && t.tx_checksum && offers(RTE_ETH_TX_OFFLOAD_TCP_TSO);
   if (t.multi_segment) t.tx_offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   if (t.tx_checksum) t.tx_offloads |= kChecksums;

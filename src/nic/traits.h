@@ -1,5 +1,6 @@
 #pragma once
-// What the data path uses of one port. Nothing in this project asks for a driver's name.
+// The offloads and limits of one port that the data path uses. Nothing in this project asks for a
+// driver's name.
 
 #include <rte_ethdev.h>
 
@@ -17,7 +18,7 @@ struct Traits {
   uint64_t tx_offloads = 0;  // RTE_ETH_TX_OFFLOAD_*
 };
 
-// The profile cut down to what the device offers.
+// The part of the profile that the device offers.
 Traits traits_of(const config::NicProfile& profile, const rte_eth_dev_info& device);
 
 }  // namespace sluice::nic

@@ -1,5 +1,5 @@
 #pragma once
-// The processor's time stamp counter, for those who may not include DPDK.
+// The processor's time stamp counter, for rooms that may not include DPDK.
 
 #include <rte_cycles.h>
 
@@ -11,7 +11,7 @@ inline uint64_t tsc() {
   return rte_rdtsc();
 }
 
-// Cycles a second, as DPDK found it out when the EAL started.
+// Cycles a second, as DPDK measured it when the EAL started.
 inline uint64_t tsc_hz() {
   return rte_get_tsc_hz();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// How a port's frames are built, chosen once when the port starts: one class for each combination
-// of what its NIC does by itself.
+// The ways to build a port's frames. One is chosen when the port starts: there is one class for
+// each combination of what the NIC does by itself.
 
 #include <rte_mbuf.h>
 
@@ -64,7 +64,8 @@ class PathQueue final : public PortQueue {
     return true;
   }
 
-  // Headers and payload, checksums still to be filled; nullptr, counted, without memory.
+  // Builds headers and payload, with checksums still to be filled. nullptr, counted, without
+  // memory.
   rte_mbuf* build(const ip::OutFrame& frame, PayloadReader& payload, const Piece& piece) {
     rte_mbuf* m = fresh();
     if (m == nullptr) return nullptr;
@@ -91,12 +92,12 @@ class PathQueue final : public PortQueue {
     return m;
   }
 
-  // ICMP and what is not IP is short, and not worth a chain.
+  // ICMP and frames without IP are short, and not worth a chain.
   static bool may_chain(const ip::OutFrame& frame) {
     return kPath.multi_segment && sums_by_nic(frame);
   }
-  // The words of a chain from `skip` bytes on. Behind a segment of odd length the bytes of all
-  // words are swapped (RFC 1071, 2 (B)).
+  // The sum of a chain's words from `skip` bytes on. Behind a segment of odd length the bytes of
+  // all words are swapped (RFC 1071, 2 (B)).
   static uint64_t sum_chain(const rte_mbuf* m, uint32_t skip) {
     uint64_t sum = 0;
     bool odd = false;
@@ -114,14 +115,14 @@ class PathQueue final : public PortQueue {
     return protocol == kProtocolTcp || protocol == kProtocolUdp;
   }
 
-  // Payload of at least this many bytes that lies together is referred to: an indirect buffer costs
+  // Contiguous payload of at least this many bytes is sent by reference: an indirect buffer costs
   // about as much as copying half of it.
   static constexpr uint32_t kCopyBreak = 256;
-  // With one buffer more for what is copied, the eight that every NIC of nic_profiles/ takes for a
-  // packet.
+  // With one buffer for the copied bytes, these make the eight buffers that every NIC of
+  // nic_profiles/ takes for a packet.
   static constexpr uint16_t kMaxReferences = 7;
 
-  // The payload behind the headers that m holds: long fragments by reference, short ones copied
+  // Appends the payload behind the headers in m: long fragments by reference, short ones copied
   // side by side.
   bool append_payload(rte_mbuf* m, PayloadReader& payload, uint32_t left) {
     rte_mbuf* tail = m;
@@ -202,7 +203,7 @@ class PathQueue final : public PortQueue {
   }
 };
 
-// The queue that suits these traits.
+// The queue for these traits.
 std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup);
 
 }  // namespace sluice::nic

@@ -1,6 +1,6 @@
 #pragma once
-// The numbers that a worker writes and control reads. One writer; a load and a store cost what a
-// plain increment costs, and a reader sees each number whole.
+// The numbers that a worker writes and control reads. One writer. A load and a store cost as much
+// as a plain increment, and a reader sees each number whole.
 
 #include <atomic>
 #include <cstdint>
@@ -17,7 +17,7 @@ class Counter {
     add();
     return *this;
   }
-  // For counts that something else keeps (a driver, a pool) and the worker copies.
+  // For counts that something else keeps (a driver, a pool), and that the worker copies.
   void set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 

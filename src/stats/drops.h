@@ -1,6 +1,6 @@
 #pragma once
-// Why a packet ended here. One line is one reason: the enumerator, its name for people and
-// programs, and what it means (docs/operations.md explains each).
+// The reasons for dropping a packet. One line is one reason: the enumerator, its name for people
+// and programs, and its meaning (docs/operations.md explains each).
 
 #include <array>
 #include <cstddef>

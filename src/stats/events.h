@@ -1,5 +1,5 @@
 #pragma once
-// What peers did that belongs into the log.
+// Events for the log that peers caused.
 
 #include <array>
 #include <cstdint>
@@ -10,24 +10,25 @@
 
 namespace sluice::stats {
 
-// A connection ended, or something on it was refused or said, for what its peer did.
+// A connection ended, or Sluice refused or noticed something on it, because of its peer.
 struct Event {
   enum class Kind : uint8_t {
-    kEnded,    // the connection; or, where a guard is named, what that acts on
-    kGoesOn,   // it lives
-    kRoutine,  // it lives, and nobody did anything wrong
+    kEnded,    // the connection ended; or, where a guard is named, the object of that guard
+    kGoesOn,   // the connection lives
+    kRoutine,  // the connection lives, and nobody did anything wrong
   };
   static constexpr size_t kDetail = 120;  // bytes: a line of a log stays one
 
   const char* guard = nullptr;  // as `sluicectl guards` calls it; nullptr: none acted
-  const char* what = "";        // both strings live for ever
+  const char* what = "";        // both strings live as long as the process
   Endpoint peer;
   bool pod = false;  // the peer is a pod, not a client
   Kind kind = Kind::kEnded;
   uint8_t detail_size = 0;
-  std::array<char, kDetail> detail{};  // behind `what`; from add()
+  std::array<char, kDetail> detail{};  // follows `what`; set by add()
 
-  // Whatever a peer wrote: what is not printable ASCII becomes '?', and what is too long is cut.
+  // Text from a peer: bytes that are not printable ASCII become '?', and text that is too long is
+  // cut.
   void add(std::string_view text) {
     for (const char c : text) {
       if (detail_size == kDetail) return;

@@ -1,6 +1,6 @@
 #pragma once
-// Why Sluice itself ended a call: the enumerator, its name for people and programs, and what it
-// means. What pods answer, their errors included, is no failure of this kind.
+// The reasons for which Sluice itself ended a call: the enumerator, its name for people and
+// programs, and its meaning. An answer of a pod, errors included, is no failure of this kind.
 
 #include <array>
 #include <cstddef>

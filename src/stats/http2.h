@@ -1,5 +1,5 @@
 #pragma once
-// What HTTP/2 counts, per worker: frames, field blocks, and the guards of a connection, each of
+// The counters of HTTP/2, per worker: frames, field blocks, and the guards of a connection, each of
 // which has a counter of its own.
 
 #include "stats/table.h"

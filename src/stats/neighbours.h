@@ -1,5 +1,5 @@
 #pragma once
-// The bound of a port's neighbour cache (ip/neighbours.h), for those who report it.
+// The bound of a port's neighbour cache (ip/neighbours.h), for the code that reports it.
 
 #include <cstddef>
 

@@ -1,6 +1,6 @@
 #pragma once
-// Notes from a worker to control: a worker must not write to the log, so it leaves a note, and
-// control fetches it.
+// Notes from a worker to control. A worker must not write to the log, so it leaves a note, and
+// control fetches the note.
 
 #include <array>
 #include <atomic>
@@ -11,8 +11,8 @@
 
 namespace sluice::stats {
 
-// One writer, one reader, and neither waits: what finds no room is counted and lost, since a flood
-// of notes tells no more than the first of them.
+// One writer, one reader, and neither waits. A note that finds no room is counted and lost: a flood
+// of notes tells no more than its first ones.
 template <class Note, uint32_t kCapacity>
 class Notes {
  public:

@@ -1,6 +1,6 @@
 #pragma once
-// What the relay counts, per worker: calls and their retries, waiting and deadlines, connections to
-// pods, and the guards that act on clients as a whole.
+// The counters of the relay, per worker: calls and their retries, waiting and deadlines,
+// connections to pods, and the guards that act on clients as a whole.
 
 #include "stats/table.h"
 

@@ -1,6 +1,6 @@
 #pragma once
-// Groups of numbers as tables, so that each is named once: the field, its kind (Counter or Gauge)
-// and what it means. sluicectl and /metrics enumerate the same lines with for_each.
+// Groups of numbers as tables, so that each number is named once: the field, its kind (Counter or
+// Gauge) and its meaning. sluicectl and /metrics enumerate the same lines with for_each.
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
 #pragma once
-// What TCP counts, per worker.
+// The counters of TCP, per worker.
 
 #include "stats/table.h"
 

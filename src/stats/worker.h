@@ -1,6 +1,6 @@
 #pragma once
-// All numbers of one worker. The worker writes, control reads at any time; nothing is ever reset,
-// so readers subtract.
+// All numbers of one worker. The worker writes them, control reads them at any time. Nothing is
+// ever reset, so readers subtract.
 
 #include <array>
 #include <atomic>
@@ -19,8 +19,8 @@
 
 namespace sluice::stats {
 
-// How many of each there can be, removed ones that still drain included: slots below these index
-// the arrays of every worker. Control refuses a configuration that needs more.
+// The bounds of the slots, which index the arrays of every worker. Removed things that still drain
+// count, too. Control refuses a configuration that needs more.
 inline constexpr size_t kMaxPorts = 16;
 inline constexpr size_t kMaxListeners = 256;
 inline constexpr size_t kMaxServices = 256;
@@ -91,14 +91,15 @@ class alignas(64) Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // The generation of the snapshot that the worker uses. To be stored with adopt() after the last
-  // look at the snapshot before: control then frees that one.
+  // The generation of the snapshot that the worker uses. The worker stores it with adopt() after
+  // its last look at the previous snapshot, since control then frees that one.
   void adopt(uint64_t generation) { generation_.store(generation, std::memory_order_release); }
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
-  // Loop turns, and the cycles of the time stamp counter that they took: all, those of turns (or
-  // parts of them) that did something, those inside drivers' receive and transmit calls, and of the
-  // last those of turns that did something: what is left are polls that found nothing.
+  // Loop turns, and the cycles of the time stamp counter that they took: all cycles; those of turns
+  // (or parts of them) that did something; those inside drivers' receive and transmit calls; and of
+  // the last, those of turns that did something. The difference of the last two is polls that found
+  // nothing.
   Counter loops;
   Counter cycles;
   Counter cycles_busy;

@@ -1,5 +1,5 @@
 #pragma once
-// How many challenge ACKs leave a worker (RFC 5961, 7).
+// The limit on the challenge ACKs that one worker sends (RFC 5961, 7).
 
 #include <cstdint>
 
@@ -8,9 +8,10 @@
 
 namespace sluice::tcp {
 
-// A number a second that changes with every second, around `limit`: a fixed one, shared by all
-// connections, tells a stranger who counts the answers to his own whether a forged segment fell
-// into the window of somebody else's (CVE-2016-5696).
+// The number of challenge ACKs a second is near `limit` and differs from second to second. All
+// connections share the number. If it was fixed, an attacker could count the answers on a
+// connection of his own, and learn from them whether a forged segment fell into the window of
+// another connection (CVE-2016-5696).
 class ChallengeLimit {
  public:
   ChallengeLimit(uint32_t limit, uint64_t seed) : limit_(limit), random_(seed) {}

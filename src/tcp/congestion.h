@@ -1,7 +1,7 @@
 #pragma once
-// What TCP's loss recovery asks of a congestion controller. Recovery decides what is lost and when
-// (RACK-TLP, PRR, RTO); a controller only answers how much may be in flight. Chosen at compile
-// time: a connection holds its controller by value.
+// The interface between TCP's loss recovery and a congestion controller. Recovery decides which
+// segments are lost and when (RACK-TLP, PRR, RTO). A controller only answers how many bytes may be
+// in flight. The controller is chosen at compile time: a connection holds it by value.
 
 #include <concepts>
 #include <cstdint>
@@ -13,26 +13,27 @@ namespace sluice::tcp {
 // One ACK outside of recovery.
 struct AckSample {
   Time now{};
-  uint32_t delivered = 0;    // bytes newly acknowledged or SACKed by it
-  bool window_used = false;  // the window, not the application, was the limit when data last left
-  Duration rtt{};            // zero: this ACK gave no measurement
+  uint32_t delivered = 0;  // bytes newly acknowledged or SACKed by this ACK
+  // The window, not the application, was the limit when data was last sent.
+  bool window_used = false;
+  Duration rtt{};  // zero: this ACK gave no measurement
   Duration smoothed_rtt{};
-  uint64_t acknowledged = 0;  // snd_una after it
+  uint64_t acknowledged = 0;  // snd_una after this ACK
   uint64_t sent = 0;          // snd_nxt
 };
 
 template <class C>
 concept CongestionController = requires(C c, const C k, const AckSample& ack, Time now,
                                         uint32_t bytes) {
-  // New connection, or the MSS changed: sizes in bytes.
+  // A new connection, or a new MSS. Sizes are in bytes.
   c.start(bytes, bytes);
   c.set_mss(bytes);
   c.on_ack(ack);
   // A loss episode begins (fast recovery or an ECN echo).
   c.on_congestion(now, bytes);
-  // Retransmission timeout: everything in flight counts as lost.
+  // A retransmission timeout: everything in flight counts as lost.
   c.on_timeout(now, bytes);
-  // The last on_congestion or on_timeout was a mistake: back to what was before.
+  // The last on_congestion or on_timeout was spurious: the state before it comes back.
   c.undo();
   // Nothing was sent for longer than an RTO (RFC 5681, 4.1).
   c.on_idle(now, bytes);

@@ -10,7 +10,7 @@ namespace sluice::tcp {
 
 namespace {
 
-// is_transition() as bits: of a state's word those that it leads to.
+// is_transition() as bits: the word of a state has the states that it may change to.
 constexpr auto kWays = [] {
   constexpr unsigned kStates = static_cast<unsigned>(State::kClosed) + 1;
   std::array<uint16_t, kStates> ways{};
@@ -100,10 +100,10 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
   arm_life_timer();
 }
 
-// Beyond send_buffer a queue takes no more than the KiB that are free above half of the pool: who
-// comes later finds room, and many long paths share what there is.
+// Beyond send_buffer a queue takes no more than as many KiB as buffers are free above half of the
+// pool. So later connections find room, and many long paths share the free buffers.
 uint32_t Connection::send_limit() const {
-  constexpr uint64_t kWorth = 1024;  // bytes of a packet buffer, as few are full
+  constexpr uint64_t kWorth = 1024;  // bytes for each packet buffer, since few are full
   const Config& c = context_.config;
   const uint64_t grown = c.send_buffer + context_.memory.plenty() * kWorth;
   return static_cast<uint32_t>(
@@ -121,7 +121,7 @@ uint32_t Connection::send_space() const {
   return unsent >= ahead ? 0 : static_cast<uint32_t>(std::min(limit - queued, ahead - unsent));
 }
 
-// send_space() that is worth telling the owner about.
+// The send_space() from which on_writable is worth calling.
 uint32_t Connection::worthwhile_space() const {
   return std::min(context_.config.send_buffer, kUnsentAhead) / 2;
 }
@@ -146,7 +146,7 @@ void Connection::close() {
   } else if (state_ == State::kCloseWait) {
     change_state(State::kLastAck);
   }
-  // Before the handshake is done, its own deadline holds.
+  // Before the handshake is done, the deadline of the handshake applies.
   if (waits_for_fin()) {
     begin_closing();
     arm_life_timer();
@@ -178,13 +178,13 @@ void Connection::set_user_timeout(Duration timeout) {
   if (!ended()) arm_loss_timer();
 }
 
-// What fits the buffer beside what the owner still holds.
+// The part of the receive buffer that the owner's unconsumed bytes leave free.
 uint32_t Connection::receive_room() const {
   const uint32_t tellable = 0xffffu << rcv_scale_;
   return std::min(rcv_buffer_ > unconsumed_ ? rcv_buffer_ - unconsumed_ : 0, tellable);
 }
 
-// Without memory the right edge stays.
+// Without memory the right edge does not move.
 uint32_t Connection::allowance() const {
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
   return context_.memory.roomy() ? std::max(promised, receive_room()) : promised;
@@ -198,13 +198,13 @@ void Connection::consumed(uint32_t n) {
     ack_now();
     return;
   }
-  // The peer waits for this update, and nothing else may ever come to carry it.
+  // The peer waits for this update, and perhaps no other segment will ever carry it.
   window_withheld_ = true;
   if (!ListHook<Waiting>::linked()) context_.withheld.push_back(*this);
 }
 
-// Silly window avoidance (RFC 9293, 3.8.6.2.2): growth that matters is told, at once when the
-// window was nearly shut.
+// Silly window avoidance (RFC 9293, 3.8.6.2.2): a considerable growth of the window is advertised,
+// at once when the window was nearly shut.
 bool Connection::window_update_due() const {
   const auto promised = static_cast<uint32_t>(rcv_adv_ - rcv_nxt_);
   const uint32_t room = receive_room();
@@ -220,8 +220,8 @@ void Connection::memory_returned() {
   if (window_update_due()) ack_now();
 }
 
-// Dynamic right-sizing (Fisk and Feng, 2001): who takes half of the buffer within one round trip
-// may be held up by it.
+// Dynamic right-sizing (Fisk and Feng, 2001): an owner that takes half of the buffer within one
+// round trip may be limited by the buffer.
 void Connection::tune_receive_buffer(uint32_t consumed) {
   tuned_ += consumed;
   if (context_.now - tuned_at_ < rtt_.smoothed()) return;
@@ -250,7 +250,7 @@ void Connection::starve() {
   context_.starved.push_back(*this);
 }
 
-// From here on the four-tuple is free; only on_closed is left to be said.
+// From here on the four-tuple is free; only on_closed remains.
 void Connection::end(CloseReason reason) {
   if (ended()) return;
   if (!passive_ && state_ <= State::kSynReceived) ++context_.counters.connect_failed;

@@ -1,6 +1,6 @@
 #pragma once
 // One TCP connection (RFC 9293) from SYN-SENT, or from the end of a passive handshake, up to
-// TIME-WAIT. The owner's side of it is in the first public section.
+// TIME-WAIT. The first public section is the interface of the connection's owner.
 
 #include <array>
 #include <cstdint>
@@ -35,52 +35,54 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   User* user() const { return user_; }
   void set_user(User* user) { user_ = user; }
 
-  // Bytes to send: append, then push(). TCP trims what is acknowledged; nobody else takes bytes
+  // Bytes to send: append, then push(). TCP removes acknowledged bytes; nobody else takes bytes
   // out. Appending after close() is an error.
   buf::Queue& send_queue() { return send_queue_; }
-  // Bytes that the send buffer still takes: so many that what the windows allow may leave at once,
-  // and a little waits behind it (kUnsentAhead). What comes next is then chosen late, as with
-  // Linux' TCP_NOTSENT_LOWAT. So the buffer grows with the path by itself, up to send_buffer, and
-  // while packet memory is plentiful up to send_buffer_max. A soft limit: the queue itself takes
-  // any amount.
+  // Bytes that the send buffer still takes. The buffer holds what the windows allow to leave at
+  // once, and a little behind it (kUnsentAhead), so that the owner chooses the next bytes late, as
+  // with TCP_NOTSENT_LOWAT of Linux. So the buffer grows with the path by itself: up to
+  // send_buffer, and up to send_buffer_max while packet memory is plentiful. A soft limit: the
+  // queue itself takes any amount.
   uint32_t send_space() const;
-  // There are new bytes in send_queue(): they leave at the next Stack::flush.
+  // send_queue() has new bytes: they leave at the next Stack::flush.
   void push();
-  // FIN after all queued bytes; receiving goes on (half-close). A peer that does not take them, or
-  // takes them slower than Config::closing_rate, is reset after Config::closing_timeout, also when
-  // it answers window probes; on_closed(kNotTaken) follows.
+  // Sends FIN after all queued bytes; receiving goes on (half-closed). The connection is reset
+  // after Config::closing_timeout if the peer does not take the queued bytes, or takes them more
+  // slowly than Config::closing_rate, also if the peer answers window probes. on_closed(kNotTaken)
+  // follows.
   void close();
-  // RST now, queued bytes are forgotten; on_closed(kAborted) follows at the next Stack::flush.
+  // Sends RST now and drops queued bytes; on_closed(kAborted) follows at the next Stack::flush.
   void abort();
-  // The owner is done with n bytes that on_data gave it: opens the receive window.
+  // The owner is done with n bytes of on_data: this opens the receive window.
   void consumed(uint32_t n);
 
-  // send_queue() position below which bytes have been put on the wire at least once.
+  // The send_queue() position below which each byte has been put on the wire at least once.
   uint64_t transmitted() const;
-  // send_queue() position below which the peer has acknowledged.
+  // The send_queue() position below which the peer has acknowledged each byte.
   uint64_t acknowledged() const;
   // Zero before the first measurement.
   Duration smoothed_rtt() const { return rtt_.smoothed(); }
-  // A retransmission timeout has expired and nothing was acknowledged since.
+  // A retransmission timeout has expired, and nothing was acknowledged since.
   bool silent() const { return silent_; }
-  // The handshake is done and the connection has not ended (half-closed ones count).
+  // The handshake is done and the connection has not ended (a half-closed one counts).
   bool established() const { return state_ >= State::kEstablished && state_ < State::kClosed; }
-  // Packet buffers of data that arrived ahead of a gap: nobody was given them yet. Each counts
-  // whole, however few bytes are in it; records on the heap count as the buffers they are worth.
+  // Packet buffers with data that arrived ahead of a gap and was not given to the owner yet. Each
+  // buffer counts whole, however few bytes are in it. Records on the heap count as the number of
+  // buffers that they are worth.
   uint32_t out_of_order_buffers() const { return out_of_order_.buffers(); }
   // How long data may stay unacknowledged before the connection ends with kTimeout.
   void set_user_timeout(Duration timeout);
 
-  // What diagnosis shows.
+  // For diagnosis.
   State state() const { return state_; }
   uint32_t congestion_window() const { return congestion_.window(); }  // bytes
   uint32_t in_flight() const { return board_.pipe(); }                 // bytes
   uint16_t segment_size() const { return mss_; }                       // payload bytes
 
-  // Bytes from the start of the object that every segment needs; Stack fetches them ahead.
+  // Bytes from the start of the object that every segment needs; Stack prefetches them.
   static constexpr size_t kHotBytes = 576;
-  // Bytes that may wait in send_queue() beside those that may leave at once: enough that the window
-  // is used while its owner is not asked, four frames of HTTP/2 at most before a new one leaves.
+  // Bytes that may wait in send_queue() beside those that may leave at once. Enough to use the
+  // window until the owner is asked again; at most four frames of HTTP/2 before a new one leaves.
   static constexpr uint32_t kUnsentAhead = 65'536;
 
  private:
@@ -88,7 +90,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   friend class Slab<Connection>;
   friend class List<Connection, Waiting>;
 
-  // Fetches what the next segment will need beyond kHotBytes.
+  // Prefetches what the next segment will need beyond kHotBytes.
   void fetch_ahead() const {
     if (user_ != nullptr) prefetch(user_, kCacheLine);
     if (!board_.empty()) prefetch(&rto_base_, sizeof rto_base_ + sizeof rack_ + sizeof congestion_);
@@ -99,12 +101,12 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
       : Connection(context, local, remote, user, State::kSynSent) {}
   // ESTABLISHED, from a handshake.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, const Handshake& h);
-  // What both have in common.
+  // The part that both constructors have in common.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user,
              State first);
   ~Connection() = default;
 
-  // connection_input.cc: a segment for this connection, header dropped from data.
+  // connection_input.cc: a segment for this connection; `data` begins behind the TCP header.
   void input(const Header& h, uint8_t tos, buf::Slice data);
   void input_syn_sent(const Header& h, buf::Slice data);
   bool path_shrank(uint32_t seq, uint32_t max_segment);
@@ -122,16 +124,16 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void challenge();
   void answer_out_of_window();
 
-  // connection_ack.cc: what an ACK says about what was sent.
+  // connection_ack.cc: an ACK and its effect on what was sent.
   void process_ack(const Header& h, Seq seq, Seq ack, bool carries_data);
-  // What one ACK brought.
+  // The effect of one ACK.
   struct Delivery {
     uint32_t bytes = 0;  // newly acknowledged or SACKed
     uint32_t pipe_before = 0;
-    Duration rtt{};               // of the newest segment that was sent once; zero: none
+    Duration rtt{};               // of the newest segment that was sent only once; zero: none
     bool advanced = false;        // snd_una moved
-    bool pure_duplicate = false;  // it carried nothing new at all
-    bool duplicate = false;       // it carried a D-SACK: this one
+    bool pure_duplicate = false;  // the ACK carried nothing new at all
+    bool duplicate = false;       // the ACK carried this D-SACK
     Seq duplicate_begin = 0;
     Seq duplicate_end = 0;
     bool found_lost = false;
@@ -153,8 +155,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void echoed_congestion();
   uint32_t send_limit() const;
   uint32_t worthwhile_space() const;
-  uint32_t pipe() const;             // bytes in flight, what duplicate ACKs say included
-  uint32_t timestamp(Time t) const;  // our timestamp clock then
+  uint32_t pipe() const;             // bytes in flight; without SACK, duplicate ACKs reduce it
+  uint32_t timestamp(Time t) const;  // our timestamp clock at t
 
   // connection_output.cc
   void flush();
@@ -172,7 +174,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void acknowledged_up_to_now(const Header& h);
   Header make_header(uint8_t flags, Seq seq);
   void fill_sacks(Header& h);
-  uint32_t window_budget() const;  // bytes that congestion control lets go now
+  uint32_t window_budget() const;  // bytes that congestion control allows to leave now
   Duration pace_time(uint64_t bytes) const;
   void pace(uint32_t size, uint32_t quantum);
   uint32_t pacing_quantum() const;
@@ -181,11 +183,11 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Seq end_to_send() const { return closing_ ? fin_seq_ + 1 : end_of_data(); }
   void tune_receive_buffer(uint32_t consumed);
   uint32_t receive_room() const;  // bytes that the receive buffer takes from rcv_nxt_ on
-  uint32_t allowance() const;     // bytes of receive window to promise from rcv_nxt_ on
+  uint32_t allowance() const;     // bytes of receive window to advertise from rcv_nxt_ on
   bool window_update_due() const;
   void memory_returned();
-  uint16_t widest() const;  // packet, TCP header included, that route and peer take
-  void route_changed();     // MSS from path and peer
+  uint16_t widest() const;  // largest packet, TCP header included, that route and peer take
+  void route_changed();     // recomputes the MSS from path and peer
 
   // connection_timers.cc
   enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe, kPacing };
@@ -210,7 +212,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Duration probe_timeout() const;
   bool user_timeout_over() const;
 
-  // The only way to another state.
+  // The only way to change the state.
   void change_state(State to);
   void touch();  // something to send at the next flush
   void starve();
@@ -235,44 +237,45 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   // Sending.
   bool closing_ : 1 = false;    // close() was called: fin_seq_ is known
   bool syn_due_ : 1 = false;    // a SYN or SYN-ACK leaves with the next flush
-  bool low_space_ : 1 = false;  // the owner saw little send_space(): on_writable is owed
+  bool low_space_ : 1 = false;  // the owner saw little send_space(): on_writable has to follow
   bool probe_due_ : 1 = false;  // a window or keepalive probe leaves with the next flush
   bool tail_probe_due_ : 1 = false;
   bool tail_probe_resent_ : 1 = false;  // the probe was old data
-  bool resent_syn_ : 1 = false;         // a SYN without an answer went again
-  bool asked_again_ : 1 = false;        // a SYN went again since the peer had the connection before
-  bool starved_ : 1 = false;            // a send found no buffer in this flush
-  bool force_resend_ : 1 = false;       // after a timeout one segment goes, whatever is in flight
-  bool force_small_ : 1 = false;        // the window stayed small: a small segment may go
-  bool timeout_doubtful_ : 1 = false;   // since a timeout nothing was heard that confirms it
+  bool resent_syn_ : 1 = false;         // the SYN was retransmitted
+  // A SYN was sent again because the peer still had the previous connection.
+  bool asked_again_ : 1 = false;
+  bool starved_ : 1 = false;           // a send found no buffer in this flush
+  bool force_resend_ : 1 = false;      // after a timeout one segment leaves, whatever is in flight
+  bool force_small_ : 1 = false;       // the window stayed small: a small segment may leave
+  bool timeout_doubtful_ : 1 = false;  // since a timeout, nothing arrived that confirms it
   bool ecn_ : 1 = false;
-  bool ecn_echo_ : 1 = false;        // a mark came in: ECE until the peer says CWR
-  bool ecn_reduced_ : 1 = false;     // CWR goes with the next new data
-  bool may_undo_ : 1 = false;        // the last window reduction may turn out to be needless
-  bool resent_any_ : 1 = false;      // in this episode
-  bool paced_ : 1 = false;           // new data waits for pace_at_
+  bool ecn_echo_ : 1 = false;        // a CE mark arrived: ECE until the peer sends CWR
+  bool ecn_reduced_ : 1 = false;     // CWR leaves with the next new data
+  bool may_undo_ : 1 = false;        // the last window reduction may turn out to be spurious
+  bool resent_any_ : 1 = false;      // something was retransmitted in this episode
+  bool paced_ : 1 = false;           // new data waits until pace_at_
   bool window_used_ : 1 = false;     // see note_window_use()
   bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
-  bool path_learned_ : 1 = false;    // path_mtu_ has something to say
-  bool silent_ : 1 = false;          // an expired timeout was told to the owner
+  bool path_learned_ : 1 = false;    // path_mtu_ has learned something
+  bool silent_ : 1 = false;          // the owner was told of an expired timeout
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
-  bool fin_known_ : 1 = false;        // the peer's FIN was seen, at rcv_fin_
-  bool duplicate_ : 1 = false;        // duplicate_begin_/end_ wait to be reported
+  bool fin_known_ : 1 = false;        // the peer's FIN has arrived; it is at rcv_fin_
+  bool duplicate_ : 1 = false;        // duplicate_begin_/end_ are still to be reported (D-SACK)
   bool window_withheld_ : 1 = false;  // the window would open if there was memory
 
   uint8_t snd_scale_ = 0;
   uint8_t rcv_scale_ = 0;
   uint8_t backoff_ = 0;     // doublings of the RTO
-  uint8_t keepalives_ = 0;  // probes without an answer
-  uint8_t quick_acks_ = 0;  // segments still to be acknowledged at once
+  uint8_t keepalives_ = 0;  // keepalive probes without an answer
+  uint8_t quick_acks_ = 0;  // segments that are still to be acknowledged at once
   uint16_t mss_ = 0;        // payload bytes of a full segment, options subtracted
   uint16_t peer_mss_ = 0;
   uint16_t rcv_mss_ = 0;  // largest payload seen from the peer
 
-  // From here on in the order of use, so that a burst fetches little for each segment: first what
-  // every segment needs, then what an ACK of data needs, then the rest.
+  // From here on the fields are in the order of use, so that a burst fetches little memory for each
+  // segment: first fields for every segment, then fields for an ACK of data, then the rest.
 
   // Send sequence space (RFC 9293, 3.3.1).
   Seq iss_ = 0;
@@ -285,10 +288,10 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
 
   // Receive sequence space.
   Seq rcv_nxt_ = 0;
-  Seq rcv_adv_ = 0;  // right edge promised to the peer; never goes back
-  Seq acked_ = 0;    // rcv_nxt_ as last told to the peer
+  Seq rcv_adv_ = 0;  // right edge advertised to the peer; never moves back
+  Seq acked_ = 0;    // rcv_nxt_ in the last ACK
   uint32_t rcv_buffer_ = 0;
-  uint32_t unconsumed_ = 0;  // bytes the owner holds
+  uint32_t unconsumed_ = 0;  // bytes that the owner has not consumed
   uint32_t tuned_ = 0;       // bytes consumed since tuned_at_
   uint32_t ts_recent_ = 0;
   uint32_t ts_offset_ = 0;
@@ -302,8 +305,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Time last_heard_{};
   Time last_sent_{};
   Time reorder_deadline_ = kNever;
-  Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was out
-  Seq tail_probe_end_ = 0;  // snd_nxt_ when a tail loss probe left; zero: none is in doubt
+  Time unacknowledged_since_ = kNever;  // last progress of snd_una_ while something was in flight
+  Seq tail_probe_end_ = 0;  // snd_nxt_ when a tail loss probe left; zero: no probe is in doubt
   Timer ack_timer_;
   Timer loss_timer_;
   ReceiveQueue out_of_order_;
@@ -311,9 +314,9 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   buf::Queue send_queue_;
   RttEstimator rtt_;
 
-  // What an ACK of data needs.
+  // Fields that an ACK of data needs.
   Time rto_base_{};  // RFC 6298, 5.3: when the timer was last restarted
-  Time pace_at_{};   // when what was sent so far would have left at an even rate
+  Time pace_at_{};   // when everything sent so far would have left at an even rate
   Rack rack_;
   Cubic congestion_;
   std::array<SackBlock, 2> seen_sacks_{};  // of the last ACK with any, as long as some count
@@ -328,18 +331,18 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   Seq ecn_end_ = 0;       // snd_nxt_ at the last reduction for an echo
   Time timed_out_at_{};
   uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
-  Seq resent_begin_ = 0;      // what the episode sent again lies within these two
+  Seq resent_begin_ = 0;      // all that the episode retransmitted lies within these two
   Seq resent_end_ = 0;
   Prr prr_;
   PathMtu path_mtu_;
   Time out_of_window_answered_{};
   Time challenged_{};
   Duration user_timeout_;
-  Time deadline_{};   // opening: to be established until then; closing: all is to be acknowledged
+  Time deadline_{};   // opening: the handshake must be done; closing: all must be acknowledged
   Timer life_timer_;  // connect timeout, keepalive, closing, FIN-WAIT-2
 };
 
-// A million idle connections are a gigabyte, their table included.
+// A million idle connections take a gigabyte, the connection table included.
 static_assert(sizeof(Connection) <= 992);
 
 }  // namespace sluice::tcp

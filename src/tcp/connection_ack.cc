@@ -1,4 +1,4 @@
-// What an ACK says about what was sent: SACK, RTT, loss detection, recovery, the send window.
+// What an ACK tells about sent data: SACK, RTT, loss detection, recovery, the send window.
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace sluice::tcp {
 
-// The steps of several RFCs depend on each other's order, so they stand in one function.
+// The steps of several RFCs depend on each other's order, so one function has them all.
 // NOLINTNEXTLINE(readability-function-size)
 void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_data) {
   Delivery d;
@@ -18,11 +18,11 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   bool wider = false;
   auto delivered = [&](const Scoreboard::Segment& s) {
     wider |= path_learned_ && path_mtu_.is_probe(s.end);
-    // Karn, or the timestamp's word that it is not the first transmission that arrived.
+    // Karn's algorithm, or a timestamp that rules out the first transmission.
     bool ambiguous = false;
     if (s.retransmitted) {
       const Duration age = context_.now - s.sent;
-      // While a timeout is in doubt, so is which transmission arrived.
+      // While a timeout is in doubt, it is unknown which transmission arrived.
       ambiguous = timeout_doubtful_ || (age < rtt_.minimum() && rtt_.measured());
       if (echo_valid && before(h.options.ts_echo, timestamp(s.sent))) ambiguous = true;
     } else if (s.sent >= newest) {
@@ -30,7 +30,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       d.rtt = context_.now - s.sent;
     }
     rack_.delivered(s, context_.now, ambiguous, forward);
-    // F-RTO (RFC 5682, 3): something arrived that the timeout called lost and nobody sent again.
+    // F-RTO (RFC 5682, 3): a segment arrived that the timeout called lost and that was not sent
+    // again.
     if (timeout_doubtful_ && sack_ && !s.retransmitted && s.sent < timed_out_at_)
       needless_timeout = true;
   };
@@ -54,7 +55,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
         continue;
       }
       if (end <= ack) continue;  // an old ACK, overtaken
-      // Most blocks are repeated from the ACK before, for those that might have lost it.
+      // Most blocks repeat those of the ACK before, in case the peer lost it.
       if (any_seen && std::find(seen_sacks_.begin(), seen_sacks_.end(), h.options.sacks[i]) !=
                           seen_sacks_.end())
         continue;
@@ -93,8 +94,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     unacknowledged_since_ = context_.now;
   }
 
-  // Karn: an ACK that may be of either transmission tells no round trip, and until one is told the
-  // timeout stays backed off (RFC 6298, 3 and 5.7).
+  // Karn's algorithm: an ACK that may be for either transmission gives no round trip. Until an ACK
+  // gives one, the timeout stays backed off (RFC 6298, 3 and 5.7).
   if (d.rtt > Duration::zero()) {
     rtt_.sample(d.rtt, context_.now);
     backoff_ = 0;
@@ -153,7 +154,7 @@ uint32_t Connection::timestamp(Time t) const {
   return static_cast<uint32_t>(t.time_since_epoch() / 1ms) + ts_offset_;
 }
 
-// RFC 2883, 4: below the cumulative ACK, or inside of the second block.
+// RFC 2883, 4: a D-SACK is below the cumulative ACK, or inside the second block.
 bool Connection::is_duplicate_report(const Header& h, Seq begin, Seq end, Seq ack) const {
   if (begin >= end) return false;
   if (end <= ack) return end + max_snd_wnd_ >= snd_una_;
@@ -169,8 +170,9 @@ bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
   if (seq < snd_wl1_ || (seq == snd_wl1_ && ack < snd_wl2_)) return false;
   const uint32_t window = uint32_t{h.window} << snd_scale_;
   const bool changed = window != snd_wnd_;
-  // Neither number tells which of two such words is the older one. A timestamp may; and a window
-  // that is said to have shut, with nothing under way whose ACK would tell, is asked for again.
+  // Sequence and ACK numbers do not tell which of two such segments is older. A timestamp may. If
+  // the window seems to have shut, and nothing is in flight whose ACK would tell, a probe asks
+  // again.
   if (window < snd_wnd_ && seq == snd_wl1_ && ack == snd_wl2_) {
     if (timestamps_ && h.options.timestamps && before(h.options.ts_value, ts_recent_))
       return changed;
@@ -184,14 +186,15 @@ bool Connection::update_window(const Header& h, Seq seq, Seq ack) {
   snd_wl1_ = seq;
   snd_wl2_ = ack;
   if (changed) {
-    if (board_.empty() && snd_nxt_ < end_to_send()) backoff_ = 0;  // that of window probes
+    if (board_.empty() && snd_nxt_ < end_to_send()) backoff_ = 0;  // the backoff of window probes
     touch();
   }
   return changed;
 }
 
 uint32_t Connection::pipe() const {
-  const uint32_t left = duplicate_acks_ * uint32_t{mss_};  // each says that one has left
+  // Each duplicate ACK means that a segment has left the network.
+  const uint32_t left = duplicate_acks_ * uint32_t{mss_};
   return board_.pipe() > left ? board_.pipe() - left : 0;
 }
 
@@ -213,7 +216,7 @@ void Connection::detect_loss(Delivery& d) {
     const Duration window =
         rack_.window(recovery_ != Recovery::kOpen, three_sacked,
                      rtt_.measured() ? rtt_.minimum() : Duration::zero(), rtt_.smoothed());
-    // Those that left in the same moment as the newest are not all in order of their numbers.
+    // Segments of the same moment as the newest are not all in the order of their numbers.
     constexpr unsigned kSameMoment = 64;
     unsigned not_overtaken = 0;
     board_.walk_in_flight([&](Scoreboard::Segment& s) {
@@ -221,7 +224,7 @@ void Connection::detect_loss(Delivery& d) {
       if (!rack_.overtook(s)) return ++not_overtaken < kSameMoment;
       const Time due = s.sent + rack_.rtt() + window;
       if (due <= context_.now) {
-        // A probe of the path that is lost alone says nothing of congestion (RFC 4821, 7.5).
+        // A path MTU probe that is lost alone is no sign of congestion (RFC 4821, 7.5).
         if (path_mtu_.is_probe(s.end)) {
           path_mtu_.failed();
           touch();
@@ -232,7 +235,7 @@ void Connection::detect_loss(Delivery& d) {
         return true;
       }
       reorder_deadline_ = std::min(reorder_deadline_, due);
-      return false;  // the later ones are due later
+      return false;  // later segments are due later
     });
   }
   if (d.found_lost) {
@@ -264,14 +267,14 @@ void Connection::leave_recovery() {
   rack_.recovery_ended();
 }
 
-// Nothing had been lost: everything that the episode sent again was reported as a duplicate (RFC
-// 3708's idea, with D-SACK), or all that it called lost arrived before any of it was sent again, as
-// when the ACKs of overtaken segments come in one turn.
+// The recovery was spurious: every retransmission of the episode was reported as a duplicate (the
+// idea of RFC 3708, with D-SACK), or all that the episode called lost arrived before any of it was
+// sent again, as when the ACKs of overtaken segments come in one turn.
 void Connection::undo_if_spurious() {
   if (!may_undo_ || undo_resent_ > 0) return;
   if (!resent_any_) {
     if (recovery_ != Recovery::kFast || board_.lost() > 0) return;
-    rack_.duplicate_reported(snd_una_, snd_nxt_);  // its window was too small
+    rack_.duplicate_reported(snd_una_, snd_nxt_);  // the reordering window was too small
   }
   may_undo_ = false;
   resent_any_ = false;
@@ -292,7 +295,7 @@ void Connection::undo_timeout() {
   force_resend_ = false;
 }
 
-// RFC 3168, 6.1.2: like a loss, once a round trip, and nothing is sent again.
+// RFC 3168, 6.1.2: an ECN echo acts like a loss, once a round trip, and nothing is retransmitted.
 void Connection::echoed_congestion() {
   if (recovery_ != Recovery::kOpen || snd_una_ < ecn_end_) return;
   ++context_.counters.ecn_reductions;
@@ -303,9 +306,10 @@ void Connection::echoed_congestion() {
 }
 
 void Connection::duplicate_reported(const Delivery& d) {
-  if (is_of_tail_probe(d)) return;  // sent by a timer: says nothing of reordering or the episode
+  // Sent by a timer: no sign of reordering, and not of the episode.
+  if (is_of_tail_probe(d)) return;
   rack_.duplicate_reported(snd_una_, snd_nxt_);
-  // The network duplicates too, and that undoes nothing.
+  // The network duplicates segments too, and such a duplicate undoes nothing.
   if (undo_resent_ > 0 && d.duplicate_begin >= resent_begin_ && d.duplicate_end <= resent_end_) {
     --undo_resent_;
     rack_.was_overtaken();
@@ -314,13 +318,12 @@ void Connection::duplicate_reported(const Delivery& d) {
 
 bool Connection::is_of_tail_probe(const Delivery& d) const {
   if (!d.duplicate || tail_probe_end_ == 0 || !tail_probe_resent_) return false;
-  // A FIN is not always counted in.
+  // Not every count includes a FIN.
   return d.duplicate_end == tail_probe_end_ || d.duplicate_end + 1 == tail_probe_end_;
 }
 
-// RFC 8985, 7.4.2. The ACK that reaches the probe's end may be that of the original, which was only
-// late: what comes next tells whether the probe filled a hole and so hid a loss from everybody
-// else.
+// RFC 8985, 7.4.2. The ACK that reaches the probe's end may be for the original, which was only
+// late. The next ACKs tell whether the probe filled a hole, and so hid a loss from everything else.
 void Connection::tail_probe_answered(Seq ack, const Delivery& d) {
   if (tail_probe_end_ == 0 || ack < tail_probe_end_) return;
   if (!tail_probe_resent_) {
@@ -332,7 +335,7 @@ void Connection::tail_probe_answered(Seq ack, const Delivery& d) {
   }
 }
 
-// Nothing was lost: the next probe of this connection gives more time.
+// Nothing was lost: the next probe of this connection waits longer.
 void Connection::tail_probe_needless() {
   tail_probe_end_ = 0;
   ++context_.counters.needless_tail_probes;
@@ -344,7 +347,7 @@ void Connection::tail_probe_repaired() {
   tail_probe_end_ = 0;
   probe_delay_.repaired();
   if (recovery_ != Recovery::kOpen) return;
-  // A D-SACK that was overtaken may still say that nothing had been lost.
+  // A D-SACK that was overtaken may still report that nothing was lost.
   begin_episode();
   undo_resent_ = 1;
   resent_any_ = true;

@@ -9,8 +9,8 @@ namespace sluice::tcp {
 namespace {
 // RFC 7323, 5.5: after 24 days without news the peer's clock may have wrapped.
 constexpr Duration kTimestampAge = 24h * 24;
-// Answers to pure ACKs outside of the window (keepalives, window probes, and the ACK storms of two
-// stacks that disagree) at most this often for a connection.
+// The shortest time between two answers of a connection to pure ACKs outside of the window:
+// keepalives, window probes, and the ACK storms of two stacks that disagree.
 constexpr Duration kOutOfWindowInterval = 50ms;
 }  // namespace
 
@@ -23,19 +23,20 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
   Seq seq = widen(rcv_nxt_, h.seq);
   bool syn = h.has(kSyn);
   if (state_ == State::kSynReceived && syn && h.has(kAck) && seq == irs_) {
-    // The other half of a simultaneous open: the SYN is known, the ACK is news.
+    // The other half of a simultaneous open: the SYN is known, but the ACK is new.
     syn = false;
     ++seq;
   }
   const Seq last = seq + data.size() + (syn ? 1 : 0) + (h.has(kFin) ? 1 : 0);
 
-  // What is old by its sequence number is answered as a duplicate, which tells the peer more than
-  // PAWS would; PAWS guards what falls into the window.
+  // A segment with an old sequence number is answered as a duplicate, which tells the peer more
+  // than PAWS would. PAWS protects the segments that fall into the window.
   if (!acceptable(h, seq, last)) return;
   if (!timestamps_in_order(h, last > seq)) return;
 
   if (h.has(kRst)) {
-    // RFC 5961, 3.2: only the exact number resets; anything else in the window must prove itself.
+    // RFC 5961, 3.2: only the exact number resets; any other number in the window gets a challenge
+    // ACK.
     if (seq == rcv_nxt_) {
       ++context_.counters.resets_in;
       end(CloseReason::kReset);
@@ -59,7 +60,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
 
   last_heard_ = context_.now;
   keepalives_ = 0;
-  // RFC 7323, 4.3: the timestamp to echo is that of the segment that the last ACK stood at.
+  // RFC 7323, 4.3: the timestamp to echo is that of the segment at the left edge of the last ACK.
   if (timestamps_ && h.options.timestamps && seq <= acked_ &&
       (!before(h.options.ts_value, ts_recent_) || ts_recent_expired())) {
     ts_recent_ = h.options.ts_value;
@@ -97,8 +98,9 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
 void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   if (h.has(kAck) && (h.ack != wire(iss_ + 1) || snd_nxt_ == iss_)) {
     context_.send_reset(local(), remote(), h, data.size());
-    // The peer still had the connection before with this four-tuple, and with the reset has it no
-    // more (RFC 9293, 3.5.1): it need not wait for the timeout. Once, whatever it answers.
+    // The peer still had the previous connection with this four-tuple, and the reset has ended it
+    // (RFC 9293, 3.5.1): the SYN need not wait for the timeout. Only once, whatever the peer
+    // answers.
     if (!h.has(kRst) && snd_nxt_ > iss_ && !asked_again_) {
       asked_again_ = true;
       syn_due_ = true;
@@ -125,7 +127,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   ecn_ = context_.config.ecn && !resent_syn_ && h.has(kAck) && h.has(kEce) && !h.has(kCwr);
   ack_now();
   if (!h.has(kAck)) {
-    // Simultaneous open: our SYN goes again, now as SYN-ACK.
+    // Simultaneous open: our SYN is sent again, now as SYN-ACK.
     change_state(State::kSynReceived);
     syn_due_ = true;
     return;
@@ -162,7 +164,7 @@ void Connection::learn_options(const Options& o) {
   congestion_.start(mss_, context_.config.initial_window * mss_);
 }
 
-// True: the message is about a segment in flight, and was believed.
+// True: the message was about a segment in flight, and was believed.
 bool Connection::path_shrank(uint32_t wire_seq, uint32_t max_segment) {
   const Seq seq = widen(snd_una_, wire_seq);
   if (seq < snd_una_ || seq >= snd_nxt_ || max_segment >= path_mtu_.limit() ||
@@ -179,7 +181,7 @@ void Connection::path_lowered(uint16_t before) {
   route_changed();
   if (mss_ >= before) return;
   ++context_.counters.path_mtu_lowered;
-  // What was longer did not arrive. No congestion: the window stays (RFC 1191, 6.4).
+  // Longer segments did not arrive. That is no congestion: the window stays (RFC 1191, 6.4).
   board_.walk_in_flight([&](Scoreboard::Segment& s) {
     if (s.end - s.begin > mss_) board_.mark_lost(s);
     return true;
@@ -194,36 +196,36 @@ bool Connection::unreachable(uint32_t wire_seq) {
   return true;
 }
 
-// Then the next timestamp is the recent one, however small it looks.
+// Whether TS.Recent is too old. If so, the next timestamp replaces it, however small it looks.
 bool Connection::ts_recent_expired() const {
   return context_.now - ts_recent_at_ > kTimestampAge;
 }
 
-// PAWS (RFC 7323, 5). False: the segment is dropped, and answered if it must be.
+// PAWS (RFC 7323, 5). False: the segment is dropped, and answered if necessary.
 bool Connection::timestamps_in_order(const Header& h, bool carries_data) {
   if (!timestamps_ || h.has(kRst) || h.has(kSyn)) return true;
-  // RFC 7323, 3.2 would drop it. A connection through a middlebox that takes the option out would
-  // hang then; as in other stacks it only goes without PAWS.
+  // RFC 7323, 3.2 would drop the segment. A connection through a middlebox that removes the option
+  // would then hang; as in other stacks, it only goes without PAWS.
   if (!h.options.timestamps) {
     ++context_.counters.no_timestamp;
     return true;
   }
   if (!before(h.options.ts_value, ts_recent_) || ts_recent_expired()) return true;
-  // A pure ACK that was overtaken may carry the only word of a duplicate (RFC 2883). One that is
-  // older than the last timeout could be of another lap of the sequence numbers.
+  // A pure ACK that was overtaken may carry the only report of a duplicate (RFC 2883). An ACK that
+  // is older than the last timeout may belong to an earlier lap of the sequence numbers.
   if (!carries_data && Duration(1ms) * (ts_recent_ - h.options.ts_value) < rto()) return true;
   ++context_.counters.paws_drops;
-  if (carries_data) answer_out_of_window();  // an old ACK has nothing to be told
+  if (carries_data) answer_out_of_window();  // an old ACK needs no answer
   return false;
 }
 
-// RFC 9293, 3.10.7.4, first step. False: the segment is dropped, and answered if it must be. Both
-// edges are inclusive: a probe of a shut window stands at its right edge and carries a good ACK.
+// RFC 9293, 3.10.7.4, first step. False: the segment is dropped, and answered if necessary. Both
+// edges are inclusive: a probe of a shut window is at its right edge and carries a good ACK.
 bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
   if (seq <= rcv_adv_ && end >= rcv_nxt_ && (end > rcv_nxt_ || seq == rcv_nxt_)) return true;
   if (h.has(kRst)) {
-    // A socket that is closed in a hurry behind its FIN is reset with the FIN's own number by some
-    // stacks (macOS). As exact as the next number, so no easier to guess (RFC 5961, 3.2).
+    // Some stacks (macOS) reset a socket that is closed in a hurry after its FIN with the FIN's own
+    // number. That number is as exact as the next one, so no easier to guess (RFC 5961, 3.2).
     if (fin_known_ && rcv_nxt_ == rcv_fin_ + 1 && seq == rcv_fin_) {
       ++context_.counters.resets_in;
       this->end(CloseReason::kReset);
@@ -233,14 +235,14 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
     return false;
   }
   if (h.has(kSyn)) {
-    // The peer did not hear the end of the handshake; or it is RFC 5961, 4's attacker.
+    // The peer missed the end of the handshake, or is the attacker of RFC 5961, 4.
     ++context_.counters.out_of_window;
     answer_out_of_window();
     return false;
   }
   if (end == seq) {
-    // A keepalive or window probe asks for an answer, and says that the peer is there; an old
-    // duplicate may ask too.
+    // A keepalive or window probe asks for an answer, and shows that the peer is there. An old
+    // duplicate may need an answer too.
     if (seq + 1 == rcv_nxt_) {
       const Seq ack = h.has(kAck) ? widen(snd_una_, h.ack) : 0;
       if (ack <= snd_nxt_ && ack + max_snd_wnd_ >= snd_una_) {
@@ -254,10 +256,10 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
     return false;
   }
   if (end <= rcv_nxt_) {
-    // All of it is here: our ACK was lost, or it was sent again for nothing.
+    // All of the data is here: our ACK was lost, or the peer's retransmission was needless.
     ++context_.counters.duplicate_data;
     report_duplicate(seq, end);
-    // What it acknowledges is worth knowing: the peer may have nothing else to say.
+    // The ACK of the segment still counts: the peer may send nothing else.
     if (h.has(kAck)) {
       const Seq ack = widen(snd_una_, h.ack);
       if (ack >= snd_una_ && ack <= snd_nxt_ && state_ != State::kSynReceived) {
@@ -320,7 +322,8 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
       ++context_.counters.duplicate_data;
       report_duplicate(seq, seq + data.size());
     }
-    // The whole window in the shortest pieces that are not copied together, a little for records.
+    // The whole window in the shortest pieces that are not copied together, and a little for
+    // records.
     const uint32_t buffers =
         std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
                  context_.memory.buffers() / context_.config.max_out_of_order_share);
@@ -329,15 +332,15 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
       ++context_.counters.out_of_order;
       if (user_ != nullptr) user_->on_gap(*this);
     }
-    // Each gets its own duplicate ACK (RFC 5681, 4.2), though a burst brings many: there are peers
-    // that count them, with SACK too.
+    // Each segment gets a duplicate ACK of its own (RFC 5681, 4.2), even if one burst brings many.
+    // Some peers count duplicate ACKs, with SACK too.
     if (!send_ack()) ack_now_ = true;
     return;
   }
   if (data.size() > 0) {
     const bool gap_before = !out_of_order_.empty();
-    // A peer that fills its segments is in slow start and needs its ACKs. Others are answered soon,
-    // and the answer acknowledges.
+    // A peer that fills its segments is in slow start and needs its ACKs. Other peers get an answer
+    // soon, and the answer carries the ACK.
     if (quick_acks_ > 0 && data.size() >= std::max<uint32_t>(rcv_mss_, kDefaultMss)) {
       --quick_acks_;
       ack_now_ = true;
@@ -360,8 +363,8 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
   }
 }
 
-// An ACK has room for one duplicate: a second one in the same burst sends the first on its way, or
-// the peer would not learn that its retransmissions were all needless.
+// An ACK has room for one duplicate. A second duplicate in the same burst makes the first leave at
+// once, or the peer would not learn that all of its retransmissions were needless.
 void Connection::report_duplicate(Seq begin, Seq end) {
   if (duplicate_ && sack_) send_ack();
   duplicate_ = true;

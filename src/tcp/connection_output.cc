@@ -35,7 +35,8 @@ Header Connection::make_header(uint8_t flags, Seq seq) {
     h.options.ts_value = timestamp(context_.now);
     h.options.ts_echo = ts_recent_;
   }
-  // Rounded up to the scale's unit: the edge in units must not fall behind what was promised.
+  // Rounded up to the unit of the scale: in units, the edge must not fall below what was
+  // advertised.
   const uint64_t unit = uint64_t{1} << rcv_scale_;
   const uint64_t scaled = std::min<uint64_t>((allowance() + unit - 1) >> rcv_scale_, 0xffff);
   h.window = static_cast<uint16_t>(scaled);
@@ -121,9 +122,9 @@ uint32_t Connection::window_budget() const {
   return cwnd > out ? cwnd - out : 0;
 }
 
-// Bytes that may leave at once; 0: everything. A window spread over its round trip does not
-// overflow the queue of a bottleneck, but short paths are not worth the wake-ups, and a window like
-// the initial one may always leave at once (RFC 6928).
+// Bytes that may leave at once; 0: everything. A window that is spread over its round trip does not
+// overflow the queue of a bottleneck. Short paths are not worth the wake-ups, and a window of the
+// initial size may always leave at once (RFC 6928).
 uint32_t Connection::pacing_quantum() const {
   constexpr Duration kShortest = 16 * TimerWheel::kTick;
   const uint32_t initial = context_.config.initial_window * mss_;
@@ -135,9 +136,9 @@ uint32_t Connection::pacing_quantum() const {
   return std::max(initial, two_ticks);
 }
 
-// How long that much takes at the rate of pacing. That rate is above the window's, so that it never
-// holds the window back: a fifth, and twice in slow start, which doubles the window in a round
-// trip.
+// The time that these bytes take at the pacing rate. The rate is above the window's, so that pacing
+// never limits the window: by a fifth, and twice as high in slow start, which doubles the window in
+// a round trip.
 Duration Connection::pace_time(uint64_t bytes) const {
   const uint64_t window = congestion_.window();
   const uint64_t scale = congestion_.slow_start() ? window * 10 : window * 6;  // fifths
@@ -145,13 +146,13 @@ Duration Connection::pace_time(uint64_t bytes) const {
       static_cast<int64_t>(bytes * 5 * static_cast<uint64_t>(rtt_.smoothed().count()) / scale));
 }
 
-// Notes what left.
+// Records what was sent.
 void Connection::pace(uint32_t size, uint32_t quantum) {
   pace_at_ = std::max(pace_at_, context_.now - pace_time(quantum)) + pace_time(size);
 }
 
-// RFC 9438, 5.8 and RFC 7661: whether the window is the limit, and not the application. Judged when
-// data leaves: ACKs that arrive in one turn are all heard before the next data. Slow start may
+// RFC 9438, 5.8 and RFC 7661: whether the window is the limit, and not the application. Decided
+// when data leaves, since all ACKs of a turn are processed before the next data. Slow start may
 // double a window of which half is used.
 void Connection::note_window_use() {
   const uint32_t out = pipe();
@@ -160,14 +161,14 @@ void Connection::note_window_use() {
 
 void Connection::send_lost() {
   while (Scoreboard::Segment* s = board_.next_lost()) {
-    // One segment always goes when nothing is in flight, or recovery would stand still.
+    // With nothing in flight one segment always leaves, or recovery would stand still.
     const auto size = static_cast<uint32_t>(std::min<uint64_t>(s->end - s->begin, mss_));
     if (window_budget() < size && pipe() > 0 && !force_resend_) return;
     Seq end = std::min(s->end, s->begin + mss_);
-    // A FIN behind a full segment's bytes goes along.
+    // A FIN behind the bytes of a full segment leaves with them.
     if (closing_ && end == fin_seq_ && s->end == fin_seq_ + 1) end = s->end;
     if (!send_range(s->begin, end, 0, true)) return;
-    // Its answer is a round trip away (RFC 6298, 5.3).
+    // The answer to this segment is a round trip away (RFC 6298, 5.3).
     if (s == board_.first()) rto_base_ = context_.now;
     board_.resent(*s, end, context_.now);
     note_resent(s->begin, end);
@@ -186,7 +187,7 @@ void Connection::note_resent(Seq begin, Seq end) {
 }
 
 void Connection::send_new() {
-  // RFC 5681, 4.1: a window that was earned long ago is not believed any more.
+  // RFC 5681, 4.1: a window from long ago is no longer valid.
   if (board_.empty() && snd_nxt_ < end_to_send() && context_.now - last_sent_ > rto())
     congestion_.on_idle(context_.now, context_.config.initial_window * mss_);
   if (path_learned_) send_mtu_probe();
@@ -201,12 +202,12 @@ void Connection::send_new() {
     const uint64_t room = edge > snd_nxt_ ? edge - snd_nxt_ : 0;
     uint64_t size = std::min<uint64_t>(queued, mss_);
     if (fin_only) {
-      // A FIN may stand at the edge: it takes no buffer.
+      // A FIN may be at the edge: it takes no buffer.
       if (edge < snd_nxt_) return;
     } else {
       if (room < size) {
         // Sender's silly window avoidance (RFC 9293, 3.8.6.2.1): half of the largest window seen,
-        // and never less than headers are worth, however small that was.
+        // and never so little that headers outweigh it, however small that window was.
         const uint32_t worthwhile = std::max<uint32_t>(max_snd_wnd_ / 2, context_.config.min_mss);
         if (room == 0 || (room < worthwhile && !force_small_)) return;
         size = room;
@@ -217,9 +218,9 @@ void Connection::send_new() {
         return;
       }
       if (quantum > 0 && pace_at_ > context_.now) {
-        // Never longer than one release takes at the rate of now: that rate may have risen.
+        // Never longer than one release takes at the current rate: the rate may have risen.
         pace_at_ = std::min(pace_at_, context_.now + pace_time(quantum));
-        // Whoever waits for the next release uses the window in full.
+        // A sender that waits for the next release uses the window in full.
         paced_ = window_used_ = true;
         return;
       }
@@ -245,8 +246,8 @@ Seq Connection::end_of_data_to_send() const {
   return closing_ ? fin_seq_ : end_of_data();
 }
 
-// Sends [begin, end), a FIN included when end is behind it. May send less: end is what was sent.
-// False when nothing left.
+// Sends [begin, end), and a FIN when end is behind it. May send less: `end` becomes the end of what
+// was sent. False when nothing left.
 bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool again) {
   const bool fin = closing_ && end > fin_seq_;
   const Seq data_end = fin ? fin_seq_ : end;
@@ -264,7 +265,7 @@ bool Connection::send_range(Seq begin, Seq& end, uint16_t segment_size, bool aga
   uint8_t flags = kAck;
   if (gathered < size) {
     if (segment_size != 0 && gathered > segment_size) {
-      // Keep a burst in whole segments: the records of the scoreboard are.
+      // A burst keeps whole segments, since the records of the scoreboard are whole segments.
       uint32_t cut = gathered % segment_size;
       gathered -= cut;
       while (cut > 0) {
@@ -323,8 +324,8 @@ void Connection::fill_sacks(Header& h) {
   o.sack_count = static_cast<uint8_t>(n);
 }
 
-// An old sequence number, to which every peer answers with an ACK: asks whether it is alive, and
-// what its window is (RFC 9293, 3.8.4 and 3.8.6.1).
+// Sends an old sequence number, to which every peer answers with an ACK: the answer shows that the
+// peer is alive, and its window (RFC 9293, 3.8.4 and 3.8.6.1).
 void Connection::send_probe() {
   Header h = make_header(kAck, snd_una_ - 1);
   if (context_.send(local(), remote(), h) == ip::Sent::kNoMemory) {
@@ -334,8 +335,8 @@ void Connection::send_probe() {
   probe_due_ = false;
 }
 
-// RFC 4821, 7: one longer segment of new data, only while all is well and enough follows it for its
-// loss to be noticed by SACK.
+// RFC 4821, 7: sends one longer segment of new data. Only while nothing is lost, and enough data
+// follows for SACK to notice a loss of the probe.
 void Connection::send_mtu_probe() {
   constexpr uint32_t kFollowers = 4;  // segments behind the probe: RACK's reordering and one more
   if (recovery_ != Recovery::kOpen || !sack_ || board_.sacked() > 0 || board_.lost() > 0) return;
@@ -375,11 +376,12 @@ void Connection::sent_new(Seq begin, Seq end, bool was_empty) {
   }
 }
 
-// RFC 8985, 7.3: new data if there is some and the peer has room, else the last segment again.
+// RFC 8985, 7.3: sends new data if there is some and the peer has room, else the last segment
+// again.
 void Connection::send_tail_probe() {
   tail_probe_due_ = false;
   if (board_.empty() || recovery_ != Recovery::kOpen) return;
-  // No word of a duplicate followed the last probe, for which there was time.
+  // There was time for a D-SACK of the last probe, and none came.
   if (tail_probe_end_ != 0) tail_probe_repaired();
   const Seq old_nxt = snd_nxt_;
   const Seq edge = snd_una_ + snd_wnd_;

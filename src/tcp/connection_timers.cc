@@ -1,5 +1,5 @@
-// What happens when nothing arrives. One loss timer serves retransmission, tail probes, RACK's
-// reordering window and window probes: at most one of them is ever the next thing to do.
+// The actions when nothing arrives. One loss timer serves retransmission, tail loss probes, RACK's
+// reordering window and window probes: at most one of them is ever the next action.
 
 #include <algorithm>
 
@@ -19,8 +19,8 @@ Duration Connection::rto() const {
   return std::min(base * (int64_t{1} << backoff_), c.max_rto);
 }
 
-// RFC 8985, 7.2. One probe at a time; that the last one's end was acknowledged without a word of a
-// duplicate does not hold up the next.
+// RFC 8985, 7.2. One probe at a time. An earlier probe whose end was acknowledged without a D-SACK
+// does not delay the next.
 bool Connection::may_probe_tail() const {
   return sack_ && recovery_ == Recovery::kOpen && board_.sacked() == 0 && backoff_ == 0 &&
          (tail_probe_end_ == 0 || snd_una_ >= tail_probe_end_) && rtt_.measured();
@@ -49,7 +49,7 @@ void Connection::arm_loss_timer() {
     if (snd_nxt_ > iss_) deadline = rto_base_ + rto();
   } else if (!board_.empty()) {
     deadline = rto_base_ + rto();
-    // At the time of the timeout a probe goes first: it costs no window.
+    // When the timeout is due a probe leaves first: it costs no window.
     if (may_probe_tail()) {
       deadline = std::min(deadline, std::max(last_sent_, rto_base_) + probe_timeout());
       loss_timer_is_ = LossTimer::kTailProbe;
@@ -61,7 +61,7 @@ void Connection::arm_loss_timer() {
     if (unacknowledged_since_ != kNever)
       deadline = std::min(deadline, unacknowledged_since_ + user_timeout_);
   } else if (snd_nxt_ < end_to_send() && (!ListHook<Waiting>::linked() || window_withheld_)) {
-    // Not for what only waits for the flush of this turn, which comes after its timers.
+    // Not for data that only waits for the flush of this turn, which comes after the turn's timers.
     deadline = rto_base_ + rto();
     loss_timer_is_ = LossTimer::kWindowProbe;
   }
@@ -97,7 +97,7 @@ void Connection::on_loss_timer() {
     case LossTimer::kTailProbe:
       tail_probe_due_ = true;
       touch();
-      if (context_.now >= rto_base_ + rto()) unanswered();  // the probe goes in the timeout's place
+      if (context_.now >= rto_base_ + rto()) unanswered();  // the probe replaces the timeout
       break;
     case LossTimer::kReorder:
       on_reorder_deadline();
@@ -137,7 +137,7 @@ void Connection::on_retransmission_timeout() {
   begin_episode();
   suspect_black_hole();
   head_timed_out_ = true;
-  // The oldest leads: nothing moves before it is there.
+  // The oldest segment goes first: nothing moves before it has arrived.
   if (board_.first()->state == Scoreboard::State::kInFlight) {
     board_.mark_lost(*board_.first(), true);
   } else {
@@ -158,7 +158,7 @@ void Connection::on_retransmission_timeout() {
   unanswered();
 }
 
-// Somebody may be gone: IP asks for the next hop again, and the owner may know somebody else.
+// The peer may be gone: IP asks for the next hop again, and the owner may have another peer.
 void Connection::unanswered() {
   context_.output.doubt(remote().address, context_.now);
   if (silent_) return;
@@ -171,14 +171,14 @@ void Connection::answered() {
   if (user_ != nullptr) user_->on_silence(*this, false);
 }
 
-// The second timeout of a long segment: a path that drops such segments without a word looks like
-// this, and so does a path that is down, for which a shorter one is no worse (RFC 4821, 7.7).
+// The second timeout of a long segment. A path that silently drops such segments looks like this.
+// So does a path that is down, for which a shorter segment is no worse (RFC 4821, 7.7).
 void Connection::suspect_black_hole() {
   path_mtu_.forget_probe();
   const uint16_t base = context_.config.base_path_segment;
   const Scoreboard::Segment& s = *board_.first();
   const uint64_t packet = s.end - s.begin + kMinHeader + (timestamps_ ? kTimestampsSpace : 0);
-  // The segment may be older than the last news of the path, which is that narrow by now.
+  // The segment may be older than the last news of the path, which is already that narrow.
   const auto size = static_cast<uint16_t>(std::min(widest(), path_mtu_.limit()));
   if (!head_timed_out_ || packet <= base || size <= base) return;
   ++context_.counters.path_mtu_black_holes;
@@ -199,7 +199,7 @@ void Connection::on_window_probe() {
   if (unacknowledged_since_ == kNever) {
     unacknowledged_since_ = context_.now;
   } else {
-    context_.output.doubt(remote().address, context_.now);  // the probe before was not answered
+    context_.output.doubt(remote().address, context_.now);  // the previous probe was not answered
   }
   rto_base_ = context_.now;
   backoff_ = std::min<uint8_t>(backoff_ + 1, kMaxBackoff);
@@ -238,8 +238,8 @@ void Connection::arm_life_timer() {
   }
 }
 
-// The user timeout is for peers that do not answer. One that answers probes and keeps its window
-// shut would hold what is queued for ever; one that takes a byte now and then, nearly so.
+// The user timeout is for peers that do not answer. A peer that answers probes and keeps its window
+// shut would keep queued data for ever; a peer that takes a byte now and then, nearly so.
 void Connection::begin_closing() {
   const Duration limit = context_.config.closing_timeout;
   deadline_ = limit > Duration::zero() ? context_.now + limit : kNever;
@@ -252,7 +252,8 @@ void Connection::closing_progressed(uint64_t bytes) {
   deadline_ = std::min(deadline_ + earned, context_.now + c.closing_timeout);
 }
 
-// Armed for the earliest moment it could matter and moved on from there, not with every segment.
+// Armed for the earliest moment that could matter. From there the timer is moved on, not with every
+// segment.
 void Connection::on_life_timer() {
   const Config& c = context_.config;
   const Duration silence = context_.now - last_heard_;
@@ -273,12 +274,12 @@ void Connection::on_life_timer() {
       return;
     }
   } else if (silence >= c.keepalive_idle + keepalives_ * c.keepalive_interval) {
-    send_queue_.shrink();  // who is silent for so long needs no ring
+    send_queue_.shrink();  // a connection that is silent for so long needs no ring
     if (keepalives_ >= c.keepalive_probes) {
       end(CloseReason::kTimeout);
       return;
     }
-    // With data in flight retransmissions ask the same question.
+    // With data in flight retransmissions serve the same purpose.
     if (board_.empty()) {
       if (keepalives_ > 0) context_.output.doubt(remote().address, context_.now);
       ++keepalives_;

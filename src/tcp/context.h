@@ -1,5 +1,5 @@
 #pragma once
-// What the connections of one stack share.
+// State that all connections of one stack share.
 
 #include <array>
 #include <span>
@@ -24,28 +24,29 @@
 
 namespace sluice::tcp {
 
-// Lists in which a connection waits for the stack's attention; it is in one at most.
+// Lists in which a connection waits for the stack; a connection is in one of them at most.
 struct Waiting;
 
-inline constexpr size_t kMaxPieces = 64;  // fragments a segment; more of them make it shorter
+// Fragments a segment; with more of them the segment is shorter.
+inline constexpr size_t kMaxPieces = 64;
 
 struct Context {
   Context(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
           Counters& counters, const SipKey& secret);
   ~Context();
 
-  // One segment, payload from `pieces`.
+  // Sends one segment, with its payload from `pieces`.
   ip::Sent send(const Endpoint& local, const Endpoint& remote, const Header& header,
                 uint8_t tos = 0, std::span<const buf::Fragment> pieces = {}, uint32_t size = 0,
                 uint16_t segment_size = 0);
 
-  // The answer to a segment that belongs to nothing (RFC 9293, 3.10.7.1).
+  // Answers a segment that belongs to no connection (RFC 9293, 3.10.7.1).
   void send_reset(const Endpoint& local, const Endpoint& remote, const Header& to, uint32_t size);
 
   // Whether a four-tuple that was answered at `last` may be answered again with an ACK that a
-  // stranger can provoke; `last` moves if so.
+  // stranger can provoke. If so, `last` becomes now.
   bool may_answer(Time& last);
-  // The same for a connection's challenge ACK (RFC 5961), which the worker's limit holds for, too.
+  // The same for a connection's challenge ACK (RFC 5961), to which the worker's limit applies, too.
   bool may_challenge(Time& last);
 
   Config config;
@@ -63,10 +64,13 @@ struct Context {
   Time now{};
   StateTrace* trace = nullptr;                   // may be null
   std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent
-  List<Connection, Waiting> touched;             // have something to send at the next flush
-  List<Connection, Waiting> starved;  // could not send for want of buffers: tried again in a moment
-  List<Connection, Waiting> withheld;  // would open their windows if there was memory
-  List<Connection, Waiting> ended;     // wait for on_closed
+  // Connections with something to send at the next flush.
+  List<Connection, Waiting> touched;
+  // Connections that found no buffer to send; they try again in a moment.
+  List<Connection, Waiting> starved;
+  // Connections that would open their windows if there was memory.
+  List<Connection, Waiting> withheld;
+  List<Connection, Waiting> ended;  // connections that wait for on_closed
 };
 
 }  // namespace sluice::tcp

@@ -1,5 +1,5 @@
 #pragma once
-// What TCP counts: one line each in stats/tcp.h, where control and its tools read them.
+// The counters of TCP: one line each in stats/tcp.h, where control and its tools read them.
 
 #include "stats/tcp.h"
 

@@ -54,8 +54,8 @@ void Cubic::avoid(const AckSample& ack) {
     origin_ = std::max<double>(w_max_, cwnd);
     k_ = std::cbrt((origin_ - cwnd) / mss_ / kC);
   } else {
-    // 4.2 and 5.8: time in which the application was the limit does not count. ACKs of a window in
-    // use are at most a round trip apart.
+    // 4.2 and 5.8: time in which the application was the limit does not count. The ACKs of a window
+    // in use are at most a round trip apart.
     epoch_ += std::max(ack.now - used_at_ - ack.smoothed_rtt, Duration::zero());
   }
   used_at_ = ack.now;
@@ -66,7 +66,8 @@ void Cubic::avoid(const AckSample& ack) {
   const double alpha = w_est_ < friendly_until_ ? kReno : 1.0;  // 4.3
   w_est_ += alpha * ack.delivered * mss_ / cwnd;
   const double goal = std::max(target, w_est_);
-  // (target - cwnd) / cwnd of each acknowledged byte; whole segments only, the rest is carried.
+  // (target - cwnd) / cwnd for each acknowledged byte. Only whole segments; the rest is carried
+  // over.
   const double grow = (goal - cwnd) / cwnd * ack.delivered;
   fraction_ += std::max(grow, 0.0);
   if (fraction_ >= mss_) {
@@ -81,7 +82,7 @@ void Cubic::remember() {
 }
 
 void Cubic::reduce() {
-  // Fast convergence (4.7): a flow that lost ground gives more way.
+  // Fast convergence (4.7): a flow that lost ground releases more of its window.
   w_max_ = cwnd_ < w_max_ ? static_cast<uint32_t>(cwnd_ * (1 + kBeta) / 2) : cwnd_;
   friendly_until_ = w_max_;
   ssthresh_ = std::max(static_cast<uint32_t>(cwnd_ * kBeta), kMinSegments * mss_);
@@ -111,7 +112,7 @@ void Cubic::undo() {
 }
 
 void Cubic::on_idle(Time, uint32_t restart_window) {
-  // The threshold remembers what the path took (RFC 7661 keeps three quarters).
+  // The threshold remembers the capacity of the path (RFC 7661 keeps three quarters).
   if (cwnd_ <= restart_window) return;
   ssthresh_ = std::max(ssthresh_, cwnd_ / 4 * 3);
   cwnd_ = restart_window;

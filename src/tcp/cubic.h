@@ -32,17 +32,17 @@ class Cubic {
   uint32_t cwnd_ = 0;
   uint32_t ssthresh_ = UINT32_MAX;
   uint32_t w_max_ = 0;   // bytes: window when the last episode began, after fast convergence
-  double fraction_ = 0;  // bytes of growth earned, less than a segment
-  double w_est_ = 0;     // bytes: what Reno would have (RFC 9438, 4.3)
+  double fraction_ = 0;  // bytes of growth that are earned and less than a segment
+  double w_est_ = 0;     // bytes: the window that Reno would have (RFC 9438, 4.3)
   double k_ = 0;         // seconds until the cubic reaches w_max_
   double origin_ = 0;    // bytes: plateau of the current epoch
   Time epoch_ = kNever;  // start of congestion avoidance; kNever: starts with the next ACK
-  Time used_at_{};       // last ACK in congestion avoidance of a window that was used
+  Time used_at_{};       // last ACK in congestion avoidance while the window was the limit
   struct {
     uint32_t cwnd, ssthresh, w_max, friendly_until;
   } saved_{};  // for undo()
-  // Bytes of w_est_ up to which it grows as slowly as beta 0.7 asks for (RFC 9438, 4.3): w_max_ of
-  // the last episode, a timeout's too.
+  // Bytes of w_est_ up to which it grows as slowly as beta 0.7 requires (RFC 9438, 4.3): w_max_ of
+  // the last episode, or of the last timeout.
   uint32_t friendly_until_ = 0;
   HyStart hystart_;  // first slow start only: later ones have an ssthresh
 };

@@ -1,6 +1,6 @@
 #pragma once
-// What TCP knows about a four-tuple: a connection, a handshake under way or a TIME_WAIT record; and
-// the table of them.
+// The flow table of TCP: its entry for a four-tuple is a connection, a handshake under way or a
+// TIME_WAIT record.
 
 #include <cassert>
 #include <cstddef>
@@ -17,7 +17,7 @@ inline flow::Key flow_key(const Endpoint& local, const Endpoint& remote) {
   return {remote, local, static_cast<uint8_t>(ip::Protocol::kTcp)};
 }
 
-// Base of everything that stands in the table.
+// Base of every entry in the table.
 class Flow {
  public:
   enum class Kind : uint8_t { kConnection, kHalfOpen, kTimeWait };
@@ -41,13 +41,13 @@ class Flow {
 
 class FlowTable {
  public:
-  // capacity: the most flows ever in it.
+  // capacity: the largest number of flows.
   FlowTable(size_t capacity, const SipKey& secret) : table_(capacity, secret) {}
 
   Flow* find(const Endpoint& local, const Endpoint& remote) const {
     return flow_of(table_.find(flow_key(local, remote)));
   }
-  // As flow::Table has them.
+  // As in flow::Table.
   void begin(flow::Lookup& lookup, const flow::Lookup* before) const {
     table_.begin(lookup, before);
   }
@@ -56,13 +56,13 @@ class FlowTable {
   }
   Flow* find(const flow::Lookup& lookup) const { return flow_of(table_.find(lookup)); }
 
-  // The tuple must not be in the table, and the table not full.
+  // The tuple must not be in the table, and the table must not be full.
   void insert(Flow& flow) {
     flow.hash_ = table_.hash(flow.key());
     assert(table_.find(flow.hash_, flow.key()) == nullptr);
     table_.insert({&flow, flow.hash_});
   }
-  // The flow is in the table.
+  // The flow must be in the table.
   void erase(Flow& flow) {
     Slot* slot = table_.find(flow.hash_, flow.key());
     assert(slot != nullptr && slot->flow == &flow);
@@ -70,7 +70,7 @@ class FlowTable {
   }
   size_t size() const { return table_.size(); }
 
-  // fn(Flow&) for every flow; fn must not insert or erase.
+  // Calls fn(Flow&) for every flow; fn must not insert or erase.
   template <class Fn>
   void for_each(Fn&& fn) {
     table_.for_each([&](const Slot& s) { fn(*s.flow); });

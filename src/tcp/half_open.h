@@ -1,5 +1,5 @@
 #pragma once
-// A passive open that waits for its last ACK: SYN-RECEIVED without the cost of a connection.
+// A passive open that waits for its last ACK: SYN-RECEIVED, at a lower cost than a connection.
 
 #include <cstdint>
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace sluice::tcp {
 
-// What a handshake agreed on; all that a connection needs to begin.
+// The result of a handshake; all that a connection needs to begin.
 struct Handshake {
   uint32_t iss = 0;
   uint32_t irs = 0;
@@ -32,7 +32,7 @@ struct HalfOpen : Flow {
   Handshake handshake;
   Time sent{};
   uint8_t retransmits = 0;
-  Time answered{};        // last challenge
+  Time answered{};        // when the last challenge ACK left
   void* stack = nullptr;  // the Stack, for the timer
   Timer timer;
 };

@@ -80,7 +80,7 @@ std::optional<Parsed> parse(buf::View segment) {
   h.ack = load_be32(p + 8);
   h.flags = p[13];
   h.window = load_be16(p + 14);
-  // Bulk data carries exactly NOP NOP timestamps: worth a short cut.
+  // Bulk data carries exactly NOP NOP timestamps: worth a fast path.
   if (size == kMinHeader + kTimestampsSpace && load_be32(p + 20) == 0x0101080a) {
     h.options.timestamps = true;
     h.options.ts_value = load_be32(p + 24);

@@ -65,12 +65,12 @@ struct Parsed {
 };
 
 // nullopt when the fixed header is truncated or its data offset impossible. An option with a bad
-// length ends the parsing of options and voids nothing before it (RFC 9293, MUST-7: no crash); an
+// length ends the parsing of options; options before it stay valid (RFC 9293, MUST-7: no crash). An
 // option that makes no sense in this kind of segment (MSS without SYN) is ignored.
 std::optional<Parsed> parse(buf::View segment);
 
-// Writes header and options, checksum zero; returns the size, a multiple of four. SACK blocks that
-// do not fit are left out.
+// Writes header and options, with checksum zero. Returns the size, a multiple of four. SACK blocks
+// that do not fit are left out.
 size_t emit(const Header& header, std::span<uint8_t, kMaxHeader> out);
 
 }  // namespace sluice::tcp

@@ -13,11 +13,11 @@ class HyStart {
  public:
   enum class Verdict : uint8_t {
     kGrow,          // slow start
-    kConservative,  // a quarter of it
-    kLeave,         // ssthresh is the window of now
+    kConservative,  // a quarter of slow start's growth
+    kLeave,         // ssthresh becomes the current window
   };
 
-  // One ACK in slow start. una: snd_una after it; sent: snd_nxt; rtt: zero when it gave none.
+  // One ACK in slow start. una: snd_una after it; sent: snd_nxt; rtt: zero without a measurement.
   Verdict on_ack(Seq una, Seq sent, Duration rtt) {
     if (una >= round_end_) {
       round_end_ = sent;

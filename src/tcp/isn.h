@@ -10,12 +10,13 @@
 
 namespace sluice::tcp {
 
-// A clock of 4 us ticks plus a keyed hash of the four-tuple: later incarnations of a tuple start
-// higher, other tuples say nothing.
+// A clock of 4 us ticks plus a keyed hash of the four-tuple. Later incarnations of a tuple start
+// higher; the ISNs of other tuples tell nothing about this one.
 uint32_t initial_sequence(const SipKey& key, const Endpoint& local, const Endpoint& remote,
                           Time now);
 
-// Added to timestamp_clock(): constant for a tuple, so that TIME_WAIT reuse sees time advance.
+// Added to timestamp_clock(). Constant for a tuple, so that timestamps advance when a tuple in
+// TIME_WAIT is reused.
 uint32_t timestamp_offset(const SipKey& key, const Endpoint& local, const Endpoint& remote);
 
 // Milliseconds (RFC 7323, 5.4 wants a tick between 1 ms and 1 s).

@@ -1,6 +1,6 @@
 #pragma once
-// Whose the clients' connections are: counted by address, so that a full table takes from who holds
-// the most of it.
+// Counts the clients' connections by address. A full table takes connections from the address that
+// has the most.
 
 #include <array>
 #include <cstddef>
@@ -14,11 +14,11 @@
 
 namespace sluice::tcp {
 
-// The connections of one address; of a /64 of IPv6, which is what a host can take addresses from
-// (RFC 4291, 2.5.4).
+// The connections of one address, or of a /64 of IPv6, since a host can take addresses from a whole
+// /64 (RFC 4291, 2.5.4).
 struct Peer;
 
-// A connection's place among those of its peer.
+// A connection's entry among those of its peer.
 struct PeerMember : ListHook<> {
   Peer* peer = nullptr;
 };
@@ -28,7 +28,7 @@ struct Peer : ListHook<> {
 
   const Address network;
   uint32_t connections = 0;
-  List<PeerMember> members;  // those looked at longest ago first
+  List<PeerMember> members;  // the member that was looked at longest ago is the first
   Peer* next = nullptr;      // in its bucket
 };
 
@@ -37,16 +37,16 @@ class Peers {
   // max: the most connections at once, and so the most peers; a record is about 80 bytes.
   Peers(size_t max, const SipKey& key);
 
-  // The member is nobody's yet.
+  // The member must not belong to a peer yet.
   void add(PeerMember& member, const Address& remote);
   void remove(PeerMember& member);
   uint32_t connections_of(const Address& remote) const;
   size_t connections() const { return connections_; }
-  // The peer with the most connections: exact up to kExact of them. nullptr when there is none.
+  // The peer with the most connections: exact up to kExact of them. nullptr when there is no peer.
   Peer* largest();
 
  private:
-  // Above it all count as equally many: nobody honest is far above it alone.
+  // Above this number all peers count as equal: no honest peer is far above it alone.
   static constexpr size_t kExact = 1024;
 
   static Address network_of(const Address& a);
@@ -56,8 +56,8 @@ class Peers {
   const SipKey key_;
   const size_t mask_;
   size_t connections_ = 0;
-  size_t most_ = 0;  // no list above it holds anybody
-  Pages pages_;      // what buckets_ lie in
+  size_t most_ = 0;  // all lists above it are empty
+  Pages pages_;      // memory of buckets_
   Peer** buckets_;
   Slab<Peer> peers_;
   std::array<List<Peer>, kExact + 1> by_count_;

@@ -1,6 +1,6 @@
 #pragma once
-// Proportional rate reduction (RFC 6937): during fast recovery, how much may leave for what has
-// arrived, so that the window comes down evenly instead of in a pause and a burst.
+// Proportional rate reduction (RFC 6937): limits in fast recovery how much may leave for each byte
+// that has arrived. So the window comes down evenly instead of in a pause and a burst.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,8 +15,8 @@ class Prr {
     allowance_ = 0;
   }
 
-  // An ACK delivered that many bytes; pipe is what is in flight after it. good: snd_una advanced
-  // and nothing more was found lost.
+  // An ACK delivered that many bytes; pipe is what is in flight after it. good: snd_una advanced,
+  // and no further loss was found.
   void on_ack(uint32_t delivered, uint32_t pipe, uint32_t ssthresh, uint32_t mss, bool good) {
     delivered_ += delivered;
     int64_t n;

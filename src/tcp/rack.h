@@ -1,6 +1,6 @@
 #pragma once
-// RACK: a segment is lost when one sent later has been delivered, and reordering had its time
-// (RFC 8985, 6).
+// RACK: a segment is lost when a segment that was sent later has been delivered, and the time for
+// reordering is over (RFC 8985, 6).
 
 #include <algorithm>
 
@@ -12,9 +12,9 @@ namespace sluice::tcp {
 
 class Rack {
  public:
-  // A segment was delivered. ambiguous: it was sent more than once and the ACK may be for the first
-  // transmission. forward: forward_ack() from before this ACK, since the SACK blocks of an ACK are
-  // read before what it acknowledges cumulatively.
+  // A segment was delivered. ambiguous: it was sent more than once, and the ACK may be for the
+  // first transmission. forward: forward_ack() from before this ACK, since the SACK blocks of an
+  // ACK are read before its cumulative part.
   void delivered(const Scoreboard::Segment& s, Time now, bool ambiguous, Seq forward) {
     if (s.end < forward && !s.retransmitted) reordering_ = true;
     highest_ = std::max(highest_, s.end);
@@ -26,28 +26,30 @@ class Rack {
     }
   }
 
-  // A segment that counted as lost was not.
+  // A segment that counted as lost was not lost.
   void was_overtaken() { reordering_ = true; }
 
-  // The peer reported a duplicate: the window was too small (RFC 8985, 6.2, step 4). Once a round.
+  // The peer reported a duplicate: the reordering window was too small (RFC 8985, 6.2, step 4).
+  // Counts once a round trip.
   void duplicate_reported(Seq snd_una, Seq snd_nxt) {
     if (snd_una < round_end_) return;
     round_end_ = snd_nxt;
     multiplier_ = std::min<unsigned>(multiplier_ + 1, kMaxMultiplier);
     persist_ = kPersist;
   }
-  // A recovery ended: after kPersist of them without duplicates the window is small again.
+  // A recovery ended: after kPersist of them without duplicates the reordering window is small
+  // again.
   void recovery_ended() {
     if (persist_ > 0 && --persist_ == 0) multiplier_ = 1;
   }
 
-  // How long a segment may be overtaken before it counts as lost.
+  // The reordering window: how long a segment may be overtaken before it counts as lost.
   Duration window(bool recovering, bool three_sacked, Duration min_rtt, Duration smoothed) const {
     if (!reordering_ && (recovering || three_sacked)) return Duration::zero();
     return std::min(min_rtt / 4 * multiplier_, smoothed);
   }
 
-  // The newest transmission known to have arrived is newer than s.
+  // The newest transmission known to have arrived was sent after s.
   bool overtook(const Scoreboard::Segment& s) const {
     return sent_ > s.sent || (sent_ == s.sent && end_ > s.end);
   }

@@ -8,8 +8,7 @@ namespace sluice::tcp {
 
 namespace {
 
-// Behind the last byte that was written into the buffer of `to`; whoever shares the buffer does not
-// look there.
+// Writes behind the last byte in the buffer of `to`. Other owners of the buffer do not look there.
 void write_behind(buf::Slice& to, const buf::Slice& from) {
   std::memcpy(const_cast<uint8_t*>(to.data()) + to.size(), from.data(), from.size());
   to.grow_back(from.size());
@@ -33,7 +32,7 @@ uint32_t ReceiveQueue::insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uin
       const Seq covered = std::min(at.end, end);
       slice.drop_front(static_cast<uint32_t>(covered - seq));
       seq = covered;
-      if (slice.size() == 0) {  // a duplicate is news too: RFC 2018, 4 wants it reported first
+      if (slice.size() == 0) {  // a duplicate is reported first too (RFC 2018, 4)
         static_cast<ListHook<ByNews>&>(at).unlink();
         held_->news.push_front(at);
       }
@@ -64,7 +63,7 @@ uint32_t ReceiveQueue::insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uin
   return kept;
 }
 
-// [seq, seq + size) touches no island's bytes; `before` is the first island behind it.
+// Whether [seq, seq + size) touches no island's bytes; `before` is the first island behind it.
 bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uint32_t max_buffers,
                         Time now) {
   Islands& islands = held_->islands;
@@ -113,8 +112,8 @@ bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uin
   return true;
 }
 
-// A record for `slice`; `behind` itself, grown, where the bytes fit its buffer. nullptr: over a
-// limit or out of memory, and counted.
+// A record for `slice`: `behind` itself, grown, where the bytes fit its buffer. nullptr, counted,
+// beyond a limit or without memory.
 Piece* ReceiveQueue::make_piece(buf::Slice slice, const Piece* behind, uint32_t max_buffers) {
   const uint32_t n = slice.size();
   if (n <= kCopyBreak) {
@@ -239,8 +238,8 @@ void ReceiveQueue::clear() {
   held.all.close(held);
 }
 
-// The gap before some island has not closed for too long. Who makes new islands all the time has
-// its old ones looked for no more often than the age is worth.
+// Whether the gap before some island has not closed for too long. For a peer that makes new islands
+// all the time, the search for old ones is no more frequent than the age requires.
 void ReceiveQueue::expire(Time now) {
   const Duration age = held_->all.config_.out_of_order_age;
   Time oldest = kNever;

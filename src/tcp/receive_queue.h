@@ -1,6 +1,6 @@
 #pragma once
-// Data that arrived ahead of a gap, and what the peer is told about it (SACK, RFC 2018; D-SACK,
-// RFC 2883). In-order data never enters.
+// Data that arrived ahead of a gap, and the SACK blocks that tell the peer of it (SACK, RFC 2018;
+// D-SACK, RFC 2883). In-order data never enters this queue.
 
 #include <cstdint>
 #include <span>
@@ -13,14 +13,14 @@
 
 namespace sluice::tcp {
 
-// Of one connection. What the peer makes it keep is bounded in packet buffers, whatever sizes it
-// comes in: pieces up to kCopyBreak bytes are copied together. What is kept may be dropped again:
-// when the gap does not close within Config::out_of_order_age, and first of all when memory is
-// short.
+// The queue of one connection. Its memory is bounded in packet buffers, whatever the sizes of the
+// segments: pieces up to kCopyBreak bytes are copied together. Data in the queue may be dropped
+// again: when the gap does not close within Config::out_of_order_age, and before anything else when
+// memory is short.
 class ReceiveQueue {
  public:
-  // Half a buffer: longer pieces keep the one that they were received in, so that each buffer holds
-  // at least so many bytes.
+  // Half a buffer. Longer pieces stay in the buffer that they were received in, so each buffer has
+  // at least this many bytes of data.
   static constexpr uint32_t kCopyBreak = 1024;
 
   ReceiveQueue() = default;
@@ -31,21 +31,21 @@ class ReceiveQueue {
   uint32_t islands() const {
     return held_ == nullptr ? 0 : static_cast<uint32_t>(held_->islands.size());
   }
-  // Packet buffers held, records included as what they are worth in buffers.
+  // Packet buffers in use. Records count as the number of buffers that they are worth.
   uint32_t buffers() const { return held_ == nullptr ? 0 : held_->cost(); }
 
-  // Keeps what of [seq, seq + slice.size()) is new; slice is as it was received. Returns the bytes
-  // kept. What would exceed max_buffers or Config::max_out_of_order_ranges, or finds no memory, is
-  // dropped and counted.
+  // Keeps the new part of [seq, seq + slice.size()); slice is as it was received. Returns the
+  // number of bytes that are kept. Data beyond max_buffers or Config::max_out_of_order_ranges, or
+  // without memory, is dropped and counted.
   uint32_t insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uint32_t max_buffers, Time now);
 
-  // Takes the piece that continues at rcv_nxt, cut to what is new; empty when there is a gap.
+  // Takes the piece that continues at rcv_nxt, cut to its new part; empty when there is a gap.
   buf::Slice pop(Seq rcv_nxt);
 
-  // Every byte of [begin, end) is here already.
+  // Whether every byte of [begin, end) is here already.
   bool covers(Seq begin, Seq end) const;
 
-  // The islands as SACK blocks, the latest news first (RFC 2018, 4). Returns the count.
+  // The islands as SACK blocks, the most recently changed first (RFC 2018, 4). Returns the count.
   size_t sack_blocks(std::span<SackBlock> out) const;
 
   void clear();

@@ -6,7 +6,7 @@
 
 namespace sluice::tcp {
 
-// False: nothing more is kept.
+// False: nothing more may be kept.
 bool ReceiveQueues::make_room() {
   if (!memory_.roomy()) return false;
   // A segment that spans many islands needs a record for each gap between them.

@@ -1,6 +1,7 @@
 #pragma once
-// The data ahead of gaps of all connections of a worker: its records, and who loses it first when
-// memory is short. Costs nothing for a connection that has none.
+// The data that arrived ahead of gaps, for all connections of a worker: the records, and the order
+// in which connections lose such data when memory is short. A connection without gaps costs
+// nothing.
 
 #include <array>
 #include <bit>
@@ -25,16 +26,16 @@ class ReceiveQueue;  // tcp/receive_queue.h
 class ReceiveQueues;
 
 // A buffer of the hold pool into which small pieces of one connection are copied, one behind the
-// other. It goes with the last of them.
+// other. The buffer is freed with the last of them.
 struct Packed {
-  buf::Slice bytes;     // all that was copied into it
-  uint32_t pieces = 0;  // that refer to it
+  buf::Slice bytes;     // all bytes that were copied into it
+  uint32_t pieces = 0;  // pieces that refer to it
 };
 
 struct Piece {
   Piece(buf::Slice s, Packed* p) : slice(std::move(s)), packed(p) {}
   buf::Slice slice;
-  Packed* packed;  // nullptr: the buffer is this piece's alone
+  Packed* packed;  // nullptr: the piece has a buffer of its own
   Piece* next = nullptr;
 };
 
@@ -54,7 +55,7 @@ struct IslandBegin {
   const Seq& operator()(const Island& i) const { return i.begin; }
 };
 
-// What one connection keeps. Exists only while there is an island.
+// The islands of one connection. Exists only while there is at least one.
 struct Held : ListHook<> {
   Held(ReceiveQueues& a, ReceiveQueue& q, Timer::Fire fire)
       : all(a), queue(q), age_timer(fire, this) {}
@@ -63,13 +64,14 @@ struct Held : ListHook<> {
   ReceiveQueue& queue;
   boost::intrusive::set<Island, boost::intrusive::key_of_value<IslandBegin>> islands;
   List<Island, ByNews> news;  // most recently changed first
-  Packed* packing = nullptr;  // with room for more
-  uint32_t buffers = 0;       // packet buffers: pieces that have one alone, and packed ones
+  Packed* packing = nullptr;  // the buffer with room for more pieces
+  // Packet buffers: those of pieces that have one alone, and packed ones.
+  uint32_t buffers = 0;
   uint32_t pieces = 0;
   uint8_t size_class = 0;
   Timer age_timer;
 
-  // Records lie on the heap, and cost what they displace: so many of them count as one buffer.
+  // Records lie on the heap, and are charged for it: this many of them count as one buffer.
   static constexpr uint32_t kRecordsABuffer = 32;
   uint32_t cost() const {
     return buffers + (pieces + static_cast<uint32_t>(islands.size())) / kRecordsABuffer;
@@ -83,8 +85,8 @@ class ReceiveQueues {
       : config_(config), memory_(memory), wheel_(wheel), counters_(counters) {}
   ReceiveQueues(const ReceiveQueues&) = delete;
 
-  // While memory is short: the data that arrived ahead of a gap goes before anything else does,
-  // that of the connection with the most first. RFC 2018, 8 permits it, and who sent it keeps it
+  // While memory is short, data that arrived ahead of a gap is dropped before anything else, from
+  // the connection with the most of it first. RFC 2018, 8 permits it: the sender keeps the data
   // until it is acknowledged.
   void relieve() {
     if (held_.live() != 0 && !memory_.roomy()) shed_all();
@@ -114,7 +116,7 @@ class ReceiveQueues {
   Slab<Island> islands_;
   Slab<Piece> pieces_;
   Slab<Packed> packed_;
-  // By cost, in powers of two: who comes first is found at once.
+  // By cost, in powers of two, so that the largest is found at once.
   std::array<List<Held>, 16> classes_;
 };
 

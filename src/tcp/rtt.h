@@ -12,7 +12,8 @@ class RttEstimator {
   bool measured() const { return srtt_ != Duration::zero(); }
   Duration smoothed() const { return srtt_; }
   Duration variance() const { return rttvar_; }
-  // Smallest of the last kMinWindow to twice that; the path's propagation delay.
+  // The path's propagation delay: the smallest round trip of the last kMinWindow to twice that
+  // time.
   Duration minimum() const { return std::min(min_, previous_min_); }
 
   void sample(Duration rtt, Time now) {
@@ -34,8 +35,8 @@ class RttEstimator {
   }
 
   // Without backoff. min_rto is a floor for what is added to the round trip, and not for the sum as
-  // in RFC 6298, 2.4: the variance of a quiet path is near zero, and on a long one the sum would
-  // leave no time for a queue that fills or an ACK that the peer delays.
+  // in RFC 6298, 2.4. The variance of a quiet path is near zero, and on a long path a floor of the
+  // sum would leave no time for a queue that fills or an ACK that the peer delays.
   Duration rto(Duration initial, Duration min_rto, Duration max_rto) const {
     if (!measured()) return initial;
     return std::min(srtt_ + std::max(min_rto, 4 * rttvar_), max_rto);
@@ -43,7 +44,8 @@ class RttEstimator {
 
  private:
   static constexpr Duration kGranularity = 1us;
-  static constexpr Duration kMinWindow = 300s;  // a path that has changed is believed after this
+  // A path that has changed is believed after this time.
+  static constexpr Duration kMinWindow = 300s;
   static constexpr Duration kNone = Duration::max();
 
   Duration srtt_{};

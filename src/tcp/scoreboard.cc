@@ -69,7 +69,7 @@ void Scoreboard::drop(Segment& s) {
   pool_.destroy(&s);
 }
 
-// Of the segments whose place is known, the one nearest to `begin`.
+// The segment nearest to `begin` among those whose place is known.
 Scoreboard::Segment* Scoreboard::nearest(Seq begin) {
   const auto distance = [begin](const Segment& s) {
     return s.begin < begin ? begin - s.begin : s.begin - begin;
@@ -82,7 +82,7 @@ Scoreboard::Segment* Scoreboard::nearest(Seq begin) {
 }
 
 // The first segment that begins at or behind `begin`. nullptr when there is none, or when it is
-// further away than `steps`; then the next search goes on from where this one stopped.
+// more than `steps` away; the next search then goes on from where this search stopped.
 Scoreboard::Segment* Scoreboard::find(Seq begin, uint32_t& steps) {
   Segment* s = nearest(begin);
   if (s == nullptr) return nullptr;
@@ -99,7 +99,7 @@ Scoreboard::Segment* Scoreboard::find(Seq begin, uint32_t& steps) {
   return nullptr;
 }
 
-// Runs of SACKed segments become one record, so that walks are as long as there are holes.
+// Runs of SACKed segments become one record, so the length of a walk is the number of holes.
 void Scoreboard::merge_sacked(Segment& s) {
   if (Segment* p = segments_.previous(s); p != nullptr && p->state == State::kSacked) {
     s.begin = p->begin;

@@ -1,7 +1,7 @@
 #pragma once
-// What was sent and is not yet cumulatively acknowledged: per segment, when it left, whether it was
-// SACKed (RFC 2018), counts as lost, was sent again. Gives pipe (RFC 6675) in constant time and the
-// transmit-time order that RACK walks (RFC 8985).
+// The segments that were sent and are not yet cumulatively acknowledged. Each has the time when it
+// left, and whether it was SACKed (RFC 2018), counts as lost, or was retransmitted. Gives pipe (RFC
+// 6675) in constant time, and the order of transmission that RACK walks (RFC 8985).
 
 #include <cstdint>
 
@@ -18,11 +18,11 @@ class Scoreboard {
 
  public:
   enum class State : uint8_t {
-    kInFlight,  // sent, nothing heard
-    kLost,      // believed lost, waits to be sent again
+    kInFlight,  // sent, and nothing was heard of it
+    kLost,      // believed lost, waits for its retransmission
     kSacked,    // arrived out of order
   };
-  // One segment as it was cut when first sent; SACKed neighbours merge.
+  // One segment, as it was cut when first sent. SACKed neighbours merge.
   struct Segment : ListHook<BySeq>, ListHook<ByTime> {
     Seq begin = 0;
     Seq end = 0;
@@ -32,62 +32,66 @@ class Scoreboard {
   };
   using Pool = Slab<Segment>;
 
-  // pool: without a limit; what is queued to be sent bounds it.
+  // pool: has no limit of its own; the bytes that are queued to be sent bound it.
   explicit Scoreboard(Pool& pool) : pool_(pool) {}
   ~Scoreboard() { clear(); }
   Scoreboard(const Scoreboard&) = delete;
 
   bool empty() const { return total_ == 0; }
-  uint32_t sacked() const { return sacked_; }             // bytes
-  uint32_t lost() const { return lost_; }                 // bytes that wait to be sent again
-  Seq highest_sacked() const { return highest_sacked_; }  // end of it; zero when none
+  uint32_t sacked() const { return sacked_; }  // bytes
+  // Bytes that wait for their retransmission.
+  uint32_t lost() const { return lost_; }
+  // End of the highest SACKed segment; zero when there is none.
+  Seq highest_sacked() const { return highest_sacked_; }
   // Bytes believed to be in the network.
   uint32_t pipe() const { return total_ - sacked_ - lost_; }
 
-  // New data, right behind the last.
+  // Adds new data, right behind the last segment.
   void sent(Seq begin, Seq end, Time now);
 
-  // Forgets everything below una. delivered(const Segment&) hears of each that was not SACKed
-  // before; a segment acknowledged in part is cut and not reported. Returns its bytes.
+  // Removes everything below una. delivered(const Segment&) is called for each segment that was not
+  // SACKed before. A segment that is acknowledged in part is cut and not reported. Returns the
+  // bytes of the reported segments.
   template <class Fn>
   uint32_t acknowledge(Seq una, Fn&& delivered);
 
-  // What finding the blocks of one ACK may cost, in segments looked at. Honest blocks lie near the
-  // last one that was found, the highest or the first: new data arrives behind the highest, what
-  // was sent again near the first hole. An index would cost every segment that is sent, for the
-  // sake of those who ask for places that nobody was at.
+  // The cost that finding the blocks of one ACK may have, in segments that are looked at. Honest
+  // blocks lie near the block that was found last, near the highest, or near the first: new data
+  // arrives behind the highest, and retransmissions near the first hole. An index would cost time
+  // for every segment that is sent, only to serve peers that name other places.
   static constexpr uint32_t kFindSteps = 256;
-  // Marks segments that lie within [begin, end) whole. A block that covers a part of a segment
-  // changes nothing for it: the cumulative ACK will tell. `steps` goes down by what finding the
-  // block cost; a block that is not found with what is left changes nothing, but is nearer when it
-  // comes again.
+  // Marks the segments that lie within [begin, end) whole. A segment that the block covers in part
+  // does not change: the cumulative ACK will tell. `steps` goes down by the cost of finding the
+  // block. A block that is not found within `steps` changes nothing, but is nearer when it comes
+  // again.
   template <class Fn>
   uint32_t sack(Seq begin, Seq end, uint32_t& steps, Fn&& delivered);
 
-  // The segments in flight, least recently sent first, until fn says false. fn may call mark_lost
-  // on the segment it is given.
+  // Calls fn for the segments in flight, least recently sent first, until fn returns false. fn may
+  // call mark_lost on its segment.
   template <class Fn>
   void walk_in_flight(Fn&& fn) {
     for (Segment& s : in_flight_)
       if (!fn(s)) return;
   }
-  // urgent: it is to be sent again before the others that are lost.
+  // urgent: the segment is retransmitted before other lost ones.
   void mark_lost(Segment& s, bool urgent = false);
-  // A lost segment is to be sent again before the others.
+  // A lost segment is retransmitted before the others.
   void hurry(Segment& s);
 
-  // The next segment to send again; nullptr when none is lost.
+  // The next segment to retransmit; nullptr when none is lost.
   Segment* next_lost() { return lost_list_.empty() ? nullptr : &lost_list_.front(); }
-  // It was sent again. When only `sent_end` of it fit (the MSS has shrunk), it is cut there.
+  // The segment was retransmitted. If only `sent_end` of it fit (the MSS has shrunk), it is cut
+  // there.
   void resent(Segment& s, Seq sent_end, Time now);
 
-  // The losses were none: what waits to be sent again is in flight as before.
+  // The losses were spurious: segments that wait for their retransmission are in flight as before.
   void restore_lost();
 
   Segment* first() { return segments_.empty() ? nullptr : &segments_.front(); }
   Segment* last() { return segments_.empty() ? nullptr : &segments_.back(); }
 
-  // The peer has thrown SACKed data away (RFC 2018, 8), or a timeout makes us doubt it.
+  // The peer has thrown SACKed data away (RFC 2018, 8), or a timeout makes that likely.
   void forget_sacks();
   void clear();
 
@@ -102,7 +106,7 @@ class Scoreboard {
   List<Segment, BySeq> segments_;
   List<Segment, ByTime> in_flight_;
   List<Segment, ByTime> lost_list_;
-  Segment* hint_ = nullptr;     // where the last block was looked for: the next one is near
+  Segment* hint_ = nullptr;     // where the last block was found: the next one is near
   Segment* highest_ = nullptr;  // ends at highest_sacked_
   uint32_t total_ = 0;
   uint32_t sacked_ = 0;

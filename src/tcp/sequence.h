@@ -1,7 +1,7 @@
 #pragma once
-// Sequence numbers. Inside the stack they are 64 bits wide and never wrap; their low 32 bits are
-// what stands on the wire. Each direction of a connection starts in [2^32, 2^33), so that a segment
-// from before the start does not underflow.
+// Sequence numbers. Inside the stack they are 64 bits wide and never wrap; the wire carries their
+// low 32 bits. Each direction of a connection starts in [2^32, 2^33), so that a segment from before
+// the start does not underflow.
 
 #include <cstdint>
 
@@ -23,7 +23,7 @@ constexpr uint32_t wire(Seq s) {
   return static_cast<uint32_t>(s);
 }
 
-// For 32-bit clocks (timestamps): a is before b.
+// Whether a is before b, for 32-bit clocks (timestamps).
 constexpr bool before(uint32_t a, uint32_t b) {
   return static_cast<int32_t>(a - b) < 0;
 }

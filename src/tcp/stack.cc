@@ -11,17 +11,18 @@
 namespace sluice::tcp {
 
 namespace {
-// Sends that found no buffer are tried again after this: a few turns of the worker, long enough
-// for a port to have sent what it holds.
+// Sends that found no buffer are tried again after this time: a few turns of the worker, enough for
+// a port to have sent the frames that it has.
 constexpr Duration kRetryAfter = 1ms;
 constexpr uint64_t kPortPurpose = 3;
-// Windows that open in one turn once memory has returned: all at once would promise it many times.
+// Windows that open in one turn once memory has returned. If all opened at once, they would promise
+// the memory many times over.
 constexpr int kReopenedATurn = 32;
-// Ports that one connect looks at: some 70 us. While one port of twenty is free, none of them is
-// found once in 10^11 connects.
+// Ports that one connect tries: some 70 us. While one port of twenty is free, a connect finds none
+// once in 10^11 times.
 constexpr uint32_t kPortTries = 512;
-// From the last number of a connection to the first of the next one with its four-tuple: more than
-// a window without a scale.
+// The distance from the last number of a connection to the first of the next one with its
+// four-tuple: more than a window without a scale.
 constexpr uint32_t kIssGap = 65'537;
 }  // namespace
 
@@ -69,7 +70,8 @@ void Stack::reconfigure(const Config& next) {
   c.send_buffer = next.send_buffer;
   c.connections_per_address = next.connections_per_address;
   c.send_buffer_max = next.send_buffer_max;
-  // The scale follows from the largest buffer: it may not fall either.
+  // The scale follows from the largest buffer: the buffer may not shrink so far that the scale
+  // falls.
   const uint32_t largest = c.receive_buffer_max;
   c.receive_buffer_max =
       static_cast<uint32_t>(std::min<uint64_t>(next.receive_buffer_max, tellable));
@@ -121,8 +123,8 @@ Connection* Stack::connect(const Endpoint& local, const Endpoint& remote, User* 
   return c;
 }
 
-// RFC 6056, 3.3.3: an offset that only we know for each remote, and a counter over all. A port that
-// is taken often has neighbours that are: the search leaps, and comes to every port of a small
+// RFC 6056, 3.3.3: a secret offset for each remote, and a counter over all. A port that is taken
+// often has neighbours that are taken, so the search leaps, and reaches every port of a small
 // range.
 uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
   const Config& c = context_.config;
@@ -148,7 +150,7 @@ uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
 
 void Stack::input(std::span<Received> burst, Time now) {
   context_.now = now;
-  // Before the relay looks whom else to take memory from.
+  // Before the relay looks for other memory to free.
   context_.receive_queues.relieve();
   while (!burst.empty()) {
     const size_t n = std::min(burst.size(), kAhead);
@@ -157,8 +159,8 @@ void Stack::input(std::span<Received> burst, Time now) {
   }
 }
 
-// Three passes, so that the misses of many segments overlap: the table's slot, the connection, and
-// then the work.
+// Three passes, so that the misses of many segments overlap: first the table's slot, then the
+// connection, then the work.
 void Stack::input_ahead(std::span<Received> burst) {
   size_t count = 0;
   context_.counters.segments_in.add(burst.size());
@@ -183,7 +185,7 @@ void Stack::input_ahead(std::span<Received> burst) {
     if (flow != nullptr && flow != last) prefetch(flow, Connection::kHotBytes);
     last = flow;
   }
-  constexpr size_t kNext = 2;  // far enough to arrive in time
+  constexpr size_t kNext = 2;  // far enough ahead to arrive in time
   for (size_t i = 0; i < count; ++i) {
     if (i + kNext < count) {
       const Flow* flow = context_.table.find(staged_[i + kNext].lookup);
@@ -241,7 +243,7 @@ void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const He
   const Options& o = h.options;
   Handshake s;
   s.iss = initial_sequence(context_.secret, local, remote, context_.now);
-  // The clock makes 250 kB a second, and the connection before may have sent more.
+  // The clock makes 250 kB a second, and the previous connection may have sent more.
   if (last && !before(*last, s.iss)) s.iss = *last + kIssGap;
   s.irs = h.seq;
   s.peer_mss = o.mss != 0 ? o.mss : kDefaultMss;
@@ -279,8 +281,8 @@ uint16_t Stack::offered_window() const {
   return static_cast<uint16_t>(std::min(context_.config.receive_buffer, 0xffffu));
 }
 
-// An ACK to a listener: the end of a handshake that left no record? Only asked while cookies are
-// about, so that an ordinary stray ACK has no chance to guess one.
+// An ACK to a listener may be the end of a handshake that left no record. Cookies are checked only
+// while some are valid, so that an ordinary stray ACK has no chance to guess one.
 bool Stack::input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,
                          Acceptor& acceptor) {
   if (last_cookie_ == Time{} || context_.now - last_cookie_ > 2 * SynCookies::kPeriod) return false;
@@ -335,7 +337,7 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
     if (h.seq == s.irs && !h.has(kAck)) {
       // RFC 3168, 6.1.1: one SYN without ECN, and the connection has none.
       if (!h.has(kEce) || !h.has(kCwr)) s.ecn = false;
-      // RFC 7323, 4.3: the peer measures from the SYN that is answered.
+      // RFC 7323, 4.3: the peer measures its round trip from the SYN that is answered.
       if (h.options.timestamps && before(s.ts_recent, h.options.ts_value))
         s.ts_recent = h.options.ts_value;
       send_syn_ack(half.local(), half.remote(), s);
@@ -368,8 +370,8 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
   }
 }
 
-// The table is full: the address with the most connections loses one of those without work, the one
-// that was silent for longest. Its connections take turns at being looked at, a few at a time.
+// The table is full: the address with the most connections loses the connection without work that
+// was silent for longest. The connections of the address take turns in this check, a few at a time.
 void Stack::evict_client() {
   constexpr unsigned kLookedAt = 16;
   Peer* peer = context_.peers.largest();

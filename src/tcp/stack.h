@@ -28,7 +28,7 @@
 
 namespace sluice::tcp {
 
-// Whether the answers to a connection from `local` to `remote` come back to this worker.
+// Whether the answers to a connection from `local` to `remote` arrive at this worker.
 class PortChooser {
  public:
   virtual bool acceptable(const Endpoint& local, const Endpoint& remote) = 0;
@@ -37,7 +37,7 @@ class PortChooser {
   ~PortChooser() = default;
 };
 
-// A segment that arrived: TCP header first, checksum already verified.
+// A received segment: TCP header first, checksum already verified.
 struct Received {
   Address source;
   Address destination;
@@ -47,51 +47,53 @@ struct Received {
 
 class Stack {
  public:
-  // Everything referred to outlives the stack. `secret` keys sequence numbers, cookies, the
-  // connection table and the choice of ports: random, from the operating system.
+  // Everything referred to outlives the stack. `secret` is random, from the operating system. It
+  // keys sequence numbers, cookies, the connection table and the choice of ports.
   Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
         Counters& counters, const SipKey& secret);
-  // Connections vanish without a word to peers or owners; abort() or close() them before.
+  // Connections that are left vanish, and neither peers nor owners are told; abort() or close()
+  // them before.
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
-  // Timeouts and buffers from now on; what sizes a table stays as it was at the start. The largest
-  // receive buffer grows only as far as the window scale of the start can tell, since handshakes
-  // that are under way have promised it.
+  // Changes timeouts and buffers from now on; tables keep their size of the start. The largest
+  // receive buffer grows only as far as the window scale of the start can express, since handshakes
+  // under way have advertised that scale.
   void reconfigure(const Config& config);
 
-  // An unspecified address listens on all of its port. False when the endpoint is taken.
+  // An unspecified address listens on all addresses, at its port. False when the endpoint is taken.
   bool listen(const Endpoint& local, Acceptor* acceptor);
   // Established connections go on; handshakes under way are refused.
   void unlisten(const Endpoint& local);
 
-  // Active open. An unspecified local address means that of the route, port 0 one of the ephemeral
-  // range. on_established or on_closed follows. nullptr when there is no route, no free port, or
-  // max_connections is reached; in the last case a client has to go, and the next try may succeed.
+  // Active open. An unspecified local address stands for that of the route, port 0 for one of the
+  // ephemeral range. on_established or on_closed follows. nullptr when there is no route or no free
+  // port, or max_connections is reached. In the last case a client's connection is closed, and the
+  // next try may succeed.
   Connection* connect(const Endpoint& local, const Endpoint& remote, User* user, Time now);
 
-  // Segments in the order in which they arrived; their slices are taken. A burst is cheaper than
-  // its segments one by one: what they need is fetched from memory together.
+  // Segments in the order of their arrival; their slices are taken. A burst is cheaper than single
+  // segments, since all its memory is fetched together.
   void input(std::span<Received> burst, Time now);
 
   // ICMP said that a segment of ours at `seq` was too long; the path takes max_segment bytes of TCP
-  // header and payload (RFC 1191, 8201). Believed only when seq is in flight (RFC 5927, 7).
+  // header and payload (RFC 1191, 8201). The message is believed only when seq is in flight (RFC
+  // 5927, 7).
   void packet_too_big(const Endpoint& local, const Endpoint& remote, uint32_t seq,
                       uint32_t max_segment, Time now);
   // ICMP said that the destination of a segment at `seq` cannot be reached. Ends only a connection
-  // that is being opened: an established one waits for its own timeouts (RFC 5927, 5.2).
+  // that is being opened: an established connection waits for its own timeouts (RFC 5927, 5.2).
   void unreachable(const Endpoint& local, const Endpoint& remote, uint32_t seq, Time now);
 
   // The end of a worker's turn: sends ACKs and data of every connection that was touched, and
   // delivers on_closed.
   void flush(Time now);
 
-  // Source ports of active opens must please `chooser` (nullptr: every port does).
+  // Source ports of active opens must satisfy `chooser` (nullptr: every port does).
   void set_port_chooser(PortChooser* chooser) { chooser_ = chooser; }
 
-  // From now on `trace` hears of every change of state; it outlives the stack. nullptr: nobody
-  // does.
+  // From now on `trace` is told of every change of state. It outlives the stack. nullptr: no trace.
   void set_trace(StateTrace* trace) { context_.trace = trace; }
 
   size_t connections() const { return connections_.live(); }       // established and opening ones
@@ -112,8 +114,8 @@ class Stack {
     Acceptor* acceptor;
   };
 
-  // How many segments are fetched ahead: as many as a driver hands over at once, and few enough
-  // that their connections stay in the first cache levels.
+  // The number of segments that are fetched ahead: as many as a driver delivers at once, and few
+  // enough that their connections stay in the first cache levels.
   static constexpr size_t kAhead = 32;
   struct Staged {
     Header header;
@@ -126,8 +128,7 @@ class Stack {
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);
-  // `last`: the last number that was used on a connection with this four-tuple before, if it is
-  // known.
+  // `last`: the last number that an earlier connection with this four-tuple used, if known.
   void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint8_t tos,
                     buf::Slice data, std::optional<uint32_t> last = {});
   bool input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,

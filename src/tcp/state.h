@@ -9,17 +9,17 @@ namespace sluice::tcp {
 
 enum class State : uint8_t {
   kSynSent,
-  kSynReceived,  // of a Connection only by simultaneous open: a passive one waits as HalfOpen
+  kSynReceived,  // of a Connection only by simultaneous open: a passive open waits as HalfOpen
   kEstablished,
   kFinWait1,
   kFinWait2,
   kCloseWait,
   kClosing,
   kLastAck,
-  kClosed,  // not begun, or ended (TIME-WAIT included, which lives on as a record)
+  kClosed,  // not begun, or ended (TIME-WAIT included, which is a record of its own)
 };
 
-// Figure 5 of RFC 9293 and the text around it; from every state a reset, an abort or a timeout
+// Figure 5 of RFC 9293 and the text around it. From every state a reset, an abort or a timeout
 // leads to CLOSED.
 constexpr bool is_transition(State from, State to) {
   switch (to) {
@@ -44,13 +44,13 @@ constexpr bool is_transition(State from, State to) {
   return false;
 }
 
-// Whether a connection in this state may come to its end in order, without a reset or a timeout:
-// by way of TIME-WAIT, or of LAST-ACK.
+// Whether a connection in this state may end in order, without a reset or a timeout: through
+// TIME-WAIT, or through LAST-ACK.
 constexpr bool may_finish(State s) {
   return s == State::kFinWait2 || s == State::kClosing || s == State::kLastAck;
 }
 
-// For diagnosis: hears of every change of every connection.
+// For diagnosis: is told of every change of state of every connection.
 class StateTrace {
  public:
   virtual void changed(const flow::Key& connection, State from, State to) = 0;

@@ -7,7 +7,8 @@
 namespace sluice::tcp {
 
 namespace {
-// The largest that is not above the peer's is told: minimum, tunnels, IPv6 and IPv4 on Ethernet.
+// The MSS values of a cookie; the largest that is not above the peer's is used: minimum, tunnels,
+// IPv6 and IPv4 on Ethernet.
 constexpr std::array<uint16_t, 4> kSizes{536, 1220, 1440, 1460};
 constexpr uint32_t kNoScale = 15;
 constexpr uint64_t kPurpose = uint64_t{4} << 56;

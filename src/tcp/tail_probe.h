@@ -1,7 +1,7 @@
 #pragma once
-// How long tail loss probes (RFC 8985, 7) wait at least. Where a round trip takes microseconds, a
-// peer that waits for its core is later than two of them: each probe that was needless doubles what
-// the next one waits, and each that repaired a loss halves it.
+// The least wait before a tail loss probe (RFC 8985, 7). Where a round trip takes microseconds, a
+// peer that waits for its core answers later than two of them. Each needless probe doubles the wait
+// of the next one, and each probe that repaired a loss halves it.
 
 #include <cstdint>
 
@@ -12,7 +12,7 @@ namespace sluice::tcp {
 class ProbeDelay {
  public:
   Duration least() const { return doublings_ == 0 ? Duration::zero() : kUnit * (1 << doublings_); }
-  // The original of a probe was only late. usual: what a probe waits without delay.
+  // The original of a probe was only late. usual: the wait of a probe without this delay.
   void needless(Duration usual) {
     do {
       if (doublings_ < kMost) ++doublings_;

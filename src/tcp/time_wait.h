@@ -1,5 +1,5 @@
 #pragma once
-// What stays of a connection that we closed first (RFC 9293, 3.6.1): enough to answer a
+// The record of a connection that we closed first (RFC 9293, 3.6.1): enough to answer a
 // retransmitted FIN and to tell an old segment from a new connection.
 
 #include <cstdint>
@@ -22,26 +22,26 @@ struct TimeWait : Flow, ListHook<> {
   uint32_t ts_recent = 0;
   uint32_t ts_offset = 0;
   bool timestamps = false;
-  Time answered{};  // last answer to something else than the peer's FIN
+  Time answered{};  // last answer to a segment other than the peer's FIN
 
-  // RFC 6191, 2: a SYN that is certainly new, by its timestamp or its sequence number.
+  // RFC 6191, 2: whether a SYN is certainly new, by its timestamp or its sequence number.
   bool reusable_by(const Header& syn) const;
 };
 
-// All of them expire after the same time, so a list in order of entry is their timer.
+// All records expire after the same time, so a list in order of entry is their timer.
 class TimeWaits {
  public:
   TimeWaits(size_t max, FlowTable& table) : table_(table), records_(max), max_(max) {}
   ~TimeWaits();
 
-  // A record in the table, to be filled in. The oldest goes when there is no room; the answer says
-  // whether one had to.
+  // Adds a record to the table, to be filled in. A full table drops its oldest; the result tells
+  // whether it had to.
   TimeWait& add(const Endpoint& local, const Endpoint& remote, Time expires, bool& evicted);
   void restart(TimeWait& t, Time expires);
   void remove(TimeWait& t);
   void expire(Time now);
   Time next() { return list_.empty() ? kNever : list_.front().expires; }
-  bool make_room();  // gives up the oldest; false when there is none
+  bool make_room();  // drops the oldest record; false when there is none
   size_t size() const { return records_.live(); }
 
  private:

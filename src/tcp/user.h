@@ -1,5 +1,5 @@
 #pragma once
-// What the owner of a connection is told, and why a connection ends.
+// The interface to the owner of a connection, and the reasons why a connection ends.
 
 #include <cstdint>
 
@@ -16,33 +16,34 @@ enum class CloseReason : uint8_t {
   kTimeout,      // no answer: SYN, retransmission, keepalive or user timeout ran out
   kUnreachable,  // no route, or the neighbour does not resolve
   kAborted,      // abort() here
-  kNotTaken,     // close() here, and the peer did not take what was queued: Config::closing_timeout
+  // close() here, and the peer did not take the queued bytes: Config::closing_timeout.
+  kNotTaken,
 };
 
-// What a connection tells its owner. Callbacks run inside Stack::input, Stack::flush or a timer. A
-// callback may send, close or abort any connection, its own included; the Connection object stays
+// The callbacks to a connection's owner. They run inside Stack::input, Stack::flush or a timer. A
+// callback may send, close or abort any connection, its own included. The Connection object stays
 // valid until on_closed has returned, and is gone afterwards.
 class User {
  public:
-  // Only for connections made by Stack::connect: an accepted one is established from the moment
-  // that on_accept is asked for its owner.
+  // Only for connections that Stack::connect made: an accepted connection is established already
+  // when on_accept is asked for its owner.
   virtual void on_established(Connection& c) = 0;
   // In order, every byte once. The owner calls c.consumed(n) when it has taken n bytes (at once or
   // later): only then does the receive window open again. The slice may lie in the receive pool:
-  // what is kept beyond the call goes through buf::Memory::retain.
+  // the owner passes what it keeps after the call through buf::Memory::retain.
   virtual void on_data(Connection& c, buf::Slice data) = 0;
   // Data arrived ahead of a gap: Connection::out_of_order_buffers() may have grown.
   virtual void on_gap(Connection&) {}
-  // The peer's FIN was reached; sending goes on being possible.
+  // The peer's FIN was reached; the owner may still send (half-closed).
   virtual void on_end_of_data(Connection& c) = 0;
-  // Bytes were acknowledged and send_space() grew past half the send buffer after it had been less.
+  // Bytes were acknowledged, and send_space() grew past half the send buffer after it was less.
   virtual void on_writable(Connection& c) = 0;
-  // The owner has work under way on c. With a table full of connections, those without go first.
+  // Whether the owner has work under way on c. A full table drops connections without work first.
   virtual bool busy(const Connection&) const { return false; }
-  // silent: a retransmission timeout expired, of data or of the SYN, so nobody may be there any
-  // more. Not silent: bytes were acknowledged after all. Only changes are told.
+  // silent: a retransmission timeout expired, of data or of the SYN, so the peer may be gone. Not
+  // silent: bytes were acknowledged after all. Only changes are reported.
   virtual void on_silence(Connection&, bool /*silent*/) {}
-  // The last word about c.
+  // The last callback about c.
   virtual void on_closed(Connection& c, CloseReason reason) = 0;
 
  protected:
@@ -51,7 +52,7 @@ class User {
 
 class Acceptor {
  public:
-  // A connection completed its handshake: the answer is its owner, or nullptr to reset it.
+  // A connection completed its handshake. Returns its owner, or nullptr to reset it.
   virtual User* on_accept(Connection& c) = 0;
 
  protected:

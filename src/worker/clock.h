@@ -1,5 +1,5 @@
 #pragma once
-// Where a worker's time comes from: the time stamp counter, read once a turn.
+// The source of a worker's time: the time stamp counter, read once a turn.
 
 #include <cstdint>
 
@@ -19,15 +19,16 @@ class TscClock {
   uint64_t cycles() const { return nic::tsc(); }
   static constexpr uint64_t (*counter)() = nic::tsc;
 
-  // The point in time of a reading: since the counter was zero, which is when the machine started.
+  // The point in time of a reading, counted from zero of the counter, which is the start of the
+  // machine.
   Time at(uint64_t cycles) const {
     const auto ns = (static_cast<unsigned __int128>(cycles) * multiplier_) >> kShift;
     return Time{Duration{static_cast<Duration::rep>(ns)}};
   }
 
  private:
-  // Nanoseconds a cycle in 32.32 fixed point: less than a second wrong in a hundred years of uptime
-  // at 1 GHz and above, on top of what `hz` is wrong.
+  // Nanoseconds a cycle in 32.32 fixed point. The rounding adds less than a second in a hundred
+  // years of uptime at 1 GHz and above; the error of `hz` comes on top.
   static constexpr unsigned kShift = 32;
   uint64_t multiplier_;
 };

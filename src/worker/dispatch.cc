@@ -48,11 +48,11 @@ void Dispatch::flush(stats::Port& counters, Time now) {
 
 void Dispatch::input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters,
                            Time now) {
-  constexpr size_t kAhead = 2;  // frames whose bytes are asked for before their turn
+  constexpr size_t kAhead = 2;  // frames whose bytes are prefetched before their turn
   for (size_t i = 0; i < frames.size(); ++i) {
     // Its checksum reads all of a frame.
     if (i + kAhead < frames.size()) prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
-    // No profile claims that its NIC verifies checksums, so nothing is known.
+    // No profile claims that its NIC verifies checksums, so the checksum is unknown.
     ip::Input in = host_.input(port, std::move(frames[i]), ip::L4Checksum::kUnknown, now);
     take(in, counters, now);
   }

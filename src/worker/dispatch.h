@@ -1,5 +1,5 @@
 #pragma once
-// Who gets the packets that IP delivers: TCP.
+// Passes the packets that IP delivers to their transport: TCP.
 
 #include <array>
 #include <cstddef>
@@ -17,11 +17,11 @@ class Dispatch {
  public:
   static constexpr size_t kBurst = 32;  // frames of one input() at most
 
-  // Both outlive it.
+  // Both outlive the Dispatch.
   Dispatch(ip::Host& host, tcp::Stack& tcp) : host_(host), tcp_(tcp) {}
 
-  // Frames that `port` received, in the order of their arrival; they are taken. `counters` are the
-  // port's. A poll that found none belongs here too: TCP looks after its memory.
+  // Frames that `port` received, in the order of their arrival; the frames are taken. `counters`
+  // are the port's. Call it for an empty poll too: TCP looks after its memory then.
   void input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now) {
     if (frames.empty()) {
       tcp_.input({}, now);
@@ -30,17 +30,17 @@ class Dispatch {
     }
   }
 
-  // The two steps of input() behind IP. What IP made of one frame, kBurst of them at most before
-  // the next flush():
+  // The first of the two steps of input() behind IP: the outcome of one frame. At most kBurst of
+  // them before the next flush().
   void deliver(ip::Input in, stats::Port& counters, Time now);
-  // the end of a burst, which TCP gets as a whole.
+  // The second step: the end of a burst, which TCP gets as a whole.
   void flush(stats::Port& counters, Time now);
 
  private:
   void input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now);
   void take(ip::Input& in, stats::Port& counters, Time now);
   void take(ip::TransportPacket& packet, stats::Port& counters);
-  // False: nobody here sent the packet that it quotes, or nobody has a use for such an error.
+  // False: nobody here sent the packet that the error quotes, or nobody uses such an error.
   bool take(const ip::IcmpError& error, Time now);
 
   ip::Host& host_;

@@ -35,7 +35,7 @@ nic::PoolOptions pool_options(const config::Startup& startup) {
           .workers = startup.workers};
 }
 
-// The interfaces that a port's devices receive from through an XDP program.
+// The interfaces from which a port's devices receive through an XDP program.
 std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const config::Port& port) {
   std::vector<std::string> interfaces;
   for (const std::string& device : port.devices)

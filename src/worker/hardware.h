@@ -1,6 +1,6 @@
 #pragma once
-// What workers run on: DPDK, the packet pools and the ports, as the configuration's start-up part
-// says.
+// The hardware of the workers: DPDK, the packet pools and the ports, as the start-up part of the
+// configuration says.
 
 #include <memory>
 #include <string>
@@ -25,8 +25,8 @@ class Hardware {
   const nic::Pools& pools() const { return pools_; }
   // The queues of one worker, port by port.
   std::vector<nic::PortQueue*> queues(unsigned worker);
-  // Why nothing can arrive at the port, for the operator; empty when no reason is known. Asks the
-  // kernel: for the control thread, not for workers.
+  // The reason why nothing can arrive at the port, for the operator; empty when no reason is known.
+  // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;
   nic::Port::DeviceCounters device_counters(size_t port) const {
     return ports_[port]->device_counters();

@@ -1,5 +1,5 @@
 #pragma once
-// What control tells the workers apart from snapshots: to drain, to end.
+// The orders of control to the workers besides snapshots: to drain, to end.
 
 #include <atomic>
 #include <cstdint>
@@ -8,8 +8,8 @@ namespace sluice::worker {
 
 enum class Order : uint8_t {
   kRun,
-  kDrain,  // finish what there is, as the snapshot's timeouts say, then end
-  kEnd,    // at once
+  kDrain,  // let calls end, as the snapshot's timeouts say, then end
+  kEnd,    // end at once
 };
 
 // Written by control, read by every worker once a turn. Orders only get stricter.

@@ -1,5 +1,5 @@
 #pragma once
-// Keys that nobody may guess, from the operating system.
+// Random keys from the operating system.
 
 #include "base/hash.h"
 

@@ -14,8 +14,9 @@ tcp::Config tcp_config(const config::Snapshot& snapshot) {
   c.max_half_open = memory.half_open;
   c.max_time_wait = memory.time_wait;
   c.time_wait = timeouts.time_wait;
-  // The relay has a timer for each connect, since services may differ and a reload may change it;
-  // TCP's own must not come before. A day is the most that a configuration may say.
+  // The relay has a timer for each connect, since services may differ and a reload may change the
+  // timeout. TCP's own timeout must not expire before. A day is the most that a configuration may
+  // say.
   c.connect_timeout = 24h;
   c.user_timeout = timeouts.tcp_user;
   c.keepalive_idle = timeouts.tcp_keepalive;

@@ -1,5 +1,5 @@
 #pragma once
-// What the rooms below want to know, out of a configuration snapshot.
+// The parts of a configuration snapshot that the rooms below need, in the types of those rooms.
 
 #include <vector>
 
@@ -14,11 +14,11 @@ tcp::Config tcp_config(const config::Snapshot& snapshot);
 // One entry a port, in the order of the ports.
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup);
 
-// Indices of the ports: first those without listeners, which face pods. What a pod says of itself,
-// a GOAWAY for one, then holds for the calls that arrive in the same turn.
+// Indices of the ports: first those without listeners, which face pods. So a pod's GOAWAY, for
+// example, already applies to the calls that arrive in the same turn.
 std::vector<size_t> receive_order(const config::Snapshot& snapshot);
 
-// Free hold buffers below which received data is no longer kept, so that Sluice's own headers and
+// With fewer free hold buffers received data is no longer kept, so that Sluice's own headers and
 // control frames still find room: an eighth of the pool.
 uint32_t hold_reserve(const config::DpdkConf& dpdk);
 

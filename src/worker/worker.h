@@ -28,7 +28,7 @@ namespace sluice::worker {
 template <class PortT, class Clock>
 class Worker {
  public:
-  // Everything referred to outlives the worker. A snapshot has been published already.
+  // Everything referred to outlives the worker. A snapshot has been published before.
   struct Setup {
     std::vector<PortT*> ports;  // in the order of the configuration
     Clock& clock;
@@ -47,13 +47,13 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Until the worker has drained or was told to end.
+  // Runs until the worker has drained or got the order to end.
   void run() {
     while (turn()) {
     }
   }
 
-  // Once around. False: there is nothing left to do.
+  // One turn of the loop. False: there is nothing left to do.
   bool turn() {
     const uint64_t cycles = clock_.cycles();
     account(cycles);
@@ -71,8 +71,8 @@ class Worker {
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
-    // After receiving: a worker that was held up must not retransmit what the packets that waited
-    // for it acknowledge.
+    // After receiving: a worker that was delayed must not retransmit segments whose ACKs wait in
+    // its receive ring.
     wheel_.advance(now);
     relay_.flush();
     const bool last = order == Order::kEnd || (draining_ && relay_.drained());
@@ -84,13 +84,13 @@ class Worker {
   }
 
  private:
-  // One call of receive(), and how many for one port in a turn: a port under flood leaves the
-  // others and the timers their share.
-  // Drivers hand over at most 32 a call, whatever is asked for: a shorter burst is the end of them.
+  // The size of one receive(), and how many calls of it one port gets in a turn: a port under flood
+  // leaves the other ports and the timers their share. Drivers return at most 32 frames a call,
+  // whatever is asked for: a shorter burst means that no more frames wait.
   static constexpr uint16_t kBurst = Dispatch::kBurst;
   static constexpr unsigned kBursts = 8;
-  // How often numbers that others count are copied to where control reads them. Nobody looks more
-  // than a few times a second.
+  // The interval in which numbers that others count are copied for control. Nobody looks at them
+  // more than a few times a second.
   static constexpr Duration kPublishEvery = 1ms;
 
   Worker(const Setup& setup, const config::Snapshot& first, uint64_t cycles)
@@ -122,7 +122,7 @@ class Worker {
                                    .now = clock_.at(cycles)}),
         turn_began_(cycles) {}
 
-  // What counts cycles without an object, if the clock has it.
+  // The function that counts cycles without an object; nullptr if the clock has none.
   static constexpr auto cycle_counter() -> uint64_t (*)() {
     if constexpr (requires { Clock::counter; }) return Clock::counter;
     return nullptr;
@@ -135,7 +135,7 @@ class Worker {
     receive_order_ = receive_order(*news);
     relay_.adopt(*news);
     current_ = news;
-    // The last look at the snapshot before is over: control may free it.
+    // The last look at the previous snapshot is over: control may free it.
     stats_.adopt(news->generation);
   }
 
@@ -150,7 +150,7 @@ class Worker {
     }
   }
 
-  // At the start of a turn: what the one before took.
+  // At the start of a turn: accounts for the turn before.
   void account(uint64_t cycles) {
     const uint64_t took = cycles - turn_began_;
     turn_began_ = cycles;
@@ -207,8 +207,9 @@ class Worker {
   const Orders& orders_;
   stats::Worker& stats_;
   const std::vector<PortT*> ports_;
-  std::vector<size_t> receive_order_;          // of ports_
-  const config::Snapshot* current_ = nullptr;  // control keeps it until stats_ says a newer one
+  std::vector<size_t> receive_order_;  // indices into ports_
+  // Control keeps the snapshot until stats_ reports a newer one.
+  const config::Snapshot* current_ = nullptr;
 
   TimerWheel wheel_;
   buf::Memory memory_;
@@ -219,7 +220,8 @@ class Worker {
   http2::Codec http2_;
   relay::Relay relay_;
 
-  // Empty between bursts. A member, since most turns find nothing to put into it.
+  // Empty between bursts. A member to avoid its construction each turn, since most turns find
+  // nothing to put into it.
   std::array<buf::Slice, kBurst> burst_;
 
   bool announced_ = false;
