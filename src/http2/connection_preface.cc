@@ -32,6 +32,7 @@ bool upper_case(uint8_t c) {
 }  // namespace
 
 void Connection::start() {
+  if (failed_) return;
   room_ = kDefaultWindow;
   if (role_ == Role::kServer) return;
   output_.append_copy({reinterpret_cast<const uint8_t*>(kPreface.data()), kPreface.size()},

@@ -245,11 +245,16 @@ void Connection::begin_closing() {
   deadline_ = limit > Duration::zero() ? context_.now + limit : kNever;
 }
 
+// A reload may have lowered the timeout: time that the connection has already stays.
 void Connection::closing_progressed(uint64_t bytes) {
   if (deadline_ == kNever) return;
   const Config& c = context_.config;
+  if (c.closing_timeout <= Duration::zero()) {
+    deadline_ = kNever;
+    return;
+  }
   const Duration earned = 1s * static_cast<int64_t>(bytes) / c.closing_rate;
-  deadline_ = std::min(deadline_ + earned, context_.now + c.closing_timeout);
+  deadline_ = std::max(deadline_, std::min(deadline_ + earned, context_.now + c.closing_timeout));
 }
 
 // Armed for the earliest moment that could matter. From there the timer is moved on, not with every

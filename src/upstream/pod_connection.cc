@@ -34,8 +34,10 @@ bool PodConnection::start() {
   return true;
 }
 
+// A connection may be closed before it is established: in SYN-RECEIVED, after a simultaneous open.
 void PodConnection::on_established(transport::Stream&) {
   established_ = true;
+  if (closing_) return;
   http_->start();
   context_.touch(*this);
 }

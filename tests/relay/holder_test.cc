@@ -36,7 +36,8 @@ struct Holding : RelayTest {
   uint64_t heap() { return worker->relay.calls_heap.get(); }
   // In pieces that are copied, not shared with the packets that they came in.
   void small_pieces(Peer& c, http2::Stream* s, int n) {
-    for (int i = 0; i < n; ++i) {
+    const uint32_t id = s->id();
+    for (int i = 0; i < n && !heard(c, id).closed && !heard(c, id).reset; ++i) {
       c.h2->send_data(*s, buffers.slice(std::string(500, 'x')), false);
       run();
     }
