@@ -14,9 +14,11 @@ class FunctionRef;
 template <class R, class... Args>
 class FunctionRef<R(Args...)> {
  public:
+  // Not explicit, since the reference is made for arguments; not for copies, as the constraint
+  // says.
   template <class Fn>
   requires(!std::is_same_v<std::remove_cvref_t<Fn>, FunctionRef>)
-      FunctionRef(Fn&& fn)  // NOLINT(google-explicit-constructor): made for arguments
+      FunctionRef(Fn&& fn)  // NOLINT(bugprone-forwarding-reference-overload)
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(fn)))),
         call_([](void* object, Args... args) -> R {
           return (*static_cast<std::remove_reference_t<Fn>*>(object))(std::forward<Args>(args)...);

@@ -10,7 +10,8 @@ namespace sluice::tcp {
 Peers::Peers(size_t max, const SipKey& key)
     : key_(key),
       mask_(std::bit_ceil(max) - 1),
-      pages_((mask_ + 1) * sizeof(Peer*)),
+      // A bucket is a pointer.
+      pages_((mask_ + 1) * sizeof(Peer*)),  // NOLINT(bugprone-sizeof-expression)
       buckets_(static_cast<Peer**>(pages_.get())) {}
 
 Address Peers::network_of(const Address& a) {

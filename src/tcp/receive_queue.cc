@@ -64,8 +64,9 @@ uint32_t ReceiveQueue::insert(ReceiveQueues& all, Seq seq, buf::Slice slice, uin
 }
 
 // Whether [seq, seq + size) touches no island's bytes; `before` is the first island behind it.
-bool ReceiveQueue::keep(Seq seq, buf::Slice slice, Islands::iterator before, uint32_t max_buffers,
-                        Time now) {
+bool ReceiveQueue::keep(Seq seq, buf::Slice slice,
+                        Islands::iterator before,  // NOLINT(performance-unnecessary-value-param)
+                        uint32_t max_buffers, Time now) {
   Islands& islands = held_->islands;
   const Seq end = seq + slice.size();
   Island* previous = before == islands.begin() ? nullptr : &*std::prev(before);
