@@ -10,6 +10,7 @@
 
 #include "buf/memory.h"
 #include "frame_checker.h"
+#include "support/queue_stream.h"
 
 namespace sluice::http2 {
 
@@ -474,7 +475,7 @@ class FrameMachine final : public Handler {
     must(connection_.failed() || checker_.whole(), "frames are written whole");
     must(checker_.unread_answers(output_.begin()) <= 2'000 + 32, "answers do not pile up");
     uint64_t queued = 0;
-    connection_.for_each_stream([&](http::Stream& s) {
+    connection_.for_each_stream([&](http2::Stream& s) {
       must(s.queued() == live(s).queued || connection_.failed(), "on_sent told of all that left");
       queued += s.queued();
     });
