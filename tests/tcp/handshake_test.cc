@@ -10,7 +10,7 @@ using Listen = TcpTest;
 using SynReceived = TcpTest;
 using SynSent = TcpTest;
 
-constexpr Seg kSyn{.flags = SYN, .seq = 0, .window = 65535, .mss = 1460};
+const Seg kSyn{.flags = SYN, .seq = 0, .window = 65535, .mss = 1460};
 
 // LISTEN
 
