@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "nic/ethdev_queue.h"
 #include "nic/pools.h"
-#include "nic/port_queue.h"
 #include "nic/traits.h"
 
 namespace sluice::nic {
@@ -41,7 +41,7 @@ class Port {
   bool link_up() const;
 
   // The queue pair of one worker: only that worker may touch it.
-  PortQueue& queue(unsigned worker) { return *queues_[worker]; }
+  EthdevQueue& queue(unsigned worker) { return *queues_[worker]; }
 
   // The counters of the port's devices, summed. May make system calls: for the control thread, not
   // for workers.
@@ -60,7 +60,7 @@ class Port {
   std::array<uint8_t, 6> mac_{};
   std::vector<uint16_t> devices_;
   std::vector<uint16_t> configured_;
-  std::vector<std::unique_ptr<PortQueue>> queues_;
+  std::vector<std::unique_ptr<EthdevQueue>> queues_;
 };
 
 }  // namespace sluice::nic

@@ -15,6 +15,9 @@ struct Traits {
   bool multi_segment = false;
   bool tx_checksum = false;
   bool tso = false;
+  bool rx_checksum = false;  // verifies TCP and UDP checksums of received packets
+  bool lro = false;          // makes one packet of several
+  bool scatter = false;      // receives a packet longer than a buffer as a chain
   uint64_t tx_offloads = 0;  // RTE_ETH_TX_OFFLOAD_*
 };
 

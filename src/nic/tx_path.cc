@@ -1,8 +1,12 @@
 #include "nic/tx_path.h"
 
+#include "nic/rx_path.h"
+
 namespace sluice::nic {
 
-std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup) {
+std::unique_ptr<EthdevQueue> make_queue(const Traits& traits, const EthdevQueue::Setup& with) {
+  EthdevQueue::Setup setup = with;
+  setup.receive = choose_receive(traits);
   if (traits.tso)
     return std::make_unique<
         PathQueue<TxPath{.multi_segment = true, .checksum = true, .tso = true}>>(setup);

@@ -6,8 +6,8 @@
 
 #include <memory>
 
+#include "nic/ethdev_queue.h"
 #include "nic/frame.h"
-#include "nic/port_queue.h"
 
 namespace sluice::nic {
 
@@ -19,9 +19,9 @@ struct TxPath {
 };
 
 template <TxPath kPath>
-class PathQueue final : public PortQueue {
+class PathQueue final : public EthdevQueue {
  public:
-  explicit PathQueue(const Setup& setup) : PortQueue(setup) {}
+  explicit PathQueue(const Setup& setup) : EthdevQueue(setup) {}
 
   bool transmit(const ip::OutFrame& frame) override {
     if (frame.segment_size == 0 || frame.payload_size <= frame.segment_size) [[likely]] {
@@ -35,7 +35,7 @@ class PathQueue final : public PortQueue {
       return send_pieces(frame);
     }
   }
-  using PortQueue::transmit;
+  using EthdevQueue::transmit;
 
  private:
   bool send_pieces(const ip::OutFrame& frame) {
@@ -204,6 +204,6 @@ class PathQueue final : public PortQueue {
 };
 
 // The queue for these traits.
-std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup);
+std::unique_ptr<EthdevQueue> make_queue(const Traits& traits, const EthdevQueue::Setup& setup);
 
 }  // namespace sluice::nic

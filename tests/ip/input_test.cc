@@ -63,7 +63,7 @@ TEST_F(HostTest, tos_and_what_the_nic_says_of_the_checksum_are_handed_up) {
   frame[40] = 'x';  // its transport checksum is wrong now
   for (const L4Checksum said :
        {L4Checksum::kUnknown, L4Checksum::kBad, L4Checksum::kGood, L4Checksum::kNone}) {
-    const Input in = host.input(0, pool.filled(frame), said, now);
+    const Input in = host.input(0, {.bytes = pool.filled(frame), .checksum = said}, now);
     ASSERT_TRUE(handed_up(in));
     EXPECT_EQ(std::get<TransportPacket>(in).tos, 0xb9);
     EXPECT_EQ(std::get<TransportPacket>(in).checksum, said);

@@ -41,7 +41,7 @@ class Loop : public testing::Test {
     buf::free_pool(tx_);
   }
 
-  PortQueue& with(const Traits& traits, bool tx_pool_only = false) {
+  EthdevQueue& with(const Traits& traits, bool tx_pool_only = false) {
     queue_ = make_queue(
         traits,
         {.device = device_, .max_tso = 16384, .tx_pool = tx_, .tx_pool_only = tx_pool_only});
@@ -70,7 +70,7 @@ class Loop : public testing::Test {
   uint16_t device_ = 0;
   rte_mempool* rx_ = nullptr;
   rte_mempool* tx_ = nullptr;
-  std::unique_ptr<PortQueue> queue_;
+  std::unique_ptr<EthdevQueue> queue_;
   std::vector<std::unique_ptr<rte_mbuf, void (*)(rte_mbuf*)>> taken_;
 };
 
@@ -87,7 +87,7 @@ std::string pattern(size_t n) {
 }
 
 TEST_F(Loop, nothing_leaves_before_the_flush) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"data"});
   EXPECT_TRUE(q.transmit(f.out()));
   EXPECT_EQ(take(), nullptr);
@@ -98,7 +98,7 @@ TEST_F(Loop, nothing_leaves_before_the_flush) {
 }
 
 TEST_F(Loop, a_port_without_chains_gets_one_direct_buffer_of_its_pool) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::string data = pattern(1460);
   TestFrame f = TestFrame::tcp({data.substr(0, 1), data.substr(1, 700), data.substr(701)});
   ASSERT_TRUE(q.transmit(f.out()));
@@ -116,7 +116,7 @@ TEST_F(Loop, a_port_without_chains_gets_one_direct_buffer_of_its_pool) {
 }
 
 TEST_F(Loop, a_frame_that_is_not_ip_goes_out_as_it_is) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::vector<uint8_t> arp(42, 0xa5);
   ip::OutFrame f;
   f.headers = arp;
@@ -126,7 +126,7 @@ TEST_F(Loop, a_frame_that_is_not_ip_goes_out_as_it_is) {
 }
 
 TEST_F(Loop, software_cuts_a_large_packet_into_segments) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::string data = pattern(4000);
   TestFrame f = TestFrame::tcp({data.substr(0, 333), data.substr(333)}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
@@ -149,7 +149,7 @@ TEST_F(Loop, software_cuts_a_large_packet_into_segments) {
 }
 
 TEST_F(Loop, a_packet_no_larger_than_its_segment_size_is_not_cut) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({pattern(1448)}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
@@ -159,7 +159,7 @@ TEST_F(Loop, a_packet_no_larger_than_its_segment_size_is_not_cut) {
 }
 
 TEST_F(Loop, checksum_offload_is_asked_for_with_the_header_sizes) {
-  PortQueue& q = with(kChecksum);
+  EthdevQueue& q = with(kChecksum);
   TestFrame v4 = TestFrame::tcp({"data"});
   TestFrame v6 = TestFrame::udp({"data"}, false);
   ASSERT_TRUE(q.transmit(v4.out()));
@@ -176,7 +176,7 @@ TEST_F(Loop, checksum_offload_is_asked_for_with_the_header_sizes) {
 }
 
 TEST_F(Loop, icmp_is_summed_in_software_even_where_tcp_is_not) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   TestFrame f = TestFrame::icmp({"ping"});
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
@@ -187,7 +187,7 @@ TEST_F(Loop, icmp_is_summed_in_software_even_where_tcp_is_not) {
 }
 
 TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   const std::string data = pattern(9000);
   TestFrame f = TestFrame::tcp({data}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
@@ -203,7 +203,7 @@ TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
 }
 
 TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payload_is_copied) {
-  PortQueue& q = with(kChains);
+  EthdevQueue& q = with(kChains);
   const std::string data = pattern(1300);
   buf::Slice held = buf::Pool(rx_).alloc();
   std::memcpy(held.mutable_data(), data.data(), data.size());
@@ -227,7 +227,7 @@ TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payloa
 }
 
 TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
-  PortQueue& q = with({.multi_segment = true});
+  EthdevQueue& q = with({.multi_segment = true});
   const std::string data = pattern(1301);
   buf::Slice held = buf::Pool(rx_).alloc();
   std::memcpy(held.mutable_data(), data.data(), data.size());
@@ -247,7 +247,7 @@ TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
 }
 
 TEST_F(Loop, a_packet_refers_to_few_buffers_and_copies_the_rest) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   const std::string data = pattern(1300);
   buf::Slice held = buf::Pool(rx_).alloc();
   std::memcpy(held.mutable_data(), data.data(), data.size());
@@ -270,18 +270,18 @@ TEST_F(Loop, a_packet_refers_to_few_buffers_and_copies_the_rest) {
 }
 
 TEST_F(Loop, a_frame_larger_than_a_buffer_is_refused_where_chains_are) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({pattern(3000)});
   EXPECT_FALSE(q.transmit(f.out()));
   EXPECT_EQ(q.stats().tx_oversize, 1u);
-  PortQueue& chains = with(kChains);
+  EthdevQueue& chains = with(kChains);
   EXPECT_TRUE(chains.transmit(f.out()));
   chains.flush();
   EXPECT_EQ(payload(bytes(take()), kTcpHeaders), f.payload());
 }
 
 TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   std::vector<buf::Slice> all;
   for (int i = 0; i < 2045; ++i) all.push_back(buf::Pool(tx_).alloc());
   TestFrame f = TestFrame::tcp({pattern(9000)}).in_segments_of(1448);
@@ -292,7 +292,7 @@ TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
 }
 
 TEST_F(Loop, what_a_full_ring_does_not_take_waits_and_beyond_512_frames_is_dropped_and_counted) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"x"});
   for (unsigned i = 0; i < 2 * kRing; ++i) {
     q.transmit(f.out());
@@ -311,7 +311,7 @@ TEST_F(Loop, what_a_full_ring_does_not_take_waits_and_beyond_512_frames_is_dropp
 }
 
 TEST_F(Loop, what_waits_when_the_queue_ends_is_freed) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"x"});
   for (unsigned i = 0; i < kRing + 100; ++i) q.transmit(f.out());
   q.flush();
@@ -319,21 +319,21 @@ TEST_F(Loop, what_waits_when_the_queue_ends_is_freed) {
 }
 
 TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::udp({"hello"});
   ASSERT_TRUE(q.transmit(f.out()));
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
-  buf::Slice in[4];
+  ip::InFrame in[4];
   ASSERT_EQ(q.receive(in, 4), 2);
-  EXPECT_EQ(in[1].size(), 14 + 20 + 8 + 5u);
+  EXPECT_EQ(in[1].bytes.size(), 14 + 20 + 8 + 5u);
   EXPECT_EQ(q.stats().rx_packets, 2u);
-  EXPECT_EQ(q.stats().rx_bytes, 2 * in[1].size());
+  EXPECT_EQ(q.stats().rx_bytes, 2 * in[1].bytes.size());
   EXPECT_EQ(q.receive(in, 4), 0);
 }
 
 TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
-  PortQueue& q = with(kChains);
+  EthdevQueue& q = with(kChains);
   rte_mbuf* chain = rte_pktmbuf_alloc(rx_);
   std::memcpy(rte_pktmbuf_append(chain, 4), "head", 4);
   rte_mbuf* tail = rte_pktmbuf_alloc(rx_);
@@ -343,15 +343,16 @@ TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   TestFrame large = TestFrame::tcp({pattern(3000)});
   ASSERT_TRUE(q.transmit(large.out()));
   q.flush();
-  buf::Slice in[4];
+  ip::InFrame in[4];
   ASSERT_EQ(q.receive(in, 4), 1);
-  EXPECT_EQ(std::string(in[0].data(), in[0].data() + in[0].size()), "headtail");
+  const buf::View bytes = in[0].bytes.view();
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "headtail");
   EXPECT_EQ(q.stats().rx_flattened, 1u);
   EXPECT_EQ(q.stats().rx_oversize, 1u);
 }
 
 TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {
-  PortQueue& any = with(kPlain);
+  EthdevQueue& any = with(kPlain);
   buf::Slice s = buf::Pool(rx_).alloc();
   std::memcpy(s.mutable_data(), "xxforwarded", 11);
   s.grow_back(11);
@@ -369,7 +370,7 @@ TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_ow
   EXPECT_EQ(payload(bytes(moved), 0), "forwarded");
   EXPECT_EQ(payload(bytes(copied), 0), "forwarded");
 
-  PortQueue& own = with(kPlain, true);
+  EthdevQueue& own = with(kPlain, true);
   buf::Slice t = buf::Pool(rx_).alloc();
   t.grow_back(60);
   ASSERT_TRUE(own.transmit(std::move(t)));

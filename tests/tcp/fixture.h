@@ -179,7 +179,7 @@ class TcpTest : public testing::Test {
     slice.grow_back(static_cast<uint32_t>(n + payload.size()));
     std::memcpy(slice.mutable_data(), bytes.data(), n);
     std::memcpy(slice.mutable_data() + n, payload.data(), payload.size());
-    burst_.push_back({there.address, here.address, s.tos, std::move(slice)});
+    burst_.push_back({there.address, here.address, s.tos, 0, std::move(slice)});
   }
   // A turn of the worker.
   void flush() {

@@ -245,7 +245,7 @@ class World {
     s.grow_back(static_cast<uint32_t>(p.bytes.size()));
     std::memcpy(s.mutable_data(), p.bytes.data(), p.bytes.size());
     Host& h = *hosts[p.destination == Address::v4(0xc6120001u) ? 0 : 1];
-    tcp::Received r{p.source, p.destination, p.tos, std::move(s)};
+    tcp::Received r{p.source, p.destination, p.tos, 0, std::move(s)};
     h.stack.input({&r, 1}, now);
   }
 
