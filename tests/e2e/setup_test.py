@@ -276,7 +276,7 @@ class Check(SetupTest):
         for part in ("12 MiB of huge pages are free of the 64 MiB that DPDK takes (/sys/kernel/mm/hugepages). tools/setup does that.",
                      "The kernel module vfio-pci is not loaded. tools/setup does that.",
                      f"{CARD} is bound to ixgbe, not to vfio-pci. tools/setup does that.",
-                     "interrupts may run on the workers' cores 1-2. tools/setup does that.",
+                     "4 interrupts may run on the workers' cores 1-2. tools/setup moves those",
                      "irqbalance runs, and may move interrupts to the workers' cores. Write IRQBALANCE_BANNED_CPULIST=1-2",
                      "The scheduler puts other processes on the workers' cores 1-2."):
             self.assertIn(part, printed)

@@ -6,79 +6,33 @@
                                           198.18.0.2       198.18.1.1
                                           VIP 198.18.0.10
 
-After a failure, the consoles of the machines are in build/guest/.
+tools/setup is tried on the same machine, too. The consoles of the machines are in build/guest/.
 """
 
 import contextlib
-import os
+import shutil
 import signal
 import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Iterable
 
 sys.dont_write_bytecode = True
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tools"))
 
-from sluicelab import guest, layout, network, vm  # noqa: E402
+from sluicelab import guest, layout, vm  # noqa: E402
 from sluicelab.client import Client, failed  # noqa: E402
-from sluicelab.process import KILL_SECONDS, LabError, alive, ip, run, spawn, tail, wait_until  # noqa: E402
-from sluicelab.tap import open_tap  # noqa: E402
-from vm_sluiced import PODS, Sluiced, files, refused_start  # noqa: E402
+from sluicelab.process import LabError, wait_until  # noqa: E402
+from vm_networks import Networks  # noqa: E402
+from vm_sluiced import CONFIG_DIRECTORY, PODS, Sluiced, files, refused_start  # noqa: E402
 
 # Payloads and the number of calls with each. Large answers take chains of buffers, and several packets at once.
 CALLS = {100: 300, 30_000: 100}
 CALLS_SECONDS = 60.0
-LISTEN_SECONDS = 20.0
+SETUP_SECONDS = 60.0
+CONSOLES = layout.build_dir() / "guest"
 FAIR_MARGIN = 0.05  # of a pod's share: the counting begins and ends while calls are in flight
-
-
-class Networks:
-    """Two namespaces of this process's own, each with a TAP device for a card. `taps` are in the order of the cards."""
-
-    def __init__(self) -> None:
-        self.client, self.pods = (f"sluice-vm{os.getpid()}-{end}" for end in ("client", "pods"))
-        self.taps: list = []
-
-    def __enter__(self) -> "Networks":
-        try:
-            self._add(self.client, [layout.CLIENT_ADDRESS])
-            self._add(self.pods, map(layout.pod_address, PODS))
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def _add(self, namespace: str, addresses: Iterable[str]) -> None:
-        network.add_namespace(namespace)
-        network.no_ipv6(namespace)
-        self.taps.append(open_tap(namespace, "eth0"))
-        for address in addresses:
-            ip(f"address add {address}/{layout.PREFIX_LENGTH} dev eth0", namespace)
-        ip("link set eth0 up", namespace)
-
-    def __exit__(self, *_) -> None:
-        for tap in self.taps:
-            os.close(tap)
-        for namespace in filter(network.namespace_exists, (self.client, self.pods)):
-            pids = list(map(int, run("ip", "netns", "pids", namespace).split()))
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: not any(map(alive, pids)), KILL_SECONDS)
-            ip(f"netns delete {namespace}")
-
-    def start_pods(self, logs: Path) -> None:
-        started = {}
-        for pod in PODS:
-            log = logs / f"{layout.pod_name(pod)}.log"
-            started[log] = spawn(self.pods, [str(layout.pod_binary())], log,
-                                 {"POD_IP": layout.pod_address(pod), "POD_NAME": layout.pod_name(pod), "POD_PORT": str(layout.PORT)})
-        for log, pid in started.items():
-            if not wait_until(lambda: "serves on" in log.read_text() or not alive(pid), LISTEN_SECONDS) or not alive(pid):
-                raise LabError(f"a pod does not serve:\n{tail(log)}")
 
 
 def counted(report: dict) -> int:
@@ -89,13 +43,12 @@ class PciCards(unittest.TestCase):
     """The contexts end inside of each test, and not in clean-ups: unittest skips clean-ups when it is interrupted."""
 
     def prove(self, card: str, profile: str) -> None:
-        consoles = layout.build_dir() / "guest"
         system = guest.System()
         with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks() as networks:
             networks.start_pods(Path(scratch))
             text = (REPOSITORY / "nic_profiles" / profile).read_text()
             initramfs = guest.make_initramfs(system, Path(scratch), [layout.sluiced_binary(), layout.sluicectl_binary()], files(text))
-            with contextlib.closing(vm.Machine(system, initramfs, card, networks.taps, consoles / f"{card}.console")) as machine:
+            with contextlib.closing(vm.Machine(system, initramfs, card, networks.taps, CONSOLES / f"{card}.console")) as machine:
                 for number in range(len(networks.taps)):
                     machine.bind_to_vfio(number)
                 self.a_profile_that_claims_too_much_is_refused(machine)
@@ -131,7 +84,7 @@ class PciCards(unittest.TestCase):
         by_pod = {pod: last["calls"].get(pod, 0) - first["calls"].get(pod, 0) for pod in map(layout.pod_name, PODS)}
         for pod, number in by_pod.items():
             self.assertAlmostEqual(number / sum(by_pod.values()), 1 / len(PODS), delta=FAIR_MARGIN, msg=f"{pod} of {by_pod}")
-        print(f"{counted(final)} calls of {payload:,} bytes, {by_pod} ... ", end="")
+        print(f"{counted(final)} calls of {payload:,} bytes, {by_pod} ... ", end="", flush=True)
 
     def test_e1000(self) -> None:
         self.prove("e1000", "e1000.toml")
@@ -144,6 +97,35 @@ class PciCards(unittest.TestCase):
 
     def test_virtio(self) -> None:
         self.prove("virtio-net-pci", "virtio.toml")
+
+
+class Setup(unittest.TestCase):
+    """tools/setup with a real kernel, whose driver has the cards."""
+
+    def test_sluiced_starts_on_a_host_that_was_set_up_and_undo_gives_the_cards_back(self) -> None:
+        system = guest.System()
+        python = Path("/usr/bin/python3").resolve()
+        programs = [layout.sluiced_binary(), layout.sluicectl_binary(), python, Path(shutil.which("ip"))]
+        trees = [Path("/usr/lib", python.name), REPOSITORY / "tools" / "setup", REPOSITORY / "tools" / "sluicesetup"]
+        command = f"{python.name} {REPOSITORY}/tools/setup --config {CONFIG_DIRECTORY}/sluiced.toml"
+        drivers = " ".join(f"/sys/bus/pci/devices/{vm.pci_address(number)}/driver" for number in (0, 1))
+        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks() as networks:
+            profile = (REPOSITORY / "nic_profiles" / "vmxnet3.toml").read_text()
+            initramfs = guest.make_initramfs(system, Path(scratch), programs, files(profile), trees)
+            with contextlib.closing(vm.Machine(system, initramfs, "vmxnet3", networks.taps, CONSOLES / "setup.console")) as machine:
+                machine.run("rmmod vfio_pci; echo 0 >/proc/sys/vm/nr_hugepages")
+                before = machine.run(f"ls -l {drivers}")
+                self.assertEqual(before.count("drivers/vmxnet3"), 2, before)
+                code, printed = machine.try_run(f"{command} check", SETUP_SECONDS)
+                self.assertEqual(code, 1, printed)
+                self.assertIn("0 MiB of huge pages are free of the 192 MiB", printed)
+                machine.run(command, SETUP_SECONDS)
+                self.assertIn("sluiced can start on this host.", machine.run(f"{command} check", SETUP_SECONDS))
+                self.assertEqual(Sluiced(machine).stop(), 0)
+                machine.run(f"{command} undo", SETUP_SECONDS)
+                self.assertEqual(machine.run(f"ls -l {drivers}").count("drivers/vmxnet3"), 2)
+                self.assertEqual(machine.run("cat /proc/sys/vm/nr_hugepages").strip(), "0")
+                self.assertIn("nothing to undo", machine.run(f"{command} undo", SETUP_SECONDS))
 
 
 def interrupt(number, frame) -> None:

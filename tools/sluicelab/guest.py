@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Sequence
 
 from . import layout
 from .process import LabError, run
@@ -12,8 +13,8 @@ from .process import LabError, run
 KERNEL_PACKAGE = "linux-image-cloud-amd64"  # depends on the package of the current version
 BUSYBOX_PACKAGE = "busybox-static"
 
-# In the order of their dependencies: the initramfs has no modules.dep.
-MODULES = ("virt/lib/irqbypass.ko", "drivers/vfio/vfio.ko", "drivers/vfio/vfio_virqfd.ko", "drivers/vfio/vfio_iommu_type1.ko",
+# In the order of their dependencies: the initramfs has no modules.dep. Of the drivers of the cards, the kernel has vmxnet3's.
+MODULES = ("drivers/net/vmxnet3/vmxnet3.ko", "virt/lib/irqbypass.ko", "drivers/vfio/vfio.ko", "drivers/vfio/vfio_virqfd.ko", "drivers/vfio/vfio_iommu_type1.ko",
            "drivers/vfio/pci/vfio-pci-core.ko", "drivers/vfio/pci/vfio-pci.ko")
 
 # DPDK loads its plugins at its start, from the directory that was compiled into it.
@@ -40,6 +41,11 @@ while read -r line; do
   sh -c "$line" </dev/null 2>&1
   echo "{END_OF_OUTPUT}$?"
 done
+"""
+
+# For modules whose dependencies are loaded: `modprobe MODULE`, `modprobe -r MODULE`.
+MODPROBE = """#!/bin/sh
+if [ "$1" = -r ]; then rmmod "$2"; else insmod "/modules/$1.ko"; fi
 """
 
 
@@ -108,8 +114,18 @@ def _copy_all(sources: list, root: Path) -> None:
             copied[inode] = target
 
 
-def make_initramfs(system: System, scratch: Path, programs: list, files: dict) -> Path:
-    """programs go to /bin, without their debug information. files: texts by their paths in the guest."""
+def _copy_tree(source: Path, target: Path) -> None:
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    else:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("test", "__pycache__", "config-*", "ensurepip", "idlelib"),
+                        ignore_dangling_symlinks=True)
+
+
+def make_initramfs(system: System, scratch: Path, programs: list, files: dict, trees: Sequence[Path] = ()) -> Path:
+    """programs go to /bin, without their debug information. files: texts by their paths in the guest. trees: directories, or scripts, that
+    the guest has at the same places."""
     root = scratch / "root"
     for directory in DIRECTORIES:
         (root / directory).mkdir(parents=True)
@@ -121,11 +137,14 @@ def make_initramfs(system: System, scratch: Path, programs: list, files: dict) -
     for program in programs:
         run("strip", "-o", str(root / "bin" / program.name), str(program))
     order = "".join(Path(module).name + "\n" for module in MODULES)
-    for name, text in {**files, "/modules/order": order, "/init": INIT}.items():
+    for name, text in {**files, "/modules/order": order, "/init": INIT, "/bin/modprobe": MODPROBE}.items():
         path = root / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (root / "init").chmod(0o755)
+    for name in ("init", "bin/modprobe"):
+        (root / name).chmod(0o755)
+    for tree in trees:
+        _copy_tree(tree, root / tree.relative_to("/"))
     archive = scratch / "initramfs"
     names = "\0".join(str(path.relative_to(root)) for path in [root, *sorted(root.rglob("*"))])
     with archive.open("wb") as output:

@@ -33,7 +33,7 @@ def prepare(host: Host, needs: Needs, dry_run: bool = False, force: bool = False
     if planned and host.processes("sluiced"):
         findings.append(Finding(Grade.DANGEROUS, "sluiced runs, and may use the devices.", "End it first."))
     for finding in findings:
-        if finding.remedy:
+        if not finding.changes:
             print(finding)
     _print_arguments(host, needs)
     refused = any(finding.grade == Grade.IMPOSSIBLE or (finding.grade == Grade.DANGEROUS and not force) for finding in findings)

@@ -43,7 +43,8 @@ def _interrupts(host: Host, workers: Set[int], others: Set[int]) -> List[Finding
         moves.append(changes.write(DEFAULT_AFFINITY, before, after, f"keep new interrupts off the cores {list_of(workers)}", optional=True))
     found = []
     if moves:
-        found.append(Finding(Grade.ADVICE, f"{len(moves)} interrupts may run on the workers' cores {list_of(workers)}.", changes=moves))
+        found.append(Finding(Grade.ADVICE, f"{len(moves)} interrupts may run on the workers' cores {list_of(workers)}.",
+                             "tools/setup moves those that the kernel lets go.", moves))
     if host.processes("irqbalance"):
         found.append(Finding(Grade.ADVICE, "irqbalance runs, and may move interrupts to the workers' cores.",
                              f"Write IRQBALANCE_BANNED_CPULIST={list_of(workers)} to /etc/default/irqbalance, and restart irqbalance."))

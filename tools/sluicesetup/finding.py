@@ -16,7 +16,7 @@ class Grade(enum.Enum):
 class Finding:
     grade: Grade
     missing: str      # a sentence
-    remedy: str = ""  # a sentence, where a person has to act
+    remedy: str = ""  # a sentence, where it is not that tools/setup does it
     changes: List[dict] = dataclasses.field(default_factory=list)  # of changes.py
 
     def __str__(self) -> str:
