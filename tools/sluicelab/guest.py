@@ -14,8 +14,8 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"  # depends on the package of the curr
 BUSYBOX_PACKAGE = "busybox-static"
 
 # In the order of their dependencies: the initramfs has no modules.dep. Of the drivers of the cards, the kernel has vmxnet3's.
-MODULES = ("drivers/net/vmxnet3/vmxnet3.ko", "virt/lib/irqbypass.ko", "drivers/vfio/vfio.ko", "drivers/vfio/vfio_virqfd.ko", "drivers/vfio/vfio_iommu_type1.ko",
-           "drivers/vfio/pci/vfio-pci-core.ko", "drivers/vfio/pci/vfio-pci.ko")
+MODULES = ("drivers/net/vmxnet3/vmxnet3.ko", "virt/lib/irqbypass.ko", "drivers/vfio/vfio.ko", "drivers/vfio/vfio_virqfd.ko",
+           "drivers/vfio/vfio_iommu_type1.ko", "drivers/vfio/pci/vfio-pci-core.ko", "drivers/vfio/pci/vfio-pci.ko")
 
 # DPDK loads its plugins at its start, from the directory that was compiled into it.
 PLUGINS = ("bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_virtio", "net_vmxnet3")

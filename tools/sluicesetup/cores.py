@@ -20,10 +20,12 @@ def examine(host: Host, needs: Needs) -> List[Finding]:
                         f"Its cores are {list_of(online)}: correct the dpdk file.")]
     others = online - workers
     if not others:
-        return [Finding(Grade.ADVICE, "The workers have all cores, and interrupts have to run on one of them.", "Leave a core to the rest of the host.")]
+        return [Finding(Grade.ADVICE, "The workers have all cores, and interrupts have to run on one of them.",
+                        "Leave a core to the rest of the host.")]
     found = []
     if needs.control_core in workers:
-        found.append(Finding(Grade.ADVICE, f"Core {needs.control_core} is a worker's and the control thread's.", "Give control_core another core."))
+        found.append(Finding(Grade.ADVICE, f"Core {needs.control_core} is a worker's and the control thread's.",
+                             "Give control_core another core."))
     return found + _interrupts(host, workers, others) + _isolation(host, workers)
 
 

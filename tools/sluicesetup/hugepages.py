@@ -16,7 +16,8 @@ def examine(host: Host, needs: Needs, sluiced_runs: bool) -> List[Finding]:
     if needs.huge_mib == 0:
         return []
     if not host.exists("/sys/kernel/mm/hugepages"):
-        return [Finding(Grade.IMPOSSIBLE, "The kernel has no huge pages.", "Boot a kernel with CONFIG_HUGETLBFS, or set hugepages = false.")]
+        return [Finding(Grade.IMPOSSIBLE, "The kernel has no huge pages.",
+                        "Boot a kernel with CONFIG_HUGETLBFS, or set hugepages = false.")]
     counted = "nr_hugepages" if sluiced_runs else "free_hugepages"
     found = []
     for directory, mib in _shares(host, needs).items():
