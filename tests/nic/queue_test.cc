@@ -48,6 +48,24 @@ class Loop : public testing::Test {
     return *queue_;
   }
 
+  // A received frame in buffers of this many bytes.
+  rte_mbuf* chained(const std::string& frame, size_t size) {
+    rte_mbuf* head = nullptr;
+    for (size_t at = 0; at < frame.size(); at += size) {
+      rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+      const auto n = static_cast<uint16_t>(std::min(size, frame.size() - at));
+      std::memcpy(rte_pktmbuf_append(m, n), frame.data() + at, n);
+      // Linked by hand: rte_pktmbuf_chain() allows 255 buffers.
+      if (head == nullptr) {
+        head = m;
+        continue;
+      }
+      rte_pktmbuf_lastseg(head)->next = m;
+      ++head->nb_segs;
+      head->pkt_len += n;
+    }
+    return head;
+  }
   // The next mbuf as the driver got it; it lives until the test ends.
   rte_mbuf* take() {
     rte_mbuf* m = nullptr;
@@ -349,6 +367,66 @@ TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "headtail");
   EXPECT_EQ(q.stats().rx_flattened, 1u);
   EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_port_that_takes_chains_hands_them_on_with_all_headers_in_the_first_buffer) {
+  EthdevQueue& q = with({.scatter = true});
+  const std::string frame = pattern(5000);
+  for (const size_t size : {20u, 40u, 133u, 134u, 2000u}) {
+    rte_mbuf* m = chained(frame, size);
+    ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+    ip::InFrame in[4];
+    ASSERT_EQ(q.receive(in, 4), 1) << size;
+    EXPECT_FALSE(in[0].bytes.single());
+    EXPECT_GE(in[0].bytes.front().size(), ip::InFrame::kHeaders);
+    EXPECT_EQ(in[0].segment_size, 0);
+    std::string bytes;
+    in[0].bytes.for_each([&](buf::View v) { bytes.append(v.begin(), v.end()); });
+    EXPECT_EQ(bytes, frame);
+  }
+  EXPECT_EQ(q.stats().rx_flattened, 0u);
+}
+
+TEST_F(Loop, a_chain_whose_first_buffer_has_no_room_for_the_headers_is_dropped_and_counted) {
+  EthdevQueue& q = with({.scatter = true});
+  rte_mbuf* m = chained(pattern(500), 100);
+  m->data_off = static_cast<uint16_t>(m->buf_len - m->data_len);
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  EXPECT_EQ(q.receive(in, 4), 0);
+  EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_merged_frame_carries_the_size_of_its_segments) {
+  EthdevQueue& q = with({.lro = true});
+  rte_mbuf* m = chained(pattern(5000), 1500);
+  m->ol_flags |= RTE_MBUF_F_RX_LRO;
+  m->tso_segsz = 1448;
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  ASSERT_EQ(q.receive(in, 4), 1);
+  EXPECT_EQ(in[0].segment_size, 1448);
+}
+
+TEST_F(Loop, the_verdict_on_a_checksum_is_believed_only_where_the_port_claims_to_verify) {
+  using ip::L4Checksum;
+  const std::pair<uint64_t, L4Checksum> verdicts[] = {
+      {RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, L4Checksum::kUnknown},
+      {RTE_MBUF_F_RX_L4_CKSUM_BAD, L4Checksum::kBad},
+      {RTE_MBUF_F_RX_L4_CKSUM_GOOD, L4Checksum::kGood},
+      {RTE_MBUF_F_RX_L4_CKSUM_NONE, L4Checksum::kNone},
+  };
+  for (const bool claims : {false, true}) {
+    EthdevQueue& q = with({.rx_checksum = claims});
+    for (const auto& [flags, state] : verdicts) {
+      rte_mbuf* m = chained(pattern(100), 100);
+      m->ol_flags |= flags;
+      ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+      ip::InFrame in[4];
+      ASSERT_EQ(q.receive(in, 4), 1);
+      EXPECT_EQ(in[0].checksum, claims ? state : L4Checksum::kUnknown);
+    }
+  }
 }
 
 TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {
