@@ -19,7 +19,8 @@ PortQueue::PortQueue(const Setup& setup)
       gather_limit_(std::clamp<uint16_t>(setup.tx_burst, 1, kMaxGather)),
       max_tso_(setup.max_tso),
       tx_pool_only_(setup.tx_pool_only),
-      mac_(setup.mac) {}
+      mac_(setup.mac),
+      hash_check_(setup.rss) {}
 
 PortQueue::~PortQueue() {
   rte_pktmbuf_free_bulk(gather_.data(), gathered_);
@@ -31,6 +32,8 @@ uint16_t PortQueue::receive(buf::Slice* out, uint16_t n) {
   const uint64_t start = rte_rdtsc();
   const uint16_t got = rte_eth_rx_burst(device_, queue_, burst.data(), std::min(n, kMaxBurst));
   stats_.driver_cycles += rte_rdtsc() - start;
+  if (hash_check_.running()) [[unlikely]]
+    hash_check_.look({burst.data(), got});
   for (uint16_t i = 0; i < got; ++i) {
     rte_mbuf* m = burst[i];
     for (const rte_mbuf* s = m; s != nullptr; s = s->next) unpoison(s->buf_addr, s->buf_len);

@@ -8,6 +8,7 @@
 #include "buf/pool.h"
 #include "buf/slice.h"
 #include "ip/output.h"
+#include "nic/hash_check.h"
 #include "nic/traits.h"
 
 namespace sluice::nic {
@@ -35,9 +36,11 @@ class PortQueue : public ip::Link {
     uint16_t mtu = 1500;
     uint32_t max_tso = 0;  // payload bytes of one OutFrame with segment_size
     uint16_t tx_burst = 256;
+    uint16_t tx_segments = 8;  // most buffers of one frame; max_tso bytes have to fit into as many
     std::array<uint8_t, 6> mac{};
     rte_mempool* tx_pool = nullptr;
-    bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
+    bool tx_pool_only = false;      // frames from other pools are copied into tx_pool first
+    const RssState* rss = nullptr;  // outlives the queue; nullptr: the device hashes nothing
   };
 
   virtual ~PortQueue();
@@ -64,6 +67,7 @@ class PortQueue : public ip::Link {
   uint16_t mtu() const override { return mtu_; }
   uint32_t max_tso() const override { return max_tso_; }
   const QueueStats& stats() const { return stats_; }
+  const HashCheck& hash_check() const { return hash_check_; }
 
  protected:
   explicit PortQueue(const Setup& setup);
@@ -88,6 +92,7 @@ class PortQueue : public ip::Link {
   uint32_t max_tso_;
   bool tx_pool_only_;
   std::array<uint8_t, 6> mac_;
+  HashCheck hash_check_;
   std::array<rte_mbuf*, kMaxWaiting + kMaxGather> gather_;
 };
 

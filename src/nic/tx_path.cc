@@ -2,16 +2,31 @@
 
 namespace sluice::nic {
 
-std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup) {
+namespace {
+
+template <TxPath kPath>
+std::unique_ptr<PortQueue> make(const PortQueue::Setup& setup) {
+  return std::make_unique<PathQueue<kPath>>(setup);
+}
+
+template <bool kIpv4>
+std::unique_ptr<PortQueue> make_with_checksum(const Traits& traits, const PortQueue::Setup& setup) {
   if (traits.tso)
-    return std::make_unique<
-        PathQueue<TxPath{.multi_segment = true, .checksum = true, .tso = true}>>(setup);
-  if (traits.tx_checksum && traits.multi_segment)
-    return std::make_unique<PathQueue<TxPath{.multi_segment = true, .checksum = true}>>(setup);
+    return make<TxPath{
+        .multi_segment = true, .checksum = true, .ipv4_checksum = kIpv4, .tso = true}>(setup);
   if (traits.multi_segment)
-    return std::make_unique<PathQueue<TxPath{.multi_segment = true}>>(setup);
-  if (traits.tx_checksum) return std::make_unique<PathQueue<TxPath{.checksum = true}>>(setup);
-  return std::make_unique<PathQueue<TxPath{}>>(setup);
+    return make<TxPath{.multi_segment = true, .checksum = true, .ipv4_checksum = kIpv4}>(setup);
+  return make<TxPath{.checksum = true, .ipv4_checksum = kIpv4}>(setup);
+}
+
+}  // namespace
+
+std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup) {
+  if (traits.tx_checksum)
+    return traits.tx_ipv4_checksum ? make_with_checksum<true>(traits, setup)
+                                   : make_with_checksum<false>(traits, setup);
+  if (traits.multi_segment) return make<TxPath{.multi_segment = true}>(setup);
+  return make<TxPath{}>(setup);
 }
 
 }  // namespace sluice::nic

@@ -154,7 +154,7 @@ bool run(LoadT& load, const Options& o, worker::TscClock& clock) {
 
 bool wait_for_links(const nic::Port& north, const nic::Port& south) {
   for (int i = 0; i < 1000 && !ended.load(); ++i) {
-    if (north.link_up() && south.link_up()) return true;
+    if (nic::link_of(north).up && nic::link_of(south).up) return true;
     std::this_thread::sleep_for(10ms);
   }
   return false;
