@@ -78,9 +78,13 @@ std::string interface_of(unsigned index) {
   return index != 0 && if_indextoname(index, name) != nullptr ? name : "";
 }
 
+// Not by IFF_RUNNING, which the kernel sets up to a second late.
 bool has_carrier(const std::string& interface) {
+  ethtool_value link{};
+  link.cmd = ETHTOOL_GLINK;
   ifreq request = request_for(interface);
-  return !ask_kernel(SIOCGIFFLAGS, request) || (request.ifr_flags & IFF_RUNNING) != 0;
+  request.ifr_data = reinterpret_cast<char*>(&link);
+  return !ask_kernel(SIOCETHTOOL, request) || link.data != 0;
 }
 
 std::string kernel_driver_of(const std::string& interface) {
