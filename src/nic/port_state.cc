@@ -99,7 +99,7 @@ std::vector<stats::NicClaim> claims_of(const Port& port, const rte_eth_dev_info&
                     std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)),
                     std::to_string(port.queues() / port.devices().size())});
   claims.push_back({"flows", std::string(text_of(port.profile().flows)),
-                    info.flow_type_rss_offloads != 0 ? "rss" : "none",
+                    info.flow_type_rss_offloads != 0 ? "rss" : "not said",
                     std::string(text_of(port.flows()))});
   return claims;
 }
