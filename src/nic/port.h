@@ -18,10 +18,10 @@ struct PortOptions {
   std::string name;                  // "north"
   std::vector<std::string> devices;  // DPDK's names: "net_tap0", "0000:03:00.0"
   config::NicProfile profile;
+  uint16_t mtu = 1500;  // bytes of an IP packet
   // Whether the configuration names the profile. A claim of such a profile that the device does not
   // offer refuses the start; a claim of a profile that matched is done without, and noted.
   bool profile_named = true;
-  uint16_t mtu = 1500;  // bytes of an IP packet
 };
 
 // DPDK's number of a device. Throws Error, with the list of devices, when the device is not among

@@ -73,8 +73,8 @@ Hardware::Hardware(const config::Startup& startup)
         std::make_unique<nic::Port>(nic::PortOptions{.name = p.name,
                                                      .devices = p.devices,
                                                      .profile = profiles_[i],
-                                                     .profile_named = p.profile.has_value(),
-                                                     .mtu = p.mtu},
+                                                     .mtu = p.mtu,
+                                                     .profile_named = p.profile.has_value()},
                                     pools_, startup.workers));
     xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
   }

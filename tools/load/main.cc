@@ -11,6 +11,7 @@
 #include "clients.h"
 #include "echo.h"
 #include "nic/eal.h"
+#include "nic/port_state.h"
 #include "options.h"
 #include "phases.h"
 #include "pods.h"
