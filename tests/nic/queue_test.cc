@@ -374,6 +374,35 @@ TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
   EXPECT_EQ(q.receive(in, 4), 0);
 }
 
+TEST_F(Loop, a_queue_notices_a_device_that_hashes_in_its_own_way_and_stops_looking) {
+  RssState rss;
+  rss.key.assign(40, 0x6d);
+  rss.reta.assign(128, 0);
+  rss.types = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+  queue_ = make_queue(kPlain, {.device = device_, .max_tso = 16384, .tx_pool = tx_, .rss = &rss});
+  TestFrame f = TestFrame::tcp({"data"});
+  const std::vector<uint8_t> frame(f.out().headers.begin(), f.out().headers.end());
+  const auto receive_with = [&](uint32_t hash) {
+    rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+    std::copy(
+        frame.begin(), frame.end(),
+        reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, static_cast<uint16_t>(frame.size()))));
+    m->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
+    m->hash.rss = hash;
+    ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+    buf::Slice in[4];
+    ASSERT_EQ(queue_->receive(in, 4), 1);
+  };
+  const uint32_t right = *rss_hash(rss, frame);
+  receive_with(right);
+  EXPECT_EQ(queue_->hash_check().compared(), 1u);
+  EXPECT_TRUE(queue_->hash_check().running());
+  receive_with(right + 1);
+  EXPECT_EQ(queue_->hash_check().verdict(), HashVerdict::kDiffers);
+  receive_with(right);
+  EXPECT_EQ(queue_->hash_check().compared(), 1u);
+}
+
 TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   PortQueue& q = with(kChains);
   rte_mbuf* chain = rte_pktmbuf_alloc(rx_);
