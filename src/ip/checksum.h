@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/byte_order.h"
 #include "base/word_sum.h"
+#include "buf/chain.h"
 #include "buf/slice.h"
 
 namespace sluice::ip {
@@ -70,6 +71,25 @@ inline uint16_t checksum_l4(const Address& source, const Address& destination, u
                             buf::View segment) {
   return fold(sum_words(segment, sum_pseudo_header(source, destination, protocol,
                                                    static_cast<uint32_t>(segment.size()))));
+}
+
+// The sum of a chain's words. Behind a buffer of odd length the bytes of all words are swapped
+// (RFC 1071, 2 (B)).
+inline uint64_t sum_words(const buf::Chain& bytes, uint64_t sum = 0) {
+  bool odd = false;
+  bytes.for_each([&](buf::View piece) {
+    const auto part = static_cast<uint16_t>(~fold(sum_words(piece)));
+    sum += odd ? swap16(part) : part;
+    odd ^= piece.size() % 2 != 0;
+  });
+  return sum;
+}
+
+inline uint16_t checksum_l4(const Address& source, const Address& destination, uint8_t protocol,
+                            const buf::Chain& segment) {
+  if (segment.single()) [[likely]]
+    return checksum_l4(source, destination, protocol, segment.view());
+  return fold(sum_words(segment, sum_pseudo_header(source, destination, protocol, segment.size())));
 }
 
 }  // namespace sluice::ip

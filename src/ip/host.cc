@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "ip/checksum.h"
+#include "ip/echo_data.h"
 #include "ip/ethernet.h"
 #include "ip/host_port.h"
 #include "ip/icmp.h"
@@ -181,21 +182,22 @@ stats::Drop Host::foreign(const Address& a) const {
   return is_local(a) ? Drop::kWrongPort : Drop::kNotOurAddress;
 }
 
-Input Host::input(unsigned index, buf::Slice frame, L4Checksum checksum, Time now) {
+Input Host::input(unsigned index, InFrame&& frame, Time now) {
   assert(index < ports_.size());
   Port& port = *ports_[index];
-  if (frame.size() < kEthernetSize) return Drop::kEthernetShort;
-  const uint8_t* p = frame.data();
+  const buf::Slice& front = frame.bytes.front();
+  if (front.size() < kEthernetSize) return Drop::kEthernetShort;
+  const uint8_t* p = front.data();
   const bool ours = std::memcmp(p, port.link.mac(), 6) == 0;
   if (!ours && !is_multicast(p)) return Drop::kNotOurMac;
   const uint16_t type = load_be16(p + 12);
-  frame.drop_front(kEthernetSize);
+  frame.bytes.drop_front(kEthernetSize);
   if (type == kEtherIpv4) {
     if (!ours) return Drop::kIpMulticast;
-    return input_ipv4(port, std::move(frame), checksum, now);
+    return input_ipv4(port, frame, now);
   }
-  if (type == kEtherArp) return input_arp(port, frame.view(), now);
-  if (type == kEtherIpv6) return input_ipv6(port, std::move(frame), ours, checksum, now);
+  if (type == kEtherArp) return input_arp(port, front.view(), now);
+  if (type == kEtherIpv6) return input_ipv6(port, frame, ours, now);
   return Drop::kUnknownEtherType;
 }
 
@@ -214,9 +216,11 @@ Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   return {};
 }
 
-Input Host::input_ipv4(Port& port, buf::Slice packet, L4Checksum checksum, Time now) {
+Input Host::input_ipv4(Port& port, InFrame& frame, Time now) {
+  buf::Chain& packet = frame.bytes;
   Ipv4 header;
-  if (const auto e = Ipv4::parse(packet.view(), true, header); e != Ipv4::Error::kNone)
+  if (const auto e = Ipv4::parse(packet.front().view(), packet.size(), true, header);
+      e != Ipv4::Error::kNone)
     return reason_of(e);
   if (!port.answers_for(header.destination)) return foreign(header.destination);
   if (header.fragment) return Drop::kFragment;
@@ -227,34 +231,40 @@ Input Host::input_ipv4(Port& port, buf::Slice packet, L4Checksum checksum, Time 
   packet.drop_front(header.header_size);
   if (header.protocol == static_cast<uint8_t>(Protocol::kIcmp))
     return input_icmp(header, std::move(packet), now);
-  return transport_packet(header, std::move(packet), checksum);
+  return transport_packet(header, frame);
 }
 
-Input Host::input_icmp(const Ipv4& header, buf::Slice message, Time now) {
+Input Host::input_icmp(const Ipv4& header, buf::Chain chain, Time now) {
+  const buf::Slice& message = chain.front();
   if (message.size() < icmp::kHeaderSize) return Drop::kIcmpShort;
-  if (checksum(message.view()) != 0) return Drop::kIcmpChecksum;
+  if (fold(sum_words(chain)) != 0) return Drop::kIcmpChecksum;
   const uint8_t type = message.data()[0];
   if (type == icmp::kEchoRequest) {
     if (!echo_limit_.take(now)) return Drop::kIcmpRateLimit;
     std::array<uint8_t, icmp::kHeaderSize> reply{};
     reply[0] = icmp::kEchoReply;
+    const EchoData data(chain);
+    if (!data.whole()) return Drop::kIcmpUnknown;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
-    const buf::Fragment data(message.view().subspan(icmp::kHeaderSize), message.mbuf());
-    // ICMPv4 has no pseudo-header, so no port fills this checksum.
-    store_be16(reply.data() + 2, fold(sum_words(data, sum_words(reply))));
+    // ICMPv4 has no pseudo-header, so no port fills this checksum. RFC 1624, eqn. 3: the new sum is
+    // the old one without the word that changes, which is the type and a code of zero.
+    const uint16_t request = load_be16(message.data() + 2);
+    store_be16(reply.data() + 2,
+               fold(uint64_t{static_cast<uint16_t>(~request)} +
+                    static_cast<uint16_t>(~load_be16(message.data())) + load_be16(reply.data())));
     OutPacket out;
     out.source = header.destination;
     out.destination = header.source;
     out.protocol = Protocol::kIcmp;
     out.header = reply;
-    out.payload = {&data, 1};
-    out.payload_size = static_cast<uint32_t>(data.size());
+    out.payload = data.pieces();
+    out.payload_size = data.size();
     send(out, now);
     return {};
   }
   if (type != icmp::kUnreachable && type != icmp::kTimeExceeded && type != icmp::kParameterProblem)
     return Drop::kIcmpUnknown;
-  auto error = parse_icmp_error(header.source, header.destination, std::move(message));
+  auto error = parse_icmp_error(header.source, header.destination, chain.pop_front());
   if (!error) return Drop::kIcmpUnmatched;
   return *std::move(error);
 }

@@ -52,10 +52,9 @@ class Host final : public Output {
   // The addresses and VIPs that one port answers for: after its link has come up.
   void announce(size_t port);
 
-  // A frame from `port`. `checksum` is the NIC's verdict on the transport checksum. Packets for
-  // addresses that this port answers for are returned, whatever their protocol is; their transport
-  // checksum is not summed yet.
-  Input input(unsigned port, buf::Slice frame, L4Checksum checksum, Time now);
+  // A frame from `port`; its bytes are taken. Packets for addresses that this port answers for are
+  // returned, whatever their protocol is; their transport checksum is not summed yet.
+  Input input(unsigned port, InFrame&& frame, Time now);
 
   Sent send(const OutPacket& packet, Time now) override;
   uint32_t max_segment(const Address& destination) const override;
@@ -69,10 +68,10 @@ class Host final : public Output {
  private:
   class Port;
   Input input_arp(Port& port, buf::View bytes, Time now);
-  Input input_ipv4(Port& port, buf::Slice packet, L4Checksum checksum, Time now);
-  Input input_icmp(const Ipv4& header, buf::Slice message, Time now);
-  Input input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum checksum, Time now);
-  Input input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now);
+  Input input_ipv4(Port& port, InFrame& frame, Time now);
+  Input input_icmp(const Ipv4& header, buf::Chain chain, Time now);
+  Input input_ipv6(Port& port, InFrame& frame, bool to_us, Time now);
+  Input input_icmp6(Port& port, const Ipv6& header, buf::Chain chain, Time now);
   Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
   Sent send_from(Port* link, const OutPacket& packet, Time now);
   void announce(Port& port, const Address& a);

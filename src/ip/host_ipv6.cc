@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ip/checksum.h"
+#include "ip/echo_data.h"
 #include "ip/ethernet.h"
 #include "ip/host_port.h"
 #include "ip/icmp.h"
@@ -65,10 +66,12 @@ void Host::announce_ipv6(Port& port, const Address& address) {
   port.send_ndp(news, address, all_nodes(), multicast_mac(all_nodes()));
 }
 
-Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum checksum, Time now) {
+Input Host::input_ipv6(Port& port, InFrame& frame, bool to_us, Time now) {
+  buf::Chain& packet = frame.bytes;
   if (!port.speaks_v6()) return Drop::kIpv6;
   Ipv6 header;
-  if (const auto e = Ipv6::parse(packet.view(), header); e != Ipv6::Error::kNone)
+  if (const auto e = Ipv6::parse(packet.front().view(), packet.size(), header);
+      e != Ipv6::Error::kNone)
     return reason_of(e);
   const bool icmp = header.protocol == static_cast<uint8_t>(Protocol::kIcmp6);
   if (is_multicast(header.destination)) {
@@ -86,13 +89,14 @@ Input Host::input_ipv6(Port& port, buf::Slice packet, bool to_us, L4Checksum che
   packet.drop_front(header.header_size);
   if (icmp) return input_icmp6(port, header, std::move(packet), now);
   if (header.source.unspecified()) return Drop::kBadSource;
-  return transport_packet(header, std::move(packet), checksum);
+  return transport_packet(header, frame);
 }
 
-Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time now) {
-  if (message.size() < icmp::kHeaderSize) return Drop::kIcmpShort;
-  if (checksum_l4(header.source, header.destination, header.protocol, message.view()) != 0)
+Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Chain chain, Time now) {
+  if (chain.front().size() < icmp::kHeaderSize) return Drop::kIcmpShort;
+  if (checksum_l4(header.source, header.destination, header.protocol, chain) != 0)
     return Drop::kIcmpChecksum;
+  const buf::Slice& message = chain.front();
   const uint8_t type = message.data()[0];
   if (type == kNdpSolicitation || type == kNdpAdvertisement)
     return input_ndp(port, header, message.view(), now);
@@ -102,21 +106,22 @@ Input Host::input_icmp6(Port& port, const Ipv6& header, buf::Slice message, Time
     if (!echo_limit_.take(now)) return Drop::kIcmpRateLimit;
     std::array<uint8_t, icmp::kHeaderSize> reply{};
     reply[0] = icmp6::kEchoReply;
+    const EchoData data(chain);
+    if (!data.whole()) return Drop::kIcmpUnknown;
     std::memcpy(reply.data() + 4, message.data() + 4, 4);  // identifier and sequence number
-    const buf::Fragment data(message.view().subspan(icmp::kHeaderSize), message.mbuf());
     OutPacket out;
     out.source = header.destination;
     out.destination = header.source;
     out.protocol = Protocol::kIcmp6;
     out.header = reply;
     out.checksum_offset = 2;
-    out.payload = {&data, 1};
-    out.payload_size = static_cast<uint32_t>(data.size());
+    out.payload = data.pieces();
+    out.payload_size = data.size();
     send_from(&port, out, now);
     return {};
   }
   if (type < icmp6::kUnreachable || type > icmp6::kParameterProblem) return Drop::kIcmpUnknown;
-  auto error = parse_icmp_error(header.source, header.destination, std::move(message));
+  auto error = parse_icmp_error(header.source, header.destination, chain.pop_front());
   if (!error) return Drop::kIcmpUnmatched;
   return *std::move(error);
 }

@@ -12,18 +12,19 @@
 
 namespace sluice::ip {
 
-// packet: from the transport header on, as long as the IP header says.
+// frame: from the transport header on, as long as the IP header says; its bytes are taken.
 template <class Header>
-Input transport_packet(const Header& header, buf::Slice packet, L4Checksum checksum) {
+Input transport_packet(const Header& header, InFrame& frame) {
   Input in(std::in_place_type<TransportPacket>);
   TransportPacket& p = *std::get_if<TransportPacket>(&in);
   p.source = header.source;
   p.destination = header.destination;
-  p.ports = parse_ports(header.protocol, packet.view());
+  p.ports = parse_ports(header.protocol, frame.bytes.front().view());
   p.protocol = header.protocol;
   p.tos = header.tos;
-  p.checksum = checksum;
-  p.payload = std::move(packet);
+  p.checksum = frame.checksum;
+  p.segment_size = frame.segment_size;
+  p.payload = std::move(frame.bytes);
   return in;
 }
 

@@ -5,14 +5,14 @@
 
 namespace sluice::ip {
 
-Ipv4::Error Ipv4::parse(buf::View b, bool verify_checksum, Ipv4& out) {
+Ipv4::Error Ipv4::parse(buf::View b, uint32_t size, bool verify_checksum, Ipv4& out) {
   if (b.size() < kIpv4Size) return Error::kShort;
   const uint8_t* p = b.data();
   if (p[0] >> 4 != 4) return Error::kVersion;
   out.header_size = static_cast<uint16_t>((p[0] & 0xf) * 4);
   if (out.header_size < kIpv4Size || out.header_size > b.size()) return Error::kHeaderLength;
   out.total_size = load_be16(p + 2);
-  if (out.total_size < out.header_size || out.total_size > b.size()) return Error::kTotalLength;
+  if (out.total_size < out.header_size || out.total_size > size) return Error::kTotalLength;
   if (verify_checksum && checksum(b.first(out.header_size)) != 0) return Error::kChecksum;
   out.tos = p[1];
   out.fragment = (load_be16(p + 6) & 0x3fff) != 0;

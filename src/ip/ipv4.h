@@ -24,8 +24,9 @@ struct Ipv4 {
 
   enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kChecksum };
 
-  // `bytes` begins with the header and may be longer than the packet (Ethernet padding).
-  static Error parse(buf::View bytes, bool verify_checksum, Ipv4& out);
+  // `bytes` begins with the header. `size` is the number of all received bytes, those behind
+  // `bytes` included; they may be more than the packet (Ethernet padding).
+  static Error parse(buf::View bytes, uint32_t size, bool verify_checksum, Ipv4& out);
 };
 
 // Twenty bytes with DF set. The header checksum is zero: the port fills it (see ip::Link).

@@ -1,5 +1,7 @@
 #include "ip/ipv6.h"
 
+#include <algorithm>
+
 #include "base/byte_order.h"
 
 namespace sluice::ip {
@@ -28,38 +30,39 @@ bool may_ignore_all(buf::View options) {
 
 }  // namespace
 
-Ipv6::Error Ipv6::parse(buf::View b, Ipv6& out) {
+Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
   if (b.size() < kIpv6Size) return Error::kShort;
   const uint8_t* p = b.data();
   if (p[0] >> 4 != 6) return Error::kVersion;
   out.tos = static_cast<uint8_t>(load_be16(p) >> 4);
   out.total_size = kIpv6Size + load_be16(p + 4);
-  if (out.total_size > b.size()) return Error::kTotalLength;
+  if (out.total_size > size) return Error::kTotalLength;
   out.protocol = p[6];
   out.hop_limit = p[7];
   std::memcpy(out.source.bytes.data(), p + 8, 16);
   std::memcpy(out.destination.bytes.data(), p + 24, 16);
   out.fragment = false;
 
+  const auto end = std::min<uint32_t>(out.total_size, static_cast<uint32_t>(b.size()));
   uint32_t at = kIpv6Size;
   for (unsigned n = 0;; ++n) {
     const uint8_t kind = out.protocol;
     if (kind != kHopByHop && kind != kRouting && kind != kFragment && kind != kDestinationOptions)
       break;
     if (n == kMaxHeaders || (kind == kHopByHop && n > 0)) return Error::kOption;
-    if (at + 8 > out.total_size) return Error::kHeaderLength;
+    if (at + 8 > end) return Error::kHeaderLength;
     const uint8_t* h = p + at;
-    const uint32_t size = kind == kFragment ? 8 : (h[1] + 1u) * 8;
-    if (at + size > out.total_size) return Error::kHeaderLength;
+    const uint32_t length = kind == kFragment ? 8 : (h[1] + 1u) * 8;
+    if (at + length > end) return Error::kHeaderLength;
     if (kind == kFragment) {
       out.fragment = (load_be16(h + 2) & 0xfff9) != 0;  // offset or "more"
     } else if (kind == kRouting) {
       if (h[3] != 0) return Error::kOption;  // segments left
-    } else if (!may_ignore_all(b.subspan(at + 2, size - 2))) {
+    } else if (!may_ignore_all(b.subspan(at + 2, length - 2))) {
       return Error::kOption;
     }
     out.protocol = h[0];
-    at += size;
+    at += length;
     if (out.fragment) break;  // the data of a fragment need not begin with a header
   }
   out.header_size = static_cast<uint16_t>(at);

@@ -25,10 +25,11 @@ struct Ipv6 {
 
   enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kOption };
 
-  // `bytes` begins with the header and may be longer than the packet (Ethernet padding). kOption:
+  // `bytes` begins with the header. `size` is the number of all received bytes, those behind
+  // `bytes` included; they may be more than the packet (Ethernet padding). kOption:
   // an unknown option that must not be ignored (RFC 8200, 4.2), a routing header with segments
   // left, or too many extension headers.
-  static Error parse(buf::View bytes, Ipv6& out);
+  static Error parse(buf::View bytes, uint32_t size, Ipv6& out);
 };
 
 // Forty bytes. The flow label is a hash of addresses and ports (RFC 6437, 3), so that routers

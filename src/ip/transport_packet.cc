@@ -12,7 +12,8 @@ namespace {
 bool omits_checksum(const TransportPacket& p) {
   constexpr uint32_t kUdpChecksum = 6;  // its offset
   return p.protocol == static_cast<uint8_t>(Protocol::kUdp) && p.source.is_v4() &&
-         p.payload.size() >= kUdpChecksum + 2 && load_be16(p.payload.data() + kUdpChecksum) == 0;
+         p.payload.front().size() >= kUdpChecksum + 2 &&
+         load_be16(p.payload.front().data() + kUdpChecksum) == 0;
 }
 
 }  // namespace
@@ -22,7 +23,7 @@ bool verify_checksum(TransportPacket& p) {
          p.protocol == static_cast<uint8_t>(Protocol::kUdp));
   if (p.checksum == L4Checksum::kGood || p.checksum == L4Checksum::kNone) return true;
   const bool intact =
-      checksum_l4(p.source, p.destination, p.protocol, p.payload.view()) == 0 || omits_checksum(p);
+      checksum_l4(p.source, p.destination, p.protocol, p.payload) == 0 || omits_checksum(p);
   p.checksum = intact ? L4Checksum::kGood : L4Checksum::kBad;
   return intact;
 }

@@ -7,18 +7,11 @@
 
 #include "base/address.h"
 #include "base/byte_order.h"
-#include "buf/slice.h"
+#include "buf/chain.h"
+#include "ip/in_frame.h"
 #include "ip/output.h"
 
 namespace sluice::ip {
-
-// The state of a transport checksum (DPDK's RTE_MBUF_F_RX_L4_CKSUM_*).
-enum class L4Checksum : uint8_t {
-  kUnknown,  // not summed yet
-  kBad,      // summed, and wrong
-  kGood,     // summed, and right
-  kNone,     // the data is verified, but the field holds only the pseudo-header's sum, or any value
-};
 
 struct Ports {
   uint16_t source = 0;
@@ -43,7 +36,8 @@ struct TransportPacket {
   uint8_t protocol = 0;                        // of `payload`: 6 is TCP, 17 is UDP
   uint8_t tos = 0;                             // DSCP and ECN; IPv6's traffic class
   L4Checksum checksum = L4Checksum::kUnknown;  // not summed by IP
-  buf::Slice payload;                          // transport header first, no padding behind it
+  uint16_t segment_size = 0;                   // as InFrame's
+  buf::Chain payload;                          // transport header first, no padding behind it
 };
 
 // Whether a packet of TCP or UDP is undamaged. A packet that the NIC verified is not summed again:

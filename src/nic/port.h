@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "nic/ethdev_queue.h"
 #include "nic/pools.h"
-#include "nic/port_queue.h"
 #include "nic/rss.h"
 #include "nic/traits.h"
 
@@ -62,8 +62,8 @@ class Port {
   config::Flows flows() const;
 
   // The queue pair of one worker: only that worker may touch it.
-  PortQueue& queue(unsigned worker) { return *queues_[worker]; }
-  const PortQueue& queue(unsigned worker) const { return *queues_[worker]; }
+  EthdevQueue& queue(unsigned worker) { return *queues_[worker]; }
+  const EthdevQueue& queue(unsigned worker) const { return *queues_[worker]; }
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
 
   // The counters of the port's devices, summed. May make system calls: for the control thread, not
@@ -87,7 +87,7 @@ class Port {
   Rings rings_;
   std::vector<std::unique_ptr<RssState>> rss_;  // by device
   std::vector<std::string> notes_;
-  std::vector<std::unique_ptr<PortQueue>> queues_;
+  std::vector<std::unique_ptr<EthdevQueue>> queues_;
 };
 
 }  // namespace sluice::nic

@@ -17,9 +17,9 @@ struct Traits {
   bool tx_checksum = false;       // TCP and UDP
   bool tx_ipv4_checksum = false;  // the IPv4 header
   bool tso = false;
-  bool rx_checksum = false;  // TCP and UDP: the mbuf's flags have the device's verdict
-  bool lro = false;          // a received frame may be several TCP segments, and lies in a chain
-  bool scatter = false;      // a received frame may lie in a chain
+  bool rx_checksum = false;  // verifies TCP and UDP checksums of received packets
+  bool lro = false;          // makes one packet of several
+  bool scatter = false;      // receives a packet longer than a buffer as a chain
   uint16_t tx_segments = 8;  // most buffers of one transmitted frame
   uint64_t tx_offloads = 0;  // RTE_ETH_TX_OFFLOAD_*
   uint64_t rx_offloads = 0;  // RTE_ETH_RX_OFFLOAD_*

@@ -1,16 +1,19 @@
 #include "nic/tx_path.h"
 
+#include "nic/rx_path.h"
+
 namespace sluice::nic {
 
 namespace {
 
 template <TxPath kPath>
-std::unique_ptr<PortQueue> make(const PortQueue::Setup& setup) {
+std::unique_ptr<EthdevQueue> make(const EthdevQueue::Setup& setup) {
   return std::make_unique<PathQueue<kPath>>(setup);
 }
 
 template <bool kIpv4>
-std::unique_ptr<PortQueue> make_with_checksum(const Traits& traits, const PortQueue::Setup& setup) {
+std::unique_ptr<EthdevQueue> make_with_checksum(const Traits& traits,
+                                                const EthdevQueue::Setup& setup) {
   if (traits.tso)
     return make<TxPath{
         .multi_segment = true, .checksum = true, .ipv4_checksum = kIpv4, .tso = true}>(setup);
@@ -21,7 +24,9 @@ std::unique_ptr<PortQueue> make_with_checksum(const Traits& traits, const PortQu
 
 }  // namespace
 
-std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup) {
+std::unique_ptr<EthdevQueue> make_queue(const Traits& traits, const EthdevQueue::Setup& with) {
+  EthdevQueue::Setup setup = with;
+  setup.receive = choose_receive(traits);
   if (traits.tx_checksum)
     return traits.tx_ipv4_checksum ? make_with_checksum<true>(traits, setup)
                                    : make_with_checksum<false>(traits, setup);

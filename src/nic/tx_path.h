@@ -6,8 +6,8 @@
 
 #include <memory>
 
+#include "nic/ethdev_queue.h"
 #include "nic/frame.h"
-#include "nic/port_queue.h"
 
 namespace sluice::nic {
 
@@ -20,10 +20,10 @@ struct TxPath {
 };
 
 template <TxPath kPath>
-class PathQueue final : public PortQueue {
+class PathQueue final : public EthdevQueue {
  public:
   explicit PathQueue(const Setup& setup)
-      : PortQueue(setup),
+      : EthdevQueue(setup),
         tx_segments_(setup.tx_segments),
         buffer_room_(rte_pktmbuf_data_room_size(setup.tx_pool) - uint32_t{RTE_PKTMBUF_HEADROOM}) {}
 
@@ -39,7 +39,7 @@ class PathQueue final : public PortQueue {
       return send_pieces(frame);
     }
   }
-  using PortQueue::transmit;
+  using EthdevQueue::transmit;
 
  private:
   bool send_pieces(const ip::OutFrame& frame) {
@@ -215,6 +215,6 @@ class PathQueue final : public PortQueue {
 };
 
 // The queue for these traits.
-std::unique_ptr<PortQueue> make_queue(const Traits& traits, const PortQueue::Setup& setup);
+std::unique_ptr<EthdevQueue> make_queue(const Traits& traits, const EthdevQueue::Setup& setup);
 
 }  // namespace sluice::nic

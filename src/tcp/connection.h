@@ -21,6 +21,7 @@
 #include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/receive_queue.h"
+#include "tcp/received.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sequence.h"
@@ -106,9 +107,10 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
              State first);
   ~Connection() = default;
 
-  // connection_input.cc: a segment for this connection; `data` begins behind the TCP header.
-  void input(const Header& h, uint8_t tos, buf::Slice data);
-  void input_syn_sent(const Header& h, buf::Slice data);
+  // connection_input.cc: a segment for this connection. Its bytes begin behind the TCP header, and
+  // are taken.
+  void input(const Header& h, Received& r);
+  void input_syn_sent(const Header& h, Received& r);
   bool path_shrank(uint32_t seq, uint32_t max_segment);
   void path_lowered(uint16_t before);
   void suspect_black_hole();
@@ -116,7 +118,8 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool timestamps_in_order(const Header& h, bool carries_data);
   bool ts_recent_expired() const;
   bool acceptable(const Header& h, Seq seq, Seq end);
-  void accept_data(Seq seq, buf::Slice data, bool fin);
+  void accept_data(Seq seq, Received& r, bool fin);
+  void keep_ahead(Seq seq, Received& r);
   void report_duplicate(Seq begin, Seq end);
   void deliver(buf::Slice data);
   void reached_fin();

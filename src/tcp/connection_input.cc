@@ -14,12 +14,13 @@ constexpr Duration kTimestampAge = 24h * 24;
 constexpr Duration kOutOfWindowInterval = 50ms;
 }  // namespace
 
-void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
+void Connection::input(const Header& h, Received& r) {
   if (ended()) return;
   if (state_ == State::kSynSent) {
-    input_syn_sent(h, std::move(data));
+    input_syn_sent(h, r);
     return;
   }
+  const uint32_t size = r.segment.size();
   Seq seq = widen(rcv_nxt_, h.seq);
   bool syn = h.has(kSyn);
   if (state_ == State::kSynReceived && syn && h.has(kAck) && seq == irs_) {
@@ -27,7 +28,7 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
     syn = false;
     ++seq;
   }
-  const Seq last = seq + data.size() + (syn ? 1 : 0) + (h.has(kFin) ? 1 : 0);
+  const Seq last = seq + size + (syn ? 1 : 0) + (h.has(kFin) ? 1 : 0);
 
   // A segment with an old sequence number is answered as a duplicate, which tells the peer more
   // than PAWS would. PAWS protects the segments that fall into the window.
@@ -69,8 +70,8 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
 
   if (ecn_) {
     if (h.has(kCwr)) ecn_echo_ = false;
-    if ((tos & 3) == 3) {
-      ++context_.counters.ecn_marks_in;
+    if ((r.tos & 3) == 3) {
+      context_.counters.ecn_marks_in.add(r.count(size));
       ecn_echo_ = true;
       ack_now();
     }
@@ -91,13 +92,13 @@ void Connection::input(const Header& h, uint8_t tos, buf::Slice data) {
   if (ended()) return;
 
   const bool fin = h.has(kFin);
-  if (data.size() > 0 || fin) accept_data(seq, std::move(data), fin);
+  if (size > 0 || fin) accept_data(seq, r, fin);
 }
 
 // RFC 9293, 3.10.7.3.
-void Connection::input_syn_sent(const Header& h, buf::Slice data) {
+void Connection::input_syn_sent(const Header& h, Received& r) {
   if (h.has(kAck) && (h.ack != wire(iss_ + 1) || snd_nxt_ == iss_)) {
-    context_.send_reset(local(), remote(), h, data.size());
+    context_.send_reset(local(), remote(), h, r.segment.size());
     // The peer still had the previous connection with this four-tuple, and the reset has ended it
     // (RFC 9293, 3.5.1): the SYN need not wait for the timeout. Only once, whatever the peer
     // answers.
@@ -144,7 +145,7 @@ void Connection::input_syn_sent(const Header& h, buf::Slice data) {
   if (silent_) answered();
   user_->on_established(*this);
   if (ended()) return;
-  if (data.size() > 0 || h.has(kFin)) accept_data(rcv_nxt_, std::move(data), h.has(kFin));
+  if (r.segment.size() > 0 || h.has(kFin)) accept_data(rcv_nxt_, r, h.has(kFin));
 }
 
 void Connection::learn_options(const Options& o) {
@@ -287,7 +288,8 @@ void Connection::answer_out_of_window() {
   ack_now();
 }
 
-void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
+void Connection::accept_data(Seq seq, Received& r, bool fin) {
+  buf::Chain& data = r.segment;
   // After the peer's FIN nothing can follow.
   if (state_ == State::kCloseWait || state_ == State::kClosing || state_ == State::kLastAck) {
     ack_now();
@@ -301,7 +303,8 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
     }
   }
   if (data.size() > 0) {
-    rcv_mss_ = std::max<uint16_t>(rcv_mss_, static_cast<uint16_t>(std::min(data.size(), 0xffffu)));
+    const uint32_t one = r.segment_size == 0 ? data.size() : r.segment_size;
+    rcv_mss_ = std::max<uint16_t>(rcv_mss_, static_cast<uint16_t>(std::min(one, 0xffffu)));
     if (seq < rcv_nxt_) {
       const auto old = static_cast<uint32_t>(std::min<uint64_t>(rcv_nxt_ - seq, data.size()));
       report_duplicate(seq, seq + old);
@@ -318,23 +321,7 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
     }
   }
   if (data.size() > 0 && seq > rcv_nxt_) {
-    if (out_of_order_.covers(seq, seq + data.size())) {
-      ++context_.counters.duplicate_data;
-      report_duplicate(seq, seq + data.size());
-    }
-    // The whole window in the shortest pieces that are not copied together, and a little for
-    // records.
-    const uint32_t buffers =
-        std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
-                 context_.memory.buffers() / context_.config.max_out_of_order_share);
-    if (out_of_order_.insert(context_.receive_queues, seq, std::move(data), buffers, context_.now) >
-        0) {
-      ++context_.counters.out_of_order;
-      if (user_ != nullptr) user_->on_gap(*this);
-    }
-    // Each segment gets a duplicate ACK of its own (RFC 5681, 4.2), even if one burst brings many.
-    // Some peers count duplicate ACKs, with SACK too.
-    if (!send_ack()) ack_now_ = true;
+    keep_ahead(seq, r);
     return;
   }
   if (data.size() > 0) {
@@ -342,10 +329,12 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
     // A peer that fills its segments is in slow start and needs its ACKs. Other peers get an answer
     // soon, and the answer carries the ACK.
     if (quick_acks_ > 0 && data.size() >= std::max<uint32_t>(rcv_mss_, kDefaultMss)) {
-      --quick_acks_;
+      quick_acks_ -= static_cast<uint8_t>(std::min<uint32_t>(quick_acks_, r.count(data.size())));
       ack_now_ = true;
     }
-    deliver(std::move(data));
+    do {
+      deliver(data.pop_front());
+    } while (data.size() > 0 && !ended());
     while (!ended() && !out_of_order_.empty()) {
       buf::Slice next = out_of_order_.pop(rcv_nxt_);
       if (!next) break;
@@ -361,6 +350,40 @@ void Connection::accept_data(Seq seq, buf::Slice data, bool fin) {
   } else if (fin) {
     ack_now_ = true;  // a FIN behind a gap
   }
+}
+
+// Data ahead of a gap.
+void Connection::keep_ahead(Seq seq, Received& r) {
+  buf::Chain& data = r.segment;
+  const uint32_t size = data.size();
+  if (out_of_order_.covers(seq, seq + size)) {
+    ++context_.counters.duplicate_data;
+    report_duplicate(seq, seq + size);
+  }
+  // The whole window in the shortest pieces that are not copied together, and a little for records.
+  const uint32_t buffers =
+      std::min(rcv_buffer_ / ReceiveQueue::kCopyBreak + 64,
+               context_.memory.buffers() / context_.config.max_out_of_order_share);
+  uint32_t kept = 0;
+  while (data.size() > 0) {
+    buf::Slice piece = data.pop_front();
+    const uint32_t n = piece.size();
+    kept +=
+        out_of_order_.insert(context_.receive_queues, seq, std::move(piece), buffers, context_.now);
+    seq += n;
+  }
+  if (kept > 0) {
+    ++context_.counters.out_of_order;
+    if (user_ != nullptr) user_->on_gap(*this);
+  }
+  // Each segment gets a duplicate ACK of its own (RFC 5681, 4.2), even if one burst brings many.
+  // Some peers count duplicate ACKs, with SACK too. More of them than start a fast retransmission
+  // tell nothing about segments that a port merged.
+  constexpr uint32_t kTold = 3;
+  bool sent = true;
+  for (uint32_t i = std::min(r.count(size), kTold); i > 0 && sent && !ended(); --i)
+    sent = send_ack();
+  if (!sent) ack_now_ = true;
 }
 
 // An ACK has room for one duplicate. A second duplicate in the same burst makes the first leave at

@@ -165,7 +165,7 @@ void Stack::input_ahead(std::span<Received> burst) {
   size_t count = 0;
   context_.counters.segments_in.add(burst.size());
   for (Received& r : burst) {
-    const auto parsed = parse(r.segment.view());
+    const auto parsed = parse(r.segment.front().view());
     if (!parsed) {
       ++context_.counters.malformed;
       continue;
@@ -192,48 +192,48 @@ void Stack::input_ahead(std::span<Received> burst) {
       if (flow != nullptr && flow->kind() == Flow::Kind::kConnection)
         static_cast<const Connection*>(flow)->fetch_ahead();
     }
-    input_one(staged_[i], burst[i].tos, std::move(burst[i].segment));
+    input_one(staged_[i], burst[i]);
   }
 }
 
-void Stack::input_one(const Staged& s, uint8_t tos, buf::Slice data) {
+void Stack::input_one(const Staged& s, Received& r) {
   const Endpoint& local = s.lookup.key.local;
   const Endpoint& remote = s.lookup.key.remote;
   Flow* flow = context_.table.find(s.lookup);
   if (flow != nullptr) {
     switch (flow->kind()) {
       case Flow::Kind::kConnection:
-        static_cast<Connection*>(flow)->input(s.header, tos, std::move(data));
+        static_cast<Connection*>(flow)->input(s.header, r);
         return;
       case Flow::Kind::kHalfOpen:
-        input_half_open(static_cast<HalfOpen&>(*flow), s.header, tos, std::move(data));
+        input_half_open(static_cast<HalfOpen&>(*flow), s.header, r);
         return;
       case Flow::Kind::kTimeWait: {
         auto& record = static_cast<TimeWait&>(*flow);
         const uint32_t last = record.snd_nxt;
-        if (input_time_wait(record, s.header, data.size())) return;
-        input_listen(local, remote, s.header, tos, std::move(data), last);
+        if (input_time_wait(record, s.header, r.segment.size())) return;
+        input_listen(local, remote, s.header, r, last);
         return;
       }
     }
   }
-  input_listen(local, remote, s.header, tos, std::move(data));
+  input_listen(local, remote, s.header, r);
 }
 
 // RFC 9293, 3.10.7.1 and 3.10.7.2.
 void Stack::input_listen(const Endpoint& local, const Endpoint& remote, const Header& h,
-                         uint8_t tos, buf::Slice data, std::optional<uint32_t> last) {
+                         Received& r, std::optional<uint32_t> last) {
   if (h.has(kRst)) return;
   Acceptor* acceptor = acceptor_of(local);
   if (acceptor != nullptr && h.has(kAck) && !h.has(kSyn) &&
       input_cookie(local, remote, h, *acceptor)) {
     if (Flow* flow = context_.table.find(local, remote))
-      static_cast<Connection*>(flow)->input(h, tos, std::move(data));
+      static_cast<Connection*>(flow)->input(h, r);
     return;
   }
   if (acceptor == nullptr || h.has(kAck) || !h.has(kSyn) || h.has(kFin)) {
     ++context_.counters.no_connection;
-    context_.send_reset(local, remote, h, data.size());
+    context_.send_reset(local, remote, h, r.segment.size());
     return;
   }
   if (connections_.live() >= connections_.max()) {
@@ -322,7 +322,7 @@ void Stack::send_syn_ack(const Endpoint& local, const Endpoint& remote, const Ha
 }
 
 // RFC 9293, 3.10.7.4, in SYN-RECEIVED.
-void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data) {
+void Stack::input_half_open(HalfOpen& half, const Header& h, Received& r) {
   Handshake& s = half.handshake;
   const uint32_t offset = h.seq - (s.irs + 1);  // from the left edge of our window
   if (h.has(kRst)) {
@@ -354,7 +354,7 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
   }
   Acceptor* acceptor = acceptor_of(half.local());
   if (h.ack != s.iss + 1 || acceptor == nullptr) {
-    context_.send_reset(half.local(), half.remote(), h, data.size());
+    context_.send_reset(half.local(), half.remote(), h, r.segment.size());
     if (acceptor == nullptr) forget(half);
     return;
   }
@@ -364,9 +364,9 @@ void Stack::input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::S
   const Endpoint remote = half.remote();
   forget(half);
   if (Connection* c = establish(local, remote, agreed, *acceptor)) {
-    c->input(h, tos, std::move(data));
+    c->input(h, r);
   } else {
-    context_.send_reset(local, remote, h, data.size());
+    context_.send_reset(local, remote, h, r.segment.size());
   }
 }
 

@@ -23,6 +23,7 @@
 #include "tcp/context.h"
 #include "tcp/counters.h"
 #include "tcp/half_open.h"
+#include "tcp/received.h"
 #include "tcp/syn_cookie.h"
 #include "tcp/user.h"
 
@@ -35,14 +36,6 @@ class PortChooser {
 
  protected:
   ~PortChooser() = default;
-};
-
-// A received segment: TCP header first, checksum already verified.
-struct Received {
-  Address source;
-  Address destination;
-  uint8_t tos = 0;  // of the IP header
-  buf::Slice segment;
 };
 
 class Stack {
@@ -123,18 +116,18 @@ class Stack {
   };
 
   void input_ahead(std::span<Received> burst);
-  void input_one(const Staged& s, uint8_t tos, buf::Slice data);
+  void input_one(const Staged& s, Received& r);
   void reopen_windows();
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);
   // `last`: the last number that an earlier connection with this four-tuple used, if known.
-  void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, uint8_t tos,
-                    buf::Slice data, std::optional<uint32_t> last = {});
+  void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, Received& r,
+                    std::optional<uint32_t> last = {});
   bool input_cookie(const Endpoint& local, const Endpoint& remote, const Header& h,
                     Acceptor& acceptor);
   uint16_t offered_window() const;
-  void input_half_open(HalfOpen& half, const Header& h, uint8_t tos, buf::Slice data);
+  void input_half_open(HalfOpen& half, const Header& h, Received& r);
   // False: the record is gone and the SYN opens a new connection.
   bool input_time_wait(TimeWait& t, const Header& h, uint32_t size);
   void send_syn_ack(const Endpoint& local, const Endpoint& remote, const Handshake& handshake);

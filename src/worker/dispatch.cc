@@ -1,5 +1,6 @@
 #include "worker/dispatch.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 #include <variant>
@@ -23,6 +24,7 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
   r.source = packet.source;
   r.destination = packet.destination;
   r.tos = packet.tos;
+  r.segment_size = packet.segment_size;
   r.segment = std::move(packet.payload);
 }
 
@@ -36,6 +38,13 @@ inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
   }
 }
 
+// Headers always, and all of a frame whose checksum must be summed.
+inline void Dispatch::fetch(const ip::InFrame& frame) {
+  const buf::Slice& front = frame.bytes.front();
+  const bool summed = frame.checksum <= ip::L4Checksum::kBad;
+  prefetch(front.data(), summed ? front.size() : std::min(front.size(), ip::InFrame::kHeaders));
+}
+
 void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
   take(in, counters, now);
 }
@@ -46,14 +55,12 @@ void Dispatch::flush(stats::Port& counters, Time now) {
   tcp_.input({segments_.data(), count}, now);
 }
 
-void Dispatch::input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters,
+void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters,
                            Time now) {
   constexpr size_t kAhead = 2;  // frames whose bytes are prefetched before their turn
   for (size_t i = 0; i < frames.size(); ++i) {
-    // Its checksum reads all of a frame.
-    if (i + kAhead < frames.size()) prefetch(frames[i + kAhead].data(), frames[i + kAhead].size());
-    // No profile claims that its NIC verifies checksums, so the checksum is unknown.
-    ip::Input in = host_.input(port, std::move(frames[i]), ip::L4Checksum::kUnknown, now);
+    if (i + kAhead < frames.size()) fetch(frames[i + kAhead]);
+    ip::Input in = host_.input(port, std::move(frames[i]), now);
     take(in, counters, now);
   }
   flush(counters, now);

@@ -6,7 +6,6 @@
 #include <span>
 
 #include "base/chrono.h"
-#include "buf/slice.h"
 #include "ip/host.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
@@ -22,7 +21,7 @@ class Dispatch {
 
   // Frames that `port` received, in the order of their arrival; the frames are taken. `counters`
   // are the port's. Call it for an empty poll too: TCP looks after its memory then.
-  void input(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now) {
+  void input(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters, Time now) {
     if (frames.empty()) {
       tcp_.input({}, now);
     } else {
@@ -37,7 +36,8 @@ class Dispatch {
   void flush(stats::Port& counters, Time now);
 
  private:
-  void input_burst(unsigned port, std::span<buf::Slice> frames, stats::Port& counters, Time now);
+  void input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters, Time now);
+  static void fetch(const ip::InFrame& frame);
   void take(ip::Input& in, stats::Port& counters, Time now);
   void take(ip::TransportPacket& packet, stats::Port& counters);
   // False: nobody here sent the packet that the error quotes, or nobody uses such an error.

@@ -2,8 +2,8 @@
 // The poll loop of one core: wires the rooms together, and nothing else. A template over port and
 // clock, so that a simulation runs the production loop without a NIC and in virtual time.
 //
-// PortT is an ip::Link with receive(Slice*, n), flush() and stats(), as nic::PortQueue has them.
-// Clock has cycles() and at(cycles), as TscClock has them.
+// PortT is an ip::Link with receive(ip::InFrame*, n), flush() and stats(), as nic::PortQueue has
+// them. Clock has cycles() and at(cycles), as TscClock has them.
 
 #include <array>
 #include <cstdint>
@@ -234,7 +234,7 @@ class Worker {
 
   // Empty between bursts. A member to avoid its construction each turn, since most turns find
   // nothing to put into it.
-  std::array<buf::Slice, kBurst> burst_;
+  std::array<ip::InFrame, kBurst> burst_;
 
   bool announced_ = false;
   // The orders to announce that were followed.

@@ -131,7 +131,7 @@ class HostTest : public testing::Test {
   }
 
   Input hear(unsigned port, const std::string& frame) {
-    return host.input(port, pool.filled(frame), L4Checksum::kUnknown, now);
+    return host.input(port, {.bytes = pool.filled(frame)}, now);
   }
   void expect_drop(unsigned port, const std::string& frame, stats::Drop reason) {
     EXPECT_EQ(dropped(hear(port, frame)), stats::name_of(reason));

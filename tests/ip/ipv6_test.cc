@@ -64,7 +64,7 @@ class Ipv6Test : public HostTest {
   }
 
   Input hear(unsigned port, const std::string& f) {
-    return v6host.input(port, pool.filled(f), L4Checksum::kUnknown, now);
+    return v6host.input(port, {.bytes = pool.filled(f)}, now);
   }
   void expect_drop(const std::string& f, Drop reason) {
     EXPECT_EQ(dropped(hear(0, f)), stats::name_of(reason));
@@ -159,10 +159,11 @@ TEST_F(Ipv6Test, damage_and_strangers_are_dropped_by_reason) {
 }
 
 TEST_F(Ipv6Test, a_port_without_an_ipv6_address_hears_none) {
-  const Input in = host.input(0,
-                              pool.filled(frame(north.own(), packet(kClientAddress, kVip, kTcp,
-                                                                    tcp(kClientAddress, kVip)))),
-                              L4Checksum::kUnknown, now);
+  const Input in =
+      host.input(0,
+                 {.bytes = pool.filled(frame(
+                      north.own(), packet(kClientAddress, kVip, kTcp, tcp(kClientAddress, kVip))))},
+                 now);
   EXPECT_EQ(dropped(in), "ipv6");
 }
 
@@ -348,9 +349,9 @@ TEST_F(Ipv6Test, an_ipv4_address_in_disguise_is_nobodys_destination) {
   const char* disguised = "::ffff:198.18.0.10";
   const Input in = dual.input(
       0,
-      pool.filled(frame(north.own(),
-                        packet(kClientAddress, disguised, kTcp, tcp(kClientAddress, disguised)))),
-      L4Checksum::kUnknown, now);
+      {.bytes = pool.filled(frame(
+           north.own(), packet(kClientAddress, disguised, kTcp, tcp(kClientAddress, disguised))))},
+      now);
   EXPECT_EQ(dropped(in), "not_our_address");
 }
 
@@ -381,7 +382,8 @@ TEST_F(Ipv6Test, random_extension_headers_never_leave_the_packet) {
       if (random.chance(0.8)) b[at + 1] = static_cast<uint8_t>(random.below(3));
     }
     Ipv6 h;
-    if (Ipv6::parse(buf::bytes_of(p), h) != Ipv6::Error::kNone) continue;
+    if (Ipv6::parse(buf::bytes_of(p), static_cast<uint32_t>(p.size()), h) != Ipv6::Error::kNone)
+      continue;
     ASSERT_LE(h.header_size, h.total_size);
     ASSERT_LE(h.total_size, p.size());
   }

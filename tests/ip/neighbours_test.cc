@@ -182,9 +182,7 @@ class WideNetwork : public NeighboursTest {
     p.checksum_offset = 16;
     return wide.send(p, now);
   }
-  void hear_wide(const std::string& frame) {
-    wide.input(0, pool.filled(frame), L4Checksum::kUnknown, now);
-  }
+  void hear_wide(const std::string& frame) { wide.input(0, {.bytes = pool.filled(frame)}, now); }
   void answer_wide(const std::string& who) {
     hear_wide(arp(Op::kReply, kPod, who.c_str(), "198.18.0.1", wide_link.own()));
   }

@@ -41,13 +41,31 @@ class Loop : public testing::Test {
     buf::free_pool(tx_);
   }
 
-  PortQueue& with(const Traits& traits, bool tx_pool_only = false) {
+  EthdevQueue& with(const Traits& traits, bool tx_pool_only = false) {
     queue_ = make_queue(
         traits,
         {.device = device_, .max_tso = 16384, .tx_pool = tx_, .tx_pool_only = tx_pool_only});
     return *queue_;
   }
 
+  // A received frame in buffers of this many bytes.
+  rte_mbuf* chained(const std::string& frame, size_t size) {
+    rte_mbuf* head = nullptr;
+    for (size_t at = 0; at < frame.size(); at += size) {
+      rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+      const auto n = static_cast<uint16_t>(std::min(size, frame.size() - at));
+      std::memcpy(rte_pktmbuf_append(m, n), frame.data() + at, n);
+      // Linked by hand: rte_pktmbuf_chain() allows 255 buffers.
+      if (head == nullptr) {
+        head = m;
+        continue;
+      }
+      rte_pktmbuf_lastseg(head)->next = m;
+      ++head->nb_segs;
+      head->pkt_len += n;
+    }
+    return head;
+  }
   // The next mbuf as the driver got it; it lives until the test ends.
   rte_mbuf* take() {
     rte_mbuf* m = nullptr;
@@ -70,7 +88,7 @@ class Loop : public testing::Test {
   uint16_t device_ = 0;
   rte_mempool* rx_ = nullptr;
   rte_mempool* tx_ = nullptr;
-  std::unique_ptr<PortQueue> queue_;
+  std::unique_ptr<EthdevQueue> queue_;
   std::vector<std::unique_ptr<rte_mbuf, void (*)(rte_mbuf*)>> taken_;
 };
 
@@ -88,7 +106,7 @@ std::string pattern(size_t n) {
 }
 
 TEST_F(Loop, nothing_leaves_before_the_flush) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"data"});
   EXPECT_TRUE(q.transmit(f.out()));
   EXPECT_EQ(take(), nullptr);
@@ -99,7 +117,7 @@ TEST_F(Loop, nothing_leaves_before_the_flush) {
 }
 
 TEST_F(Loop, a_port_without_chains_gets_one_direct_buffer_of_its_pool) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::string data = pattern(1460);
   TestFrame f = TestFrame::tcp({data.substr(0, 1), data.substr(1, 700), data.substr(701)});
   ASSERT_TRUE(q.transmit(f.out()));
@@ -117,7 +135,7 @@ TEST_F(Loop, a_port_without_chains_gets_one_direct_buffer_of_its_pool) {
 }
 
 TEST_F(Loop, a_frame_that_is_not_ip_goes_out_as_it_is) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::vector<uint8_t> arp(42, 0xa5);
   ip::OutFrame f;
   f.headers = arp;
@@ -127,7 +145,7 @@ TEST_F(Loop, a_frame_that_is_not_ip_goes_out_as_it_is) {
 }
 
 TEST_F(Loop, software_cuts_a_large_packet_into_segments) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   const std::string data = pattern(4000);
   TestFrame f = TestFrame::tcp({data.substr(0, 333), data.substr(333)}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
@@ -150,7 +168,7 @@ TEST_F(Loop, software_cuts_a_large_packet_into_segments) {
 }
 
 TEST_F(Loop, a_packet_no_larger_than_its_segment_size_is_not_cut) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({pattern(1448)}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
@@ -160,7 +178,7 @@ TEST_F(Loop, a_packet_no_larger_than_its_segment_size_is_not_cut) {
 }
 
 TEST_F(Loop, checksum_offload_is_asked_for_with_the_header_sizes) {
-  PortQueue& q = with(kChecksum);
+  EthdevQueue& q = with(kChecksum);
   TestFrame v4 = TestFrame::tcp({"data"});
   TestFrame v6 = TestFrame::udp({"data"}, false);
   ASSERT_TRUE(q.transmit(v4.out()));
@@ -177,7 +195,7 @@ TEST_F(Loop, checksum_offload_is_asked_for_with_the_header_sizes) {
 }
 
 TEST_F(Loop, icmp_is_summed_in_software_even_where_tcp_is_not) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   TestFrame f = TestFrame::icmp({"ping"});
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
@@ -188,7 +206,7 @@ TEST_F(Loop, icmp_is_summed_in_software_even_where_tcp_is_not) {
 }
 
 TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   const std::string data = pattern(9000);
   TestFrame f = TestFrame::tcp({data}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
@@ -204,7 +222,7 @@ TEST_F(Loop, tso_gets_the_whole_packet_as_a_chain) {
 }
 
 TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payload_is_copied) {
-  PortQueue& q = with(kChains);
+  EthdevQueue& q = with(kChains);
   const std::string data = pattern(1300);
   buf::Slice held = buf::Pool(rx_).alloc();
   std::memcpy(held.mutable_data(), data.data(), data.size());
@@ -228,7 +246,7 @@ TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payloa
 }
 
 TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
-  PortQueue& q = with({.multi_segment = true});
+  EthdevQueue& q = with({.multi_segment = true});
   const std::string data = pattern(1301);
   buf::Slice held = buf::Pool(rx_).alloc();
   std::memcpy(held.mutable_data(), data.data(), data.size());
@@ -248,7 +266,7 @@ TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
 }
 
 TEST_F(Loop, a_device_that_leaves_ipv4_headers_to_software_gets_them_summed) {
-  PortQueue& q = with({.multi_segment = true, .tx_checksum = true, .tso = true});
+  EthdevQueue& q = with({.multi_segment = true, .tx_checksum = true, .tso = true});
   TestFrame f = TestFrame::tcp({pattern(3000)}).in_segments_of(1448);
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
@@ -312,18 +330,18 @@ TEST_F(ManyPieces, never_make_a_frame_of_more_buffers_than_the_port_allows) {
 }
 
 TEST_F(Loop, a_frame_larger_than_a_buffer_is_refused_where_chains_are) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({pattern(3000)});
   EXPECT_FALSE(q.transmit(f.out()));
   EXPECT_EQ(q.stats().tx_oversize, 1u);
-  PortQueue& chains = with(kChains);
+  EthdevQueue& chains = with(kChains);
   EXPECT_TRUE(chains.transmit(f.out()));
   chains.flush();
   EXPECT_EQ(payload(bytes(take()), kTcpHeaders), f.payload());
 }
 
 TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
-  PortQueue& q = with(kTso);
+  EthdevQueue& q = with(kTso);
   std::vector<buf::Slice> all;
   for (int i = 0; i < 2045; ++i) all.push_back(buf::Pool(tx_).alloc());
   TestFrame f = TestFrame::tcp({pattern(9000)}).in_segments_of(1448);
@@ -334,7 +352,7 @@ TEST_F(Loop, an_empty_pool_refuses_counts_and_leaks_nothing) {
 }
 
 TEST_F(Loop, what_a_full_ring_does_not_take_waits_and_beyond_512_frames_is_dropped_and_counted) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"x"});
   for (unsigned i = 0; i < 2 * kRing; ++i) {
     q.transmit(f.out());
@@ -353,7 +371,7 @@ TEST_F(Loop, what_a_full_ring_does_not_take_waits_and_beyond_512_frames_is_dropp
 }
 
 TEST_F(Loop, what_waits_when_the_queue_ends_is_freed) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"x"});
   for (unsigned i = 0; i < kRing + 100; ++i) q.transmit(f.out());
   q.flush();
@@ -361,16 +379,16 @@ TEST_F(Loop, what_waits_when_the_queue_ends_is_freed) {
 }
 
 TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
-  PortQueue& q = with(kPlain);
+  EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::udp({"hello"});
   ASSERT_TRUE(q.transmit(f.out()));
   ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
-  buf::Slice in[4];
+  ip::InFrame in[4];
   ASSERT_EQ(q.receive(in, 4), 2);
-  EXPECT_EQ(in[1].size(), 14 + 20 + 8 + 5u);
+  EXPECT_EQ(in[1].bytes.size(), 14 + 20 + 8 + 5u);
   EXPECT_EQ(q.stats().rx_packets, 2u);
-  EXPECT_EQ(q.stats().rx_bytes, 2 * in[1].size());
+  EXPECT_EQ(q.stats().rx_bytes, 2 * in[1].bytes.size());
   EXPECT_EQ(q.receive(in, 4), 0);
 }
 
@@ -390,7 +408,7 @@ TEST_F(Loop, a_queue_notices_a_device_that_hashes_in_its_own_way_and_stops_looki
     m->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
     m->hash.rss = hash;
     ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
-    buf::Slice in[4];
+    ip::InFrame in[4];
     ASSERT_EQ(queue_->receive(in, 4), 1);
   };
   const uint32_t right = *rss_hash(rss, frame);
@@ -404,7 +422,7 @@ TEST_F(Loop, a_queue_notices_a_device_that_hashes_in_its_own_way_and_stops_looki
 }
 
 TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
-  PortQueue& q = with(kChains);
+  EthdevQueue& q = with(kChains);
   rte_mbuf* chain = rte_pktmbuf_alloc(rx_);
   std::memcpy(rte_pktmbuf_append(chain, 4), "head", 4);
   rte_mbuf* tail = rte_pktmbuf_alloc(rx_);
@@ -414,15 +432,76 @@ TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   TestFrame large = TestFrame::tcp({pattern(3000)});
   ASSERT_TRUE(q.transmit(large.out()));
   q.flush();
-  buf::Slice in[4];
+  ip::InFrame in[4];
   ASSERT_EQ(q.receive(in, 4), 1);
-  EXPECT_EQ(std::string(in[0].data(), in[0].data() + in[0].size()), "headtail");
+  const buf::View bytes = in[0].bytes.view();
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "headtail");
   EXPECT_EQ(q.stats().rx_flattened, 1u);
   EXPECT_EQ(q.stats().rx_oversize, 1u);
 }
 
+TEST_F(Loop, a_port_that_takes_chains_hands_them_on_with_all_headers_in_the_first_buffer) {
+  EthdevQueue& q = with({.scatter = true});
+  const std::string frame = pattern(5000);
+  for (const size_t size : {20u, 40u, 133u, 134u, 2000u}) {
+    rte_mbuf* m = chained(frame, size);
+    ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+    ip::InFrame in[4];
+    ASSERT_EQ(q.receive(in, 4), 1) << size;
+    EXPECT_FALSE(in[0].bytes.single());
+    EXPECT_GE(in[0].bytes.front().size(), ip::InFrame::kHeaders);
+    EXPECT_EQ(in[0].segment_size, 0);
+    std::string bytes;
+    in[0].bytes.for_each([&](buf::View v) { bytes.append(v.begin(), v.end()); });
+    EXPECT_EQ(bytes, frame);
+  }
+  EXPECT_EQ(q.stats().rx_flattened, 0u);
+}
+
+TEST_F(Loop, a_chain_whose_first_buffer_has_no_room_for_the_headers_is_dropped_and_counted) {
+  EthdevQueue& q = with({.scatter = true});
+  rte_mbuf* m = chained(pattern(500), 100);
+  m->data_off = static_cast<uint16_t>(m->buf_len - m->data_len);
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  EXPECT_EQ(q.receive(in, 4), 0);
+  EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_merged_frame_carries_the_size_of_its_segments) {
+  EthdevQueue& q = with({.lro = true});
+  rte_mbuf* m = chained(pattern(5000), 1500);
+  m->ol_flags |= RTE_MBUF_F_RX_LRO;
+  m->tso_segsz = 1448;
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  ASSERT_EQ(q.receive(in, 4), 1);
+  EXPECT_EQ(in[0].segment_size, 1448);
+}
+
+TEST_F(Loop, the_verdict_on_a_checksum_is_believed_only_where_the_port_claims_to_verify) {
+  using ip::L4Checksum;
+  const std::pair<uint64_t, L4Checksum> verdicts[] = {
+      {RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, L4Checksum::kUnknown},
+      {RTE_MBUF_F_RX_L4_CKSUM_BAD, L4Checksum::kBad},
+      {RTE_MBUF_F_RX_L4_CKSUM_GOOD, L4Checksum::kGood},
+      {RTE_MBUF_F_RX_L4_CKSUM_NONE, L4Checksum::kNone},
+  };
+  for (const bool claims : {false, true}) {
+    EthdevQueue& q = with({.rx_checksum = claims});
+    for (const auto& [flags, state] : verdicts) {
+      rte_mbuf* m = chained(pattern(100), 100);
+      m->ol_flags |= flags;
+      ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+      ip::InFrame in[4];
+      ASSERT_EQ(q.receive(in, 4), 1);
+      EXPECT_EQ(in[0].checksum, claims ? state : L4Checksum::kUnknown);
+    }
+  }
+}
+
 TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {
-  PortQueue& any = with(kPlain);
+  EthdevQueue& any = with(kPlain);
   buf::Slice s = buf::Pool(rx_).alloc();
   std::memcpy(s.mutable_data(), "xxforwarded", 11);
   s.grow_back(11);
@@ -440,7 +519,7 @@ TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_ow
   EXPECT_EQ(payload(bytes(moved), 0), "forwarded");
   EXPECT_EQ(payload(bytes(copied), 0), "forwarded");
 
-  PortQueue& own = with(kPlain, true);
+  EthdevQueue& own = with(kPlain, true);
   buf::Slice t = buf::Pool(rx_).alloc();
   t.grow_back(60);
   ASSERT_TRUE(own.transmit(std::move(t)));

@@ -27,7 +27,7 @@ constexpr size_t kUdp = 8;
 constexpr size_t kTcp = 20;
 
 struct Reflector {
-  nic::PortQueue& queue;
+  nic::EthdevQueue& queue;
   bool forward = false;
 
   static void exchange(uint8_t* a, uint8_t* b, size_t n) { std::swap_ranges(a, a + n, b); }
@@ -87,10 +87,10 @@ struct Reflector {
   }
 
   void run() {
-    std::vector<buf::Slice> burst(64);
+    std::vector<ip::InFrame> burst(64);
     while (g_stop == 0) {
       const uint16_t n = queue.receive(burst.data(), 64);
-      for (uint16_t i = 0; i < n; ++i) reflect(std::move(burst[i]));
+      for (uint16_t i = 0; i < n; ++i) reflect(burst[i].bytes.pop_front());
       queue.flush();
     }
   }

@@ -41,10 +41,10 @@ class SimPort final : public ip::Link {
 
   explicit SimPort(uint8_t number) : mac_{2, 0, 0, 0, 0, number} {}
 
-  uint16_t receive(buf::Slice* out, uint16_t n) {
+  uint16_t receive(ip::InFrame* out, uint16_t n) {
     uint16_t got = 0;
     for (; got < n && !arriving.empty(); ++got) {
-      out[got] = std::move(arriving.front());
+      out[got].bytes = std::move(arriving.front());
       arriving.pop_front();
     }
     numbers_.rx_packets += got;
@@ -268,7 +268,7 @@ class World {
       }
       const uint16_t size = load_be16(b + kEthernet + 2);
       const auto* segment = reinterpret_cast<const char*>(b + kEthernet + kIp);
-      tcp::Received r{v4(b + kEthernet + 12), v4(b + kEthernet + 16), 0,
+      tcp::Received r{v4(b + kEthernet + 12), v4(b + kEthernet + 16), 0, 0,
                       world_buffers.slice({segment, size - kIp})};
       outside.stack.input({&r, 1}, now());
     }

@@ -340,7 +340,7 @@ class RelayTest : public testing::Test {
         from.out.push_back(std::move(p));
         continue;
       }
-      tcp::Received r{p.source, p.destination, 0, buffers.slice(p.bytes)};
+      tcp::Received r{p.source, p.destination, 0, 0, buffers.slice(p.bytes)};
       to.stack.input({&r, 1}, now);
     }
   }

@@ -371,7 +371,7 @@ class RelayMachine {
   void deliver(Node& from, Node& to) {
     relay_->set_now(now_);
     for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets) {
-      tcp::Received r{p.source, p.destination, 0, rooms_.buffers.slice(p.bytes)};
+      tcp::Received r{p.source, p.destination, 0, 0, rooms_.buffers.slice(p.bytes)};
       to.stack.input({&r, 1}, now_);
     }
   }

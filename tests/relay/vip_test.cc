@@ -49,8 +49,8 @@ struct Vips : RelayTest {
     std::copy_n(Address::parse("198.18.0.1")->v4_bytes(), 4, f.begin() + 28);
     std::copy_n(kVip.address.v4_bytes(), 4, f.begin() + 38);
     link.sent.clear();
-    vips.input(0, buffers.slice({reinterpret_cast<const char*>(f.data()), f.size()}),
-               ip::L4Checksum::kGood, now);
+    vips.input(0, {.bytes = buffers.slice({reinterpret_cast<const char*>(f.data()), f.size()})},
+               now);
     return std::any_of(link.sent.begin(), link.sent.end(),
                        [](const auto& s) { return s[21] == 2; });
   }

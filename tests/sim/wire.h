@@ -29,10 +29,10 @@ class Port final : public ip::Link {
  public:
   explicit Port(uint8_t number) : mac_{2, 0, 0, 0, 0, number} {}
 
-  uint16_t receive(buf::Slice* out, uint16_t n) {
+  uint16_t receive(ip::InFrame* out, uint16_t n) {
     uint16_t got = 0;
     for (; got < n && !arriving.empty(); ++got) {
-      out[got] = std::move(arriving.front());
+      out[got].bytes = std::move(arriving.front());
       arriving.pop_front();
     }
     return got;
@@ -109,7 +109,7 @@ class Wire {
       } else if (p.destination == kInside) {
         arrive(south_, p);
       } else {
-        tcp::Received r{p.source, p.destination, 0, world.buffers.slice(p.bytes)};
+        tcp::Received r{p.source, p.destination, 0, 0, world.buffers.slice(p.bytes)};
         world.stack.input({&r, 1}, now);
       }
     }

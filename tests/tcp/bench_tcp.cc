@@ -112,7 +112,7 @@ class Bench {
     buf::Slice s = buf::Pool(rx_).alloc();
     std::memcpy(s.mutable_data(), bytes.data(), n);
     s.grow_back(static_cast<uint32_t>(n) + size);
-    burst_.push_back({client(i).address, kHere, 0, std::move(s)});
+    burst_.push_back({client(i).address, kHere, 0, 0, std::move(s)});
   }
 
   // As the worker does it: a burst in, then what is due out. The cycles that it took.

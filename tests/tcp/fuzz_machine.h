@@ -160,7 +160,7 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
     if (!s) return;
     s.grow_back(static_cast<uint32_t>(n));
     std::memcpy(s.mutable_data(), bytes.data(), n);
-    tcp::Received r{there_, here_, 0, std::move(s)};
+    tcp::Received r{there_, here_, 0, 0, std::move(s)};
     stack_->input({&r, 1}, now_);
   }
   // What random bytes hardly ever get right by themselves.
@@ -229,7 +229,7 @@ class FuzzMachine final : public ip::Output, public tcp::User, public tcp::Accep
       s.drop_back(byte() % s.size());
     }
     if ((shape & 8) == 0) next_ = h.seq + payload + ((h.flags & (tcp::kSyn | tcp::kFin)) ? 1 : 0);
-    burst_.push_back({there_, here_, static_cast<uint8_t>(op >> 4 & 3), std::move(s)});
+    burst_.push_back({there_, here_, static_cast<uint8_t>(op >> 4 & 3), 0, std::move(s)});
   }
   // The end of the worker's turn: what came in together, then what is due out.
   void turn() {

@@ -51,9 +51,10 @@ class Dispatching : public testing::Test {
     p.protocol = protocol;
     p.ports = ip::Ports{kClient.port, kHere.port};
     p.checksum = said;
-    p.payload = buf::Pool(rx.get()).alloc();
-    p.payload.grow_back(static_cast<uint32_t>(n));
-    std::copy_n(bytes.begin(), n, p.payload.mutable_data());
+    buf::Slice payload = buf::Pool(rx.get()).alloc();
+    payload.grow_back(static_cast<uint32_t>(n));
+    std::copy_n(bytes.begin(), n, payload.mutable_data());
+    p.payload = std::move(payload);
     return p;
   }
   void hear(ip::Input in) {

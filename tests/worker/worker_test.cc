@@ -32,12 +32,12 @@ struct TestStats {
 
 class TestPort final : public ip::Link {
  public:
-  uint16_t receive(buf::Slice* out, uint16_t n) {
+  uint16_t receive(ip::InFrame* out, uint16_t n) {
     ++receive_calls;
     if (received != nullptr) received->push_back(this);
     uint16_t got = 0;
     for (; got < n && !arriving.empty(); ++got) {
-      out[got] = std::move(arriving.front());
+      out[got].bytes = std::move(arriving.front());
       arriving.pop_front();
     }
     numbers.rx_packets += got;

@@ -35,11 +35,11 @@ class Echo {
 
   bool turn(uint64_t) {
     bool worked = false;
-    std::array<buf::Slice, kEchoBurst> burst;
+    std::array<ip::InFrame, kEchoBurst> burst;
     const uint16_t n = north_.receive(burst.data(), kEchoBurst);
     const Time now = clock_.at(clock_.cycles());
     for (uint16_t i = 0; i < n; ++i) {
-      buf::Slice& frame = burst[i];
+      buf::Slice frame = burst[i].bytes.pop_front();
       if (frame.size() != kHeader + bytes_ || load_be16(frame.data() + 12) != kEtherType) continue;
       worked = true;
       const uint32_t number = load_be32(frame.data() + kHeader);
@@ -99,10 +99,10 @@ class Echo {
 
 // What arrives by one port leaves by the other.
 inline void reflect(nic::PortQueue& north, nic::PortQueue& south, const std::atomic<bool>& ended) {
-  std::array<buf::Slice, kEchoBurst> burst;
+  std::array<ip::InFrame, kEchoBurst> burst;
   const auto carry = [&burst](nic::PortQueue& from, nic::PortQueue& to) {
     const uint16_t n = from.receive(burst.data(), kEchoBurst);
-    for (uint16_t i = 0; i < n; ++i) to.transmit(std::move(burst[i]));
+    for (uint16_t i = 0; i < n; ++i) to.transmit(burst[i].bytes.pop_front());
     if (n > 0) to.flush();
   };
   while (!ended.load(std::memory_order_relaxed)) {

@@ -50,16 +50,13 @@ bool turn_round(buf::Slice& frame) {
 }
 
 void reflect(const std::vector<nic::PortQueue*>& ports, const std::atomic<bool>& ended) {
-  std::array<buf::Slice, 32> burst;
+  std::array<ip::InFrame, 32> burst;
   while (!ended.load(std::memory_order_relaxed)) {
     for (nic::PortQueue* port : ports) {
       const uint16_t n = port->receive(burst.data(), burst.size());
       for (uint16_t i = 0; i < n; ++i) {
-        if (turn_round(burst[i])) {
-          port->transmit(std::move(burst[i]));
-        } else {
-          burst[i].reset();
-        }
+        buf::Slice frame = burst[i].bytes.pop_front();
+        if (turn_round(frame)) port->transmit(std::move(frame));
       }
       if (n > 0) port->flush();
     }

@@ -31,7 +31,7 @@ class Side {
   template <class Before>
   bool receive(Time now, Before&& before) {
     bool any = false;
-    std::array<buf::Slice, kBurst> burst;
+    std::array<ip::InFrame, kBurst> burst;
     for (unsigned round = 0; round < kBursts; ++round) {
       const uint16_t n = port_.receive(burst.data(), kBurst);
       if (n == 0) break;

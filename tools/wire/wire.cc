@@ -40,11 +40,10 @@ void Wire::run() {
 }
 
 bool Wire::turn(Lane& lane, Time now) {
-  std::array<buf::Slice, kBurst> burst;
+  std::array<ip::InFrame, kBurst> burst;
   const uint16_t n = lane.from.receive(burst.data(), kBurst);
   for (uint16_t i = 0; i < n; ++i) {
-    hold(lane, burst[i], now);
-    burst[i].reset();
+    hold(lane, burst[i].bytes.pop_front(), now);
   }
   bool sent = false;
   while (!lane.held.empty() && lane.held.top().due <= now) {

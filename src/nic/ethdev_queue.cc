@@ -1,4 +1,4 @@
-#include "nic/port_queue.h"
+#include "nic/ethdev_queue.h"
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/poison.h"
 #include "nic/frame.h"
 
 namespace sluice::nic {
 
-PortQueue::PortQueue(const Setup& setup)
+EthdevQueue::EthdevQueue(const Setup& setup)
     : tx_pool_(setup.tx_pool),
+      receive_(setup.receive),
       device_(setup.device),
       queue_(setup.queue),
       mtu_(setup.mtu),
@@ -22,37 +22,11 @@ PortQueue::PortQueue(const Setup& setup)
       mac_(setup.mac),
       hash_check_(setup.rss) {}
 
-PortQueue::~PortQueue() {
+EthdevQueue::~EthdevQueue() {
   rte_pktmbuf_free_bulk(gather_.data(), gathered_);
 }
 
-uint16_t PortQueue::receive(buf::Slice* out, uint16_t n) {
-  std::array<rte_mbuf*, kMaxBurst> burst;
-  uint16_t filled = 0;
-  const uint64_t start = rte_rdtsc();
-  const uint16_t got = rte_eth_rx_burst(device_, queue_, burst.data(), std::min(n, kMaxBurst));
-  stats_.driver_cycles += rte_rdtsc() - start;
-  if (hash_check_.running()) [[unlikely]]
-    hash_check_.look({burst.data(), got});
-  for (uint16_t i = 0; i < got; ++i) {
-    rte_mbuf* m = burst[i];
-    for (const rte_mbuf* s = m; s != nullptr; s = s->next) unpoison(s->buf_addr, s->buf_len);
-    stats_.rx_bytes += m->pkt_len;
-    if (m->nb_segs != 1) {
-      if (rte_pktmbuf_linearize(m) != 0) {
-        rte_pktmbuf_free(m);
-        ++stats_.rx_oversize;
-        continue;
-      }
-      ++stats_.rx_flattened;
-    }
-    out[filled++] = buf::Slice(m);
-  }
-  stats_.rx_packets += got;
-  return filled;
-}
-
-bool PortQueue::transmit(buf::Slice frame) {
+bool EthdevQueue::transmit(buf::Slice frame) {
   rte_mbuf* m = frame.mbuf();
   if (frame.shared() || (tx_pool_only_ && m->pool != tx_pool_.mempool())) {
     buf::Slice copy = tx_pool_.alloc();
@@ -74,12 +48,12 @@ bool PortQueue::transmit(buf::Slice frame) {
   return true;
 }
 
-void PortQueue::gather(rte_mbuf* m) {
+void EthdevQueue::gather(rte_mbuf* m) {
   gather_[gathered_++] = m;
   if (++fresh_ >= gather_limit_) flush();
 }
 
-void PortQueue::flush() {
+void EthdevQueue::flush() {
   if (gathered_ == 0) return;
   fresh_ = 0;
   uint64_t bytes = 0;
