@@ -1,6 +1,9 @@
 #include "worker/hardware.h"
 
+#include "nic/identity.h"
+#include "nic/port_state.h"
 #include "nic/privileges.h"
+#include "nic/profile_choice.h"
 #include "nic/xdp.h"
 
 namespace sluice::worker {
@@ -21,9 +24,18 @@ nic::EalOptions eal_options(const config::Startup& startup) {
   return o;
 }
 
+// The profile of each port. The devices exist already.
 std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
   std::vector<config::NicProfile> profiles;
-  for (const config::Port& p : startup.ports) profiles.push_back(p.profile);
+  for (const config::Port& p : startup.ports) {
+    if (p.profile) {
+      profiles.push_back(*p.profile);
+      continue;
+    }
+    std::vector<nic::DeviceIdentity> identities;
+    for (const std::string& device : p.devices) identities.push_back(nic::identify(p.name, device));
+    profiles.push_back(nic::choose_profile(p.name, identities, startup.nic_profiles));
+  }
   return profiles;
 }
 
@@ -57,10 +69,13 @@ Hardware::Hardware(const config::Startup& startup)
       pools_(pool_options(startup), profiles_) {
   for (size_t i = 0; i < startup.ports.size(); ++i) {
     const config::Port& p = startup.ports[i];
-    ports_.push_back(std::make_unique<nic::Port>(
-        nic::PortOptions{
-            .name = p.name, .devices = p.devices, .profile = profiles_[i], .mtu = p.mtu},
-        pools_, startup.workers));
+    ports_.push_back(
+        std::make_unique<nic::Port>(nic::PortOptions{.name = p.name,
+                                                     .devices = p.devices,
+                                                     .profile = profiles_[i],
+                                                     .mtu = p.mtu,
+                                                     .profile_named = p.profile.has_value()},
+                                    pools_, startup.workers));
     xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
   }
 }
@@ -72,6 +87,18 @@ std::string Hardware::deaf(size_t port) const {
              "' is gone: another process detached it, and the kernel takes what arrives. Only a "
              "restart of sluiced attaches it again";
   return {};
+}
+
+stats::NicPort Hardware::state(size_t port) const {
+  return nic::state_of(*ports_[port]);
+}
+
+std::string Hardware::hash_fault(size_t port) const {
+  return nic::hash_fault(*ports_[port]);
+}
+
+stats::NicLink Hardware::link(size_t port) const {
+  return nic::link_of(*ports_[port]);
 }
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {
