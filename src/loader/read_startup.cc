@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "loader/reading.h"
+#include "loader/tun_device.h"
 #include "stats/worker.h"
 
 namespace sluice::loader {
@@ -160,8 +161,9 @@ void read_ports(Table& root, Reading& reading) {
         if (!devices.insert(d).second)
           t.mistake("device",
                     fmt::format("device {} is used twice; a device belongs to one port", d));
-        if (reading.dpdk_known) check_device(t, startup.dpdk, d);
+        if (!check_tun_device(t, d) && reading.dpdk_known) check_device(t, startup.dpdk, d);
       }
+      check_single_tun(t, port.devices);
     }
     const bool profile_known = read_profile(t, reading, port.profile);
     t.integer("mtu", port.mtu, 576, profile_known ? port.profile.max_mtu : kLargestMtu);

@@ -1,6 +1,8 @@
 #include "worker/hardware.h"
 
+#include "nic/port.h"
 #include "nic/privileges.h"
+#include "nic/tun_port.h"
 #include "nic/xdp.h"
 
 namespace sluice::worker {
@@ -45,6 +47,18 @@ std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const conf
   return interfaces;
 }
 
+std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
+                                            const config::NicProfile& profile,
+                                            const nic::Pools& pools, unsigned workers) {
+  if (const std::string tun = nic::tun_interface(port.devices.front()); !tun.empty())
+    return std::make_unique<nic::TunPort>(
+        nic::TunPortOptions{.name = port.name, .interface = tun, .mtu = port.mtu}, pools, workers);
+  return std::make_unique<nic::Port>(
+      nic::PortOptions{
+          .name = port.name, .devices = port.devices, .profile = profile, .mtu = port.mtu},
+      pools, workers);
+}
+
 }  // namespace
 
 std::vector<std::string> missing_privileges(const config::Startup& startup) {
@@ -57,10 +71,7 @@ Hardware::Hardware(const config::Startup& startup)
       pools_(pool_options(startup), profiles_) {
   for (size_t i = 0; i < startup.ports.size(); ++i) {
     const config::Port& p = startup.ports[i];
-    ports_.push_back(std::make_unique<nic::Port>(
-        nic::PortOptions{
-            .name = p.name, .devices = p.devices, .profile = profiles_[i], .mtu = p.mtu},
-        pools_, startup.workers));
+    ports_.push_back(make_port(p, profiles_[i], pools_, startup.workers));
     xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
   }
 }

@@ -8,8 +8,8 @@
 
 #include "config/startup.h"
 #include "nic/eal.h"
+#include "nic/network_port.h"
 #include "nic/pools.h"
-#include "nic/port.h"
 
 namespace sluice::worker {
 
@@ -28,7 +28,7 @@ class Hardware {
   // The reason why nothing can arrive at the port, for the operator; empty when no reason is known.
   // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;
-  nic::Port::DeviceCounters device_counters(size_t port) const {
+  nic::NetworkPort::DeviceCounters device_counters(size_t port) const {
     return ports_[port]->device_counters();
   }
 
@@ -37,7 +37,7 @@ class Hardware {
   std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
   std::vector<config::NicProfile> profiles_;
   nic::Pools pools_;
-  std::vector<std::unique_ptr<nic::Port>> ports_;
+  std::vector<std::unique_ptr<nic::NetworkPort>> ports_;
 };
 
 }  // namespace sluice::worker
