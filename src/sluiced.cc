@@ -66,7 +66,7 @@ std::string obstacles(const config::Startup& startup) {
 }
 
 control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t port) {
-  const nic::Port::DeviceCounters c = hardware.device_counters(port);
+  const nic::NetworkPort::DeviceCounters c = hardware.device_counters(port);
   return {.deaf = hardware.deaf(port),
           .hash_fault = hardware.hash_fault(port),
           .rx_missed = c.rx_missed,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
@@ -39,10 +40,13 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
+// Before the name of a TAP interface of the kernel that Sluice itself drives, in Port::devices.
+inline constexpr std::string_view kTunPrefix = "tun:";
+
 struct Port {
   std::string name;
   // DPDK's names: vdevs or PCI addresses. Usually one; several devices with a single queue each
-  // serve one worker each.
+  // serve one worker each. Or one TAP interface: "tun:north".
   std::vector<std::string> devices;
   std::optional<NicProfile> profile;  // nullopt: the one of Startup::nic_profiles that matches
   uint16_t mtu = 1500;                // bytes of an IP packet

@@ -5,6 +5,7 @@
 
 #include "loader/profile_directory.h"
 #include "loader/reading.h"
+#include "loader/tun_device.h"
 #include "stats/worker.h"
 
 namespace sluice::loader {
@@ -153,7 +154,8 @@ void read_ports(Table& root, Reading& reading) {
       t.mistake("name", fmt::format("a second port {}; names must differ", port.name));
     if (t.string_or_strings("device", port.devices, true)) {
       for (const std::string& d : port.devices)
-        if (reading.dpdk_known) check_device(t, startup.dpdk, d);
+        if (!check_tun_device(t, d) && reading.dpdk_known) check_device(t, startup.dpdk, d);
+      check_single_tun(t, port.devices);
     }
     t.integer("vlan", port.vlan, 1, kLargestVlan);
     read_profile_of(t, reading, directory, port.profile);

@@ -1,5 +1,5 @@
 #pragma once
-// A network port: its devices, and one queue pair for each worker.
+// A network port that DPDK drives: its devices, and one queue pair for each worker.
 
 #include <array>
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nic/ethdev_queue.h"
+#include "nic/network_port.h"
 #include "nic/pools.h"
 #include "nic/rss.h"
 #include "nic/traits.h"
@@ -28,19 +29,18 @@ struct PortOptions {
 // them.
 uint16_t device_id(const std::string& port, const std::string& device);
 
-class Port {
+class Port final : public NetworkPort {
  public:
   // Checks (selftest.h), configures and starts the port with one queue pair a worker. The pools
   // outlive it. Throws Error.
   Port(const PortOptions& options, const Pools& pools, unsigned workers);
-  ~Port();
-  Port(Port&&) = delete;
+  ~Port() override;
 
-  const std::string& name() const { return options_.name; }
+  const std::string& name() const override { return options_.name; }
   const config::NicProfile& profile() const { return options_.profile; }
   const Traits& traits() const { return traits_; }
-  const std::array<uint8_t, 6>& mac() const { return mac_; }
-  uint16_t mtu() const { return options_.mtu; }
+  const std::array<uint8_t, 6>& mac() const override { return mac_; }
+  uint16_t mtu() const override { return options_.mtu; }
   bool profile_named() const { return options_.profile_named; }
   const std::vector<std::string>& device_names() const { return options_.devices; }
   // DPDK's numbers.
@@ -55,24 +55,21 @@ class Port {
   Rings rings() const { return rings_; }
   // Of one device of the port.
   const RssState& rss(size_t device) const { return *rss_[device]; }
-  // One sentence for each claim of the profile that is done without.
-  const std::vector<std::string>& notes() const { return notes_; }
+  stats::NicPort state() const override;
+  stats::NicLink link() const override;
+  std::string hash_fault() const override;
+  const std::vector<std::string>& notes() const override { return notes_; }
   // The profile's word, or kNone when key and RETA are not known or the device's hashes differ from
   // software's. For any thread.
   config::Flows flows() const;
 
   // The queue pair of one worker: only that worker may touch it.
-  EthdevQueue& queue(unsigned worker) { return *queues_[worker]; }
+  EthdevQueue& queue(unsigned worker) override { return *queues_[worker]; }
   const EthdevQueue& queue(unsigned worker) const { return *queues_[worker]; }
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
 
-  // The counters of the port's devices, summed. May make system calls: for the control thread, not
-  // for workers.
-  struct DeviceCounters {
-    uint64_t rx_missed = 0;     // no descriptor was free
-    uint64_t rx_no_buffer = 0;  // the receive pool was empty
-  };
-  DeviceCounters device_counters() const;
+  // The counters of the port's devices, summed.
+  DeviceCounters device_counters() const override;
 
  private:
   void start(uint16_t device, uint16_t queues, const Pools& pools);

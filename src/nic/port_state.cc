@@ -1,4 +1,6 @@
-#include "nic/port_state.h"
+// The state of a port, as its devices tell it.
+
+#include "nic/port.h"
 
 #include <rte_ethdev.h>
 #include <rte_ether.h>
@@ -136,7 +138,8 @@ std::string flows_reason(const Port& port) {
 
 }  // namespace
 
-stats::NicPort state_of(const Port& port) {
+stats::NicPort Port::state() const {
+  const Port& port = *this;
   stats::NicPort p{.profile = port.profile().name,
                    .profile_named = port.profile_named(),
                    .flows = std::string(text_of(port.flows())),
@@ -147,7 +150,8 @@ stats::NicPort state_of(const Port& port) {
   return p;
 }
 
-std::string hash_fault(const Port& port) {
+std::string Port::hash_fault() const {
+  const Port& port = *this;
   for (unsigned q = 0; q < port.queues(); ++q) {
     const HashCheck& check = port.queue(q).hash_check();
     if (check.verdict() == HashVerdict::kDiffers)
@@ -157,7 +161,8 @@ std::string hash_fault(const Port& port) {
   return {};
 }
 
-stats::NicLink link_of(const Port& port) {
+stats::NicLink Port::link() const {
+  const Port& port = *this;
   stats::NicLink all{.up = true};
   for (size_t i = 0; i < port.devices().size(); ++i) {
     const stats::NicLink link = device_link(port, i);

@@ -227,7 +227,9 @@ void Connection::send_new() {
       if (tso > mss_ && size == mss_) {
         uint64_t burst = std::min<uint64_t>({queued, room, budget, tso});
         if (quantum > 0) burst = std::min<uint64_t>(burst, quantum);
-        size = std::max<uint64_t>(burst / mss_ * mss_, mss_);
+        // The rest behind the last whole segment leaves with it: a short last segment costs no
+        // frame of its own.
+        size = burst == queued ? burst : std::max<uint64_t>(burst / mss_ * mss_, mss_);
       }
     }
     force_small_ = false;

@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "nic/identity.h"
-#include "nic/port_state.h"
+#include "nic/port.h"
 #include "nic/privileges.h"
 #include "nic/profile_choice.h"
+#include "nic/tun_port.h"
 #include "nic/xdp.h"
 
 namespace sluice::worker {
@@ -75,6 +76,25 @@ std::vector<config::NicProfile> device_profiles(const config::Startup& startup,
   return profiles;
 }
 
+std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
+                                            const config::NicProfile& profile,
+                                            const nic::Pools& pools, unsigned workers) {
+  if (const std::string tun = nic::tun_interface(port.devices.front()); !tun.empty())
+    return std::make_unique<nic::TunPort>(
+        nic::TunPortOptions{.name = port.name,
+                            .interface = tun,
+                            .mtu = port.mtu,
+                            .profile = profile.name,
+                            .profile_named = port.profile.has_value()},
+        pools, workers);
+  return std::make_unique<nic::Port>(nic::PortOptions{.name = port.name,
+                                                      .devices = port.devices,
+                                                      .profile = profile,
+                                                      .mtu = port.mtu,
+                                                      .profile_named = port.profile.has_value()},
+                                     pools, workers);
+}
+
 }  // namespace
 
 std::vector<std::string> missing_privileges(const config::Startup& startup) {
@@ -93,13 +113,7 @@ Hardware::Hardware(const config::Startup& startup)
       ports_.push_back(ports_[first]);
       continue;
     }
-    devices_.push_back(
-        std::make_unique<nic::Port>(nic::PortOptions{.name = p.name,
-                                                     .devices = p.devices,
-                                                     .profile = profiles_[i],
-                                                     .mtu = p.mtu,
-                                                     .profile_named = p.profile.has_value()},
-                                    pools_, startup.workers));
+    devices_.push_back(make_port(p, profiles_[i], pools_, startup.workers));
     ports_.push_back(devices_.back().get());
   }
   make_queues(startup);
@@ -124,10 +138,10 @@ void Hardware::make_queues(const config::Startup& startup) {
   }
 }
 
-nic::Port::DeviceCounters Hardware::device_counters(size_t port) const {
+nic::NetworkPort::DeviceCounters Hardware::device_counters(size_t port) const {
   const bool first = std::find(ports_.begin(), ports_.end(), ports_[port]) ==
                      ports_.begin() + static_cast<std::ptrdiff_t>(port);
-  return first ? ports_[port]->device_counters() : nic::Port::DeviceCounters{};
+  return first ? ports_[port]->device_counters() : nic::NetworkPort::DeviceCounters{};
 }
 
 std::string Hardware::deaf(size_t port) const {
@@ -140,15 +154,15 @@ std::string Hardware::deaf(size_t port) const {
 }
 
 stats::NicPort Hardware::state(size_t port) const {
-  return nic::state_of(*ports_[port]);
+  return ports_[port]->state();
 }
 
 std::string Hardware::hash_fault(size_t port) const {
-  return nic::hash_fault(*ports_[port]);
+  return ports_[port]->hash_fault();
 }
 
 stats::NicLink Hardware::link(size_t port) const {
-  return nic::link_of(*ports_[port]);
+  return ports_[port]->link();
 }
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {

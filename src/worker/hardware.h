@@ -8,8 +8,8 @@
 
 #include "config/startup.h"
 #include "nic/eal.h"
+#include "nic/network_port.h"
 #include "nic/pools.h"
-#include "nic/port.h"
 #include "nic/vlan.h"
 #include "stats/nic_port.h"
 
@@ -31,7 +31,7 @@ class Hardware {
   // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;
   // Counted at the first of the ports that share devices.
-  nic::Port::DeviceCounters device_counters(size_t port) const;
+  nic::NetworkPort::DeviceCounters device_counters(size_t port) const;
   // The state of a port as its devices tell it, and the state of its link alone. They ask the
   // kernel and the driver: for the control thread.
   stats::NicPort state(size_t port) const;
@@ -48,8 +48,9 @@ class Hardware {
   std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
   std::vector<config::NicProfile> profiles_;
   nic::Pools pools_;
-  std::vector<std::unique_ptr<nic::Port>> devices_;
-  std::vector<nic::Port*> ports_;  // by port: its devices, which ports with different VLANs share
+  std::vector<std::unique_ptr<nic::NetworkPort>> devices_;
+  std::vector<nic::NetworkPort*>
+      ports_;  // by port: its devices, which ports with different VLANs share
   std::vector<std::unique_ptr<nic::VlanTrunk>> trunks_;
   std::vector<std::vector<nic::PortQueue*>> queues_;  // by port and worker
 };

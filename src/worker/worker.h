@@ -193,7 +193,7 @@ class Worker {
       to.rx_bytes.set(from.rx_bytes);
       to.tx_packets.set(from.tx_packets);
       to.tx_bytes.set(from.tx_bytes);
-      to.drop_counter(stats::Drop::kRxErrors).set(from.rx_oversize);
+      to.drop_counter(stats::Drop::kRxErrors).set(from.rx_oversize + from.rx_malformed);
       to.drop_counter(stats::Drop::kRxOverflow).set(from.rx_overflow);
       to.drop_counter(stats::Drop::kUnknownVlan).set(from.rx_unknown_vlan);
       to.drop_counter(stats::Drop::kTxFull).set(from.tx_full);

@@ -120,6 +120,27 @@ endpoints = { file = "endpoints.toml" }
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
 }
 
+TEST(Load, a_port_may_be_a_tap_interface_that_dpdk_does_not_know) {
+  Files files;
+  const std::string config = files.config();
+  const auto with = [&](const std::string& device) {
+    std::string text = config;
+    text.replace(text.find("\"net_a\""), 7, device);
+    files.write("sluiced.toml", text);
+    return mistakes(files);
+  };
+  EXPECT_EQ(with("\"tun:north\""), "");
+  EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->startup.ports[0].devices.at(0), "tun:north");
+  const std::string wrong =
+      ": the name of a TAP interface has 1 to 15 bytes, and no space, slash, colon or percent "
+      "sign; it must be like \"tun:north\"\n";
+  for (const std::string device : {"tun:", "tun:sixteen-letters-", "tun:a/b", "tun:a b", "tun:t%d"})
+    EXPECT_EQ(with("\"" + device + "\""), "sluiced.toml:7: device " + device + wrong);
+  EXPECT_EQ(with("[\"tun:a\", \"tun:b\"]"),
+            "sluiced.toml:7: a TAP interface has a queue for each worker, so it must be the port's "
+            "only device\n");
+}
+
 TEST(Load, a_buffer_that_may_not_grow_to_its_own_size_is_a_mistake) {
   Files files;
   files.write("sluiced.toml", files.config(R"([limits]

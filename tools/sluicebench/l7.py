@@ -29,11 +29,11 @@ def chosen(only: Optional[list]) -> list:
     return [workload for workload in ALL if workload.name in only]
 
 
-def run(workloads: list, seconds: float, repetitions: int) -> list:
+def run(workloads: list, drivers: list, seconds: float, repetitions: int) -> list:
     """One row a workload, proxy and repetition. The lab is up, with its pods and the peers' cables."""
     network.write_files({workload.answer for workload in workloads})
     network.REQUEST_FILE.write_bytes(b"x" * REQUEST_BYTES)
-    everybody = proxies.everybody()
+    everybody = proxies.everybody(drivers)
     rows = []
     for repetition in range(repetitions):
         if any(_one_at_a_time(workload) for workload in workloads):
@@ -145,7 +145,7 @@ def latencies(rows: list) -> list:
         if not workload.endswith("-1x1"):
             continue
         found: dict = {}
-        for run_ in (run_ for run_ in runs if reflector.NAME in run_):
+        for run_ in (run_ for run_ in runs if {reflector.NAME, "sluice"} <= set(run_)):
             ours, direct = run_["sluice"]["p50_us"], run_["direct"]["p50_us"]
             best, bare = min(run_[name]["p50_us"] for name in proxies.PEERS), run_[reflector.NAME]["p50_us"]
             values = {"p50_us": ours, "of_the_reflector": ours / bare, "of_the_best_peer": ours / best}
@@ -172,7 +172,7 @@ def disturbed(rows: list) -> set:
 
 
 def _by_repetition(rows: list) -> dict:
-    """Of each workload the repetitions that can be compared, as rows by proxy: nobody missing, and undisturbed unless all are not."""
+    """Of each workload the repetitions that can be compared, as rows by proxy: no peer missing, and undisturbed unless all are not."""
     bad = disturbed(rows)
     bare = {row["repetition"]: row for row in rows if row["proxy"] == reflector.NAME and "error" not in row}
     result: dict = {}
@@ -182,7 +182,7 @@ def _by_repetition(rows: list) -> dict:
             if row["workload"] == workload and "error" not in row:
                 runs.setdefault(row["repetition"], {})[row["proxy"]] = row
         whole = {number: {**run_, **({reflector.NAME: bare[number]} if number in bare else {})}
-                 for number, run_ in runs.items() if {"direct", "sluice", *proxies.PEERS} <= set(run_)}
+                 for number, run_ in runs.items() if {"direct", *proxies.PEERS} <= set(run_)}
         good = {number: run_ for number, run_ in whole.items() if (workload, number) not in bad}
         result[workload] = list((good or whole).values())
     return result
@@ -193,21 +193,22 @@ def _median(values: list) -> float:
     return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
 
 
-def ratios(rows: list) -> list:
-    """Sluice against the best peer of each workload: repetition by repetition, so that noise of the machine that lasts
+def ratios(rows: list, driver: str) -> list:
+    """Sluice over one driver against the best peer of each workload: repetition by repetition, so that noise of the machine that lasts
     longer than a repetition falls out; the median, the smallest and the largest."""
     result = []
     for workload, runs in _by_repetition(rows).items():
         cpu, bare, latency, direct = [], [], [], []
-        for run_ in runs:
-            ours, peers = run_["sluice"], [run_[name] for name in proxies.PEERS]
+        name = proxies.sluice_name(driver)
+        for run_ in (run_ for run_ in runs if name in run_):
+            ours, peers = run_[name], [run_[name] for name in proxies.PEERS]
             best = min(row["cpu_us_per_call"] for row in peers)
             cpu.append(_over(best, ours["cpu_us_per_call"]))
             bare.append(_over(best, ours["cpu_us_per_call"] - ours["io_us_per_call"]))
             latency.append(_over(min(row["p50_us"] for row in peers), ours["p50_us"]))
             direct.append(_over(ours["calls_per_s"], run_["direct"]["calls_per_s"]))
         if cpu:
-            result.append({"workload": workload, "repetitions": len(runs), "calls_per_cpu_second": _spread(cpu),
+            result.append({"workload": workload, "driver": driver, "repetitions": len(cpu), "calls_per_cpu_second": _spread(cpu),
                            "without_io": _spread(bare), "p50": _spread(latency), "of_direct": _spread(direct)})
     return result
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-from sluicelab import configuration, daemon, layout
+from sluicelab import configuration, daemon, layout, network as lab_network
 from sluicelab.process import LabError, alive, allow_locked_memory, in_namespace, send_signal, tail, wait_until
 
 from . import machine, network
@@ -100,21 +100,22 @@ class Peer:
 
 
 class Sluice:
-    """sluiced over AF_XDP as the lab starts it: guards, deadlines, histograms and replay buffers are on."""
+    """sluiced as the lab starts it, over one of the lab's drivers: guards, deadlines, histograms and replay buffers are on."""
 
-    name = "sluice"
     namespace = layout.CLIENT_NAMESPACE
     address = layout.VIP
 
-    def __init__(self) -> None:
+    def __init__(self, driver: str) -> None:
+        self.name = sluice_name(driver)
+        self._driver = driver
         self._pid: Optional[int] = None
 
     def start(self, *pods: str) -> None:
         config = layout.RUN_DIR / "bench.toml"
         pods = "[" + "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in pods) + "\n]"
-        text = configuration.sluiced_toml("af_xdp").replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
+        text = configuration.sluiced_toml(self._driver).replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
         config.write_text(text.replace('log_level = "info"', 'log_level = "warning"'))
-        self._pid = daemon.start("af_xdp", config)
+        self._pid = daemon.start(self._driver, config)
 
     def stop(self) -> None:
         for _ in range(2):  # the first one drains, the second ends
@@ -124,6 +125,8 @@ class Sluice:
         if not wait_until(lambda: not alive(self._pid), STOP_SECONDS):
             send_signal(self._pid, signal.SIGKILL)
         self._pid = None
+        if self._driver == "tun":
+            lab_network.unplug_tun()
 
     def memory(self) -> tuple:
         return machine.memory_mib(machine.group_members(self._pid))
@@ -141,17 +144,22 @@ class Sluice:
         return {key: worker[key] for key in ("cycles", "cycles_busy", "cycles_io", "cycles_io_busy")}
 
 
-def everybody() -> list:
+def sluice_name(driver: str) -> str:
+    return "sluice" if driver == "af_xdp" else f"sluice-{driver}"
+
+
+def everybody(drivers: list) -> list:
     return [
         Direct(),
         Peer("haproxy", "haproxy.cfg", "haproxy", "-db", "-f"),
         Peer("nginx", "nginx.conf", "nginx", "-e", "stderr", "-c"),
         Peer("nghttpx", "nghttpx.conf", "nghttpx", "--conf"),
-        Sluice(),
+        *map(Sluice, drivers),
     ]
 
 
 PEERS = ("haproxy", "nginx", "nghttpx")
+DRIVERS = ("af_xdp", "tun")
 
 
 def versions() -> dict:

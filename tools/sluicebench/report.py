@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import l7, machine, proxies, reflector
 
-ORDER = ("direct", *proxies.PEERS, "sluice", reflector.NAME)
+ORDER = ("direct", *proxies.PEERS, *map(proxies.sluice_name, proxies.DRIVERS), reflector.NAME)
 
 
 def environment() -> dict:
@@ -48,11 +48,11 @@ def _with_spread(row: dict, key: str, digits: int) -> str:
 
 
 def ratio_table(ratios: list) -> str:
-    lines = ["| workload | calls per CPU-second, times the best peer's | Sluice without rx/tx_burst, the peer with everything | "
-             "p50, best peer's over Sluice's | calls/s, of direct | repetitions |", "|---|--:|--:|--:|--:|--:|"]
+    lines = ["| workload | driver | calls per CPU-second, times the best peer's | Sluice without rx/tx_burst, the peer with everything | "
+             "p50, best peer's over Sluice's | calls/s, of direct | repetitions |", "|---|---|--:|--:|--:|--:|--:|"]
     for row in ratios:
         cells = [_times(row[key]) for key in ("calls_per_cpu_second", "without_io", "p50", "of_direct")]
-        lines.append(f"| {row['workload']} | " + " | ".join(cells) + f" | {row['repetitions']} |")
+        lines.append(f"| {row['workload']} | {row['driver']} | " + " | ".join(cells) + f" | {row['repetitions']} |")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .report import ORDER
 
-COLOURS = {"direct": "#9e9e9e", "haproxy": "#4c78a8", "nginx": "#72b7b2", "nghttpx": "#b279a2", "sluice": "#e45756"}
+COLOURS = {"direct": "#9e9e9e", "haproxy": "#4c78a8", "nginx": "#72b7b2", "nghttpx": "#b279a2", "sluice": "#e45756", "sluice-tun": "#f58518"}
 
 WIDTH = 860
 LABEL = 220     # to the left of the bars

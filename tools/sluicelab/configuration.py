@@ -4,8 +4,8 @@ from typing import Iterable, Optional
 
 from . import layout, state
 
-DEVICES = {"af_xdp": ("net_af_xdp0", "net_af_xdp1"), "tap": ("net_tap0", "net_tap1")}
-PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml"}
+DEVICES = {"af_xdp": ("net_af_xdp0", "net_af_xdp1"), "tap": ("net_tap0", "net_tap1"), "tun": ("tun:tap-north", "tun:tap-south")}
+PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml", "tun": "tun.toml"}
 DEFAULT_TIMEOUTS = {"drain_announce": "0s", "drain_timeout": "10s", "time_wait": "60s"}
 
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-from . import layout, network
+from . import layout, network, state
 from .process import LabError, alive, kill, send_signal, spawn, tail, wait_until
 
 # Under sanitizers the start takes several seconds: huge pages are touched, drivers are tested.
@@ -32,6 +32,8 @@ def start(driver: str, config: Path) -> int:
         if driver == "tap":
             for side in ("north", "south"):
                 network.address_tap(side)  # DPDK may have given the device its own address after it was plugged in
+        if driver == "tun":
+            network.plug_tun(ipv6=state.load()["ipv6"])
     except BaseException:
         send_signal(pid, signal.SIGKILL)
         raise

@@ -21,6 +21,8 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
        ipv6: bool = False) -> None:
     need_root()
     if impair is not None:
+        if driver == "tun":
+            raise LabError("the wire stands between veth pairs, and the driver tun has none: --driver af_xdp or tap")
         wire.check(impair)
     with state.locked():
         if state.exists() or network.lab_namespaces():
@@ -44,7 +46,7 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     if current["impair"] is not None:
         current["wire_pid"] = wire.start(current["impair"])
         state.save(current)
-    if current["ipv6"]:
+    if current["ipv6"] and current["driver"] != "tun":
         network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"]))
     configuration.write_endpoints([])

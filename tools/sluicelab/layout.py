@@ -33,7 +33,7 @@ MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
 # All but the worker, which is pinned to core 0 by the DPDK configuration.
 COMMON_CORE = 1
 
-DRIVERS = ("af_xdp", "tap")
+DRIVERS = ("af_xdp", "tap", "tun")
 
 ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"

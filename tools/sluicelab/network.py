@@ -1,5 +1,6 @@
 """Namespaces, veth pairs and bridges."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -69,7 +70,14 @@ def up(driver: str, with_wire: bool = False) -> None:
         add_namespace(name)
     no_ipv6(layout.SLUICE_NAMESPACE)
     no_ipv6(layout.SOUTH_NAMESPACE)
-    tap = driver == "tap"
+    ip(f"link add br0 {BRIDGE}", layout.SOUTH_NAMESPACE)
+    ip(f"address add {layout.BRIDGE_ADDRESS}/{layout.PREFIX_LENGTH} dev br0", layout.SOUTH_NAMESPACE)
+    ip("link set br0 up", layout.SOUTH_NAMESPACE)
+    if driver != "tun":  # whose cables come with sluiced: plug_tun()
+        lay_cables(driver == "tap", with_wire)
+
+
+def lay_cables(tap: bool, with_wire: bool) -> None:
     north = "north-veth" if tap else "north"
     if with_wire:
         insert_wire(north)
@@ -77,9 +85,6 @@ def up(driver: str, with_wire: bool = False) -> None:
         connect(layout.CLIENT_NAMESPACE, "eth0", north)
     connect(layout.SOUTH_NAMESPACE, "sluice", "south-veth" if tap else "south")
     ip(f"address add {layout.CLIENT_ADDRESS}/{layout.PREFIX_LENGTH} dev eth0", layout.CLIENT_NAMESPACE)
-    ip(f"link add br0 {BRIDGE}", layout.SOUTH_NAMESPACE)
-    ip(f"address add {layout.BRIDGE_ADDRESS}/{layout.PREFIX_LENGTH} dev br0", layout.SOUTH_NAMESPACE)
-    ip("link set br0 up", layout.SOUTH_NAMESPACE)
     ip("link set sluice master br0", layout.SOUTH_NAMESPACE)
     if tap:
         for side in ("north", "south"):
@@ -104,9 +109,36 @@ def plug_tap(side: str) -> None:
     ip(f"link set {side} up", layout.SLUICE_NAMESPACE)
 
 
-def add_ipv6_address(namespace: str, address: str) -> None:
+def device_exists(namespace: str, name: str) -> bool:
+    return any(link["ifname"] == name for link in json.loads(ip("-j link show", namespace)))
+
+
+def plug_tun(ipv6: bool = False) -> None:
+    """Moves the TAP devices that sluiced has made to its peers. The kernel's side of each is then the client's interface and a port
+    of the pods' bridge, and packets of 64 KiB cross between their sockets and Sluice. The devices go when sluiced ends. In a lab
+    with cables of another driver (the bench's), the client's cable is down meanwhile."""
+    sluice, client, south = layout.SLUICE_NAMESPACE, layout.CLIENT_NAMESPACE, layout.SOUTH_NAMESPACE
+    client_device, south_device = "eth0", "sluice"
+    if device_exists(client, "eth0"):
+        ip("link set eth0 down", client)
+        client_device, south_device = "eth0-tun", "sluice-tun"
+    ip(f"link set tap-north netns {client} name {client_device}", sluice)
+    ip(f"address add {layout.CLIENT_ADDRESS}/{layout.PREFIX_LENGTH} dev {client_device}", client)
+    if ipv6:
+        add_ipv6_address(client, layout.CLIENT_ADDRESS_6, client_device)
+    ip(f"link set {client_device} up", client)
+    ip(f"link set tap-south netns {south} name {south_device}", sluice)
+    ip(f"link set {south_device} master br0 up", south)
+
+
+def unplug_tun() -> None:
+    """After sluiced has ended, in a lab with cables of another driver."""
+    ip("link set eth0 up", layout.CLIENT_NAMESPACE)
+
+
+def add_ipv6_address(namespace: str, address: str, device: str = "eth0") -> None:
     """Usable at once: nobody else has it, so there is no duplicate to look for."""
-    ip(f"address add {address}/{layout.PREFIX_LENGTH_6} dev eth0 nodad", namespace)
+    ip(f"address add {address}/{layout.PREFIX_LENGTH_6} dev {device} nodad", namespace)
 
 
 def add_pod(number: int) -> None:

@@ -1,0 +1,45 @@
+#pragma once
+// A port as the workers and the control thread see it, whoever drives it: DPDK (nic/port.h) or
+// Sluice itself (nic/tun_port.h).
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nic/port_queue.h"
+#include "stats/nic_port.h"
+
+namespace sluice::nic {
+
+class NetworkPort {
+ public:
+  NetworkPort() = default;
+  virtual ~NetworkPort() = default;
+  NetworkPort(NetworkPort&&) = delete;
+
+  virtual const std::string& name() const = 0;
+  virtual const std::array<uint8_t, 6>& mac() const = 0;
+  virtual uint16_t mtu() const = 0;  // bytes of an IP packet
+  // The state of the port's devices, and that of its link alone, which is cheap enough for a look
+  // ten times a second. They make system calls: for the control thread.
+  virtual stats::NicPort state() const = 0;
+  virtual stats::NicLink link() const = 0;
+  // The difference between the hashes of the port's devices and software's; empty: none so far.
+  virtual std::string hash_fault() const { return {}; }
+  // One sentence for each claim of the port's profile that the port does without.
+  virtual const std::vector<std::string>& notes() const = 0;
+
+  // The queue pair of one worker: only that worker may touch it.
+  virtual PortQueue& queue(unsigned worker) = 0;
+
+  // Frames that were lost before a worker saw them. May make system calls: for the control thread,
+  // not for workers.
+  struct DeviceCounters {
+    uint64_t rx_missed = 0;     // no descriptor was free
+    uint64_t rx_no_buffer = 0;  // the receive pool was empty
+  };
+  virtual DeviceCounters device_counters() const = 0;
+};
+
+}  // namespace sluice::nic

@@ -1,0 +1,46 @@
+#pragma once
+// A port of Sluice's own on a TAP device: no DPDK device is behind it, and its frames are TCP
+// packets of up to 64 KiB with partial checksums.
+
+#include <memory>
+#include <vector>
+
+#include "nic/device_lock.h"
+#include "nic/network_port.h"
+#include "nic/pools.h"
+#include "nic/tun_device.h"
+#include "nic/tun_queue.h"
+
+namespace sluice::nic {
+
+struct TunPortOptions {
+  std::string name;             // "north"
+  std::string interface;        // the kernel's name
+  uint16_t mtu = 1500;          // bytes of an IP packet
+  std::string profile = "tun";  // its name
+  bool profile_named = true;    // by the configuration; otherwise the profile matched the device
+};
+
+class TunPort final : public NetworkPort {
+ public:
+  // The pools outlive the port. Throws Error.
+  TunPort(const TunPortOptions& options, const Pools& pools, unsigned workers);
+
+  const std::string& name() const override { return options_.name; }
+  const std::array<uint8_t, 6>& mac() const override { return device_.mac(); }
+  uint16_t mtu() const override { return options_.mtu; }
+  stats::NicPort state() const override;
+  stats::NicLink link() const override { return {.up = device_.up()}; }
+  const std::vector<std::string>& notes() const override { return notes_; }
+  PortQueue& queue(unsigned worker) override { return *queues_[worker]; }
+  DeviceCounters device_counters() const override;
+
+ private:
+  TunPortOptions options_;
+  DeviceLocks lock_;
+  TunDevice device_;
+  std::vector<std::unique_ptr<TunQueue>> queues_;
+  const std::vector<std::string> notes_;  // none: the kernel gave all offloads, or the start failed
+};
+
+}  // namespace sluice::nic
