@@ -67,7 +67,10 @@ std::string obstacles(const config::Startup& startup) {
 
 control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t port) {
   const nic::NetworkPort::DeviceCounters c = hardware.device_counters(port);
-  return {.deaf = hardware.deaf(port), .rx_missed = c.rx_missed, .rx_no_buffer = c.rx_no_buffer};
+  return {.deaf = hardware.deaf(port),
+          .hash_fault = hardware.hash_fault(port),
+          .rx_missed = c.rx_missed,
+          .rx_no_buffer = c.rx_no_buffer};
 }
 
 // Returns after all workers have ended. Throws the errors of starting.
@@ -93,7 +96,10 @@ void serve(const std::string& file, loader::Loaded loaded) {
              orders.give(worker::Order::kDrain);
            },
        .on_stop = [&orders] { orders.give(worker::Order::kEnd); },
-       .port_health = [&](size_t port) { return health_of(hardware, port); }});
+       .port_health = [&](size_t port) { return health_of(hardware, port); },
+       .link = [&](size_t port) { return hardware.link(port); },
+       .on_link_up = [&orders](size_t port) { orders.announce(port); },
+       .nic = [&](size_t port) { return hardware.state(port); }});
 
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
@@ -119,6 +125,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
       });
     });
   StartLog::succeeded();
+  for (size_t p = 0; p < startup.ports.size(); ++p)
+    for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
   spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
                startup.ports.size());
   control::notify_serving();

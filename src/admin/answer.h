@@ -9,6 +9,7 @@
 
 #include "admin/ledger.h"
 #include "admin/report.h"
+#include "admin/report_nic.h"
 #include "config/snapshot.h"
 #include "discovery/source.h"
 
@@ -21,6 +22,7 @@ struct View {
   const std::vector<Load>& loads;                     // one for each worker
   std::span<const discovery::Source* const> sources;  // one for each service
   Identity identity;
+  const NicProbe& nic;
 };
 
 // An object with "error" for an unknown command.

@@ -53,6 +53,13 @@ class Chain {
     return front_.view();
   }
 
+  // Gives all buffers back.
+  void clear() {
+    front_.reset();
+    rest_size_ = 0;
+    free_rest();
+  }
+
   // Takes the first slice out of the chain; the next buffer becomes the first.
   Slice pop_front() {
     Slice s = std::move(front_);

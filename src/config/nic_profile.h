@@ -5,16 +5,43 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace sluice::config {
+
+// The way in which a received flow finds its queue.
+enum class Flows : uint8_t {
+  kNone,              // the queue of a packet says nothing about its flow
+  kRss,               // Toeplitz hash with a known key, and a redirection table (RETA)
+  kReturnsWhereSent,  // packets of a flow come back to the queue that last sent to the flow
+};
+
+constexpr std::string_view text_of(Flows f) {
+  constexpr std::string_view kTexts[] = {"none", "rss", "returns-where-sent"};
+  return kTexts[static_cast<size_t>(f)];
+}
+
+// The devices that a profile is for. A device has to be in every list that is not empty. A profile
+// whose lists are all empty is used by name only.
+struct NicMatch {
+  std::vector<std::string> drivers;         // DPDK's names: "net_ice"
+  std::vector<std::string> pci;             // vendor and device: "8086:10d3"
+  std::vector<std::string> kernel_drivers;  // of the kernel's interface behind the device: "veth"
+  std::vector<std::string> buses;           // DPDK's names: "pci", "vdev"
+  bool operator==(const NicMatch&) const = default;
+};
 
 // The defaults describe the most cautious port.
 struct NicProfile {
   std::string name;
   bool multi_segment = false;      // transmits chains of buffers correctly
-  bool tx_checksum = false;        // IPv4 header, TCP and UDP
+  bool tx_checksum = false;        // TCP and UDP; the IPv4 header too where the device offers it
   bool tso = false;                // cuts a large TCP packet into segments
-  bool rss = false;                // spreads flows over queues by a hash that can be computed
+  bool rx_checksum = false;        // the device's verdict on TCP and UDP checksums can be trusted
+  bool lro = false;                // may join received TCP segments
+  bool scatter = false;            // a received frame may lie in several buffers
+  Flows flows = Flows::kNone;      // only rss lets Sluice compute the queue of a flow
   bool dense_pool = false;         // receive buffers must lie gapless in one memory area
   bool tx_from_rx_pool = false;    // transmits without a copy only from the receive pool
   bool copies_in_process = false;  // the driver fills buffers through libc (address sanitizer)
@@ -23,7 +50,9 @@ struct NicProfile {
   uint16_t max_queues = 1;
   uint16_t rx_descriptors = 1024;  // a queue keeps as many buffers
   uint16_t tx_descriptors = 1024;
-  uint16_t tx_burst = 256;  // frames that are gathered before the driver is called
+  uint16_t tx_burst = 256;   // frames that are gathered before the driver is called
+  uint16_t tx_segments = 8;  // most buffers of one transmitted frame, TSO frames included
+  NicMatch match;
 
   bool operator==(const NicProfile&) const = default;
 };

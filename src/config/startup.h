@@ -3,6 +3,7 @@
 // A reload that changes any of it is refused with "needs a restart".
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,8 @@ struct Port {
   // DPDK's names: vdevs or PCI addresses. Usually one; several devices with a single queue each
   // serve one worker each. Or one TAP interface: "tun:north".
   std::vector<std::string> devices;
-  NicProfile profile;
-  uint16_t mtu = 1500;  // bytes of an IP packet
+  std::optional<NicProfile> profile;  // nullopt: the one of Startup::nic_profiles that matches
+  uint16_t mtu = 1500;                // bytes of an IP packet
   // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
   std::vector<Route> routes;
@@ -69,6 +70,8 @@ struct Startup {
   std::string admin_socket;
   DpdkConf dpdk;
   std::vector<Port> ports;
+  // All files of the directory of profiles, by name, when a port leaves the choice to Sluice.
+  std::vector<NicProfile> nic_profiles;
   bool operator==(const Startup&) const = default;
 };
 

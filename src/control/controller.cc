@@ -37,7 +37,8 @@ std::string startup_difference(const config::Startup& a, const config::Startup& 
   if (a.admin_socket != b.admin_socket) parts.push_back("admin_socket");
   if (a.memory != b.memory) parts.push_back("[memory]");
   if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
-  if (a.ports != b.ports) parts.push_back("ports (devices, profiles, addresses or routes)");
+  if (a.ports != b.ports || a.nic_profiles != b.nic_profiles)
+    parts.push_back("ports (devices, profiles, addresses or routes)");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -57,9 +58,10 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
-      note_timer_(io),
+      often_timer_(io),
       load_(workers_.size()),
-      port_watch_(events_.port_health) {
+      port_watch_(events_.port_health),
+      link_watch_(events_.link, events_.on_link_up) {
   // Nothing drains yet, and load() has checked the numbers: there are enough slots.
   publish(std::move(first.snapshot));
   watch_.set(first.files);
@@ -74,7 +76,7 @@ void Controller::start() {
   wait_for_reload_signal();
   wait_for_end_signal();
   sample_every_second();
-  log_notes();
+  look_often();
   admin_ =
       std::make_unique<admin::Server>(io_, current().startup.admin_socket,
                                       [this](std::string_view command) { return answer(command); });
@@ -209,7 +211,8 @@ boost::json::object Controller::answer(std::string_view command) {
                                  .ledger = ledger_,
                                  .loads = load_.loads(),
                                  .sources = sources,
-                                 .identity = identity()});
+                                 .identity = identity(),
+                                 .nic = events_.nic});
 }
 
 void Controller::wait_for_reload_signal() {
@@ -264,12 +267,14 @@ void Controller::look_at_checksums() {
   }
 }
 
-void Controller::log_notes() {
+void Controller::look_often() {
+  for (const LinkWatch::Line& line : link_watch_.look(current()))
+    spdlog::log(line.good ? spdlog::level::info : spdlog::level::warn, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
-  note_timer_.expires_after(kNotes);
-  note_timer_.async_wait([this](const boost::system::error_code& e) {
-    if (!e) log_notes();
+  often_timer_.expires_after(kOften);
+  often_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) look_often();
   });
 }
 

@@ -20,6 +20,7 @@
 #include "control/change_log.h"
 #include "control/checksum_hint.h"
 #include "control/event_log.h"
+#include "control/link_watch.h"
 #include "control/load_sampler.h"
 #include "control/port_watch.h"
 #include "control/publisher.h"
@@ -36,7 +37,10 @@ class Controller {
   struct Events {
     std::function<void()> on_drain;  // the first SIGTERM, SIGINT or SIGQUIT
     std::function<void()> on_stop;   // the second: end at once
-    PortWatch::Probe port_health;    // may be empty
+    PortWatch::Probe port_health;    // may be empty, as those below
+    LinkWatch::Probe link;
+    LinkWatch::Announce on_link_up;
+    admin::NicProbe nic;
   };
 
   // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
@@ -62,7 +66,7 @@ class Controller {
  private:
   // The interval over which busy shares are measured.
   static constexpr std::chrono::seconds kSample{1};
-  static constexpr std::chrono::milliseconds kNotes{100};  // between two looks at workers' notes
+  static constexpr std::chrono::milliseconds kOften{100};  // between two looks at links and notes
 
   // The files on disk that differ from the configuration in use.
   enum class Refused {
@@ -85,8 +89,8 @@ class Controller {
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
-  // Writes the workers' notes into the log.
-  void log_notes();
+  // Looks at the links, and writes the workers' notes into the log.
+  void look_often();
 
   std::filesystem::path file_;
   std::vector<stats::Worker*> workers_;
@@ -103,13 +107,14 @@ class Controller {
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
-  boost::asio::steady_timer note_timer_;
+  boost::asio::steady_timer often_timer_;
   EventLog event_log_;
   ChangeLog change_log_;
   LoadSampler load_;
   ChecksumHint checksums_;
   std::unique_ptr<admin::Server> admin_;
   PortWatch port_watch_;
+  LinkWatch link_watch_;
   bool draining_ = false;
   Refused refused_ = Refused::kNothing;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

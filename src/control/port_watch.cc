@@ -1,5 +1,7 @@
 #include "control/port_watch.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace sluice::control {
@@ -22,6 +24,11 @@ std::vector<PortWatch::Line> PortWatch::look(const config::Snapshot& current,
       workers[0]->port(i).drop_counter(stats::Drop::kRxMissed).set(health.rx_missed);
       workers[0]->port(i).drop_counter(stats::Drop::kRxNoBuffer).set(health.rx_no_buffer);
     }
+    if (!health.hash_fault.empty() && !std::exchange(port.hash_fault, true))
+      lines.push_back(
+          {false, fmt::format("port {}: {}; its profile says flows = \"rss\", and \"none\" "
+                              "is used instead",
+                              name, health.hash_fault)});
     if (received != port.received) {
       if (port.deaf && reason.empty()) {
         lines.push_back({true, fmt::format("port {} receives again", name)});

@@ -17,6 +17,7 @@ class PortWatch {
   // The state of a port in its hardware.
   struct Health {
     std::string deaf;           // why nothing can arrive; empty when no reason is known
+    std::string hash_fault;     // how the device's hash of a flow differs from software's
     uint64_t rx_missed = 0;     // frames that found no descriptor, ever
     uint64_t rx_no_buffer = 0;  // frames that found no buffer, ever
   };
@@ -32,7 +33,8 @@ class PortWatch {
   };
   // Call it once a second. Looks at the counters of all workers, and writes the hardware's counts,
   // which no worker writes, into the first worker's. Returns the lines for the log: one when a port
-  // stops receiving, one when it receives again.
+  // stops receiving, one when it receives again, and one when its device hashes flows in a way of
+  // its own.
   std::vector<Line> look(const config::Snapshot& current,
                          const std::vector<stats::Worker*>& workers);
 
@@ -48,6 +50,7 @@ class PortWatch {
     uint64_t sent = 0;  // frames sent when the port last received
     uint32_t silent = 0;
     bool deaf = false;
+    bool hash_fault = false;  // told already
   };
 
   Probe probe_;

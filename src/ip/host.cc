@@ -141,6 +141,10 @@ void Host::announce() {
   set_vips(std::exchange(vips_, {}));
 }
 
+void Host::announce(size_t port) {
+  for (const Address& a : ports_[port]->answered) announce(*ports_[port], a);
+}
+
 void Host::announce(Port& port, const Address& a) {
   if (a.is_v4()) {
     port.send_arp({Arp::Operation::kRequest, port.own_mac(), a, Mac{}, a}, kBroadcast);

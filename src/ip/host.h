@@ -49,6 +49,8 @@ class Host final : public Output {
   // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours must
   // forget the previous owners of the addresses.
   void announce();
+  // The addresses and VIPs that one port answers for: after its link has come up.
+  void announce(size_t port);
 
   // A frame from `port`; its bytes are taken. Packets for addresses that this port answers for are
   // returned, whatever their protocol is; their transport checksum is not summed yet.

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "loader/profile_directory.h"
 #include "loader/reading.h"
 #include "loader/tun_device.h"
 #include "stats/worker.h"
@@ -11,7 +12,6 @@ namespace sluice::loader {
 namespace {
 
 constexpr int64_t kMaxCore = 1023;
-constexpr int64_t kLargestMtu = 9978;   // jumbo frames of the NICs that DPDK drives
 constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
 
 void read_dpdk(Table& root, Reading& reading) {
@@ -43,32 +43,6 @@ void read_dpdk(Table& root, Reading& reading) {
                           "needed (several may be the same)",
                           d.worker_cores.size(), reading.snapshot.startup.workers));
   t.finish();
-}
-
-// False when the file could not be read: then nothing is known about the NIC.
-bool read_profile(Table& port, Reading& reading, config::NicProfile& p) {
-  std::string path;
-  if (!port.string("profile", path, true)) return false;
-  const auto document = reading.open(port, "profile", path);
-  if (!document) return false;
-  Table t(*document, document->root(), "a file of nic_profiles", reading.mistakes);
-  p.name = document->path().stem().string();
-  t.string("name", p.name);
-  t.boolean("multi_segment", p.multi_segment);
-  t.boolean("tx_checksum", p.tx_checksum);
-  t.boolean("tso", p.tso);
-  t.boolean("rss", p.rss);
-  t.boolean("dense_pool", p.dense_pool);
-  t.boolean("tx_from_rx_pool", p.tx_from_rx_pool);
-  t.boolean("copies_in_process", p.copies_in_process);
-  t.integer("rx_offset", p.rx_offset, 0, 1024);
-  t.integer("max_mtu", p.max_mtu, 576, kLargestMtu);
-  t.integer("max_queues", p.max_queues, 1, 1024);
-  t.integer("rx_descriptors", p.rx_descriptors, 32, 32'768);
-  t.integer("tx_descriptors", p.tx_descriptors, 32, 32'768);
-  t.integer("tx_burst", p.tx_burst, 1, 1024);
-  t.finish();
-  return true;
 }
 
 // DPDK's name of the device that a vdev line makes: the text before the first comma.
@@ -152,6 +126,8 @@ void read_ports(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;
   std::set<std::string> names, devices;
   std::set<Address> addresses;
+  const ProfileDirectory directory(root);
+  bool automatic = false;
   for (Table& t : root.tables("port")) {
     config::Port port;
     if (t.string("name", port.name, true) && !names.insert(port.name).second)
@@ -165,8 +141,9 @@ void read_ports(Table& root, Reading& reading) {
       }
       check_single_tun(t, port.devices);
     }
-    const bool profile_known = read_profile(t, reading, port.profile);
-    t.integer("mtu", port.mtu, 576, profile_known ? port.profile.max_mtu : kLargestMtu);
+    read_profile_of(t, reading, directory, port.profile);
+    if (!port.profile) automatic = true;
+    t.integer("mtu", port.mtu, 576, port.profile ? port.profile->max_mtu : kLargestMtu);
     read_addresses(t, port);
     constexpr uint16_t kIpv6MinMtu = 1280;  // RFC 8200, 5
     if (port.mtu < kIpv6MinMtu && std::any_of(port.addresses.begin(), port.addresses.end(),
@@ -181,6 +158,7 @@ void read_ports(Table& root, Reading& reading) {
     t.finish();
     startup.ports.push_back(std::move(port));
   }
+  if (automatic) startup.nic_profiles = directory.read_all(root, reading);
   if (startup.ports.empty() && !root.has("port"))
     root.mistake("there is no [[port]]; at least one is needed");
   if (startup.ports.size() > stats::kMaxPorts)

@@ -10,6 +10,8 @@
 
 namespace sluice::loader {
 
+inline constexpr int64_t kLargestMtu = 9978;  // jumbo frames of the NICs that DPDK drives
+
 struct Reading {
   config::Snapshot& snapshot;
   Mistakes& mistakes;
@@ -29,6 +31,8 @@ struct Reading {
 
 // [sluice] workers and socket, [memory], dpdk and [[port]].
 void read_startup(Table& root, Reading& reading);
+// A file of nic_profiles/.
+config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 // [timeouts] and [limits].
 void read_settings(Table& root, Reading& reading);
 // [[service]] and [[listener]], after the two above.

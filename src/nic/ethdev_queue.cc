@@ -19,7 +19,8 @@ EthdevQueue::EthdevQueue(const Setup& setup)
       gather_limit_(std::clamp<uint16_t>(setup.tx_burst, 1, kMaxGather)),
       max_tso_(setup.max_tso),
       tx_pool_only_(setup.tx_pool_only),
-      mac_(setup.mac) {}
+      mac_(setup.mac),
+      hash_check_(setup.rss) {}
 
 EthdevQueue::~EthdevQueue() {
   rte_pktmbuf_free_bulk(gather_.data(), gathered_);

@@ -7,6 +7,7 @@
 
 #include "buf/pool.h"
 #include "buf/slice.h"
+#include "nic/hash_check.h"
 #include "nic/port_queue.h"
 #include "nic/traits.h"
 
@@ -30,9 +31,11 @@ class EthdevQueue : public PortQueue {
     Receive receive = nullptr;  // by make_queue
     uint32_t max_tso = 0;       // payload bytes of one OutFrame with segment_size
     uint16_t tx_burst = 256;
+    uint16_t tx_segments = 8;  // most buffers of one frame; max_tso bytes have to fit into as many
     std::array<uint8_t, 6> mac{};
     rte_mempool* tx_pool = nullptr;
-    bool tx_pool_only = false;  // frames from other pools are copied into tx_pool first
+    bool tx_pool_only = false;      // frames from other pools are copied into tx_pool first
+    const RssState* rss = nullptr;  // outlives the queue; nullptr: the device hashes nothing
   };
 
   ~EthdevQueue() override;
@@ -52,6 +55,7 @@ class EthdevQueue : public PortQueue {
   const uint8_t* mac() const override { return mac_.data(); }
   uint16_t mtu() const override { return mtu_; }
   uint32_t max_tso() const override { return max_tso_; }
+  const HashCheck& hash_check() const { return hash_check_; }
 
  protected:
   explicit EthdevQueue(const Setup& setup);
@@ -79,6 +83,7 @@ class EthdevQueue : public PortQueue {
   uint32_t max_tso_;
   bool tx_pool_only_;
   std::array<uint8_t, 6> mac_;
+  HashCheck hash_check_;
   std::array<rte_mbuf*, kMaxWaiting + kMaxGather> gather_;
 };
 

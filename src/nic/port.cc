@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "nic/eal.h"
+#include "nic/identity.h"
+#include "nic/port_state.h"
 #include "nic/selftest.h"
 #include "nic/tx_path.h"
 
@@ -17,6 +19,14 @@ namespace {
 // bytes at most, less the largest headers. In software a larger piece saves nothing.
 constexpr uint32_t kMaxTso = 65535 - 60 - 60;
 constexpr uint32_t kMaxSoftwareTso = 16384;
+
+// With TSO the payload lies in the frame's buffers behind the one of the headers, one for each
+// received segment.
+uint32_t max_tso(const Traits& traits, uint16_t mtu) {
+  constexpr uint32_t kHeaders = 20 + 20;  // least IPv4 and TCP
+  if (!traits.tso) return kMaxSoftwareTso;
+  return std::min(kMaxTso, (traits.tx_segments - 1u) * (mtu - kHeaders));
+}
 
 rte_eth_dev_info info_of(const std::string& port, uint16_t device) {
   rte_eth_dev_info info{};
@@ -58,9 +68,12 @@ Port::Port(const PortOptions& options, const Pools& pools, unsigned workers) : o
   for (const std::string& device : options_.devices) {
     const uint16_t id = device_id(name(), device);
     const Claim claim{name(), device, options_.profile, info_of(name(), id), options_.mtu, queues};
-    for (const std::string& what : find_contradictions(claim, pools.rx().mempool()))
-      wrong += (wrong.empty() ? "" : "\n") + what;
+    std::vector<std::string> faults = find_contradictions(claim, pools.rx().mempool());
+    auto& missing = options_.profile_named ? faults : notes_;
+    for (std::string& what : find_missing_offers(claim)) missing.push_back(std::move(what));
+    for (const std::string& what : faults) wrong += (wrong.empty() ? "" : "\n") + what;
     devices_.push_back(id);
+    interfaces_.push_back(interface_of(claim.info.if_index));
   }
   if (!wrong.empty()) throw Error(wrong);
 #ifdef SLUICE_ASAN
@@ -89,12 +102,11 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
 
   rte_eth_conf conf{};
   conf.rxmode.mtu = options_.mtu;
+  conf.rxmode.offloads = traits_.rx_offloads;
+  if (traits_.lro) conf.rxmode.max_lro_pkt_size = info.max_lro_pkt_size;
   conf.txmode.offloads = traits_.tx_offloads;
-  if (options_.profile.rss && queues > 1) {
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-  }
+  const bool rss = options_.profile.flows == config::Flows::kRss;
+  if (rss) request_rss(info, conf);
   check(rte_eth_dev_configure(device, queues, queues, &conf), "configuring the device");
   configured_.push_back(device);
   const int mtu_result = rte_eth_dev_set_mtu(device, options_.mtu);
@@ -103,6 +115,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   uint16_t rx_ring = options_.profile.rx_descriptors;
   uint16_t tx_ring = options_.profile.tx_descriptors;
   check(rte_eth_dev_adjust_nb_rx_tx_desc(device, &rx_ring, &tx_ring), "sizing the rings");
+  rings_ = {rx_ring, tx_ring};
   const int socket = rte_eth_dev_socket_id(device);
   for (uint16_t q = 0; q < queues; ++q) {
     rte_eth_txconf tx = info.default_txconf;
@@ -114,6 +127,8 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   check(rte_eth_dev_start(device), "starting the device");
   rte_eth_allmulticast_enable(device);  // ARP is broadcast; NDP needs multicast, where it exists
 
+  rss_.push_back(std::make_unique<RssState>(rss ? take_rss(device, info) : RssState{}));
+
   rte_ether_addr mac;
   check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
   // A port of several devices uses the MAC address of the first.
@@ -122,11 +137,36 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
     queues_.push_back(make_queue(traits_, {.device = device,
                                            .queue = q,
                                            .mtu = options_.mtu,
-                                           .max_tso = traits_.tso ? kMaxTso : kMaxSoftwareTso,
+                                           .max_tso = max_tso(traits_, options_.mtu),
                                            .tx_burst = options_.profile.tx_burst,
+                                           .tx_segments = traits_.tx_segments,
                                            .mac = mac_,
                                            .tx_pool = pools.tx(options_.profile).mempool(),
-                                           .tx_pool_only = options_.profile.tx_from_rx_pool}));
+                                           .tx_pool_only = options_.profile.tx_from_rx_pool,
+                                           .rss = rss_.back().get()}));
+}
+
+config::Flows Port::flows() const {
+  using config::Flows;
+  if (options_.profile.flows != Flows::kRss) return options_.profile.flows;
+  const bool known =
+      std::all_of(rss_.begin(), rss_.end(), [](const auto& rss) { return rss->known(); });
+  const bool differs = std::any_of(queues_.begin(), queues_.end(), [](const auto& q) {
+    return q->hash_check().verdict() == HashVerdict::kDiffers;
+  });
+  return known && !differs ? Flows::kRss : Flows::kNone;
+}
+
+stats::NicPort Port::state() const {
+  return state_of(*this);
+}
+
+stats::NicLink Port::link() const {
+  return link_of(*this);
+}
+
+std::string Port::hash_fault() const {
+  return nic::hash_fault(*this);
 }
 
 Port::DeviceCounters Port::device_counters() const {
@@ -147,15 +187,6 @@ void Port::stop() {
     rte_eth_dev_close(device);
   }
   configured_.clear();
-}
-
-bool Port::link_up() const {
-  for (const uint16_t device : devices_) {
-    rte_eth_link link{};
-    if (rte_eth_link_get_nowait(device, &link) != 0 || link.link_status != RTE_ETH_LINK_UP)
-      return false;
-  }
-  return true;
 }
 
 }  // namespace sluice::nic

@@ -10,6 +10,7 @@
 #include "nic/ethdev_queue.h"
 #include "nic/network_port.h"
 #include "nic/pools.h"
+#include "nic/rss.h"
 #include "nic/traits.h"
 
 namespace sluice::nic {
@@ -19,6 +20,9 @@ struct PortOptions {
   std::vector<std::string> devices;  // DPDK's names: "net_tap0", "0000:03:00.0"
   config::NicProfile profile;
   uint16_t mtu = 1500;  // bytes of an IP packet
+  // Whether the configuration names the profile. A claim of such a profile that the device does not
+  // offer refuses the start; a claim of a profile that matched is done without, and noted.
+  bool profile_named = true;
 };
 
 // DPDK's number of a device. Throws Error, with the list of devices, when the device is not among
@@ -37,14 +41,37 @@ class Port final : public NetworkPort {
   const Traits& traits() const { return traits_; }
   const std::array<uint8_t, 6>& mac() const override { return mac_; }
   uint16_t mtu() const override { return options_.mtu; }
-  // Asks the driver, which may make a system call: for the control thread.
-  bool link_up() const override;
+  bool profile_named() const { return options_.profile_named; }
+  const std::vector<std::string>& device_names() const { return options_.devices; }
+  // DPDK's numbers.
+  const std::vector<uint16_t>& devices() const { return devices_; }
+  // The kernel's interface behind one device of the port; empty: there is none.
+  const std::string& interface(size_t device) const { return interfaces_[device]; }
+  // The descriptors of a queue, as the driver took them.
+  struct Rings {
+    uint16_t rx = 0;
+    uint16_t tx = 0;
+  };
+  Rings rings() const { return rings_; }
+  // Of one device of the port.
+  const RssState& rss(size_t device) const { return *rss_[device]; }
+  // One sentence for each claim of the profile that is done without.
+  const std::vector<std::string>& notes() const override { return notes_; }
+  // The profile's word, or kNone when key and RETA are not known or the device's hashes differ from
+  // software's. For any thread.
+  config::Flows flows() const;
 
   // The queue pair of one worker: only that worker may touch it.
   EthdevQueue& queue(unsigned worker) override { return *queues_[worker]; }
+  const EthdevQueue& queue(unsigned worker) const { return *queues_[worker]; }
+  unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
 
   // The counters of the port's devices, summed.
   DeviceCounters device_counters() const override;
+  // nic/port_state.h.
+  stats::NicPort state() const override;
+  stats::NicLink link() const override;
+  std::string hash_fault() const override;
 
  private:
   void start(uint16_t device, uint16_t queues, const Pools& pools);
@@ -54,7 +81,11 @@ class Port final : public NetworkPort {
   Traits traits_;
   std::array<uint8_t, 6> mac_{};
   std::vector<uint16_t> devices_;
+  std::vector<std::string> interfaces_;  // by device
   std::vector<uint16_t> configured_;
+  Rings rings_;
+  std::vector<std::unique_ptr<RssState>> rss_;  // by device
+  std::vector<std::string> notes_;
   std::vector<std::unique_ptr<EthdevQueue>> queues_;
 };
 

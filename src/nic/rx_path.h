@@ -55,6 +55,8 @@ uint16_t receive_burst(EthdevQueue& q, ip::InFrame* out, uint16_t n) {
   const uint16_t got =
       rte_eth_rx_burst(q.device_, q.queue_, burst.data(), std::min(n, EthdevQueue::kMaxBurst));
   q.stats_.driver_cycles += rte_rdtsc() - start;
+  if (q.hash_check_.running()) [[unlikely]]
+    q.hash_check_.look({burst.data(), got});
   for (uint16_t i = 0; i < got; ++i) {
     rte_mbuf* m = burst[i];
     for (const rte_mbuf* s = m; s != nullptr; s = s->next) unpoison(s->buf_addr, s->buf_len);

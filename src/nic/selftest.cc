@@ -8,42 +8,43 @@ namespace sluice::nic {
 
 namespace {
 
-struct Offload {
-  bool claimed;
-  uint64_t bits;
-  const char* key;
-};
-
 std::string number(uint64_t n) {
   return std::to_string(n);
 }
 
+std::string where(const Claim& claim) {
+  return "port '" + claim.port + "' (" + claim.device + "): ";
+}
+
 }  // namespace
+
+std::vector<std::string> find_missing_offers(const Claim& claim) {
+  const config::NicProfile& p = claim.profile;
+  const rte_eth_dev_info& info = claim.info;
+  std::vector<std::string> missing;
+  for (const OffloadClaim& o : offload_claims(p, info)) {
+    if (o.claimed && !o.offered)
+      missing.push_back(where(claim) + "profile '" + p.name + "' says " + o.key +
+                        " = true, and the driver does not offer it. "
+                        "Is it the right profile for this device? Otherwise set " +
+                        o.key + " = false in it.");
+  }
+  if (p.flows == config::Flows::kRss && claim.queues > 1 && info.flow_type_rss_offloads == 0)
+    missing.push_back(where(claim) + "profile '" + p.name +
+                      "' says flows = \"rss\", and the driver offers no RSS. Set flows = \"none\" "
+                      "in it.");
+  if (p.multi_segment && p.tx_segments > most_segments(info))
+    missing.push_back(
+        where(claim) + "profile '" + p.name + "' says tx_segments = " + number(p.tx_segments) +
+        ", and the driver takes " + number(most_segments(info)) +
+        " buffers a frame. Set tx_segments = " + number(most_segments(info)) + " in it.");
+  return missing;
+}
 
 std::vector<std::string> find_contradictions(const Claim& claim, rte_mempool* rx_pool) {
   const config::NicProfile& p = claim.profile;
   std::vector<std::string> wrong;
-  const std::string where = "port '" + claim.port + "' (" + claim.device + "): ";
-  const auto say = [&](const std::string& what) { wrong.push_back(where + what); };
-
-  const Offload offloads[] = {
-      {p.multi_segment, RTE_ETH_TX_OFFLOAD_MULTI_SEGS, "multi_segment"},
-      {p.tx_checksum,
-       RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM,
-       "tx_checksum"},
-      {p.tso, RTE_ETH_TX_OFFLOAD_TCP_TSO, "tso"},
-  };
-  for (const Offload& o : offloads) {
-    if (o.claimed && (claim.info.tx_offload_capa & o.bits) != o.bits)
-      say("profile '" + p.name + "' says " + o.key +
-          " = true, and the driver does not offer it. "
-          "Is it the right profile for this device? Otherwise set " +
-          o.key + " = false in it.");
-  }
-  if (p.rss && claim.queues > 1 && claim.info.flow_type_rss_offloads == 0)
-    say("profile '" + p.name +
-        "' says rss = true, and the driver offers none. Set rss = false "
-        "in it.");
+  const auto say = [&](const std::string& what) { wrong.push_back(where(claim) + what); };
 
   if (claim.mtu > p.max_mtu)
     say("mtu = " + number(claim.mtu) + " is more than the " + number(p.max_mtu) +

@@ -1,7 +1,7 @@
 #pragma once
-// The check before a port starts: whether the device does what its profile says, and whether port,
-// pool and profile fit together. The profile is trusted for what no device can be asked (whether a
-// driver really sends chains).
+// The check before a port starts: whether the device offers what its profile claims, and whether
+// port, pool and profile fit together. The profile is trusted for what no device can be asked
+// (whether a driver really sends chains).
 
 #include <string>
 #include <vector>
@@ -19,6 +19,11 @@ struct Claim {
   uint16_t mtu = 1500;  // bytes of an IP packet
   uint16_t queues = 1;  // of this device
 };
+
+// The claims of a profile that the device does not offer, one sentence each. The data path does
+// without them (nic/traits.h). A profile that was named is probably the wrong one then. One that
+// matched is right: the offers of a driver differ by device, firmware and hypervisor.
+std::vector<std::string> find_missing_offers(const Claim& claim);
 
 // One sentence for each fault, each with what to do about it. Empty when there is none.
 std::vector<std::string> find_contradictions(const Claim& claim, rte_mempool* rx_pool);

@@ -1,5 +1,9 @@
 #include "nic/tun_port.h"
 
+#include <cstdio>
+
+#include "config/nic_profile.h"
+#include "config/startup.h"
 #include "nic/tsc.h"
 
 namespace sluice::nic {
@@ -9,6 +13,13 @@ namespace {
 // The time for which a queue that was found empty is not asked again. An empty read takes 0.7 us,
 // and a worker with two idle ports would do nothing else.
 constexpr uint64_t kRestMicroseconds = 3;
+
+std::string text_of(const std::array<uint8_t, 6>& mac) {
+  char text[18];
+  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+                mac[4], mac[5]);
+  return text;
+}
 
 }  // namespace
 
@@ -29,6 +40,25 @@ NetworkPort::DeviceCounters TunPort::device_counters() const {
   DeviceCounters all{.rx_missed = device_.counters().unread};
   for (const auto& queue : queues_) all.rx_no_buffer += queue->rx_no_buffer();
   return all;
+}
+
+stats::NicPort TunPort::state() const {
+  const TunDevice::Counters counted = device_.counters();
+  stats::NicDevice d{.name = std::string(config::kTunPrefix) + options_.interface,
+                     .driver = "tun",
+                     .interface = options_.interface,
+                     .kernel_driver = "tun",
+                     .mac = text_of(device_.mac()),
+                     .link = link(),
+                     .mtu = options_.mtu,
+                     .queues = static_cast<uint16_t>(queues_.size()),
+                     .rx_missed = counted.unread,
+                     .rx_no_buffer = device_counters().rx_no_buffer,
+                     .tx_errors = counted.refused};
+  return {.profile = options_.profile,
+          .profile_named = options_.profile_named,
+          .flows = std::string(config::text_of(config::Flows::kNone)),
+          .devices = {std::move(d)}};
 }
 
 }  // namespace sluice::nic

@@ -15,13 +15,17 @@ namespace sluice::nic {
 struct TxPath {
   bool multi_segment = false;  // else each packet is one direct mbuf
   bool checksum = false;       // else software fills IPv4, TCP and UDP checksums
+  bool ipv4_checksum = false;  // with `checksum`; else software fills that of the IPv4 header
   bool tso = false;            // else software cuts packets with a segment_size
 };
 
 template <TxPath kPath>
 class PathQueue final : public EthdevQueue {
  public:
-  explicit PathQueue(const Setup& setup) : EthdevQueue(setup) {}
+  explicit PathQueue(const Setup& setup)
+      : EthdevQueue(setup),
+        tx_segments_(setup.tx_segments),
+        buffer_room_(rte_pktmbuf_data_room_size(setup.tx_pool) - uint32_t{RTE_PKTMBUF_HEADROOM}) {}
 
   bool transmit(const ip::OutFrame& frame) override {
     if (frame.segment_size == 0 || frame.payload_size <= frame.segment_size) [[likely]] {
@@ -118,12 +122,13 @@ class PathQueue final : public EthdevQueue {
   // Contiguous payload of at least this many bytes is sent by reference: an indirect buffer costs
   // about as much as copying half of it.
   static constexpr uint32_t kCopyBreak = 256;
-  // With one buffer for the copied bytes, these make the eight buffers that every NIC of
-  // nic_profiles/ takes for a packet.
-  static constexpr uint16_t kMaxReferences = 7;
+
+  // The buffers that copies of n bytes fill.
+  uint32_t buffers_for(uint32_t n) const { return (n + buffer_room_ - 1) / buffer_room_; }
 
   // Appends the payload behind the headers in m: long fragments by reference, short ones copied
-  // side by side.
+  // side by side. A fragment is copied, too, where a reference would leave too few of the frame's
+  // tx_segments buffers for the rest.
   bool append_payload(rte_mbuf* m, PayloadReader& payload, uint32_t left) {
     rte_mbuf* tail = m;
     bool writable = true;  // tail is a buffer of our own
@@ -131,7 +136,8 @@ class PathQueue final : public EthdevQueue {
       const buf::Fragment next = payload.take(left);
       const auto n = static_cast<uint32_t>(next.size());
       left -= n;
-      if (next.owner != nullptr && n >= kCopyBreak && m->nb_segs < kMaxReferences) {
+      if (next.owner != nullptr && n >= kCopyBreak &&
+          m->nb_segs + 1 + buffers_for(left) <= tx_segments_) {
         rte_mbuf* reference = fresh();
         if (reference == nullptr) return false;
         rte_pktmbuf_attach(reference, next.owner);
@@ -179,11 +185,13 @@ class PathQueue final : public EthdevQueue {
       if (sums_by_nic(frame)) {
         const uint32_t transport = m->pkt_len - frame.l2_size - frame.l3_size;
         fill_pseudo_checksum(frame, headers, segmented_by_nic ? 0 : transport);
-        if (frame.v4) store_be16(headers + frame.l2_size + 10, 0);
+        if (frame.v4 && !kPath.ipv4_checksum) fill_ipv4_checksum(frame, headers);
+        if (frame.v4 && kPath.ipv4_checksum) store_be16(headers + frame.l2_size + 10, 0);
         m->l2_len = frame.l2_size;
         m->l3_len = frame.l3_size;
         m->l4_len = frame.headers.size() - frame.l2_size - frame.l3_size;
-        m->ol_flags = frame.v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6;
+        m->ol_flags = frame.v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+        if (frame.v4 && kPath.ipv4_checksum) m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
         m->ol_flags |= protocol_of(frame, headers) == kProtocolTcp ? RTE_MBUF_F_TX_TCP_CKSUM
                                                                    : RTE_MBUF_F_TX_UDP_CKSUM;
         if (segmented_by_nic) {
@@ -201,6 +209,9 @@ class PathQueue final : public EthdevQueue {
       fill_l4_checksum(frame, headers, m->pkt_len);
     }
   }
+
+  const uint32_t tx_segments_;
+  const uint32_t buffer_room_;  // bytes of a buffer behind its headroom
 };
 
 // The queue for these traits.

@@ -168,6 +168,7 @@ void Stack::input_ahead(std::span<Received> burst) {
     const auto parsed = parse(r.segment.front().view());
     if (!parsed) {
       ++context_.counters.malformed;
+      r.segment.clear();
       continue;
     }
     r.segment.drop_front(parsed->size);
@@ -193,6 +194,7 @@ void Stack::input_ahead(std::span<Received> burst) {
         static_cast<const Connection*>(flow)->fetch_ahead();
     }
     input_one(staged_[i], burst[i]);
+    burst[i].segment.clear();
   }
 }
 

@@ -62,6 +62,7 @@ void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::
     if (i + kAhead < frames.size()) fetch(frames[i + kAhead]);
     ip::Input in = host_.input(port, std::move(frames[i]), now);
     take(in, counters, now);
+    frames[i].bytes.clear();  // of a frame that was dropped or answered
   }
   flush(counters, now);
 }

@@ -1,7 +1,9 @@
 #include "worker/hardware.h"
 
+#include "nic/identity.h"
 #include "nic/port.h"
 #include "nic/privileges.h"
+#include "nic/profile_choice.h"
 #include "nic/tun_port.h"
 #include "nic/xdp.h"
 
@@ -23,9 +25,20 @@ nic::EalOptions eal_options(const config::Startup& startup) {
   return o;
 }
 
+// The profile of each port. The devices exist already.
 std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
   std::vector<config::NicProfile> profiles;
-  for (const config::Port& p : startup.ports) profiles.push_back(p.profile);
+  for (const config::Port& p : startup.ports) {
+    if (p.profile) {
+      profiles.push_back(*p.profile);
+      continue;
+    }
+    std::vector<nic::DeviceIdentity> identities;
+    for (const std::string& device : p.devices)
+      identities.push_back(nic::tun_interface(device).empty() ? nic::identify(p.name, device)
+                                                              : nic::tun_identity(device));
+    profiles.push_back(nic::choose_profile(p.name, identities, startup.nic_profiles));
+  }
   return profiles;
 }
 
@@ -50,13 +63,20 @@ std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const conf
 std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
                                             const config::NicProfile& profile,
                                             const nic::Pools& pools, unsigned workers) {
+  const bool named = port.profile.has_value();
   if (const std::string tun = nic::tun_interface(port.devices.front()); !tun.empty())
-    return std::make_unique<nic::TunPort>(
-        nic::TunPortOptions{.name = port.name, .interface = tun, .mtu = port.mtu}, pools, workers);
-  return std::make_unique<nic::Port>(
-      nic::PortOptions{
-          .name = port.name, .devices = port.devices, .profile = profile, .mtu = port.mtu},
-      pools, workers);
+    return std::make_unique<nic::TunPort>(nic::TunPortOptions{.name = port.name,
+                                                              .interface = tun,
+                                                              .profile = profile.name,
+                                                              .profile_named = named,
+                                                              .mtu = port.mtu},
+                                          pools, workers);
+  return std::make_unique<nic::Port>(nic::PortOptions{.name = port.name,
+                                                      .devices = port.devices,
+                                                      .profile = profile,
+                                                      .mtu = port.mtu,
+                                                      .profile_named = named},
+                                     pools, workers);
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 #pragma once
-// The orders of control to the workers besides snapshots: to drain, to end.
+// The orders of control to the workers besides snapshots: to drain, to end, to announce addresses.
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+
+#include "stats/worker.h"
 
 namespace sluice::worker {
 
@@ -12,7 +16,8 @@ enum class Order : uint8_t {
   kEnd,    // end at once
 };
 
-// Written by control, read by every worker once a turn. Orders only get stricter.
+// Written by control, read by every worker once a turn. Orders to
+// drain and to end only get stricter.
 class Orders {
  public:
   Order get() const { return order_.load(std::memory_order_relaxed); }
@@ -20,7 +25,21 @@ class Orders {
     if (order > get()) order_.store(order, std::memory_order_relaxed);
   }
 
+  // To announce the port's addresses, as its link has come up.
+  void announce(size_t port) {
+    port_announcements_[port].fetch_add(1, std::memory_order_relaxed);
+    announcements_.fetch_add(1, std::memory_order_release);
+  }
+  // The orders to announce so far, of all ports and of one. A worker compares them with the orders
+  // that it has followed.
+  uint32_t announcements() const { return announcements_.load(std::memory_order_acquire); }
+  uint32_t announcements(size_t port) const {
+    return port_announcements_[port].load(std::memory_order_relaxed);
+  }
+
  private:
+  std::atomic<uint32_t> announcements_{0};
+  std::array<std::atomic<uint32_t>, stats::kMaxPorts> port_announcements_{};
   std::atomic<Order> order_{Order::kRun};
 };
 

@@ -65,6 +65,8 @@ class Worker {
       host_.announce();
       announced_ = true;
     }
+    if (orders_.announcements() != announcements_) [[unlikely]]
+      follow_announcements();
     const Order order = orders_.get();
     if (order == Order::kDrain && !draining_) {
       draining_ = true;
@@ -137,6 +139,16 @@ class Worker {
     current_ = news;
     // The last look at the previous snapshot is over: control may free it.
     stats_.adopt(news->generation);
+  }
+
+  void follow_announcements() {
+    announcements_ = orders_.announcements();
+    for (size_t p = 0; p < ports_.size(); ++p) {
+      const uint32_t ordered = orders_.announcements(p);
+      if (ordered == port_announcements_[p]) continue;
+      port_announcements_[p] = ordered;
+      host_.announce(p);
+    }
   }
 
   void receive(Time now) {
@@ -225,6 +237,9 @@ class Worker {
   std::array<ip::InFrame, kBurst> burst_;
 
   bool announced_ = false;
+  // The orders to announce that were followed.
+  uint32_t announcements_ = 0;
+  std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
   bool draining_ = false;
   bool worked_ = false;      // this turn received something
   uint64_t turn_began_;      // cycles

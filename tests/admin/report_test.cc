@@ -33,7 +33,8 @@ class ReportTest : public testing::Test {
                             .ledger = ledger,
                             .loads = loads,
                             .sources = sources,
-                            .identity = Identity{}});
+                            .identity = Identity{},
+                            .nic = probe});
   }
 
   config::Snapshot snapshot;
@@ -42,7 +43,56 @@ class ReportTest : public testing::Test {
   Ledger ledger{workers};
   std::vector<Load> loads{Load{}};
   std::vector<const discovery::Source*> sources;
+  NicProbe probe;
 };
+
+stats::NicPort a_port() {
+  return {.profile = "ice",
+          .flows = "rss",
+          .flows_reason = "Sluice's own key",
+          .claims = {{"tso", "yes", "no", "no"}},
+          .devices = {{.name = "0000:03:00.0",
+                       .driver = "net_ice",
+                       .pci = "8086:159b",
+                       .mac = "02:00:00:00:00:01",
+                       .link = {.up = true, .mbps = 25'000},
+                       .mtu = 1500,
+                       .queues = 1,
+                       .rx_descriptors = 1024,
+                       .tx_descriptors = 512,
+                       .rx_missed = 7,
+                       .counters = {{"rx_undersize_errors", 3}}}}};
+}
+
+TEST_F(ReportTest, nic_shows_devices_claims_and_drops) {
+  probe = [](size_t) { return a_port(); };
+  worker->port(0).drop(stats::Drop::kIpChecksum, 9);
+  const auto answer = ask("nic");
+  const auto& port = answer.at("ports").at(0);
+  EXPECT_EQ(port.at("name"), "north");
+  EXPECT_EQ(port.at("profile_chosen"), "auto");
+  EXPECT_EQ(port.at("claims").at(0).at("used"), "no");
+  EXPECT_EQ(port.at("drops").at("ip_checksum").to_number<int>(), 9);
+  const auto& device = port.at("devices").at(0);
+  EXPECT_EQ(device.at("link").at("mbps").to_number<int>(), 25'000);
+  EXPECT_EQ(device.at("counters").at("rx_undersize_errors").to_number<int>(), 3);
+  EXPECT_EQ(sluicectl::nic_table(answer),
+            R"(port north: profile ice (auto), flows rss: Sluice's own key
+  device 0000:03:00.0: link up, 25 Gbit/s, 1 queue(s) of 1024 receive and 512 transmit descriptors
+    driver net_ice, PCI id 8086:159b, MAC 02:00:00:00:00:01, MTU 1500
+    rx missed 7, rx errors 0, rx no buffer 0, tx errors 0
+    rx_undersize_errors                              3
+  CLAIM  PROFILE  DEVICE  USED
+  tso    yes      no      no
+  dropped
+    ip_checksum                        9   
+)");
+}
+
+TEST_F(ReportTest, nic_without_hardware_has_the_drops_alone) {
+  const std::string table = sluicectl::nic_table(ask("nic"));
+  EXPECT_EQ(table.find("port north: profile - (auto), flows -\n"), 0u) << table;
+}
 
 TEST_F(ReportTest, listeners_tells_failures_by_reason) {
   stats::Listener& l = worker->listener(snapshot.listeners[0].slot);

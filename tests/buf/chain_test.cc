@@ -80,6 +80,14 @@ TEST_F(ChainTest, a_chain_that_was_moved_from_is_empty) {
   EXPECT_EQ(text(a), "x");
 }
 
+TEST_F(ChainTest, that_is_cleared_has_given_its_buffers_back) {
+  Chain c = chain({"one", "two", "three"});
+  c.clear();
+  EXPECT_EQ(c.size(), 0u);
+  EXPECT_TRUE(c.single());
+  EXPECT_EQ(Pool(pool_).available(), kBuffers);
+}
+
 TEST_F(ChainTest, leaves_leading_empty_buffers_behind) {
   Chain c = chain({"", "", "a", ""});
   EXPECT_EQ(c.front().size(), 1u);

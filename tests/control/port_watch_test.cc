@@ -61,6 +61,13 @@ TEST_F(PortWatchTest, a_port_whose_program_is_gone_is_said_at_once_with_the_reas
   EXPECT_EQ(look(3), "good: port north receives again\n");
 }
 
+TEST_F(PortWatchTest, a_device_that_hashes_flows_in_its_own_way_is_said_once) {
+  north.hash_fault = "the device's hash of a frame was 0x1, and software's is 0x2";
+  EXPECT_EQ(look(3),
+            "bad: port north: the device's hash of a frame was 0x1, and software's is 0x2; its "
+            "profile says flows = \"rss\", and \"none\" is used instead\n");
+}
+
 TEST_F(PortWatchTest, frames_that_the_hardware_dropped_are_counted_as_drops) {
   north.rx_missed = 7;
   north.rx_no_buffer = 9;

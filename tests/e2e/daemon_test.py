@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""sluiced as a program: a second one beside the first, a restart after SIGKILL, a port that goes deaf, rights, signals, exit codes."""
+"""sluiced as a program: a second one beside the first, a restart after SIGKILL, its ports and their links, rights, signals, exit codes."""
 
 import os
 import re
@@ -64,6 +64,43 @@ class Daemon(LabTest):
         process.ip("link set dev north xdp off", layout.SLUICE_NAMESPACE)
         self.assertTrue(logged(log, "port north receives nothing: the XDP program of the interface 'north' is gone"))
         lab.restart_sluiced()
+        run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
+
+    def test_nic_shows_devices_claims_and_drops_of_each_port(self) -> None:
+        north, south = daemon.ask("nic")["ports"]
+        self.assertEqual((north["name"], south["name"]), ("north", "south"))
+        self.assertEqual((north["profile"], north["profile_chosen"], north["flows"]), ("af_xdp-veth", "named", "none"))
+        (device,) = north["devices"]
+        self.assertEqual((device["driver"], device["interface"], device["kernel_driver"]), ("net_af_xdp", "north", "veth"))
+        self.assertTrue(device["link"]["up"])
+        self.assertIn({"key": "multi_segment", "claimed": "no", "offered": "no", "used": "no"}, north["claims"])
+        self.assertIn("tcp_checksum", north["drops"])
+
+    def test_a_port_without_a_profile_gets_the_one_of_its_driver(self) -> None:
+        text = layout.CONFIG_FILE.read_text()
+        try:
+            layout.CONFIG_FILE.write_text(re.sub(r"^profile = .*\n", "", text, flags=re.MULTILINE))
+            lab.restart_sluiced()
+            chosen = [(port["profile"], port["profile_chosen"]) for port in daemon.ask("nic")["ports"]]
+            self.assertEqual(chosen, [("af_xdp-veth", "auto")] * 2)
+            run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
+        finally:
+            layout.CONFIG_FILE.write_text(text)
+            lab.restart_sluiced()
+
+    def test_a_link_that_comes_up_again_is_said_and_the_addresses_are_announced(self) -> None:
+        def sent() -> int:
+            return daemon.ask("stats")["workers"][0]["ports"][0]["tx_packets"]
+
+        log = log_size()
+        process.ip("link set dev eth0 down", layout.CLIENT_NAMESPACE)
+        self.assertTrue(logged(log, "port north: link down"))
+        before = sent()
+        log = log_size()
+        process.ip("link set dev eth0 up", layout.CLIENT_NAMESPACE)
+        self.assertTrue(logged(log, "port north: link up"))
+        # Its own address and the VIP.
+        self.assertTrue(process.wait_until(lambda: sent() >= before + 2, 5))
         run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
 
     def test_an_unused_signal_does_not_end_it_and_SIGQUIT_drains(self) -> None:

@@ -1,5 +1,6 @@
 #include "base/random.h"
 #include "fixture.h"
+#include "support/chains.h"
 
 namespace sluice::ip {
 namespace {
@@ -51,6 +52,50 @@ TEST_F(HostTest, every_transport_protocol_is_handed_up_with_the_ports_that_it_ha
   EXPECT_EQ(packet(17, udp.substr(0, 3)), std::nullopt);
   EXPECT_EQ(packet(47, udp), std::nullopt);
   EXPECT_EQ(packet(6, ""), std::nullopt);
+}
+
+TEST_F(HostTest, a_packet_in_several_buffers_is_handed_up_as_such) {
+  const std::string segment = tcp("198.18.0.1", "198.18.0.10", std::string(5000, 'd'));
+  std::string frame = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, segment);
+  frame.resize(frame.size() + 3, '\xee');
+  for (const size_t size : {134, 135, 1000, 2047}) {
+    Input in = host.input(0,
+                          {.bytes = test::chain_of(pool->mempool(), buf::bytes_of(frame),
+                                                   [size](size_t) { return size; }),
+                           .segment_size = 1460},
+                          now);
+    ASSERT_TRUE(handed_up(in));
+    auto& p = std::get<TransportPacket>(in);
+    EXPECT_EQ(p.segment_size, 1460);
+    EXPECT_TRUE(verify_checksum(p)) << size;  // of buffers with an odd length too
+    std::string text;
+    p.payload.for_each([&text](buf::View v) { text.append(v.begin(), v.end()); });
+    EXPECT_EQ(text, segment);
+  }
+}
+
+TEST_F(HostTest, a_packet_shorter_than_its_ip_header_says_is_dropped_however_many_buffers_it_has) {
+  const std::string segment = tcp("198.18.0.1", "198.18.0.10", std::string(5000, 'd'));
+  std::string frame = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 6, segment);
+  frame.pop_back();
+  const auto size = [](size_t) { return size_t{2000}; };
+  const Input in =
+      host.input(0, {.bytes = test::chain_of(pool->mempool(), buf::bytes_of(frame), size)}, now);
+  EXPECT_EQ(dropped(in), "ip_total_length");
+}
+
+TEST_F(HostTest, an_echo_request_in_several_buffers_is_answered_whole) {
+  std::string data;
+  for (int i = 0; i < 4001; ++i) data.push_back(static_cast<char>(i * 7));
+  hear(0, arp(Arp::Operation::kRequest, kClient, "198.18.0.1", "198.18.0.10"));
+  const std::string frame = ipv4(north.own(), kClient, "198.18.0.1", "198.18.0.10", 1, echo(data));
+  north.take();
+  const auto odd = [](size_t) { return size_t{1001}; };
+  host.input(0, {.bytes = test::chain_of(pool->mempool(), buf::bytes_of(frame), odd)}, now);
+  ASSERT_FALSE(north.sent.empty());
+  const std::string reply = north.sent.back().substr(kEthernetSize + kIpv4Size);
+  EXPECT_EQ(reply.substr(8), data);
+  EXPECT_EQ(checksum(buf::bytes_of(reply)), 0);
 }
 
 TEST_F(HostTest, tos_and_what_the_nic_says_of_the_checksum_are_handed_up) {

@@ -52,7 +52,7 @@ time_wait = 100
   EXPECT_EQ(s.startup.memory.time_wait, 100u);
   EXPECT_EQ(s.startup.dpdk.vdevs.size(), 2u);
   ASSERT_EQ(s.startup.ports.size(), 1u);
-  EXPECT_EQ(s.startup.ports[0].profile.name, "nic");
+  EXPECT_EQ(s.startup.ports[0].profile->name, "nic");
   EXPECT_EQ(s.startup.ports[0].addresses.at(0).str(), "198.18.0.2/24");
   EXPECT_EQ(s.timeouts.drain_announce, Duration(2s));
   EXPECT_EQ(s.timeouts.time_wait, Duration(60s));

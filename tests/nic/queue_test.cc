@@ -48,6 +48,24 @@ class Loop : public testing::Test {
     return *queue_;
   }
 
+  // A received frame in buffers of this many bytes.
+  rte_mbuf* chained(const std::string& frame, size_t size) {
+    rte_mbuf* head = nullptr;
+    for (size_t at = 0; at < frame.size(); at += size) {
+      rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+      const auto n = static_cast<uint16_t>(std::min(size, frame.size() - at));
+      std::memcpy(rte_pktmbuf_append(m, n), frame.data() + at, n);
+      // Linked by hand: rte_pktmbuf_chain() allows 255 buffers.
+      if (head == nullptr) {
+        head = m;
+        continue;
+      }
+      rte_pktmbuf_lastseg(head)->next = m;
+      ++head->nb_segs;
+      head->pkt_len += n;
+    }
+    return head;
+  }
   // The next mbuf as the driver got it; it lives until the test ends.
   rte_mbuf* take() {
     rte_mbuf* m = nullptr;
@@ -75,9 +93,10 @@ class Loop : public testing::Test {
 };
 
 constexpr Traits kPlain{};
-constexpr Traits kChecksum{.tx_checksum = true};
-constexpr Traits kChains{.multi_segment = true, .tx_checksum = true};
-constexpr Traits kTso{.multi_segment = true, .tx_checksum = true, .tso = true};
+constexpr Traits kChecksum{.tx_checksum = true, .tx_ipv4_checksum = true};
+constexpr Traits kChains{.multi_segment = true, .tx_checksum = true, .tx_ipv4_checksum = true};
+constexpr Traits kTso{
+    .multi_segment = true, .tx_checksum = true, .tx_ipv4_checksum = true, .tso = true};
 constexpr size_t kTcpHeaders = 14 + 20 + 20;
 
 std::string pattern(size_t n) {
@@ -246,27 +265,68 @@ TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
   EXPECT_TRUE(l4_checksum_right(bytes(m)));
 }
 
-TEST_F(Loop, a_packet_refers_to_few_buffers_and_copies_the_rest) {
-  EthdevQueue& q = with(kTso);
-  const std::string data = pattern(1300);
-  buf::Slice held = buf::Pool(rx_).alloc();
-  std::memcpy(held.mutable_data(), data.data(), data.size());
-  held.grow_back(static_cast<uint32_t>(data.size()));
-  TestFrame f = TestFrame::tcp(std::vector<std::string>(11, data));
-  ip::OutFrame out = f.out();
-  out.segment_size = 1448;
-  const std::vector<buf::Fragment> fragments(11, buf::Fragment(held.view(), held.mbuf()));
-  out.payload = fragments;
-  ASSERT_TRUE(q.transmit(out));
+TEST_F(Loop, a_device_that_leaves_ipv4_headers_to_software_gets_them_summed) {
+  EthdevQueue& q = with({.multi_segment = true, .tx_checksum = true, .tso = true});
+  TestFrame f = TestFrame::tcp({pattern(3000)}).in_segments_of(1448);
+  ASSERT_TRUE(q.transmit(f.out()));
   q.flush();
   const rte_mbuf* m = take();
   ASSERT_NE(m, nullptr);
-  std::string whole;
-  for (int i = 0; i < 11; ++i) whole += data;
-  EXPECT_EQ(payload(bytes(m), kTcpHeaders), whole);
-  unsigned references = 0;
-  for (const rte_mbuf* s = m; s != nullptr; s = s->next) references += !RTE_MBUF_DIRECT(s);
-  EXPECT_EQ(references, 6u);
+  EXPECT_EQ(m->ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG);
+  EXPECT_TRUE(ipv4_checksum_right(bytes(m)));
+}
+
+// A frame of `pieces` fragments of `size` bytes each, every one in a buffer of its own.
+class ManyPieces : public Loop {
+ protected:
+  // The chain that left, and the references among its buffers.
+  struct Sent {
+    unsigned buffers = 0;
+    unsigned references = 0;
+  };
+  Sent send(unsigned pieces, size_t size) {
+    const std::string data = pattern(size);
+    buf::Slice held = buf::Pool(rx_).alloc();
+    std::memcpy(held.mutable_data(), data.data(), data.size());
+    held.grow_back(static_cast<uint32_t>(data.size()));
+    TestFrame f = TestFrame::tcp(std::vector<std::string>(pieces, data));
+    ip::OutFrame out = f.out();
+    out.segment_size = 1448;
+    const std::vector<buf::Fragment> fragments(pieces, buf::Fragment(held.view(), held.mbuf()));
+    out.payload = fragments;
+    EXPECT_TRUE(queue_->transmit(out));
+    queue_->flush();
+    const rte_mbuf* m = take();
+    if (m == nullptr) return {};
+    std::string whole;
+    for (unsigned i = 0; i < pieces; ++i) whole += data;
+    EXPECT_EQ(payload(bytes(m), kTcpHeaders), whole);
+    Sent sent{.buffers = m->nb_segs};
+    for (const rte_mbuf* s = m; s != nullptr; s = s->next) sent.references += !RTE_MBUF_DIRECT(s);
+    taken_.clear();
+    return sent;
+  }
+};
+
+TEST_F(ManyPieces, go_by_reference_as_long_as_the_rest_of_the_frame_still_fits) {
+  with(kTso);
+  const Sent few = send(7, 1448);
+  EXPECT_EQ(few.buffers, 8u);
+  EXPECT_EQ(few.references, 7u);
+  const Sent many = send(20, 300);
+  EXPECT_EQ(many.buffers, 8u);
+  EXPECT_EQ(many.references, 4u);
+}
+
+TEST_F(ManyPieces, never_make_a_frame_of_more_buffers_than_the_port_allows) {
+  for (const uint16_t most : {2, 3, 8, 17, 40}) {
+    queue_ = make_queue(
+        kTso,
+        {.device = device_, .max_tso = 1460u * (most - 1u), .tx_segments = most, .tx_pool = tx_});
+    for (const size_t size : {1, 255, 256, 257, 700, 1447, 1460})
+      for (unsigned pieces = 1; pieces <= 60 && pieces * size <= queue_->max_tso(); ++pieces)
+        ASSERT_LE(send(pieces, size).buffers, most) << pieces << " pieces of " << size;
+  }
 }
 
 TEST_F(Loop, a_frame_larger_than_a_buffer_is_refused_where_chains_are) {
@@ -332,6 +392,35 @@ TEST_F(Loop, receive_hands_out_one_slice_a_frame_and_its_ownership) {
   EXPECT_EQ(q.receive(in, 4), 0);
 }
 
+TEST_F(Loop, a_queue_notices_a_device_that_hashes_in_its_own_way_and_stops_looking) {
+  RssState rss;
+  rss.key.assign(40, 0x6d);
+  rss.reta.assign(128, 0);
+  rss.types = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+  queue_ = make_queue(kPlain, {.device = device_, .max_tso = 16384, .tx_pool = tx_, .rss = &rss});
+  TestFrame f = TestFrame::tcp({"data"});
+  const std::vector<uint8_t> frame(f.out().headers.begin(), f.out().headers.end());
+  const auto receive_with = [&](uint32_t hash) {
+    rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+    std::copy(
+        frame.begin(), frame.end(),
+        reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, static_cast<uint16_t>(frame.size()))));
+    m->ol_flags = RTE_MBUF_F_RX_RSS_HASH;
+    m->hash.rss = hash;
+    ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+    ip::InFrame in[4];
+    ASSERT_EQ(queue_->receive(in, 4), 1);
+  };
+  const uint32_t right = *rss_hash(rss, frame);
+  receive_with(right);
+  EXPECT_EQ(queue_->hash_check().compared(), 1u);
+  EXPECT_TRUE(queue_->hash_check().running());
+  receive_with(right + 1);
+  EXPECT_EQ(queue_->hash_check().verdict(), HashVerdict::kDiffers);
+  receive_with(right);
+  EXPECT_EQ(queue_->hash_check().compared(), 1u);
+}
+
 TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   EthdevQueue& q = with(kChains);
   rte_mbuf* chain = rte_pktmbuf_alloc(rx_);
@@ -349,6 +438,66 @@ TEST_F(Loop, a_received_chain_is_flattened_or_else_dropped_and_counted) {
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "headtail");
   EXPECT_EQ(q.stats().rx_flattened, 1u);
   EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_port_that_takes_chains_hands_them_on_with_all_headers_in_the_first_buffer) {
+  EthdevQueue& q = with({.scatter = true});
+  const std::string frame = pattern(5000);
+  for (const size_t size : {20u, 40u, 133u, 134u, 2000u}) {
+    rte_mbuf* m = chained(frame, size);
+    ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+    ip::InFrame in[4];
+    ASSERT_EQ(q.receive(in, 4), 1) << size;
+    EXPECT_FALSE(in[0].bytes.single());
+    EXPECT_GE(in[0].bytes.front().size(), ip::InFrame::kHeaders);
+    EXPECT_EQ(in[0].segment_size, 0);
+    std::string bytes;
+    in[0].bytes.for_each([&](buf::View v) { bytes.append(v.begin(), v.end()); });
+    EXPECT_EQ(bytes, frame);
+  }
+  EXPECT_EQ(q.stats().rx_flattened, 0u);
+}
+
+TEST_F(Loop, a_chain_whose_first_buffer_has_no_room_for_the_headers_is_dropped_and_counted) {
+  EthdevQueue& q = with({.scatter = true});
+  rte_mbuf* m = chained(pattern(500), 100);
+  m->data_off = static_cast<uint16_t>(m->buf_len - m->data_len);
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  EXPECT_EQ(q.receive(in, 4), 0);
+  EXPECT_EQ(q.stats().rx_oversize, 1u);
+}
+
+TEST_F(Loop, a_merged_frame_carries_the_size_of_its_segments) {
+  EthdevQueue& q = with({.lro = true});
+  rte_mbuf* m = chained(pattern(5000), 1500);
+  m->ol_flags |= RTE_MBUF_F_RX_LRO;
+  m->tso_segsz = 1448;
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ip::InFrame in[4];
+  ASSERT_EQ(q.receive(in, 4), 1);
+  EXPECT_EQ(in[0].segment_size, 1448);
+}
+
+TEST_F(Loop, the_verdict_on_a_checksum_is_believed_only_where_the_port_claims_to_verify) {
+  using ip::L4Checksum;
+  const std::pair<uint64_t, L4Checksum> verdicts[] = {
+      {RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, L4Checksum::kUnknown},
+      {RTE_MBUF_F_RX_L4_CKSUM_BAD, L4Checksum::kBad},
+      {RTE_MBUF_F_RX_L4_CKSUM_GOOD, L4Checksum::kGood},
+      {RTE_MBUF_F_RX_L4_CKSUM_NONE, L4Checksum::kNone},
+  };
+  for (const bool claims : {false, true}) {
+    EthdevQueue& q = with({.rx_checksum = claims});
+    for (const auto& [flags, state] : verdicts) {
+      rte_mbuf* m = chained(pattern(100), 100);
+      m->ol_flags |= flags;
+      ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+      ip::InFrame in[4];
+      ASSERT_EQ(q.receive(in, 4), 1);
+      EXPECT_EQ(in[0].checksum, claims ? state : L4Checksum::kUnknown);
+    }
+  }
 }
 
 TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {

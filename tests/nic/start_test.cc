@@ -39,6 +39,41 @@ TEST(Traits, are_what_profile_and_device_agree_on) {
   EXPECT_EQ(traits_of(able(), device(0)).tx_offloads, 0u);
 }
 
+TEST(Traits, a_device_that_leaves_ipv4_headers_to_software_still_sums_tcp_and_udp) {
+  const Traits t = traits_of(
+      able(), device(kTxChecksum | RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO));
+  EXPECT_TRUE(t.tx_checksum && t.tso);
+  EXPECT_FALSE(t.tx_ipv4_checksum);
+  EXPECT_EQ(t.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM, 0u);
+}
+
+TEST(Traits, receive_offloads_are_asked_for_where_the_profile_claims_and_the_device_offers_them) {
+  config::NicProfile p;
+  rte_eth_dev_info info = device(0);
+  info.rx_offload_capa = kRxChecksum | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | kLro;
+  EXPECT_EQ(traits_of(p, info).rx_offloads, 0u);
+  p.rx_checksum = true;
+  EXPECT_TRUE(traits_of(p, info).rx_checksum);
+  EXPECT_EQ(traits_of(p, info).rx_offloads, kRxChecksum | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
+  p.lro = true;
+  EXPECT_TRUE(traits_of(p, info).lro && traits_of(p, info).scatter);
+  EXPECT_EQ(traits_of(p, info).rx_offloads, info.rx_offload_capa);
+  info.rx_offload_capa = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_LRO;
+  EXPECT_EQ(traits_of(p, info).rx_offloads, 0u);
+}
+
+TEST(Traits, a_frame_has_no_more_buffers_than_profile_and_device_allow) {
+  config::NicProfile p = able();
+  p.tx_segments = 16;
+  rte_eth_dev_info info = device(RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+  EXPECT_EQ(traits_of(p, info).tx_segments, 16) << "the device does not say";
+  info.tx_desc_lim.nb_seg_max = 40;
+  info.tx_desc_lim.nb_mtu_seg_max = 12;
+  EXPECT_EQ(traits_of(p, info).tx_segments, 12);
+  info.tx_desc_lim.nb_seg_max = 1;
+  EXPECT_FALSE(traits_of(p, info).multi_segment);
+}
+
 TEST(Traits, tso_needs_chains_and_checksums) {
   const Traits t = traits_of(able(), device(kChecksums | RTE_ETH_TX_OFFLOAD_TCP_TSO));
   EXPECT_TRUE(t.tx_checksum);
@@ -51,9 +86,12 @@ class SelfTest : public testing::Test {
   void TearDown() override { buf::free_pool(pool_); }
 
   std::string problems(const Claim& claim) {
-    std::string all;
-    for (const std::string& p : find_contradictions(claim, pool_)) all += p + "\n";
-    return all;
+    return lines(find_contradictions(claim, pool_)) + lines(find_missing_offers(claim));
+  }
+  static std::string lines(const std::vector<std::string>& all) {
+    std::string text;
+    for (const std::string& line : all) text += line + "\n";
+    return text;
   }
   Claim sound() {
     return {
@@ -74,6 +112,22 @@ TEST_F(SelfTest, names_each_claim_that_the_driver_does_not_offer) {
   const std::string text = problems(claim);
   for (const char* word : {"north", "multi_segment", "tx_checksum", "tso"})
     EXPECT_NE(text.find(word), std::string::npos) << word;
+}
+
+TEST_F(SelfTest, a_claim_that_is_not_offered_is_no_contradiction_of_a_profile_that_matched) {
+  Claim claim = sound();
+  claim.info.tx_offload_capa = 0;
+  claim.info.tx_desc_lim.nb_seg_max = 4;
+  EXPECT_EQ(lines(find_contradictions(claim, pool_)), "");
+  EXPECT_NE(lines(find_missing_offers(claim)).find("Set tx_segments = 4 in it"), std::string::npos);
+}
+
+TEST_F(SelfTest, names_rss_that_is_not_offered_where_it_would_be_used) {
+  Claim claim = sound();
+  claim.profile.flows = config::Flows::kRss;
+  EXPECT_EQ(problems(claim), "") << "one queue";
+  claim.queues = 2;
+  EXPECT_NE(problems(claim).find("flows = \"rss\""), std::string::npos);
 }
 
 TEST_F(SelfTest, refuses_frames_that_do_not_fit_behind_the_drivers_offset) {

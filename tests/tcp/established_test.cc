@@ -70,6 +70,57 @@ TEST_F(Receiving, a_burst_is_acknowledged_once) {
   expect_silence();
 }
 
+TEST_F(Receiving, merged_segments_are_delivered_buffer_by_buffer_and_acknowledged_at_once) {
+  config.quick_acks = 0;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 14'600, .merged = 1460});
+  EXPECT_EQ(owner.received.size(), 14'600u);
+  expect({.ack = 14'601});
+  expect_silence();
+}
+
+TEST_F(Receiving, merged_segments_count_as_their_number_for_quick_acks) {
+  config.quick_acks = 10;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 9000, .merged = 1000});
+  expect({.ack = 9001});
+  send({.seq = 9001, .ack = 1, .length = 1000});
+  expect({.ack = 10'001});
+  send({.seq = 10'001, .ack = 1, .length = 1000});
+  expect_silence();
+}
+
+TEST_F(Receiving, the_size_of_merged_segments_is_not_taken_for_that_of_one) {
+  config.quick_acks = 0;
+  accept();
+  send({.seq = 1, .ack = 1, .length = 14'600, .merged = 1460});
+  expect({.ack = 14'601});
+  send({.seq = 14'601, .ack = 1, .length = 1460});
+  expect_silence();
+  send({.seq = 16'061, .ack = 1, .length = 1460});
+  expect({.ack = 17'521});  // two full segments
+}
+
+TEST_F(Receiving, merged_segments_ahead_of_a_gap_are_reported_as_often_as_starts_a_retransmission) {
+  accept();
+  send({.seq = 1461, .ack = 1, .length = 5 * 1460, .merged = 1460});
+  for (int i = 0; i < 3; ++i) expect({.ack = 1, .sacks = {{1461, 8761}}});
+  expect_silence();
+  send({.seq = 1, .ack = 1, .length = 1460});
+  EXPECT_EQ(owner.received.size(), 6 * 1460u);
+  expect({.ack = 6 * 1460 + 1});
+}
+
+TEST_F(Receiving, merged_segments_are_cut_to_the_window_at_both_ends) {
+  accept();
+  std::string text(9000, 'a');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  send({.seq = 1, .ack = 1, .data = text.substr(0, 100)});
+  send({.flags = ACK | FIN, .seq = 1, .ack = 1, .data = text, .merged = 1460});
+  EXPECT_EQ(owner.received, text);
+  EXPECT_TRUE(owner.end_of_data);
+}
+
 TEST_F(Receiving, data_ahead_of_a_gap_waits_and_is_reported) {
   accept();
   send({.seq = 4, .ack = 1, .data = "def"});

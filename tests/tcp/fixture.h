@@ -20,6 +20,7 @@
 #include "buf/memory.h"
 #include "buf/pool.h"
 #include "ip/output.h"
+#include "support/chains.h"
 #include "tcp/stack.h"
 
 namespace sluice::test {
@@ -46,6 +47,7 @@ struct Seg {
   std::optional<uint32_t> echo = {};
   std::vector<Block> sacks = {};
   uint8_t tos = 0;
+  uint16_t merged = 0;  // > 0: a port merged segments with this many payload bytes
 };
 
 class Wire final : public ip::Output {
@@ -174,12 +176,11 @@ class TcpTest : public testing::Test {
     const size_t n = tcp::emit(h, bytes);
     std::string payload = s.data;
     if (payload.empty()) payload.assign(s.length.value_or(0), 'x');
-    buf::Slice slice = buf::Pool(rx_pool).alloc();
-    ASSERT_TRUE(slice);
-    slice.grow_back(static_cast<uint32_t>(n + payload.size()));
-    std::memcpy(slice.mutable_data(), bytes.data(), n);
-    std::memcpy(slice.mutable_data() + n, payload.data(), payload.size());
-    burst_.push_back({there.address, here.address, s.tos, 0, std::move(slice)});
+    std::vector<uint8_t> all(bytes.begin(), bytes.begin() + n);
+    all.insert(all.end(), payload.begin(), payload.end());
+    buf::Chain chain = chain_of(rx_pool, all, [&](size_t) { return all.size(); });
+    ASSERT_GT(chain.size(), 0u);
+    burst_.push_back({there.address, here.address, s.tos, s.merged, std::move(chain)});
   }
   // A turn of the worker.
   void flush() {

@@ -18,6 +18,7 @@
 #include "buf/memory.h"
 #include "buf/pool.h"
 #include "ip/output.h"
+#include "support/chains.h"
 #include "tcp/stack.h"
 
 namespace sluice::test {
@@ -36,6 +37,7 @@ struct LinkModel {
   size_t queue = 256;           // full segments, with a rate
   uint32_t mtu_payload = 1480;  // largest transport segment
   uint32_t tso = 0;
+  bool lro = false;        // segments that arrive side by side are merged
   double mark = 0;         // chance that an ECN-capable segment is marked
   double no_memory = 0;    // chance that the port has no buffer
   Duration turn{};         // host 0 looks at its port once in this time; 0: at every arrival
@@ -161,7 +163,8 @@ class World {
     while (!flying_.empty() && flying_.begin()->first <= now) {
       Packet p = std::move(flying_.begin()->second);
       flying_.erase(flying_.begin());
-      arrive(p);
+      const size_t merged = model.lro ? merge(p) : 0;
+      arrive(p, static_cast<uint16_t>(merged));
     }
     while (!events_.empty() && events_.begin()->first <= now) {
       auto fn = std::move(events_.begin()->second);
@@ -236,16 +239,49 @@ class World {
     }
   }
 
-  void arrive(const Packet& p) {
-    if (trace) print(p, "came");
-    rte_mbuf* m = rte_pktmbuf_alloc(rx_);
-    if (m == nullptr) return;
-    buf::Slice s(m);
-    unpoison(m->buf_addr, m->buf_len);
-    s.grow_back(static_cast<uint32_t>(p.bytes.size()));
-    std::memcpy(s.mutable_data(), p.bytes.data(), p.bytes.size());
+  // Appends the payload of the segments that follow p within kMergeTime, as hardware does: of one
+  // flow, without a gap, with the same header but for PSH and FIN, all but the last of one size.
+  // Returns that size; 0 when there are none.
+  size_t merge(Packet& p) {
+    constexpr size_t kMost = 65'000;
+    constexpr Duration kMergeTime = 50us;
+    constexpr uint8_t kMayDiffer = tcp::kPsh | tcp::kFin;
+    const size_t header = size_t{p.bytes[12]} / 16 * 4;
+    const size_t one = p.bytes.size() - header;
+    const auto plain = [](uint8_t flags) { return (flags & ~kMayDiffer) == tcp::kAck; };
+    if (one == 0 || !plain(p.bytes[13]) || (p.bytes[13] & tcp::kFin) != 0) return 0;
+    size_t merged = 0;
+    while (!flying_.empty() && flying_.begin()->first <= now + kMergeTime) {
+      const Packet& next = flying_.begin()->second;
+      if (next.source != p.source || next.tos != p.tos || next.bytes.size() <= header) break;
+      const size_t size = next.bytes.size() - header;
+      if (size > one || p.bytes.size() + size > kMost || !plain(next.bytes[13])) break;
+      std::vector<uint8_t> expected(p.bytes.begin(), p.bytes.begin() + static_cast<long>(header));
+      store_be32(&expected[4],
+                 load_be32(&expected[4]) + static_cast<uint32_t>(p.bytes.size() - header));
+      expected[13] = next.bytes[13];
+      std::copy_n(&next.bytes[16], 2, &expected[16]);
+      if (!std::equal(expected.begin(), expected.end(), next.bytes.begin())) break;
+      p.bytes[13] |= next.bytes[13];
+      p.bytes.insert(p.bytes.end(), next.bytes.begin() + static_cast<long>(header),
+                     next.bytes.end());
+      const bool last = size < one || (next.bytes[13] & tcp::kFin) != 0;
+      flying_.erase(flying_.begin());
+      merged = one;
+      if (last) break;
+    }
+    return merged;
+  }
+
+  void arrive(const Packet& p, uint16_t segment_size) {
+    if (trace) print(p, segment_size == 0 ? "came" : "came merged");
+    buf::Chain chain = chain_of(rx_, p.bytes, [&](size_t at) {
+      if (segment_size == 0) return p.bytes.size();
+      return at == 0 ? size_t{tcp::kMaxHeader} + random.below(1500) : 1 + random.below(2048);
+    });
+    if (chain.size() == 0) return;
     Host& h = *hosts[p.destination == Address::v4(0xc6120001u) ? 0 : 1];
-    tcp::Received r{p.source, p.destination, p.tos, 0, std::move(s)};
+    tcp::Received r{p.source, p.destination, p.tos, segment_size, std::move(chain)};
     h.stack.input({&r, 1}, now);
   }
 

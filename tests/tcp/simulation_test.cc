@@ -119,6 +119,8 @@ class Simulation : public testing::Test {
     m.tso = r.chance(0.3) ? 65'000 : 0;
     m.mark = r.chance(0.3) ? 0.05 * r.uniform() : 0;
     m.no_memory = r.chance(0.1) ? 0.05 : 0;
+    m.lro =
+        Random(seed + 1'000'000).chance(0.3);  // of its own, so that older seeds keep their draws
     tcp::Config config;
     config.connect_timeout = 120s;
     config.syn_ack_retries = 8;

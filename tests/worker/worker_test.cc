@@ -150,6 +150,28 @@ TEST_F(WorkerLoop, the_first_turn_announces_addresses_and_adopts_the_snapshot) {
   EXPECT_EQ(north.sent.size(), announced);
 }
 
+TEST_F(WorkerLoop, a_port_whose_link_has_come_up_is_announced_again_and_no_other) {
+  constexpr size_t kAnnounced = 2;  // its own address and the VIP
+  turn();
+  north.sent.clear();
+  south.sent.clear();
+  orders.announce(0);
+  turn();
+  ASSERT_EQ(north.sent.size(), kAnnounced);
+  for (const auto& frame : north.sent) {
+    EXPECT_EQ(frame[0], 0xff) << "broadcast";
+    EXPECT_EQ(frame[13], 0x06) << "ARP";
+  }
+  EXPECT_TRUE(south.sent.empty());
+  turn();
+  EXPECT_EQ(north.sent.size(), kAnnounced);
+  orders.announce(0);
+  orders.announce(1);
+  turn();
+  EXPECT_EQ(north.sent.size(), 2 * kAnnounced);
+  EXPECT_EQ(south.sent.size(), 1u);
+}
+
 TEST_F(WorkerLoop, a_request_is_answered_in_the_turn_that_received_it) {
   turn();
   north.sent.clear();

@@ -50,9 +50,13 @@ void print(const std::string& text) {
 
 std::string look(const Given& given) {
   static const std::map<std::string, std::string (*)(const boost::json::value&)> kTables{
-      {"status", sluicectl::status_table},       {"pods", sluicectl::pods_table},
-      {"listeners", sluicectl::listeners_table}, {"sources", sluicectl::sources_table},
-      {"guards", sluicectl::guards_table},       {"stats", sluicectl::stats_table}};
+      {"status", sluicectl::status_table},
+      {"pods", sluicectl::pods_table},
+      {"listeners", sluicectl::listeners_table},
+      {"sources", sluicectl::sources_table},
+      {"guards", sluicectl::guards_table},
+      {"stats", sluicectl::stats_table},
+      {"nic", sluicectl::nic_table}};
   const std::string answer = sluicectl::ask(given.socket, given.command);
   boost::json::error_code error;
   const boost::json::value document = boost::json::parse(answer, error);
@@ -103,6 +107,7 @@ int main(int argc, char** argv) {
       {"pods", "Pod by pod: streams, failures, connections, latency"},
       {"listeners", "Listener by listener: connections and streams"},
       {"sources", "Service by service: where its endpoints come from, their age, the last error"},
+      {"nic", "Port by port: devices, link, what the profile claims and the device offers, drops"},
       {"guards", "Guard by guard: what it is against, its limit, and how often it acted"}};
   for (const auto& [name, description] : commands) {
     CLI::App* sub = app.add_subcommand(name, description);

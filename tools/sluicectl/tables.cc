@@ -5,43 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "sluicectl/fields.h"
 #include "sluicectl/text.h"
 
 namespace sluicectl {
 namespace json = boost::json;
 namespace {
-
-std::string text(const json::value& row, std::string_view key) {
-  return std::string(row.at(key).as_string());
-}
-
-std::string dash_if_empty(std::string s) {
-  return s.empty() ? "-" : s;
-}
-
-uint64_t number(const json::value& row, std::string_view key) {
-  return row.at(key).to_number<uint64_t>();
-}
-
-double real(const json::value& row, std::string_view key) {
-  return row.at(key).to_number<double>();
-}
-
-// The numbers of an object that are not zero, three to a line.
-std::string nonzero(const json::object& group, std::string_view indent) {
-  constexpr size_t kPerLine = 3;
-  std::string out;
-  size_t n = 0;
-  for (const auto& [key, value] : group) {
-    const auto v = value.to_number<uint64_t>();
-    if (v == 0) continue;
-    if (n % kPerLine == 0) out += fmt::format("{}{}", n == 0 ? "" : "\n", indent);
-    out += fmt::format("{:<20} {:>15}   ", std::string_view(key), count(v));
-    ++n;
-  }
-  if (n == 0) return fmt::format("{}all zero\n", indent);
-  return out + "\n";
-}
 
 // Those that there were, as "no_pod 70380, time 3".
 std::string reasons(const json::object& failures) {

@@ -14,6 +14,7 @@ std::string pods_table(const boost::json::value& answer);
 std::string listeners_table(const boost::json::value& answer);
 std::string sources_table(const boost::json::value& answer);
 std::string guards_table(const boost::json::value& answer);
+std::string nic_table(const boost::json::value& answer);
 std::string stats_table(const boost::json::value& answer);
 
 }  // namespace sluicectl

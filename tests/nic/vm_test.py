@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""NIC profiles with the drivers of real PCI cards: sluiced in a virtual machine, with cards that QEMU emulates, bound to vfio-pci.
+
+        namespace sluice-vmPID-client      virtual machine                     namespace sluice-vmPID-pods
+      sluice-client, 198.18.0.1 -- TAP -- card 0 [sluiced] card 1 -- TAP -- 198.18.1.101, .102, .103: sluice-pod
+                                          198.18.0.2       198.18.1.1
+                                          VIP 198.18.0.10
+
+tools/setup is tried on the same machine, too. The consoles of the machines are in build/guest/.
+"""
+
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from sluicelab import guest, layout, vm  # noqa: E402
+from sluicelab.client import Client, failed  # noqa: E402
+from sluicelab.process import LabError, wait_until  # noqa: E402
+from vm_networks import Networks  # noqa: E402
+from vm_sluiced import CONFIG_DIRECTORY, PODS, Sluiced, files, refused_start  # noqa: E402
+
+# Payloads and the number of calls with each. Large answers take chains of buffers, and several packets at once.
+CALLS = {100: 300, 30_000: 200}
+CALLS_SECONDS = 60.0
+SETUP_SECONDS = 60.0
+CONSOLES = layout.build_dir() / "guest"
+FAIR_MARGIN = 0.05  # of a pod's share: the counting begins while calls are in flight
+
+
+def counted(report: dict) -> int:
+    return sum(report["calls"].values())
+
+
+class PciCards(unittest.TestCase):
+    """The contexts end inside of each test, and not in clean-ups: unittest skips clean-ups when it is interrupted."""
+
+    def prove(self, card: str, profile: str, lacks_something: bool = True) -> None:
+        """Sluice chooses the profile. A card that lacks nothing can refuse no profile."""
+        system = guest.System()
+        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks() as networks:
+            networks.start_pods(Path(scratch))
+            initramfs = guest.make_initramfs(system, Path(scratch), [layout.sluiced_binary(), layout.sluicectl_binary()], files())
+            with contextlib.closing(vm.Machine(system, initramfs, card, networks.taps, CONSOLES / f"{card}.console")) as machine:
+                for number in range(len(networks.taps)):
+                    machine.bind_to_vfio(number)
+                if lacks_something:
+                    self.a_profile_that_claims_too_much_is_refused(machine)
+                sluiced = Sluiced(machine)
+                try:
+                    chosen = [(port["profile"], port["profile_chosen"]) for port in sluiced.ask("nic")["ports"]]
+                    self.assertEqual(chosen, [(profile, "auto")] * 2)
+                    for payload, calls in CALLS.items():
+                        self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
+                    self.assertEqual(sluiced.drops(), {})
+                    self.assertEqual(sluiced.stop(), 0)
+                except Exception:
+                    print(f"{sluiced.log()}\n{machine.evidence()}")
+                    raise
+
+    def a_profile_that_claims_too_much_is_refused(self, machine: vm.Machine) -> None:
+        code, output = refused_start(machine)
+        self.assertEqual(code, 1, output)
+        self.assertRegex(output, r"profile 'boastful' says \w+ = (true, and the driver does not offer it|64, and the driver takes)", output)
+
+    def every_call_ends_with_a_pods_answer(self, networks: Networks, sluiced: Sluiced, payload: int, calls: int) -> None:
+        client = Client(networks.client, payload=payload)
+        try:
+            if not wait_until(sluiced.all_pods_are_ready, CALLS_SECONDS, every=0.2):
+                raise LabError(f"not all pods became READY: {sluiced.ask('pods')}")
+            client.fresh()  # this one may have been made before they were
+            first = last = client.fresh()
+            while counted(last) - counted(first) < calls:
+                self.assertLess(last["t"] - first["t"], CALLS_SECONDS, f"{calls} calls took too long: {last}")
+                last = client.fresh()
+            final = client.stop()
+        finally:
+            client.kill()
+        self.assertEqual((failed(final), final["in_flight"], final["connections"]), (0, 0, 1), final)
+        by_pod = {pod: final["calls"].get(pod, 0) - first["calls"].get(pod, 0) for pod in map(layout.pod_name, PODS)}
+        for pod, number in by_pod.items():
+            self.assertAlmostEqual(number / sum(by_pod.values()), 1 / len(PODS), delta=FAIR_MARGIN, msg=f"{pod} of {by_pod}")
+        print(f"{counted(final)} calls of {payload:,} bytes, {by_pod} ... ", end="", flush=True)
+
+    def test_e1000(self) -> None:
+        self.prove("e1000", "e1000")
+
+    def test_e1000e(self) -> None:
+        self.prove("e1000e", "e1000e")
+
+    def test_vmxnet3(self) -> None:
+        self.prove("vmxnet3", "vmxnet3")
+
+    def test_virtio(self) -> None:
+        self.prove("virtio-net-pci", "virtio", lacks_something=False)
+
+
+class Setup(unittest.TestCase):
+    """tools/setup with a real kernel, whose driver has the cards."""
+
+    def test_sluiced_starts_on_a_host_that_was_set_up_and_undo_gives_the_cards_back(self) -> None:
+        system = guest.System()
+        python = Path("/usr/bin/python3").resolve()
+        programs = [layout.sluiced_binary(), layout.sluicectl_binary(), python, Path(shutil.which("ip"))]
+        trees = [Path("/usr/lib", python.name), REPOSITORY / "tools" / "setup", REPOSITORY / "tools" / "sluicesetup"]
+        command = f"{python.name} {REPOSITORY}/tools/setup --config {CONFIG_DIRECTORY}/sluiced.toml"
+        drivers = " ".join(f"/sys/bus/pci/devices/{vm.pci_address(number)}/driver" for number in (0, 1))
+        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks() as networks:
+            initramfs = guest.make_initramfs(system, Path(scratch), programs, files(), trees)
+            with contextlib.closing(vm.Machine(system, initramfs, "vmxnet3", networks.taps, CONSOLES / "setup.console")) as machine:
+                machine.run("rmmod vfio_pci; echo 0 >/proc/sys/vm/nr_hugepages")
+                before = machine.run(f"ls -l {drivers}")
+                self.assertEqual(before.count("drivers/vmxnet3"), 2, before)
+                code, printed = machine.try_run(f"{command} check", SETUP_SECONDS)
+                self.assertEqual(code, 1, printed)
+                self.assertIn("0 MiB of huge pages are free of the 192 MiB", printed)
+                machine.run(command, SETUP_SECONDS)
+                self.assertIn("sluiced can start on this host.", machine.run(f"{command} check", SETUP_SECONDS))
+                self.assertEqual(Sluiced(machine).stop(), 0)
+                machine.run(f"{command} undo", SETUP_SECONDS)
+                self.assertEqual(machine.run(f"ls -l {drivers}").count("drivers/vmxnet3"), 2)
+                self.assertEqual(machine.run("cat /proc/sys/vm/nr_hugepages").strip(), "0")
+                self.assertIn("nothing to undo", machine.run(f"{command} undo", SETUP_SECONDS))
+
+
+def interrupt(number, frame) -> None:
+    """Once: what follows is the clean-up."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    unittest.main(verbosity=2, warnings="ignore")
