@@ -50,6 +50,9 @@ struct Port {
   std::vector<std::string> devices;
   std::optional<NicProfile> profile;  // nullopt: the one of Startup::nic_profiles that matches
   uint16_t mtu = 1500;                // bytes of an IP packet
+  // The VLAN id of its frames (IEEE 802.1Q); 0: they have no tag. Ports that differ in it may share
+  // their devices.
+  uint16_t vlan = 0;
   // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
   std::vector<Route> routes;

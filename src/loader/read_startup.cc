@@ -12,7 +12,8 @@ namespace sluice::loader {
 namespace {
 
 constexpr int64_t kMaxCore = 1023;
-constexpr size_t kMaxSocketPath = 107;  // sockaddr_un
+constexpr uint16_t kLargestVlan = 4094;  // IEEE 802.1Q
+constexpr size_t kMaxSocketPath = 107;   // sockaddr_un
 
 void read_dpdk(Table& root, Reading& reading) {
   std::string path;
@@ -122,9 +123,28 @@ void read_routes(Table& t, config::Port& port) {
   }
 }
 
+// A device belongs to one port, or to ports with different VLANs and one profile and MTU.
+void check_sharing(Table& t, const std::vector<config::Port>& before, const config::Port& port) {
+  for (const config::Port& other : before) {
+    const auto shared = std::find_first_of(port.devices.begin(), port.devices.end(),
+                                           other.devices.begin(), other.devices.end());
+    if (shared == port.devices.end()) continue;
+    if (port.vlan == other.vlan) {
+      t.mistake("device", fmt::format("device {} is used twice; a device belongs to one port, or "
+                                      "to ports with different values of vlan",
+                                      *shared));
+    } else if (port.devices != other.devices || port.mtu != other.mtu ||
+               port.profile != other.profile) {
+      t.mistake("device", fmt::format("ports {} and {} share device {}: device, profile and mtu "
+                                      "must be the same for both",
+                                      other.name, port.name, *shared));
+    }
+  }
+}
+
 void read_ports(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;
-  std::set<std::string> names, devices;
+  std::set<std::string> names;
   std::set<Address> addresses;
   const ProfileDirectory directory(root);
   bool automatic = false;
@@ -133,17 +153,15 @@ void read_ports(Table& root, Reading& reading) {
     if (t.string("name", port.name, true) && !names.insert(port.name).second)
       t.mistake("name", fmt::format("a second port {}; names must differ", port.name));
     if (t.string_or_strings("device", port.devices, true)) {
-      for (const std::string& d : port.devices) {
-        if (!devices.insert(d).second)
-          t.mistake("device",
-                    fmt::format("device {} is used twice; a device belongs to one port", d));
+      for (const std::string& d : port.devices)
         if (!check_tun_device(t, d) && reading.dpdk_known) check_device(t, startup.dpdk, d);
-      }
       check_single_tun(t, port.devices);
     }
+    t.integer("vlan", port.vlan, 1, kLargestVlan);
     read_profile_of(t, reading, directory, port.profile);
     if (!port.profile) automatic = true;
     t.integer("mtu", port.mtu, 576, port.profile ? port.profile->max_mtu : kLargestMtu);
+    check_sharing(t, startup.ports, port);
     read_addresses(t, port);
     constexpr uint16_t kIpv6MinMtu = 1280;  // RFC 8200, 5
     if (port.mtu < kIpv6MinMtu && std::any_of(port.addresses.begin(), port.addresses.end(),

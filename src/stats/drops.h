@@ -13,6 +13,7 @@ namespace sluice::stats {
 #define SLUICE_DROPS(X)                                                                          \
   X(EthernetShort,    ethernet_short,    "shorter than an Ethernet header")                      \
   X(NotOurMac,        not_our_mac,       "unicast to another station")                           \
+  X(UnknownVlan,      unknown_vlan,      "a VLAN id of no port")                                 \
   X(UnknownEtherType, unknown_ethertype, "neither ARP nor IP")                                   \
   X(ArpMalformed,     arp_malformed,     "not a whole ARP packet of IPv4 over Ethernet")         \
   X(IpShort,          ip_short,          "shorter than an IP header")                            \
@@ -37,6 +38,7 @@ namespace sluice::stats {
   X(TcpChecksum,      tcp_checksum,      "wrong TCP checksum")                                   \
   X(RxMissed,         rx_missed,         "the NIC had no descriptor left (a slow worker)")       \
   X(RxErrors,         rx_errors,         "the NIC reported a damaged frame")                     \
+  X(RxOverflow,       rx_overflow,       "too many frames waited for another port of the device") \
   X(RxNoBuffer,       rx_no_buffer,      "the receive pool was empty")                           \
   X(NoNeighbour,      no_neighbour,      "to send: the next hop does not answer")            \
   X(TxNoMemory,       tx_no_memory,      "to send: no transmit buffer was free")                 \

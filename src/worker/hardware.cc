@@ -1,5 +1,7 @@
 #include "worker/hardware.h"
 
+#include <algorithm>
+
 #include "nic/identity.h"
 #include "nic/port.h"
 #include "nic/privileges.h"
@@ -42,6 +44,13 @@ std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
   return profiles;
 }
 
+// The first port with the devices of port i.
+size_t first_with_devices(const config::Startup& startup, size_t i) {
+  const auto same = [&](const config::Port& p) { return p.devices == startup.ports[i].devices; };
+  return static_cast<size_t>(std::find_if(startup.ports.begin(), startup.ports.end(), same) -
+                             startup.ports.begin());
+}
+
 nic::PoolOptions pool_options(const config::Startup& startup) {
   return {.rx_mbufs = startup.dpdk.rx_mbufs,
           .tx_mbufs = startup.dpdk.tx_mbufs,
@@ -58,6 +67,15 @@ std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const conf
       if (vdev.starts_with(device + ","))
         if (std::string i = nic::xdp_interface(vdev); !i.empty()) interfaces.push_back(i);
   return interfaces;
+}
+
+// One profile for each set of devices, however many ports share it.
+std::vector<config::NicProfile> device_profiles(const config::Startup& startup,
+                                                const std::vector<config::NicProfile>& by_port) {
+  std::vector<config::NicProfile> profiles;
+  for (size_t i = 0; i < by_port.size(); ++i)
+    if (first_with_devices(startup, i) == i) profiles.push_back(by_port[i]);
+  return profiles;
 }
 
 std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
@@ -88,12 +106,44 @@ std::vector<std::string> missing_privileges(const config::Startup& startup) {
 Hardware::Hardware(const config::Startup& startup)
     : eal_(eal_options(startup)),
       profiles_(profiles_of(startup)),
-      pools_(pool_options(startup), profiles_) {
+      pools_(pool_options(startup), device_profiles(startup, profiles_)) {
   for (size_t i = 0; i < startup.ports.size(); ++i) {
     const config::Port& p = startup.ports[i];
-    ports_.push_back(make_port(p, profiles_[i], pools_, startup.workers));
     xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
+    const size_t first = first_with_devices(startup, i);
+    if (first < i) {
+      ports_.push_back(ports_[first]);
+      continue;
+    }
+    devices_.push_back(make_port(p, profiles_[i], pools_, startup.workers));
+    ports_.push_back(devices_.back().get());
   }
+  make_queues(startup);
+}
+
+void Hardware::make_queues(const config::Startup& startup) {
+  queues_.resize(ports_.size());
+  for (const auto& device : devices_) {
+    std::vector<size_t> ports;
+    std::vector<uint16_t> vlans;
+    for (size_t i = 0; i < ports_.size(); ++i) {
+      if (ports_[i] != device.get()) continue;
+      ports.push_back(i);
+      vlans.push_back(startup.ports[i].vlan);
+    }
+    const bool tagged = vlans != std::vector{nic::kUntagged};
+    for (unsigned w = 0; w < startup.workers; ++w) {
+      if (tagged) trunks_.push_back(std::make_unique<nic::VlanTrunk>(device->queue(w), vlans));
+      for (size_t k = 0; k < ports.size(); ++k)
+        queues_[ports[k]].push_back(tagged ? &trunks_.back()->queue(k) : &device->queue(w));
+    }
+  }
+}
+
+nic::NetworkPort::DeviceCounters Hardware::device_counters(size_t port) const {
+  const bool first = std::find(ports_.begin(), ports_.end(), ports_[port]) ==
+                     ports_.begin() + static_cast<std::ptrdiff_t>(port);
+  return first ? ports_[port]->device_counters() : nic::NetworkPort::DeviceCounters{};
 }
 
 std::string Hardware::deaf(size_t port) const {
@@ -107,7 +157,7 @@ std::string Hardware::deaf(size_t port) const {
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {
   std::vector<nic::PortQueue*> queues;
-  for (auto& port : ports_) queues.push_back(&port->queue(worker));
+  for (auto& port : queues_) queues.push_back(port[worker]);
   return queues;
 }
 

@@ -10,6 +10,7 @@
 #include "nic/eal.h"
 #include "nic/network_port.h"
 #include "nic/pools.h"
+#include "nic/vlan.h"
 #include "stats/nic_port.h"
 
 namespace sluice::worker {
@@ -29,9 +30,8 @@ class Hardware {
   // The reason why nothing can arrive at the port, for the operator; empty when no reason is known.
   // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;
-  nic::NetworkPort::DeviceCounters device_counters(size_t port) const {
-    return ports_[port]->device_counters();
-  }
+  // Counted at the first of the ports that share devices.
+  nic::NetworkPort::DeviceCounters device_counters(size_t port) const;
   // The state of a port as its devices tell it, and the state of its link alone. They ask the
   // kernel and the driver: for the control thread.
   stats::NicPort state(size_t port) const { return ports_[port]->state(); }
@@ -42,11 +42,17 @@ class Hardware {
   const std::vector<std::string>& notes(size_t port) const { return ports_[port]->notes(); }
 
  private:
+  void make_queues(const config::Startup& startup);
+
   nic::Eal eal_;
   std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
   std::vector<config::NicProfile> profiles_;
   nic::Pools pools_;
-  std::vector<std::unique_ptr<nic::NetworkPort>> ports_;
+  std::vector<std::unique_ptr<nic::NetworkPort>> devices_;
+  std::vector<nic::NetworkPort*>
+      ports_;  // by port: its devices, which ports with different VLANs share
+  std::vector<std::unique_ptr<nic::VlanTrunk>> trunks_;
+  std::vector<std::vector<nic::PortQueue*>> queues_;  // by port and worker
 };
 
 }  // namespace sluice::worker

@@ -194,6 +194,8 @@ class Worker {
       to.tx_packets.set(from.tx_packets);
       to.tx_bytes.set(from.tx_bytes);
       to.drop_counter(stats::Drop::kRxErrors).set(from.rx_oversize + from.rx_malformed);
+      to.drop_counter(stats::Drop::kRxOverflow).set(from.rx_overflow);
+      to.drop_counter(stats::Drop::kUnknownVlan).set(from.rx_unknown_vlan);
       to.drop_counter(stats::Drop::kTxFull).set(from.tx_full);
       to.drop_counter(stats::Drop::kTxNoMemory).set(from.tx_no_memory);
       to.drop_counter(stats::Drop::kTxTooLong).set(from.tx_oversize);

@@ -409,6 +409,32 @@ TEST(Load, a_gateway_must_be_a_neighbour) {
       "must be a neighbour\n");
 }
 
+TEST(Load, ports_with_different_vlans_may_share_their_devices) {
+  Files files;
+  const std::string device = "device = \"net_tap0\"\n";
+  const auto with = [&](const std::string& first, const std::string& second) {
+    std::string text = files.config();
+    const size_t at = text.find("[[port]]");
+    const size_t end = text.find("[[", at + 2);
+    const std::string port = text.substr(at, end - at);
+    std::string other = port;
+    const auto change = [](std::string& s, const std::string& from, const std::string& to) {
+      s.replace(s.find(from), from.size(), to);
+    };
+    change(other, "\"north\"", "\"second\"");
+    change(other, "198.18.0.2/24", "198.18.7.2/24");
+    text.replace(at, end - at, port + first + other + second);
+    files.write("sluiced.toml", text);
+    return mistakes(files);
+  };
+  EXPECT_EQ(with("", "vlan = 20\n"), "");
+  EXPECT_EQ(with("vlan = 4094\n", "vlan = 20\n"), "");
+  EXPECT_NE(with("", "").find("is used twice"), std::string::npos);
+  EXPECT_NE(with("vlan = 20\n", "vlan = 20\n").find("is used twice"), std::string::npos);
+  EXPECT_NE(with("", "vlan = 20\nmtu = 1400\n").find("must be the same"), std::string::npos);
+  EXPECT_NE(with("", "vlan = 4095\n").find("vlan"), std::string::npos);
+}
+
 TEST(Load, ipv6_endpoints_are_endpoints) {
   Files files;
   files.write("endpoints.toml", "endpoints = [{ address = \"[2001:db8::1]:80\" }]\n");

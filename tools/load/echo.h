@@ -7,6 +7,7 @@
 
 #include "base/byte_order.h"
 #include "body.h"
+#include "buf/pool.h"
 #include "nic/port_queue.h"
 #include "phases.h"
 #include "worker/clock.h"
