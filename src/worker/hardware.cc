@@ -100,7 +100,11 @@ std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
 }  // namespace
 
 std::vector<std::string> missing_privileges(const config::Startup& startup) {
-  return nic::missing_privileges(eal_options(startup));
+  const auto is_tun = [](const config::Port& p) {
+    return !nic::tun_interface(p.devices.front()).empty();
+  };
+  return nic::missing_privileges(eal_options(startup),
+                                 std::any_of(startup.ports.begin(), startup.ports.end(), is_tun));
 }
 
 Hardware::Hardware(const config::Startup& startup)
