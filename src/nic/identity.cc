@@ -13,7 +13,6 @@
 #include <cstdio>
 
 #include "nic/port.h"
-#include "nic/tun_device.h"
 
 namespace sluice::nic {
 namespace {
@@ -62,11 +61,6 @@ std::string DeviceIdentity::str() const {
 
 DeviceIdentity identify(const std::string& port, const std::string& device) {
   DeviceIdentity identity{.device = device};
-  if (const std::string tun = tun_interface(device); !tun.empty()) {
-    identity.driver = "tun";
-    identity.interface = tun;
-    return identity;
-  }
   rte_eth_dev_info info{};
   if (rte_eth_dev_info_get(device_id(port, device), &info) != 0) return identity;
   identity.driver = text_or_nothing(info.driver_name);

@@ -20,8 +20,7 @@ struct DeviceIdentity {
   std::string str() const;
 };
 
-// Asks DPDK and the kernel: for the control thread. The driver of "tun:NAME" is "tun". Throws Error
-// when DPDK has no such device.
+// Asks DPDK and the kernel: for the control thread. Throws Error when DPDK has no such device.
 DeviceIdentity identify(const std::string& port, const std::string& device);
 
 // The kernel's interface with this index in this network namespace; empty: there is none.

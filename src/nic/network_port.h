@@ -21,13 +21,7 @@ class NetworkPort {
   virtual const std::string& name() const = 0;
   virtual const std::array<uint8_t, 6>& mac() const = 0;
   virtual uint16_t mtu() const = 0;  // bytes of an IP packet
-  // The state of the port's devices, and that of its link alone, which is cheap enough for a look
-  // ten times a second. They make system calls: for the control thread.
-  virtual stats::NicPort state() const = 0;
-  virtual stats::NicLink link() const = 0;
-  // The difference between the hashes of the port's devices and software's; empty: none so far.
-  virtual std::string hash_fault() const { return {}; }
-  // One sentence for each claim of the port's profile that the port does without.
+  // One sentence for each claim of the profile that is done without.
   virtual const std::vector<std::string>& notes() const = 0;
 
   // The queue pair of one worker: only that worker may touch it.
@@ -40,6 +34,13 @@ class NetworkPort {
     uint64_t rx_no_buffer = 0;  // the receive pool was empty
   };
   virtual DeviceCounters device_counters() const = 0;
+
+  // The state of the port as its devices tell it, and the state of its link alone, which is cheap
+  // enough for a look ten times a second. They make system calls: for the control thread.
+  virtual stats::NicPort state() const = 0;
+  virtual stats::NicLink link() const = 0;
+  // The difference between the devices' hashes and software's; empty: none so far.
+  virtual std::string hash_fault() const = 0;
 };
 
 }  // namespace sluice::nic

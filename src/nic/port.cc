@@ -7,6 +7,7 @@
 
 #include "nic/eal.h"
 #include "nic/identity.h"
+#include "nic/port_state.h"
 #include "nic/selftest.h"
 #include "nic/tx_path.h"
 
@@ -154,6 +155,18 @@ config::Flows Port::flows() const {
     return q->hash_check().verdict() == HashVerdict::kDiffers;
   });
   return known && !differs ? Flows::kRss : Flows::kNone;
+}
+
+stats::NicPort Port::state() const {
+  return state_of(*this);
+}
+
+stats::NicLink Port::link() const {
+  return link_of(*this);
+}
+
+std::string Port::hash_fault() const {
+  return nic::hash_fault(*this);
 }
 
 Port::DeviceCounters Port::device_counters() const {

@@ -55,9 +55,7 @@ class Port final : public NetworkPort {
   Rings rings() const { return rings_; }
   // Of one device of the port.
   const RssState& rss(size_t device) const { return *rss_[device]; }
-  stats::NicPort state() const override;
-  stats::NicLink link() const override;
-  std::string hash_fault() const override;
+  // One sentence for each claim of the profile that is done without.
   const std::vector<std::string>& notes() const override { return notes_; }
   // The profile's word, or kNone when key and RETA are not known or the device's hashes differ from
   // software's. For any thread.
@@ -70,6 +68,10 @@ class Port final : public NetworkPort {
 
   // The counters of the port's devices, summed.
   DeviceCounters device_counters() const override;
+  // nic/port_state.h.
+  stats::NicPort state() const override;
+  stats::NicLink link() const override;
+  std::string hash_fault() const override;
 
  private:
   void start(uint16_t device, uint16_t queues, const Pools& pools);

@@ -14,9 +14,9 @@ struct QueueStats {
   uint64_t rx_bytes = 0;
   uint64_t rx_flattened = 0;     // arrived as a chain, and copied into one buffer
   uint64_t rx_oversize = 0;      // dropped: a chain that the port cannot hand on
+  uint64_t rx_malformed = 0;     // dropped: contradicts what the device says of it
   uint64_t rx_overflow = 0;      // dropped: too many frames wait for another port of the device
   uint64_t rx_unknown_vlan = 0;  // dropped: a VLAN id of no port
-  uint64_t rx_malformed = 0;     // dropped: contradicts what the device says of it
   uint64_t tx_packets = 0;
   uint64_t tx_bytes = 0;
   // Dropped: the device took no more, and as many frames waited already as may wait.

@@ -1,6 +1,4 @@
-// The state of a port, as its devices tell it.
-
-#include "nic/port.h"
+#include "nic/port_state.h"
 
 #include <rte_ethdev.h>
 #include <rte_ether.h>
@@ -138,8 +136,7 @@ std::string flows_reason(const Port& port) {
 
 }  // namespace
 
-stats::NicPort Port::state() const {
-  const Port& port = *this;
+stats::NicPort state_of(const Port& port) {
   stats::NicPort p{.profile = port.profile().name,
                    .profile_named = port.profile_named(),
                    .flows = std::string(text_of(port.flows())),
@@ -150,8 +147,7 @@ stats::NicPort Port::state() const {
   return p;
 }
 
-std::string Port::hash_fault() const {
-  const Port& port = *this;
+std::string hash_fault(const Port& port) {
   for (unsigned q = 0; q < port.queues(); ++q) {
     const HashCheck& check = port.queue(q).hash_check();
     if (check.verdict() == HashVerdict::kDiffers)
@@ -161,8 +157,7 @@ std::string Port::hash_fault() const {
   return {};
 }
 
-stats::NicLink Port::link() const {
-  const Port& port = *this;
+stats::NicLink link_of(const Port& port) {
   stats::NicLink all{.up = true};
   for (size_t i = 0; i < port.devices().size(); ++i) {
     const stats::NicLink link = device_link(port, i);

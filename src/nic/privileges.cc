@@ -40,7 +40,7 @@ bool may_lock(uint64_t bytes) {
 
 }  // namespace
 
-std::vector<std::string> missing_privileges(const EalOptions& options) {
+std::vector<std::string> missing_privileges(const EalOptions& options, bool tun) {
   const uint64_t mine = capabilities();
   const bool af_xdp = any_vdev(options, "net_af_xdp");
   const bool tap = any_vdev(options, "net_tap");
@@ -60,7 +60,8 @@ std::vector<std::string> missing_privileges(const EalOptions& options) {
   need(af_xdp || pci, has(mine, CAP_IPC_LOCK) || may_lock(uint64_t{options.memory_mib} << 20),
        "CAP_IPC_LOCK, or a limit of locked memory (ulimit -l) as large as memory_mib, since the "
        "NIC writes into packet buffers");
-  need(tap, may_use("/dev/net/tun"), "read and write access to /dev/net/tun, to make TAP ports");
+  need(tap || tun, may_use("/dev/net/tun"),
+       "read and write access to /dev/net/tun, to make TAP ports");
   need(pci, may_use("/dev/vfio/vfio"),
        "read and write access to /dev/vfio/vfio and the groups beside it, to drive PCI devices "
        "(modprobe vfio-pci)");

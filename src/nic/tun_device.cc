@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -81,6 +82,14 @@ class Control {
 std::string tun_interface(const std::string& device) {
   return device.starts_with(config::kTunPrefix) ? device.substr(config::kTunPrefix.size())
                                                 : std::string();
+}
+
+DeviceIdentity tun_identity(const std::string& device) {
+  return {.device = device,
+          .driver = "tun",
+          .bus = "kernel",
+          .interface = tun_interface(device),
+          .kernel_driver = "tun"};
 }
 
 TunDevice::TunDevice(const TunOptions& options) : interface_(options.interface) {
@@ -170,9 +179,12 @@ void TunDevice::set_up(bool made, uint16_t mtu) {
                          " up): " + std::strerror(errno) + ".");
 }
 
+// The driver calls a queue writable while the interface is up (tun_sock_writeable), and reports an
+// error for one that has been removed.
 bool TunDevice::up() const {
-  ifreq request = request_for(interface_);
-  return Control().ask(SIOCGIFFLAGS, request) && (request.ifr_flags & IFF_UP) != 0;
+  pollfd queue{.fd = queues_[0], .events = POLLOUT};
+  return ::poll(&queue, 1, 0) == 1 && (queue.revents & POLLERR) == 0 &&
+         (queue.revents & POLLOUT) != 0;
 }
 
 // By proc(5) rather than sysfs: a mount of sysfs shows the namespace in which it was mounted.

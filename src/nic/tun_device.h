@@ -7,10 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "nic/identity.h"
+
 namespace sluice::nic {
 
 // "north" of the device "tun:north"; empty when the device is of another kind.
 std::string tun_interface(const std::string& device);
+// For the choice of a profile: the driver "tun".
+DeviceIdentity tun_identity(const std::string& device);
 
 struct TunOptions {
   std::string interface;  // the kernel's name, 15 bytes at most
@@ -36,7 +40,7 @@ class TunDevice {
   // the peer at the other end of the wire, so the two must differ.
   const std::array<uint8_t, 6>& mac() const { return mac_; }
 
-  // Up in the namespace of the calling thread. Makes a system call.
+  // Also when the interface has been moved to another namespace. Makes a system call.
   bool up() const;
 
   // What the kernel counted since the interface was made; zeros when the interface has left the

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "config/nic_profile.h"
+#include "config/startup.h"
 #include "nic/tsc.h"
 
 namespace sluice::nic {
@@ -11,6 +13,13 @@ namespace {
 // The time for which a queue that was found empty is not asked again. An empty read takes 0.7 us,
 // and a worker with two idle ports would do nothing else.
 constexpr uint64_t kRestMicroseconds = 3;
+
+std::string text_of(const std::array<uint8_t, 6>& mac) {
+  char text[18];
+  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+                mac[4], mac[5]);
+  return text;
+}
 
 }  // namespace
 
@@ -27,36 +36,29 @@ TunPort::TunPort(const TunPortOptions& options, const Pools& pools, unsigned wor
                         .rest = tsc_hz() * kRestMicroseconds / 1'000'000}));
 }
 
-stats::NicPort TunPort::state() const {
-  const TunDevice::Counters counted = device_.counters();
-  stats::NicDevice device{.name = "tun:" + options_.interface,
-                          .driver = "tun",
-                          .interface = options_.interface,
-                          .kernel_driver = "tun",
-                          .link = link(),
-                          .mtu = options_.mtu,
-                          .queues = static_cast<uint16_t>(queues_.size()),
-                          .rx_missed = counted.unread,
-                          .tx_errors = counted.refused};
-  char mac[18];
-  const auto& m = device_.mac();
-  std::snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-                m[5]);
-  device.mac = mac;
-  for (const auto& queue : queues_) device.rx_no_buffer += queue->rx_no_buffer();
-  return {.profile = options_.profile,
-          .profile_named = options_.profile_named,
-          .flows = "none",
-          .flows_reason =
-              "the kernel gives each flow to the queue that sent its packets, and "
-              "forgets a flow after 3 s",
-          .devices = {device}};
-}
-
 NetworkPort::DeviceCounters TunPort::device_counters() const {
   DeviceCounters all{.rx_missed = device_.counters().unread};
   for (const auto& queue : queues_) all.rx_no_buffer += queue->rx_no_buffer();
   return all;
+}
+
+stats::NicPort TunPort::state() const {
+  const TunDevice::Counters counted = device_.counters();
+  stats::NicDevice d{.name = std::string(config::kTunPrefix) + options_.interface,
+                     .driver = "tun",
+                     .interface = options_.interface,
+                     .kernel_driver = "tun",
+                     .mac = text_of(device_.mac()),
+                     .link = link(),
+                     .mtu = options_.mtu,
+                     .queues = static_cast<uint16_t>(queues_.size()),
+                     .rx_missed = counted.unread,
+                     .rx_no_buffer = device_counters().rx_no_buffer,
+                     .tx_errors = counted.refused};
+  return {.profile = options_.profile,
+          .profile_named = options_.profile_named,
+          .flows = std::string(config::text_of(config::Flows::kNone)),
+          .devices = {std::move(d)}};
 }
 
 }  // namespace sluice::nic

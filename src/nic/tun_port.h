@@ -14,11 +14,11 @@
 namespace sluice::nic {
 
 struct TunPortOptions {
-  std::string name;             // "north"
-  std::string interface;        // the kernel's name
-  uint16_t mtu = 1500;          // bytes of an IP packet
-  std::string profile = "tun";  // its name
-  bool profile_named = true;    // by the configuration; otherwise the profile matched the device
+  std::string name;       // "north"
+  std::string interface;  // the kernel's name
+  std::string profile;    // its name
+  bool profile_named = true;
+  uint16_t mtu = 1500;  // bytes of an IP packet
 };
 
 class TunPort final : public NetworkPort {
@@ -29,18 +29,19 @@ class TunPort final : public NetworkPort {
   const std::string& name() const override { return options_.name; }
   const std::array<uint8_t, 6>& mac() const override { return device_.mac(); }
   uint16_t mtu() const override { return options_.mtu; }
+  PortQueue& queue(unsigned worker) override { return *queues_[worker]; }
+  const std::vector<std::string>& notes() const override { return notes_; }
+  DeviceCounters device_counters() const override;
   stats::NicPort state() const override;
   stats::NicLink link() const override { return {.up = device_.up()}; }
-  const std::vector<std::string>& notes() const override { return notes_; }
-  PortQueue& queue(unsigned worker) override { return *queues_[worker]; }
-  DeviceCounters device_counters() const override;
+  std::string hash_fault() const override { return {}; }
 
  private:
   TunPortOptions options_;
   DeviceLocks lock_;
   TunDevice device_;
+  std::vector<std::string> notes_;  // none: no claim of the profile is asked of the device
   std::vector<std::unique_ptr<TunQueue>> queues_;
-  const std::vector<std::string> notes_;  // none: the kernel gave all offloads, or the start failed
 };
 
 }  // namespace sluice::nic

@@ -12,7 +12,8 @@ namespace sluice::nic {
 
 namespace {
 
-constexpr size_t kMaxHeaders = 14 + 60 + 60;  // Ethernet, IP, TCP
+constexpr uint32_t kMaxEthernet = 14 + 4;               // with a VLAN tag
+constexpr size_t kMaxHeaders = kMaxEthernet + 60 + 60;  // IP and TCP with options
 
 // Whether the kernel can fill the transport checksum; of ICMP it cannot.
 bool sums_by_kernel(const ip::OutFrame& frame) {
@@ -131,7 +132,7 @@ bool TunQueue::transmit(const ip::OutFrame& frame) {
   const bool large = frame.segment_size != 0 && frame.payload_size > frame.segment_size;
   const auto size = static_cast<uint32_t>(frame.headers.size()) + frame.payload_size;
   constexpr uint32_t kMaxPacket = 65535;
-  if (frame.headers.size() > kMaxHeaders || size > frame.l2_size + (large ? kMaxPacket : mtu_)) {
+  if (frame.headers.size() > kMaxHeaders || size > kMaxEthernet + (large ? kMaxPacket : mtu_)) {
     ++stats_.tx_oversize;
     return false;
   }

@@ -8,6 +8,8 @@ namespace sluice::nic {
 
 namespace {
 
+constexpr uint32_t kVlanTag = 4;
+constexpr uint16_t kEtherVlan = 0x8100;  // IEEE 802.1Q
 constexpr uint32_t kIpv4Least = 20;
 constexpr uint32_t kIpv6 = 40;
 constexpr uint32_t kTcpLeast = 20;
@@ -27,16 +29,18 @@ std::optional<Transport> transport_at(buf::View first, uint16_t start, uint16_t 
   if (uint32_t{start} + offset + 2 > first.size()) return {};
   if (start < ip::kEthernetSize + kIpv4Least) return {};
   const uint8_t protocol = offset == kTcpChecksum ? kProtocolTcp : kProtocolUdp;
-  const uint16_t type = load_be16(first.data() + 12);
-  const uint8_t* ip = first.data() + ip::kEthernetSize;
+  uint32_t l2 = ip::kEthernetSize;
+  if (load_be16(first.data() + l2 - 2) == kEtherVlan) l2 += kVlanTag;
+  const uint16_t type = load_be16(first.data() + l2 - 2);
+  const uint8_t* ip = first.data() + l2;
   if (type == ip::kEtherIpv4) {
     const uint32_t header = (ip[0] & 0x0fu) * 4;
-    if (start != ip::kEthernetSize + header || ip[9] != protocol) return {};
+    if (start != l2 + header || start < l2 + kIpv4Least || ip[9] != protocol) return {};
     return Transport{true, protocol};
   }
-  if (type != ip::kEtherIpv6 || start < ip::kEthernetSize + kIpv6) return {};
+  if (type != ip::kEtherIpv6 || start < l2 + kIpv6) return {};
   const bool extended = ip[6] != kProtocolTcp && ip[6] != kProtocolUdp;
-  if (!extended && (start != ip::kEthernetSize + kIpv6 || ip[6] != protocol)) return {};
+  if (!extended && (start != l2 + kIpv6 || ip[6] != protocol)) return {};
   return Transport{false, protocol};
 }
 

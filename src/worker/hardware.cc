@@ -36,7 +36,9 @@ std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
       continue;
     }
     std::vector<nic::DeviceIdentity> identities;
-    for (const std::string& device : p.devices) identities.push_back(nic::identify(p.name, device));
+    for (const std::string& device : p.devices)
+      identities.push_back(nic::tun_interface(device).empty() ? nic::identify(p.name, device)
+                                                              : nic::tun_identity(device));
     profiles.push_back(nic::choose_profile(p.name, identities, startup.nic_profiles));
   }
   return profiles;
@@ -79,26 +81,30 @@ std::vector<config::NicProfile> device_profiles(const config::Startup& startup,
 std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
                                             const config::NicProfile& profile,
                                             const nic::Pools& pools, unsigned workers) {
+  const bool named = port.profile.has_value();
   if (const std::string tun = nic::tun_interface(port.devices.front()); !tun.empty())
-    return std::make_unique<nic::TunPort>(
-        nic::TunPortOptions{.name = port.name,
-                            .interface = tun,
-                            .mtu = port.mtu,
-                            .profile = profile.name,
-                            .profile_named = port.profile.has_value()},
-        pools, workers);
+    return std::make_unique<nic::TunPort>(nic::TunPortOptions{.name = port.name,
+                                                              .interface = tun,
+                                                              .profile = profile.name,
+                                                              .profile_named = named,
+                                                              .mtu = port.mtu},
+                                          pools, workers);
   return std::make_unique<nic::Port>(nic::PortOptions{.name = port.name,
                                                       .devices = port.devices,
                                                       .profile = profile,
                                                       .mtu = port.mtu,
-                                                      .profile_named = port.profile.has_value()},
+                                                      .profile_named = named},
                                      pools, workers);
 }
 
 }  // namespace
 
 std::vector<std::string> missing_privileges(const config::Startup& startup) {
-  return nic::missing_privileges(eal_options(startup));
+  const auto is_tun = [](const config::Port& p) {
+    return !nic::tun_interface(p.devices.front()).empty();
+  };
+  return nic::missing_privileges(eal_options(startup),
+                                 std::any_of(startup.ports.begin(), startup.ports.end(), is_tun));
 }
 
 Hardware::Hardware(const config::Startup& startup)
@@ -151,18 +157,6 @@ std::string Hardware::deaf(size_t port) const {
              "' is gone: another process detached it, and the kernel takes what arrives. Only a "
              "restart of sluiced attaches it again";
   return {};
-}
-
-stats::NicPort Hardware::state(size_t port) const {
-  return ports_[port]->state();
-}
-
-std::string Hardware::hash_fault(size_t port) const {
-  return ports_[port]->hash_fault();
-}
-
-stats::NicLink Hardware::link(size_t port) const {
-  return ports_[port]->link();
 }
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {

@@ -435,7 +435,7 @@ TEST_F(Tun, a_frame_for_an_interface_that_is_down_is_dropped_and_counted) {
 
 TEST_F(Tun, a_packet_longer_than_the_mtu_is_dropped_and_counted) {
   open();
-  TestFrame f = TestFrame::tcp({pattern(1461)});
+  TestFrame f = TestFrame::tcp({pattern(1465)});
   EXPECT_FALSE(send(f));
   TestFrame g = TestFrame::tcp({pattern(65'536)}).in_segments_of(1460);
   EXPECT_FALSE(send(g));

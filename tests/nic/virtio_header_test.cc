@@ -82,6 +82,16 @@ TEST(VirtioHeader, a_checksum_behind_extension_headers_of_ipv6_is_believed) {
   EXPECT_FALSE(read(partial(kL4V6 - 1, 16), frame));
 }
 
+TEST(VirtioHeader, a_vlan_tag_moves_the_transport_header) {
+  for (const bool v4 : {true, false}) {
+    std::vector<uint8_t> frame = tcp(v4);
+    frame.insert(frame.begin() + 12, {0x81, 0x00, 0x00, 0x05});
+    const uint16_t l4 = v4 ? kL4V4 : kL4V6;
+    EXPECT_TRUE(read(partial(l4 + 4, 16), frame));
+    EXPECT_FALSE(read(partial(l4, 16), frame));
+  }
+}
+
 TEST(VirtioHeader, a_partial_checksum_of_a_frame_that_is_not_ip_is_refused) {
   std::vector<uint8_t> frame = tcp();
   store_be16(&frame[12], 0x88b5);

@@ -25,8 +25,8 @@ struct TestClock {
 };
 
 struct TestStats {
-  uint64_t rx_packets = 0, rx_bytes = 0, rx_oversize = 0, rx_overflow = 0, rx_unknown_vlan = 0;
-  uint64_t rx_malformed = 0;
+  uint64_t rx_packets = 0, rx_bytes = 0, rx_oversize = 0, rx_malformed = 0, rx_overflow = 0;
+  uint64_t rx_unknown_vlan = 0;
   uint64_t tx_packets = 0, tx_bytes = 0, tx_full = 0, tx_no_memory = 0, tx_oversize = 0;
   uint64_t driver_cycles = 0;
 };

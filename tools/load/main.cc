@@ -11,6 +11,7 @@
 #include "clients.h"
 #include "echo.h"
 #include "nic/eal.h"
+#include "nic/port_state.h"
 #include "options.h"
 #include "phases.h"
 #include "pods.h"
@@ -154,7 +155,7 @@ bool run(LoadT& load, const Options& o, worker::TscClock& clock) {
 
 bool wait_for_links(const nic::Port& north, const nic::Port& south) {
   for (int i = 0; i < 1000 && !ended.load(); ++i) {
-    if (north.link().up && south.link().up) return true;
+    if (nic::link_of(north).up && nic::link_of(south).up) return true;
     std::this_thread::sleep_for(10ms);
   }
   return false;
