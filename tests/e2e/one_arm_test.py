@@ -40,7 +40,7 @@ class OneArm(LabTest):
         self.addCleanup(process.ip, f"address delete {address} dev {pod_device}", layout.CLIENT_NAMESPACE)
         pod = process.spawn(layout.CLIENT_NAMESPACE, ["nghttpd", "--no-tls", "-a", layout.pod_address(1), "-d", str(self.files),
                                                       str(layout.PORT)], layout.RUN_DIR / "one-arm-pod.log")
-        self.addCleanup(process.send_signal, pod, 15)
+        self.addCleanup(process.kill, pod)
         text = configuration.sluiced_toml("tap")
         begin, end = text.index("[[port]]"), text.index("[[listener]]")
         layout.CONFIG_FILE.write_text(text[:begin] + ports + text[end:])
