@@ -312,8 +312,8 @@ TEST_F(Sending, what_is_queued_in_one_turn_leaves_in_full_segments) {
 TEST_F(Sending, a_burst_for_tso_takes_the_short_last_segment_along) {
   wire.tso = 65'000;
   accept();
-  write(3 * kMss + 100);
-  expect({.seq = 1, .length = 3 * kMss + 100});
+  write(3 * 1460 + 100);
+  expect({.seq = 1, .length = 3 * 1460 + 100});
   expect_silence();
 }
 
