@@ -27,7 +27,7 @@ namespace {
 // (RFC 6928) under way.
 constexpr int kQueueLength = 10'000;
 
-constexpr unsigned kOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+constexpr unsigned long kOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 
 [[noreturn]] void fail(const std::string& interface, const std::string& why) {
   throw Error("the TAP interface '" + interface + "' cannot be used: " + why);
@@ -136,15 +136,14 @@ void TunDevice::open_queue(bool multi_queue) {
       fail(interface_,
            attach_reason(multi_queue || error != EINVAL ? error : errno, multi_queue ? 2 : 1));
   }
-  const auto set = [&](unsigned long what, const void* value, const char* name) {
-    if (::ioctl(fd, what, value) != 0)
-      fail(interface_, std::string(name) + " fails: " + std::strerror(errno) + ".");
+  const auto check = [&](int result, const char* name) {
+    if (result != 0) fail(interface_, std::string(name) + " fails: " + std::strerror(errno) + ".");
   };
   const int header = sizeof(VirtioHeader);
   const int little_endian = 1;
-  set(TUNSETVNETHDRSZ, &header, "TUNSETVNETHDRSZ");
-  set(TUNSETVNETLE, &little_endian, "TUNSETVNETLE");
-  set(TUNSETOFFLOAD, reinterpret_cast<const void*>(uintptr_t{kOffloads}), "TUNSETOFFLOAD");
+  check(::ioctl(fd, TUNSETVNETHDRSZ, &header), "TUNSETVNETHDRSZ");
+  check(::ioctl(fd, TUNSETVNETLE, &little_endian), "TUNSETVNETLE");
+  check(::ioctl(fd, TUNSETOFFLOAD, kOffloads), "TUNSETOFFLOAD");
 }
 
 void TunDevice::set_up(bool made, uint16_t mtu) {
