@@ -16,9 +16,9 @@ enum class L4Checksum : uint8_t {
 };
 
 struct InFrame {
-  // Bytes of headers that a port gathers in the first buffer: Ethernet, IPv6 or IPv4 with options,
-  // and TCP with options. A shorter frame lies in one buffer.
-  static constexpr uint32_t kHeaders = 14 + 60 + 60;
+  // Bytes of headers that a port gathers in the first buffer: Ethernet with a VLAN tag, IPv6 or
+  // IPv4 with options, and TCP with options. A shorter frame lies in one buffer.
+  static constexpr uint32_t kHeaders = 18 + 60 + 60;
 
   buf::Chain bytes;
   L4Checksum checksum = L4Checksum::kUnknown;

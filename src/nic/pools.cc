@@ -11,9 +11,10 @@ namespace sluice::nic {
 
 namespace {
 
-constexpr uint32_t kCache = 256;    // buffers that each worker keeps to itself: a few bursts
-constexpr uint32_t kBurst = 256;    // received and not yet looked at
-constexpr uint32_t kUsable = 1024;  // beyond the reserve, for a pool to be useful at all
+constexpr uint32_t kCache = 256;  // buffers that each worker keeps to itself: a few bursts
+constexpr uint32_t kBurst = 256;  // received and not yet looked at
+constexpr uint32_t kMergedBurst = 32 * 33;  // the same, of packets of 64 KiB
+constexpr uint32_t kUsable = 1024;          // beyond the reserve, for a pool to be useful at all
 
 bool any_dense(const std::vector<config::NicProfile>& ports) {
   return std::any_of(ports.begin(), ports.end(),
@@ -58,7 +59,8 @@ void check_object(rte_mempool* pool, void* arg, void* object, unsigned) {
 uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t reserve = kBurst + workers * kCache;
   for (const config::NicProfile& p : ports)
-    reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? 2 * p.tx_burst : 0));
+    reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? 2 * p.tx_burst : 0) +
+                          (p.lro ? kMergedBurst : 0));
   return reserve;
 }
 

@@ -34,7 +34,8 @@ class PortQueue : public ip::Link {
   PortQueue(PortQueue&&) = delete;
 
   // Up to n frames (64 at most), which the caller owns. Looks at the device once; the device may
-  // return fewer frames than it has. out[0..n) is empty before.
+  // return fewer frames than it has. The bytes of out[0..n) are empty before; every other field is
+  // written.
   virtual uint16_t receive(ip::InFrame* out, uint16_t n) = 0;
 
   // Builds the frame and gathers it: nothing needs to be sent before flush(). False when the frame

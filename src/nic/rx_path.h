@@ -63,9 +63,10 @@ uint16_t receive_burst(EthdevQueue& q, ip::InFrame* out, uint16_t n) {
     q.stats_.rx_bytes += m->pkt_len;
     if (m->nb_segs != 1 && !settle_chain<kPath>(m, q.stats_)) continue;
     ip::InFrame& frame = out[filled++];
-    if constexpr (kPath.checksum) frame.checksum = checksum_of(*m);
-    if constexpr (kPath.chains)
-      frame.segment_size = (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 ? m->tso_segsz : uint16_t{0};
+    // Always written: `out` may still describe another port's frame.
+    frame.checksum = kPath.checksum ? checksum_of(*m) : ip::L4Checksum::kUnknown;
+    frame.segment_size =
+        kPath.chains && (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 ? m->tso_segsz : uint16_t{0};
     frame.bytes = buf::Chain(m);
   }
   q.stats_.rx_packets += got;

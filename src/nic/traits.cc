@@ -39,7 +39,8 @@ Traits traits_of(const config::NicProfile& profile, const rte_eth_dev_info& devi
   if (t.tso) t.tx_offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 
   t.rx_checksum = profile.rx_checksum && receives(kRxChecksum);
-  t.lro = profile.lro && receives(kLro);
+  // The checksum field of a merged packet is worth nothing: only the NIC can have verified it.
+  t.lro = profile.lro && t.rx_checksum && receives(kLro);
   t.scatter = t.lro || (profile.scatter && receives(RTE_ETH_RX_OFFLOAD_SCATTER));
   if (t.rx_checksum)
     t.rx_offloads |= kRxChecksum | (device.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);

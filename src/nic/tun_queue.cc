@@ -86,8 +86,13 @@ uint16_t TunQueue::receive(ip::InFrame* out, uint16_t n) {
   const uint64_t start = rte_rdtsc();
   if (start < rest_until_) return 0;
   uint16_t filled = 0;
-  while (filled < n) {
-    if (!refill()) {
+  // Frames that are dropped count too: a peer that sends nothing else must not keep the worker
+  // here.
+  for (uint16_t reads = 0; reads < n; ++reads) {
+    const bool ready = refill();
+    // The frames of this burst give their buffers back before the next one.
+    if (filled > 0 && ready_ < buffers_.size()) break;
+    if (!ready) {
       count_no_buffer();
       break;
     }
@@ -132,15 +137,29 @@ bool TunQueue::transmit(const ip::OutFrame& frame) {
   const bool large = frame.segment_size != 0 && frame.payload_size > frame.segment_size;
   const auto size = static_cast<uint32_t>(frame.headers.size()) + frame.payload_size;
   constexpr uint32_t kMaxPacket = 65535;
-  if (frame.headers.size() > kMaxHeaders || size > kMaxEthernet + (large ? kMaxPacket : mtu_)) {
+  // A frame that waited for its neighbour is complete, and lies in `headers` as a whole.
+  const bool whole = frame.l3_size == 0;
+  if ((!whole && frame.headers.size() > kMaxHeaders) ||
+      size > kMaxEthernet + (large ? kMaxPacket : mtu_)) {
     ++stats_.tx_oversize;
     return false;
   }
+  if (whole) {
+    write_from_.assign({{}, piece_of(frame.headers.data(), frame.headers.size())});
+    for (const buf::Fragment& p : frame.payload)
+      write_from_.push_back(piece_of(p.data(), p.size()));
+    return write({}, size);
+  }
   std::array<uint8_t, kMaxHeaders> headers;
   std::copy(frame.headers.begin(), frame.headers.end(), headers.begin());
-  if (frame.l3_size != 0 && frame.v4) fill_ipv4_checksum(frame, headers.data());
+  if (frame.v4) {
+    // A packet that is to be cut has no length yet. Kernels before 6.3 want one.
+    if (large)
+      store_be16(headers.data() + frame.l2_size + 2, static_cast<uint16_t>(size - frame.l2_size));
+    fill_ipv4_checksum(frame, headers.data());
+  }
   write_from_.assign(1, {});
-  if (frame.l4_checksum_offset != 0 && frame.l3_size != 0 && !sums_by_kernel(frame)) {
+  if (frame.l4_checksum_offset != 0 && !sums_by_kernel(frame)) {
     flat_.assign(headers.begin(), headers.begin() + static_cast<long>(frame.headers.size()));
     for (const buf::Fragment& p : frame.payload) flat_.insert(flat_.end(), p.begin(), p.end());
     fill_l4_checksum(frame, flat_.data(), size);

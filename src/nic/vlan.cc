@@ -39,6 +39,7 @@ class VlanTrunk::Queue final : public PortQueue {
     const auto got = static_cast<uint16_t>(std::min<size_t>(n, waiting_.size()));
     for (uint16_t i = 0; i < got; ++i) {
       stats_.rx_bytes += waiting_.front().bytes.size();
+      waiting_bytes_ -= cost(waiting_.front());
       out[i] = std::move(waiting_.front());
       waiting_.pop_front();
     }
@@ -83,7 +84,8 @@ class VlanTrunk::Queue final : public PortQueue {
 
   uint16_t vlan() const { return vlan_; }
   void put(ip::InFrame frame) {
-    if (waiting_.size() < kMaxWaiting) {
+    if (waiting_bytes_ < kMaxWaiting) {
+      waiting_bytes_ += cost(frame);
       waiting_.push_back(std::move(frame));
     } else {
       ++stats_.rx_overflow;
@@ -92,7 +94,12 @@ class VlanTrunk::Queue final : public PortQueue {
   void drop_unknown() { ++stats_.rx_unknown_vlan; }
 
  private:
-  static constexpr size_t kMaxWaiting = 512;  // frames that another port's receive() brought
+  // Bytes of frames that another port's receive() brought. A short frame counts as a buffer of 2
+  // KiB.
+  static constexpr size_t kMaxWaiting = size_t{512} * 2048;
+  static size_t cost(const ip::InFrame& frame) {
+    return std::max<size_t>(frame.bytes.size(), 2048);
+  }
 
   void put_tag(uint8_t* frame) const {
     store_be16(frame + kMacs, kTagged);
@@ -131,7 +138,8 @@ class VlanTrunk::Queue final : public PortQueue {
   PortQueue& device_;
   const uint16_t vlan_;
   std::deque<ip::InFrame> waiting_;
-  std::array<uint8_t, ip::InFrame::kHeaders + kTag> headers_{};
+  size_t waiting_bytes_ = 0;
+  std::array<uint8_t, ip::InFrame::kHeaders> headers_{};
 };
 
 VlanTrunk::VlanTrunk(PortQueue& device, const std::vector<uint16_t>& vlans) : device_(device) {

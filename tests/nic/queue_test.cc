@@ -500,6 +500,18 @@ TEST_F(Loop, the_verdict_on_a_checksum_is_believed_only_where_the_port_claims_to
   }
 }
 
+TEST_F(Loop, a_frame_inherits_nothing_from_the_frame_of_another_port) {
+  ip::InFrame in[1];
+  in[0].checksum = ip::L4Checksum::kGood;
+  in[0].segment_size = 1448;
+  EthdevQueue& q = with(kPlain);
+  rte_mbuf* m = chained(pattern(100), 100);
+  ASSERT_EQ(rte_eth_tx_burst(device_, 0, &m, 1), 1);
+  ASSERT_EQ(q.receive(in, 1), 1);
+  EXPECT_EQ(in[0].checksum, ip::L4Checksum::kUnknown);
+  EXPECT_EQ(in[0].segment_size, 0);
+}
+
 TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_own_pool) {
   EthdevQueue& any = with(kPlain);
   buf::Slice s = buf::Pool(rx_).alloc();
