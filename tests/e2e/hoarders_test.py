@@ -117,7 +117,7 @@ class ShutWindows(Hoarders):
         before = worker()["tcp"]
         caller = client.Client(in_flight=4)
         shut = raw_peer("shut", SHUT_CONNECTIONS, CLOSING_TIMEOUT + 20)
-        self.assertGreater(worker()["tcp"]["connections"], SHUT_CONNECTIONS)
+        self.assertTrue(process.wait_until(lambda: worker()["tcp"]["connections"] > SHUT_CONNECTIONS, 5), worker()["tcp"])
         self.assertTrue(process.wait_until(lambda: worker()["tcp"]["connections"] < 10, CLOSING_TIMEOUT + 20, every=1.0),
                         worker()["tcp"])
         after = worker()["tcp"]
