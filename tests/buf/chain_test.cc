@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/poison.h"
 #include "buf/fixture.h"
 
 namespace sluice::buf {
@@ -25,6 +26,7 @@ class ChainTest : public ::testing::Test {
     rte_mbuf* head = nullptr;
     for (const std::string& piece : pieces) {
       rte_mbuf* m = rte_pktmbuf_alloc(pool_);
+      unpoison(m->buf_addr, m->buf_len);
       std::memcpy(rte_pktmbuf_append(m, static_cast<uint16_t>(piece.size())), piece.data(),
                   piece.size());
       if (head == nullptr) {

@@ -5,6 +5,7 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include "base/poison.h"
 #include "frames.h"
 #include "nic/pools.h"
 #include "nic/tx_path.h"
@@ -53,6 +54,7 @@ class Loop : public testing::Test {
     rte_mbuf* head = nullptr;
     for (size_t at = 0; at < frame.size(); at += size) {
       rte_mbuf* m = rte_pktmbuf_alloc(rx_);
+      unpoison(m->buf_addr, m->buf_len);
       const auto n = static_cast<uint16_t>(std::min(size, frame.size() - at));
       std::memcpy(rte_pktmbuf_append(m, n), frame.data() + at, n);
       // Linked by hand: rte_pktmbuf_chain() allows 255 buffers.
