@@ -77,6 +77,7 @@ def measure(workload: Workload, proxy, seconds: float) -> dict:
             loads.run(workload, proxy.namespace, proxy.address, WARM_SECONDS, latencies=False)
         memory = {}
         sampler = threading.Timer(seconds * 0.7, lambda: memory.update(zip(("resident", "huge"), proxy.memory())))
+        sampler.daemon = True
         sampler.start()
         before, counted, waited = WORKER_CORE.look(), proxy.counters(), machine.waited(proxy.pollers())
         outcome = loads.run(workload, proxy.namespace, proxy.address, seconds, latencies=False)

@@ -1,5 +1,6 @@
 """`tools/bench wire`: Sluice alone at its limit. `sluice-load` plays clients and pods over two memif wires."""
 
+import ctypes
 import ipaddress
 import json
 import os
@@ -31,6 +32,9 @@ BUSY = 0.5  # a poller below this waits for the other one most of the time
 SPARE_SECONDS = 40.0
 # Others on this machine should not take part. Between sessions the kernel looks at the session's figure, if it groups by them.
 NICE = -20
+
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Row(NamedTuple):
@@ -124,6 +128,7 @@ class _Process:
 
 
 def _prepare() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a signal may end the bench before it knows this process
     allow_locked_memory()
     for step in (lambda: os.nice(NICE), lambda: Path("/proc/self/autogroup").write_text(str(NICE))):
         try:
@@ -248,8 +253,9 @@ def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: f
     phases: dict = {}
     before: dict = {}
     guard = threading.Timer(seconds * (len(SHARES) + 1) + SPARE_SECONDS, load.process.kill)
-    guard.start()
+    guard.daemon = True  # Python waits for other threads at its end, and a signal may come before the thread can be cancelled
     try:
+        guard.start()
         for line in load.process.stdout:
             if not line.startswith("{"):
                 continue
