@@ -20,11 +20,13 @@
 #include "config/published.h"
 #include "control/controller.h"
 #include "control/service_manager.h"
+#include "control/ticket_rotation.h"
 #include "loader/load.h"
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
 #include "start_log.h"
 #include "stats/worker.h"
+#include "tls/ticket_keys.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
@@ -88,6 +90,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
   boost::asio::io_context io;
   config::Published published;
   worker::Orders orders;
+  tls::TicketKeys ticket_keys;
+  control::TicketRotation ticket_rotation(io, ticket_keys);
   control::Controller controller(
       io, file, std::move(loaded), published, all,
       {.on_drain =
@@ -113,7 +117,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .orders = orders,
                                 .workers = all,
                                 .self = i,
-                                .secret = worker::random_key()}));
+                                .secret = worker::random_key(),
+                                .ticket_keys = &ticket_keys}));
 
   controller.start();
   uint32_t running = startup.workers;  // counted on the control thread only

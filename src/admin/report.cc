@@ -108,7 +108,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     json::object row;
     row["name"] = l.name;
     row["address"] = l.address.str();
-    row["protocol"] = "h2c";
+    row["protocol"] = l.protocol == config::Protocol::kHttps ? "https" : "h2c";
     row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
     row["service"] = current.services[l.service].name;
     row["connections"] = connections;
@@ -175,6 +175,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     // Under one name, since people look for both when a call fails.
     for (auto& [name, value] : group(w.relay)) http2[name] = value;
     row["http2"] = std::move(http2);
+    row["tls"] = group(w.tls);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }

@@ -18,6 +18,7 @@ using stats::Counter;
 using stats::Http2;
 using stats::Relay;
 using stats::Tcp;
+using stats::Tls;
 
 enum class Action {
   kCalm,
@@ -25,6 +26,7 @@ enum class Action {
   kError,
   kMove,
   kReset,
+  kClose,
   kResetStream,
   kAnswer,
   kIsolate,
@@ -44,6 +46,8 @@ std::string_view text_of(Action a) {
       return "GOAWAY, and calls go on";
     case Action::kReset:
       return "reset the connection";
+    case Action::kClose:
+      return "close the connection";
     case Action::kResetStream:
       return "reset the stream";
     case Action::kAnswer:
@@ -77,6 +81,10 @@ uint64_t relay(const stats::Worker& w) {
 template <Counter Tcp::*kCounter>
 uint64_t tcp(const stats::Worker& w) {
   return (w.tcp.*kCounter).get();
+}
+template <Counter Tls::*kCounter>
+uint64_t tls(const stats::Worker& w) {
+  return (w.tls.*kCounter).get();
 }
 template <config::Rate config::Guards::*kRate>
 std::string rate(const Snapshot& s) {
@@ -204,6 +212,19 @@ const Row kRows[] = {
     {"leftovers", relay<&Relay::guard_leftovers>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); },
      Action::kResetStream, "uploads left behind at pods that read slowly"},
+    {"handshake_timeout", tls<&Tls::failed_timeout>, time<&G::handshake_timeout>, Action::kClose,
+     "clients that do not complete TLS's handshake"},
+    {"handshake_size", tls<&Tls::failed_size>, number<&G::handshake_size>, Action::kClose,
+     "endless ClientHellos and certificates"},
+    {"renegotiation", tls<&Tls::guard_renegotiation>,
+     [](const Snapshot&) { return std::string("none is allowed"); }, Action::kClose,
+     "renegotiation flood, CVE-2011-1473"},
+    {"key_updates", tls<&Tls::guard_key_updates>, rate<&G::key_updates>, Action::kClose,
+     "KeyUpdate flood"},
+    {"empty_records", tls<&Tls::guard_empty_records>, rate<&G::empty_records>, Action::kClose,
+     "TLS records without content"},
+    {"tiny_records", tls<&Tls::guard_tiny_records>, rate<&G::tiny_records>, Action::kClose,
+     "TLS records of a few bytes"},
     {"neighbours",
      [](const stats::Worker& w) {
        uint64_t n = 0;

@@ -12,10 +12,14 @@
 #include "config/retry.h"
 #include "config/settings.h"
 #include "config/startup.h"
+#include "config/tls.h"
 
 namespace sluice::config {
 
-enum class Protocol : uint8_t { kH2c };  // HTTP/2 over cleartext TCP, by prior knowledge
+enum class Protocol : uint8_t {
+  kH2c,    // HTTP/2 over cleartext TCP, by prior knowledge
+  kHttps,  // over TLS; ALPN chooses the version of HTTP
+};
 
 // Requests to CONNECT, extended ones (RFC 8441) included.
 enum class Connect : uint8_t {
@@ -76,6 +80,7 @@ struct Listener {
   std::string name;
   Endpoint address;
   Protocol protocol = Protocol::kH2c;
+  TlsServer tls;  // of kHttps
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
   uint32_t service = 0;  // index into Snapshot::services

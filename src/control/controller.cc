@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
@@ -100,6 +101,12 @@ bool Controller::reload(std::string_view reason) {
   if (!restart.empty()) {
     refused_ = Refused::kConfiguration;
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
+    return false;
+  }
+  if (const std::string why = outdated_news(current(), *loaded.snapshot, std::time(nullptr));
+      !why.empty()) {
+    refused_ = Refused::kConfiguration;
+    log_refusal(reason, why);
     return false;
   }
   if (content_of(current()) == *loaded.snapshot) {
@@ -245,6 +252,8 @@ void Controller::sample_every_second() {
     for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
+    for (const std::string& line : certificates_.look(current(), std::time(nullptr)))
+      spdlog::warn("{}", line);
     look_at_checksums();
     sample_every_second();
   });

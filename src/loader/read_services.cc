@@ -85,8 +85,10 @@ void read_services(Table& root, Reading& reading) {
         t.mistake("address",
                   fmt::format("a second listener on {}; addresses must differ", e->str()));
     }
-    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c");
-    t.choice("protocol", {"h2c"});
+    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c, https");
+    if (const auto protocol = t.choice("protocol", {"h2c", "https"}); protocol == 1)
+      listener.protocol = config::Protocol::kHttps;
+    read_tls(t, reading, listener);
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);

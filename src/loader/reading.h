@@ -37,6 +37,8 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 void read_settings(Table& root, Reading& reading);
 // [[service]] and [[listener]], after the two above.
 void read_services(Table& root, Reading& reading);
+// [listener.tls]: certificates and keys included, which become part of the snapshot.
+void read_tls(Table& listener, Reading& reading, config::Listener& out);
 // [service.retry], if the service has it.
 void read_retry(Table& service, config::Retry& retry);
 

@@ -1,5 +1,6 @@
 #include "relay/client_connection.h"
 
+#include "http/answers.h"
 #include "relay/address_key.h"
 #include "relay/admission.h"
 #include "relay/call.h"
@@ -12,6 +13,13 @@ namespace {
 Call& call_of(http::Stream& s) {
   return *static_cast<Call*>(s.owner());
 }
+
+// ALPN chooses the codec (RFC 7301). Streams of cleartext have no ALPN: HTTP/2 by prior knowledge.
+// TLS offers h2 only (tls/server_contexts.h), so no stream with another protocol arrives here.
+http::Codec& codec_of(Context& context, const transport::Stream&) {
+  return context.http2;
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(Context& context, Listener& listener,
@@ -27,10 +35,10 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
-      forwarding_(listener.forwarding(peer().address)),
+      forwarding_(listener.forwarding(*stream_)),
       leave_(&holder_),
-      http_(
-          context.http2.server(*this, *stream_, listener.http_options(holder_.address().origin))) {
+      http_(codec_of(context, *stream_)
+                .server(*this, *stream_, listener.http_options(holder_.address().origin))) {
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
@@ -213,6 +221,30 @@ void ClientConnection::end() {
   http_->for_each_stream([](http::Stream& s) { call_of(s).end("the load balancer ends"); });
   context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
+}
+
+bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList& request) {
+  using Authority = transport::Stream::Authority;
+  std::string_view host = request.find(http::Name::kAuthority).value_or("");
+  if (host.empty()) host = request.find(http::Name::kHost).value_or("");
+  if (const size_t colon = host.rfind(':');
+      colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
+    host = host.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const Authority authority = stream_->authority_for(host);
+  if (authority == Authority::kThis) return false;
+  count_stream();
+  ++listener_.stats().streams;
+  ++context_.stats.tls.misdirected;
+  http::FieldList answer;
+  if (authority == Authority::kAnother) {
+    http::answer_misdirected(answer);
+  } else {
+    http::answer_unknown_host(answer);
+  }
+  http_->send_headers(s, answer, true);
+  http_->reset_after_output(s, http::EndReason::kNoError);
+  return true;
 }
 
 void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,

@@ -14,12 +14,14 @@
 #include "relay/holders.h"
 #include "relay/replay.h"
 #include "tcp/stack.h"
+#include "tls/context.h"
 #include "upstream/context.h"
 
 namespace sluice::relay {
 
 class ClientConnection;
 class Call;
+class Handshake;
 
 // A call that is over for its client, while its pod still reads the request.
 class Leftover : public ListHook<Leftover> {};
@@ -29,17 +31,20 @@ class Repeatable : public ListHook<Repeatable> {};
 
 struct Context : upstream::Context {
   Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
-          buf::Memory& memory, std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+          buf::Memory& memory, std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
+          const tls::TicketKeys* ticket_keys);
   ~Context();
 
   tcp::Stack& tcp;
   buf::Memory& memory;
+  tls::Context tls;
   config::Timeouts timeouts;
 
   AddressTable addresses;
   Holders holders;
   Slab<Call> calls;
   Slab<ClientConnection> clients;
+  Slab<Handshake> handshakes;
   List<Call, Leftover> leftovers;
   List<Call, Repeatable> repeatables;
   List<Call, Call> over;  // calls that ended in this turn

@@ -11,7 +11,7 @@ using upstream::Flushable;
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,
-               setup.workers, setup.self, setup.seed),
+               setup.workers, setup.self, setup.seed, setup.ticket_keys),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
@@ -28,7 +28,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
-  context_.guards = snapshot.guards;
+  context_.guards = context_.tls.guards = snapshot.guards;
   context_.http2.adopt(snapshot.limits, snapshot.guards);
 
   // Pods get their addresses before anything is sent to them.

@@ -16,6 +16,7 @@
 #include "stats/http2.h"
 #include "stats/relay.h"
 #include "stats/tcp.h"
+#include "stats/tls.h"
 
 namespace sluice::stats {
 
@@ -114,6 +115,7 @@ class alignas(64) Worker {
   Counter slices_refused;
 
   Tcp tcp;
+  Tls tls;
   Http2 http2;
   Relay relay;
   Events events;

@@ -18,6 +18,7 @@
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "tls/ticket_keys.h"
 #include "transport/plain.h"
 #include "worker/dispatch.h"
 #include "worker/orders.h"
@@ -37,9 +38,10 @@ class Worker {
     uint32_t pin_above;  // see buf::Memory
     const config::Published& published;
     const Orders& orders;
-    std::span<stats::Worker* const> workers;  // the counters of all of them
-    size_t self;                              // index of this worker's
-    SipKey secret;                            // random, from the operating system
+    std::span<stats::Worker* const> workers;       // the counters of all of them
+    size_t self;                                   // index of this worker's
+    SipKey secret;                                 // random, from the operating system
+    const tls::TicketKeys* ticket_keys = nullptr;  // shared by all workers; nullptr: no tickets
   };
 
   explicit Worker(const Setup& setup)
@@ -121,7 +123,8 @@ class Worker {
                                    .workers = setup.workers,
                                    .self = setup.self,
                                    .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
-                                   .now = clock_.at(cycles)}),
+                                   .now = clock_.at(cycles),
+                                   .ticket_keys = setup.ticket_keys}),
         turn_began_(cycles) {}
 
   // The function that counts cycles without an object; nullptr if the clock has none.

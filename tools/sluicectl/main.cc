@@ -54,6 +54,7 @@ std::string look(const Given& given) {
       {"pods", sluicectl::pods_table},
       {"listeners", sluicectl::listeners_table},
       {"sources", sluicectl::sources_table},
+      {"certificates", sluicectl::certificates_table},
       {"guards", sluicectl::guards_table},
       {"stats", sluicectl::stats_table},
       {"nic", sluicectl::nic_table}};
@@ -107,6 +108,7 @@ int main(int argc, char** argv) {
       {"pods", "Pod by pod: streams, failures, connections, latency"},
       {"listeners", "Listener by listener: connections and streams"},
       {"sources", "Service by service: where its endpoints come from, their age, the last error"},
+      {"certificates", "Certificates of the listeners: names, issuer, expiry, file"},
       {"nic", "Port by port: devices, link, what the profile claims and the device offers, drops"},
       {"guards", "Guard by guard: what it is against, its limit, and how often it acted"}};
   for (const auto& [name, description] : commands) {

@@ -35,9 +35,27 @@ endpoints = [{{ address = "[{layout.pod_address_6(1)}]:{layout.PORT}" }}]
 """
 
 
+def https_listener(tls: dict, name: str = "https", port: int = layout.TLS_PORT, service: str = "echo", keys: str = "") -> str:
+    """A listener with the certificates of certificates.make_all(). `keys` are further keys of its table tls."""
+    pairs = "".join(f'  {{ certificate = "{pair["certificate"]}", key = "{pair["key"]}" }},\n' for pair in tls["certificates"])
+    return f"""
+[[listener]]
+name = "{name}"
+address = "{layout.VIP}:{port}"
+protocol = "https"
+service = "{service}"
+[listener.tls]
+certificates = [
+{pairs}]
+{keys}
+"""
+
+
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
-                 ipv6: bool = False) -> str:
-    """`extra` is appended: further listeners and services."""
+                 ipv6: bool = False, tls: Optional[dict] = None) -> str:
+    """`extra` is appended: further listeners and services. `tls`: the lab's certificates."""
+    if tls is not None:
+        extra += https_listener(tls)
     more = {"north": "", "south": ""}
     if ipv6:
         more = {"north": f', "{layout.NORTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"',

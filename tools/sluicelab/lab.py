@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-from . import configuration, daemon, hugepages, layout, network, pods, state, wire
+from . import certificates, configuration, daemon, hugepages, layout, network, pods, state, wire
 from .process import LabError, alive, send_signal, tail, wait_until
 
 
@@ -18,7 +18,7 @@ def need_root() -> None:
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
-       ipv6: bool = False) -> None:
+       ipv6: bool = False, tls: bool = False) -> None:
     need_root()
     if impair is not None:
         if driver == "tun":
@@ -31,7 +31,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None, "ipv6": ipv6}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "tls": certificates.make_all() if tls else None}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -48,7 +48,7 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
         state.save(current)
     if current["ipv6"] and current["driver"] != "tun":
         network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
-    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"]))
+    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"], tls=current["tls"]))
     configuration.write_endpoints([])
     if not with_sluiced:
         for number in range(1, pod_count + 1):
@@ -182,6 +182,7 @@ def status() -> dict:
         "driver": current["driver"],
         "client": {"namespace": layout.CLIENT_NAMESPACE, "address": layout.CLIENT_ADDRESS},
         "vip": {"address": layout.VIP, "port": layout.PORT},
+        "tls": current["tls"],
         "sluiced": {
             "namespace": layout.SLUICE_NAMESPACE, "pid": pid, "alive": alive(pid),
             "north": layout.NORTH_ADDRESS, "south": layout.SOUTH_ADDRESS,
