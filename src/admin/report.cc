@@ -171,6 +171,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                      {"slices_copied", w.slices_copied.get()},
                      {"slices_refused", w.slices_refused.get()}};
     row["tcp"] = group(w.tcp);
+    row["http1"] = group(w.http1);
     json::object http2 = group(w.http2);
     // Under one name, since people look for both when a call fails.
     for (auto& [name, value] : group(w.relay)) http2[name] = value;

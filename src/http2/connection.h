@@ -29,7 +29,7 @@
 #include "http2/http.h"
 #include "http2/open_frame.h"
 #include "http2/recent_ids.h"
-#include "http2/stall_watch.h"
+#include "http/stall_watch.h"
 #include "http2/stream_table.h"
 #include "http2/unread_answers.h"
 #include "stats/http2.h"

@@ -7,10 +7,10 @@
 
 namespace sluice::relay {
 
-Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& codec,
-                 TimerWheel& timers, buf::Memory& packets, std::span<stats::Worker* const> all,
-                 size_t own, uint64_t seed)
-    : upstream::Context(start, streams, codec, timers, all, own, seed),
+Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& old_codec,
+                 http::Codec& codec, TimerWheel& timers, buf::Memory& packets,
+                 std::span<stats::Worker* const> all, size_t own, uint64_t seed)
+    : upstream::Context(start, streams, old_codec, codec, timers, all, own, seed),
       tcp(stack),
       memory(packets),
       addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),

@@ -28,8 +28,9 @@ class Leftover : public ListHook<Leftover> {};
 class Repeatable : public ListHook<Repeatable> {};
 
 struct Context : upstream::Context {
-  Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
-          buf::Memory& memory, std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+  Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http1,
+          http::Codec& http2, TimerWheel& wheel, buf::Memory& memory,
+          std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
   ~Context();
 
   tcp::Stack& tcp;

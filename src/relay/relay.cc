@@ -10,7 +10,7 @@ using upstream::Flushable;
 
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
-      context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,
+      context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel, setup.memory,
                setup.workers, setup.self, setup.seed),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
@@ -29,6 +29,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
+  context_.http1.adopt(snapshot.limits, snapshot.guards);
   context_.http2.adopt(snapshot.limits, snapshot.guards);
 
   // Pods get their addresses before anything is sent to them.

@@ -22,6 +22,7 @@ class Relay {
   struct Setup {
     tcp::Stack& tcp;
     transport::Layer& plain;  // over `tcp`
+    http::Codec& http1;
     http::Codec& http2;
     ip::Host& host;
     TimerWheel& wheel;

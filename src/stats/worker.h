@@ -13,6 +13,7 @@
 #include "stats/drops.h"
 #include "stats/events.h"
 #include "stats/failures.h"
+#include "stats/http1.h"
 #include "stats/http2.h"
 #include "stats/relay.h"
 #include "stats/tcp.h"
@@ -114,6 +115,7 @@ class alignas(64) Worker {
   Counter slices_refused;
 
   Tcp tcp;
+  Http1 http1;
   Http2 http2;
   Relay relay;
   Events events;

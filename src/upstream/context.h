@@ -23,12 +23,13 @@ class PodConnection;
 struct Context {
   // Everything referred to outlives the context. workers: the counters of all workers; this
   // worker's are at index `self`.
-  Context(Time now, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
-          std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+  Context(Time now, transport::Layer& plain, http::Codec& http1, http::Codec& http2,
+          TimerWheel& wheel, std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
   ~Context();
 
   Time now;
   transport::Layer& plain;  // streams without a security protocol
+  http::Codec& http1;
   http::Codec& http2;
   TimerWheel& wheel;
   std::span<stats::Worker* const> workers;

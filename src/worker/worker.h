@@ -13,6 +13,7 @@
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
+#include "http1/codec.h"
 #include "http2/codec.h"
 #include "ip/host.h"
 #include "relay/relay.h"
@@ -107,6 +108,7 @@ class Worker {
               memory_, wheel_, &stats_.changes),
         tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
         plain_(tcp_),
+        http1_({.memory = memory_, .stats = stats_.http1}),
         http2_({.memory = memory_,
                 .stats = stats_.http2,
                 .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
@@ -114,6 +116,7 @@ class Worker {
                 .cycles = cycle_counter()}),
         relay_(relay::Relay::Setup{.tcp = tcp_,
                                    .plain = plain_,
+                                   .http1 = http1_,
                                    .http2 = http2_,
                                    .host = host_,
                                    .wheel = wheel_,
@@ -231,6 +234,7 @@ class Worker {
   tcp::Stack tcp_;
   Dispatch dispatch_{host_, tcp_};
   transport::PlainLayer plain_;
+  http1::Codec http1_;
   http2::Codec http2_;
   relay::Relay relay_;
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "http1/codec.h"
 #include "http2/codec.h"
 #include "http2/fixture.h"
 #include "ip/host.h"
@@ -40,12 +41,15 @@ struct Lower {
   Lower(tcp::Stack& tcp, buf::Memory& memory, stats::Http2& stats,
         size_t field_table_bytes = http2::hpack::FieldTable::kBytes)
       : plain(tcp),
+        http1({.memory = memory, .stats = http1_stats}),
         http2({.memory = memory,
                .stats = stats,
                .fields_key = {5, 6},
                .table_seed = 7,
                .field_table_bytes = field_table_bytes}) {}
   transport::PlainLayer plain;
+  stats::Http1 http1_stats;
+  http1::Codec http1;
   http2::Codec http2;
 };
 
@@ -377,6 +381,7 @@ class RelayTest : public testing::Test {
   std::unique_ptr<Relay> relay =
       std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                            .plain = lower.plain,
+                                           .http1 = lower.http1,
                                            .http2 = lower.http2,
                                            .host = host,
                                            .wheel = lb.wheel,

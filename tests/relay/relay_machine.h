@@ -408,6 +408,7 @@ class RelayMachine {
   std::unique_ptr<Relay> relay_ =
       std::make_unique<Relay>(Relay::Setup{.tcp = lb_.stack,
                                            .plain = lower_.plain,
+                                           .http1 = lower_.http1,
                                            .http2 = lower_.http2,
                                            .host = host_,
                                            .wheel = lb_.wheel,

@@ -42,6 +42,7 @@ std::string page() {
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "
              "`sluicectl guards`.",
              worker->http2) +
+         rows("HTTP/1.1", "`sluicectl stats`, for each worker.", worker->http1) +
          rows("The relay", "`sluicectl stats`, for each worker, among those of HTTP/2.",
               worker->relay);
 }
