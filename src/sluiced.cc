@@ -29,6 +29,7 @@
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
+#include "worker/process.h"
 #include "worker/secret.h"
 #include "worker/worker.h"
 
@@ -105,6 +106,10 @@ void serve(const std::string& file, loader::Loaded loaded) {
        .on_link_up = [&orders](size_t port) { orders.announce(port); },
        .nic = [&](size_t port) { return hardware.state(port); }});
 
+  // A worker alone has its limits to itself.
+  std::unique_ptr<worker::Process> process;
+  if (startup.workers > 1)
+    process = std::make_unique<worker::Process>(*published.get(), worker::random_key());
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
     workers.push_back(std::make_unique<ProductionWorker>(
@@ -117,7 +122,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .orders = orders,
                                 .workers = all,
                                 .self = i,
-                                .secret = worker::random_key()}));
+                                .secret = worker::random_key(),
+                                .process = process.get()}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);

@@ -31,6 +31,7 @@ class Relay {
     size_t self;
     uint64_t seed;
     Time now;
+    Process* process = nullptr;  // of all workers; nullptr: there is only this one
   };
   explicit Relay(const Setup& setup);
   ~Relay();

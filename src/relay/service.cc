@@ -13,8 +13,12 @@ using pods::Connectivity;
 Service::Service(Context& context, const config::Service& config)
     : context_(context),
       config_(config),
-      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second),
+      limits_(context.process.service(config.slot)),
+      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second, limits_.retries,
+                    context.process.workers()),
       picker_(balance::make_picker(config.balance, context.random)),
+      waiting_(shared(limits_.waiting), context.process.workers()),
+      held_(shared(limits_.held), context.process.workers()),
       held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this),
       share_timer_([](void* self, Time) { static_cast<Service*>(self)->look_at_shares(); }, this) {
   adopt(config);
@@ -24,7 +28,7 @@ Service::~Service() = default;
 
 void Service::adopt(const config::Service& config) {
   if (config.retry != config_.retry)
-    retry_budget_ = {config.retry.budget_percent, config.retry.budget_per_second};
+    retry_budget_.adopt(config.retry.budget_percent, config.retry.budget_per_second);
   if (config.balance != config_.balance)
     picker_ = balance::make_picker(config.balance, context_.random);
   config_ = config;
@@ -199,17 +203,7 @@ void Service::wait(Call& call, bool again, Hold hold) {
   const bool held_back = hold != Hold::kNot;
   stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
-  if (queue.size() >= config_.queue_limit) {
-    // Gives up the last call of a client that has more calls in the queue than this one.
-    Call* other = queue.to_give_up_for(call.client_address(), call.client_id());
-    ++stats.queue_overflows;
-    if (other != nullptr) ++stats.queue_shares;
-    (other != nullptr ? *other : call)
-        .fail(hold == Hold::kResets ? "the client cancels too many calls"
-                                    : "too many calls wait for an endpoint",
-              stats::Failure::kNoRoom);
-    if (other == nullptr) return;
-  }
+  if (!make_room(queue, call, hold)) return;
   queue.push(call, again);
   if (held_back) {
     switch (hold) {
@@ -233,6 +227,24 @@ void Service::wait(Call& call, bool again, Hold hold) {
   this->stats().queued.set(waiting_.size() + held_.size());
   ++context_.stats.relay.queued_streams;
   call.begin_wait(config_.queue_timeout);
+}
+
+bool Service::make_room(WaitQueue& queue, Call& call, Hold hold) {
+  if (queue.reserve(config_.queue_limit)) return true;
+  stats::Relay& stats = context_.stats.relay;
+  const char* why = hold == Hold::kResets ? "the client cancels too many calls"
+                                          : "too many calls wait for an endpoint";
+  ++stats.queue_overflows;
+  // Gives up the last call of a client that has more calls in this worker's queue than this one.
+  if (Call* other = queue.to_give_up_for(call.client_address(), call.client_id())) {
+    ++stats.queue_shares;
+    other->fail(why, stats::Failure::kNoRoom);
+    // Another worker may have been faster.
+    if (queue.reserve(config_.queue_limit)) return true;
+    ++stats.queue_overflows;
+  }
+  call.fail(why, stats::Failure::kNoRoom);
+  return false;
 }
 
 void Service::stop_waiting(Call& call) {

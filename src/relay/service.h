@@ -11,6 +11,7 @@
 #include "pods/pod.h"
 #include "relay/call.h"
 #include "relay/place_shares.h"
+#include "relay/process.h"
 #include "relay/retry_budget.h"
 #include "relay/wait_queue.h"
 #include "upstream/hold.h"
@@ -91,12 +92,19 @@ class Service final : public upstream::PoolOwner {
   static constexpr Duration kSharing = 60s;
   static constexpr Duration kWindowLook = 1ms;  // between looks because bytes came from a pod
 
+  // nullptr when there is only this worker.
+  SharedLimit* shared(SharedLimit& limit) {
+    return context_.process.workers() > 1 ? &limit : nullptr;
+  }
   // hold: set when pods have room and this client's call has to wait all the same.
   upstream::PodConnection* pick(const Call& call, upstream::Hold& hold);
   upstream::PodConnection* pick_for_suspect(const Call& call, upstream::Hold& hold);
   static upstream::PodConnection* room_at(upstream::Pool& pool, const Call& call,
                                           upstream::Hold& hold);
   void wait(Call& call, bool again, upstream::Hold hold);
+  // Takes a place in the queue for the call, if need be from a client that has more. False: the
+  // call has failed.
+  bool make_room(WaitQueue& queue, Call& call, upstream::Hold hold);
   void pump_held();
   // service_shares.cc
   void look_at_shares();
@@ -112,6 +120,7 @@ class Service final : public upstream::PoolOwner {
   Context& context_;
   config::Service config_;
   const config::Retry* retry_ = nullptr;  // config_.retry
+  ServiceLimits& limits_;                 // of all workers together
   RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
   std::vector<std::unique_ptr<upstream::Pool>>

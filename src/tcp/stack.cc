@@ -27,8 +27,8 @@ constexpr uint32_t kIssGap = 65'537;
 }  // namespace
 
 Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
-             Counters& counters, const SipKey& secret)
-    : context_(config, output, wheel, memory, counters, secret),
+             Counters& counters, const SipKey& secret, Process* process)
+    : context_(config, output, wheel, memory, counters, secret, process),
       connections_(config.max_connections),
       half_open_(config.max_half_open),
       cookies_(secret),
@@ -398,14 +398,14 @@ void Stack::evict_client() {
 Connection* Stack::establish(const Endpoint& local, const Endpoint& remote,
                              const Handshake& handshake, Acceptor& acceptor) {
   const Config& config = context_.config;
-  if (config.connections_per_address != 0 &&
-      context_.peers.connections_of(remote.address) >= config.connections_per_address) {
+  if (!context_.peers.reserve(remote.address, config.connections_per_address)) {
     ++context_.counters.address_limited;
     return nullptr;
   }
   if (clients() >= config.max_connections - config.reserved_connections()) evict_client();
   Connection* c = connections_.create(context_, local, remote, handshake);
   if (c == nullptr) {
+    context_.peers.cancel(remote.address);
     ++context_.counters.refused;
     return nullptr;
   }

@@ -41,9 +41,10 @@ class PortChooser {
 class Stack {
  public:
   // Everything referred to outlives the stack. `secret` is random, from the operating system. It
-  // keys sequence numbers, cookies, the connection table and the choice of ports.
+  // keys sequence numbers, cookies, the connection table and the choice of ports. process: the
+  // limits of all workers' stacks together; nullptr: there is only this stack.
   Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
-        Counters& counters, const SipKey& secret);
+        Counters& counters, const SipKey& secret, Process* process = nullptr);
   // Connections that are left vanish, and neither peers nor owners are told; abort() or close()
   // them before.
   ~Stack();

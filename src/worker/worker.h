@@ -22,6 +22,7 @@
 #include "transport/plain.h"
 #include "worker/dispatch.h"
 #include "worker/orders.h"
+#include "worker/process.h"
 #include "worker/settings.h"
 
 namespace sluice::worker {
@@ -41,6 +42,7 @@ class Worker {
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
     SipKey secret;                            // random, from the operating system
+    Process* process = nullptr;               // of all workers; nullptr: there is only this one
   };
 
   explicit Worker(const Setup& setup)
@@ -106,7 +108,8 @@ class Worker {
         memory_(setup.rx, setup.hold, setup.pin_above, hold_reserve(first.startup.dpdk)),
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
               memory_, wheel_, &stats_.changes),
-        tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
+        tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret,
+             setup.process == nullptr ? nullptr : &setup.process->tcp),
         plain_(tcp_),
         http1_({.memory = memory_, .stats = stats_.http1}),
         http2_({.memory = memory_,
@@ -114,17 +117,19 @@ class Worker {
                 .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
                 .table_seed = static_cast<uint32_t>(mix64(setup.secret.k0 + 2)),
                 .cycles = cycle_counter()}),
-        relay_(relay::Relay::Setup{.tcp = tcp_,
-                                   .plain = plain_,
-                                   .http1 = http1_,
-                                   .http2 = http2_,
-                                   .host = host_,
-                                   .wheel = wheel_,
-                                   .memory = memory_,
-                                   .workers = setup.workers,
-                                   .self = setup.self,
-                                   .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
-                                   .now = clock_.at(cycles)}),
+        relay_(relay::Relay::Setup{
+            .tcp = tcp_,
+            .plain = plain_,
+            .http1 = http1_,
+            .http2 = http2_,
+            .host = host_,
+            .wheel = wheel_,
+            .memory = memory_,
+            .workers = setup.workers,
+            .self = setup.self,
+            .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
+            .now = clock_.at(cycles),
+            .process = setup.process == nullptr ? nullptr : &setup.process->relay}),
         turn_began_(cycles) {}
 
   // The function that counts cycles without an object; nullptr if the clock has none.
