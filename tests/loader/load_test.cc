@@ -93,7 +93,7 @@ addresses = ["198.18.0.2"]
 [[listener]]
 name = "grpc"
 address = "198.18.0.10"
-protocol = "http"
+protocol = "h3"
 service = "eco"
 [[service]]
 name = "echo"
@@ -114,7 +114,7 @@ endpoints = { file = "endpoints.toml" }
       "like \"198.18.0.2/24\"\n"
       "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
       "\"198.18.1.101:50051\"\n"
-      "sluiced.toml:15: protocol = \"http\" is unknown; allowed: h2c\n"
+      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http\n"
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");

@@ -193,7 +193,8 @@ TEST_F(Holding, field_blocks_that_do_not_end_are_charged) {
 }
 
 TEST_F(Holding, recycled_objects_keep_little) {
-  Context context(now, lb.stack, lower.plain, lower.http2, lb.wheel, buffers.memory, workers, 0, 1);
+  Context context(now, lb.stack, lower.plain, lower.http1, lower.http2, lb.wheel, buffers.memory,
+                  workers, 0, 1);
   std::vector<std::unique_ptr<Replay>> all;
   for (size_t i = 0; i < 2 * Context::kKeptReplays; ++i) {
     all.push_back(context.take_replay());
