@@ -39,6 +39,12 @@ Connection::~Connection() {
   if (charged_ > 0) account_->charge(0, -static_cast<int64_t>(charged_));
 }
 
+void Connection::set_account(buf::Account* account) {
+  account_ = account;
+  decoder_.set_account(account);
+  encoder_.set_account(account);
+}
+
 void Connection::release() {
   if (codec_ != nullptr) codec_->destroy(this);
 }

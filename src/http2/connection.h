@@ -121,6 +121,8 @@ class Connection final : public http::Connection {
   };
   Held held() const;
 
+  void set_account(buf::Account* account) override;
+
   bool wants_watch() const override;
   Watched watch(Time now) override;
 
