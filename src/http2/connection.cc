@@ -212,6 +212,7 @@ void Connection::drain() {
 }
 
 void Connection::for_each_stream(FunctionRef<void(http::Stream&)> fn) {
+  if (open_ == 0) return;  // as at the end of most connections
   const std::vector<Stream*> unnumbered(unnumbered_);
   for (Stream* s : unnumbered)
     if (s->owner() != nullptr) fn(*s);
