@@ -75,7 +75,7 @@ struct Limits {
   // The same on a connection to a pod: another connection takes its place.
   uint32_t max_pod_connection_streams = 1'000'000'000;
   uint32_t stream_window = 65'536;  // bytes ahead on one stream: the memory of one stalled stream
-  // Bytes ahead on a client's stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
+  // Bytes ahead on a stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
   uint32_t stream_window_max = 4'194'304;
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection, at first
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame

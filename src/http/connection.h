@@ -158,7 +158,7 @@ class Connection {
 
   // The account that is charged for the memory of the connection and, in the server role, of its
   // streams. To be set before anything is received; outlives the connection.
-  void set_account(buf::Account* account) { account_ = account; }
+  virtual void set_account(buf::Account* account) { account_ = account; }
 
  protected:
   Connection() = default;

@@ -121,6 +121,8 @@ class Connection final : public http::Connection {
   };
   Held held() const;
 
+  void set_account(buf::Account* account) override;
+
   bool wants_watch() const override;
   Watched watch(Time now) override;
 
@@ -262,6 +264,7 @@ class Connection final : public http::Connection {
   void detach(Stream& s);
   // Removes the stream from unnumbered_ in constant time: many may wait there and all be cancelled.
   void leave_unnumbered(const Stream& s);
+  bool windows_grow() const { return config_.max_stream_window > config_.initial_stream_window; }
   void announce(Stream& s);
   bool unfinished_input() const { return reader_.unfinished() || block_.open(); }
   void watch_streams(Duration limit);

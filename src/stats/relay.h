@@ -13,6 +13,8 @@ namespace sluice::stats {
   X(Gauge,   streams,              "streams of clients now")                                                        \
   X(Gauge,   queued_streams,       "streams waiting for a pod now")                                                 \
   X(Gauge,   calls_heap,           "bytes of heap that calls of clients take now")                                  \
+  X(Gauge,   client_tables,        "bytes of heap that HPACK's tables of clients' connections take now")            \
+  X(Gauge,   pod_heap,             "bytes of heap that HPACK's tables and unfinished frames of pods take now")      \
   X(Counter, trailers_dropped,     "fields of requests' trailers that belong in front of the content")              \
   X(Counter, retries,              "streams sent again, to a pod that had provably not begun")                      \
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")                                \

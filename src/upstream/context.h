@@ -15,6 +15,7 @@
 #include "stats/worker.h"
 #include "transport/layer.h"
 #include "upstream/flushable.h"
+#include "upstream/pod_heap.h"
 
 namespace sluice::upstream {
 
@@ -39,6 +40,7 @@ struct Context {
   config::Limits limits;
   config::Guards guards;
 
+  PodHeap pod_heap{stats.relay};
   Slab<PodConnection> pod_connections;
   uint64_t pod_connections_ever = 0;
   List<Flushable, Flushable> dirty;

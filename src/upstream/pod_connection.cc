@@ -28,6 +28,7 @@ bool PodConnection::start() {
   if (stream_ == nullptr) return false;
   stream_->set_user_timeout(kUnacknowledged);
   http_ = context_.http2.client(*this, *stream_);
+  http_->set_account(&context_.pod_heap);
   // The timer covers the time from the SYN to the pod's SETTINGS: a pod that accepts and sends
   // nothing is not ready.
   context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());

@@ -105,6 +105,7 @@ class PodConnection final : public transport::User,
   void on_settings() override;
   void on_ping_ack(uint64_t opaque) override;
   bool may_reset() override;
+  Duration round_trip() const override { return stream_->round_trip(); }
   void on_guard(const char* guard, const char* what) override;
 
   // Writes to the log why HTTP/2 or the pod ends the connection.

@@ -340,7 +340,7 @@ class RelayTest : public testing::Test {
     relay->set_now(now);
     for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets) {
       const bool far = p.source == kVip.address || p.destination == kVip.address;
-      if (far && now - p.sent < distance) {
+      if (now - p.sent < (far ? distance : pod_distance)) {
         from.out.push_back(std::move(p));
         continue;
       }
@@ -366,7 +366,10 @@ class RelayTest : public testing::Test {
   }
 
   Time now{std::chrono::hours(1)};
-  Duration distance{};  // one way between clients and Sluice; with it, use pass() instead of run()
+  // One way between clients and Sluice, and between Sluice and pods. With them, use pass() instead
+  // of run().
+  Duration distance{};
+  Duration pod_distance{};
   http2::Buffers buffers{16383};
   Node outside{buffers, "198.18.0.1", now, 1};
   Node lb{buffers, "198.18.1.1", now, 2, patient()};
