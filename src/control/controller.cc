@@ -55,6 +55,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
       sources_(watcher_),
+      update_timer_(io),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
@@ -127,21 +128,37 @@ void Controller::follow(const loader::Loaded& loaded) {
 }
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
-  const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
-  // A refused configuration stays refused, whatever the endpoints are.
-  const auto refuse = [&](const std::string& why) {
-    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
-    log_refusal(reason, why);
-  };
+  const std::string& name = current().services[service].name;
   if (!update.endpoints) {
     for (const std::string& e : update.errors) spdlog::error("{}", e);
-    refuse(fmt::format("{} mistake(s)", update.errors.size()));
+    refuse_endpoints(fmt::format("endpoints of {}", name),
+                     fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
+  auto& [services, warnings] = updates_;
+  warnings.insert(warnings.end(), update.warnings.begin(), update.warnings.end());
+  if (std::find(services.begin(), services.end(), name) == services.end()) services.push_back(name);
+  update_timer_.expires_after(std::chrono::seconds(0));
+  update_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) publish_endpoints();
+  });
+}
+
+// A refused configuration stays refused, whatever the endpoints are.
+void Controller::refuse_endpoints(std::string_view reason, const std::string& why) {
+  if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+  log_refusal(reason, why);
+}
+
+void Controller::publish_endpoints() {
+  const auto [names, warnings] = std::exchange(updates_, {});
+  if (names.empty()) return;
+  const std::string reason = fmt::format("endpoints of {}", fmt::join(names, ", "));
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
-    refuse(fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    refuse_endpoints(reason,
+                     fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
     return;
   }
   const bool changed = *next != content_of(current());
@@ -155,7 +172,7 @@ void Controller::update_endpoints(size_t service, const discovery::Update& updat
     log_no_change(reason, accepted_again);
     return;
   }
-  for (const std::string& w : update.warnings) spdlog::warn("{}", w);
+  for (const std::string& w : warnings) spdlog::warn("{}", w);
   log_published(reason);
 }
 

@@ -75,8 +75,12 @@ class Controller {
     kConfiguration,  // a reading of the whole configuration
   };
 
-  // Uses new endpoints of a service: nothing else is read again, and nothing else can change.
+  // Notes new endpoints of a service. What sources deliver in one turn of the loop becomes one
+  // generation.
   void update_endpoints(size_t service, const discovery::Update& update);
+  // Uses the endpoints of updates_: nothing else is read again, and nothing else can change.
+  void publish_endpoints();
+  void refuse_endpoints(std::string_view reason, const std::string& why);
   // A configuration was accepted, whether it differed or not.
   void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
@@ -104,6 +108,12 @@ class Controller {
   // since a mistake in them may be the reason.
   discovery::FileWatcher::Watch watch_;
   Sources sources_;
+  // New endpoints of this turn, which are not in use yet.
+  struct Updates {
+    std::vector<std::string> services;  // their names
+    std::vector<std::string> warnings;
+  } updates_;
+  boost::asio::steady_timer update_timer_;  // for the end of the turn
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
