@@ -13,6 +13,7 @@ Context::Context(Time start, transport::Layer& streams, http::Codec& codec, Time
       workers(all),
       self(own),
       stats(*all[own]),
+      other_loads(all, own, now),
       random(seed) {}
 
 Context::~Context() = default;
