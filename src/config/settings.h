@@ -82,6 +82,9 @@ struct Limits {
   uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts
   uint32_t header_table_size = 4'096;      // bytes of HPACK's dynamic tables
   uint32_t pod_connection_streams = 100;   // streams on a connection before another is opened
+  // Workers that connect to one pod, with at least one connection each; 0 for all. More connections
+  // carry no more calls, and each costs the pod memory.
+  uint32_t connections_per_pod = 16;
 
   // Per stream.
   uint32_t transparent_retries = 5;  // attempts after the first, when pods provably did nothing

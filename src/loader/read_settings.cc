@@ -85,6 +85,7 @@ void read_settings(Table& root, Reading& reading) {
     t->integer("header_list_size", l.header_list_size, 1024, 1 << 20);
     t->integer("header_table_size", l.header_table_size, 0, 65'536);
     t->integer("pod_connection_streams", l.pod_connection_streams, 1, 1 << 20);
+    t->integer("connections_per_pod", l.connections_per_pod, 0, 128);
     t->integer("transparent_retries", l.transparent_retries, 0, 100);
     t->integer("replay_buffer", l.replay_buffer, 0, 1 << 24);
     if (l.receive_buffer_max < l.receive_buffer)

@@ -19,15 +19,19 @@ struct ServiceLimits {
 
 class Process {
  public:
-  explicit Process(size_t workers)
+  // seed: for the places where workers begin their rounds over the pods.
+  explicit Process(size_t workers, uint64_t seed = 0)
       : workers_(static_cast<uint32_t>(workers)),
+        seed_(seed),
         services_(std::make_unique<ServiceLimits[]>(stats::kMaxServices)) {}
 
   uint32_t workers() const { return workers_; }
+  uint64_t seed() const { return seed_; }
   ServiceLimits& service(uint32_t slot) { return services_[slot]; }
 
  private:
   const uint32_t workers_;
+  const uint64_t seed_;
   std::unique_ptr<ServiceLimits[]> services_;  // by slot
 };
 

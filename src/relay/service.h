@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "balance/picker.h"
+#include "balance/subset.h"
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
@@ -33,6 +34,8 @@ class Service final : public upstream::PoolOwner {
   // Nothing refers to the service any more.
   bool idle() const { return calls_ == 0; }
   bool has_connections();
+  // Pods that this worker connects to, draining ones included.
+  size_t pods() const { return pools_.size(); }
 
   const config::Service& config() const override { return config_; }
   // nullptr when the service has no retry policy: only calls that provably no pod has begun are
@@ -113,6 +116,11 @@ class Service final : public upstream::PoolOwner {
   // reason for the client.
   bool hopeless() const;
   const char* why_hopeless() const;
+  // Connects to the pods of this worker's subset, and drains others.
+  void use_pods();
+  // Takes all pods while none of the subset can be reached, and returns to the subset later.
+  void widen_or_narrow();
+  bool none_reachable() const;
   void rebuild_ready();
   void tell();
   void forget_gone();
@@ -123,6 +131,9 @@ class Service final : public upstream::PoolOwner {
   ServiceLimits& limits_;                 // of all workers together
   RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
+  balance::Subset subset_;
+  bool widened_ = false;     // pods outside the subset are in use
+  bool subset_due_ = false;  // the states of pods have changed
   std::vector<std::unique_ptr<upstream::Pool>>
       pools_;                           // in the order of the endpoints, draining ones last
   std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods

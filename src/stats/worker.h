@@ -15,6 +15,7 @@
 #include "stats/failures.h"
 #include "stats/http1.h"
 #include "stats/http2.h"
+#include "stats/pod_loads.h"
 #include "stats/relay.h"
 #include "stats/tcp.h"
 
@@ -25,7 +26,7 @@ namespace sluice::stats {
 inline constexpr size_t kMaxPorts = 16;
 inline constexpr size_t kMaxListeners = 256;
 inline constexpr size_t kMaxServices = 256;
-inline constexpr size_t kMaxPods = 4096;  // 4 KiB each
+inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
 
 // clang-format off
 #define SLUICE_PORT_STATS(X)                                            \
@@ -88,7 +89,8 @@ class alignas(64) Worker {
   Worker()
       : listeners_(std::make_unique<Listener[]>(kMaxListeners)),
         services_(std::make_unique<Service[]>(kMaxServices)),
-        pods_(std::make_unique<Pod[]>(kMaxPods)) {}
+        pods_(std::make_unique<Pod[]>(kMaxPods)),
+        pod_loads_(std::make_unique<PodLoads>()) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -129,6 +131,8 @@ class alignas(64) Worker {
   const Service& service(uint32_t slot) const { return services_[slot]; }
   Pod& pod(uint32_t slot) { return pods_[slot]; }
   const Pod& pod(uint32_t slot) const { return pods_[slot]; }
+  PodLoads& pod_loads() { return *pod_loads_; }
+  const PodLoads& pod_loads() const { return *pod_loads_; }
 
  private:
   std::atomic<uint64_t> generation_{0};
@@ -136,6 +140,7 @@ class alignas(64) Worker {
   std::unique_ptr<Listener[]> listeners_;
   std::unique_ptr<Service[]> services_;
   std::unique_ptr<Pod[]> pods_;
+  std::unique_ptr<PodLoads> pod_loads_;
 };
 
 }  // namespace sluice::stats

@@ -14,6 +14,7 @@ Context::Context(Time start, transport::Layer& streams, http::Codec& old_codec, 
       workers(all),
       self(own),
       stats(*all[own]),
+      other_loads(all, own, now),
       random(seed) {}
 
 Context::~Context() = default;

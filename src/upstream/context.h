@@ -12,6 +12,7 @@
 #include "config/guards.h"
 #include "config/settings.h"
 #include "http/codec.h"
+#include "pods/other_loads.h"
 #include "stats/worker.h"
 #include "transport/layer.h"
 #include "upstream/flushable.h"
@@ -36,6 +37,7 @@ struct Context {
   std::span<stats::Worker* const> workers;
   size_t self;
   stats::Worker& stats;
+  pods::OtherLoads other_loads;
   Random random;
   config::Limits limits;
   config::Guards guards;

@@ -11,7 +11,7 @@ using pods::Connectivity;
 Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
     : context_(context),
       owner_(owner),
-      pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
+      pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.stats, context.other_loads),
       isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
       grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->owner_.on_room(); }, this),
       backoff_timer_(

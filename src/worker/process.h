@@ -13,7 +13,8 @@ namespace sluice::worker {
 struct Process {
   // secret: random, from the operating system.
   Process(const config::Snapshot& first, const SipKey& secret)
-      : tcp(tcp_config(first), first.startup.workers, secret), relay(first.startup.workers) {}
+      : tcp(tcp_config(first), first.startup.workers, secret),
+        relay(first.startup.workers, mix64(secret.k0 + 1)) {}
 
   tcp::Process tcp;
   relay::Process relay;

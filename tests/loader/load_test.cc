@@ -41,6 +41,7 @@ time_wait = "1m"
 concurrent_streams = 50
 connections_per_address = 7
 max_pod_connection_streams = 1000
+connections_per_pod = 4
 [memory]
 time_wait = 100
 )"));
@@ -59,6 +60,7 @@ time_wait = 100
   EXPECT_EQ(s.limits.concurrent_streams, 50u);
   EXPECT_EQ(s.limits.connections_per_address, 7u);
   EXPECT_EQ(s.limits.max_pod_connection_streams, 1'000u);
+  EXPECT_EQ(s.limits.connections_per_pod, 4u);
   ASSERT_EQ(s.listeners.size(), 1u);
   EXPECT_EQ(s.listeners[0].address.str(), "198.18.0.10:50051");
   ASSERT_EQ(s.services.size(), 1u);
