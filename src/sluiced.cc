@@ -25,10 +25,13 @@
 #include "nic/tsc.h"
 #include "start_log.h"
 #include "stats/worker.h"
+#include "steer/exchange.h"
+#include "steer/owner.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
 #include "worker/secret.h"
+#include "worker/settings.h"
 #include "worker/worker.h"
 
 namespace {
@@ -101,6 +104,11 @@ void serve(const std::string& file, loader::Loaded loaded) {
        .on_link_up = [&orders](size_t port) { orders.announce(port); },
        .nic = [&](size_t port) { return hardware.state(port); }});
 
+  const SipKey secret = worker::random_key();
+  const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
+                           worker::ephemeral_ports(worker::tcp_config(*published.get())));
+  steer::Exchange exchange(startup.workers);
+  const bool several = startup.workers > 1;
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
     workers.push_back(std::make_unique<ProductionWorker>(
@@ -113,7 +121,9 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .orders = orders,
                                 .workers = all,
                                 .self = i,
-                                .secret = worker::random_key()}));
+                                .secret = secret,
+                                .owner = several ? &owner : nullptr,
+                                .exchange = several ? &exchange : nullptr}));
 
   controller.start();
   uint32_t running = startup.workers;  // counted on the control thread only

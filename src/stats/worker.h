@@ -15,6 +15,7 @@
 #include "stats/failures.h"
 #include "stats/http2.h"
 #include "stats/relay.h"
+#include "stats/steer.h"
 #include "stats/tcp.h"
 
 namespace sluice::stats {
@@ -114,6 +115,7 @@ class alignas(64) Worker {
   Counter slices_refused;
 
   Tcp tcp;
+  Steer steer;
   Http2 http2;
   Relay relay;
   Events events;

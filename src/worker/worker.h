@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "worker/dispatch.h"
 #include "worker/orders.h"
 #include "worker/settings.h"
+#include "worker/steering.h"
 
 namespace sluice::worker {
 
@@ -39,7 +41,10 @@ class Worker {
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
-    SipKey secret;                            // random, from the operating system
+    SipKey secret;  // random, from the operating system; the same for all workers
+    // Where there is more than one worker. The owner is the same for all.
+    const steer::Owner* owner = nullptr;
+    steer::Exchange* exchange = nullptr;
   };
 
   explicit Worker(const Setup& setup)
@@ -77,7 +82,7 @@ class Worker {
     // its receive ring.
     wheel_.advance(now);
     relay_.flush();
-    const bool last = order == Order::kEnd || (draining_ && relay_.drained());
+    const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
     tcp_.flush(now);
     for (PortT* port : ports_) port->flush();
@@ -106,6 +111,8 @@ class Worker {
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
               memory_, wheel_, &stats_.changes),
         tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
+        exchange_(setup.exchange),
+        steering_(make_steering(setup)),
         plain_(tcp_),
         http2_({.memory = memory_,
                 .stats = stats_.http2,
@@ -120,14 +127,35 @@ class Worker {
                                    .memory = memory_,
                                    .workers = setup.workers,
                                    .self = setup.self,
-                                   .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
+                                   .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
                                    .now = clock_.at(cycles)}),
-        turn_began_(cycles) {}
+        turn_began_(cycles) {
+    if (!steering_) return;
+    tcp_.set_siblings(&*steering_);
+    host_.set_neighbour_listener(&*steering_);
+    host_.set_announces(setup.self == 0);
+  }
 
   // The function that counts cycles without an object; nullptr if the clock has none.
   static constexpr auto cycle_counter() -> uint64_t (*)() {
     if constexpr (requires { Clock::counter; }) return Clock::counter;
     return nullptr;
+  }
+
+  std::optional<Steering> make_steering(const Setup& setup) {
+    if (setup.exchange == nullptr) return std::nullopt;
+    return std::optional<Steering>(std::in_place, *setup.owner, *setup.exchange,
+                                   static_cast<unsigned>(setup.self), tcp_, stats_.steer);
+  }
+
+  // Workers that drain end together, since frames of one worker's clients may arrive at another.
+  bool drained() {
+    if (exchange_ == nullptr) return relay_.drained();
+    if (!reported_drained_ && relay_.drained()) {
+      exchange_->report_drained();
+      reported_drained_ = true;
+    }
+    return exchange_->all_drained();
   }
 
   void adopt_news() {
@@ -160,6 +188,9 @@ class Worker {
         if (n < kBurst) break;
       }
     }
+    if (!steering_) return;
+    if (dispatch_.take_over(now) > 0) worked_ = true;
+    steering_->publish();
   }
 
   // At the start of a turn: accounts for the turn before.
@@ -229,7 +260,9 @@ class Worker {
   buf::Memory memory_;
   ip::Host host_;
   tcp::Stack tcp_;
-  Dispatch dispatch_{host_, tcp_};
+  steer::Exchange* const exchange_;
+  std::optional<Steering> steering_;
+  Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr};
   transport::PlainLayer plain_;
   http2::Codec http2_;
   relay::Relay relay_;
@@ -243,6 +276,7 @@ class Worker {
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
   bool draining_ = false;
+  bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something
   uint64_t turn_began_;      // cycles
   uint64_t sent_ = 0;        // frames of all ports until the turn before
