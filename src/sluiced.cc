@@ -26,11 +26,14 @@
 #include "nic/tsc.h"
 #include "start_log.h"
 #include "stats/worker.h"
+#include "steer/exchange.h"
+#include "steer/owner.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
 #include "worker/process.h"
 #include "worker/secret.h"
+#include "worker/settings.h"
 #include "worker/worker.h"
 
 namespace {
@@ -106,10 +109,14 @@ void serve(const std::string& file, loader::Loaded loaded) {
        .on_link_up = [&orders](size_t port) { orders.announce(port); },
        .nic = [&](size_t port) { return hardware.state(port); }});
 
-  // A worker alone has its limits to itself.
+  const SipKey secret = worker::random_key();
+  const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
+                           worker::ephemeral_ports(worker::tcp_config(*published.get())));
+  steer::Exchange exchange(startup.workers);
+  // A worker alone has its limits to itself, and nobody to hand packets to.
+  const bool several = startup.workers > 1;
   std::unique_ptr<worker::Process> process;
-  if (startup.workers > 1)
-    process = std::make_unique<worker::Process>(*published.get(), worker::random_key());
+  if (several) process = std::make_unique<worker::Process>(*published.get(), worker::random_key());
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
     workers.push_back(std::make_unique<ProductionWorker>(
@@ -122,8 +129,10 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .orders = orders,
                                 .workers = all,
                                 .self = i,
-                                .secret = worker::random_key(),
-                                .process = process.get()}));
+                                .secret = secret,
+                                .process = process.get(),
+                                .owner = several ? &owner : nullptr,
+                                .exchange = several ? &exchange : nullptr}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);

@@ -176,6 +176,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     // Under one name, since people look for both when a call fails.
     for (auto& [name, value] : group(w.relay)) http2[name] = value;
     row["http2"] = std::move(http2);
+    row["steer"] = group(w.steer);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }

@@ -67,6 +67,8 @@ struct Memory {
   bool operator==(const Memory&) const = default;
 };
 
+inline constexpr uint32_t kMaxWorkers = 16;
+
 struct Startup {
   uint32_t workers = 1;
   Memory memory;

@@ -17,6 +17,7 @@
 #include "stats/http2.h"
 #include "stats/pod_loads.h"
 #include "stats/relay.h"
+#include "stats/steer.h"
 #include "stats/tcp.h"
 
 namespace sluice::stats {
@@ -118,6 +119,7 @@ class alignas(64) Worker {
 
   Tcp tcp;
   Http1 http1;
+  Steer steer;
   Http2 http2;
   Relay relay;
   Events events;

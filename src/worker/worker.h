@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "worker/orders.h"
 #include "worker/process.h"
 #include "worker/settings.h"
+#include "worker/steering.h"
 
 namespace sluice::worker {
 
@@ -41,8 +43,11 @@ class Worker {
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
-    SipKey secret;                            // random, from the operating system
-    Process* process = nullptr;               // of all workers; nullptr: there is only this one
+    SipKey secret;  // random, from the operating system; the same for all workers
+    // Where there is more than one worker; the same for all.
+    Process* process = nullptr;
+    const steer::Owner* owner = nullptr;
+    steer::Exchange* exchange = nullptr;
   };
 
   explicit Worker(const Setup& setup)
@@ -80,7 +85,7 @@ class Worker {
     // its receive ring.
     wheel_.advance(now);
     relay_.flush();
-    const bool last = order == Order::kEnd || (draining_ && relay_.drained());
+    const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
     tcp_.flush(now);
     for (PortT* port : ports_) port->flush();
@@ -110,6 +115,8 @@ class Worker {
               memory_, wheel_, &stats_.changes),
         tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret,
              setup.process == nullptr ? nullptr : &setup.process->tcp),
+        exchange_(setup.exchange),
+        steering_(make_steering(setup)),
         plain_(tcp_),
         http1_({.memory = memory_, .stats = stats_.http1}),
         http2_({.memory = memory_,
@@ -127,15 +134,36 @@ class Worker {
             .memory = memory_,
             .workers = setup.workers,
             .self = setup.self,
-            .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
+            .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
             .now = clock_.at(cycles),
             .process = setup.process == nullptr ? nullptr : &setup.process->relay}),
-        turn_began_(cycles) {}
+        turn_began_(cycles) {
+    if (!steering_) return;
+    tcp_.set_siblings(&*steering_);
+    host_.set_neighbour_listener(&*steering_);
+    host_.set_announces(setup.self == 0);
+  }
 
   // The function that counts cycles without an object; nullptr if the clock has none.
   static constexpr auto cycle_counter() -> uint64_t (*)() {
     if constexpr (requires { Clock::counter; }) return Clock::counter;
     return nullptr;
+  }
+
+  std::optional<Steering> make_steering(const Setup& setup) {
+    if (setup.exchange == nullptr) return std::nullopt;
+    return std::optional<Steering>(std::in_place, *setup.owner, *setup.exchange,
+                                   static_cast<unsigned>(setup.self), tcp_, stats_.steer);
+  }
+
+  // Workers that drain end together, since frames of one worker's clients may arrive at another.
+  bool drained() {
+    if (exchange_ == nullptr) return relay_.drained();
+    if (!reported_drained_ && relay_.drained()) {
+      exchange_->report_drained();
+      reported_drained_ = true;
+    }
+    return exchange_->all_drained();
   }
 
   void adopt_news() {
@@ -168,6 +196,9 @@ class Worker {
         if (n < kBurst) break;
       }
     }
+    if (!steering_) return;
+    if (dispatch_.take_over(now) > 0) worked_ = true;
+    steering_->publish();
   }
 
   // At the start of a turn: accounts for the turn before.
@@ -237,7 +268,9 @@ class Worker {
   buf::Memory memory_;
   ip::Host host_;
   tcp::Stack tcp_;
-  Dispatch dispatch_{host_, tcp_};
+  steer::Exchange* const exchange_;
+  std::optional<Steering> steering_;
+  Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr};
   transport::PlainLayer plain_;
   http1::Codec http1_;
   http2::Codec http2_;
@@ -252,6 +285,7 @@ class Worker {
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
   bool draining_ = false;
+  bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something
   uint64_t turn_began_;      // cycles
   uint64_t sent_ = 0;        // frames of all ports until the turn before

@@ -35,10 +35,11 @@ class LabTest(unittest.TestCase):
     driver = "af_xdp"
     timeouts: dict = {}
     pod_command = None
+    workers = None  # the lab's default
 
     @classmethod
     def setUpClass(cls) -> None:
-        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command)
+        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command, workers=cls.workers)
         cls.addClassCleanup(lab.down)
         if cls.timeouts:
             layout.CONFIG_FILE.write_text(configuration.sluiced_toml(cls.driver, timeouts=cls.timeouts))

@@ -104,7 +104,7 @@ endpoints = { file = "endpoints.toml" }
   files.write("endpoints.toml", "\nendpoints = [\n { adress = \"10.0.0.1:80\" },\n]\n");
   EXPECT_EQ(
       mistakes(files),
-      "sluiced.toml:3: workers is a string; it must be an integer from 1 to 128\n"
+      "sluiced.toml:3: workers is a string; it must be an integer from 1 to 16\n"
       "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, "
       "log_level\n"
       "sluiced.toml:6: drain_timeout = \"soon\" is not a duration; it must be a whole number "

@@ -37,6 +37,8 @@ std::string page() {
          rows("Listeners", "`sluicectl listeners`.", worker->listener(0)) +
          rows("Pods", "`sluicectl pods`.", worker->pod(0)) +
          rows("TCP", "`sluicectl stats`, for each worker.", worker->tcp) +
+         rows("Steering", "`sluicectl stats`, for each worker, where there is more than one.",
+              worker->steer) +
          rows(
              "HTTP/2",
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "

@@ -148,6 +148,9 @@ std::string stats_table(const json::value& answer) {
   for (const json::value& w : workers) {
     out += fmt::format("\nworker {}: TCP\n{}", number(w, "id"),
                        nonzero(w.at("tcp").as_object(), "  "));
+    if (workers.size() > 1)
+      out += fmt::format("\nworker {}: steering\n{}", number(w, "id"),
+                         nonzero(w.at("steer").as_object(), "  "));
     out += fmt::format("\nworker {}: HTTP/1.1\n{}", number(w, "id"),
                        nonzero(w.at("http1").as_object(), "  "));
     out += fmt::format("\nworker {}: HTTP/2\n{}", number(w, "id"),

@@ -18,8 +18,11 @@ def need_root() -> None:
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
-       ipv6: bool = False) -> None:
+       ipv6: bool = False, workers: Optional[int] = None) -> None:
     need_root()
+    workers = workers or (layout.default_workers() if driver != "tap" else 1)
+    if workers > 1 and driver == "tap":
+        raise LabError("with the driver tap sluiced has one worker: --driver af_xdp or tun")
     if impair is not None:
         if driver == "tun":
             raise LabError("the wire stands between veth pairs, and the driver tun has none: --driver af_xdp or tap")
@@ -31,7 +34,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None, "ipv6": ipv6}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -42,12 +45,14 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
 def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     current["hugepages_before"] = hugepages.reserve()
     state.save(current)
-    network.up(current["driver"], with_wire=current["impair"] is not None)
+    network.up(current["driver"], current["impair"] is not None, current["workers"])
     if current["impair"] is not None:
         current["wire_pid"] = wire.start(current["impair"])
         state.save(current)
     if current["ipv6"] and current["driver"] != "tun":
         network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
+    if current["workers"] > 1:
+        layout.DPDK_FILE.write_text(configuration.dpdk_toml(current["driver"], current["workers"]))
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"]))
     configuration.write_endpoints([])
     if not with_sluiced:
