@@ -4,6 +4,8 @@
 #include <csignal>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -25,6 +27,10 @@ size_t count_pods(const config::Snapshot& snapshot) {
   size_t pods = 0;
   for (const config::Service& s : snapshot.services) pods += s.pods.size();
   return pods;
+}
+
+std::string too_many_pods(size_t pods) {
+  return fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods);
 }
 
 constexpr std::string_view kAsked = "SIGHUP";
@@ -54,7 +60,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       io_(io),
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
-      sources_(watcher_),
+      sources_(io, watcher_),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
@@ -62,6 +68,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       load_(workers_.size()),
       port_watch_(events_.port_health),
       link_watch_(events_.link, events_.on_link_up) {
+  sources_.fill(first);
   // Nothing drains yet, and load() has checked the numbers: there are enough slots.
   publish(std::move(first.snapshot));
   watch_.set(first.files);
@@ -102,6 +109,12 @@ bool Controller::reload(std::string_view reason) {
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
+  sources_.fill(loaded);
+  if (const size_t pods = count_pods(*loaded.snapshot); pods > stats::kMaxPods) {
+    refused_ = Refused::kConfiguration;
+    log_refusal(reason, too_many_pods(pods));
+    return false;
+  }
   if (content_of(current()) == *loaded.snapshot) {
     log_no_change(reason, refused_ != Refused::kNothing);
     follow(loaded);
@@ -119,7 +132,7 @@ bool Controller::reload(std::string_view reason) {
 
 void Controller::follow(const loader::Loaded& loaded) {
   refused_ = Refused::kNothing;
-  sources_.replace(loaded.endpoints, current().startup,
+  sources_.replace(loaded, current().startup,
                    [this](size_t service, const discovery::Update& update) {
                      update_endpoints(service, update);
                    });
@@ -128,20 +141,35 @@ void Controller::follow(const loader::Loaded& loaded) {
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
   const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
-  // A refused configuration stays refused, whatever the endpoints are.
-  const auto refuse = [&](const std::string& why) {
-    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
-    log_refusal(reason, why);
-  };
   if (!update.endpoints) {
     for (const std::string& e : update.errors) spdlog::error("{}", e);
-    refuse(fmt::format("{} mistake(s)", update.errors.size()));
+    refuse_endpoints(reason, fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
+  endpoint_warnings_.insert(endpoint_warnings_.end(), update.warnings.begin(),
+                            update.warnings.end());
+  if (!changed_endpoints_.empty()) {
+    // A publication waits already.
+    if (!changed_endpoints_.ends_with("more")) changed_endpoints_ += " and more";
+    return;
+  }
+  changed_endpoints_ = reason;
+  boost::asio::post(io_, [this] { publish_endpoints(); });
+}
+
+// A refused configuration stays refused, whatever the endpoints are.
+void Controller::refuse_endpoints(std::string_view reason, const std::string& why) {
+  if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+  log_refusal(reason, why);
+}
+
+void Controller::publish_endpoints() {
+  const std::string reason = std::exchange(changed_endpoints_, {});
+  const std::vector<std::string> warnings = std::exchange(endpoint_warnings_, {});
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
-    refuse(fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    refuse_endpoints(reason, too_many_pods(pods));
     return;
   }
   const bool changed = *next != content_of(current());
@@ -149,13 +177,13 @@ void Controller::update_endpoints(size_t service, const discovery::Update& updat
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     return;
   }
-  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_error();
+  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_refused();
   if (accepted_again) refused_ = Refused::kNothing;
   if (!changed) {
     log_no_change(reason, accepted_again);
     return;
   }
-  for (const std::string& w : update.warnings) spdlog::warn("{}", w);
+  for (const std::string& w : warnings) spdlog::warn("{}", w);
   log_published(reason);
 }
 

@@ -75,8 +75,11 @@ class Controller {
     kConfiguration,  // a reading of the whole configuration
   };
 
-  // Uses new endpoints of a service: nothing else is read again, and nothing else can change.
+  // Uses new endpoints of a service: nothing else is read again, and nothing else can change. All
+  // updates of one turn of the loop become one snapshot.
   void update_endpoints(size_t service, const discovery::Update& update);
+  void publish_endpoints();
+  void refuse_endpoints(std::string_view reason, const std::string& why);
   // A configuration was accepted, whether it differed or not.
   void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
@@ -104,6 +107,8 @@ class Controller {
   // since a mistake in them may be the reason.
   discovery::FileWatcher::Watch watch_;
   Sources sources_;
+  std::string changed_endpoints_;  // of the publication that waits; empty: none waits
+  std::vector<std::string> endpoint_warnings_;
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
