@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include "admin/server.h"
 #include "base/version.h"
@@ -77,6 +78,10 @@ control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t po
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
   if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
+  boost::asio::io_context io;
+  // Keeps the signals from their default action, which would end the process in the middle of its
+  // cleaning up, after the controller has gone.
+  boost::asio::signal_set late_signals(io);
   worker::Hardware hardware(startup);
   worker::TscClock clock(nic::tsc_hz());
 
@@ -85,7 +90,6 @@ void serve(const std::string& file, loader::Loaded loaded) {
   for (uint32_t i = 0; i < startup.workers; ++i)
     all.push_back(counters.emplace_back(std::make_unique<stats::Worker>()).get());
 
-  boost::asio::io_context io;
   config::Published published;
   worker::Orders orders;
   control::Controller controller(
@@ -116,6 +120,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .secret = worker::random_key()}));
 
   controller.start();
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);
   uint32_t running = startup.workers;  // counted on the control thread only
   for (uint32_t i = 0; i < startup.workers; ++i)
     hardware.eal().launch(i, [&, i] {
