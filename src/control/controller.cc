@@ -4,6 +4,8 @@
 #include <csignal>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -25,6 +27,10 @@ size_t count_pods(const config::Snapshot& snapshot) {
   size_t pods = 0;
   for (const config::Service& s : snapshot.services) pods += s.pods.size();
   return pods;
+}
+
+std::string too_many_pods(size_t pods) {
+  return fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods);
 }
 
 constexpr std::string_view kAsked = "SIGHUP";
@@ -54,7 +60,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       io_(io),
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
-      sources_(watcher_),
+      sources_(io, watcher_),
       update_timer_(io),
       reload_signal_(io),
       end_signals_(io),
@@ -63,6 +69,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       load_(workers_.size()),
       port_watch_(events_.port_health),
       link_watch_(events_.link, events_.on_link_up) {
+  sources_.fill(first);
   // Nothing drains yet, and load() has checked the numbers: there are enough slots.
   publish(std::move(first.snapshot));
   watch_.set(first.files);
@@ -103,6 +110,12 @@ bool Controller::reload(std::string_view reason) {
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
+  sources_.fill(loaded);
+  if (const size_t pods = count_pods(*loaded.snapshot); pods > stats::kMaxPods) {
+    refused_ = Refused::kConfiguration;
+    log_refusal(reason, too_many_pods(pods));
+    return false;
+  }
   if (content_of(current()) == *loaded.snapshot) {
     log_no_change(reason, refused_ != Refused::kNothing);
     follow(loaded);
@@ -120,7 +133,7 @@ bool Controller::reload(std::string_view reason) {
 
 void Controller::follow(const loader::Loaded& loaded) {
   refused_ = Refused::kNothing;
-  sources_.replace(loaded.endpoints, current().startup,
+  sources_.replace(loaded, current().startup,
                    [this](size_t service, const discovery::Update& update) {
                      update_endpoints(service, update);
                    });
@@ -157,8 +170,7 @@ void Controller::publish_endpoints() {
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
-    refuse_endpoints(reason,
-                     fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    refuse_endpoints(reason, too_many_pods(pods));
     return;
   }
   const bool changed = *next != content_of(current());
@@ -166,7 +178,7 @@ void Controller::publish_endpoints() {
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     return;
   }
-  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_error();
+  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_refused();
   if (accepted_again) refused_ = Refused::kNothing;
   if (!changed) {
     log_no_change(reason, accepted_again);

@@ -461,5 +461,30 @@ TEST(Load, a_route_has_one_family) {
       "must be a neighbour\n");
 }
 
+TEST(Load, endpoints_of_kubernetes_need_a_cluster_and_are_read_as_references) {
+  Files files;
+  std::string text = files.config();
+  const std::string file = "{ file = \"endpoints.toml\" }";
+  const auto with = [&](const std::string& reference, const std::string& tail) {
+    std::string out = text;
+    out.replace(out.find(file), file.size(), "{ kubernetes = \"" + reference + "\" }");
+    files.write("sluiced.toml", out + tail);
+    return mistakes(files);
+  };
+  EXPECT_NE(with("default/echo:grpc", "").find("there is no table [kubernetes]"),
+            std::string::npos);
+  const std::string table = "[kubernetes]\nserver = \"https://10.0.0.1\"\nzone = \"west\"\n";
+  EXPECT_EQ(with("default/echo:grpc", table), "");
+  const Loaded l = load(files.path("sluiced.toml"));
+  EXPECT_EQ(l.endpoints.at(0).kubernetes->str(), "default/echo:grpc");
+  EXPECT_EQ(l.kubernetes->server.str(), "https://10.0.0.1:443");
+  EXPECT_EQ(l.kubernetes->zone, "west");
+  EXPECT_NE(with("echo", table).find("is not a service with a port"), std::string::npos);
+  EXPECT_NE(with("default/echo", table + "namespaces = [\"a\"]\n").find("has no \"default\""),
+            std::string::npos);
+  EXPECT_NE(with("default/echo", "[kubernetes]\nkubeconfig = \"none\"\n").find("cannot be read"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice::loader

@@ -1,13 +1,18 @@
 """The files that sluiced reads: its own and the endpoints'."""
 
 import json
-from typing import Iterable, Optional
+from typing import Iterable, NamedTuple, Optional
 
 from . import layout, state
 
 DEVICES = {"tap": ("net_tap0", "net_tap1"), "tun": ("tun:tap-north", "tun:tap-south")}
 PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml", "tun": "tun.toml"}
 DEFAULT_TIMEOUTS = {"drain_announce": "0s", "drain_timeout": "10s", "time_wait": "60s"}
+
+
+class Kubernetes(NamedTuple):
+    kubeconfig: str
+    service: str  # "namespace/name:port"
 
 
 # A client of either family reaches pods of either: the VIPs of both lead to both services.
@@ -65,7 +70,7 @@ vdevs = {json.dumps(vdevs)}
 
 
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
-                 ipv6: bool = False) -> str:
+                 ipv6: bool = False, kubernetes: Optional[Kubernetes] = None) -> str:
     """`extra` is appended: further listeners and services. The number of workers is the lab's."""
     workers = state.load().get("workers", 1) if state.exists() else 1
     dpdk = layout.DPDK_FILE if workers > 1 else layout.REPOSITORY / "dpdk_conf" / f"{driver}.toml"
@@ -76,6 +81,10 @@ def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[d
         extra += IPV6
     north, south = devices(driver, workers)
     profile = layout.REPOSITORY / "nic_profiles" / PROFILES[driver]
+    endpoints = f'{{ file = "{layout.ENDPOINTS_FILE}" }}'
+    if kubernetes:
+        endpoints = f'{{ kubernetes = "{kubernetes.service}" }}'
+        extra = f'\n[kubernetes]\nkubeconfig = "{kubernetes.kubeconfig}"\n{extra}'
     settings = "\n".join(f'{key} = "{value}"' for key, value in {**DEFAULT_TIMEOUTS, **(timeouts or {})}.items())
     return f"""\
 dpdk = "{dpdk}"
@@ -109,7 +118,7 @@ service = "echo"
 [[service]]
 name = "echo"
 balance = "{balance}"
-endpoints = {{ file = "{layout.ENDPOINTS_FILE}" }}
+endpoints = {endpoints}
 {extra}"""
 
 

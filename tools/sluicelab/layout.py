@@ -20,6 +20,11 @@ BRIDGE_ADDRESS = "198.18.1.250"
 FIRST_POD_ADDRESS = "198.18.1.101"
 PREFIX_LENGTH = 24
 
+# `tools/lab up --kubernetes` adds a link between the lab's root and sluiced, beside Sluice's ports.
+MANAGEMENT_ROOT = "198.18.2.1"
+MANAGEMENT_SLUICE = "198.18.2.2"
+MANAGEMENT_DEVICE = "sluice-mgmt"  # in the root namespace
+
 # `tools/lab up --ipv6` adds these.
 CLIENT_ADDRESS_6 = "fd00:198:18::1"
 NORTH_ADDRESS_6 = "fd00:198:18::2"

@@ -146,6 +146,21 @@ def add_ipv6_address(namespace: str, address: str, device: str = "eth0") -> None
     ip(f"address add {address}/{layout.PREFIX_LENGTH_6} dev {device} nodad", namespace)
 
 
+def add_management_link() -> None:
+    """Between the root namespace and sluiced's: no port of Sluice, but the kernel's, for the API of Kubernetes."""
+    sluice = layout.SLUICE_NAMESPACE
+    ip(f"link add {layout.MANAGEMENT_DEVICE} type veth peer name management netns {sluice}")
+    ip(f"address add {layout.MANAGEMENT_ROOT}/{layout.PREFIX_LENGTH} dev {layout.MANAGEMENT_DEVICE}")
+    ip(f"link set {layout.MANAGEMENT_DEVICE} up")
+    ip(f"address add {layout.MANAGEMENT_SLUICE}/{layout.PREFIX_LENGTH} dev management", sluice)
+    ip("link set management up", sluice)
+
+
+def remove_management_link() -> None:
+    if Path("/sys/class/net", layout.MANAGEMENT_DEVICE).exists():
+        ip(f"link delete {layout.MANAGEMENT_DEVICE}")
+
+
 def add_pod(number: int) -> None:
     """The pod's namespace and its place behind the bridge. Stays until down(), so that scaling is quick."""
     namespace = layout.pod_namespace(number)
@@ -167,6 +182,7 @@ def lab_namespaces() -> list:
 
 def down() -> None:
     """Removes the lab's namespaces, and with them every process and device in them."""
+    remove_management_link()
     for name in lab_namespaces():
         for pid in run("ip", "netns", "pids", name).split():
             try:
