@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include "admin/server.h"
 #include "base/version.h"
@@ -102,6 +103,10 @@ std::vector<std::unique_ptr<worker::Sleeper>> make_sleepers(const config::Startu
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
   if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
+  boost::asio::io_context io;
+  // Keeps the signals from their default action, which would end the process in the middle of its
+  // cleaning up, after the controller has gone.
+  boost::asio::signal_set late_signals(io);
   worker::Hardware hardware(startup);
   worker::TscClock clock(nic::tsc_hz());
 
@@ -110,7 +115,6 @@ void serve(const std::string& file, loader::Loaded loaded) {
   for (uint32_t i = 0; i < startup.workers; ++i)
     all.push_back(counters.emplace_back(std::make_unique<stats::Worker>()).get());
 
-  boost::asio::io_context io;
   config::Published published;
   worker::Orders orders;
   // Orders and snapshots reach workers that sleep.
@@ -166,6 +170,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .sleeper = sleepers[i].get()}));
 
   controller.start();
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);
   uint32_t running = startup.workers;  // counted on the control thread only
   for (uint32_t i = 0; i < startup.workers; ++i)
     hardware.eal().launch(i, [&, i] {

@@ -36,6 +36,7 @@ class VlanTrunk::Queue final : public PortQueue {
     const uint64_t before = device_.stats().driver_cycles;
     if (waiting_.size() < n) trunk_.receive();
     stats_.driver_cycles += device_.stats().driver_cycles - before;
+    trunk_.count_lost();
     const auto got = static_cast<uint16_t>(std::min<size_t>(n, waiting_.size()));
     for (uint16_t i = 0; i < got; ++i) {
       stats_.rx_bytes += waiting_.front().bytes.size();
@@ -92,6 +93,11 @@ class VlanTrunk::Queue final : public PortQueue {
     }
   }
   void drop_unknown() { ++stats_.rx_unknown_vlan; }
+  // Frames that the device's queue dropped, since `before`, ahead of any look at their tags.
+  void count_lost(const QueueStats& before, const QueueStats& now) {
+    stats_.rx_oversize += now.rx_oversize - before.rx_oversize;
+    stats_.rx_malformed += now.rx_malformed - before.rx_malformed;
+  }
 
  private:
   // Bytes of frames that another port's receive() brought. A short frame counts as a buffer of 2
@@ -150,6 +156,11 @@ VlanTrunk::~VlanTrunk() = default;
 
 PortQueue& VlanTrunk::queue(size_t port) {
   return *queues_[port];
+}
+
+void VlanTrunk::count_lost() {
+  queues_.front()->count_lost(counted_, device_.stats());
+  counted_ = device_.stats();
 }
 
 void VlanTrunk::receive() {

@@ -29,8 +29,11 @@ class VlanTrunk {
   class Queue;
   // Takes one burst from the device and gives each frame to its port's queue.
   void receive();
+  // Frames that the device's queue dropped count for the first port: nobody knows their tags.
+  void count_lost();
 
   PortQueue& device_;
+  QueueStats counted_{};
   std::vector<std::unique_ptr<Queue>> queues_;
   std::array<ip::InFrame, 32> burst_;
 };

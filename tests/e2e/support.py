@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tools"))
 
-from sluicelab import configuration, daemon, lab, layout, process  # noqa: E402
+from sluicelab import configuration, daemon, lab, layout, process, state  # noqa: E402
 
 CLIENT = str(layout.client_binary())
 SCRIPTED_PORT = 6000  # of the VIP, where LabTest.serve listens

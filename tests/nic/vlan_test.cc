@@ -44,6 +44,11 @@ class Device final : public PortQueue {
   uint16_t mtu() const override { return 1500; }
   uint32_t max_tso() const override { return 16'384; }
 
+  void lose_on_receive() {
+    ++stats_.rx_oversize;
+    ++stats_.rx_malformed;
+  }
+
   std::deque<buf::Chain> arriving;
   std::vector<std::string> sent;
   ip::OutFrame last;
@@ -126,6 +131,15 @@ TEST_F(Vlans, an_id_of_no_port_is_a_counted_drop) {
   for (size_t port : {0u, 1u, 2u}) take(port);
   EXPECT_EQ(trunk->queue(0).stats().rx_unknown_vlan, 1u);
   EXPECT_EQ(trunk->queue(0).stats().rx_packets, 1u);
+}
+
+TEST_F(Vlans, frames_that_the_device_drops_count_once_at_the_first_port) {
+  device.lose_on_receive();
+  take(1);
+  take(0);
+  EXPECT_EQ(trunk->queue(0).stats().rx_oversize, 1u);
+  EXPECT_EQ(trunk->queue(0).stats().rx_malformed, 1u);
+  EXPECT_EQ(trunk->queue(1).stats().rx_oversize, 0u);
 }
 
 TEST_F(Vlans, a_port_that_does_not_look_loses_its_own_frames_only) {
