@@ -40,6 +40,7 @@ constexpr std::string_view kAsked = "SIGHUP";
 std::string startup_difference(const config::Startup& a, const config::Startup& b) {
   std::vector<std::string_view> parts;
   if (a.workers != b.workers) parts.push_back("workers");
+  if (a.idle != b.idle) parts.push_back("idle");
   if (a.admin_socket != b.admin_socket) parts.push_back("admin_socket");
   if (a.memory != b.memory) parts.push_back("[memory]");
   if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
@@ -67,6 +68,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       sampler_(io),
       often_timer_(io),
       load_(workers_.size()),
+      stall_watch_(workers_.size(), events_.whereabouts),
       port_watch_(events_.port_health),
       link_watch_(events_.link, events_.on_link_up) {
   sources_.fill(first);
@@ -230,6 +232,7 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   ledger_.record(*snapshot, *reused);
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
   publisher_.publish(std::move(snapshot));
+  if (events_.on_publish) events_.on_publish();
   return true;
 }
 
@@ -241,7 +244,8 @@ boost::json::object Controller::answer(std::string_view command) {
                                  .loads = load_.loads(),
                                  .sources = sources,
                                  .identity = identity(),
-                                 .nic = events_.nic});
+                                 .nic = events_.nic,
+                                 .stalls = stall_watch_.stalls()});
 }
 
 void Controller::wait_for_reload_signal() {
@@ -299,6 +303,8 @@ void Controller::look_at_checksums() {
 void Controller::look_often() {
   for (const LinkWatch::Line& line : link_watch_.look(current()))
     spdlog::log(line.good ? spdlog::level::info : spdlog::level::warn, "{}", line.text);
+  for (const StallWatch::Line& line : stall_watch_.look(workers_, StallWatch::Clock::now()))
+    spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
   often_timer_.expires_after(kOften);

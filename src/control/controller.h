@@ -26,6 +26,7 @@
 #include "control/publisher.h"
 #include "control/slot_assignment.h"
 #include "control/sources.h"
+#include "control/stall_watch.h"
 #include "discovery/file_watcher.h"
 #include "loader/load.h"
 #include "stats/worker.h"
@@ -41,6 +42,8 @@ class Controller {
     LinkWatch::Probe link;
     LinkWatch::Announce on_link_up;
     admin::NicProbe nic;
+    std::function<void()> on_publish;  // a snapshot has been published
+    StallWatch::Probe whereabouts;
   };
 
   // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
@@ -93,7 +96,7 @@ class Controller {
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
-  // Looks at the links, and writes the workers' notes into the log.
+  // Looks at the links and the workers' loops, and writes the workers' notes into the log.
   void look_often();
 
   std::filesystem::path file_;
@@ -121,6 +124,7 @@ class Controller {
   EventLog event_log_;
   ChangeLog change_log_;
   LoadSampler load_;
+  StallWatch stall_watch_;
   ChecksumHint checksums_;
   std::unique_ptr<admin::Server> admin_;
   PortWatch port_watch_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/stage_meter.h"
 #include "http2/codec.h"
 
 namespace sluice::http2 {
@@ -78,8 +79,10 @@ void Connection::send_headers(http::Stream& stream, const FieldList& fields, boo
   if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   if (room_ > 0 && s.head_ == nullptr && s.data_.empty()) {
-    emit_headers(s, fields, end_stream);
-    after_output(s);
+    in_stage(Stage::kHttp, [&] {
+      emit_headers(s, fields, end_stream);
+      after_output(s);
+    });
     return;
   }
   const bool behind_data = !s.data_.empty() || (s.head_ != nullptr && end_stream);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/stage_meter.h"
 #include "relay/address_key.h"
 #include "relay/admission.h"
 #include "relay/call.h"
@@ -272,11 +273,11 @@ void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldL
     }
     return;
   }
-  admit(context_, listener_, *this, s, fields, end);
+  in_stage(Stage::kRelay, [&] { admit(context_, listener_, *this, s, fields, end); });
 }
 
 void ClientConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  call_of(s).client_data(std::move(data), end);
+  in_stage(Stage::kRelay, [&] { call_of(s).client_data(std::move(data), end); });
 }
 
 void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
@@ -290,7 +291,7 @@ void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::End
 }
 
 void ClientConnection::on_closed(http::Stream& s) {
-  call_of(s).client_closed();
+  in_stage(Stage::kRelay, [&] { call_of(s).client_closed(); });
 }
 
 // A client that sends GOAWAY opens no more streams, and closes when its last one has ended.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/stage_meter.h"
 
 namespace sluice::relay {
 
@@ -143,7 +144,9 @@ void Relay::flush() {
   if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
-  while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  in_stage(Stage::kHttp, [&] {
+    while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  });
   context_.destroy_calls_over();
 }
 

@@ -17,6 +17,7 @@
 #include "stats/http2.h"
 #include "stats/pod_loads.h"
 #include "stats/relay.h"
+#include "stats/stages.h"
 #include "stats/steer.h"
 #include "stats/tcp.h"
 
@@ -100,6 +101,10 @@ class alignas(64) Worker {
   void adopt(uint64_t generation) { generation_.store(generation, std::memory_order_release); }
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
+  // The worker has left its loop.
+  void end() { ended_.store(true, std::memory_order_relaxed); }
+  bool ended() const { return ended_.load(std::memory_order_relaxed); }
+
   // Loop turns, and the cycles of the time stamp counter that they took: all cycles; those of turns
   // (or parts of them) that did something; those inside drivers' receive and transmit calls; and of
   // the last, those of turns that did something. The difference of the last two is polls that found
@@ -109,6 +114,7 @@ class alignas(64) Worker {
   Counter cycles_busy;
   Counter cycles_io;
   Counter cycles_io_busy;
+  Stages stages;
 
   // Buffers: free now, and what was done to received data that had to be kept.
   Gauge rx_buffers_free;
@@ -138,6 +144,7 @@ class alignas(64) Worker {
 
  private:
   std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> ended_{false};
   std::array<Port, kMaxPorts> ports_;
   std::unique_ptr<Listener[]> listeners_;
   std::unique_ptr<Service[]> services_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/stage_meter.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {
@@ -294,11 +295,11 @@ void PodConnection::on_goaway(const http::Goaway& goaway) {
 
 void PodConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                bool end) {
-  CallSide::of(s).pod_headers(section, fields, end);
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_headers(section, fields, end); });
 }
 
 void PodConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  CallSide::of(s).pod_data(std::move(data), end);
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_data(std::move(data), end); });
 }
 
 void PodConnection::on_sent(http::Stream& s, uint32_t n) {
@@ -312,7 +313,7 @@ void PodConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedB
 }
 
 void PodConnection::on_closed(http::Stream& s) {
-  CallSide::of(s).pod_closed();
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_closed(); });
 }
 
 }  // namespace sluice::upstream

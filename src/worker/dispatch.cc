@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/prefetch.h"
+#include "base/stage_meter.h"
 
 namespace sluice::worker {
 
@@ -57,7 +58,7 @@ void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
 void Dispatch::flush(stats::Port& counters, Time now) {
   const size_t count = std::exchange(segments_count_, 0);
   counters.tcp_segments.add(count);
-  tcp_.input({segments_.data(), count}, now);
+  in_stage(Stage::kTcp, [&] { tcp_.input({segments_.data(), count}, now); });
 }
 
 void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters,

@@ -25,7 +25,9 @@
 #include "worker/orders.h"
 #include "worker/process.h"
 #include "worker/settings.h"
+#include "worker/sleeper.h"
 #include "worker/steering.h"
+#include "worker/turn_sampler.h"
 
 namespace sluice::worker {
 
@@ -44,6 +46,7 @@ class Worker {
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
     SipKey secret;  // random, from the operating system; the same for all workers
+    Sleeper* sleeper = nullptr;  // nullptr: the worker never sleeps
     // Where there is more than one worker; the same for all.
     Process* process = nullptr;
     const steer::Owner* owner = nullptr;
@@ -65,6 +68,7 @@ class Worker {
   bool turn() {
     const uint64_t cycles = clock_.cycles();
     account(cycles);
+    sampler_.begin_turn(cycles);
     const Time now = clock_.at(cycles);
     memory_.refresh();
     relay_.set_now(now);
@@ -81,15 +85,25 @@ class Worker {
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
+    sampler_.enter(Stage::kTimers);
     // After receiving: a worker that was delayed must not retransmit segments whose ACKs wait in
     // its receive ring.
     wheel_.advance(now);
+    sampler_.enter(Stage::kRelay);
     relay_.flush();
     const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
+    sampler_.enter(Stage::kTcp);
     tcp_.flush(now);
+    sampler_.enter(Stage::kTx);
     for (PortT* port : ports_) port->flush();
     if (last || now >= publish_at_) publish(now);
+    sampler_.end_turn(worked_ || frames_sent() != sent_);
+    if (last) {
+      stats_.end();
+    } else if (sleeper_ != nullptr) {
+      rest(now);
+    }
     return !last;
   }
 
@@ -137,6 +151,8 @@ class Worker {
             .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
             .now = clock_.at(cycles),
             .process = setup.process == nullptr ? nullptr : &setup.process->relay}),
+        sampler_(stats_.stages, cycle_counter()),
+        sleeper_(setup.sleeper),
         turn_began_(cycles) {
     if (!steering_) return;
     tcp_.set_siblings(&*steering_);
@@ -190,7 +206,9 @@ class Worker {
   void receive(Time now) {
     for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
+        sampler_.enter(Stage::kRx);
         const uint16_t n = ports_[p]->receive(burst_.data(), kBurst);
+        sampler_.enter(Stage::kIp);
         dispatch_.input(static_cast<unsigned>(p), {burst_.data(), n}, stats_.port(p), now);
         if (n > 0) worked_ = true;
         if (n < kBurst) break;
@@ -220,6 +238,31 @@ class Worker {
     worked_ = false;
     sent_ = sent;
     in_drivers_ = in_drivers;
+  }
+
+  uint64_t frames_sent() const {
+    uint64_t sent = 0;
+    for (const PortT* port : ports_) sent += port->stats().tx_packets;
+    return sent;
+  }
+
+  // The end of a turn: sleeps when there has been nothing to do for a while, until something may
+  // have come.
+  void rest(Time now) {
+    if (worked_ || frames_sent() != sent_) {
+      idle_since_ = now;
+      if (sleeper_->announced()) sleeper_->cancel();
+      return;
+    }
+    if (now - idle_since_ < Sleeper::kPatience) return;
+    if (!sleeper_->announced()) {
+      sleeper_->announce();  // and looks at everything once more
+      return;
+    }
+    publish(now);
+    sampler_.enter(Stage::kIdle);
+    ++stats_.stages.sleeps;
+    sleeper_->sleep(wheel_.next() - clock_.at(clock_.cycles()));
   }
 
   void publish(Time now) {
@@ -284,6 +327,9 @@ class Worker {
   // The orders to announce that were followed.
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
+  TurnSampler sampler_;
+  Sleeper* const sleeper_;
+  Time idle_since_{};
   bool draining_ = false;
   bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something

@@ -3,6 +3,7 @@
 #include "worker/worker.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <deque>
@@ -152,6 +153,42 @@ TEST_F(WorkerLoop, a_new_snapshot_is_adopted_and_the_old_one_released) {
   EXPECT_EQ(north.sent.size(), 1u);
   published.set(nullptr);
   worker.reset();
+}
+
+TEST_F(WorkerLoop, sleeps_when_nothing_came_for_a_while_and_never_while_something_comes) {
+  worker.reset();
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Sleeper sleeper({ends[0]});
+  worker = std::make_unique<Worker<TestPort, TestClock>>(
+      Worker<TestPort, TestClock>::Setup{.ports = {&north, &south},
+                                         .clock = clock,
+                                         .rx = buf::Pool(rx.get()),
+                                         .hold = buf::Pool(hold.get()),
+                                         .pin_above = 64,
+                                         .published = published,
+                                         .orders = orders,
+                                         .workers = all,
+                                         .self = 0,
+                                         .secret = {1, 2},
+                                         .sleeper = &sleeper});
+  for (int i = 0; i < 100; ++i) {
+    if (i % 3 == 0) ask_for("198.18.0.10");
+    turn(10'000);
+  }
+  EXPECT_EQ(counters.stages.sleeps.get(), 0u);
+  for (int i = 0; i < 5; ++i) turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), 0u);
+  EXPECT_TRUE(sleeper.announced()) << "it looks at everything once more";
+  turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), 1u);
+  EXPECT_FALSE(sleeper.announced());
+  ask_for("198.18.0.10");
+  const uint64_t slept = counters.stages.sleeps.get();
+  for (int i = 0; i < 4; ++i) turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), slept);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_F(WorkerLoop, drops_are_counted_at_the_port_that_received_them) {

@@ -1,6 +1,7 @@
 #include "sluicectl/tables.h"
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -109,6 +110,36 @@ std::string guards_table(const json::value& answer) {
   for (const json::value& r : answer.at("guards").as_array())
     c.row({text(r, "guard"), count(number(r, "count")), text(r, "limit"), text(r, "action"),
            text(r, "against")});
+  return c.str();
+}
+
+std::string workers_table(const json::value& answer) {
+  using enum Columns::Align;
+  const json::array& workers = answer.at("workers").as_array();
+  if (workers.empty()) return "no workers\n";
+  Columns c;
+  c.column("WORKER");
+  c.column("STATE", kLeft);
+  c.column("BUSY");
+  for (const auto& [stage, part] : workers.front().at("stages").as_object()) {
+    std::string name(stage);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char x) { return static_cast<char>(std::toupper(x)); });
+    c.column(name);
+  }
+  c.column("STALLS");
+  c.column("LAST STALL", kLeft);
+  for (const json::value& w : workers) {
+    std::vector<std::string> row{count(number(w, "id")), text(w, "state"), share(real(w, "busy"))};
+    for (const auto& [stage, part] : w.at("stages").as_object())
+      row.push_back(share(part.to_number<double>()));
+    row.push_back(count(number(w, "stalls")));
+    row.push_back(number(w, "stalls") == 0
+                      ? "-"
+                      : fmt::format("{} in {} at {}", seconds(real(w, "stall_s")),
+                                    text(w, "stall_stage"), dash_if_empty(text(w, "stall_at"))));
+    c.row(std::move(row));
+  }
   return c.str();
 }
 
