@@ -26,6 +26,9 @@ struct Timeouts {
   // A client's connection without streams for this long is closed by GOAWAY; 0 for none, since
   // gRPC's channels are meant to stay.
   Duration client_idle{};
+  // A connection to an HTTP/1.1 pod that carries no request for this long is closed, while the pod
+  // has another one. Below the 5 s after which Node and Apache close it.
+  Duration pod_idle = 4s;
   // A client's connection of this age is closed by GOAWAY, too; 0 for none. Give or take 10 %, so
   // that clients do not all return at once.
   Duration max_connection_age{};
@@ -85,6 +88,9 @@ struct Limits {
   // Workers that connect to one pod, with at least one connection each; 0 for all. More connections
   // carry no more calls, and each costs the pod memory.
   uint32_t connections_per_pod = 16;
+
+  // Connections of one worker to one pod of HTTP/1.1, which carry a request each.
+  uint32_t http1_pod_connections = 256;
 
   // Per stream.
   uint32_t transparent_retries = 5;  // attempts after the first, when pods provably did nothing

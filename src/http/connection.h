@@ -114,6 +114,9 @@ class Connection {
   virtual uint32_t peer_max_header_list_size() const = 0;
   // Client role: the peer takes requests with :protocol (RFC 8441).
   virtual bool peer_takes_extended_connect() const = 0;
+  // Client role: how long the peer keeps the connection while it carries no request; zero: the peer
+  // does not say.
+  Duration peer_keeps_idle() const { return peer_keeps_idle_; }
   // Asks the peer for a sign of life; on_ping_ack(opaque) follows. False: the protocol has none.
   virtual bool ping(uint64_t opaque) = 0;
   // Server role: the version of the latest request, as Via has it (RFC 9110, 7.6.3).
@@ -169,6 +172,7 @@ class Connection {
   bool failed_ = false;
   bool credits_ = false;
   Ending ending_ = Ending::kNo;
+  Duration peer_keeps_idle_{};
   Time now_{};
   const char* received_protocol_ = "2.0";
   const char* detail_ = "";

@@ -99,6 +99,7 @@ void ClientConnection::on_head(std::string_view text) {
   }
   s.answered_ = true;
   keeps_ = head.keep;
+  if (head.keep_seconds > 0) peer_keeps_idle_ = std::chrono::seconds(head.keep_seconds);
   const bool bodiless = s.to_head_ || head.status == 204 || head.status == 304;
   if (!bodiless) {
     begin_body(head.framing, !head.framing.chunked && head.framing.length < 0);

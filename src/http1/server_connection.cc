@@ -65,7 +65,8 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   thread_local std::string text;
   text.clear();
   if (status < 200) {  // RFC 9110, 15.2: an HTTP/1.0 client knows none
-    if (s.old_ || status == 101) return;
+    // Without room an informational answer is left out: nobody may pile them up.
+    if (s.old_ || status == 101 || room_ <= 0) return;
     hop.no_length = true;
     write_response(text, fields, hop);
     write(text);

@@ -28,6 +28,7 @@ Relay::~Relay() {
 void Relay::adopt(const config::Snapshot& snapshot) {
   const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
   context_.timeouts = snapshot.timeouts;
+  context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
   context_.http1.adopt(snapshot.limits, snapshot.guards);

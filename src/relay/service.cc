@@ -47,10 +47,15 @@ void Service::adopt(const config::Service& config) {
     retry_budget_.adopt(config.retry.budget_percent, config.retry.budget_per_second);
   if (config.balance != config_.balance)
     picker_ = balance::make_picker(config.balance, context_.random, spread(context_));
+  const bool renew = config.protocol != config_.protocol;
   config_ = config;
   retry_ = config_.retry.any() ? &config_.retry : nullptr;
   subset_ = subset(context_, config_);
   use_pods();
+  if (!renew) return;
+  for (const auto& pool : pools_)
+    if (!pool->pod().draining()) pool->renew();
+  rebuild_ready();
 }
 
 void Service::use_pods() {

@@ -78,6 +78,7 @@ class Service final : public upstream::PoolOwner {
   void on_window() override {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
+  uint32_t calls_waiting() const override { return waiting_.size(); }
   bool holds_calls() const override { return !held_.empty(); }
   // Lets waiting calls go on. Called once a turn.
   void pump();

@@ -41,6 +41,7 @@ struct Context {
   Random random;
   config::Limits limits;
   config::Guards guards;
+  Duration pod_idle = config::Timeouts{}.pod_idle;
 
   PodHeap pod_heap{stats.relay};
   Slab<PodConnection> pod_connections;

@@ -66,13 +66,13 @@ class LabTest(unittest.TestCase):
             self.assertLess(at, 0, log[max(at - 300, 0):at + 3000])
 
 
-def service(name: str, port: int, *endpoints: str, keys: str = "") -> str:
+def service(name: str, port: int, *endpoints: str, keys: str = "", protocol: str = "h2c") -> str:
     """As tables of the configuration: a service of these endpoints, and its listener at a port of the VIP."""
     return f"""
 [[listener]]
 name = "{name}"
 address = "{layout.VIP}:{port}"
-protocol = "h2c"
+protocol = "{protocol}"
 service = "{name}"
 
 [[service]]

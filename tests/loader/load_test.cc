@@ -26,6 +26,7 @@ std::string mistakes(const Files& files) {
 TEST(Load, a_whole_configuration_becomes_a_snapshot) {
   Files files;
   files.write("sluiced.toml", files.config(R"(balance = "least_request"
+protocol = "http1"
 queue_timeout = "250ms"
 max_stream_age = "2h"
 ping_interval = "5m"
@@ -35,11 +36,13 @@ ping_without_calls = true
 connect_timeout = "300ms"
 timeout = "30s"
 stream_idle_timeout = "10m"
+pod_idle_timeout = "30s"
 drain_announce = "2s"
 time_wait = "1m"
 [limits]
 concurrent_streams = 50
 connections_per_address = 7
+http1_pod_connections = 9
 max_pod_connection_streams = 1000
 connections_per_pod = 4
 [memory]
@@ -59,6 +62,9 @@ time_wait = 100
   EXPECT_EQ(s.timeouts.time_wait, Duration(60s));
   EXPECT_EQ(s.limits.concurrent_streams, 50u);
   EXPECT_EQ(s.limits.connections_per_address, 7u);
+  EXPECT_EQ(s.limits.http1_pod_connections, 9u);
+  EXPECT_EQ(s.timeouts.pod_idle, Duration(30s));
+  EXPECT_EQ(s.services[0].protocol, config::PodProtocol::kHttp1);
   EXPECT_EQ(s.limits.max_pod_connection_streams, 1'000u);
   EXPECT_EQ(s.limits.connections_per_pod, 4u);
   ASSERT_EQ(s.listeners.size(), 1u);
@@ -230,6 +236,18 @@ TEST(Load, a_listener_refuses_connect_unless_it_says_otherwise) {
   EXPECT_NE(mistakes(files).find("connect = \"yes\" is unknown; allowed: refuse, pass"),
             std::string::npos)
       << mistakes(files);
+}
+
+TEST(Load, a_listener_takes_HTTP_2_alone_or_both_versions) {
+  Files files;
+  const auto protocol = [&](const std::string& name) {
+    files.write("sluiced.toml", files.config("") + "[[listener]]\nname = \"other\"\n" +
+                                    "address = \"198.18.0.10:50052\"\nservice = \"echo\"\n" +
+                                    "protocol = \"" + name + "\"\n");
+    return load(files.path("sluiced.toml")).snapshot->listeners.at(1).protocol;
+  };
+  EXPECT_EQ(protocol("h2c"), config::Protocol::kH2c);
+  EXPECT_EQ(protocol("http"), config::Protocol::kHttp);
 }
 
 TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {

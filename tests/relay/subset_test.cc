@@ -12,6 +12,7 @@ struct PodSubset : RelayTest {
     snapshot.limits.connections_per_pod = 1;
     relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                                  .plain = lower.plain,
+                                                 .http1 = lower.http1,
                                                  .http2 = lower.http2,
                                                  .host = host,
                                                  .wheel = lb.wheel,

@@ -115,6 +115,12 @@ address = "{layout.VIP}:{layout.PORT}"
 protocol = "h2c"
 service = "echo"
 
+[[listener]]
+name = "http"
+address = "{layout.VIP}:80"
+protocol = "http"
+service = "echo"
+
 [[service]]
 name = "echo"
 balance = "{balance}"
