@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from support import SANITIZED, LabTest, active_calls, daemon, lab, layout, main, run
 from sluicelab.client import Client, failed
@@ -102,10 +103,11 @@ class TwoWorkers:
         clients = [Client(in_flight=10, delay=1500, interval=100) for _ in range(6)]
         self.assertTrue(wait_until(lambda: active_calls() == 60, 10), daemon.pod_rows())
         pid = lab.status()["sluiced"]["pid"]
-        os.kill(pid, signal.SIGTERM)
-        for client in clients:
-            report = client.stop()  # begins no more calls, waits for those in flight
-            self.assertEqual(failed(report), 0, report["last_error"])
+        with ThreadPoolExecutor(len(clients)) as threads:
+            reports = threads.map(Client.stop, clients)  # begin no more calls, wait for those in flight
+            os.kill(pid, signal.SIGTERM)
+            for report in reports:
+                self.assertEqual(failed(report), 0, report["last_error"])
         self.assertTrue(wait_until(lambda: not alive(pid), 15), tail(layout.SLUICED_LOG))
         lab.restart_sluiced()
 
