@@ -31,6 +31,8 @@ class TurnSampler {
     if (StageMeter::running != nullptr) [[unlikely]]
       meter_.enter(stage);
   }
+  // This turn is measured.
+  static bool measures() { return StageMeter::running != nullptr; }
   // worked: the turn did something.
   void end_turn(bool worked) {
     if (StageMeter::running != nullptr) [[unlikely]]

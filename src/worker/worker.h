@@ -98,7 +98,8 @@ class Worker {
     sampler_.enter(Stage::kTx);
     for (PortT* port : ports_) port->flush();
     if (last || now >= publish_at_) publish(now);
-    sampler_.end_turn(worked_ || frames_sent() != sent_);
+    if (TurnSampler::measures()) [[unlikely]]
+      sampler_.end_turn(worked_ || frames_sent() != sent_);
     if (last) {
       stats_.end();
     } else if (sleeper_ != nullptr) {
@@ -206,11 +207,13 @@ class Worker {
   void receive(Time now) {
     for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
-        sampler_.enter(Stage::kRx);
         const uint16_t n = ports_[p]->receive(burst_.data(), kBurst);
-        sampler_.enter(Stage::kIp);
+        if (n > 0) sampler_.enter(Stage::kIp);
         dispatch_.input(static_cast<unsigned>(p), {burst_.data(), n}, stats_.port(p), now);
-        if (n > 0) worked_ = true;
+        if (n > 0) {
+          worked_ = true;
+          sampler_.enter(Stage::kRx);
+        }
         if (n < kBurst) break;
       }
     }
