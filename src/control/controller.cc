@@ -5,6 +5,8 @@
 #include <ctime>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -28,6 +30,10 @@ size_t count_pods(const config::Snapshot& snapshot) {
   return pods;
 }
 
+std::string too_many_pods(size_t pods) {
+  return fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods);
+}
+
 constexpr std::string_view kAsked = "SIGHUP";
 
 }  // namespace
@@ -35,6 +41,7 @@ constexpr std::string_view kAsked = "SIGHUP";
 std::string startup_difference(const config::Startup& a, const config::Startup& b) {
   std::vector<std::string_view> parts;
   if (a.workers != b.workers) parts.push_back("workers");
+  if (a.idle != b.idle) parts.push_back("idle");
   if (a.admin_socket != b.admin_socket) parts.push_back("admin_socket");
   if (a.memory != b.memory) parts.push_back("[memory]");
   if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
@@ -55,14 +62,17 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       io_(io),
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
-      sources_(watcher_),
+      sources_(io, watcher_),
+      update_timer_(io),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
       often_timer_(io),
       load_(workers_.size()),
+      stall_watch_(workers_.size(), events_.whereabouts),
       port_watch_(events_.port_health),
       link_watch_(events_.link, events_.on_link_up) {
+  sources_.fill(first);
   // Nothing drains yet, and load() has checked the numbers: there are enough slots.
   publish(std::move(first.snapshot));
   watch_.set(first.files);
@@ -103,6 +113,12 @@ bool Controller::reload(std::string_view reason) {
     log_refusal(reason, fmt::format("needs a restart, since these changed: {}", restart));
     return false;
   }
+  sources_.fill(loaded);
+  if (const size_t pods = count_pods(*loaded.snapshot); pods > stats::kMaxPods) {
+    refused_ = Refused::kConfiguration;
+    log_refusal(reason, too_many_pods(pods));
+    return false;
+  }
   if (const std::string why = outdated_news(current(), *loaded.snapshot, std::time(nullptr));
       !why.empty()) {
     refused_ = Refused::kConfiguration;
@@ -126,7 +142,7 @@ bool Controller::reload(std::string_view reason) {
 
 void Controller::follow(const loader::Loaded& loaded) {
   refused_ = Refused::kNothing;
-  sources_.replace(loaded.endpoints, current().startup,
+  sources_.replace(loaded, current().startup,
                    [this](size_t service, const discovery::Update& update) {
                      update_endpoints(service, update);
                    });
@@ -134,21 +150,36 @@ void Controller::follow(const loader::Loaded& loaded) {
 }
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
-  const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
-  // A refused configuration stays refused, whatever the endpoints are.
-  const auto refuse = [&](const std::string& why) {
-    if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
-    log_refusal(reason, why);
-  };
+  const std::string& name = current().services[service].name;
   if (!update.endpoints) {
     for (const std::string& e : update.errors) spdlog::error("{}", e);
-    refuse(fmt::format("{} mistake(s)", update.errors.size()));
+    refuse_endpoints(fmt::format("endpoints of {}", name),
+                     fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
+  auto& [services, warnings] = updates_;
+  warnings.insert(warnings.end(), update.warnings.begin(), update.warnings.end());
+  if (std::find(services.begin(), services.end(), name) == services.end()) services.push_back(name);
+  update_timer_.expires_after(std::chrono::seconds(0));
+  update_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) publish_endpoints();
+  });
+}
+
+// A refused configuration stays refused, whatever the endpoints are.
+void Controller::refuse_endpoints(std::string_view reason, const std::string& why) {
+  if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
+  log_refusal(reason, why);
+}
+
+void Controller::publish_endpoints() {
+  const auto [names, warnings] = std::exchange(updates_, {});
+  if (names.empty()) return;
+  const std::string reason = fmt::format("endpoints of {}", fmt::join(names, ", "));
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
-    refuse(fmt::format("{} pods in all; at most {} are allowed", pods, stats::kMaxPods));
+    refuse_endpoints(reason, too_many_pods(pods));
     return;
   }
   const bool changed = *next != content_of(current());
@@ -156,13 +187,13 @@ void Controller::update_endpoints(size_t service, const discovery::Update& updat
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     return;
   }
-  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_error();
+  const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_refused();
   if (accepted_again) refused_ = Refused::kNothing;
   if (!changed) {
     log_no_change(reason, accepted_again);
     return;
   }
-  for (const std::string& w : update.warnings) spdlog::warn("{}", w);
+  for (const std::string& w : warnings) spdlog::warn("{}", w);
   log_published(reason);
 }
 
@@ -208,6 +239,7 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   ledger_.record(*snapshot, *reused);
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
   publisher_.publish(std::move(snapshot));
+  if (events_.on_publish) events_.on_publish();
   return true;
 }
 
@@ -219,7 +251,8 @@ boost::json::object Controller::answer(std::string_view command) {
                                  .loads = load_.loads(),
                                  .sources = sources,
                                  .identity = identity(),
-                                 .nic = events_.nic});
+                                 .nic = events_.nic,
+                                 .stalls = stall_watch_.stalls()});
 }
 
 void Controller::wait_for_reload_signal() {
@@ -279,6 +312,8 @@ void Controller::look_at_checksums() {
 void Controller::look_often() {
   for (const LinkWatch::Line& line : link_watch_.look(current()))
     spdlog::log(line.good ? spdlog::level::info : spdlog::level::warn, "{}", line.text);
+  for (const StallWatch::Line& line : stall_watch_.look(workers_, StallWatch::Clock::now()))
+    spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
   often_timer_.expires_after(kOften);

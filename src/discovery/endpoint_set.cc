@@ -21,7 +21,8 @@ std::vector<config::Pod> pods_that(const EndpointSet& set, Takes takes) {
 std::vector<config::Pod> pods_of(const EndpointSet& set) {
   auto pods = pods_that(set, [](const Conditions& c) { return c.ready && !c.terminating; });
   if (!pods.empty()) return pods;
-  return pods_that(set, [](const Conditions& c) { return c.serving && c.terminating; });
+  return pods_that(set,
+                   [](const Conditions& c) { return (c.ready || c.serving) && c.terminating; });
 }
 
 }  // namespace sluice::discovery

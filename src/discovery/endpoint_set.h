@@ -35,7 +35,9 @@ using EndpointSet = std::vector<Endpoint>;
 
 // The pods that calls may go to: the endpoints that are ready. If none is ready, the endpoints that
 // still serve while they terminate (Kubernetes' KEP-1669), so that a rollout of a service's last
-// pods loses no call. Two endpoints with the same address and id are one pod: the first.
+// pods loses no call. An endpoint that is ready although it terminates, as services with
+// publishNotReadyAddresses have it, is one of the latter. Two endpoints with the same address and
+// id are one pod: the first.
 std::vector<config::Pod> pods_of(const EndpointSet& set);
 
 }  // namespace sluice::discovery

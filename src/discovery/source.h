@@ -1,5 +1,5 @@
 #pragma once
-// The source of one service's endpoints: a file, or the configuration itself.
+// The source of one service's endpoints: a file, an API, or the configuration itself.
 
 #include <chrono>
 #include <functional>
@@ -34,13 +34,15 @@ class Source {
   virtual void start(Deliver deliver) = 0;
   // A description for people: "file /etc/sluice/endpoints.toml".
   virtual std::string name() const = 0;
-
   // The last whole set.
   const EndpointSet& endpoints() const { return endpoints_; }
   // The time since the source confirmed the set, changed or not.
-  Clock::duration age() const { return Clock::now() - confirmed_; }
-  // The errors of the last update; empty when that brought a set.
-  const std::string& last_error() const { return last_error_; }
+  virtual Clock::duration age() const { return Clock::now() - confirmed_; }
+  // The reason why the set may not be the latest; empty when it is. In general the error of the
+  // last update.
+  virtual std::string last_error() const { return last_error_; }
+  // Whether the last update brought errors in the place of a set.
+  virtual bool refused() const { return !last_error_.empty(); }
 
  protected:
   void take(const Update& update) {

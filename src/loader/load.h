@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "config/snapshot.h"
+#include "discovery/kubernetes/settings.h"
 #include "loader/endpoints.h"
 #include "loader/mistakes.h"
 
@@ -23,6 +25,7 @@ struct Loaded {
   std::vector<std::filesystem::path> files;
   // One for each service, in the snapshot's order.
   std::vector<ServiceEndpoints> endpoints;
+  std::optional<discovery::kubernetes::Settings> kubernetes;  // nullopt: no [kubernetes]
 
   // The files except those that have only endpoints.
   std::vector<std::filesystem::path> configuration_files() const;

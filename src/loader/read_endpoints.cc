@@ -71,6 +71,29 @@ discovery::EndpointSet read_file(const Document& document, const Notes& notes) {
   return out;
 }
 
+void read_kubernetes_reference(Table& t, const Reading& reading, ServiceEndpoints& out) {
+  std::string text;
+  if (!t.string("kubernetes", text)) return;
+  const auto port = discovery::kubernetes::ServicePort::parse(text);
+  if (!port) {
+    t.mistake("kubernetes", fmt::format("kubernetes = \"{}\" is not a service with a port, like "
+                                        "\"default/greeter:grpc\"",
+                                        text));
+    return;
+  }
+  out.kubernetes = port;
+  if (!reading.kubernetes) {
+    t.mistake("kubernetes",
+              "there is no table [kubernetes]; in a pod of the cluster an empty one is enough");
+    return;
+  }
+  const auto& watched = reading.kubernetes->namespaces;
+  const std::string& name_space = port->service.name_space;
+  if (!watched.empty() && std::find(watched.begin(), watched.end(), name_space) == watched.end())
+    t.mistake("kubernetes", fmt::format("namespaces of [kubernetes] has no \"{}\"; it has: {}",
+                                        name_space, fmt::join(watched, ", ")));
+}
+
 std::vector<std::string> lines(const Mistakes& all) {
   std::vector<std::string> out;
   for (const Mistake& m : all) out.push_back(m.str());
@@ -93,7 +116,8 @@ std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
 void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
   const Notes notes{reading.snapshot.startup, reading.mistakes, reading.warnings};
   constexpr std::string_view kForms =
-      "{ file = \"endpoints.toml\" } or [{ address = \"198.18.1.101:50051\", id = \"pod1\" }]";
+      "{ file = \"endpoints.toml\" }, { kubernetes = \"namespace/service:port\" } or "
+      "[{ address = \"198.18.1.101:50051\", id = \"pod1\" }]";
   if (!t.has("endpoints")) {
     t.mistake(fmt::format("[[service]] lacks endpoints: {}", kForms));
     return;
@@ -103,6 +127,11 @@ void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
     return;
   }
   auto reference = t.table("endpoints");
+  if (reference->has("kubernetes")) {
+    read_kubernetes_reference(*reference, reading, out);
+    reference->finish();
+    return;
+  }
   std::string path;
   const bool named = reference->string("file", path, true);
   reference->finish();

@@ -2,9 +2,11 @@
 // The parts of load(): each reads some tables into the snapshot and notes mistakes.
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "config/snapshot.h"
+#include "discovery/kubernetes/settings.h"
 #include "loader/document.h"
 #include "loader/endpoints.h"
 
@@ -18,6 +20,7 @@ struct Reading {
   Mistakes& warnings;
   std::vector<std::filesystem::path>& files;
   std::vector<ServiceEndpoints>& endpoints;
+  std::optional<discovery::kubernetes::Settings>& kubernetes;
   // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
   bool dpdk_known = false;
 
@@ -35,7 +38,9 @@ void read_startup(Table& root, Reading& reading);
 config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 // [timeouts] and [limits].
 void read_settings(Table& root, Reading& reading);
-// [[service]] and [[listener]], after the two above.
+// [kubernetes], and the kubeconfig.
+void read_kubernetes(Table& root, Reading& reading);
+// [[service]] and [[listener]], after the three above.
 void read_services(Table& root, Reading& reading);
 // [listener.tls]: certificates and keys included, which become part of the snapshot.
 void read_tls(Table& listener, Reading& reading, config::Listener& out);

@@ -14,7 +14,7 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
   // tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the listener says.
   if (client.forwarding() != nullptr) {
     if (client.answer_misdirected(stream, request)) return;
-    client.forwarding()->add_to(request);
+    client.forwarding()->add_to(request, client.http().received_protocol());
   }
   // 3. The connection's own limit of streams, at which the client has to move away.
   client.count_stream();

@@ -46,7 +46,7 @@ void remove(FieldList& request, std::string_view name) {
 Forwarding::Forwarding(const config::Forwarding& config, const Address& client, Security security,
                        std::string_view certificate)
     : security_(security), certificate_(certificate) {
-  if (!config.via.empty()) via_ = "2.0 " + config.via;
+  if (!config.via.empty()) via_ = config.via;
   const std::string address = client.str();
   if (config.x_forwarded_for) x_forwarded_for_ = address;
   if (config.forwarded) {
@@ -57,12 +57,16 @@ Forwarding::Forwarding(const config::Forwarding& config, const Address& client, 
   }
 }
 
-void Forwarding::add_to(FieldList& request) const {
+void Forwarding::add_to(FieldList& request, const char* received_protocol) const {
   if (security_ == kTls) {
     remove(request, kClientCertificate);
     if (!certificate_.empty()) request.add(kClientCertificate, certificate_);
   }
-  if (!via_.empty()) append(request, Name::kVia, via_);
+  if (!via_.empty()) {
+    thread_local std::string via;
+    via.assign(received_protocol).append(" ").append(via_);
+    append(request, Name::kVia, via);
+  }
   if (!x_forwarded_for_.empty()) append(request, Name::kXForwardedFor, x_forwarded_for_);
   if (!forwarded_.empty()) append(request, Name::kForwarded, forwarded_);
 }

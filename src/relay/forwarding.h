@@ -26,10 +26,11 @@ class Forwarding {
   // nothing: only the last element is ours. Several lines of a field are joined to one, since many
   // readers look at the first only. Behind TLS, the client's x-forwarded-client-cert is removed:
   // only the value from its verified certificate reaches pods.
-  void add_to(http::FieldList& request) const;
+  // received_protocol: the version of the request, "1.1" or "2.0".
+  void add_to(http::FieldList& request, const char* received_protocol) const;
 
  private:
-  std::string via_;              // empty: not written
+  std::string via_;              // the name; empty: not written
   std::string x_forwarded_for_;  // empty: not written
   std::string forwarded_;        // empty: not written
   const Security security_;

@@ -41,11 +41,14 @@ class Listener final : public tcp::Acceptor {
   // New streams use the new routes. New connections use the rest.
   void adopt(const config::Listener& config, const Routes& routes) {
     routes_ = routes;
+    protocol_ = config.protocol;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
     secure_ = config.protocol == config::Protocol::kHttps;
     if (secure_) tls_.serve(config.tls.contexts);
   }
+  // Both versions come on one port, and the client's first bytes show which.
+  bool takes_http1() const { return protocol_ == config::Protocol::kHttp; }
   // nullptr when clients speak cleartext, and the listener tells pods nothing of them.
   std::unique_ptr<Forwarding> forwarding(const transport::Stream& client) const {
     if (!forwarding_.any() && !secure_) return nullptr;
@@ -100,6 +103,7 @@ class Listener final : public tcp::Acceptor {
   uint32_t slot_;
   Endpoint address_;
   Routes routes_;
+  config::Protocol protocol_{};
   config::Connect connect_{};
   config::Forwarding forwarding_;
   bool secure_ = false;  // connections that are accepted from now on begin with TLS

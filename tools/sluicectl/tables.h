@@ -16,6 +16,7 @@ std::string sources_table(const boost::json::value& answer);
 std::string certificates_table(const boost::json::value& answer);
 std::string guards_table(const boost::json::value& answer);
 std::string nic_table(const boost::json::value& answer);
+std::string workers_table(const boost::json::value& answer);
 std::string stats_table(const boost::json::value& answer);
 
 }  // namespace sluicectl

@@ -18,8 +18,13 @@ def need_root() -> None:
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
-       ipv6: bool = False, tls: bool = False) -> None:
+       ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None,
+       tls: bool = False) -> None:
+    """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so."""
     need_root()
+    workers = workers or (layout.default_workers() if driver != "tap" else 1)
+    if workers > 1 and driver == "tap":
+        raise LabError("with the driver tap sluiced has one worker: --driver af_xdp or tun")
     if impair is not None:
         if driver == "tun":
             raise LabError("the wire stands between veth pairs, and the driver tun has none: --driver af_xdp or tap")
@@ -31,7 +36,8 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "tls": certificates.make_all() if tls else None}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes,
+                   "tls": certificates.make_all() if tls else None}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -42,13 +48,18 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
 def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     current["hugepages_before"] = hugepages.reserve()
     state.save(current)
-    network.up(current["driver"], with_wire=current["impair"] is not None)
+    network.up(current["driver"], current["impair"] is not None, current["workers"])
+    if current["kubernetes"]:
+        network.add_management_link()
     if current["impair"] is not None:
         current["wire_pid"] = wire.start(current["impair"])
         state.save(current)
     if current["ipv6"] and current["driver"] != "tun":
         network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
-    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"], tls=current["tls"]))
+    if current["workers"] > 1:
+        layout.DPDK_FILE.write_text(configuration.dpdk_toml(current["driver"], current["workers"]))
+    layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"],
+                                                              kubernetes=current["kubernetes"], tls=current["tls"]))
     configuration.write_endpoints([])
     if not with_sluiced:
         for number in range(1, pod_count + 1):
@@ -62,9 +73,9 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
 
 
 def _wait_ready(current: dict, pod_count: int) -> None:
-    """Whether the lab's pods are sluiced's is for a file of the user's own to say, and then this says only what is not ready; with the
+    """With an API of Kubernetes there is nothing to wait for: it may be away. Whether the lab's pods are sluiced's is for a file of the user's own to say, and then this says only what is not ready; with the
     lab's file they must be."""
-    if pods.wait_ready(pod_count):
+    if current["kubernetes"] or pods.wait_ready(pod_count):
         return
     if current["config"] == str(layout.CONFIG_FILE.resolve()):
         raise LabError(f"sluiced does not have {pod_count} pods ready: {daemon.ask('pods')}\n{tail(layout.SLUICED_LOG)}")

@@ -20,6 +20,11 @@ BRIDGE_ADDRESS = "198.18.1.250"
 FIRST_POD_ADDRESS = "198.18.1.101"
 PREFIX_LENGTH = 24
 
+# `tools/lab up --kubernetes` adds a link between the lab's root and sluiced, beside Sluice's ports.
+MANAGEMENT_ROOT = "198.18.2.1"
+MANAGEMENT_SLUICE = "198.18.2.2"
+MANAGEMENT_DEVICE = "sluice-mgmt"  # in the root namespace
+
 # `tools/lab up --ipv6` adds these.
 CLIENT_ADDRESS_6 = "fd00:198:18::1"
 NORTH_ADDRESS_6 = "fd00:198:18::2"
@@ -40,12 +45,18 @@ ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"
 ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
 TLS_DIR = RUN_DIR / "tls"
+DPDK_FILE = RUN_DIR / "dpdk.toml"
 SLUICED_LOG = RUN_DIR / "sluiced.log"
 WIRE_LOG = RUN_DIR / "wire.log"
 
 
 def build_dir() -> Path:
     return Path(os.environ.get("SLUICE_BUILD", REPOSITORY / "build"))
+
+
+def default_workers() -> int:
+    """Of sluiced, where nobody says how many."""
+    return int(os.environ.get("SLUICE_LAB_WORKERS", 1))
 
 
 def sluiced_binary() -> Path:

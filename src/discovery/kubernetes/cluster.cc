@@ -1,0 +1,103 @@
+#include "discovery/kubernetes/cluster.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace sluice::discovery::kubernetes {
+namespace {
+
+constexpr std::string_view kGroup = "/apis/discovery.k8s.io/v1";
+
+std::string path_of(const std::string& name_space) {
+  return name_space.empty() ? fmt::format("{}/endpointslices", kGroup)
+                            : fmt::format("{}/namespaces/{}/endpointslices", kGroup, name_space);
+}
+
+}  // namespace
+
+Cluster::Cluster(boost::asio::io_context& io, Settings settings, Log log)
+    : io_(io), settings_(std::move(settings)), log_(std::move(log)), store_(settings_.zone) {
+  for (const std::string& n : settings_.namespaces) add_scope(n);
+  if (scopes_.empty()) add_scope("");
+}
+
+Cluster::~Cluster() = default;
+
+Cluster::Scope& Cluster::add_scope(const std::string& name_space) {
+  Scope& s = *scopes_.emplace_back(std::make_unique<Scope>());
+  s.name_space = name_space;
+  s.slices = std::make_unique<EndpointSlices>(
+      store_, name_space, [this](const std::string& why) { log_({.good = false, .text = why}); });
+  s.reflector = std::make_unique<Reflector>(io_, settings_.server, path_of(name_space), *s.slices,
+                                            [this, &s] { on_progress(s); });
+  return s;
+}
+
+void Cluster::start() {
+  for (const auto& s : scopes_) s->reflector->start();
+}
+
+const Cluster::Scope* Cluster::scope(const std::string& name_space) const {
+  for (const auto& s : scopes_)
+    if (s->name_space.empty() || s->name_space == name_space) return s.get();
+  return nullptr;
+}
+
+bool Cluster::listed(const std::string& name_space) const {
+  const Scope* s = scope(name_space);
+  return s && s->reflector->state().listed();
+}
+
+std::optional<Cluster::Clock::time_point> Cluster::heard(const std::string& name_space) const {
+  const Scope* s = scope(name_space);
+  return s ? s->reflector->heard() : std::nullopt;
+}
+
+std::string Cluster::error(const std::string& name_space) const {
+  const Scope* s = scope(name_space);
+  return s ? s->reflector->state().error()
+           : fmt::format("[kubernetes] does not watch the namespace {}", name_space);
+}
+
+void Cluster::on_progress(Scope& scope) {
+  log_state(scope);
+  const auto changed = store_.take_changed();
+  const bool first_list =
+      !std::exchange(scope.listed, scope.reflector->state().listed()) && scope.listed;
+  // A subscriber does not subscribe or unsubscribe meanwhile.
+  const auto tell = [](const std::set<Subscriber*>& all) {
+    for (Subscriber* s : all) s->on_change();
+  };
+  if (first_list) {
+    for (const auto& [service, all] : subscribers_)
+      if (scope.name_space.empty() || scope.name_space == service.name_space) tell(all);
+    return;
+  }
+  for (const ObjectKey& service : changed)
+    if (const auto found = subscribers_.find(service); found != subscribers_.end())
+      tell(found->second);
+}
+
+void Cluster::unsubscribe(Subscriber& s) {
+  const auto found = subscribers_.find(s.service());
+  if (found == subscribers_.end()) return;
+  found->second.erase(&s);
+  if (found->second.empty()) subscribers_.erase(found);
+}
+
+void Cluster::log_state(Scope& scope) {
+  const std::string& error = scope.reflector->state().error();
+  if (error == scope.logged_error) return;
+  // A request that is under way clears no error: only an open watch does.
+  const std::string server = settings_.server.str();
+  if (error.empty()) {
+    log_({.good = true, .text = fmt::format("Kubernetes API {}: watched again", server)});
+  } else {
+    log_({.good = false,
+          .text = fmt::format("Kubernetes API {}: {}; the last endpoints stay", server, error)});
+  }
+  scope.logged_error = error;
+}
+
+}  // namespace sluice::discovery::kubernetes

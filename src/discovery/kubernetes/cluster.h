@@ -1,0 +1,87 @@
+#pragma once
+// A Kubernetes cluster: its EndpointSlices, however many services are taken from them.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "discovery/kubernetes/endpoint_slices.h"
+#include "discovery/kubernetes/reflector.h"
+#include "discovery/kubernetes/service_port.h"
+#include "discovery/kubernetes/settings.h"
+#include "discovery/kubernetes/slice_store.h"
+
+namespace sluice::discovery::kubernetes {
+
+class Cluster {
+ public:
+  using Clock = std::chrono::steady_clock;
+  struct Line {
+    bool good = true;
+    std::string text;
+  };
+  using Log = std::function<void(const Line& line)>;
+
+  // Hears of changes, once for all changes that came together.
+  class Subscriber {
+   public:
+    virtual ~Subscriber() = default;
+    virtual const ObjectKey& service() const = 0;
+    virtual void on_change() = 0;
+  };
+
+  // `io` outlives the cluster.
+  Cluster(boost::asio::io_context& io, Settings settings, Log log);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+
+  // Begins to ask the API server.
+  void start();
+
+  const Settings& settings() const { return settings_; }
+  // Subscribers end their subscription before they or the cluster are destroyed.
+  void subscribe(Subscriber& s) { subscribers_[s.service()].insert(&s); }
+  void unsubscribe(Subscriber& s);
+
+  // The functions below are about a namespace's objects. A namespace that is not watched has never
+  // been listed.
+  EndpointSet endpoints(const ServicePort& port) const { return store_.endpoints(port); }
+  // The reason why a service that has been listed has no endpoints; empty when it has some.
+  std::string why_empty(const ServicePort& port) const { return store_.why_empty(port); }
+  bool listed(const std::string& name_space) const;
+  // When the API server was heard last; nullopt: never.
+  std::optional<Clock::time_point> heard(const std::string& name_space) const;
+  // The reason why there is no watch now; empty when there is one.
+  std::string error(const std::string& name_space) const;
+
+ private:
+  // The objects of a namespace, or of all.
+  struct Scope {
+    std::string name_space;
+    std::unique_ptr<EndpointSlices> slices;
+    std::unique_ptr<Reflector> reflector;
+    std::string logged_error;  // that was written to the log last, and still lasts
+    bool listed = false;
+  };
+
+  Scope& add_scope(const std::string& name_space);
+  const Scope* scope(const std::string& name_space) const;
+  void on_progress(Scope& scope);
+  void log_state(Scope& scope);
+
+  boost::asio::io_context& io_;
+  Settings settings_;
+  Log log_;
+  SliceStore store_;
+  std::vector<std::unique_ptr<Scope>> scopes_;
+  std::map<ObjectKey, std::set<Subscriber*>> subscribers_;  // by service
+};
+
+}  // namespace sluice::discovery::kubernetes

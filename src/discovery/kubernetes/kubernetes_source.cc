@@ -1,0 +1,45 @@
+#include "discovery/kubernetes/kubernetes_source.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace sluice::discovery::kubernetes {
+
+KubernetesSource::KubernetesSource(std::shared_ptr<Cluster> cluster, ServicePort port,
+                                   EndpointSet first)
+    : Source(std::move(first)), cluster_(std::move(cluster)), port_(std::move(port)) {
+  cluster_->subscribe(*this);
+}
+
+KubernetesSource::~KubernetesSource() {
+  cluster_->unsubscribe(*this);
+}
+
+void KubernetesSource::start(Deliver deliver) {
+  deliver_ = std::move(deliver);
+  if (cluster_->listed(port_.service.name_space)) on_change();
+}
+
+void KubernetesSource::on_change() {
+  Update update;
+  update.endpoints = cluster_->endpoints(port_);
+  const bool changed = *update.endpoints != endpoints();
+  take(update);
+  if (changed && deliver_) deliver_(update);
+}
+
+Source::Clock::duration KubernetesSource::age() const {
+  const auto heard = cluster_->heard(port_.service.name_space);
+  return heard && cluster_->listed(port_.service.name_space) ? Clock::now() - *heard
+                                                             : Source::age();
+}
+
+std::string KubernetesSource::last_error() const {
+  std::string error = cluster_->error(port_.service.name_space);
+  if (!error.empty()) return error;
+  if (!cluster_->listed(port_.service.name_space)) return "the API server has not answered yet";
+  return cluster_->why_empty(port_);
+}
+
+}  // namespace sluice::discovery::kubernetes

@@ -1,0 +1,123 @@
+#include "discovery/kubernetes/slice_store.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace sluice::discovery::kubernetes {
+namespace {
+
+// The ports of the endpoints that the reference means.
+std::vector<uint16_t> ports_of(const EndpointSlice& slice, const ServicePort& wanted) {
+  std::vector<uint16_t> out;
+  const auto number = wanted.number();
+  for (const SlicePort& p : slice.ports) {
+    if (!p.tcp) continue;
+    const bool all_ports = !p.number && number;
+    const bool named = number ? p.number == number : p.name == wanted.port;
+    const bool only = wanted.port.empty() && slice.ports.size() == 1;
+    if (all_ports) {
+      out.push_back(*number);
+    } else if ((named || only) && p.number) {
+      out.push_back(*p.number);
+    }
+  }
+  return out;
+}
+
+bool before(const Endpoint& a, const Endpoint& b) {
+  return std::tie(a.address, a.id) < std::tie(b.address, b.id);
+}
+
+}  // namespace
+
+void SliceStore::put(EndpointSlice slice) {
+  erase(slice.key);
+  if (!slice.service.name.empty()) {
+    changed_.insert(slice.service);
+    by_service_[slice.service].insert(slice.key);
+  }
+  slices_[slice.key] = std::move(slice);
+}
+
+void SliceStore::erase(const ObjectKey& key) {
+  const auto found = slices_.find(key);
+  if (found == slices_.end()) return;
+  const ObjectKey& service = found->second.service;
+  if (const auto of = by_service_.find(service); of != by_service_.end()) {
+    changed_.insert(service);
+    of->second.erase(key);
+    if (of->second.empty()) by_service_.erase(of);
+  }
+  slices_.erase(found);
+}
+
+void SliceStore::replace(const std::string& name_space, std::vector<EndpointSlice> slices,
+                         const std::set<ObjectKey>& kept) {
+  std::set<ObjectKey> present = kept;
+  for (const EndpointSlice& s : slices) present.insert(s.key);
+  std::vector<ObjectKey> gone;
+  const bool any =
+      std::any_of(kept.begin(), kept.end(), [](const ObjectKey& k) { return k.name.empty(); });
+  for (const auto& [key, slice] : slices_)
+    if (!any && (name_space.empty() || key.name_space == name_space) && !present.contains(key))
+      gone.push_back(key);
+  for (const ObjectKey& key : gone) erase(key);
+  for (EndpointSlice& s : slices) put(std::move(s));
+}
+
+std::vector<const SliceEndpoint*> SliceStore::in_zone(std::vector<const SliceEndpoint*> all) const {
+  if (zone_.empty()) return all;
+  std::vector<const SliceEndpoint*> here;
+  for (const SliceEndpoint* e : all) {
+    // As kube-proxy does: one ready endpoint without a hint, and hints are not to be relied on.
+    if (e->conditions.ready && e->hints.empty()) return all;
+    if (std::find(e->hints.begin(), e->hints.end(), zone_) != e->hints.end()) here.push_back(e);
+  }
+  return here.empty() ? all : here;
+}
+
+std::string SliceStore::why_empty(const ServicePort& wanted) const {
+  const auto found = by_service_.find(wanted.service);
+  if (found == by_service_.end())
+    return fmt::format("the API server has no EndpointSlice of {}", wanted.service.str());
+  std::set<std::string> known;
+  bool endpoints = false;
+  for (const ObjectKey& key : found->second) {
+    const EndpointSlice& slice = slices_.at(key);
+    if (!ports_of(slice, wanted).empty()) return {};
+    endpoints = endpoints || !slice.endpoints.empty();
+    for (const SlicePort& p : slice.ports)
+      if (p.tcp && p.number) known.insert(fmt::format("\"{}\" ({})", p.name, *p.number));
+  }
+  if (!endpoints) return {};
+  return fmt::format("{} has no TCP port \"{}\"; it has: {}", wanted.service.str(), wanted.port,
+                     known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+}
+
+EndpointSet SliceStore::endpoints(const ServicePort& wanted) const {
+  EndpointSet out;
+  const auto found = by_service_.find(wanted.service);
+  if (found == by_service_.end()) return out;
+  std::vector<const SliceEndpoint*> all;
+  for (const ObjectKey& key : found->second)
+    for (const SliceEndpoint& e : slices_.at(key).endpoints) all.push_back(&e);
+  const auto chosen = in_zone(std::move(all));
+  const std::set<const SliceEndpoint*> taken(chosen.begin(), chosen.end());
+  for (const ObjectKey& key : found->second) {
+    const EndpointSlice& slice = slices_.at(key);
+    for (const uint16_t port : ports_of(slice, wanted))
+      for (const SliceEndpoint& e : slice.endpoints)
+        if (taken.contains(&e))
+          out.push_back({.address = {e.address, port},
+                         .id = e.uid,
+                         .conditions = e.conditions,
+                         .zone = e.zone});
+  }
+  std::stable_sort(out.begin(), out.end(), before);
+  return out;
+}
+
+}  // namespace sluice::discovery::kubernetes

@@ -1,0 +1,303 @@
+"""A small API server: EndpointSlices that are listed and watched, with tokens, TLS, and faults on request.
+
+Answers are those of a real server (tests/discovery/kubernetes/recordings), as far as EndpointSlices are concerned."""
+
+import base64
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Callable, Optional
+from urllib.parse import parse_qs, urlsplit
+
+PATH = "/apis/discovery.k8s.io/v1/endpointslices"
+KIND = {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"}
+BOOKMARK_SECONDS = 5.0
+
+
+class Cut(Exception):
+    """The connection ends here, without a word."""
+
+
+class Api:
+    """Listens from construction to stop(). Methods may be called from any thread."""
+
+    def __init__(self, address: str, scratch: Path, port: int = 0) -> None:
+        self.token = "first-token"
+        self.page: Optional[int] = None  # objects of a page, whatever the client asks for
+        self.fault: Optional[str] = None  # refuse, garbage, half, slow, gone, error: of every answer
+        self.requests: list = []
+        self._news = threading.Condition()
+        self._version = 100
+        self._oldest = 100  # a watch from an older version is told 410
+        self._objects: dict = {}
+        self._events: list = []  # (version, type, object)
+        self._connections: set = set()
+        self._certificate = scratch / "api.crt"
+        self._key = scratch / "api.key"
+        self._scratch = scratch
+        self._address = address
+        if not self._certificate.exists():
+            make_certificate(self._certificate, self._key, address)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self._certificate, self._key)
+        self._listener: Optional[socket.socket] = None
+        self.port = port
+        self.start()
+
+    # The server's life.
+
+    def start(self) -> None:
+        listener = socket.create_server(("", self.port), backlog=64)  # the address comes with the lab
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def stop(self) -> None:
+        """As kill -9 would: connections break off."""
+        listener, self._listener = self._listener, None
+        if listener:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.break_connections()
+
+    def break_connections(self) -> None:
+        with self._news:
+            connections = list(self._connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def kubeconfig(self, token: Optional[str] = None) -> Path:
+        """A file that leads here."""
+        authority = base64.b64encode(self._certificate.read_bytes()).decode()
+        path = self._scratch / "kubeconfig"
+        path.write_text(f"""\
+apiVersion: v1
+kind: Config
+current-context: test
+contexts:
+- name: test
+  context: {{cluster: test, user: sluice}}
+clusters:
+- name: test
+  cluster:
+    server: https://{self._address}:{self.port}
+    certificate-authority-data: {authority}
+users:
+- name: sluice
+  user:
+    token: {token or self.token}
+""")
+        return path
+
+    def service_account(self) -> Path:
+        """The directory that a pod would have; write_token() rotates the token."""
+        directory = self._scratch / "serviceaccount"
+        directory.mkdir(exist_ok=True)
+        (directory / "ca.crt").write_bytes(self._certificate.read_bytes())
+        self.write_token()
+        return directory
+
+    def write_token(self) -> None:
+        fresh = self._scratch / "serviceaccount" / "token.new"
+        fresh.write_text(self.token)
+        fresh.rename(fresh.with_name("token"))
+
+    # Its objects.
+
+    def put(self, name: str, service: str, endpoints: Optional[list], ports: Optional[list] = None, namespace: str = "default") -> None:
+        """Adds or replaces an EndpointSlice. endpoints: as endpoint() makes them."""
+        with self._news:
+            known = self._objects.get((namespace, name))
+            self._version += 1
+            self._objects[(namespace, name)] = {
+                **KIND,
+                "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": str(self._version),
+                             "labels": {"kubernetes.io/service-name": service}},
+                "addressType": "IPv4", "endpoints": endpoints,
+                "ports": ports if ports is not None else [{"name": "grpc", "protocol": "TCP", "port": 50051}]}
+            self._tell("MODIFIED" if known else "ADDED", self._objects[(namespace, name)])
+
+    def put_raw(self, name: str, change: Callable[[dict], None], namespace: str = "default") -> None:
+        """Changes an object in a way that the API would not allow."""
+        with self._news:
+            self._version += 1
+            changed = json.loads(json.dumps(self._objects[(namespace, name)]))
+            changed["metadata"]["resourceVersion"] = str(self._version)
+            change(changed)
+            self._objects[(namespace, name)] = changed
+            self._tell("MODIFIED", changed)
+
+    def delete(self, name: str, namespace: str = "default") -> None:
+        with self._news:
+            self._version += 1
+            gone = self._objects.pop((namespace, name))
+            gone["metadata"]["resourceVersion"] = str(self._version)
+            self._tell("DELETED", gone)
+
+    def compact(self) -> None:
+        """Forgets the past, as etcd does: watches from there are told 410, and running ones end."""
+        with self._news:
+            self._version += 1
+            self._oldest = self._version
+            self._events.clear()
+        self.break_connections()
+
+    def _tell(self, kind: str, thing: dict) -> None:
+        self._events.append((self._version, kind, json.loads(json.dumps(thing))))
+        self._news.notify_all()
+
+    # Requests.
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        with self._news:
+            self._connections.add(plain)
+        connection = plain
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self._context.wrap_socket(plain, server_side=True)
+            with self._news:
+                self._connections.add(connection)
+                self._connections.discard(plain)
+            reader = connection.makefile("rb")
+            while True:
+                line = reader.readline().decode()
+                if not line:
+                    return
+                headers = {}
+                while (header := reader.readline().decode().strip()):
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                self._answer(connection, line.split()[1], headers)
+        except (OSError, ValueError, Cut):
+            pass
+        finally:
+            with self._news:
+                self._connections -= {plain, connection}
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+
+    def _answer(self, connection: socket.socket, target: str, headers: dict) -> None:
+        url = urlsplit(target)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        self.requests.append((url.path, query, time.monotonic()))
+        if headers.get("authorization") != f"Bearer {self.token}":
+            self._refuse(connection, 401, "Unauthorized", "Unauthorized")
+        elif self.fault == "refuse":
+            self._refuse(connection, 503, "ServiceUnavailable", "the server is currently unable to handle the request")
+        elif url.path != PATH:
+            self._refuse(connection, 404, "NotFound", "the server could not find the requested resource")
+        elif "watch" in query:
+            self._watch(connection, int(query["resourceVersion"]), float(query.get("timeoutSeconds", 3600)))
+        else:
+            self._list(connection, query)
+
+    def _refuse(self, connection: socket.socket, code: int, reason: str, message: str) -> None:
+        self._send(connection, code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+                                      "reason": reason, "code": code})
+
+    def _send(self, connection: socket.socket, code: int, body: dict) -> None:
+        text = json.dumps(body).encode()
+        head = f"HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+        if self.fault == "garbage":
+            text = b"\x00{" + text[2:]
+        if self.fault == "half":
+            connection.sendall(head + text[:len(text) // 2])
+            raise Cut
+        if self.fault == "slow":
+            connection.sendall(head)
+            for at in range(len(text)):
+                time.sleep(0.05)
+                connection.sendall(text[at:at + 1])
+            return
+        connection.sendall(head + text)
+
+    def _list(self, connection: socket.socket, query: dict) -> None:
+        with self._news:
+            version = self._version
+            objects = [self._objects[key] for key in sorted(self._objects)]
+        start = 0
+        if "continue" in query:
+            asked, _, at = query["continue"].partition("/")
+            start = int(at)
+            if int(asked) < self._oldest:
+                return self._refuse(connection, 410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
+            version = int(asked)
+        limit = self.page or int(query.get("limit", 500))
+        metadata = {"resourceVersion": str(version)}
+        if start + limit < len(objects):
+            metadata["continue"] = f"{version}/{start + limit}"
+        self._send(connection, 200, {"kind": "EndpointSliceList", "apiVersion": KIND["apiVersion"], "metadata": metadata,
+                                     "items": objects[start:start + limit] or None})
+
+    def _watch(self, connection: socket.socket, seen: int, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        bookmark = time.monotonic() + BOOKMARK_SECONDS
+        while time.monotonic() < until:
+            with self._news:
+                if self.fault == "gone" or seen < self._oldest:
+                    error = {"kind": "Status", "status": "Failure", "message": f"too old resource version: {seen} ({self._version})",
+                             "reason": "Expired", "code": 410}
+                    break
+                fresh = [event for event in self._events if event[0] > seen]
+                if not fresh:
+                    self._news.wait(min(bookmark, until) - time.monotonic())
+            for version, kind, thing in fresh:
+                self._event(connection, {"type": kind, "object": thing})
+                seen = version
+            if time.monotonic() >= bookmark:
+                bookmark += BOOKMARK_SECONDS
+                self._event(connection, {"type": "BOOKMARK", "object": {**KIND, "metadata": {"resourceVersion": str(seen)},
+                                                                        "endpoints": None, "ports": None, "addressType": ""}})
+        else:
+            connection.sendall(b"0\r\n\r\n")
+            return
+        self._event(connection, {"type": "ERROR", "object": error})
+        connection.sendall(b"0\r\n\r\n")
+
+    def _event(self, connection: socket.socket, event: dict) -> None:
+        text = json.dumps(event).encode() + b"\n"
+        if self.fault == "garbage":
+            text = text[:20] + b"\x00\xff" + text[20:]
+        whole = b"%x\r\n%s\r\n" % (len(text), text)
+        if self.fault == "half":
+            connection.sendall(whole[:len(whole) // 2])
+            raise Cut
+        if self.fault == "slow":
+            half = len(whole) // 2
+            connection.sendall(whole[:half])
+            time.sleep(0.5)
+            whole = whole[half:]
+        connection.sendall(whole)
+
+
+def endpoint(address: str, uid: str, ready: Optional[bool] = True, serving: Optional[bool] = None,
+             terminating: Optional[bool] = None) -> dict:
+    """Conditions that are None are left out."""
+    given = {"ready": ready, "serving": serving, "terminating": terminating}
+    return {"addresses": [address], "conditions": {key: value for key, value in given.items() if value is not None},
+            "targetRef": {"kind": "Pod", "name": uid, "namespace": "default", "uid": uid}}
+
+
+def make_certificate(certificate: Path, key: Path, address: str) -> None:
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-keyout", str(key), "-out", str(certificate), "-subj", "/CN=api", "-addext", f"subjectAltName=IP:{address}"],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

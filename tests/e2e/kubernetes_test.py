@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+"""Pods that a Kubernetes API names: scaled, rolled over, moved between slices, while the API does all that it may do. No call fails."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from kubernetes_api import Api, endpoint
+from support import SANITIZED, LabTest, configuration, daemon, lab, layout, logged, log_size, main, process
+from sluicelab.client import Client, failed
+from sluicelab.rollout import Rollout
+
+PODS = 5
+RATE = 100 if SANITIZED else 500  # calls a second
+SERVICE = "default/greeter:grpc"
+
+
+class Kubernetes(LabTest):
+    """The lab's pods are endpoints of a service as far as the API says so; a pod's name is its UID."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.api = Api(layout.MANAGEMENT_ROOT, Path(scratch.name))
+        cls.addClassCleanup(cls.api.stop)
+        cls.write_to_file = configuration.write_endpoints
+        configuration.write_endpoints = cls.publish
+        cls.addClassCleanup(setattr, configuration, "write_endpoints", cls.write_to_file)
+        lab.up(PODS, kubernetes=configuration.Kubernetes(str(cls.api.kubeconfig()), SERVICE))
+        cls.addClassCleanup(lab.down)
+
+    @classmethod
+    def publish(cls, numbers) -> None:
+        cls.api.put("greeter-1", "greeter", [endpoint(layout.pod_address(n), layout.pod_name(n)) for n in sorted(numbers)])
+
+    def setUp(self) -> None:
+        self.running = sorted(int(pod["name"][3:]) for pod in lab.status()["pods"])
+        self.publish(self.running)
+        self.wait_for(self.running)
+        self.client = Client(rate=RATE, channels=2, delay=5)
+        self.addCleanup(self.client.kill)
+        self.client.fresh()
+
+    def tearDown(self) -> None:
+        self.api.fault = None
+        report = self.client.stop()
+        self.assertEqual(failed(report), 0, f"{report['failed']} {report['last_error']}; {daemon.ask('pods')}")
+        super().tearDown()
+
+    def wait_for(self, numbers, seconds: float = 10.0) -> float:
+        """Until these pods, and no others, get calls; how long it took."""
+        began = time.monotonic()
+        wanted = {layout.pod_name(n) for n in numbers}
+
+        def arrived() -> bool:
+            rows = daemon.pod_rows()
+            return daemon.adopted() and {name for name, row in rows.items() if row["state"] != "SHUTDOWN"} == wanted
+
+        self.assertTrue(process.wait_until(arrived, seconds, every=0.005), f"{wanted} {daemon.ask('pods')} {daemon.ask('sources')}\n"
+                        + process.tail(layout.SLUICED_LOG))
+        return time.monotonic() - began
+
+    @staticmethod
+    def source() -> dict:
+        return daemon.ask("sources")["sources"][0]
+
+    def goes_on(self) -> None:
+        """Calls go on, and the API is heard again: a change arrives."""
+        self.publish(self.running[:2])
+        self.wait_for(self.running[:2], 40)
+        self.publish(self.running)
+        self.wait_for(self.running)
+        self.assertEqual(self.source()["last_error"], "")
+
+    def test_a_service_is_scaled_from_one_to_five_and_back(self) -> None:
+        self.publish(self.running[:1])
+        self.wait_for(self.running[:1])
+        self.publish(self.running)
+        print(f"five pods after {self.wait_for(self.running) * 1000:.0f} ms, as sluicectl sees it")
+        before = self.client.fresh()["calls"]
+        self.assertTrue(process.wait_until(lambda: self.all_grew(before), 10), self.client.fresh()["calls"])
+        self.publish(self.running[:1])
+        self.wait_for(self.running[:1])
+
+    def all_grew(self, before: dict) -> bool:
+        now = self.client.fresh()["calls"]
+        return len([pod for pod, calls in now.items() if calls > before.get(pod, 0)]) >= PODS
+
+    def test_a_rolling_update_with_the_race_between_sigterm_and_removal(self) -> None:
+        old = self.running
+        new = range(1, PODS + 1) if old[0] > PODS else range(PODS + 1, 2 * PODS + 1)
+        Rollout(old, new, (-2.0, -1.0, 0.0, 0.5, 1.0), kill=False).run()
+        self.wait_for(new)
+
+    def test_terminating_endpoints_serve_while_no_other_is_ready(self) -> None:
+        self.api.put("greeter-1", "greeter", [
+            endpoint(layout.pod_address(n), layout.pod_name(n), ready=n != self.running[0], serving=True, terminating=n == self.running[0])
+            for n in self.running[:2]])
+        self.wait_for(self.running[1:2])
+        self.api.put("greeter-1", "greeter", [
+            endpoint(layout.pod_address(n), layout.pod_name(n), ready=False, serving=True, terminating=True) for n in self.running[:2]])
+        self.wait_for(self.running[:2])
+
+    def test_split_slices_and_an_endpoint_that_moves(self) -> None:
+        at = [endpoint(layout.pod_address(n), layout.pod_name(n)) for n in self.running]
+        self.api.put("greeter-2", "greeter", at[2:])
+        self.addCleanup(self.api.delete, "greeter-2")
+        self.api.put("greeter-1", "greeter", at[:2])
+        self.wait_for(self.running)
+        since = log_size()
+        for _ in range(20):
+            self.api.put("greeter-2", "greeter", at[1:])
+            self.api.put("greeter-1", "greeter", at[:1])
+            self.api.put("greeter-1", "greeter", at[:2])
+            self.api.put("greeter-2", "greeter", at[2:])
+        self.wait_for(self.running)
+        time.sleep(0.2)  # control writes what changed ten times a second
+        self.assertNotIn("has left the endpoints", layout.SLUICED_LOG.read_text()[since:])
+
+    def test_a_killed_api_changes_nothing_and_what_it_missed_is_caught_up(self) -> None:
+        since = log_size()
+        self.api.stop()
+        self.assertTrue(logged(since, "Kubernetes API .* the last endpoints stay"))
+        time.sleep(2)
+        source = self.source()
+        self.assertEqual(source["endpoints"], PODS)
+        self.assertGreater(source["age_s"], 1.5)
+        self.assertNotEqual(source["last_error"], "")
+        self.publish(self.running[:3])
+        self.api.start()
+        self.wait_for(self.running[:3], 40)
+        self.assertTrue(logged(since, "watched again"))
+        self.goes_on()
+
+    def test_a_reload_keeps_the_watch(self) -> None:
+        asked = len(self.api.requests)
+        before = daemon.ask("stats")["generation"]
+        text = layout.CONFIG_FILE.read_text()
+        layout.CONFIG_FILE.write_text(text.replace('drain_timeout = "10s"', 'drain_timeout = "11s"'))
+        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before, 10))
+        self.wait_for(self.running)
+        self.assertEqual(len(self.api.requests), asked)
+        self.goes_on()
+
+    def test_an_old_version_is_listed_again(self) -> None:
+        self.api.compact()
+        self.goes_on()
+
+    def test_pages(self) -> None:
+        self.api.page = 1
+        self.addCleanup(setattr, self.api, "page", None)
+        for i in range(5):
+            self.api.put(f"other-{i}", "other", None)
+            self.addCleanup(self.api.delete, f"other-{i}")
+        self.api.compact()
+        self.goes_on()
+        self.assertGreater(len([1 for _, query, _ in self.api.requests if "continue" in query]), 3)
+
+    def test_an_object_that_cannot_be_read_keeps_its_last_good_form(self) -> None:
+        since = log_size()
+        self.api.put_raw("greeter-1", lambda o: o.update(endpoints="none"))
+        self.assertTrue(logged(since, "EndpointSlice default/greeter-1 cannot be read"))
+        self.assertEqual(self.source()["endpoints"], PODS)
+        self.goes_on()
+
+    def test_a_token_that_is_rotated_is_read_again(self) -> None:
+        since = log_size()
+        self.api.token = "second-token"
+        self.api.break_connections()
+        self.assertTrue(logged(since, "401: Unauthorized"))
+        self.assertEqual(self.source()["endpoints"], PODS)
+        self.api.kubeconfig()
+        self.goes_on()
+
+    def fault(self, name: str) -> None:
+        self.api.fault = name
+        self.api.compact()
+        self.publish(self.running[:1])  # which does not get through, or late
+        time.sleep(1.5)
+        self.assertIn(self.source()["endpoints"], (1, PODS))
+        self.api.fault = None
+        self.api.break_connections()
+        self.goes_on()
+
+    def test_garbage(self) -> None:
+        self.fault("garbage")
+
+    def test_half_pages_and_half_events(self) -> None:
+        self.fault("half")
+
+    def test_a_slow_server(self) -> None:
+        self.fault("slow")
+
+    def test_a_server_that_refuses(self) -> None:
+        self.fault("refuse")
+
+
+main()
