@@ -9,6 +9,7 @@
 #include "relay/call.h"
 #include "relay/listener.h"
 #include "relay/trailers.h"
+#include "tls/server_contexts.h"
 
 namespace sluice::relay {
 
@@ -17,10 +18,11 @@ Call& call_of(http::Stream& s) {
   return *static_cast<Call*>(s.owner());
 }
 
-// Behind TLS, ALPN offers h2 only (tls/server_contexts.h). On cleartext, a listener of both
-// versions begins with HTTP/1.1 until the client's first bytes say otherwise.
-http::Codec& first_codec(Context& context, const Listener& listener) {
-  return listener.takes_http1() ? context.http1 : context.http2;
+// Behind TLS, ALPN has chosen (RFC 7301). On cleartext, a listener of both versions begins with
+// HTTP/1.1 until the client's first bytes say otherwise.
+http::Codec& first_codec(Context& context, const Listener& listener,
+                         const transport::Stream& stream) {
+  return listener.takes_http1() || stream.alpn() == tls::kHttp11 ? context.http1 : context.http2;
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(*stream_)),
       leave_(&holder_),
-      http_(first_codec(context, listener)
+      http_(first_codec(context, listener, *stream_)
                 .server(*this, *stream_, listener.http_options(holder_.address().origin))) {
   if (listener.takes_http1()) first_bytes_.emplace();
   stream_->set_user(*this);

@@ -59,6 +59,9 @@ Forwarding::Forwarding(const config::Forwarding& config, const Address& client, 
 
 void Forwarding::add_to(FieldList& request, const char* received_protocol) const {
   if (security_ == kTls) {
+    // A request of HTTP/1.1 says no scheme, so the connection does (RFC 9112, 3.3).
+    if (received_protocol[0] == '1' && request.has(Name::kScheme))
+      request.replace(Name::kScheme, "https");
     remove(request, kClientCertificate);
     if (!certificate_.empty()) request.add(kClientCertificate, certificate_);
   }

@@ -116,7 +116,7 @@ bool Stream::on_client_hello(int& alert) {
   };
   // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so no protocol is assumed without it.
   const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
-  if (!alpn || !offers_protocol(*alpn, kHttp2)) {
+  if (!alpn || !(offers_protocol(*alpn, kHttp2) || offers_protocol(*alpn, kHttp11))) {
     refusal_ = Refusal::kProtocol;
     alert = SSL_AD_NO_APPLICATION_PROTOCOL;
     return false;

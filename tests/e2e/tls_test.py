@@ -73,8 +73,12 @@ class Handshakes(TlsLab):
         self.s_client("-tls1_3", "-sess_out", str(session), until=session.exists)
         self.assertIn("New, TLSv1", self.s_client("-tls1_3", "-sess_in", str(session), name="a.apps.lab"))
 
-    def test_without_h2_there_is_no_handshake(self) -> None:
-        for alpn in ("", "http/1.1"):
+    def test_http_1_1_by_alpn_gets_an_answer(self) -> None:
+        printed = self.curl("--http1.1", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}\n")
+        self.assertRegex(printed, r"(?m)^1.1 \d\d\d$")
+
+    def test_without_a_protocol_of_sluice_there_is_no_handshake(self) -> None:
+        for alpn in ("", "http/1.0"):
             self.assertIn("no application protocol", self.s_client(alpn=alpn))
         self.assertEqual(self.counted("failed_protocol"), 2)
 

@@ -59,6 +59,18 @@ TEST_F(HandshakeTest, takes_a_second_hello_after_a_retry_request) {
   EXPECT_EQ(server->server_name(), "a.example");
 }
 
+TEST_F(HandshakeTest, prefers_http_2_and_takes_http_1_1_alone) {
+  client.offer("http/1.1");
+  open();
+  EXPECT_EQ(server->alpn(), "http/1.1");
+  client.renew();
+  const std::string both = std::string("\x08http/1.1") + "\x02h2";
+  SSL_set_alpn_protos(client.ssl(), reinterpret_cast<const unsigned char*>(both.data()),
+                      static_cast<unsigned>(both.size()));
+  open();
+  EXPECT_EQ(server->alpn(), "h2");
+}
+
 TEST_F(HandshakeTest, without_a_protocol_is_refused) {
   client.offer("");
   accept();
