@@ -45,7 +45,7 @@ class Worker {
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
-    SipKey secret;  // random, from the operating system; the same for all workers
+    SipKey secret;               // random, from the operating system; the same for all workers
     Sleeper* sleeper = nullptr;  // nullptr: the worker never sleeps
     // Where there is more than one worker; the same for all.
     Process* process = nullptr;
