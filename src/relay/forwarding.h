@@ -25,9 +25,8 @@ class Forwarding {
   // Appends this hop to the hops that the request names. Those were written by the client and prove
   // nothing: only the last element is ours. Several lines of a field are joined to one, since many
   // readers look at the first only. Behind TLS, the client's x-forwarded-client-cert is removed:
-  // only the value from its verified certificate reaches pods. A request of HTTP/1.1 behind TLS gets
-  // the scheme https.
-  // received_protocol: the version of the request, "1.1" or "2.0".
+  // only the value from its verified certificate reaches pods. A request of HTTP/1.1 behind TLS
+  // gets the scheme https. received_protocol: the version of the request, "1.1" or "2.0".
   void add_to(http::FieldList& request, const char* received_protocol) const;
 
  private:
