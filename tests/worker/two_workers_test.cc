@@ -336,7 +336,8 @@ TEST_F(TwoWorkers, run_on_two_threads_through_reloads_and_a_drain) {
   orders.give(Order::kDrain);
   for (std::thread& t : threads) t.join();
   for (const stats::Worker& w : counters) {
-    EXPECT_GT(w.steer.handed_over.get(), 1'000u);
+    // A worker that the kernel stopped for a while did not take all of them.
+    EXPECT_GT(w.steer.handed_over.get() + w.steer.overflow.get(), 1'000u);
     EXPECT_EQ(w.generation(), later.size() + 1);
   }
   for (unsigned w = 0; w < kWorkers; ++w)
