@@ -108,7 +108,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     json::object row;
     row["name"] = l.name;
     row["address"] = l.address.str();
-    row["protocol"] = "h2c";
+    row["protocol"] = l.protocol == config::Protocol::kHttp ? "http" : "h2c";
     row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
     row["service"] = current.services[l.service].name;
     row["connections"] = connections;
