@@ -70,8 +70,7 @@ void Steering::give(unsigned to, steer::Packet&& packet) {
 void Steering::hear(const ip::NeighbourNews& news) {
   for (unsigned to = 0; to < owner_.workers(); ++to) {
     if (to == self_) continue;
-    ip::NeighbourNews copy = news;
-    if (!exchange_.way(self_, to).news.stage(std::move(copy))) counters_.news_lost.add(1);
+    if (!exchange_.way(self_, to).news.stage(ip::NeighbourNews(news))) counters_.news_lost.add(1);
   }
   staged_ = true;
 }

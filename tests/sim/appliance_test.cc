@@ -66,8 +66,11 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
   EXPECT_LT(ok_, calls_);
   EXPECT_GT(retries_, kSeeds);
   EXPECT_GT(by_policy_, kSeeds / 10);
-  EXPECT_GT(isolated_, kSeeds / 100);
-  EXPECT_GT(held_back_, kSeeds / 100);
+  // Rare: the few seeds of a sanitized run may have none.
+  if (kSeeds >= 1'000) {
+    EXPECT_GT(isolated_, kSeeds / 100);
+    EXPECT_GT(held_back_, kSeeds / 100);
+  }
   EXPECT_GT(pings_, kSeeds);
   std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy, %zu waited for isolation\n",
               calls_, ok_, retries_, by_policy_, held_back_);
