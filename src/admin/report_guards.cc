@@ -22,7 +22,7 @@ using stats::Tcp;
 using stats::Tls;
 
 enum class Action {
-  kClose,
+  kErrorAndClose,
   kCalm,
   kCalmOrStream,
   kError,
@@ -38,7 +38,7 @@ enum class Action {
 
 std::string_view text_of(Action a) {
   switch (a) {
-    case Action::kClose:
+    case Action::kErrorAndClose:
       return "answer with an error, and close";
     case Action::kCalm:
       return "GOAWAY ENHANCE_YOUR_CALM";
@@ -209,13 +209,13 @@ const Row kRows[] = {
      [](const Snapshot& s) {
        return fmt::format("{} bytes, {} fields", s.limits.header_list_size, s.guards.header_fields);
      },
-     Action::kClose, "HTTP/1.1: endless request lines and heads"},
-    {"http1_no_request", http1<&Http1::guard_no_request>, time<&G::preface_timeout>, Action::kClose,
-     "HTTP/1.1: silent connections"},
-    {"http1_slow_head", http1<&Http1::guard_slow_head>, time<&G::headers_timeout>, Action::kClose,
-     "HTTP/1.1: slow headers (Slowloris)"},
-    {"http1_slow_body", http1<&Http1::guard_slow_body>, time<&G::stall_timeout>, Action::kClose,
-     "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
+     Action::kErrorAndClose, "HTTP/1.1: endless request lines and heads"},
+    {"http1_no_request", http1<&Http1::guard_no_request>, time<&G::preface_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: silent connections"},
+    {"http1_slow_head", http1<&Http1::guard_slow_head>, time<&G::headers_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: slow headers (Slowloris)"},
+    {"http1_slow_body", http1<&Http1::guard_slow_body>, time<&G::stall_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
     {"http1_slow_read", http1<&Http1::guard_slow_read>, time<&G::stall_timeout>, Action::kReset,
      "HTTP/1.1: slow read"},
     {"closing", relay<&Relay::guard_closing>, time<&G::closing_timeout>, Action::kReset,
