@@ -67,7 +67,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   if (!found) return kNoTicket;
   const bool newest = found->newest;
   if (!begin(found->key)) return kFailed;
-  return newest ? kUse : kUseAndRenew;
+  // Clients of TLS 1.3 use a ticket once (RFC 8446, appendix C.4), and need a next one.
+  return newest && SSL_version(ssl) < TLS1_3_VERSION ? kUse : kUseAndRenew;
 }
 
 void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {

@@ -21,6 +21,8 @@ class TicketTest : public TlsTest, public testing::WithParamInterface<int> {
     client.name(name);
     client.resume();
     open();
+    // OpenSSL's client of TLS 1.2 reports no ticket that a resumed handshake renewed.
+    if (GetParam() == TLS1_2_VERSION) client.session.reset(SSL_get1_session(client.ssl()));
     return SSL_session_reused(client.ssl()) == 1;
   }
 };
