@@ -16,9 +16,10 @@ constexpr std::string_view kCertificateForm =
 // One element of `certificates`. nullopt: there is a mistake.
 std::optional<tls::Credential> read_credential(Table& t, Reading& reading) {
   std::string certificate, key;
-  const bool both = t.string("certificate", certificate, true) & t.string("key", key, true);
+  const bool has_certificate = t.string("certificate", certificate, true);
+  const bool has_key = t.string("key", key, true);
   t.finish();
-  if (!both) return std::nullopt;
+  if (!has_certificate || !has_key) return std::nullopt;
   const auto certificate_file = t.document().resolve(certificate);
   const auto key_file = t.document().resolve(key);
   reading.files.push_back(certificate_file);

@@ -3,6 +3,7 @@
 // below into positions of the plain bytes above (transport::Stream::transmitted, acknowledged).
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
