@@ -166,6 +166,7 @@ void Controller::refuse_endpoints(std::string_view reason, const std::string& wh
 void Controller::publish_endpoints() {
   const std::string reason = std::exchange(changed_endpoints_, {});
   const std::vector<std::string> warnings = std::exchange(endpoint_warnings_, {});
+  sources_.changed();
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
@@ -273,6 +274,7 @@ void Controller::sample_every_second() {
     for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
+    sources_.look_at_failures(current(), workers_);
     look_at_checksums();
     sample_every_second();
   });

@@ -204,6 +204,8 @@ void read_startup(Table& root, Reading& reading) {
                                                "socket's has at most {}",
                                                startup.admin_socket.size(), kMaxSocketPath));
     }
+    if (std::string path; t->string("state_directory", path))
+      reading.state_directory = t->document().resolve(path);
     if (t->choice("log_level", {"trace", "debug", "info", "warning", "error", "critical", "off"}))
       t->string("log_level", reading.snapshot.log_level);
     t->finish();
