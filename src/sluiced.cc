@@ -1,9 +1,14 @@
 // sluiced: the daemon. Reads the configuration, and starts DPDK and the workers. Its main thread is
 // then the control thread, until the last worker has ended.
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -26,10 +31,16 @@
 #include "nic/tsc.h"
 #include "start_log.h"
 #include "stats/worker.h"
+#include "steer/exchange.h"
+#include "steer/owner.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
+#include "worker/process.h"
 #include "worker/secret.h"
+#include "worker/settings.h"
+#include "worker/sleeper.h"
+#include "worker/whereabouts.h"
 #include "worker/worker.h"
 
 namespace {
@@ -74,6 +85,23 @@ control::PortWatch::Health health_of(const worker::Hardware& hardware, size_t po
           .rx_no_buffer = c.rx_no_buffer};
 }
 
+// By worker; nullptr for one that polls.
+std::vector<std::unique_ptr<worker::Sleeper>> make_sleepers(const config::Startup& startup,
+                                                            worker::Hardware& hardware) {
+  std::vector<std::unique_ptr<worker::Sleeper>> all(startup.workers);
+  for (uint32_t i = 0; i < startup.workers; ++i) {
+    std::vector<int> descriptors;
+    for (const nic::PortQueue* queue : hardware.queues(i))
+      descriptors.push_back(queue->descriptor());
+    // Nobody wakes a worker to which another one hands frames.
+    const bool told = startup.workers == 1 &&
+                      std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
+    if (startup.idle == config::Idle::kSleep || (startup.idle == config::Idle::kAuto && told))
+      all[i] = std::make_unique<worker::Sleeper>(descriptors);
+  }
+  return all;
+}
+
 // Returns after all workers have ended. Throws the errors of starting.
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
@@ -92,19 +120,46 @@ void serve(const std::string& file, loader::Loaded loaded) {
 
   config::Published published;
   worker::Orders orders;
+  // Orders and snapshots reach workers that sleep.
+  std::function<void()> wake_all = [] {};
   control::Controller controller(
       io, file, std::move(loaded), published, all,
       {.on_drain =
-           [&orders] {
+           [&] {
              control::notify_stopping();
              orders.give(worker::Order::kDrain);
+             wake_all();
            },
-       .on_stop = [&orders] { orders.give(worker::Order::kEnd); },
+       .on_stop =
+           [&] {
+             orders.give(worker::Order::kEnd);
+             wake_all();
+           },
        .port_health = [&](size_t port) { return health_of(hardware, port); },
        .link = [&](size_t port) { return hardware.link(port); },
-       .on_link_up = [&orders](size_t port) { orders.announce(port); },
-       .nic = [&](size_t port) { return hardware.state(port); }});
+       .on_link_up =
+           [&](size_t port) {
+             orders.announce(port);
+             wake_all();
+           },
+       .nic = [&](size_t port) { return hardware.state(port); },
+       .on_publish = [&] { wake_all(); },
+       .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); }});
 
+  const SipKey secret = worker::random_key();
+  const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
+                           worker::ephemeral_ports(worker::tcp_config(*published.get())));
+  steer::Exchange exchange(startup.workers);
+  // A worker alone has its limits to itself, and nobody to hand packets to.
+  const bool several = startup.workers > 1;
+  std::unique_ptr<worker::Process> process;
+  if (several) process = std::make_unique<worker::Process>(*published.get(), worker::random_key());
+  std::vector<std::unique_ptr<worker::Sleeper>> sleepers = make_sleepers(startup, hardware);
+  wake_all = [&sleepers] {
+    for (const auto& s : sleepers)
+      if (s != nullptr) s->wake();
+  };
+  worker::prepare_whereabouts();
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
     workers.push_back(std::make_unique<ProductionWorker>(
@@ -117,13 +172,19 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .orders = orders,
                                 .workers = all,
                                 .self = i,
-                                .secret = worker::random_key()}));
+                                .secret = secret,
+                                .sleeper = sleepers[i].get(),
+                                .process = process.get(),
+                                .owner = several ? &owner : nullptr,
+                                .exchange = several ? &exchange : nullptr}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);
   uint32_t running = startup.workers;  // counted on the control thread only
   for (uint32_t i = 0; i < startup.workers; ++i)
     hardware.eal().launch(i, [&, i] {
+      all[i]->stages.thread = static_cast<int>(::syscall(SYS_gettid));
+      if (sleepers[i] != nullptr) worker::Sleeper::begin_thread();
       workers[i]->run();
       boost::asio::post(io, [&] {
         if (--running == 0) io.stop();

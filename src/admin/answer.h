@@ -23,6 +23,7 @@ struct View {
   std::span<const discovery::Source* const> sources;  // one for each service
   Identity identity;
   const NicProbe& nic;
+  const std::vector<Stall>& stalls;  // one for each worker
 };
 
 // An object with "error" for an unknown command.

@@ -108,7 +108,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     json::object row;
     row["name"] = l.name;
     row["address"] = l.address.str();
-    row["protocol"] = "h2c";
+    row["protocol"] = l.protocol == config::Protocol::kHttp ? "http" : "h2c";
     row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
     row["service"] = current.services[l.service].name;
     row["connections"] = connections;
@@ -171,10 +171,12 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                      {"slices_copied", w.slices_copied.get()},
                      {"slices_refused", w.slices_refused.get()}};
     row["tcp"] = group(w.tcp);
+    row["http1"] = group(w.http1);
     json::object http2 = group(w.http2);
     // Under one name, since people look for both when a call fails.
     for (auto& [name, value] : group(w.relay)) http2[name] = value;
     row["http2"] = std::move(http2);
+    row["steer"] = group(w.steer);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }

@@ -1,6 +1,7 @@
 #pragma once
 // The answers of the admin socket: the numbers of all workers under their names, as JSON.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include <boost/json/object.hpp>
 
 #include "admin/ledger.h"
+#include "base/stage_meter.h"
 #include "config/snapshot.h"
 #include "discovery/source.h"
 
@@ -16,8 +18,18 @@ namespace sluice::admin {
 
 // A worker's cycles over the last sampling interval.
 struct Load {
-  double busy = 0;  // share of cycles, 0 to 1
-  double io = 0;    // share inside drivers' receive and transmit calls
+  double busy = 0;                       // share of cycles, 0 to 1
+  double io = 0;                         // share inside drivers' receive and transmit calls
+  std::array<double, kStages> stages{};  // shares of cycles; their sum is 1
+};
+
+// The times that a worker's loop stood still.
+struct Stall {
+  bool standing = false;  // now
+  uint64_t times = 0;
+  double seconds = 0;  // of the last one, so far
+  std::string stage;   // of the last one; empty: there was none
+  std::string where;   // its code, as return addresses
 };
 
 // The daemon itself.
@@ -35,7 +47,9 @@ boost::json::object report_listeners(const config::Snapshot& current, const Ledg
 // sources: one for each service.
 boost::json::object report_sources(const config::Snapshot& current,
                                    std::span<const discovery::Source* const> sources);
-// loads: one for each worker.
+// loads, stalls: one for each worker.
+boost::json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads,
+                                   const std::vector<Stall>& stalls);
 boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                                  const std::vector<Load>& loads, const Identity& identity);
 

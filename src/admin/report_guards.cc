@@ -15,11 +15,13 @@ namespace {
 
 using config::Snapshot;
 using stats::Counter;
+using stats::Http1;
 using stats::Http2;
 using stats::Relay;
 using stats::Tcp;
 
 enum class Action {
+  kClose,
   kCalm,
   kCalmOrStream,
   kError,
@@ -34,6 +36,8 @@ enum class Action {
 
 std::string_view text_of(Action a) {
   switch (a) {
+    case Action::kClose:
+      return "answer with an error, and close";
     case Action::kCalm:
       return "GOAWAY ENHANCE_YOUR_CALM";
     case Action::kCalmOrStream:
@@ -66,6 +70,10 @@ struct Row {
   std::string_view against;
 };
 
+template <Counter Http1::*kCounter>
+uint64_t http1(const stats::Worker& w) {
+  return (w.http1.*kCounter).get();
+}
 template <Counter Http2::*kCounter>
 uint64_t http2(const stats::Worker& w) {
   return (w.http2.*kCounter).get();
@@ -189,6 +197,19 @@ const Row kRows[] = {
      "slow read, internal data buffering, CVE-2019-9517"},
     {"stalled_stream", http2<&Http2::guard_stalled_stream>, time<&G::stall_timeout>,
      Action::kResetStream, "windows held at zero"},
+    {"http1_head_size", http1<&Http1::guard_head_size>,
+     [](const Snapshot& s) {
+       return fmt::format("{} bytes, {} fields", s.limits.header_list_size, s.guards.header_fields);
+     },
+     Action::kClose, "HTTP/1.1: endless request lines and heads"},
+    {"http1_no_request", http1<&Http1::guard_no_request>, time<&G::preface_timeout>, Action::kClose,
+     "HTTP/1.1: silent connections"},
+    {"http1_slow_head", http1<&Http1::guard_slow_head>, time<&G::headers_timeout>, Action::kClose,
+     "HTTP/1.1: slow headers (Slowloris)"},
+    {"http1_slow_body", http1<&Http1::guard_slow_body>, time<&G::stall_timeout>, Action::kClose,
+     "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
+    {"http1_slow_read", http1<&Http1::guard_slow_read>, time<&G::stall_timeout>, Action::kReset,
+     "HTTP/1.1: slow read"},
     {"closing", relay<&Relay::guard_closing>, time<&G::closing_timeout>, Action::kReset,
      "windows held at zero behind GOAWAY and FIN"},
     {"discarded", relay<&Relay::guard_discarded>, number<&G::discarded>, Action::kReset,

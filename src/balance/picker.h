@@ -23,7 +23,15 @@ class Picker {
   virtual size_t pick() = 0;
 };
 
+// The place of a picker among those of all workers. Workers begin their rounds at pods of their
+// own.
+struct Spread {
+  uint32_t self = 0;
+  uint32_t workers = 1;
+  uint64_t seed = 0;  // the same in all workers of a process, and different in each process
+};
+
 // `random` outlives the picker.
-std::unique_ptr<Picker> make_picker(config::Balance policy, Random& random);
+std::unique_ptr<Picker> make_picker(config::Balance policy, Random& random, const Spread& spread);
 
 }  // namespace sluice::balance

@@ -13,15 +13,14 @@ namespace sluice::balance {
 // and is done as one. A new pod starts at the pass of the others: it neither catches up nor waits.
 class RoundRobin final : public Picker {
  public:
-  explicit RoundRobin(Random& random) : random_(random) {}
+  RoundRobin(Random& random, const Spread& spread) : random_(random), spread_(spread) {}
 
   void update(std::span<pods::Pod* const> candidates) override {
     candidates_ = candidates;
     equal_ = std::all_of(candidates.begin(), candidates.end(), [&](const pods::Pod* p) {
       return p->weight() == candidates.front()->weight();
     });
-    // Workers that all begin with the same pod would herd.
-    if (!candidates.empty()) next_ = random_.below(candidates.size());
+    if (!candidates.empty()) next_ = start(candidates.size());
     // Each pass begins somewhere in its first turn. A pass that began further on would have to wait
     // while another pod catches up, for as many calls in a row as that pod's weight.
     pass_.resize(candidates.size());
@@ -42,9 +41,20 @@ class RoundRobin final : public Picker {
  private:
   static constexpr uint64_t kStride = 1 << 20;
 
+  // Workers that all begin with the same pod would herd, and so would processes. A worker alone
+  // draws its first pod. Several workers of a process divide the pods, and each moves on by one pod
+  // with each change.
+  size_t start(size_t pods) {
+    if (spread_.workers == 1) return random_.below(pods);
+    const uint64_t own = uint64_t{spread_.self} * pods / spread_.workers;
+    return (spread_.seed % pods + own + changes_++) % pods;
+  }
+
   uint64_t stride(size_t i) const { return kStride / std::max(candidates_[i]->weight(), 1u); }
 
   Random& random_;
+  const Spread spread_;
+  uint64_t changes_ = 0;
   std::span<pods::Pod* const> candidates_;
   std::vector<uint64_t> pass_;
   size_t next_ = 0;

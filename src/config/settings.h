@@ -26,6 +26,9 @@ struct Timeouts {
   // A client's connection without streams for this long is closed by GOAWAY; 0 for none, since
   // gRPC's channels are meant to stay.
   Duration client_idle{};
+  // A connection to an HTTP/1.1 pod that carries no request for this long is closed, while the pod
+  // has another one. Below the 5 s after which Node and Apache close it.
+  Duration pod_idle = 4s;
   // A client's connection of this age is closed by GOAWAY, too; 0 for none. Give or take 10 %, so
   // that clients do not all return at once.
   Duration max_connection_age{};
@@ -75,13 +78,19 @@ struct Limits {
   // The same on a connection to a pod: another connection takes its place.
   uint32_t max_pod_connection_streams = 1'000'000'000;
   uint32_t stream_window = 65'536;  // bytes ahead on one stream: the memory of one stalled stream
-  // Bytes ahead on a client's stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
+  // Bytes ahead on a stream that proved fast: 4 MiB in a round trip of 100 ms are 40 MB/s.
   uint32_t stream_window_max = 4'194'304;
   uint32_t connection_window = 1'048'576;  // bytes ahead on a connection, at first
   uint32_t frame_size = 16'384;            // bytes of payload accepted in one frame
   uint32_t header_list_size = 16'384;      // bytes of a field section, as RFC 9113, 10.5.1 counts
   uint32_t header_table_size = 4'096;      // bytes of HPACK's dynamic tables
   uint32_t pod_connection_streams = 100;   // streams on a connection before another is opened
+  // Workers that connect to one pod, with at least one connection each; 0 for all. More connections
+  // carry no more calls, and each costs the pod memory.
+  uint32_t connections_per_pod = 16;
+
+  // Connections of one worker to one pod of HTTP/1.1, which carry a request each.
+  uint32_t http1_pod_connections = 256;
 
   // Per stream.
   uint32_t transparent_retries = 5;  // attempts after the first, when pods provably did nothing

@@ -15,7 +15,14 @@
 
 namespace sluice::config {
 
-enum class Protocol : uint8_t { kH2c };  // HTTP/2 over cleartext TCP, by prior knowledge
+// Of a listener.
+enum class Protocol : uint8_t {
+  kH2c,   // HTTP/2 over cleartext TCP, by prior knowledge
+  kHttp,  // HTTP/1.1, and HTTP/2 by prior knowledge, on one port
+};
+
+// That the pods of a service speak.
+enum class PodProtocol : uint8_t { kH2c, kHttp1 };
 
 // Requests to CONNECT, extended ones (RFC 8441) included.
 enum class Connect : uint8_t {
@@ -41,6 +48,7 @@ struct Pod {
 struct Service {
   std::string name;
   Balance balance = Balance::kRoundRobin;
+  PodProtocol protocol = PodProtocol::kH2c;
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
   // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};

@@ -67,8 +67,18 @@ struct Memory {
   bool operator==(const Memory&) const = default;
 };
 
+inline constexpr uint32_t kMaxWorkers = 16;
+
+// A worker that has nothing to do.
+enum class Idle : uint8_t {
+  kAuto,   // sleeps where every port can wake it, and polls elsewhere
+  kPoll,   // polls its ports
+  kSleep,  // sleeps; in short naps where a port cannot wake it
+};
+
 struct Startup {
   uint32_t workers = 1;
+  Idle idle = Idle::kAuto;
   Memory memory;
   std::string admin_socket;
   DpdkConf dpdk;

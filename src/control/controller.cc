@@ -40,6 +40,7 @@ constexpr std::string_view kAsked = "SIGHUP";
 std::string startup_difference(const config::Startup& a, const config::Startup& b) {
   std::vector<std::string_view> parts;
   if (a.workers != b.workers) parts.push_back("workers");
+  if (a.idle != b.idle) parts.push_back("idle");
   if (a.admin_socket != b.admin_socket) parts.push_back("admin_socket");
   if (a.memory != b.memory) parts.push_back("[memory]");
   if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
@@ -61,11 +62,13 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
       sources_(io, watcher_),
+      update_timer_(io),
       reload_signal_(io),
       end_signals_(io),
       sampler_(io),
       often_timer_(io),
       load_(workers_.size()),
+      stall_watch_(workers_.size(), events_.whereabouts),
       port_watch_(events_.port_health),
       link_watch_(events_.link, events_.on_link_up) {
   sources_.fill(first);
@@ -140,21 +143,20 @@ void Controller::follow(const loader::Loaded& loaded) {
 }
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
-  const std::string reason = fmt::format("endpoints of {}", current().services[service].name);
+  const std::string& name = current().services[service].name;
   if (!update.endpoints) {
     for (const std::string& e : update.errors) spdlog::error("{}", e);
-    refuse_endpoints(reason, fmt::format("{} mistake(s)", update.errors.size()));
+    refuse_endpoints(fmt::format("endpoints of {}", name),
+                     fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
-  endpoint_warnings_.insert(endpoint_warnings_.end(), update.warnings.begin(),
-                            update.warnings.end());
-  if (!changed_endpoints_.empty()) {
-    // A publication waits already.
-    if (!changed_endpoints_.ends_with("more")) changed_endpoints_ += " and more";
-    return;
-  }
-  changed_endpoints_ = reason;
-  boost::asio::post(io_, [this] { publish_endpoints(); });
+  auto& [services, warnings] = updates_;
+  warnings.insert(warnings.end(), update.warnings.begin(), update.warnings.end());
+  if (std::find(services.begin(), services.end(), name) == services.end()) services.push_back(name);
+  update_timer_.expires_after(std::chrono::seconds(0));
+  update_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) publish_endpoints();
+  });
 }
 
 // A refused configuration stays refused, whatever the endpoints are.
@@ -164,8 +166,9 @@ void Controller::refuse_endpoints(std::string_view reason, const std::string& wh
 }
 
 void Controller::publish_endpoints() {
-  const std::string reason = std::exchange(changed_endpoints_, {});
-  const std::vector<std::string> warnings = std::exchange(endpoint_warnings_, {});
+  const auto [names, warnings] = std::exchange(updates_, {});
+  if (names.empty()) return;
+  const std::string reason = fmt::format("endpoints of {}", fmt::join(names, ", "));
   sources_.changed();
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
@@ -230,6 +233,7 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   ledger_.record(*snapshot, *reused);
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
   publisher_.publish(std::move(snapshot));
+  if (events_.on_publish) events_.on_publish();
   return true;
 }
 
@@ -241,7 +245,8 @@ boost::json::object Controller::answer(std::string_view command) {
                                  .loads = load_.loads(),
                                  .sources = sources,
                                  .identity = identity(),
-                                 .nic = events_.nic});
+                                 .nic = events_.nic,
+                                 .stalls = stall_watch_.stalls()});
 }
 
 void Controller::wait_for_reload_signal() {
@@ -300,6 +305,8 @@ void Controller::look_at_checksums() {
 void Controller::look_often() {
   for (const LinkWatch::Line& line : link_watch_.look(current()))
     spdlog::log(line.good ? spdlog::level::info : spdlog::level::warn, "{}", line.text);
+  for (const StallWatch::Line& line : stall_watch_.look(workers_, StallWatch::Clock::now()))
+    spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
   often_timer_.expires_after(kOften);

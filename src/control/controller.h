@@ -26,6 +26,7 @@
 #include "control/publisher.h"
 #include "control/slot_assignment.h"
 #include "control/sources.h"
+#include "control/stall_watch.h"
 #include "discovery/file_watcher.h"
 #include "loader/load.h"
 #include "stats/worker.h"
@@ -41,6 +42,8 @@ class Controller {
     LinkWatch::Probe link;
     LinkWatch::Announce on_link_up;
     admin::NicProbe nic;
+    std::function<void()> on_publish;  // a snapshot has been published
+    StallWatch::Probe whereabouts;
   };
 
   // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
@@ -75,9 +78,10 @@ class Controller {
     kConfiguration,  // a reading of the whole configuration
   };
 
-  // Uses new endpoints of a service: nothing else is read again, and nothing else can change. All
-  // updates of one turn of the loop become one snapshot.
+  // Notes new endpoints of a service. What sources deliver in one turn of the loop becomes one
+  // generation.
   void update_endpoints(size_t service, const discovery::Update& update);
+  // Uses the endpoints of updates_: nothing else is read again, and nothing else can change.
   void publish_endpoints();
   void refuse_endpoints(std::string_view reason, const std::string& why);
   // A configuration was accepted, whether it differed or not.
@@ -92,7 +96,7 @@ class Controller {
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
-  // Looks at the links, and writes the workers' notes into the log.
+  // Looks at the links and the workers' loops, and writes the workers' notes into the log.
   void look_often();
 
   std::filesystem::path file_;
@@ -107,8 +111,12 @@ class Controller {
   // since a mistake in them may be the reason.
   discovery::FileWatcher::Watch watch_;
   Sources sources_;
-  std::string changed_endpoints_;  // of the publication that waits; empty: none waits
-  std::vector<std::string> endpoint_warnings_;
+  // New endpoints of this turn, which are not in use yet.
+  struct Updates {
+    std::vector<std::string> services;  // their names
+    std::vector<std::string> warnings;
+  } updates_;
+  boost::asio::steady_timer update_timer_;  // for the end of the turn
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
@@ -116,6 +124,7 @@ class Controller {
   EventLog event_log_;
   ChangeLog change_log_;
   LoadSampler load_;
+  StallWatch stall_watch_;
   ChecksumHint checksums_;
   std::unique_ptr<admin::Server> admin_;
   PortWatch port_watch_;

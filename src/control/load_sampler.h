@@ -1,6 +1,7 @@
 #pragma once
 // The share of time in which each worker was busy between two looks.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,6 +23,7 @@ class LoadSampler {
  private:
   struct Cycles {
     uint64_t all = 0, busy = 0, io = 0;
+    std::array<uint64_t, kStages> stages{};
   };
   std::vector<Cycles> sampled_;
   std::vector<admin::Load> loads_;

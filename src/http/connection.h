@@ -31,6 +31,24 @@ class Connection {
   // then in the output: the owner sends them, closes, and detaches from the streams.
   virtual bool receive(buf::Slice data, Time now) = 0;
 
+  // The connection opens the receive window of its transport::Stream by itself, as its bodies are
+  // taken: the owner does not call consumed() for the bytes of receive(). For protocols without
+  // windows of their own.
+  bool credits() const { return credits_; }
+
+  // The peer sends no more. True: its streams go on, since the protocol allows that. False: they
+  // are over, and the owner detaches from them.
+  virtual bool end_of_input() { return false; }
+
+  // The connection has come to its end in order, without a fault: the owner closes or aborts the
+  // stream below, behind the output. No streams are left.
+  enum class Ending : uint8_t {
+    kNo,
+    kClose,
+    kAbort,  // an orderly end of the stream below would make something cut look whole
+  };
+  Ending ending() const { return ending_; }
+
   // Moves waiting frames into the output, up to about `room` bytes. Before this call the owner must
   // not send the output appended since the last one: its end may still change.
   virtual void flush(uint32_t room) = 0;
@@ -74,6 +92,10 @@ class Connection {
   virtual uint32_t resets_waiting() const = 0;
   // Client role: sends delayed resets as far as may_reset() allows.
   virtual void release_resets() = 0;
+  // Client role: the stream came on a connection that was kept from an earlier one, and no byte of
+  // its answer has arrived. So the peer may have closed the connection before it saw the request
+  // (RFC 9112, 9.3.1).
+  virtual bool stale(const Stream&) const { return false; }
 
   // fn(Stream&) for all streams that have an owner. fn may end its own stream, and no other. Not
   // for the hot path: it allocates.
@@ -92,8 +114,13 @@ class Connection {
   virtual uint32_t peer_max_header_list_size() const = 0;
   // Client role: the peer takes requests with :protocol (RFC 8441).
   virtual bool peer_takes_extended_connect() const = 0;
+  // Client role: how long the peer keeps the connection while it carries no request; zero: the peer
+  // does not say.
+  Duration peer_keeps_idle() const { return peer_keeps_idle_; }
   // Asks the peer for a sign of life; on_ping_ack(opaque) follows. False: the protocol has none.
   virtual bool ping(uint64_t opaque) = 0;
+  // Server role: the version of the latest request, as Via has it (RFC 9110, 7.6.3).
+  const char* received_protocol() const { return received_protocol_; }
   // When bytes from the peer last arrived.
   Time received_at() const { return now_; }
 
@@ -134,7 +161,7 @@ class Connection {
 
   // The account that is charged for the memory of the connection and, in the server role, of its
   // streams. To be set before anything is received; outlives the connection.
-  void set_account(buf::Account* account) { account_ = account; }
+  virtual void set_account(buf::Account* account) { account_ = account; }
 
  protected:
   Connection() = default;
@@ -143,7 +170,11 @@ class Connection {
 
   uint32_t open_ = 0;
   bool failed_ = false;
+  bool credits_ = false;
+  Ending ending_ = Ending::kNo;
+  Duration peer_keeps_idle_{};
   Time now_{};
+  const char* received_protocol_ = "2.0";
   const char* detail_ = "";
   const char* guard_ = nullptr;
   buf::Account* account_ = nullptr;  // may stay nullptr

@@ -46,20 +46,24 @@ constexpr Rule kRules[Allowance::kKinds] = {
 
 bool Allowance::refill_and_take(Kind kind, const config::Guards& guards, Time now) {
   if ((guards.*kRules[kind].rate).burst == 0) return true;
-  const bool first = refilled_at_ == kNever;
-  // Whole seconds, so that no fraction of a token is lost.
-  const uint64_t seconds = first ? 0 : static_cast<uint64_t>((now - refilled_at_) / 1s);
-  refilled_at_ = first ? now : refilled_at_ + static_cast<int64_t>(seconds) * Duration(1s);
-  for (size_t i = 0; i < kKinds; ++i) {
-    const Rule& rule = kRules[i];
-    const config::Rate& rate = guards.*rule.rate;
-    const uint64_t bytes =
-        (rule.by_received ? received_bytes_ : 0) + (rule.by_sent ? sent_bytes_ : 0);
-    const uint64_t earned = uint64_t{sent_} * rule.per_sent +
-                            (completed_ - completed_counted_) * rule.per_completed +
-                            bytes / kBytesPerToken + seconds * rate.per_second;
-    left_[i] = first ? rate.burst
-                     : static_cast<uint32_t>(std::min<uint64_t>(left_[i] + earned, rate.burst));
+  if (refilled_at_ == kNever) {
+    // The first time, as it comes on every connection.
+    refilled_at_ = now;
+    for (size_t i = 0; i < kKinds; ++i) left_[i] = (guards.*kRules[i].rate).burst;
+  } else {
+    // Whole seconds, so that no fraction of a token is lost.
+    const auto seconds = static_cast<uint64_t>((now - refilled_at_) / 1s);
+    refilled_at_ += static_cast<int64_t>(seconds) * Duration(1s);
+    for (size_t i = 0; i < kKinds; ++i) {
+      const Rule& rule = kRules[i];
+      const config::Rate& rate = guards.*rule.rate;
+      const uint64_t bytes =
+          (rule.by_received ? received_bytes_ : 0) + (rule.by_sent ? sent_bytes_ : 0);
+      const uint64_t earned = uint64_t{sent_} * rule.per_sent +
+                              (completed_ - completed_counted_) * rule.per_completed +
+                              bytes / kBytesPerToken + seconds * rate.per_second;
+      left_[i] = static_cast<uint32_t>(std::min<uint64_t>(left_[i] + earned, rate.burst));
+    }
   }
   sent_ = 0;
   completed_counted_ = completed_;

@@ -31,18 +31,17 @@ http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& str
   return make(Role::kClient, to_pods_, handler, stream);
 }
 
-// Windows toward pods do not grow: a pod's connection is shared, and is credited on receipt.
 void Codec::adopt(const config::Limits& limits, const config::Guards& guards) {
   guards_ = guards;
   for (Config* c : {&to_clients_, &to_pods_}) {
     c->header_table_size = c->encoder_table_size = limits.header_table_size;
     c->max_concurrent_streams = limits.concurrent_streams;
     c->initial_stream_window = limits.stream_window;
+    c->max_stream_window = limits.stream_window_max;
     c->connection_window = limits.connection_window;
     c->max_frame_size = limits.frame_size;
     c->max_header_list_size = limits.header_list_size;
   }
-  to_clients_.max_stream_window = limits.stream_window_max;
 }
 
 }  // namespace sluice::http2

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/stage_meter.h"
 #include "http2/codec.h"
 
 namespace sluice::http2 {
@@ -39,6 +40,12 @@ Connection::~Connection() {
   if (charged_ > 0) account_->charge(0, -static_cast<int64_t>(charged_));
 }
 
+void Connection::set_account(buf::Account* account) {
+  account_ = account;
+  decoder_.set_account(account);
+  encoder_.set_account(account);
+}
+
 void Connection::release() {
   if (codec_ != nullptr) codec_->destroy(this);
 }
@@ -55,7 +62,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner,
   s->payer_ = payer;
   s->send_window_ = s->send_window_top_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
-  s->window_.begin(config_.initial_stream_window, now_);
+  s->window_.begin(config_.initial_stream_window, now_, windows_grow());
   if (const auto method = request.find(Name::kMethod)) {
     s->to_head_ = *method == "HEAD";
     s->connect_ = *method == "CONNECT";
@@ -72,8 +79,10 @@ void Connection::send_headers(http::Stream& stream, const FieldList& fields, boo
   if (failed_ || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end_stream;
   if (room_ > 0 && s.head_ == nullptr && s.data_.empty()) {
-    emit_headers(s, fields, end_stream);
-    after_output(s);
+    in_stage(Stage::kHttp, [&] {
+      emit_headers(s, fields, end_stream);
+      after_output(s);
+    });
     return;
   }
   const bool behind_data = !s.data_.empty() || (s.head_ != nullptr && end_stream);
@@ -150,7 +159,7 @@ void Connection::consumed(http::Stream& stream, uint32_t n) {
 }
 
 void Connection::announce(Stream& s) {
-  const bool grows = config_.max_stream_window > config_.initial_stream_window;
+  const bool grows = windows_grow();
   if (grows) {
     const Duration now = handler_.round_trip();
     if (round_trip_ == Duration{} || now < round_trip_) round_trip_ = now;
@@ -206,6 +215,7 @@ void Connection::drain() {
 }
 
 void Connection::for_each_stream(FunctionRef<void(http::Stream&)> fn) {
+  if (open_ == 0) return;  // as at the end of most connections
   const std::vector<Stream*> unnumbered(unnumbered_);
   for (Stream* s : unnumbered)
     if (s->owner() != nullptr) fn(*s);

@@ -15,6 +15,7 @@
 #include "buf/memory.h"
 #include "buf/queue.h"
 #include "config/guards.h"
+#include "http/stall_watch.h"
 #include "http2/allowance.h"
 #include "http2/config.h"
 #include "http2/connection_receive_window.h"
@@ -29,7 +30,6 @@
 #include "http2/http.h"
 #include "http2/open_frame.h"
 #include "http2/recent_ids.h"
-#include "http2/stall_watch.h"
 #include "http2/stream_table.h"
 #include "http2/unread_answers.h"
 #include "stats/http2.h"
@@ -120,6 +120,8 @@ class Connection final : public http::Connection {
     uint64_t buffers = 0;  // packet buffers that the bytes pin, in whatever form
   };
   Held held() const;
+
+  void set_account(buf::Account* account) override;
 
   bool wants_watch() const override;
   Watched watch(Time now) override;
@@ -262,6 +264,7 @@ class Connection final : public http::Connection {
   void detach(Stream& s);
   // Removes the stream from unnumbered_ in constant time: many may wait there and all be cancelled.
   void leave_unnumbered(const Stream& s);
+  bool windows_grow() const { return config_.max_stream_window > config_.initial_stream_window; }
   void announce(Stream& s);
   bool unfinished_input() const { return reader_.unfinished() || block_.open(); }
   void watch_streams(Duration limit);

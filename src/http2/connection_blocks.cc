@@ -173,8 +173,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   s->remote_ended_ = end;
   s->send_window_ = peer_initial_window_;
   s->receive_window_ = config_.initial_stream_window;
-  s->window_.begin(config_.initial_stream_window, now_,
-                   config_.max_stream_window > config_.initial_stream_window);
+  s->window_.begin(config_.initial_stream_window, now_, windows_grow());
   // Before its ACK the client may not have seen our setting (6.5.3).
   if (settings_unacknowledged_ > 0)
     s->receive_window_ = std::max<int64_t>(s->receive_window_, kDefaultWindow);

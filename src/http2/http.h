@@ -6,6 +6,7 @@
 #include "http/fields.h"
 #include "http/handler.h"
 #include "http/origin.h"
+#include "http/stall_watch.h"
 
 namespace sluice::http2 {
 
@@ -21,6 +22,7 @@ using http::Name;
 using http::name_of;
 using http::Origin;
 using http::OriginLoan;
+using http::StallWatch;
 using http::text_of;
 
 }  // namespace sluice::http2

@@ -1,7 +1,7 @@
 #pragma once
 // The receive window of one stream (RFC 9113, 6.9). Bytes that the owner has taken are announced in
-// parts of the window. The window grows to twice the bytes taken within a round trip, so that a
-// distant upload is as fast as its path and its reader allow. The window of a stream that was never
+// parts of the window. The window grows to twice the bytes taken within a round trip, so that data
+// from afar is as fast as its path and its reader allow. The window of a stream that was never
 // fast never grows.
 
 #include <algorithm>

@@ -146,6 +146,7 @@ void Host::announce(size_t port) {
 }
 
 void Host::announce(Port& port, const Address& a) {
+  if (!announces_) return;
   if (a.is_v4()) {
     port.send_arp({Arp::Operation::kRequest, port.own_mac(), a, Mac{}, a}, kBroadcast);
   } else if (port.speaks_v6()) {
@@ -201,14 +202,33 @@ Input Host::input(unsigned index, InFrame&& frame, Time now) {
   return Drop::kUnknownEtherType;
 }
 
+void Host::hear(const NeighbourNews& news, Time now) {
+  Neighbours& neighbours = ports_[news.port]->neighbours;
+  if (news.kind == NeighbourNews::Kind::kConfirmed) {
+    neighbours.confirm(news.address, now);
+  } else {
+    neighbours.learn(news.address, news.mac, news.create, news.solicited, now, news.overrides);
+  }
+}
+
+// Hears it, and tells the others.
+void Host::tell(const NeighbourNews& news, Time now) {
+  hear(news, now);
+  if (listener_ != nullptr) listener_->hear(news);
+}
+
 Input Host::input_arp(Port& port, buf::View bytes, Time now) {
   const auto arp = Arp::parse(bytes);
   if (!arp || is_multicast(arp->sender_mac.data())) return Drop::kArpMalformed;
   // A probe (RFC 5227) has no sender. A node that claims one of our addresses is not believed.
   const bool asks_us = arp->operation == Arp::Operation::kRequest && port.answers_for(arp->target);
   if (!arp->sender.unspecified() && !is_local(arp->sender) && port.on_link(arp->sender))
-    port.neighbours.learn(arp->sender, arp->sender_mac, asks_us,
-                          arp->operation == Arp::Operation::kReply, now);
+    tell({.port = port.index,
+          .address = arp->sender,
+          .mac = arp->sender_mac,
+          .create = asks_us,
+          .solicited = arp->operation == Arp::Operation::kReply},
+         now);
   if (asks_us)
     port.send_arp(
         {Arp::Operation::kReply, port.own_mac(), arp->target, arp->sender_mac, arp->sender},

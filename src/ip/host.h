@@ -15,6 +15,7 @@
 #include "ip/input.h"
 #include "ip/ipv4.h"
 #include "ip/ipv6.h"
+#include "ip/neighbour_news.h"
 #include "ip/neighbours.h"
 #include "ip/output.h"
 #include "ip/routes.h"
@@ -52,6 +53,14 @@ class Host final : public Output {
   // The addresses and VIPs that one port answers for: after its link has come up.
   void announce(size_t port);
 
+  // From now on `listener` hears the news of all neighbours, for the hosts of other workers; it
+  // outlives the host. nullptr: there are none.
+  void set_neighbour_listener(NeighbourListener* listener) { listener_ = listener; }
+  // News from the host of another worker.
+  void hear(const NeighbourNews& news, Time now);
+  // One host of a process announces for all; true at first.
+  void set_announces(bool announces) { announces_ = announces; }
+
   // A frame from `port`; its bytes are taken. Packets for addresses that this port answers for are
   // returned, whatever their protocol is; their transport checksum is not summed yet.
   Input input(unsigned port, InFrame&& frame, Time now);
@@ -74,6 +83,7 @@ class Host final : public Output {
   Input input_icmp6(Port& port, const Ipv6& header, buf::Chain chain, Time now);
   Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
   Sent send_from(Port* link, const OutPacket& packet, Time now);
+  void tell(const NeighbourNews& news, Time now);
   void announce(Port& port, const Address& a);
   void announce_ipv6(Port& port, const Address& a);
   bool is_vip(const Address& a) const;
@@ -86,6 +96,8 @@ class Host final : public Output {
   std::vector<Address> locals_;
   std::vector<Address> vips_;  // sorted
   buf::Memory& memory_;
+  NeighbourListener* listener_ = nullptr;
+  bool announces_ = true;
   TokenBucket echo_limit_{kEchoRate, kEchoRate};
 };
 

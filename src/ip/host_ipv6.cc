@@ -138,10 +138,16 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
     if (is_local(ndp->target) || ndp->target == port.own_link_local || !port.on_link(ndp->target))
       return {};
     if (!ndp->link_address) {
-      if (ndp->solicited) port.neighbours.confirm(ndp->target, now);
+      if (ndp->solicited)
+        tell({.port = port.index, .address = ndp->target, .kind = NeighbourNews::Kind::kConfirmed},
+             now);
     } else {
-      port.neighbours.learn(ndp->target, *ndp->link_address, false, ndp->solicited, now,
-                            ndp->overrides);
+      tell({.port = port.index,
+            .address = ndp->target,
+            .mac = *ndp->link_address,
+            .solicited = ndp->solicited,
+            .overrides = ndp->overrides},
+           now);
     }
     return {};
   }
@@ -154,7 +160,11 @@ Input Host::input_ndp(Port& port, const Ipv6& header, buf::View message, Time no
     return {};
   }
   if (ndp->link_address && !is_local(header.source) && port.on_link(header.source))
-    port.neighbours.learn(header.source, *ndp->link_address, asks_us, false, now);
+    tell({.port = port.index,
+          .address = header.source,
+          .mac = *ndp->link_address,
+          .create = asks_us},
+         now);
   if (!asks_us) return {};
   const Ndp answer{kNdpAdvertisement, ndp->target, port.own_mac(), true, true};
   // A node that probes by unicast may omit its link-layer address (RFC 4861, 4.3): it is known by

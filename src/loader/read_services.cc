@@ -15,6 +15,8 @@ void read_service(Table& t, Reading& reading, config::Service& service,
                   ServiceEndpoints& endpoints) {
   if (const auto c = t.choice("balance", {"round_robin", "least_request"}))
     service.balance = *c == 0 ? config::Balance::kRoundRobin : config::Balance::kLeastRequest;
+  if (const auto c = t.choice("protocol", {"h2c", "http1"}))
+    service.protocol = *c == 0 ? config::PodProtocol::kH2c : config::PodProtocol::kHttp1;
   service.connect_timeout = reading.snapshot.timeouts.connect;
   service.queue_timeout = reading.snapshot.timeouts.queue;
   service.call_timeout = reading.snapshot.timeouts.call;
@@ -85,8 +87,9 @@ void read_services(Table& root, Reading& reading) {
         t.mistake("address",
                   fmt::format("a second listener on {}; addresses must differ", e->str()));
     }
-    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c");
-    t.choice("protocol", {"h2c"});
+    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c, http");
+    if (const auto protocol = t.choice("protocol", {"h2c", "http"}))
+      listener.protocol = *protocol == 1 ? config::Protocol::kHttp : config::Protocol::kH2c;
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);

@@ -52,6 +52,7 @@ void read_settings(Table& root, Reading& reading) {
     t->duration("stream_idle_timeout", o.stream_idle, 0s, kLong);
     t->duration("max_stream_age", o.max_stream_age, 0s, kLong);
     t->duration("client_idle_timeout", o.client_idle, 0s, kLong);
+    t->duration("pod_idle_timeout", o.pod_idle, 100ms, kLong);
     t->duration("max_connection_age", o.max_connection_age, 0s, kLong);
     t->duration("max_connection_age_grace", o.max_connection_age_grace, 0s, kLong);
     t->duration("drain_announce", o.drain_announce, 0s, kLong);
@@ -85,6 +86,8 @@ void read_settings(Table& root, Reading& reading) {
     t->integer("header_list_size", l.header_list_size, 1024, 1 << 20);
     t->integer("header_table_size", l.header_table_size, 0, 65'536);
     t->integer("pod_connection_streams", l.pod_connection_streams, 1, 1 << 20);
+    t->integer("connections_per_pod", l.connections_per_pod, 0, 128);
+    t->integer("http1_pod_connections", l.http1_pod_connections, 1, 1 << 16);
     t->integer("transparent_retries", l.transparent_retries, 0, 100);
     t->integer("replay_buffer", l.replay_buffer, 0, 1 << 24);
     if (l.receive_buffer_max < l.receive_buffer)

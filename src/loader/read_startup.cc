@@ -190,13 +190,7 @@ void read_startup(Table& root, Reading& reading) {
   config::Startup& startup = reading.snapshot.startup;
   startup.admin_socket = "/run/sluice/sluiced.sock";
   if (auto t = root.table("sluice")) {
-    // A pod's replies reach the worker that the NIC chooses, and nothing yet hands them to the
-    // worker that sent the request.
-    if (t->integer("workers", startup.workers, 1, 128) && startup.workers != 1)
-      t->mistake("workers",
-                 fmt::format("workers = {}: this version runs one worker, since packets are not "
-                             "handed from one worker to another; it must be 1",
-                             startup.workers));
+    t->integer("workers", startup.workers, 1, config::kMaxWorkers);
     if (t->string("admin_socket", startup.admin_socket)) {
       startup.admin_socket = t->document().resolve(startup.admin_socket).string();
       if (startup.admin_socket.size() > kMaxSocketPath)
@@ -206,6 +200,8 @@ void read_startup(Table& root, Reading& reading) {
     }
     if (std::string path; t->string("state_directory", path))
       reading.state_directory = t->document().resolve(path);
+    if (const auto i = t->choice("idle", {"auto", "poll", "sleep"}))
+      startup.idle = static_cast<config::Idle>(*i);
     if (t->choice("log_level", {"trace", "debug", "info", "warning", "error", "critical", "off"}))
       t->string("log_level", reading.snapshot.log_level);
     t->finish();

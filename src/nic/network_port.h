@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nic/port_queue.h"
+#include "nic/rss.h"
 #include "stats/nic_port.h"
 
 namespace sluice::nic {
@@ -26,6 +27,10 @@ class NetworkPort {
 
   // The queue pair of one worker: only that worker may touch it.
   virtual PortQueue& queue(unsigned worker) = 0;
+
+  // The hash by which the port spreads flows over its queues, which are worker by worker; nullptr:
+  // the queue of a frame says nothing.
+  virtual const RssState* rss() const { return nullptr; }
 
   // Frames that were lost before a worker saw them. May make system calls: for the control thread,
   // not for workers.

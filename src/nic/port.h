@@ -53,6 +53,9 @@ class Port final : public NetworkPort {
     uint16_t tx = 0;
   };
   Rings rings() const { return rings_; }
+  const RssState* rss() const override {
+    return rss_.size() == 1 && rss_[0]->known() ? rss_[0].get() : nullptr;
+  }
   // Of one device of the port.
   const RssState& rss(size_t device) const { return *rss_[device]; }
   // One sentence for each claim of the profile that is done without.

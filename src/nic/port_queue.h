@@ -48,6 +48,10 @@ class PortQueue : public ip::Link {
   // Sends all gathered frames; once a loop turn.
   virtual void flush() = 0;
 
+  // A descriptor that is readable while a frame waits, and that stays the queue's; -1: there is
+  // none, and only receive() tells.
+  virtual int descriptor() const { return -1; }
+
   const QueueStats& stats() const { return stats_; }
 
  protected:

@@ -20,6 +20,10 @@ struct RssState {
   std::vector<uint16_t> reta;  // queue by the low bits of the hash; its size is a power of two
   uint64_t types = 0;          // RTE_ETH_RSS_*: the headers that are hashed
 
+  // Whether TCP over that version of IP is hashed with its ports.
+  bool hashes_v4() const { return (types & RTE_ETH_RSS_NONFRAG_IPV4_TCP) != 0; }
+  bool hashes_v6() const { return (types & RTE_ETH_RSS_NONFRAG_IPV6_TCP) != 0; }
+
   bool known() const { return !key.empty() && !reta.empty(); }
   uint16_t queue_of(uint32_t hash) const { return reta[hash & (reta.size() - 1)]; }
 };

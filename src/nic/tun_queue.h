@@ -43,6 +43,7 @@ class TunQueue final : public PortQueue {
   bool transmit(const ip::OutFrame& frame) override;
   bool transmit(buf::Slice frame) override;
   void flush() override {}
+  int descriptor() const override { return fd_; }
 
   const uint8_t* mac() const override { return mac_.data(); }
   uint16_t mtu() const override { return mtu_; }

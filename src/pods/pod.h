@@ -2,12 +2,12 @@
 // A pod as one worker knows it.
 
 #include <cstdint>
-#include <span>
 #include <string>
 
 #include "base/address.h"
 #include "pods/backoff.h"
 #include "pods/connectivity.h"
+#include "pods/other_loads.h"
 #include "stats/worker.h"
 
 namespace sluice::pods {
@@ -15,16 +15,16 @@ namespace sluice::pods {
 // A pod as a picker sees it. Owned by the relay's pool of connections to the pod.
 class Pod {
  public:
-  // `workers`: the counters of all workers, for load that other workers put on the same pod. This
-  // worker's are at index `self`.
-  Pod(uint32_t slot, std::string id, const Endpoint& address, uint32_t weight,
-      std::span<stats::Worker* const> workers, size_t self)
+  // others: the load that other workers put on the same pod. Both outlive the pod.
+  Pod(uint32_t slot, std::string id, const Endpoint& address, uint32_t weight, stats::Worker& own,
+      OtherLoads& others)
       : slot_(slot),
         weight_(weight),
         address_(address),
         id_(std::move(id)),
-        workers_(workers),
-        stats_(&workers[self]->pod(slot)) {}
+        others_(&others),
+        loads_(&own.pod_loads()),
+        stats_(&own.pod(slot)) {}
 
   uint32_t slot() const { return slot_; }
   const std::string& id() const { return id_; }
@@ -45,21 +45,31 @@ class Pod {
   const stats::Pod& stats() const { return *stats_; }
   Backoff& backoff() { return backoff_; }
 
-  // The streams of all workers on this pod, so that N workers do not herd.
-  uint64_t in_flight() const {
-    uint64_t n = 0;
-    for (const stats::Worker* w : workers_) n += w->pod(slot_).active.get();
-    return n;
+  // A stream of this worker on the pod begins, or ends.
+  void begin_stream() {
+    ++stats_->streams;
+    ++stats_->active;
+    publish_load();
   }
+  void end_stream() {
+    --stats_->active;
+    publish_load();
+  }
+  // The streams of all workers on this pod, so that N workers do not herd. The number of the others
+  // is a little old.
+  uint64_t in_flight() const { return stats_->active.get() + others_->of(slot_); }
 
  private:
+  void publish_load() { loads_->set(slot_, static_cast<uint32_t>(stats_->active.get())); }
+
   uint32_t slot_;
   uint32_t weight_;
   Connectivity state_ = Connectivity::kIdle;
   bool draining_ = false;
   Endpoint address_;
   std::string id_;
-  std::span<stats::Worker* const> workers_;
+  OtherLoads* others_;
+  stats::PodLoads* loads_;
   stats::Pod* stats_;
   Backoff backoff_;
 };

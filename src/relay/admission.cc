@@ -12,7 +12,8 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
            http::FieldList& request, bool end) {
   // 1. Fields that tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the
   // listener says.
-  if (client.forwarding() != nullptr) client.forwarding()->add_to(request);
+  if (client.forwarding() != nullptr)
+    client.forwarding()->add_to(request, client.http().received_protocol());
   // 2. The connection's own limit of streams, at which the client has to move away.
   client.count_stream();
   ++listener.stats().streams;

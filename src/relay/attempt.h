@@ -26,13 +26,12 @@ class Attempt {
     stream_ = &stream;
     sent_ = 0;
     began_ = now;
-    ++stats().streams;
-    ++stats().active;
+    pod().begin_stream();
   }
   // Separates the stream from the call and returns it. The caller may still have to reset the
   // stream.
   http::Stream& detach() {
-    --stats().active;
+    pod().end_stream();
     stream_->set_owner(nullptr);
     stream_->set_account(nullptr);
     connection_ = nullptr;

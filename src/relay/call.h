@@ -134,6 +134,9 @@ class Call final : public ListHook<Call>,
   // of the pod's answer or loss; the caller then leaves the call alone.
   bool retried_answer(const http::FieldList& fields, bool end);
   bool retried_loss(uint32_t pod_slot);
+  // A request that was lost on a kept connection before a byte of its answer is tried again when
+  // that is harmless (RFC 9112, 9.3.1). True when the call goes on.
+  bool retried_stale(uint32_t pod_slot);
   bool repeatable(const config::Retry& policy) const;
   // The call's own conditions for another attempt, whatever the policy says.
   bool may_repeat() const { return client_stream_ != nullptr && kept_.whole(); }

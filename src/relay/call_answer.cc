@@ -176,11 +176,17 @@ void Call::pod_lost(PodLoss loss) {
     retry();
     return;
   }
+  if (loss == PodLoss::kStale && retried_stale(pod.slot())) return;
   if (!retries_.suspect() && retried_loss(pod.slot())) {
     if (loss == PodLoss::kAccused) accuse();
     return;
   }
   ++pod.stats().failed;
+  if (loss == PodLoss::kStale) {
+    ++context_.stats.relay.stale_losses;
+    fail("the pod closed the connection that the request was on", stats::Failure::kPodLost);
+    return;
+  }
   ++context_.stats.relay.pods_lost;
   if (retries_.suspect()) {
     fail_suspect();

@@ -122,6 +122,17 @@ bool Call::retried_loss(uint32_t pod_slot) {
   return true;
 }
 
+bool Call::retried_stale(uint32_t pod_slot) {
+  const auto method = kept_.headers().find(Name::kMethod);
+  if (!may_repeat() || response_ != Response::kNone || !method || !idempotent(*method) ||
+      !retries_.take_transparent(context_.limits.transparent_retries))
+    return false;
+  ++context_.stats.pod(pod_slot).retried;
+  ++context_.stats.relay.stale_retries;
+  retry();
+  return true;
+}
+
 // Decides whether the call is tried again, and starts the wait until then.
 bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushback) {
   if (!retries_.attempt_left(policy)) return false;

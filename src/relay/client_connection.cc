@@ -1,5 +1,8 @@
 #include "relay/client_connection.h"
 
+#include <cstring>
+
+#include "base/stage_meter.h"
 #include "relay/address_key.h"
 #include "relay/admission.h"
 #include "relay/call.h"
@@ -29,8 +32,9 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(peer().address)),
       leave_(&holder_),
-      http_(
-          context.http2.server(*this, *stream_, listener.http_options(holder_.address().origin))) {
+      http_((listener.takes_http1() ? context.http1 : context.http2)
+                .server(*this, *stream_, listener.http_options(holder_.address().origin))) {
+  if (listener.takes_http1()) first_bytes_.emplace();
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
@@ -50,11 +54,42 @@ ClientConnection::~ClientConnection() {
 void ClientConnection::on_established(transport::Stream&) {}
 
 void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
-  const uint32_t n = data.size();
   context_.touch(*this);
+  if (first_bytes_ && !closing_ && !choose_version(data)) return;
+  const uint32_t n = data.size();
+  if (http_->credits()) {
+    // Behind our FIN the window stays shut, which bounds the bytes that still come.
+    if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams();
+    return;
+  }
   if (closing_) discarded_ += n;
   if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams();
   stream.consumed(n);
+}
+
+bool ClientConnection::choose_version(buf::Slice& data) {
+  const std::string_view seen = first_bytes_->seen();
+  const FirstBytes::Version version = first_bytes_->look(data.view());
+  if (version == FirstBytes::Version::kUnknown) return false;
+  first_bytes_.reset();
+  if (version == FirstBytes::Version::kHttp2) {
+    http_ =
+        context_.http2.server(*this, *stream_, listener_.http_options(holder_.address().origin));
+    http_->set_account(&holder_);
+    http_->start();
+    if (drain_ == Drain::kAnnounced) http_->announce_drain(kDrainOpaque);
+    stream_->consumed(static_cast<uint32_t>(seen.size()));
+  }
+  if (seen.empty()) return true;
+  buf::Slice first = context_.memory.hold().alloc();
+  if (!first) {
+    stream_->abort();
+    closing_ = true;
+    return false;
+  }
+  std::memcpy(first.mutable_data(), seen.data(), seen.size());
+  first.grow_back(static_cast<uint32_t>(seen.size()));
+  return http_->receive(std::move(first), context_.now);
 }
 
 // There is nothing to read yet, but more memory is kept for the client.
@@ -65,7 +100,14 @@ void ClientConnection::on_gap(transport::Stream&) {
 // HTTP/2 has no half-closed connections. A client that sends no more can neither open windows nor
 // cancel, and a kernel sends this FIN for a client that was killed. So the client's calls are over,
 // as with other servers.
+//
+// A client of HTTP/1.1 may end its side behind a whole request and still read the answer. If the
+// client was killed, the first bytes of the answer bring a reset.
 void ClientConnection::on_end_of_data(transport::Stream&, transport::End) {
+  if (!closing_ && http_->end_of_input()) {
+    context_.touch(*this);
+    return;
+  }
   peer_ended_ = true;
   abandon_streams();
   context_.touch(*this);
@@ -120,7 +162,12 @@ void ClientConnection::flush() {
     } else if (idle && !idle_) {
       on_idle();
     }
-    if (!closing_ && (peer_ended_ || (idle && drain_ >= Drain::kFinal))) {
+    if (!closing_ && http_->ending() == http::Connection::Ending::kAbort) {
+      evict();
+      return;
+    }
+    if (!closing_ && (peer_ended_ || http_->ending() != http::Connection::Ending::kNo ||
+                      (idle && drain_ >= Drain::kFinal))) {
       closing_ = true;
     }
     if (closing_) {
@@ -226,11 +273,11 @@ void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldL
     }
     return;
   }
-  admit(context_, listener_, *this, s, fields, end);
+  in_stage(Stage::kRelay, [&] { admit(context_, listener_, *this, s, fields, end); });
 }
 
 void ClientConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  call_of(s).client_data(std::move(data), end);
+  in_stage(Stage::kRelay, [&] { call_of(s).client_data(std::move(data), end); });
 }
 
 void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
@@ -244,7 +291,7 @@ void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::End
 }
 
 void ClientConnection::on_closed(http::Stream& s) {
-  call_of(s).client_closed();
+  in_stage(Stage::kRelay, [&] { call_of(s).client_closed(); });
 }
 
 // A client that sends GOAWAY opens no more streams, and closes when its last one has ended.

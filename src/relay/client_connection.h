@@ -1,10 +1,14 @@
 #pragma once
 // A client's connection: a byte stream below it, HTTP in the server role, calls above it.
 
+#include <memory>
+#include <optional>
+
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
 #include "relay/context.h"
+#include "relay/first_bytes.h"
 #include "relay/forwarding.h"
 #include "transport/stream.h"
 #include "upstream/client_side.h"
@@ -94,6 +98,9 @@ class ClientConnection final : public transport::User,
   void on_guard(const char* guard, const char* what) override;
   Duration round_trip() const override { return stream_->round_trip(); }
 
+  // Makes the connection of the version that the client's first bytes show. False while they do not
+  // show it.
+  bool choose_version(buf::Slice& data);
   void on_drain_timer();
   // Ends the calls that are left after drain_timeout, as end() does.
   void let_calls_end();
@@ -133,7 +140,9 @@ class ClientConnection final : public transport::User,
     void operator()(Holder* h) const { h->leave(); }
   };
   const std::unique_ptr<Holder, LeaveHolders> leave_;
-  const http::ConnectionPtr http_;
+  // Where the listener takes both versions, HTTP/1.1's at first.
+  http::ConnectionPtr http_;
+  std::optional<FirstBytes> first_bytes_;  // until the version is known
 };
 
 }  // namespace sluice::relay

@@ -7,12 +7,14 @@
 
 namespace sluice::relay {
 
-Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& codec,
-                 TimerWheel& timers, buf::Memory& packets, std::span<stats::Worker* const> all,
-                 size_t own, uint64_t seed)
-    : upstream::Context(start, streams, codec, timers, all, own, seed),
+Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http::Codec& old_codec,
+                 http::Codec& codec, TimerWheel& timers, buf::Memory& packets,
+                 std::span<stats::Worker* const> all, size_t own, uint64_t seed, Process* given)
+    : upstream::Context(start, streams, old_codec, codec, timers, all, own, seed),
       tcp(stack),
       memory(packets),
+      own_process(given == nullptr ? std::make_unique<Process>(1) : nullptr),
+      process(given == nullptr ? *own_process : *given),
       addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),
       holders(now, limits, stats.relay, addresses) {}
 

@@ -12,6 +12,7 @@
 #include "config/settings.h"
 #include "relay/address_table.h"
 #include "relay/holders.h"
+#include "relay/process.h"
 #include "relay/replay.h"
 #include "tcp/stack.h"
 #include "upstream/context.h"
@@ -28,12 +29,16 @@ class Leftover : public ListHook<Leftover> {};
 class Repeatable : public ListHook<Repeatable> {};
 
 struct Context : upstream::Context {
-  Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http2, TimerWheel& wheel,
-          buf::Memory& memory, std::span<stats::Worker* const> workers, size_t self, uint64_t seed);
+  Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http1,
+          http::Codec& http2, TimerWheel& wheel, buf::Memory& memory,
+          std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
+          Process* process = nullptr);
   ~Context();
 
   tcp::Stack& tcp;
   buf::Memory& memory;
+  std::unique_ptr<Process> own_process;  // of a worker alone
+  Process& process;
   config::Timeouts timeouts;
 
   AddressTable addresses;

@@ -30,7 +30,7 @@ void append(FieldList& request, Name name, std::string_view hop) {
 }  // namespace
 
 Forwarding::Forwarding(const config::Forwarding& config, const Address& client) {
-  if (!config.via.empty()) via_ = "2.0 " + config.via;
+  if (!config.via.empty()) via_ = config.via;
   const std::string address = client.str();
   if (config.x_forwarded_for) x_forwarded_for_ = address;
   if (config.forwarded) {
@@ -40,8 +40,12 @@ Forwarding::Forwarding(const config::Forwarding& config, const Address& client) 
   }
 }
 
-void Forwarding::add_to(FieldList& request) const {
-  if (!via_.empty()) append(request, Name::kVia, via_);
+void Forwarding::add_to(FieldList& request, const char* received_protocol) const {
+  if (!via_.empty()) {
+    thread_local std::string via;
+    via.assign(received_protocol).append(" ").append(via_);
+    append(request, Name::kVia, via);
+  }
   if (!x_forwarded_for_.empty()) append(request, Name::kXForwardedFor, x_forwarded_for_);
   if (!forwarded_.empty()) append(request, Name::kForwarded, forwarded_);
 }

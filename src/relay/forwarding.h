@@ -18,10 +18,11 @@ class Forwarding {
   // Appends this hop to the hops that the request names. Those were written by the client and prove
   // nothing: only the last element is ours. Several lines of a field are joined to one, since many
   // readers look at the first only.
-  void add_to(http::FieldList& request) const;
+  // received_protocol: the version of the request, "1.1" or "2.0".
+  void add_to(http::FieldList& request, const char* received_protocol) const;
 
  private:
-  std::string via_;              // empty: not written
+  std::string via_;              // the name; empty: not written
   std::string x_forwarded_for_;  // empty: not written
   std::string forwarded_;        // empty: not written
 };

@@ -20,10 +20,15 @@ void Holder::charge(int32_t buffers, int64_t heap) {
   if (buffers != 0) weigh();
 }
 
+void Holder::charge_lasting(int64_t heap) {
+  lasting_ += static_cast<uint64_t>(heap);
+  holders_.charge_lasting(static_cast<uint64_t>(heap));
+}
+
 // An address gets no more of the worker's heap than is left for the others. So a single address
 // gets half, two get a third each. However much they ask for, a new address finds room.
 bool Holder::overdrawn() const {
-  return heap_ > holders_.client_bound() || address_.heap > holders_.heap_left();
+  return heap_ + lasting_ > holders_.client_bound() || address_.heap > holders_.heap_left();
 }
 
 void Holder::look(uint64_t taken, uint64_t end, uint32_t buffers, uint32_t ahead) {

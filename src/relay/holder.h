@@ -22,6 +22,10 @@ class Holder final : public buf::Account, public ListHook<> {
       : holders_(holders), address_(address), client_(&client) {}
 
   void charge(int32_t buffers, int64_t heap) override;
+  // Counts for the connection's bound and for the worker's sum of such heap. It does not count in
+  // the ranking and not for the address. An idle client that keeps the tables of a usual connection
+  // takes nothing from anybody, and eviction would reward nobody.
+  void charge_lasting(int64_t heap) override;
   bool overdrawn() const override;
   void charge_heap(int64_t bytes) {
     heap_ += static_cast<uint64_t>(bytes);
@@ -90,6 +94,7 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t buffers_ = 0;      // in streams, and kept for another attempt
   uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
+  uint64_t lasting_ = 0;      // bytes of heap, beside heap_
   uint64_t told_ = 0;         // part of heap_ that the address and the worker know
   uint64_t since_ = 0;        // Holders::ticks() when all that was kept before had been taken
   uint64_t taken_ = 0;        // buffers of streams that were ever sent or dropped

@@ -51,6 +51,7 @@ class Holders {
   uint64_t client_bound() const { return limits_.client_heap; }
   uint32_t leftover_bound() const { return limits_.concurrent_streams; }
   void charge_heap(uint64_t bytes) { stats_.calls_heap.add(bytes); }  // modulo 2^64
+  void charge_lasting(uint64_t bytes) { stats_.client_tables.add(bytes); }
   // The address's weight has changed.
   void rank(ClientAddress& a) {
     if (a.weight == 0 || !a.linked() || a.rank != rank_of(a.weight)) place(a);

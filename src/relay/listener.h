@@ -34,9 +34,12 @@ class Listener final : public tcp::Acceptor {
   // New streams use the new routes. New connections use the rest.
   void adopt(const config::Listener& config, const Routes& routes) {
     routes_ = routes;
+    protocol_ = config.protocol;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
   }
+  // Both versions come on one port, and the client's first bytes show which.
+  bool takes_http1() const { return protocol_ == config::Protocol::kHttp; }
   // nullptr when the listener tells pods nothing of its clients.
   std::unique_ptr<Forwarding> forwarding(const Address& client) const {
     return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
@@ -78,6 +81,7 @@ class Listener final : public tcp::Acceptor {
   uint32_t slot_;
   Endpoint address_;
   Routes routes_;
+  config::Protocol protocol_{};
   config::Connect connect_{};
   config::Forwarding forwarding_;
   bool open_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/stage_meter.h"
 
 namespace sluice::relay {
 
@@ -10,8 +11,8 @@ using upstream::Flushable;
 
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
-      context_(setup.now, setup.tcp, setup.plain, setup.http2, setup.wheel, setup.memory,
-               setup.workers, setup.self, setup.seed),
+      context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel,
+               setup.memory, setup.workers, setup.self, setup.seed, setup.process),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
@@ -27,8 +28,10 @@ Relay::~Relay() {
 void Relay::adopt(const config::Snapshot& snapshot) {
   const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
   context_.timeouts = snapshot.timeouts;
+  context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
   context_.guards = snapshot.guards;
+  context_.http1.adopt(snapshot.limits, snapshot.guards);
   context_.http2.adopt(snapshot.limits, snapshot.guards);
 
   // Pods get their addresses before anything is sent to them.
@@ -142,7 +145,9 @@ void Relay::flush() {
   if (forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
-  while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  in_stage(Stage::kHttp, [&] {
+    while (Flushable* f = context_.dirty.pop_front()) f->flush();
+  });
   context_.destroy_calls_over();
 }
 

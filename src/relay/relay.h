@@ -22,6 +22,7 @@ class Relay {
   struct Setup {
     tcp::Stack& tcp;
     transport::Layer& plain;  // over `tcp`
+    http::Codec& http1;
     http::Codec& http2;
     ip::Host& host;
     TimerWheel& wheel;
@@ -30,6 +31,7 @@ class Relay {
     size_t self;
     uint64_t seed;
     Time now;
+    Process* process = nullptr;  // of all workers; nullptr: there is only this one
   };
   explicit Relay(const Setup& setup);
   ~Relay();

@@ -10,11 +10,31 @@ using upstream::Pool;
 
 using pods::Connectivity;
 
+namespace {
+
+balance::Spread spread(const Context& context) {
+  return {.self = static_cast<uint32_t>(context.self),
+          .workers = context.process.workers(),
+          .seed = context.process.seed()};
+}
+
+balance::Subset subset(const Context& context, const config::Service& config) {
+  return {config.pods.size(), static_cast<uint32_t>(context.self), context.process.workers(),
+          context.limits.connections_per_pod};
+}
+
+}  // namespace
+
 Service::Service(Context& context, const config::Service& config)
     : context_(context),
       config_(config),
-      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second),
-      picker_(balance::make_picker(config.balance, context.random)),
+      limits_(context.process.service(config.slot)),
+      retry_budget_(config.retry.budget_percent, config.retry.budget_per_second, limits_.retries,
+                    context.process.workers()),
+      picker_(balance::make_picker(config.balance, context.random, spread(context))),
+      subset_(subset(context, config)),
+      waiting_(shared(limits_.waiting), context.process.workers()),
+      held_(shared(limits_.held), context.process.workers()),
       held_timer_([](void* self, Time) { static_cast<Service*>(self)->held_due_ = true; }, this),
       share_timer_([](void* self, Time) { static_cast<Service*>(self)->look_at_shares(); }, this) {
   adopt(config);
@@ -24,16 +44,29 @@ Service::~Service() = default;
 
 void Service::adopt(const config::Service& config) {
   if (config.retry != config_.retry)
-    retry_budget_ = {config.retry.budget_percent, config.retry.budget_per_second};
+    retry_budget_.adopt(config.retry.budget_percent, config.retry.budget_per_second);
   if (config.balance != config_.balance)
-    picker_ = balance::make_picker(config.balance, context_.random);
+    picker_ = balance::make_picker(config.balance, context_.random, spread(context_));
+  const bool renew = config.protocol != config_.protocol;
   config_ = config;
   retry_ = config_.retry.any() ? &config_.retry : nullptr;
+  subset_ = subset(context_, config_);
+  use_pods();
+  if (!renew) return;
+  for (const auto& pool : pools_)
+    if (!pool->pod().draining()) pool->renew();
+  rebuild_ready();
+}
+
+void Service::use_pods() {
+  subset_due_ = false;
   // When nothing is left of a pod, its slot may belong to another pod.
   forget_gone();
   std::vector<std::unique_ptr<Pool>> next;
   std::vector<Pool*> news;
-  for (const config::Pod& pod : config.pods) {
+  for (size_t i = 0; i < config_.pods.size(); ++i) {
+    if (!widened_ && !subset_.has(i)) continue;
+    const config::Pod& pod = config_.pods[i];
     const auto same = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) {
       return p != nullptr && p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
              p->pod().address() == pod.endpoint;
@@ -46,11 +79,11 @@ void Service::adopt(const config::Service& config) {
       next.push_back(std::move(*same));
     }
   }
+  const size_t live = next.size();
   for (auto& p : pools_)
     if (p != nullptr) next.push_back(std::move(p));
   pools_ = std::move(next);
   // From now on pools may call this service: their order is final.
-  const size_t live = config.pods.size();
   for (size_t i = 0; i < pools_.size(); ++i) {
     pools_[i]->set_draining(i >= live);
     if (i < live) pools_[i]->connect_if_needed();
@@ -65,9 +98,9 @@ void Service::adopt(const config::Service& config) {
 }
 
 void Service::retire() {
-  for (auto& p : pools_) p->set_draining(true);
-  rebuild_ready();
-  pump_due_ = true;
+  config_.pods.clear();
+  subset_ = subset(context_, config_);
+  use_pods();
 }
 
 bool Service::has_connections() {
@@ -94,9 +127,34 @@ const char* Service::why_hopeless() const {
 }
 
 bool Service::hopeless() const {
+  // Outside the subset there may be a pod that is reachable.
+  return (subset_.whole() || widened_) && none_reachable();
+}
+
+bool Service::none_reachable() const {
   return std::all_of(pools_.begin(), pools_.end(), [](const auto& p) {
     return p->pod().draining() || p->pod().state() == Connectivity::kTransientFailure;
   });
+}
+
+void Service::widen_or_narrow() {
+  subset_due_ = false;
+  if (subset_.whole()) return;
+  if (!widened_) {
+    if (!ready_.empty() || !none_reachable()) return;
+    widened_ = true;
+    use_pods();
+    return;
+  }
+  size_t live = 0, ready = 0;
+  for (size_t i = 0, at = 0; i < config_.pods.size() && at < pools_.size(); ++i, ++at) {
+    if (!subset_.has(i)) continue;
+    ++live;
+    ready += pools_[at]->pod().state() == Connectivity::kReady;
+  }
+  if (ready < std::min(live, balance::Subset::kLeastPods)) return;
+  widened_ = false;
+  use_pods();
 }
 
 void Service::begin(Call& call) {
@@ -199,17 +257,7 @@ void Service::wait(Call& call, bool again, Hold hold) {
   const bool held_back = hold != Hold::kNot;
   stats::Relay& stats = context_.stats.relay;
   WaitQueue& queue = held_back ? held_ : waiting_;
-  if (queue.size() >= config_.queue_limit) {
-    // Gives up the last call of a client that has more calls in the queue than this one.
-    Call* other = queue.to_give_up_for(call.client_address(), call.client_id());
-    ++stats.queue_overflows;
-    if (other != nullptr) ++stats.queue_shares;
-    (other != nullptr ? *other : call)
-        .fail(hold == Hold::kResets ? "the client cancels too many calls"
-                                    : "too many calls wait for an endpoint",
-              stats::Failure::kNoRoom);
-    if (other == nullptr) return;
-  }
+  if (!make_room(queue, call, hold)) return;
   queue.push(call, again);
   if (held_back) {
     switch (hold) {
@@ -233,6 +281,24 @@ void Service::wait(Call& call, bool again, Hold hold) {
   this->stats().queued.set(waiting_.size() + held_.size());
   ++context_.stats.relay.queued_streams;
   call.begin_wait(config_.queue_timeout);
+}
+
+bool Service::make_room(WaitQueue& queue, Call& call, Hold hold) {
+  if (queue.reserve(config_.queue_limit)) return true;
+  stats::Relay& stats = context_.stats.relay;
+  const char* why = hold == Hold::kResets ? "the client cancels too many calls"
+                                          : "too many calls wait for an endpoint";
+  ++stats.queue_overflows;
+  // Gives up the last call of a client that has more calls in this worker's queue than this one.
+  if (Call* other = queue.to_give_up_for(call.client_address(), call.client_id())) {
+    ++stats.queue_shares;
+    other->fail(why, stats::Failure::kNoRoom);
+    // Another worker may have been faster.
+    if (queue.reserve(config_.queue_limit)) return true;
+    ++stats.queue_overflows;
+  }
+  call.fail(why, stats::Failure::kNoRoom);
+  return false;
 }
 
 void Service::stop_waiting(Call& call) {
@@ -263,7 +329,7 @@ void Service::tell() {
 void Service::on_pod_state() {
   rebuild_ready();
   tell();
-  pump_due_ = true;
+  pump_due_ = subset_due_ = true;
   held_due_ = !held_.empty();
 }
 
@@ -294,6 +360,8 @@ void Service::pump_held() {
 }
 
 void Service::pump() {
+  if (subset_due_) [[unlikely]]
+    widen_or_narrow();
   if (ready_due_) rebuild_ready();
   if (held_due_) pump_held();
   if (!pump_due_) return;

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "balance/picker.h"
+#include "balance/subset.h"
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "config/snapshot.h"
 #include "pods/pod.h"
 #include "relay/call.h"
 #include "relay/place_shares.h"
+#include "relay/process.h"
 #include "relay/retry_budget.h"
 #include "relay/wait_queue.h"
 #include "upstream/hold.h"
@@ -32,6 +34,8 @@ class Service final : public upstream::PoolOwner {
   // Nothing refers to the service any more.
   bool idle() const { return calls_ == 0; }
   bool has_connections();
+  // Pods that this worker connects to, draining ones included.
+  size_t pods() const { return pools_.size(); }
 
   const config::Service& config() const override { return config_; }
   // nullptr when the service has no retry policy: only calls that provably no pod has begun are
@@ -74,6 +78,7 @@ class Service final : public upstream::PoolOwner {
   void on_window() override {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
+  uint32_t calls_waiting() const override { return waiting_.size(); }
   bool holds_calls() const override { return !held_.empty(); }
   // Lets waiting calls go on. Called once a turn.
   void pump();
@@ -91,12 +96,19 @@ class Service final : public upstream::PoolOwner {
   static constexpr Duration kSharing = 60s;
   static constexpr Duration kWindowLook = 1ms;  // between looks because bytes came from a pod
 
+  // nullptr when there is only this worker.
+  SharedLimit* shared(SharedLimit& limit) {
+    return context_.process.workers() > 1 ? &limit : nullptr;
+  }
   // hold: set when pods have room and this client's call has to wait all the same.
   upstream::PodConnection* pick(const Call& call, upstream::Hold& hold);
   upstream::PodConnection* pick_for_suspect(const Call& call, upstream::Hold& hold);
   static upstream::PodConnection* room_at(upstream::Pool& pool, const Call& call,
                                           upstream::Hold& hold);
   void wait(Call& call, bool again, upstream::Hold hold);
+  // Takes a place in the queue for the call, if need be from a client that has more. False: the
+  // call has failed.
+  bool make_room(WaitQueue& queue, Call& call, upstream::Hold hold);
   void pump_held();
   // service_shares.cc
   void look_at_shares();
@@ -105,6 +117,11 @@ class Service final : public upstream::PoolOwner {
   // reason for the client.
   bool hopeless() const;
   const char* why_hopeless() const;
+  // Connects to the pods of this worker's subset, and drains others.
+  void use_pods();
+  // Takes all pods while none of the subset can be reached, and returns to the subset later.
+  void widen_or_narrow();
+  bool none_reachable() const;
   void rebuild_ready();
   void tell();
   void forget_gone();
@@ -112,8 +129,12 @@ class Service final : public upstream::PoolOwner {
   Context& context_;
   config::Service config_;
   const config::Retry* retry_ = nullptr;  // config_.retry
+  ServiceLimits& limits_;                 // of all workers together
   RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
+  balance::Subset subset_;
+  bool widened_ = false;     // pods outside the subset are in use
+  bool subset_due_ = false;  // the states of pods have changed
   std::vector<std::unique_ptr<upstream::Pool>>
       pools_;                           // in the order of the endpoints, draining ones last
   std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods

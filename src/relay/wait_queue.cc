@@ -33,6 +33,7 @@ void WaitQueue::remove(Call& call) {
   static_cast<ListHook<Call>&>(call).unlink();
   call.set_lane(nullptr);
   --count_;
+  places_.give(limit_);
   if (--group.count == 0) {
     lanes_.erase(lane.client);
     groups_.erase(group.address);

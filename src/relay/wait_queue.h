@@ -1,10 +1,11 @@
 #pragma once
-// Calls that wait, by client. The client addresses take turns; at each address, its connections do.
-// So a client that lets many calls wait does not make others wait longer.
+// Calls of one worker that wait, by client. The client addresses take turns; at each address, its
+// connections do. So a client that lets many calls wait does not make others wait longer.
 
 #include <cstdint>
 #include <unordered_map>
 
+#include "base/lease.h"
 #include "base/list.h"
 
 namespace sluice::relay {
@@ -25,12 +26,21 @@ class WaitQueue {
     uint32_t count = 0;
   };
 
-  WaitQueue() = default;
+  // places: the calls that may wait in all workers; nullptr: this worker is the only one. `places`
+  // outlives the queue.
+  WaitQueue(SharedLimit* places, uint32_t workers) : places_(places, workers) {}
   WaitQueue(const WaitQueue&) = delete;
+
+  // Takes a place for the next push(). False when `limit` calls wait in all queues that share the
+  // places.
+  bool reserve(uint32_t limit) {
+    limit_ = limit;
+    return places_.take(limit);
+  }
 
   bool empty() const { return count_ == 0; }
   uint32_t size() const { return count_; }
-  // front: before the other calls of its connection.
+  // After reserve(). front: before the other calls of its connection.
   void push(Call& call, bool front);
   void remove(Call& call);
   // The call whose turn it is. The queue must not be empty.
@@ -62,6 +72,8 @@ class WaitQueue {
   std::unordered_map<uint64_t, Lane> lanes_;    // by connection
   List<Group, Group> turns_;
   uint32_t count_ = 0;
+  Lease places_;
+  uint32_t limit_ = 0;  // of the latest reserve()
 };
 
 }  // namespace sluice::relay

@@ -39,7 +39,7 @@ namespace sluice::stats {
   X(Counter, hpack_table_full,     "fields that stayed literals: no room to share them")                          \
   X(Counter, hpack_share_full,     "fields that stayed literals: their connection had its share")                 \
   X(Counter, hpack_given_back,     "idle connections whose fields made room for others")                          \
-  X(Counter, windows_grown,        "times that the window of a client's upload grew")                             \
+  X(Counter, windows_grown,        "times that the window of a fast upload or download grew")                     \
   X(Counter, window_shares,        "times that DATA waited: its client had its share of a pod's window")          \
   X(Counter, memory_refusals,      "streams that failed for want of buffers")                                     \
   X(Counter, guard_heap,           "calls refused, connections ended: too much heap for their calls")             \

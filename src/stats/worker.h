@@ -13,8 +13,12 @@
 #include "stats/drops.h"
 #include "stats/events.h"
 #include "stats/failures.h"
+#include "stats/http1.h"
 #include "stats/http2.h"
+#include "stats/pod_loads.h"
 #include "stats/relay.h"
+#include "stats/stages.h"
+#include "stats/steer.h"
 #include "stats/tcp.h"
 
 namespace sluice::stats {
@@ -24,7 +28,7 @@ namespace sluice::stats {
 inline constexpr size_t kMaxPorts = 16;
 inline constexpr size_t kMaxListeners = 256;
 inline constexpr size_t kMaxServices = 256;
-inline constexpr size_t kMaxPods = 4096;  // 4 KiB each
+inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
 
 // clang-format off
 #define SLUICE_PORT_STATS(X)                                            \
@@ -87,7 +91,8 @@ class alignas(64) Worker {
   Worker()
       : listeners_(std::make_unique<Listener[]>(kMaxListeners)),
         services_(std::make_unique<Service[]>(kMaxServices)),
-        pods_(std::make_unique<Pod[]>(kMaxPods)) {}
+        pods_(std::make_unique<Pod[]>(kMaxPods)),
+        pod_loads_(std::make_unique<PodLoads>()) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -95,6 +100,10 @@ class alignas(64) Worker {
   // its last look at the previous snapshot, since control then frees that one.
   void adopt(uint64_t generation) { generation_.store(generation, std::memory_order_release); }
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  // The worker has left its loop.
+  void end() { ended_.store(true, std::memory_order_relaxed); }
+  bool ended() const { return ended_.load(std::memory_order_relaxed); }
 
   // Loop turns, and the cycles of the time stamp counter that they took: all cycles; those of turns
   // (or parts of them) that did something; those inside drivers' receive and transmit calls; and of
@@ -105,6 +114,7 @@ class alignas(64) Worker {
   Counter cycles_busy;
   Counter cycles_io;
   Counter cycles_io_busy;
+  Stages stages;
 
   // Buffers: free now, and what was done to received data that had to be kept.
   Gauge rx_buffers_free;
@@ -114,6 +124,8 @@ class alignas(64) Worker {
   Counter slices_refused;
 
   Tcp tcp;
+  Http1 http1;
+  Steer steer;
   Http2 http2;
   Relay relay;
   Events events;
@@ -127,13 +139,17 @@ class alignas(64) Worker {
   const Service& service(uint32_t slot) const { return services_[slot]; }
   Pod& pod(uint32_t slot) { return pods_[slot]; }
   const Pod& pod(uint32_t slot) const { return pods_[slot]; }
+  PodLoads& pod_loads() { return *pod_loads_; }
+  const PodLoads& pod_loads() const { return *pod_loads_; }
 
  private:
   std::atomic<uint64_t> generation_{0};
+  std::atomic<bool> ended_{false};
   std::array<Port, kMaxPorts> ports_;
   std::unique_ptr<Listener[]> listeners_;
   std::unique_ptr<Service[]> services_;
   std::unique_ptr<Pod[]> pods_;
+  std::unique_ptr<PodLoads> pod_loads_;
 };
 
 }  // namespace sluice::stats

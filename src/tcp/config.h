@@ -17,8 +17,8 @@ struct Config {
   size_t reserved_connections() const {
     return std::max(max_connections / 16, std::min<size_t>(max_connections / 4, 64));
   }
-  // Accepted connections of one address (of a /64 of IPv6) at once; 0 for no limit. The default is
-  // 0, since a NAT or another load balancer may stand in front.
+  // Accepted connections of one address (of a /64 of IPv6) at once, in all workers; 0 for no limit.
+  // The default is 0, since a NAT or another load balancer may stand in front.
   uint32_t connections_per_address = 0;
   // Handshakes that wait for their last ACK. Beyond this number SYNs are answered with cookies, so
   // a flood costs no memory. A record is about 128 bytes.
@@ -103,8 +103,8 @@ struct Config {
   // The smallest MSS that is believed from a peer. With a smaller one, most bytes would be headers.
   uint16_t min_mss = 88;
 
-  // RFC 5961, 7: challenge ACKs a second, over all connections of a worker. The number differs from
-  // second to second, between a half and one and a half of this.
+  // RFC 5961, 7: challenge ACKs a second, over all connections of all workers. The number differs
+  // from second to second, between a half and one and a half of this.
   unsigned challenge_acks = 200;
   // The shortest time between two challenge ACKs of one connection, handshake or TIME-WAIT record.
   Duration challenge_interval = 500ms;

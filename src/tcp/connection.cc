@@ -112,13 +112,16 @@ uint32_t Connection::send_limit() const {
 
 uint32_t Connection::send_space() const {
   const uint64_t queued = send_queue_.size();
-  const uint32_t limit = send_limit();
-  if (queued >= limit) return 0;
   const uint64_t unsent = snd_nxt_ < end_to_send() ? end_to_send() - snd_nxt_ : 0;
   const Seq edge = snd_una_ + snd_wnd_;
   const uint64_t window = edge > snd_nxt_ ? edge - snd_nxt_ : 0;
   const uint64_t ahead = std::min<uint64_t>(window, window_budget()) + kUnsentAhead;
-  return unsent >= ahead ? 0 : static_cast<uint32_t>(std::min(limit - queued, ahead - unsent));
+  if (unsent >= ahead) return 0;
+  const uint64_t useful = ahead - unsent;
+  // send_limit() is never below send_buffer.
+  if (queued + useful <= context_.config.send_buffer) return static_cast<uint32_t>(useful);
+  const uint32_t limit = send_limit();
+  return queued >= limit ? 0 : static_cast<uint32_t>(std::min(limit - queued, useful));
 }
 
 // The send_space() from which on_writable is worth calling.
@@ -128,7 +131,11 @@ uint32_t Connection::worthwhile_space() const {
 
 void Connection::push() {
   assert(!closing_ || end_of_data() == fin_seq_);  // nothing follows the FIN
-  if (send_space() < worthwhile_space()) low_space_ = true;
+  // Behind a short queue there is space, whatever the windows are: most calls need no sum.
+  constexpr uint64_t kShort = kUnsentAhead / 2;
+  const uint64_t queued = send_queue_.size();
+  const bool spacious = queued < kShort && queued + kShort <= context_.config.send_buffer;
+  if (!spacious && send_space() < worthwhile_space()) low_space_ = true;
   touch();
 }
 

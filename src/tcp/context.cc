@@ -7,7 +7,7 @@
 namespace sluice::tcp {
 
 Context::Context(const Config& c, ip::Output& o, TimerWheel& w, buf::Memory& m, Counters& n,
-                 const SipKey& s)
+                 const SipKey& s, Process* process)
     : config(c),
       output(o),
       wheel(w),
@@ -16,8 +16,9 @@ Context::Context(const Config& c, ip::Output& o, TimerWheel& w, buf::Memory& m, 
       secret(s),
       table(c.max_connections + c.max_half_open + c.max_time_wait, s),
       time_waits(c.max_time_wait, table),
-      peers(c.max_connections, s),
-      challenges(c.challenge_acks, mix64(s.k0) ^ s.k1),
+      peers(c.max_connections, s, process),
+      challenges(process != nullptr ? process->challenges
+                                    : own_challenges.emplace(c.challenge_acks, mix64(s.k0) ^ s.k1)),
       receive_queues(config, m, w, n) {}
 
 Context::~Context() = default;

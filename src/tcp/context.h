@@ -2,6 +2,7 @@
 // State that all connections of one stack share.
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "base/chrono.h"
@@ -16,6 +17,7 @@
 #include "tcp/flow_table.h"
 #include "tcp/header.h"
 #include "tcp/peers.h"
+#include "tcp/process.h"
 #include "tcp/receive_queues.h"
 #include "tcp/scoreboard.h"
 #include "tcp/state.h"
@@ -32,7 +34,7 @@ inline constexpr size_t kMaxPieces = 64;
 
 struct Context {
   Context(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
-          Counters& counters, const SipKey& secret);
+          Counters& counters, const SipKey& secret, Process* process);
   ~Context();
 
   // Sends one segment, with its payload from `pieces`.
@@ -46,7 +48,8 @@ struct Context {
   // Whether a four-tuple that was answered at `last` may be answered again with an ACK that a
   // stranger can provoke. If so, `last` becomes now.
   bool may_answer(Time& last);
-  // The same for a connection's challenge ACK (RFC 5961), to which the worker's limit applies, too.
+  // The same for a connection's challenge ACK (RFC 5961), to which the process's limit applies,
+  // too.
   bool may_challenge(Time& last);
 
   Config config;
@@ -57,8 +60,9 @@ struct Context {
   const SipKey secret;
   FlowTable table;
   TimeWaits time_waits;
-  Peers peers;  // of accepted connections
-  ChallengeLimit challenges;
+  Peers peers;                                   // of accepted connections
+  std::optional<ChallengeLimit> own_challenges;  // without a process of several workers
+  ChallengeLimit& challenges;
   ReceiveQueues receive_queues;
   Scoreboard::Pool segments;
   Time now{};

@@ -7,8 +7,9 @@
 
 namespace sluice::tcp {
 
-Peers::Peers(size_t max, const SipKey& key)
+Peers::Peers(size_t max, const SipKey& key, Process* process)
     : key_(key),
+      process_(process),
       mask_(std::bit_ceil(max) - 1),
       // A bucket is a pointer.
       pages_((mask_ + 1) * sizeof(Peer*)),  // NOLINT(bugprone-sizeof-expression)
@@ -23,6 +24,19 @@ Address Peers::network_of(const Address& a) {
 
 Peer** Peers::bucket_of(const Address& network) const {
   return &buckets_[table_hash(key_, std::span<const uint8_t, 16>(network.bytes)) & mask_];
+}
+
+uint64_t Peers::shared_hash(const Address& network) const {
+  return table_hash(process_->key, std::span<const uint8_t, 16>(network.bytes));
+}
+
+bool Peers::reserve(const Address& remote, uint32_t limit) {
+  if (process_ != nullptr) return process_->clients.add(shared_hash(network_of(remote)), limit);
+  return limit == 0 || connections_of(remote) < limit;
+}
+
+void Peers::cancel(const Address& remote) {
+  if (process_ != nullptr) process_->clients.remove(shared_hash(network_of(remote)));
 }
 
 void Peers::place(Peer& peer) {
@@ -55,6 +69,7 @@ void Peers::remove(PeerMember& member) {
   Peer& peer = *std::exchange(member.peer, nullptr);
   member.unlink();
   --connections_;
+  cancel(peer.network);
   if (--peer.connections > 0) {
     place(peer);
     return;

@@ -1,6 +1,7 @@
 #pragma once
 // Counts the clients' connections by address. A full table takes connections from the address that
-// has the most.
+// has the most. The counts of a worker's own connections are exact for it; the limit on the
+// connections of one address holds for all workers of the process.
 
 #include <array>
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include "base/list.h"
 #include "base/pages.h"
 #include "base/slab.h"
+#include "tcp/process.h"
 
 namespace sluice::tcp {
 
@@ -34,9 +36,14 @@ struct Peer : ListHook<> {
 
 class Peers {
  public:
-  // max: the most connections at once, and so the most peers; a record is about 80 bytes.
-  Peers(size_t max, const SipKey& key);
+  // max: the most connections at once, and so the most peers; a record is about 80 bytes. process:
+  // of all workers; nullptr: there is only this one.
+  Peers(size_t max, const SipKey& key, Process* process = nullptr);
 
+  // Reserves a place for one more connection of the address, where the process may have `limit`
+  // (0: no limit). add() or cancel() follows. False when there are so many already.
+  bool reserve(const Address& remote, uint32_t limit);
+  void cancel(const Address& remote);
   // The member must not belong to a peer yet.
   void add(PeerMember& member, const Address& remote);
   void remove(PeerMember& member);
@@ -50,10 +57,12 @@ class Peers {
   static constexpr size_t kExact = 1024;
 
   static Address network_of(const Address& a);
+  uint64_t shared_hash(const Address& network) const;
   Peer** bucket_of(const Address& network) const;
   void place(Peer& peer);
 
   const SipKey key_;
+  Process* const process_;
   const size_t mask_;
   size_t connections_ = 0;
   size_t most_ = 0;  // all lists above it are empty

@@ -16,6 +16,8 @@ struct Received {
   // > 0: a port merged several segments into this one; payload bytes of each of them but the last.
   uint16_t segment_size = 0;
   buf::Chain segment;
+  // How many workers have handed the segment over, since its flow is not theirs.
+  uint8_t hand_overs = 0;
 
   // The number of segments on the wire that `bytes` of payload were.
   uint32_t count(uint32_t bytes) const {

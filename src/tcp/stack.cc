@@ -21,14 +21,17 @@ constexpr int kReopenedATurn = 32;
 // Ports that one connect tries: some 70 us. While one port of twenty is free, a connect finds none
 // once in 10^11 times.
 constexpr uint32_t kPortTries = 512;
+// Of these, the tries for a port whose answers arrive at this worker: of 16 workers, one connect in
+// 4,000 takes another port.
+constexpr uint32_t kArrivalTries = 128;
 // The distance from the last number of a connection to the first of the next one with its
 // four-tuple: more than a window without a scale.
 constexpr uint32_t kIssGap = 65'537;
 }  // namespace
 
 Stack::Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
-             Counters& counters, const SipKey& secret)
-    : context_(config, output, wheel, memory, counters, secret),
+             Counters& counters, const SipKey& secret, Process* process)
+    : context_(config, output, wheel, memory, counters, secret, process),
       connections_(config.max_connections),
       half_open_(config.max_half_open),
       cookies_(secret),
@@ -123,29 +126,43 @@ Connection* Stack::connect(const Endpoint& local, const Endpoint& remote, User* 
   return c;
 }
 
+// Where there are other workers, a listener's endpoint must not become the end of an active open as
+// well: its port would no longer tell whether the flow belongs to the port's share.
+bool Stack::free(const Endpoint& local, const Endpoint& remote) const {
+  return context_.table.find(local, remote) == nullptr &&
+         (siblings_ == nullptr || acceptor_of(local) == nullptr);
+}
+
 // RFC 6056, 3.3.3: a secret offset for each remote, and a counter over all. A port that is taken
 // often has neighbours that are taken, so the search leaps, and reaches every port of a small
-// range.
+// range. The range is that of this worker's share.
 uint16_t Stack::choose_port(const Address& local, const Endpoint& remote) {
   const Config& c = context_.config;
-  const uint32_t range = c.last_ephemeral_port - c.first_ephemeral_port + 1u;
+  const Siblings::Share share = siblings_ == nullptr ? Siblings::Share{} : siblings_->share();
+  const uint32_t first = c.first_ephemeral_port +
+                         (share.index + share.of - c.first_ephemeral_port % share.of) % share.of;
+  if (first > c.last_ephemeral_port) return 0;
+  const uint32_t range = (c.last_ephemeral_port - first) / share.of + 1;
   const auto offset =
       static_cast<uint32_t>(tuple_hash(context_.secret, Endpoint{local, 0}, remote, kPortPurpose));
   uint32_t at = (offset + port_counter_++) % range;
   uint32_t leap = 0;
+  uint16_t second_best = 0;
   for (uint32_t i = 0; i < std::min(range, kPortTries); ++i) {
-    const auto port = static_cast<uint16_t>(c.first_ephemeral_port + at);
+    const auto port = static_cast<uint16_t>(first + at * share.of);
     const Endpoint from{local, port};
-    if ((chooser_ == nullptr || chooser_->acceptable(from, remote)) &&
-        context_.table.find(from, remote) == nullptr)
-      return port;
+    if (free(from, remote)) {
+      if (siblings_ == nullptr || siblings_->arrives_here(from, remote)) return port;
+      if (second_best == 0) second_best = port;
+    }
+    if (i >= kArrivalTries && second_best != 0) break;
     if (leap == 0) {
       leap = static_cast<uint32_t>(range * 0.618) | 1;
       while (std::gcd(leap, range) != 1) leap += 2;
     }
     at = (at + leap) % range;
   }
-  return 0;
+  return second_best;
 }
 
 void Stack::input(std::span<Received> burst, Time now) {
@@ -163,7 +180,8 @@ void Stack::input(std::span<Received> burst, Time now) {
 // connection, then the work.
 void Stack::input_ahead(std::span<Received> burst) {
   size_t count = 0;
-  context_.counters.segments_in.add(burst.size());
+  // Segments that were handed over are counted where they arrived.
+  if (burst.front().hand_overs == 0) context_.counters.segments_in.add(burst.size());
   for (Received& r : burst) {
     const auto parsed = parse(r.segment.front().view());
     if (!parsed) {
@@ -171,9 +189,9 @@ void Stack::input_ahead(std::span<Received> burst) {
       r.segment.clear();
       continue;
     }
-    r.segment.drop_front(parsed->size);
     Staged& s = staged_[count];
     s.header = parsed->header;
+    s.header_size = parsed->size;
     s.lookup.key =
         flow_key({r.destination, s.header.destination_port}, {r.source, s.header.source_port});
     context_.table.begin(s.lookup, count > 0 ? &staged_[count - 1].lookup : nullptr);
@@ -202,6 +220,8 @@ void Stack::input_one(const Staged& s, Received& r) {
   const Endpoint& local = s.lookup.key.local;
   const Endpoint& remote = s.lookup.key.remote;
   Flow* flow = context_.table.find(s.lookup);
+  if (flow == nullptr && siblings_ != nullptr && siblings_->hand_over(local, remote, r)) return;
+  r.segment.drop_front(s.header_size);
   if (flow != nullptr) {
     switch (flow->kind()) {
       case Flow::Kind::kConnection:
@@ -398,14 +418,14 @@ void Stack::evict_client() {
 Connection* Stack::establish(const Endpoint& local, const Endpoint& remote,
                              const Handshake& handshake, Acceptor& acceptor) {
   const Config& config = context_.config;
-  if (config.connections_per_address != 0 &&
-      context_.peers.connections_of(remote.address) >= config.connections_per_address) {
+  if (!context_.peers.reserve(remote.address, config.connections_per_address)) {
     ++context_.counters.address_limited;
     return nullptr;
   }
   if (clients() >= config.max_connections - config.reserved_connections()) evict_client();
   Connection* c = connections_.create(context_, local, remote, handshake);
   if (c == nullptr) {
+    context_.peers.cancel(remote.address);
     ++context_.counters.refused;
     return nullptr;
   }

@@ -24,26 +24,19 @@
 #include "tcp/counters.h"
 #include "tcp/half_open.h"
 #include "tcp/received.h"
+#include "tcp/siblings.h"
 #include "tcp/syn_cookie.h"
 #include "tcp/user.h"
 
 namespace sluice::tcp {
 
-// Whether the answers to a connection from `local` to `remote` arrive at this worker.
-class PortChooser {
- public:
-  virtual bool acceptable(const Endpoint& local, const Endpoint& remote) = 0;
-
- protected:
-  ~PortChooser() = default;
-};
-
 class Stack {
  public:
   // Everything referred to outlives the stack. `secret` is random, from the operating system. It
-  // keys sequence numbers, cookies, the connection table and the choice of ports.
+  // keys sequence numbers, cookies, the connection table and the choice of ports. process: the
+  // limits of all workers' stacks together; nullptr: there is only this stack.
   Stack(const Config& config, ip::Output& output, TimerWheel& wheel, buf::Memory& memory,
-        Counters& counters, const SipKey& secret);
+        Counters& counters, const SipKey& secret, Process* process = nullptr);
   // Connections that are left vanish, and neither peers nor owners are told; abort() or close()
   // them before.
   ~Stack();
@@ -83,8 +76,9 @@ class Stack {
   // delivers on_closed.
   void flush(Time now);
 
-  // Source ports of active opens must satisfy `chooser` (nullptr: every port does).
-  void set_port_chooser(PortChooser* chooser) { chooser_ = chooser; }
+  // The stacks of the other workers; they outlive this one. nullptr: there are none.
+  void set_siblings(Siblings* siblings) { siblings_ = siblings; }
+  bool listens(const Endpoint& local) const { return acceptor_of(local) != nullptr; }
 
   // From now on `trace` is told of every change of state. It outlives the stack. nullptr: no trace.
   void set_trace(StateTrace* trace) { context_.trace = trace; }
@@ -112,6 +106,7 @@ class Stack {
   static constexpr size_t kAhead = 32;
   struct Staged {
     Header header;
+    uint32_t header_size;
     flow::Lookup lookup;
   };
 
@@ -121,6 +116,7 @@ class Stack {
   std::vector<Connection*> snapshot();
   Acceptor* acceptor_of(const Endpoint& local) const;
   uint16_t choose_port(const Address& local, const Endpoint& remote);
+  bool free(const Endpoint& local, const Endpoint& remote) const;
   // `last`: the last number that an earlier connection with this four-tuple used, if known.
   void input_listen(const Endpoint& local, const Endpoint& remote, const Header& h, Received& r,
                     std::optional<uint32_t> last = {});
@@ -144,7 +140,7 @@ class Stack {
   SynCookies cookies_;
   Time last_cookie_{};
   std::vector<Listener> listeners_;
-  PortChooser* chooser_ = nullptr;
+  Siblings* siblings_ = nullptr;
   uint32_t port_counter_ = 0;
   Timer retry_timer_;
   std::array<Staged, kAhead> staged_;  // of one burst

@@ -2,6 +2,7 @@
 // Plain bytes over TCP: the output is TCP's own send queue, and positions are TCP's.
 
 #include "base/slab.h"
+#include "base/stage_meter.h"
 #include "tcp/stack.h"
 #include "transport/layer.h"
 
@@ -30,7 +31,7 @@ class Plain final : public Stream, public tcp::User {
  private:
   void on_established(tcp::Connection&) override { user_->on_established(*this); }
   void on_data(tcp::Connection&, buf::Slice data) override {
-    user_->on_data(*this, std::move(data));
+    in_stage(Stage::kHttp, [&] { user_->on_data(*this, std::move(data)); });
   }
   void on_gap(tcp::Connection&) override { user_->on_gap(*this); }
   void on_end_of_data(tcp::Connection&) override { user_->on_end_of_data(*this, End::kClean); }

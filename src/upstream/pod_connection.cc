@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/stage_meter.h"
 #include "upstream/pool.h"
 
 namespace sluice::upstream {
@@ -10,6 +11,7 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
       pool_(pool),
       owner_(owner),
+      http1_(pool.speaks_http1()),
       id_(++context.pod_connections_ever),
       since_(context.now),
       reset_timer_(
@@ -21,13 +23,16 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
       connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->stream_->abort(); },
                      this),
       ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
+                  this),
+      idle_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_idle_timer(); },
                   this) {}
 
 bool PodConnection::start() {
   stream_ = context_.plain.connect(pool_.pod().address(), *this, context_.now);
   if (stream_ == nullptr) return false;
   stream_->set_user_timeout(kUnacknowledged);
-  http_ = context_.http2.client(*this, *stream_);
+  http_ = (http1_ ? context_.http1 : context_.http2).client(*this, *stream_);
+  http_->set_account(&context_.pod_heap);
   // The timer covers the time from the SYN to the pod's SETTINGS: a pod that accepts and sends
   // nothing is not ready.
   context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
@@ -45,14 +50,18 @@ void PodConnection::on_established(transport::Stream&) {
 void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
   const uint32_t n = data.size();
   context_.touch(*this);
+  const bool credit = closing_ || !http_->credits();
   if (!closing_) http_->receive(std::move(data), context_.now);
-  stream.consumed(n);
+  if (credit) stream.consumed(n);
   pool_.on_heard();
 }
 
 // A pod that ends its side has sent everything. Calls that it did not answer are lost.
 void PodConnection::on_end_of_data(transport::Stream&, transport::End) {
-  if (!closing_) end("the pod closed the connection");
+  if (closing_) return;
+  http_->end_of_input();
+  routine_ |= http1_ && streams() == 0;
+  end("the pod closed the connection");
 }
 
 void PodConnection::on_writable(transport::Stream&) {
@@ -113,6 +122,7 @@ bool PodConnection::lose_streams() {
     queued |= s.head_sent() && !on_the_wire;
     // The call separates itself from the stream. The stream goes with the connection.
     CallSide::of(s).pod_lost(!on_the_wire                ? PodLoss::kNotTransmitted
+                             : http_->stale(s)           ? PodLoss::kStale
                              : goaway_ == Goaway::kError ? PodLoss::kAccused
                                                          : PodLoss::kTransmitted);
   });
@@ -180,6 +190,8 @@ void PodConnection::flush() {
     if (http_->failed()) {
       report(http_->guard(), http_->detail());
       end(http_->detail());
+    } else if (http_->ending() != http::Connection::Ending::kNo) {
+      follow_ending();
     } else if (retired_ && http_->open_streams() == 0) {
       closing_ = true;
       http_->stop();
@@ -187,6 +199,48 @@ void PodConnection::flush() {
     }
   }
   stream_->push();
+}
+
+void PodConnection::follow_ending() {
+  closing_ = true;
+  routine_ = true;
+  why_ = "an exchange of HTTP/1.1 ended the connection";
+  const bool abort = http_->ending() == http::Connection::Ending::kAbort;
+  retire();
+  http_->stop();
+  if (abort) {
+    stream_->abort();
+  } else {
+    stream_->close();
+  }
+}
+
+void PodConnection::begin_idle() {
+  idle_since_ = context_.now;
+  if (!idle_timer_.armed())
+    context_.wheel.arm(idle_timer_, context_.now + pool_.idle_timeout(http_->peer_keeps_idle()));
+}
+
+// The last connection stays, unless the pod is about to close it. Then another one comes first.
+void PodConnection::on_idle_timer() {
+  if (closing_ || retired_) return;
+  const Duration limit = pool_.idle_timeout(http_->peer_keeps_idle());
+  if (streams() > 0 || context_.now < idle_since_ + limit) {
+    context_.wheel.arm(idle_timer_, (streams() > 0 ? context_.now : idle_since_) + limit);
+    return;
+  }
+  why_ = "no request for pod_idle_timeout";
+  routine_ = true;
+  if (pool_.has_other(*this)) {
+    retire();
+  } else if (http_->peer_keeps_idle() > Duration::zero()) {
+    worn_ = true;
+    context_.touch(*this);
+  } else {
+    why_ = "";
+    routine_ = false;
+    context_.wheel.arm(idle_timer_, context_.now + limit);
+  }
 }
 
 void PodConnection::report(const char* guard, const char* what) {
@@ -218,7 +272,7 @@ void PodConnection::report_goaway(const http::Goaway& goaway) {
 
 void PodConnection::arm_ping() {
   const Duration interval = pool_.ping_interval();
-  if (interval <= Duration::zero() || !ready_ || ping_sent_) return;
+  if (http1_ || interval <= Duration::zero() || !ready_ || ping_sent_) return;
   context_.wheel.arm(ping_timer_, std::max(context_.now, http_->received_at() + interval));
 }
 
@@ -259,8 +313,13 @@ void PodConnection::on_settings() {
     ready_ = open_ = true;
     connect_timer_.disarm();
     arm_ping();
+    if (http1_) begin_idle();
     pool_.on_ready(*this);
   } else {
+    if (http1_) {
+      begin_idle();
+      pool_.on_free(*this);
+    }
     pool_.on_room();
   }
 }
@@ -293,11 +352,11 @@ void PodConnection::on_goaway(const http::Goaway& goaway) {
 
 void PodConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,
                                bool end) {
-  CallSide::of(s).pod_headers(section, fields, end);
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_headers(section, fields, end); });
 }
 
 void PodConnection::on_data(http::Stream& s, buf::Slice data, bool end) {
-  CallSide::of(s).pod_data(std::move(data), end);
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_data(std::move(data), end); });
 }
 
 void PodConnection::on_sent(http::Stream& s, uint32_t n) {
@@ -311,7 +370,8 @@ void PodConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedB
 }
 
 void PodConnection::on_closed(http::Stream& s) {
-  CallSide::of(s).pod_closed();
+  if (http1_) pool_.earn_connect();
+  in_stage(Stage::kRelay, [&] { CallSide::of(s).pod_closed(); });
 }
 
 }  // namespace sluice::upstream

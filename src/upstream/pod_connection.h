@@ -72,6 +72,9 @@ class PodConnection final : public transport::User,
   // of them is isolated.
   void cancel(http::Stream& s, http::EndReason code, ClientSide* client = nullptr);
 
+  // The connection speaks HTTP/1.1: one stream at a time.
+  bool one_at_a_time() const { return http1_; }
+
   // Takes no new streams, and closes when the last stream has ended.
   void retire();
   // No other connection came to be: takes streams again, and sends more resets.
@@ -105,6 +108,7 @@ class PodConnection final : public transport::User,
   void on_settings() override;
   void on_ping_ack(uint64_t opaque) override;
   bool may_reset() override;
+  Duration round_trip() const override { return stream_->round_trip(); }
   void on_guard(const char* guard, const char* what) override;
 
   // Writes to the log why HTTP/2 or the pod ends the connection.
@@ -119,6 +123,11 @@ class PodConnection final : public transport::User,
   // Streams that the pod's limit blocks move to another connection.
   void give_back();
   void on_ping_timer();
+  // The connection of HTTP/1.1 carries no request from now on.
+  void begin_idle();
+  void on_idle_timer();
+  // The protocol has ended the connection in order.
+  void follow_ending();
   // Ends all streams. True when HEADERS of a call that will be tried again are still queued.
   bool lose_streams();
   // Closes the connection now. Calls that are left are lost.
@@ -128,6 +137,7 @@ class PodConnection final : public transport::User,
   Context& context_;
   Pool& pool_;
   const uint64_t owner_;
+  const bool http1_;
   const uint64_t id_;
   const Time since_;
   transport::StreamPtr stream_;
@@ -149,6 +159,8 @@ class PodConnection final : public transport::User,
   Timer reset_timer_;  // for when a RST_STREAM that waits may leave
   Timer connect_timer_;
   Timer ping_timer_;  // for the next PING, or the end of the wait for its ACK
+  Timer idle_timer_;
+  Time idle_since_{};
   bool ping_sent_ = false;
   Time ping_sent_at_{};
   http::ConnectionPtr http_;

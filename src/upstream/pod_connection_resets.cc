@@ -64,6 +64,8 @@ bool PodConnection::blames_resets(const http::Goaway& goaway) const {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (words.find("rst") != std::string::npos || words.find("reset") != std::string::npos)
     return true;
+  // Without a text the code decides. Pods that have a code of their own for resets are among those
+  // of kInternalError: RFC 9113, section 7 lets unknown codes be treated as INTERNAL_ERROR.
   return goaway.debug.empty() && spent >= rate.burst / 4 &&
          (goaway.reason == http::EndReason::kOverload ||
           goaway.reason == http::EndReason::kInternalError);

@@ -11,7 +11,7 @@ using pods::Connectivity;
 Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
     : context_(context),
       owner_(owner),
-      pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.workers, context.self),
+      pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.stats, context.other_loads),
       isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
       grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->owner_.on_room(); }, this),
       backoff_timer_(
@@ -48,6 +48,36 @@ bool Pool::ping_without_calls() const {
   return owner_.config().ping_without_calls;
 }
 
+bool Pool::speaks_http1() const {
+  return owner_.config().protocol == config::PodProtocol::kHttp1;
+}
+
+Duration Pool::idle_timeout(Duration peer) const {
+  constexpr Duration kBefore = 1s;  // a request may be on its way while the pod closes
+  const Duration own = context_.pod_idle;
+  return peer > Duration::zero() ? std::min(own, std::max(peer - kBefore, peer / 2)) : own;
+}
+
+bool Pool::has_other(const PodConnection& c) {
+  for (PodConnection& other : connections_)
+    if (&other != &c && (other.ready() || other.connecting())) return true;
+  return false;
+}
+
+void Pool::on_free(PodConnection& c) {
+  if (c.owner() != kEverybody || c.retired()) return;
+  static_cast<ListHook<PodConnection>&>(c).unlink();
+  connections_.push_front(c);
+}
+
+void Pool::renew() {
+  std::vector<PodConnection*> all;
+  for (auto* list : {&connections_, &isolated_})
+    for (PodConnection& c : *list) all.push_back(&c);
+  for (PodConnection* c : all) c->retire();
+  connect_if_needed();
+}
+
 void Pool::arm_pings() {
   for (auto* list : {&connections_, &isolated_, &retired_})
     for (PodConnection& c : *list) c.arm_ping();
@@ -77,7 +107,7 @@ void Pool::on_too_many_resets() {
 
 bool Pool::open_connection(uint64_t owner) {
   const bool only = owner == kEverybody && count_ == 0;
-  if ((retired_count_ >= kMaxRetired && !only) || !connects_.take(context_.now)) return false;
+  if ((retired_count_ >= kMaxRetired && !only) || !may_connect()) return false;
   PodConnection* c = context_.pod_connections.create(context_, *this, owner);
   if (c == nullptr) return false;
   if (owner == kEverybody) attempt_at_ = context_.now;
@@ -90,6 +120,12 @@ bool Pool::open_connection(uint64_t owner) {
   ++count_of(*c);
   count();
   ++context_.stats.relay.pod_connections;
+  return true;
+}
+
+bool Pool::may_connect() {
+  if (earned_ == 0) return connects_.take(context_.now);
+  --earned_;
   return true;
 }
 
@@ -115,14 +151,24 @@ void Pool::connect_if_needed() {
 }
 
 void Pool::grow() {
-  if (pod_.draining() || backoff_timer_.armed() || count_ >= kMaxConnections) return;
+  const bool http1 = speaks_http1();
+  const uint32_t most = http1 ? context_.limits.http1_pod_connections : kMaxConnections;
+  if (pod_.draining() || backoff_timer_.armed() || count_ >= most) return;
   uint32_t barren = 0;
+  uint32_t connecting = 0;
   for (PodConnection& c : connections_) {
-    if (c.connecting()) return;
-    barren += c.streams() == 0 && !c.takes_stream();
+    connecting += c.connecting();
+    barren += !c.connecting() && c.streams() == 0 && !c.takes_stream();
   }
-  if (barren < kMaxBarren && !open_connection())
+  // A connection of HTTP/1.1 takes one call only: as many are opened as calls wait.
+  uint32_t wanted = http1 ? std::clamp(owner_.calls_waiting(), uint32_t{1}, kMostConnecting) : 1;
+  wanted = std::min(wanted, connecting + most - count_);
+  if (barren >= kMaxBarren) return;
+  for (; connecting < wanted; ++connecting) {
+    if (open_connection()) continue;
     context_.wheel.arm(grow_timer_, context_.now + kGrowAgain);
+    return;
+  }
 }
 
 void Pool::grow_after_refusal() {
@@ -156,11 +202,18 @@ PodConnection* Pool::with_room(uint64_t avoid) {
     if (!c.takes_stream()) continue;
     if (best == nullptr) {
       best = &c;
+      if (c.one_at_a_time() && flaws_of(c, avoid) == 0) break;  // the one that was used last
       continue;
     }
     const unsigned flaws = flaws_of(c, avoid);
     const unsigned least = flaws_of(*best, avoid);
     if (flaws < least || (flaws == least && c.streams() < best->streams())) best = &c;
+  }
+  if (best != nullptr && best->one_at_a_time()) {
+    // Behind all that are free, since it is about to carry a call.
+    static_cast<ListHook<PodConnection>*>(best)->unlink();
+    connections_.push_back(*best);
+    return best;
   }
   if (best == nullptr || best->streams() >= context_.limits.pod_connection_streams) grow();
   return best;

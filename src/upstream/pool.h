@@ -44,6 +44,12 @@ class Pool {
   // when no connection is left that takes calls.
   static constexpr uint32_t kMaxRetired = 1'024;
 
+  // Connections that a pod of HTTP/1.1 is asked for at once, when so many calls wait.
+  static constexpr uint32_t kMostConnecting = 8;
+  // Connects that are not counted in kConnectsPerSecond, since as many connections of HTTP/1.1
+  // carried a request: some pods end the connection behind each.
+  static constexpr uint32_t kMostEarned = 1'000;
+
   static constexpr uint64_t kEverybody = PodConnection::kEverybody;
   static constexpr uint64_t kOffenders = PodConnection::kOffenders;
   static constexpr uint64_t kSuspects = PodConnection::kSuspects;
@@ -82,6 +88,22 @@ class Pool {
   ResetRate reset_rate() const {
     return ResetRate::of(context_.guards.pod_resets, 1u << reset_halvings_);
   }
+
+  // New connections speak HTTP/1.1: one call at a time.
+  bool speaks_http1() const;
+  // How long a connection of HTTP/1.1 may carry no request, where the pod says that it keeps it for
+  // `peer`; zero: it does not say.
+  Duration idle_timeout(Duration peer) const;
+  // Another connection than `c` is ready, or will be.
+  bool has_other(const PodConnection& c);
+  // The connection of HTTP/1.1 has carried a request, and takes the next: before all others.
+  void on_free(PodConnection& c);
+  // A connection of HTTP/1.1 has carried a whole exchange.
+  void earn_connect() {
+    if (earned_ < kMostEarned) ++earned_;
+  }
+  // The service's protocol has changed: all connections are replaced.
+  void renew();
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
   // another one when the best one is busy. avoid: the id of a connection that is taken only when
@@ -163,6 +185,8 @@ class Pool {
 
   static unsigned flaws_of(const PodConnection& c, uint64_t avoid);
   bool open_connection(uint64_t owner = kEverybody);
+  // Takes a connect from the rate.
+  bool may_connect();
   // The number of connections in the list that `c` is in.
   uint32_t& count_of(const PodConnection& c);
   // pool_windows.cc
@@ -191,6 +215,7 @@ class Pool {
   uint32_t silent_count_ = 0;
   bool connect_unanswered_ = false;  // the latest connect, while there are other connections
   TokenBucket connects_{kConnectsPerSecond, kConnectBurst};
+  uint32_t earned_ = 0;         // connects that were earned, kMostEarned at most
   Time attempt_at_{};           // when the latest connect began
   bool window_wanted_ = false;  // calls wait for a window
   Time window_short_since_{};

@@ -22,6 +22,8 @@ class PoolOwner {
   virtual void on_isolated_room() = 0;
   // Bytes came from the pod, and a call waits for a flow-control window.
   virtual void on_window() = 0;
+  // Calls that wait for a place.
+  virtual uint32_t calls_waiting() const = 0;
   // Calls wait for a reason of their own client.
   virtual bool holds_calls() const = 0;
 

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/prefetch.h"
+#include "base/stage_meter.h"
 
 namespace sluice::worker {
 
@@ -19,6 +20,10 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
     counters.drop(stats::Drop::kTcpChecksum);
     return;
   }
+  stage(packet);
+}
+
+inline tcp::Received& Dispatch::stage(ip::TransportPacket& packet) {
   assert(segments_count_ < kBurst);
   tcp::Received& r = segments_[segments_count_++];
   r.source = packet.source;
@@ -26,6 +31,7 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
   r.tos = packet.tos;
   r.segment_size = packet.segment_size;
   r.segment = std::move(packet.payload);
+  return r;
 }
 
 inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
@@ -33,8 +39,8 @@ inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
     take(*packet, counters);
   } else if (const auto* reason = std::get_if<stats::Drop>(&in)) {
     counters.drop(*reason);
-  } else if (const auto* error = std::get_if<ip::IcmpError>(&in)) {
-    if (!take(*error, now)) counters.drop(stats::Drop::kIcmpUnmatched);
+  } else if (auto* error = std::get_if<ip::IcmpError>(&in)) {
+    if (!take(*error, false, now)) counters.drop(stats::Drop::kIcmpUnmatched);
   }
 }
 
@@ -52,7 +58,7 @@ void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
 void Dispatch::flush(stats::Port& counters, Time now) {
   const size_t count = std::exchange(segments_count_, 0);
   counters.tcp_segments.add(count);
-  tcp_.input({segments_.data(), count}, now);
+  in_stage(Stage::kTcp, [&] { tcp_.input({segments_.data(), count}, now); });
 }
 
 void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters,
@@ -67,12 +73,43 @@ void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::
   flush(counters, now);
 }
 
-bool Dispatch::take(const ip::IcmpError& error, Time now) {
+// The packets of one worker's ring lie in order of their arrival there.
+size_t Dispatch::take_over(Time now) {
+  std::array<ip::NeighbourNews, kBurst> news;
+  for (size_t n = 0; (n = steering_->take(news)) > 0;)
+    for (const ip::NeighbourNews& one : std::span(news).first(n)) host_.hear(one, now);
+
+  size_t all = 0;
+  for (unsigned burst = 0; burst < kBursts; ++burst) {
+    const size_t n = steering_->take(taken_over_);
+    if (n == 0) break;
+    for (steer::Packet& packet : std::span(taken_over_).first(n)) take_over(packet, now);
+    tcp_.input({segments_.data(), std::exchange(segments_count_, 0)}, now);
+    for (tcp::Received& r : std::span(segments_).first(n)) r.hand_overs = 0;
+    all += n;
+  }
+  return all;
+}
+
+void Dispatch::take_over(steer::Packet& given, Time now) {
+  ip::TransportPacket& packet = given.packet;
+  if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp)) {
+    stage(packet).hand_overs = given.hand_overs;
+    return;
+  }
+  if (auto error =
+          ip::parse_icmp_error(packet.source, packet.destination, packet.payload.pop_front()))
+    take(*error, true, now);
+}
+
+bool Dispatch::take(ip::IcmpError& error, bool handed_over, Time now) {
   const ip::QuotedPacket& q = error.quoted;
   if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
     return false;
   const Endpoint local{q.source, q.ports->source};
   const Endpoint remote{q.destination, q.ports->destination};
+  if (steering_ != nullptr && !handed_over && steering_->hand_over(local, remote, error))
+    return true;
   switch (error.kind) {
     case ip::IcmpError::Kind::kUnreachable:
       tcp_.unreachable(local, remote, *q.tcp_seq, now);

@@ -1,5 +1,6 @@
 #pragma once
-// Passes the packets that IP delivers to their transport: TCP.
+// Passes the packets that IP delivers to their transport, TCP, and those of other workers' flows to
+// their workers.
 
 #include <array>
 #include <cstddef>
@@ -9,15 +10,19 @@
 #include "ip/host.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "worker/steering.h"
 
 namespace sluice::worker {
 
 class Dispatch {
  public:
   static constexpr size_t kBurst = 32;  // frames of one input() at most
+  // Bursts of one take_over(): other workers leave the ports and the timers their share.
+  static constexpr unsigned kBursts = 8;
 
-  // Both outlive the Dispatch.
-  Dispatch(ip::Host& host, tcp::Stack& tcp) : host_(host), tcp_(tcp) {}
+  // All outlive the Dispatch. steering: nullptr when there is one worker.
+  Dispatch(ip::Host& host, tcp::Stack& tcp, Steering* steering = nullptr)
+      : host_(host), tcp_(tcp), steering_(steering) {}
 
   // Frames that `port` received, in the order of their arrival; the frames are taken. `counters`
   // are the port's. Call it for an empty poll too: TCP looks after its memory then.
@@ -28,6 +33,10 @@ class Dispatch {
       input_burst(port, frames, counters, now);
     }
   }
+
+  // Takes the packets and the news that other workers have for this one; how many packets they
+  // were.
+  size_t take_over(Time now);
 
   // The first of the two steps of input() behind IP: the outcome of one frame. At most kBurst of
   // them before the next flush().
@@ -41,12 +50,16 @@ class Dispatch {
   void take(ip::Input& in, stats::Port& counters, Time now);
   void take(ip::TransportPacket& packet, stats::Port& counters);
   // False: nobody here sent the packet that the error quotes, or nobody uses such an error.
-  bool take(const ip::IcmpError& error, Time now);
+  bool take(ip::IcmpError& error, bool handed_over, Time now);
+  void take_over(steer::Packet& packet, Time now);
+  tcp::Received& stage(ip::TransportPacket& packet);
 
   ip::Host& host_;
   tcp::Stack& tcp_;
+  Steering* steering_;
   size_t segments_count_ = 0;
-  std::array<tcp::Received, kBurst> segments_;  // of one burst; empty between bursts
+  std::array<tcp::Received, kBurst> segments_;    // of one burst; empty between bursts
+  std::array<steer::Packet, kBurst> taken_over_;  // of one burst of another worker
 };
 
 }  // namespace sluice::worker

@@ -144,6 +144,18 @@ void Hardware::make_queues(const config::Startup& startup) {
   }
 }
 
+std::vector<steer::OwnerPort> Hardware::owner_ports(const config::Startup& startup) const {
+  std::vector<steer::OwnerPort> all;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    steer::OwnerPort& port = all.emplace_back();
+    port.addresses = startup.ports[i].addresses;
+    if (const nic::RssState* rss = ports_[i]->rss())
+      port.rss = {
+          .key = rss->key, .workers = rss->reta, .v4 = rss->hashes_v4(), .v6 = rss->hashes_v6()};
+  }
+  return all;
+}
+
 nic::NetworkPort::DeviceCounters Hardware::device_counters(size_t port) const {
   const bool first = std::find(ports_.begin(), ports_.end(), ports_[port]) ==
                      ports_.begin() + static_cast<std::ptrdiff_t>(port);

@@ -12,6 +12,7 @@
 #include "nic/pools.h"
 #include "nic/vlan.h"
 #include "stats/nic_port.h"
+#include "steer/owner.h"
 
 namespace sluice::worker {
 
@@ -27,6 +28,8 @@ class Hardware {
   const nic::Pools& pools() const { return pools_; }
   // The queues of one worker, port by port.
   std::vector<nic::PortQueue*> queues(unsigned worker);
+  // What decides the worker of a frame, port by port.
+  std::vector<steer::OwnerPort> owner_ports(const config::Startup& startup) const;
   // The reason why nothing can arrive at the port, for the operator; empty when no reason is known.
   // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;

@@ -29,6 +29,10 @@ tcp::Config tcp_config(const config::Snapshot& snapshot) {
   return c;
 }
 
+steer::EphemeralPorts ephemeral_ports(const tcp::Config& config) {
+  return {.first = config.first_ephemeral_port, .last = config.last_ephemeral_port};
+}
+
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup) {
   std::vector<ip::PortAddresses> all;
   for (const config::Port& port : startup.ports) {

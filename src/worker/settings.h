@@ -5,11 +5,15 @@
 
 #include "config/snapshot.h"
 #include "ip/host.h"
+#include "steer/owner.h"
 #include "tcp/config.h"
 
 namespace sluice::worker {
 
 tcp::Config tcp_config(const config::Snapshot& snapshot);
+
+// The local ports of the connections that a stack with this configuration opens.
+steer::EphemeralPorts ephemeral_ports(const tcp::Config& config);
 
 // One entry a port, in the order of the ports.
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup);

@@ -7,12 +7,14 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
+#include "http1/codec.h"
 #include "http2/codec.h"
 #include "ip/host.h"
 #include "relay/relay.h"
@@ -21,7 +23,11 @@
 #include "transport/plain.h"
 #include "worker/dispatch.h"
 #include "worker/orders.h"
+#include "worker/process.h"
 #include "worker/settings.h"
+#include "worker/sleeper.h"
+#include "worker/steering.h"
+#include "worker/turn_sampler.h"
 
 namespace sluice::worker {
 
@@ -39,7 +45,12 @@ class Worker {
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
     size_t self;                              // index of this worker's
-    SipKey secret;                            // random, from the operating system
+    SipKey secret;               // random, from the operating system; the same for all workers
+    Sleeper* sleeper = nullptr;  // nullptr: the worker never sleeps
+    // Where there is more than one worker; the same for all.
+    Process* process = nullptr;
+    const steer::Owner* owner = nullptr;
+    steer::Exchange* exchange = nullptr;
   };
 
   explicit Worker(const Setup& setup)
@@ -57,6 +68,7 @@ class Worker {
   bool turn() {
     const uint64_t cycles = clock_.cycles();
     account(cycles);
+    sampler_.begin_turn(cycles);
     const Time now = clock_.at(cycles);
     memory_.refresh();
     relay_.set_now(now);
@@ -73,15 +85,26 @@ class Worker {
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
+    sampler_.enter(Stage::kTimers);
     // After receiving: a worker that was delayed must not retransmit segments whose ACKs wait in
     // its receive ring.
     wheel_.advance(now);
+    sampler_.enter(Stage::kRelay);
     relay_.flush();
-    const bool last = order == Order::kEnd || (draining_ && relay_.drained());
+    const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
+    sampler_.enter(Stage::kTcp);
     tcp_.flush(now);
+    sampler_.enter(Stage::kTx);
     for (PortT* port : ports_) port->flush();
     if (last || now >= publish_at_) publish(now);
+    if (TurnSampler::measures()) [[unlikely]]
+      sampler_.end_turn(worked_ || frames_sent() != sent_);
+    if (last) {
+      stats_.end();
+    } else if (sleeper_ != nullptr) {
+      rest(now);
+    }
     return !last;
   }
 
@@ -105,29 +128,59 @@ class Worker {
         memory_(setup.rx, setup.hold, setup.pin_above, hold_reserve(first.startup.dpdk)),
         host_(std::vector<ip::Link*>(ports_.begin(), ports_.end()), port_addresses(first.startup),
               memory_, wheel_, &stats_.changes),
-        tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret),
+        tcp_(tcp_config(first), host_, wheel_, memory_, stats_.tcp, setup.secret,
+             setup.process == nullptr ? nullptr : &setup.process->tcp),
+        exchange_(setup.exchange),
+        steering_(make_steering(setup)),
         plain_(tcp_),
+        http1_({.memory = memory_, .stats = stats_.http1}),
         http2_({.memory = memory_,
                 .stats = stats_.http2,
                 .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
                 .table_seed = static_cast<uint32_t>(mix64(setup.secret.k0 + 2)),
                 .cycles = cycle_counter()}),
-        relay_(relay::Relay::Setup{.tcp = tcp_,
-                                   .plain = plain_,
-                                   .http2 = http2_,
-                                   .host = host_,
-                                   .wheel = wheel_,
-                                   .memory = memory_,
-                                   .workers = setup.workers,
-                                   .self = setup.self,
-                                   .seed = mix64(setup.secret.k0 ^ setup.secret.k1),
-                                   .now = clock_.at(cycles)}),
-        turn_began_(cycles) {}
+        relay_(relay::Relay::Setup{
+            .tcp = tcp_,
+            .plain = plain_,
+            .http1 = http1_,
+            .http2 = http2_,
+            .host = host_,
+            .wheel = wheel_,
+            .memory = memory_,
+            .workers = setup.workers,
+            .self = setup.self,
+            .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
+            .now = clock_.at(cycles),
+            .process = setup.process == nullptr ? nullptr : &setup.process->relay}),
+        sampler_(stats_.stages, cycle_counter()),
+        sleeper_(setup.sleeper),
+        turn_began_(cycles) {
+    if (!steering_) return;
+    tcp_.set_siblings(&*steering_);
+    host_.set_neighbour_listener(&*steering_);
+    host_.set_announces(setup.self == 0);
+  }
 
   // The function that counts cycles without an object; nullptr if the clock has none.
   static constexpr auto cycle_counter() -> uint64_t (*)() {
     if constexpr (requires { Clock::counter; }) return Clock::counter;
     return nullptr;
+  }
+
+  std::optional<Steering> make_steering(const Setup& setup) {
+    if (setup.exchange == nullptr) return std::nullopt;
+    return std::optional<Steering>(std::in_place, *setup.owner, *setup.exchange,
+                                   static_cast<unsigned>(setup.self), tcp_, stats_.steer);
+  }
+
+  // Workers that drain end together, since frames of one worker's clients may arrive at another.
+  bool drained() {
+    if (exchange_ == nullptr) return relay_.drained();
+    if (!reported_drained_ && relay_.drained()) {
+      exchange_->report_drained();
+      reported_drained_ = true;
+    }
+    return exchange_->all_drained();
   }
 
   void adopt_news() {
@@ -155,11 +208,18 @@ class Worker {
     for (const size_t p : receive_order_) {
       for (unsigned round = 0; round < kBursts; ++round) {
         const uint16_t n = ports_[p]->receive(burst_.data(), kBurst);
+        if (n > 0) sampler_.enter(Stage::kIp);
         dispatch_.input(static_cast<unsigned>(p), {burst_.data(), n}, stats_.port(p), now);
-        if (n > 0) worked_ = true;
+        if (n > 0) {
+          worked_ = true;
+          sampler_.enter(Stage::kRx);
+        }
         if (n < kBurst) break;
       }
     }
+    if (!steering_) return;
+    if (dispatch_.take_over(now) > 0) worked_ = true;
+    steering_->publish();
   }
 
   // At the start of a turn: accounts for the turn before.
@@ -181,6 +241,31 @@ class Worker {
     worked_ = false;
     sent_ = sent;
     in_drivers_ = in_drivers;
+  }
+
+  uint64_t frames_sent() const {
+    uint64_t sent = 0;
+    for (const PortT* port : ports_) sent += port->stats().tx_packets;
+    return sent;
+  }
+
+  // The end of a turn: sleeps when there has been nothing to do for a while, until something may
+  // have come.
+  void rest(Time now) {
+    if (worked_ || frames_sent() != sent_) {
+      idle_since_ = now;
+      if (sleeper_->announced()) sleeper_->cancel();
+      return;
+    }
+    if (now - idle_since_ < Sleeper::kPatience) return;
+    if (!sleeper_->announced()) {
+      sleeper_->announce();  // and looks at everything once more
+      return;
+    }
+    publish(now);
+    sampler_.enter(Stage::kIdle);
+    ++stats_.stages.sleeps;
+    sleeper_->sleep(wheel_.next() - clock_.at(clock_.cycles()));
   }
 
   void publish(Time now) {
@@ -229,8 +314,11 @@ class Worker {
   buf::Memory memory_;
   ip::Host host_;
   tcp::Stack tcp_;
-  Dispatch dispatch_{host_, tcp_};
+  steer::Exchange* const exchange_;
+  std::optional<Steering> steering_;
+  Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr};
   transport::PlainLayer plain_;
+  http1::Codec http1_;
   http2::Codec http2_;
   relay::Relay relay_;
 
@@ -242,7 +330,11 @@ class Worker {
   // The orders to announce that were followed.
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
+  TurnSampler sampler_;
+  Sleeper* const sleeper_;
+  Time idle_since_{};
   bool draining_ = false;
+  bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something
   uint64_t turn_began_;      // cycles
   uint64_t sent_ = 0;        // frames of all ports until the turn before

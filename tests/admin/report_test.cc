@@ -34,7 +34,8 @@ class ReportTest : public testing::Test {
                             .loads = loads,
                             .sources = sources,
                             .identity = Identity{},
-                            .nic = probe});
+                            .nic = probe,
+                            .stalls = stalls});
   }
 
   config::Snapshot snapshot;
@@ -44,7 +45,26 @@ class ReportTest : public testing::Test {
   std::vector<Load> loads{Load{}};
   std::vector<const discovery::Source*> sources;
   NicProbe probe;
+  std::vector<Stall> stalls{Stall{}};
 };
+
+TEST_F(ReportTest, workers_shows_cycles_by_stage_and_loops_that_stand_still) {
+  loads[0].busy = 0.4;
+  loads[0].stages[static_cast<size_t>(Stage::kTcp)] = 0.3;
+  loads[0].stages[static_cast<size_t>(Stage::kRelay)] = 0.1;
+  loads[0].stages[static_cast<size_t>(Stage::kIdle)] = 0.6;
+  std::string table = sluicectl::workers_table(ask("workers"));
+  EXPECT_NE(table.find("running"), std::string::npos) << table;
+  EXPECT_NE(table.find("30.0 %"), std::string::npos) << table;
+  EXPECT_NE(table.find("60.0 %"), std::string::npos) << table;
+  EXPECT_EQ(ask("workers").at("workers").at(0).at("stages").at("relay").as_double(), 0.1);
+  stalls[0] = {.standing = true, .times = 1, .seconds = 3, .stage = "tx", .where = "sluiced+0x12"};
+  table = sluicectl::workers_table(ask("workers"));
+  EXPECT_NE(table.find("standing still"), std::string::npos) << table;
+  EXPECT_NE(table.find("3 s in tx at sluiced+0x12"), std::string::npos) << table;
+  worker->end();
+  EXPECT_EQ(ask("workers").at("workers").at(0).at("state"), "ended");
+}
 
 stats::NicPort a_port() {
   return {.profile = "ice",

@@ -16,7 +16,7 @@ class PickerTest : public testing::Test {
     owned.clear();
     all.clear();
     for (uint32_t i = 0; i < weights.size(); ++i) {
-      owned.push_back(std::make_unique<pods::Pod>(i, "pod", Endpoint{}, weights[i], workers, 0));
+      owned.push_back(std::make_unique<pods::Pod>(i, "pod", Endpoint{}, weights[i], *own, others));
       all.push_back(owned.back().get());
     }
     picker->update(all);
@@ -26,12 +26,14 @@ class PickerTest : public testing::Test {
     for (int i = 0; i < n; ++i) ++count[picker->pick()];
     return count;
   }
-  void use(config::Balance policy) { picker = make_picker(policy, random); }
+  void use(config::Balance policy) { picker = make_picker(policy, random, {}); }
 
   Random random{7};
   std::unique_ptr<stats::Worker> own = std::make_unique<stats::Worker>();
   std::unique_ptr<stats::Worker> sibling = std::make_unique<stats::Worker>();
   std::vector<stats::Worker*> workers{own.get(), sibling.get()};
+  Time now{1h};
+  pods::OtherLoads others{workers, 0, now};
   std::vector<std::unique_ptr<pods::Pod>> owned;
   std::vector<pods::Pod*> all;
   std::unique_ptr<Picker> picker;
@@ -85,7 +87,7 @@ TEST_F(PickerTest, least_request_never_takes_the_busier_of_two) {
 TEST_F(PickerTest, least_request_sees_the_streams_of_other_workers) {
   use(config::Balance::kLeastRequest);
   pods({1, 1});
-  sibling->pod(1).active.set(9);
+  sibling->pod_loads().set(1, 9);
   own->pod(0).active.set(3);
   EXPECT_EQ(picks(100)[1], 0);
 }

@@ -103,6 +103,37 @@ TEST_F(ControllerTest, changed_endpoints_read_neither_the_configuration_nor_a_pr
   EXPECT_FALSE(log.has("refused")) << log.str();
 }
 
+TEST_F(ControllerTest, endpoints_of_several_services_that_change_at_once_become_one_generation) {
+  files.write("more.toml", "endpoints = []\n");
+  files.replace(
+      "sluiced.toml",
+      files.config("[[service]]\nname = \"more\"\nendpoints = { file = \"more.toml\" }\n"));
+  wait_for(2);
+  const Log log;
+  files.replace("endpoints.toml", kTwo);
+  files.replace("more.toml", kTwo);
+  wait_for(3);
+  run(50ms);
+  EXPECT_EQ(published.get()->generation, 3u);
+  for (const config::Service& s : published.get()->services) EXPECT_EQ(s.pods.size(), 2u) << s.name;
+  EXPECT_TRUE(log.has("reload (endpoints of echo, more): generation 3")) << log.str();
+}
+
+TEST_F(ControllerTest, a_mistake_in_endpoints_of_one_service_delays_no_other_ones) {
+  files.write("more.toml", "endpoints = []\n");
+  files.replace(
+      "sluiced.toml",
+      files.config("[[service]]\nname = \"more\"\nendpoints = { file = \"more.toml\" }\n"));
+  wait_for(2);
+  const Log log;
+  files.replace("more.toml", "endpoints = 5\n");
+  files.replace("endpoints.toml", kTwo);
+  wait_for(3);
+  EXPECT_EQ(pods(), 2u);
+  EXPECT_TRUE(log.has("reload (endpoints of more) refused")) << log.str();
+  EXPECT_TRUE(boost::json::parse(ask("status")).at("last_reload_refused").as_bool());
+}
+
 TEST_F(ControllerTest, a_mistake_in_endpoints_that_a_new_configuration_names_can_be_corrected) {
   const Log log;
   files.write("more.toml", "endpoints = 5\n");

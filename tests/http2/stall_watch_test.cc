@@ -1,8 +1,9 @@
-#include "http2/stall_watch.h"
+#include "http/stall_watch.h"
 
 #include <gtest/gtest.h>
 
 namespace sluice::http2 {
+using http::StallWatch;
 namespace {
 
 constexpr Duration kLimit = 3 * http::Connection::kWatchPeriod;

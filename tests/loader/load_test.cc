@@ -26,6 +26,7 @@ std::string mistakes(const Files& files) {
 TEST(Load, a_whole_configuration_becomes_a_snapshot) {
   Files files;
   files.write("sluiced.toml", files.config(R"(balance = "least_request"
+protocol = "http1"
 queue_timeout = "250ms"
 max_stream_age = "2h"
 ping_interval = "5m"
@@ -35,12 +36,15 @@ ping_without_calls = true
 connect_timeout = "300ms"
 timeout = "30s"
 stream_idle_timeout = "10m"
+pod_idle_timeout = "30s"
 drain_announce = "2s"
 time_wait = "1m"
 [limits]
 concurrent_streams = 50
 connections_per_address = 7
+http1_pod_connections = 9
 max_pod_connection_streams = 1000
+connections_per_pod = 4
 [memory]
 time_wait = 100
 )"));
@@ -58,7 +62,11 @@ time_wait = 100
   EXPECT_EQ(s.timeouts.time_wait, Duration(60s));
   EXPECT_EQ(s.limits.concurrent_streams, 50u);
   EXPECT_EQ(s.limits.connections_per_address, 7u);
+  EXPECT_EQ(s.limits.http1_pod_connections, 9u);
+  EXPECT_EQ(s.timeouts.pod_idle, Duration(30s));
+  EXPECT_EQ(s.services[0].protocol, config::PodProtocol::kHttp1);
   EXPECT_EQ(s.limits.max_pod_connection_streams, 1'000u);
+  EXPECT_EQ(s.limits.connections_per_pod, 4u);
   ASSERT_EQ(s.listeners.size(), 1u);
   EXPECT_EQ(s.listeners[0].address.str(), "198.18.0.10:50051");
   ASSERT_EQ(s.services.size(), 1u);
@@ -93,7 +101,7 @@ addresses = ["198.18.0.2"]
 [[listener]]
 name = "grpc"
 address = "198.18.0.10"
-protocol = "http"
+protocol = "h3"
 service = "eco"
 [[service]]
 name = "echo"
@@ -102,8 +110,8 @@ endpoints = { file = "endpoints.toml" }
   files.write("endpoints.toml", "\nendpoints = [\n { adress = \"10.0.0.1:80\" },\n]\n");
   EXPECT_EQ(
       mistakes(files),
-      "sluiced.toml:3: workers is a string; it must be an integer from 1 to 128\n"
-      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, "
+      "sluiced.toml:3: workers is a string; it must be an integer from 1 to 16\n"
+      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, idle, "
       "log_level\n"
       "sluiced.toml:6: drain_timeout = \"soon\" is not a duration; it must be a whole number "
       "with us, ms, s, m or h, like \"5s\" or \"100ms\"\n"
@@ -114,7 +122,7 @@ endpoints = { file = "endpoints.toml" }
       "like \"198.18.0.2/24\"\n"
       "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
       "\"198.18.1.101:50051\"\n"
-      "sluiced.toml:15: protocol = \"http\" is unknown; allowed: h2c\n"
+      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http\n"
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
@@ -228,6 +236,18 @@ TEST(Load, a_listener_refuses_connect_unless_it_says_otherwise) {
   EXPECT_NE(mistakes(files).find("connect = \"yes\" is unknown; allowed: refuse, pass"),
             std::string::npos)
       << mistakes(files);
+}
+
+TEST(Load, a_listener_takes_HTTP_2_alone_or_both_versions) {
+  Files files;
+  const auto protocol = [&](const std::string& name) {
+    files.write("sluiced.toml", files.config("") + "[[listener]]\nname = \"other\"\n" +
+                                    "address = \"198.18.0.10:50052\"\nservice = \"echo\"\n" +
+                                    "protocol = \"" + name + "\"\n");
+    return load(files.path("sluiced.toml")).snapshot->listeners.at(1).protocol;
+  };
+  EXPECT_EQ(protocol("h2c"), config::Protocol::kH2c);
+  EXPECT_EQ(protocol("http"), config::Protocol::kHttp);
 }
 
 TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {

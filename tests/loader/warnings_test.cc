@@ -57,13 +57,14 @@ TEST(Warnings, a_pod_without_a_route_and_a_service_without_a_listener_are_said) 
             "no port has a network or a route for the pod 203.0.113.5:80; nothing will reach it\n");
 }
 
-TEST(Mistakes, more_workers_than_run_are_refused_by_the_check) {
+TEST(Mistakes, more_workers_than_cores_that_are_named_are_refused_by_the_check) {
   Files files;
   std::string text = files.config();
   text.replace(text.find("workers = 1"), 11, "workers = 2");
   files.write("sluiced.toml", text);
   const std::string said = texts(load(files.path("sluiced.toml")).mistakes);
-  EXPECT_NE(said.find("workers = 2: this version runs one worker"), std::string::npos) << said;
+  EXPECT_NE(said.find("worker_cores names 1 cores, but there are 2 workers"), std::string::npos)
+      << said;
 }
 
 TEST(Mistakes, of_one_cause_are_said_once) {

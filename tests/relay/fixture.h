@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "http1/codec.h"
 #include "http2/codec.h"
 #include "http2/fixture.h"
 #include "ip/host.h"
@@ -40,12 +41,15 @@ struct Lower {
   Lower(tcp::Stack& tcp, buf::Memory& memory, stats::Http2& stats,
         size_t field_table_bytes = http2::hpack::FieldTable::kBytes)
       : plain(tcp),
+        http1({.memory = memory, .stats = http1_stats}),
         http2({.memory = memory,
                .stats = stats,
                .fields_key = {5, 6},
                .table_seed = 7,
                .field_table_bytes = field_table_bytes}) {}
   transport::PlainLayer plain;
+  stats::Http1 http1_stats;
+  http1::Codec http1;
   http2::Codec http2;
 };
 
@@ -336,7 +340,7 @@ class RelayTest : public testing::Test {
     relay->set_now(now);
     for (auto packets = std::exchange(from.out, {}); Node::Packet & p : packets) {
       const bool far = p.source == kVip.address || p.destination == kVip.address;
-      if (far && now - p.sent < distance) {
+      if (now - p.sent < (far ? distance : pod_distance)) {
         from.out.push_back(std::move(p));
         continue;
       }
@@ -362,7 +366,10 @@ class RelayTest : public testing::Test {
   }
 
   Time now{std::chrono::hours(1)};
-  Duration distance{};  // one way between clients and Sluice; with it, use pass() instead of run()
+  // One way between clients and Sluice, and between Sluice and pods. With them, use pass() instead
+  // of run().
+  Duration distance{};
+  Duration pod_distance{};
   http2::Buffers buffers{16383};
   Node outside{buffers, "198.18.0.1", now, 1};
   Node lb{buffers, "198.18.1.1", now, 2, patient()};
@@ -377,6 +384,7 @@ class RelayTest : public testing::Test {
   std::unique_ptr<Relay> relay =
       std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                            .plain = lower.plain,
+                                           .http1 = lower.http1,
                                            .http2 = lower.http2,
                                            .host = host,
                                            .wheel = lb.wheel,

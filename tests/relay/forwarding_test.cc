@@ -51,7 +51,7 @@ TEST_F(ForwardingTest, several_lines_of_earlier_hops_become_one_and_ours_is_the_
 TEST(Forwarding, quotes_an_address_of_ipv6) {
   FieldList f;
   Forwarding({.x_forwarded_for = true, .forwarded = true}, *Address::parse("2001:db8::1"))
-      .add_to(f);
+      .add_to(f, "2.0");
   EXPECT_EQ(text(f), "x-forwarded-for=2001:db8::1 | forwarded=for=\"[2001:db8::1]\";proto=http");
 }
 

@@ -3,11 +3,17 @@
 #include <chrono>
 
 #include "fixture.h"
+#include "frame_pod.h"
+#include "http2/preface.h"
 
 namespace sluice::relay {
 namespace {
 
+class IndexingClient;
+
 struct Holding : RelayTest {
+  friend IndexingClient;
+
   Holding() { pod(1).way = TestPod::Way::kSilent; }
   ~Holding() override {
     taken.clear();
@@ -34,6 +40,7 @@ struct Holding : RelayTest {
     for (int i = 0; i < calls; ++i) call(c, true, large(10'000));
   }
   uint64_t heap() { return worker->relay.calls_heap.get(); }
+  uint64_t tables() { return worker->relay.client_tables.get(); }
   // In pieces that are copied, not shared with the packets that they came in.
   void small_pieces(Peer& c, http2::Stream* s, int n) {
     const uint32_t id = s->id();
@@ -76,6 +83,59 @@ struct Holding : RelayTest {
   std::vector<buf::Slice> taken;
 };
 
+// A client whose fields all enter the table of HPACK, as those of most encoders do.
+class IndexingClient final : public tcp::User {
+ public:
+  // size_update: the beginning of its first block (RFC 7541, 6.3).
+  explicit IndexingClient(Holding& test, std::string size_update = {})
+      : test_(test), size_update_(std::move(size_update)) {
+    tcp = test.outside.stack.connect({}, kVip, this, test.now);
+    test.run();
+    say(std::string(http2::kPreface) + http2::frame(http2::FrameType::kSettings, 0, 0) +
+        http2::frame(http2::FrameType::kSettings, http2::kFlagAck, 0));
+  }
+  // A whole gRPC call with one more field.
+  void call(std::string_view name, std::string_view value) {
+    const std::string block =
+        std::exchange(size_update_, {}) + "\x83\x86" + literal(":path", "/sluice.lab.Echo/Unary") +
+        literal(":authority", "x") + literal("content-type", "application/grpc") +
+        literal("te", "trailers") + literal(name, value);
+    say(http2::frame(http2::FrameType::kHeaders, http2::kFlagEndHeaders | http2::kFlagEndStream,
+                     next_, block));
+    next_ += 2;
+  }
+
+  tcp::Connection* tcp = nullptr;
+
+ private:
+  static std::string text(std::string_view s) {
+    std::string out;
+    if (s.size() < 127) return std::string(1, static_cast<char>(s.size())) + std::string(s);
+    out += '\x7f';
+    size_t n = s.size() - 127;
+    for (; n >= 128; n /= 128) out += static_cast<char>(n % 128 + 128);
+    return out + static_cast<char>(n) + std::string(s);
+  }
+  static std::string literal(std::string_view name, std::string_view value) {
+    return "\x40" + text(name) + text(value);
+  }
+  void say(const std::string& bytes) {
+    for (size_t at = 0; at < bytes.size(); at += 1'400)
+      tcp->send_queue().append(test_.buffers.slice(bytes.substr(at, 1'400)));
+    tcp->push();
+    test_.run();
+  }
+  void on_established(tcp::Connection&) override {}
+  void on_data(tcp::Connection& c, buf::Slice data) override { c.consumed(data.size()); }
+  void on_end_of_data(tcp::Connection& c) override { c.close(); }
+  void on_writable(tcp::Connection&) override {}
+  void on_closed(tcp::Connection&, tcp::CloseReason) override { tcp = nullptr; }
+
+  Holding& test_;
+  std::string size_update_;
+  uint32_t next_ = 1;
+};
+
 TEST_F(Holding, what_calls_keep_is_charged_and_given_back) {
   endpoints({1});
   Peer& c = client();
@@ -86,6 +146,71 @@ TEST_F(Holding, what_calls_keep_is_charged_and_given_back) {
   c.tcp->abort();
   run(10ms);
   EXPECT_EQ(heap(), 0u);
+}
+
+TEST_F(Holding, the_tables_of_a_client_are_charged_and_given_back) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kEcho;
+  IndexingClient c(*this);
+  for (int i = 0; i < 40; ++i) c.call("x-trace", std::string(100, 'x') + std::to_string(i));
+  EXPECT_GT(tables(), 2'000u);
+  EXPECT_LT(tables(), 8'000u);
+  EXPECT_EQ(pod(1).requests(), 40);
+  EXPECT_EQ(heap(), 0u) << "the calls are over";
+  run(2s);  // Sluice has seen that the client has taken the answers
+  leave(20);
+  run(100ms);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u) << "nobody wins by the end of an idle client";
+  taken.clear();
+  c.tcp->abort();
+  run(10ms);
+  EXPECT_EQ(tables(), 0u);
+}
+
+TEST_F(Holding, tables_leave_less_of_client_heap_for_calls) {
+  snapshot.limits.client_heap = 80'000;
+  snapshot.limits.header_table_size = 65'536;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kEcho;
+  IndexingClient large(*this, "\x3f\xe1\xff\x03");  // 65,536 bytes
+  IndexingClient usual(*this);
+  for (int i = 0; i < 60; ++i) large.call("x-trace", std::string(1'000, 'x') + std::to_string(i));
+  EXPECT_GT(tables(), 60'000u);
+  EXPECT_EQ(worker->http2.guard_heap.get(), 0u);
+  pod(1).way = TestPod::Way::kSilent;
+  for (int i = 0; i < 3; ++i) usual.call("x-large", std::string(10'000, 'x'));
+  EXPECT_EQ(worker->http2.guard_heap.get(), 0u);
+  for (int i = 0; i < 3; ++i) large.call("x-large", std::string(10'000, 'x'));
+  EXPECT_GE(worker->http2.guard_heap.get(), 1u);
+  usual.tcp->abort();
+  large.tcp->abort();
+  run(10ms);
+}
+
+TEST_F(Holding, what_a_pod_leaves_unfinished_is_counted_and_given_back) {
+  FramePod raw(outside, 7);
+  raw.on_frame = [](FramePod::Side& side, const http2::Frame& f) {
+    if (f.head.type != http2::FrameType::kHeaders) return;
+    // The first half of a field block, and a quarter of the frame behind it.
+    const std::string half = http2::frame(http2::FrameType::kHeaders, 0, f.head.stream,
+                                          "\x88" + std::string(5'000, '\0'));
+    const std::string rest = http2::frame(http2::FrameType::kContinuation, http2::kFlagEndHeaders,
+                                          f.head.stream, std::string(4'000, '\0'));
+    const std::string all = half + rest.substr(0, 1'000);
+    for (size_t at = 0; at < all.size(); at += 1'400) side.say(all.substr(at, 1'400));
+  };
+  snapshot.services[0].pods.clear();
+  endpoints({7});
+  const uint64_t before = worker->relay.pod_heap.get();
+  Peer& c = client();
+  call(c);
+  EXPECT_GE(worker->relay.pod_heap.get(), before + 5'900);
+  EXPECT_LE(worker->relay.pod_heap.get(), before + 25'000);
+  EXPECT_FALSE(raw.side(0).ended);
+  raw.side(0).tcp->abort();
+  raw.down();
+  run(10ms);
+  EXPECT_EQ(worker->relay.pod_heap.get(), 0u);
 }
 
 TEST_F(Holding, a_client_with_too_much_is_refused_more_and_others_are_served) {
@@ -193,7 +318,8 @@ TEST_F(Holding, field_blocks_that_do_not_end_are_charged) {
 }
 
 TEST_F(Holding, recycled_objects_keep_little) {
-  Context context(now, lb.stack, lower.plain, lower.http2, lb.wheel, buffers.memory, workers, 0, 1);
+  Context context(now, lb.stack, lower.plain, lower.http1, lower.http2, lb.wheel, buffers.memory,
+                  workers, 0, 1);
   std::vector<std::unique_ptr<Replay>> all;
   for (size_t i = 0; i < 2 * Context::kKeptReplays; ++i) {
     all.push_back(context.take_replay());

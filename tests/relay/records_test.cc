@@ -112,6 +112,7 @@ class RelayRecords : public RelayTest {
     inner_.emplace(lower.plain, buffers.hold, record_size);
     relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                                  .plain = *inner_,
+                                                 .http1 = lower.http1,
                                                  .http2 = lower.http2,
                                                  .host = host,
                                                  .wheel = lb.wheel,

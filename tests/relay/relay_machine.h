@@ -73,6 +73,7 @@ class RelayMachine {
     must(h.queued_streams.get() == 0, "no call waits");
     must(h.client_connections.get() == 0, "no client is left");
     must(h.calls_heap.get() == 0, "no heap is charged");
+    must(h.client_tables.get() == 0, "no table of a client is charged");
     must(rooms_.counters.listener(0).active_streams.get() == 0, "no stream of the listener");
     for (uint32_t i = 1; i <= kPods; ++i)
       must(rooms_.counters.pod(i).active.get() == 0, "no stream on a pod");
@@ -408,6 +409,7 @@ class RelayMachine {
   std::unique_ptr<Relay> relay_ =
       std::make_unique<Relay>(Relay::Setup{.tcp = lb_.stack,
                                            .plain = lower_.plain,
+                                           .http1 = lower_.http1,
                                            .http2 = lower_.http2,
                                            .host = host_,
                                            .wheel = lb_.wheel,

@@ -26,6 +26,7 @@ struct Vips : RelayTest {
   Vips() {
     relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
                                                  .plain = lower.plain,
+                                                 .http1 = lower.http1,
                                                  .http2 = lower.http2,
                                                  .host = vips,
                                                  .wheel = lb.wheel,

@@ -70,15 +70,28 @@ class Wire {
  public:
   using Packet = relay::Node::Packet;
 
-  Wire(uint64_t seed, const LinkModel& model, Port& north, Port& south, http2::Buffers& appliance)
-      : random_(seed), model_(model), north_(north), south_(south), appliance_(appliance) {}
+  // The queues of the two ports, worker by worker. A keyed hash and a table lead a packet to one.
+  Wire(uint64_t seed, const LinkModel& model, std::deque<Port>& north, std::deque<Port>& south,
+       http2::Buffers& appliance)
+      : random_(seed), model_(model), north_(north), south_(south), appliance_(appliance) {
+    for (size_t i = 0; i < reta_.size(); ++i) reta_[i] = i % north.size();
+  }
+
+  // The table leads a few hashes to other workers.
+  void change_reta() {
+    for (unsigned i = 0; i < 8; ++i)
+      reta_[random_.below(reta_.size())] = random_.below(north_.size());
+  }
 
   // What a port has sent goes on its way. ARP is answered at once, for everybody.
-  void collect(Port& port, Time now) {
+  void collect(std::deque<Port>& queues, Time now) {
+    for (Port& port : queues) collect(queues, port, now);
+  }
+  void collect(std::deque<Port>& queues, Port& port, Time now) {
     for (const std::string& f : port.sent) {
       const auto* b = reinterpret_cast<const uint8_t*>(f.data());
       if (load_be16(b + 12) == 0x0806) {
-        answer_arp(port, b);
+        answer_arp(queues, b);
       } else {
         const size_t size = load_be16(b + kEthernet + 2);
         fly({v4(b + kEthernet + 12), v4(b + kEthernet + 16), f.substr(kEthernet + kIp, size - kIp)},
@@ -139,7 +152,11 @@ class Wire {
     return cut_.contains(key(a, port)) || cut_.contains(key(a, 0));
   }
 
-  void arrive(Port& port, const Packet& packet) {
+  void arrive(std::deque<Port>& queues, const Packet& packet) {
+    const auto* ports = reinterpret_cast<const uint8_t*>(packet.bytes.data());
+    const uint64_t tuple =
+        key(packet.source, load_be16(ports)) * 31 + key(packet.destination, load_be16(ports + 2));
+    Port& port = queues[reta_[mix64(tuple) % reta_.size()]];
     std::string f(kEthernet + kIp, '\0');
     f += packet.bytes;
     auto* b = reinterpret_cast<uint8_t*>(f.data());
@@ -160,25 +177,28 @@ class Wire {
                ip::checksum_l4(packet.source, packet.destination, 6, {tcp, packet.bytes.size()}));
     port.arriving.push_back(appliance_.slice(f));
   }
-  void answer_arp(Port& port, const uint8_t* request) {
+  // At any worker, whichever asked.
+  void answer_arp(std::deque<Port>& queues, const uint8_t* request) {
     // Not an announcement, which asks for its own address (RFC 5227).
     if (std::memcmp(request + 28, request + 38, 4) == 0) return;
     std::string f(60, '\0');
     auto* b = reinterpret_cast<uint8_t*>(f.data());
-    std::memcpy(b, port.mac(), 6);
+    std::memcpy(b, queues[0].mac(), 6);
     std::memcpy(b + 6, kMac.data(), 6);
     std::memcpy(b + 12, request + 12, 8);
     b[21] = 2;
     std::memcpy(b + 22, kMac.data(), 6);
     std::memcpy(b + 28, request + 38, 4);
     std::memcpy(b + 32, request + 22, 10);
-    port.arriving.push_back(appliance_.slice(f));
+    queues[queues.size() == 1 ? 0 : random_.below(queues.size())].arriving.push_back(
+        appliance_.slice(f));
   }
 
   Random random_;
   LinkModel model_;
-  Port& north_;
-  Port& south_;
+  std::deque<Port>& north_;
+  std::deque<Port>& south_;
+  std::array<size_t, 64> reta_;
   http2::Buffers& appliance_;
   std::multimap<Time, Packet> flying_;
   std::set<uint64_t> cut_;

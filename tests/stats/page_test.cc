@@ -37,11 +37,14 @@ std::string page() {
          rows("Listeners", "`sluicectl listeners`.", worker->listener(0)) +
          rows("Pods", "`sluicectl pods`.", worker->pod(0)) +
          rows("TCP", "`sluicectl stats`, for each worker.", worker->tcp) +
+         rows("Steering", "`sluicectl stats`, for each worker, where there is more than one.",
+              worker->steer) +
          rows(
              "HTTP/2",
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "
              "`sluicectl guards`.",
              worker->http2) +
+         rows("HTTP/1.1", "`sluicectl stats`, for each worker.", worker->http1) +
          rows("The relay", "`sluicectl stats`, for each worker, among those of HTTP/2.",
               worker->relay);
 }

@@ -172,6 +172,49 @@ TEST_F(Clients, an_address_may_have_a_fixed_limit_that_a_reload_changes) {
   wire.sent.clear();
 }
 
+TEST(PeersOfWorkers, share_the_limit_of_an_address_and_nothing_else) {
+  tcp::Config config;
+  config.max_connections = 100;
+  tcp::Process process(config, 2, SipKey{3, 4});
+  tcp::Peers first(100, SipKey{1, 2}, &process), second(100, SipKey{5, 6}, &process);
+  const Address client = *Address::parse("2001:db8::1"), neighbour = *Address::parse("2001:db8::2");
+  const Address other = *Address::parse("2001:db8:0:1::1");
+  tcp::PeerMember members[3];
+  ASSERT_TRUE(first.reserve(client, 3));
+  first.add(members[0], client);
+  ASSERT_TRUE(second.reserve(neighbour, 3));
+  second.add(members[1], neighbour);
+  ASSERT_TRUE(second.reserve(client, 3));
+  second.add(members[2], client);
+  EXPECT_FALSE(first.reserve(neighbour, 3)) << "three of the /64 in both workers";
+  EXPECT_FALSE(second.reserve(client, 3));
+  EXPECT_TRUE(first.reserve(other, 3));
+  EXPECT_EQ(first.connections(), 1u);
+  second.remove(members[1]);
+  EXPECT_TRUE(first.reserve(client, 3));
+  EXPECT_FALSE(first.reserve(client, 3));
+  first.cancel(client);
+  EXPECT_TRUE(second.reserve(client, 3)) << "a connection that did not come to be";
+}
+
+TEST(ChallengeLimit, all_workers_together_send_a_half_to_one_and_a_half_of_the_limit_a_second) {
+  tcp::ChallengeLimit limit(200, 9);
+  std::map<int, int> numbers;
+  for (int second = 0; second < 50; ++second) {
+    const Time now{1h + second * 1s};
+    int sent = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      // Of two workers, one is a little behind.
+      sent += limit.take(now + 500us * i / 1'000);
+      if (i > 0) sent += limit.take(now - 1us);
+    }
+    EXPECT_GE(sent, 100);
+    EXPECT_LE(sent, 300);
+    ++numbers[sent];
+  }
+  EXPECT_GT(numbers.size(), 20u) << "nobody can count on the number";
+}
+
 TEST(Peers, counts_like_a_plain_model) {
   Random r(9);
   tcp::Peers peers(4000, SipKey{1, 2});

@@ -284,20 +284,79 @@ TEST_F(SynSent, source_ports_run_out_and_say_so) {
   EXPECT_EQ(counters.port_exhausted.get(), 1u);
 }
 
-struct NoPorts : tcp::PortChooser {
-  bool acceptable(const Endpoint&, const Endpoint&) override {
+// The second of three workers, which the answers to `arrives` reach.
+struct Siblings : tcp::Siblings {
+  Share share() const override { return {1, 3}; }
+  bool arrives_here(const Endpoint& local, const Endpoint&) const override {
     ++asked;
-    return false;
+    return arrives(local.port);
   }
-  int asked = 0;
+  bool hand_over(const Endpoint&, const Endpoint&, tcp::Received& segment) override {
+    handed_over.push_back(std::move(segment));
+    return true;
+  }
+
+  bool (*arrives)(uint16_t port) = [](uint16_t) { return true; };
+  mutable int asked = 0;
+  std::vector<tcp::Received> handed_over;
 };
 
-TEST_F(SynSent, a_connect_that_finds_no_port_costs_a_bounded_search) {
-  NoPorts none;
-  stack().set_port_chooser(&none);
+TEST_F(Listen, a_segment_without_a_flow_is_offered_to_its_worker_before_it_is_reset) {
+  Siblings siblings;
+  stack().set_siblings(&siblings);
+  send({.seq = 5, .ack = 900, .length = 10});
+  expect_silence();
+  ASSERT_EQ(siblings.handed_over.size(), 1u);
+  EXPECT_EQ(siblings.handed_over[0].segment.size(), 30u);  // with its TCP header
+  siblings.handed_over.clear();
+}
+
+TEST_F(SynSent, a_worker_uses_source_ports_of_its_own_share) {
+  Siblings siblings;
+  stack().set_siblings(&siblings);
+  config.first_ephemeral_port = 40'000;
+  for (int i = 0; i < 50; ++i) {
+    tcp::Connection* c = stack().connect({}, there, &owner, now);
+    ASSERT_NE(c, nullptr);
+    EXPECT_EQ(c->local().port % 3, 1);
+  }
+}
+
+TEST_F(SynSent, a_share_without_a_port_in_the_range_has_none) {
+  config.first_ephemeral_port = 40'001;  // remainders 2 and 0
+  config.last_ephemeral_port = 40'002;
+  Siblings siblings;
+  stack().set_siblings(&siblings);
   EXPECT_EQ(stack().connect({}, there, &owner, now), nullptr);
   EXPECT_EQ(counters.port_exhausted.get(), 1u);
-  EXPECT_LE(none.asked, 512);
+}
+
+TEST_F(SynSent, source_ports_whose_answers_arrive_at_the_worker_are_preferred) {
+  Siblings siblings;
+  siblings.arrives = [](uint16_t port) { return port % 2 == 0; };
+  stack().set_siblings(&siblings);
+  for (int i = 0; i < 50; ++i) {
+    tcp::Connection* c = stack().connect({}, there, &owner, now);
+    ASSERT_NE(c, nullptr);
+    EXPECT_EQ(c->local().port % 6, 4);
+  }
+}
+
+TEST_F(SynSent, a_port_whose_answers_arrive_elsewhere_is_taken_after_a_bounded_search) {
+  Siblings siblings;
+  siblings.arrives = [](uint16_t) { return false; };
+  stack().set_siblings(&siblings);
+  EXPECT_NE(stack().connect({}, there, &owner, now), nullptr);
+  EXPECT_LE(siblings.asked, 256);
+}
+
+TEST_F(SynSent, a_listeners_endpoint_is_no_source_port_where_there_are_siblings) {
+  config.first_ephemeral_port = 40'000;
+  config.last_ephemeral_port = 40'002;
+  Siblings siblings;
+  stack().set_siblings(&siblings);
+  ASSERT_TRUE(stack().listen({{}, 40'000}, &owner));  // the only one of the share
+  EXPECT_EQ(stack().connect({}, there, &owner, now), nullptr);
 }
 
 // Connections that were opened one after another have neighbouring ports.
@@ -318,20 +377,6 @@ TEST_F(SynSent, a_long_run_of_taken_ports_hides_the_free_ones_behind_it_from_nob
   EXPECT_EQ(counters.port_exhausted.get(), 0u);
   flush();
   wire.sent.clear();
-}
-
-struct EvenPorts : tcp::PortChooser {
-  bool acceptable(const Endpoint& local, const Endpoint&) override { return local.port % 2 == 0; }
-};
-
-TEST_F(SynSent, only_ports_whose_answers_come_back_to_this_worker_are_used) {
-  EvenPorts even;
-  stack().set_port_chooser(&even);
-  for (int i = 0; i < 50; ++i) {
-    tcp::Connection* c = stack().connect({}, there, &owner, now);
-    ASSERT_NE(c, nullptr);
-    EXPECT_EQ(c->local().port % 2, 0);
-  }
 }
 
 }  // namespace

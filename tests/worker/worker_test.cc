@@ -3,6 +3,7 @@
 #include "worker/worker.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <deque>
@@ -12,62 +13,10 @@
 #include "base/byte_order.h"
 #include "buf/pool.h"
 #include "ip/checksum.h"
+#include "test_port.h"
 
 namespace sluice::worker {
 namespace {
-
-constexpr uint64_t kStart = 1'000'000'000;
-
-struct TestClock {
-  uint64_t now = kStart;  // a cycle is a nanosecond
-  uint64_t cycles() const { return now; }
-  Time at(uint64_t cycles) const { return Time{Duration{static_cast<int64_t>(cycles)}}; }
-};
-
-struct TestStats {
-  uint64_t rx_packets = 0, rx_bytes = 0, rx_oversize = 0, rx_malformed = 0, rx_overflow = 0;
-  uint64_t rx_unknown_vlan = 0;
-  uint64_t tx_packets = 0, tx_bytes = 0, tx_full = 0, tx_no_memory = 0, tx_oversize = 0;
-  uint64_t driver_cycles = 0;
-};
-
-class TestPort final : public ip::Link {
- public:
-  uint16_t receive(ip::InFrame* out, uint16_t n) {
-    ++receive_calls;
-    if (received != nullptr) received->push_back(this);
-    uint16_t got = 0;
-    for (; got < n && !arriving.empty(); ++got) {
-      out[got].bytes = std::move(arriving.front());
-      arriving.pop_front();
-    }
-    numbers.rx_packets += got;
-    return got;
-  }
-  void flush() { ++flushes; }
-  const TestStats& stats() const { return numbers; }
-
-  bool transmit(const ip::OutFrame& frame) override {
-    std::vector<uint8_t> bytes(frame.headers.begin(), frame.headers.end());
-    for (const buf::View& v : frame.payload) bytes.insert(bytes.end(), v.begin(), v.end());
-    sent.push_back(std::move(bytes));
-    ++numbers.tx_packets;
-    return true;
-  }
-  const uint8_t* mac() const override { return mac_.data(); }
-  uint16_t mtu() const override { return 1500; }
-  uint32_t max_tso() const override { return 0; }
-
-  std::deque<buf::Slice> arriving;
-  std::vector<std::vector<uint8_t>> sent;
-  TestStats numbers;
-  unsigned receive_calls = 0;
-  std::vector<const TestPort*>* received = nullptr;  // which port was asked when
-  unsigned flushes = 0;
-
- private:
-  std::array<uint8_t, 6> mac_{2, 0, 0, 0, 0, 1};
-};
 
 class WorkerLoop : public testing::Test {
  protected:
@@ -204,6 +153,42 @@ TEST_F(WorkerLoop, a_new_snapshot_is_adopted_and_the_old_one_released) {
   EXPECT_EQ(north.sent.size(), 1u);
   published.set(nullptr);
   worker.reset();
+}
+
+TEST_F(WorkerLoop, sleeps_when_nothing_came_for_a_while_and_never_while_something_comes) {
+  worker.reset();
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Sleeper sleeper({ends[0]});
+  worker = std::make_unique<Worker<TestPort, TestClock>>(
+      Worker<TestPort, TestClock>::Setup{.ports = {&north, &south},
+                                         .clock = clock,
+                                         .rx = buf::Pool(rx.get()),
+                                         .hold = buf::Pool(hold.get()),
+                                         .pin_above = 64,
+                                         .published = published,
+                                         .orders = orders,
+                                         .workers = all,
+                                         .self = 0,
+                                         .secret = {1, 2},
+                                         .sleeper = &sleeper});
+  for (int i = 0; i < 100; ++i) {
+    if (i % 3 == 0) ask_for("198.18.0.10");
+    turn(10'000);
+  }
+  EXPECT_EQ(counters.stages.sleeps.get(), 0u);
+  for (int i = 0; i < 5; ++i) turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), 0u);
+  EXPECT_TRUE(sleeper.announced()) << "it looks at everything once more";
+  turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), 1u);
+  EXPECT_FALSE(sleeper.announced());
+  ask_for("198.18.0.10");
+  const uint64_t slept = counters.stages.sleeps.get();
+  for (int i = 0; i < 4; ++i) turn(10'000);
+  EXPECT_EQ(counters.stages.sleeps.get(), slept);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_F(WorkerLoop, drops_are_counted_at_the_port_that_received_them) {

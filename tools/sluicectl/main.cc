@@ -50,13 +50,10 @@ void print(const std::string& text) {
 
 std::string look(const Given& given) {
   static const std::map<std::string, std::string (*)(const boost::json::value&)> kTables{
-      {"status", sluicectl::status_table},
-      {"pods", sluicectl::pods_table},
-      {"listeners", sluicectl::listeners_table},
-      {"sources", sluicectl::sources_table},
-      {"guards", sluicectl::guards_table},
-      {"stats", sluicectl::stats_table},
-      {"nic", sluicectl::nic_table}};
+      {"status", sluicectl::status_table},       {"pods", sluicectl::pods_table},
+      {"listeners", sluicectl::listeners_table}, {"sources", sluicectl::sources_table},
+      {"guards", sluicectl::guards_table},       {"stats", sluicectl::stats_table},
+      {"workers", sluicectl::workers_table},     {"nic", sluicectl::nic_table}};
   const std::string answer = sluicectl::ask(given.socket, given.command);
   boost::json::error_code error;
   const boost::json::value document = boost::json::parse(answer, error);
@@ -104,6 +101,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::string> commands{
       {"status", "The daemon: version, state, generation of the configuration"},
       {"stats", "What each worker does: load, packets, drops by reason, TCP, HTTP/2"},
+      {"workers", "Worker by worker: its cycles by stage, and whether its loop stands still"},
       {"pods", "Pod by pod: streams, failures, connections, latency"},
       {"listeners", "Listener by listener: connections and streams"},
       {"sources", "Service by service: where its endpoints come from, their age, the last error"},

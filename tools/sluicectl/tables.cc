@@ -1,6 +1,7 @@
 #include "sluicectl/tables.h"
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -112,6 +113,36 @@ std::string guards_table(const json::value& answer) {
   return c.str();
 }
 
+std::string workers_table(const json::value& answer) {
+  using enum Columns::Align;
+  const json::array& workers = answer.at("workers").as_array();
+  if (workers.empty()) return "no workers\n";
+  Columns c;
+  c.column("WORKER");
+  c.column("STATE", kLeft);
+  c.column("BUSY");
+  for (const auto& [stage, part] : workers.front().at("stages").as_object()) {
+    std::string name(stage);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char x) { return static_cast<char>(std::toupper(x)); });
+    c.column(name);
+  }
+  c.column("STALLS");
+  c.column("LAST STALL", kLeft);
+  for (const json::value& w : workers) {
+    std::vector<std::string> row{count(number(w, "id")), text(w, "state"), share(real(w, "busy"))};
+    for (const auto& [stage, part] : w.at("stages").as_object())
+      row.push_back(share(part.to_number<double>()));
+    row.push_back(count(number(w, "stalls")));
+    row.push_back(number(w, "stalls") == 0
+                      ? "-"
+                      : fmt::format("{} in {} at {}", seconds(real(w, "stall_s")),
+                                    text(w, "stall_stage"), dash_if_empty(text(w, "stall_at"))));
+    c.row(std::move(row));
+  }
+  return c.str();
+}
+
 std::string stats_table(const json::value& answer) {
   using enum Columns::Align;
   std::string out = status_table(answer) + "\n";
@@ -148,6 +179,11 @@ std::string stats_table(const json::value& answer) {
   for (const json::value& w : workers) {
     out += fmt::format("\nworker {}: TCP\n{}", number(w, "id"),
                        nonzero(w.at("tcp").as_object(), "  "));
+    if (workers.size() > 1)
+      out += fmt::format("\nworker {}: steering\n{}", number(w, "id"),
+                         nonzero(w.at("steer").as_object(), "  "));
+    out += fmt::format("\nworker {}: HTTP/1.1\n{}", number(w, "id"),
+                       nonzero(w.at("http1").as_object(), "  "));
     out += fmt::format("\nworker {}: HTTP/2\n{}", number(w, "id"),
                        nonzero(w.at("http2").as_object(), "  "));
     out += hpack(w.at("http2"), "in") + hpack(w.at("http2"), "out");

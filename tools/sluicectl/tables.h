@@ -15,6 +15,7 @@ std::string listeners_table(const boost::json::value& answer);
 std::string sources_table(const boost::json::value& answer);
 std::string guards_table(const boost::json::value& answer);
 std::string nic_table(const boost::json::value& answer);
+std::string workers_table(const boost::json::value& answer);
 std::string stats_table(const boost::json::value& answer);
 
 }  // namespace sluicectl

@@ -1,10 +1,11 @@
 """The files that sluiced reads: its own and the endpoints'."""
 
+import json
 from typing import Iterable, NamedTuple, Optional
 
 from . import layout, state
 
-DEVICES = {"af_xdp": ("net_af_xdp0", "net_af_xdp1"), "tap": ("net_tap0", "net_tap1"), "tun": ("tun:tap-north", "tun:tap-south")}
+DEVICES = {"tap": ("net_tap0", "net_tap1"), "tun": ("tun:tap-north", "tun:tap-south")}
 PROFILES = {"af_xdp": "af_xdp-veth.toml", "tap": "tap.toml", "tun": "tun.toml"}
 DEFAULT_TIMEOUTS = {"drain_announce": "0s", "drain_timeout": "10s", "time_wait": "60s"}
 
@@ -40,15 +41,45 @@ endpoints = [{{ address = "[{layout.pod_address_6(1)}]:{layout.PORT}" }}]
 """
 
 
+def devices(driver: str, workers: int) -> tuple:
+    """Of the ports north and south. An AF_XDP device has one queue, so each worker has a device of its own."""
+    if driver != "af_xdp":
+        return tuple(json.dumps(name) for name in DEVICES[driver])
+    if workers == 1:
+        return '"net_af_xdp0"', '"net_af_xdp1"'
+    return tuple(json.dumps([f"net_af_xdp{2 * worker + side}" for worker in range(workers)]) for side in (0, 1))
+
+
+def dpdk_toml(driver: str, workers: int) -> str:
+    """For several workers, which share a core. For one, dpdk_conf/ has the file."""
+    vdevs = []
+    if driver == "af_xdp":
+        vdevs = [f"net_af_xdp{2 * worker + side},iface={interface},start_queue={worker},queue_count=1,busy_budget=0"
+                 for worker in range(workers) for side, interface in enumerate(("north", "south"))]
+    return f"""\
+worker_cores = {[0] * workers}
+control_core = 1
+memory_mib = {160 + 128 * workers}
+in_memory = true
+rx_mbufs = {16384 * (workers + 1)}
+tx_mbufs = 4096
+hold_mbufs = 16384
+data_room = 2176
+vdevs = {json.dumps(vdevs)}
+"""
+
+
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
                  ipv6: bool = False, kubernetes: Optional[Kubernetes] = None) -> str:
-    """`extra` is appended: further listeners and services."""
+    """`extra` is appended: further listeners and services. The number of workers is the lab's."""
+    workers = state.load().get("workers", 1) if state.exists() else 1
+    dpdk = layout.DPDK_FILE if workers > 1 else layout.REPOSITORY / "dpdk_conf" / f"{driver}.toml"
     more = {"north": "", "south": ""}
     if ipv6:
         more = {"north": f', "{layout.NORTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"',
                 "south": f', "{layout.SOUTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"'}
         extra += IPV6
-    north, south = DEVICES[driver]
+    north, south = devices(driver, workers)
     profile = layout.REPOSITORY / "nic_profiles" / PROFILES[driver]
     endpoints = f'{{ file = "{layout.ENDPOINTS_FILE}" }}'
     if kubernetes:
@@ -56,10 +87,10 @@ def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[d
         extra = f'\n[kubernetes]\nkubeconfig = "{kubernetes.kubeconfig}"\n{extra}'
     settings = "\n".join(f'{key} = "{value}"' for key, value in {**DEFAULT_TIMEOUTS, **(timeouts or {})}.items())
     return f"""\
-dpdk = "{layout.REPOSITORY}/dpdk_conf/{driver}.toml"
+dpdk = "{dpdk}"
 
 [sluice]
-workers = 1
+workers = {workers}
 admin_socket = "{layout.ADMIN_SOCKET}"
 log_level = "info"
 
@@ -68,13 +99,13 @@ log_level = "info"
 
 [[port]]
 name = "north"
-device = "{north}"
+device = {north}
 profile = "{profile}"
 addresses = ["{layout.NORTH_ADDRESS}/{layout.PREFIX_LENGTH}"{more["north"]}]
 
 [[port]]
 name = "south"
-device = "{south}"
+device = {south}
 profile = "{profile}"
 addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"{more["south"]}]
 
@@ -82,6 +113,12 @@ addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"{more["south"]}]
 name = "grpc"
 address = "{layout.VIP}:{layout.PORT}"
 protocol = "h2c"
+service = "echo"
+
+[[listener]]
+name = "http"
+address = "{layout.VIP}:80"
+protocol = "http"
 service = "echo"
 
 [[service]]

@@ -18,9 +18,12 @@ def need_root() -> None:
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
-       ipv6: bool = False, kubernetes: Optional[configuration.Kubernetes] = None) -> None:
+       ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None) -> None:
     """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so."""
     need_root()
+    workers = workers or (layout.default_workers() if driver != "tap" else 1)
+    if workers > 1 and driver == "tap":
+        raise LabError("with the driver tap sluiced has one worker: --driver af_xdp or tun")
     if impair is not None:
         if driver == "tun":
             raise LabError("the wire stands between veth pairs, and the driver tun has none: --driver af_xdp or tap")
@@ -32,8 +35,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None, "ipv6": ipv6,
-                   "kubernetes": kubernetes}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -44,7 +46,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
 def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     current["hugepages_before"] = hugepages.reserve()
     state.save(current)
-    network.up(current["driver"], with_wire=current["impair"] is not None)
+    network.up(current["driver"], current["impair"] is not None, current["workers"])
     if current["kubernetes"]:
         network.add_management_link()
     if current["impair"] is not None:
@@ -52,6 +54,8 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
         state.save(current)
     if current["ipv6"] and current["driver"] != "tun":
         network.add_ipv6_address(layout.CLIENT_NAMESPACE, layout.CLIENT_ADDRESS_6)
+    if current["workers"] > 1:
+        layout.DPDK_FILE.write_text(configuration.dpdk_toml(current["driver"], current["workers"]))
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"],
                                                               kubernetes=current["kubernetes"]))
     configuration.write_endpoints([])

@@ -43,12 +43,18 @@ DRIVERS = ("af_xdp", "tap", "tun")
 ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"
 ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
+DPDK_FILE = RUN_DIR / "dpdk.toml"
 SLUICED_LOG = RUN_DIR / "sluiced.log"
 WIRE_LOG = RUN_DIR / "wire.log"
 
 
 def build_dir() -> Path:
     return Path(os.environ.get("SLUICE_BUILD", REPOSITORY / "build"))
+
+
+def default_workers() -> int:
+    """Of sluiced, where nobody says how many."""
+    return int(os.environ.get("SLUICE_LAB_WORKERS", 1))
 
 
 def sluiced_binary() -> Path:

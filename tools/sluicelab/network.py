@@ -36,15 +36,20 @@ def compute_checksums(namespace: str, device: str) -> None:
     run(*in_namespace(namespace, ["ethtool", "-K", device, "tx", "off"]))
 
 
-def connect(outer: str, outer_device: str, inner_device: str) -> None:
-    """A veth pair between another namespace and the one where Sluice runs."""
-    ip(f"link add {outer_device} netns {outer} type veth peer name {inner_device} netns {layout.SLUICE_NAMESPACE}")
+def lay_cable(outer: str, outer_device: str, inner_device: str, queues: int) -> None:
+    several = f" numtxqueues {queues} numrxqueues {queues}" if queues > 1 else ""
+    ip(f"link add {outer_device} netns {outer}{several} type veth peer name {inner_device} netns {layout.SLUICE_NAMESPACE}{several}")
+
+
+def connect(outer: str, outer_device: str, inner_device: str, queues: int = 1) -> None:
+    """A veth pair between another namespace and the one where Sluice runs. The sender's kernel spreads flows over the queues."""
+    lay_cable(outer, outer_device, inner_device, queues)
     compute_checksums(outer, outer_device)
     ip(f"link set {outer_device} up", outer)
     ip(f"link set {inner_device} up", layout.SLUICE_NAMESPACE)
 
 
-def insert_wire(inner_device: str) -> None:
+def insert_wire(inner_device: str, queues: int = 1) -> None:
     """Where the client's cable led straight to Sluice's port, tools/wire stands between two cables; behind it a bridge, with
     Sluice's port and a machine that runs nothing but the kernel: what Linux does over the same wire can be compared."""
     sluice = layout.SLUICE_NAMESPACE
@@ -53,7 +58,7 @@ def insert_wire(inner_device: str) -> None:
     ip(f"link add br-wire {BRIDGE}", sluice)
     ip("link set br-wire up", sluice)
     ip(f"link add wire-br netns {sluice} type veth peer name wire-down netns {sluice}")
-    ip(f"link add north-br netns {sluice} type veth peer name {inner_device} netns {sluice}")
+    lay_cable(sluice, "north-br", inner_device, queues)
     ip(f"link add reference netns {sluice} type veth peer name eth0 netns {layout.REFERENCE_NAMESPACE}")
     compute_checksums(layout.REFERENCE_NAMESPACE, "eth0")
     for device in ("wire-br", "north-br", "reference"):
@@ -65,7 +70,7 @@ def insert_wire(inner_device: str) -> None:
     ip("link set eth0 up", layout.REFERENCE_NAMESPACE)
 
 
-def up(driver: str, with_wire: bool = False) -> None:
+def up(driver: str, with_wire: bool = False, queues: int = 1) -> None:
     for name in (layout.CLIENT_NAMESPACE, layout.SLUICE_NAMESPACE, layout.SOUTH_NAMESPACE):
         add_namespace(name)
     no_ipv6(layout.SLUICE_NAMESPACE)
@@ -74,16 +79,16 @@ def up(driver: str, with_wire: bool = False) -> None:
     ip(f"address add {layout.BRIDGE_ADDRESS}/{layout.PREFIX_LENGTH} dev br0", layout.SOUTH_NAMESPACE)
     ip("link set br0 up", layout.SOUTH_NAMESPACE)
     if driver != "tun":  # whose cables come with sluiced: plug_tun()
-        lay_cables(driver == "tap", with_wire)
+        lay_cables(driver == "tap", with_wire, queues)
 
 
-def lay_cables(tap: bool, with_wire: bool) -> None:
+def lay_cables(tap: bool, with_wire: bool, queues: int = 1) -> None:
     north = "north-veth" if tap else "north"
     if with_wire:
-        insert_wire(north)
+        insert_wire(north, queues)
     else:
-        connect(layout.CLIENT_NAMESPACE, "eth0", north)
-    connect(layout.SOUTH_NAMESPACE, "sluice", "south-veth" if tap else "south")
+        connect(layout.CLIENT_NAMESPACE, "eth0", north, queues)
+    connect(layout.SOUTH_NAMESPACE, "sluice", "south-veth" if tap else "south", queues)
     ip(f"address add {layout.CLIENT_ADDRESS}/{layout.PREFIX_LENGTH} dev eth0", layout.CLIENT_NAMESPACE)
     ip("link set sluice master br0", layout.SOUTH_NAMESPACE)
     if tap:

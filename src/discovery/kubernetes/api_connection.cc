@@ -92,7 +92,7 @@ class ApiConnection::Session : public std::enable_shared_from_this<Session> {
   Session(asio::io_context& io, ApiServer server, Receiver& receiver)
       : io_(io), server_(std::move(server)), receiver_(&receiver), resolver_(io) {}
 
-  void get(std::string target, Duration patience) {
+  void get(const std::string& target, Duration patience) {
     patience_ = patience;
     try {
       request_ = {http::verb::get, server_.path + target, 11};
@@ -268,8 +268,8 @@ ApiConnection::~ApiConnection() {
   session_->close();
 }
 
-void ApiConnection::get(std::string target, Duration patience) {
-  session_->get(std::move(target), patience);
+void ApiConnection::get(const std::string& target, Duration patience) {
+  session_->get(target, patience);
 }
 
 }  // namespace sluice::discovery::kubernetes

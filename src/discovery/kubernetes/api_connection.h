@@ -41,7 +41,7 @@ class ApiConnection {
 
   // Connects if need be, and sends the request. patience: without a byte of the answer for so long,
   // it has broken off.
-  void get(std::string target, Duration patience);
+  void get(const std::string& target, Duration patience);
 
  private:
   class Session;

@@ -32,6 +32,8 @@ class Decoder {
   uint32_t size_updates() const { return size_updates_; }
 
   const DecoderTable& table() const { return table_; }
+  // The account that is charged for the table. To be set before the first block; outlives this.
+  void set_account(buf::Account* account) { table_.set_account(account); }
 
   // Literals are made even when the list has no room for them, since those that are inserted change
   // the table. But two bytes of input may make a literal with a name as long as the table. So their

@@ -30,6 +30,7 @@ DecoderTable::~DecoderTable() {
   while (count() > 0) evict_oldest();
   if (ring_ != nullptr) shared_.blocks.give(ring_, entries_capacity_ * sizeof(uint32_t));
   if (bytes_ != nullptr) shared_.blocks.give(bytes_, bytes_capacity_);
+  if (account_ != nullptr) account_->charge_lasting(-int64_t{memory()});
 }
 
 void DecoderTable::set_max_size(uint32_t bytes) {
@@ -152,10 +153,12 @@ void DecoderTable::give_back() {
     e = begin | kPrivate;
   }
   if (bytes_ != nullptr) shared_.blocks.give(bytes_, bytes_capacity_);
+  const uint32_t before = memory();
   bytes_ = bytes;
   bytes_capacity_ = capacity;
   bytes_begin_ = 0;
   bytes_end_ = end;
+  charge(before);
 }
 
 void DecoderTable::insert(const FieldText& f) {
@@ -232,8 +235,10 @@ void DecoderTable::grow_bytes(uint32_t n) {
     }
     shared_.blocks.give(bytes_, bytes_capacity_);
   }
+  const uint32_t before = memory();
   bytes_ = bytes;
   bytes_capacity_ = capacity;
+  charge(before);
 }
 
 void DecoderTable::grow_entries() {
@@ -241,8 +246,10 @@ void DecoderTable::grow_entries() {
   auto* const ring = static_cast<uint32_t*>(shared_.blocks.take(capacity * sizeof(uint32_t)));
   for (uint32_t i = evicted_; i != inserted_; ++i) ring[i & (capacity - 1)] = ring_[slot(i)];
   if (ring_ != nullptr) shared_.blocks.give(ring_, entries_capacity_ * sizeof(uint32_t));
+  const uint32_t before = memory();
   ring_ = ring;
   entries_capacity_ = capacity;
+  charge(before);
 }
 
 }  // namespace sluice::http2::hpack

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "buf/account.h"
 #include "http2/hpack/shared.h"
 
 namespace sluice::http2::hpack {
@@ -49,6 +50,8 @@ class DecoderTable : public RecordHolder {
 
   // Heap bytes of the two rings.
   uint32_t memory() const { return entries_capacity_ * 4 + bytes_capacity_; }
+  // The account that is charged for memory(). To be set while there is none; outlives the table.
+  void set_account(buf::Account* account) { account_ = account; }
 
  private:
   static constexpr uint32_t kPrivate = 0x8000'0000;
@@ -75,11 +78,16 @@ class DecoderTable : public RecordHolder {
   bool fits(uint32_t n);
   void grow_bytes(uint32_t n);
   void grow_entries();
+  // Tells the account that memory() is not `before` any more.
+  void charge(uint32_t before) {
+    if (account_ != nullptr) account_->charge_lasting(int64_t{memory()} - before);
+  }
   uint8_t byte(uint32_t offset) const { return bytes_[offset & (bytes_capacity_ - 1)]; }
   void read(uint32_t offset, void* to, uint32_t n) const;
   void write(uint32_t offset, const void* from, uint32_t n);
 
   Shared& shared_;
+  buf::Account* account_ = nullptr;
   uint32_t* ring_ = nullptr;
   uint8_t* bytes_ = nullptr;
   uint32_t inserted_ = 0;  // entries ever; all counters wrap together

@@ -28,6 +28,8 @@ class Encoder {
   buf::View encode(const FieldList& fields);
 
   const EncoderTable& table() const { return table_; }
+  // The account that is charged for the table. To be set before the first block; outlives this.
+  void set_account(buf::Account* account) { table_.set_account(account); }
 
  private:
   static constexpr uint32_t kCandidates = 32;

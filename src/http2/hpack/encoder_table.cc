@@ -8,6 +8,7 @@ namespace sluice::http2::hpack {
 EncoderTable::~EncoderTable() {
   while (count() > 0) evict_oldest();
   if (ring_ != nullptr) shared_.blocks.give(ring_, bytes(capacity_));
+  if (account_ != nullptr) account_->charge_lasting(-int64_t{memory()});
 }
 
 void EncoderTable::set_max_size(uint32_t bytes) {
@@ -59,6 +60,8 @@ void EncoderTable::grow() {
   for (uint32_t i = evicted_; i != inserted_; ++i)
     ring[i & (capacity - 1)] = ring_[i & (capacity_ - 1)];
   if (ring_ != nullptr) shared_.blocks.give(ring_, bytes(capacity_));
+  if (account_ != nullptr)
+    account_->charge_lasting(int64_t{bytes(capacity)} - int64_t{bytes(capacity_)});
   ring_ = ring;
   places_ = reinterpret_cast<uint16_t*>(ring + capacity);
   capacity_ = capacity;

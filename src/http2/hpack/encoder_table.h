@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "buf/account.h"
 #include "http2/hpack/shared.h"
 
 namespace sluice::http2::hpack {
@@ -36,6 +37,8 @@ class EncoderTable {
 
   // Heap bytes.
   uint32_t memory() const { return bytes(capacity_); }
+  // The account that is charged for memory(). To be set while there is none; outlives the table.
+  void set_account(buf::Account* account) { account_ = account; }
 
  private:
   static constexpr uint32_t kFirstEntries = 16;
@@ -49,6 +52,7 @@ class EncoderTable {
   void grow();
 
   Shared& shared_;
+  buf::Account* account_ = nullptr;
   // capacity_ handles, then 2 * capacity_ cells of open addressing: position + 1, 0 is empty.
   uint32_t* ring_ = nullptr;
   uint16_t* places_ = nullptr;

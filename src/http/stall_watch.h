@@ -8,13 +8,13 @@
 #include "base/chrono.h"
 #include "http/connection.h"
 
-namespace sluice::http2 {
+namespace sluice::http {
 
 class StallWatch {
  public:
   // True when `looks`, one a period, amount to `limit`. A limit of zero never ends.
   static bool over(uint16_t looks, Duration limit) {
-    return limit > Duration::zero() && looks * http::Connection::kWatchPeriod >= limit;
+    return limit > Duration::zero() && looks * Connection::kWatchPeriod >= limit;
   }
 
   // A look at the output, which ends at `end`. True when no byte of it was acknowledged for
@@ -46,4 +46,4 @@ class StallWatch {
   uint16_t settings_looks_ = 0;
 };
 
-}  // namespace sluice::http2
+}  // namespace sluice::http

@@ -1,0 +1,43 @@
+// Worker by worker: what its cycles went to, and whether its loop stands still.
+
+#include <cmath>
+
+#include <boost/json/array.hpp>
+
+#include "admin/report.h"
+
+namespace sluice::admin {
+namespace json = boost::json;
+
+namespace {
+
+double rounded(double share) {
+  return std::round(share * 10'000) / 10'000;
+}
+
+}  // namespace
+
+json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads,
+                            const std::vector<Stall>& stalls) {
+  json::array rows;
+  for (size_t i = 0; i < ledger.workers().size(); ++i) {
+    const stats::Worker& w = *ledger.workers()[i];
+    json::object stages;
+    for (size_t s = 0; s < kStages; ++s) stages[kStageNames[s]] = rounded(loads[i].stages[s]);
+    json::object row;
+    row["id"] = i;
+    row["state"] = w.ended() ? "ended" : stalls[i].standing ? "standing still" : "running";
+    row["busy"] = rounded(loads[i].busy);
+    row["stages"] = std::move(stages);
+    row["stage"] = kStageNames[static_cast<size_t>(w.stages.now.load(std::memory_order_relaxed))];
+    row["sleeps"] = w.stages.sleeps.get();
+    row["stalls"] = stalls[i].times;
+    row["stall_s"] = stalls[i].seconds;
+    row["stall_stage"] = stalls[i].stage;
+    row["stall_at"] = stalls[i].where;
+    rows.push_back(std::move(row));
+  }
+  return {{"workers", std::move(rows)}};
+}
+
+}  // namespace sluice::admin

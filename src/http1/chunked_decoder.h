@@ -1,0 +1,51 @@
+#pragma once
+// The chunked transfer coding (RFC 9112, 7.1), up to the trailer section: takes the framing out of
+// the bytes as they arrive.
+
+#include <cstdint>
+
+#include "buf/slice.h"
+
+namespace sluice::http1 {
+
+class ChunkedDecoder {
+ public:
+  // Bytes of chunk extensions in one body (7.1.1 recommends a limit). Nobody uses extensions.
+  static constexpr uint32_t kMostExtension = 4'096;
+
+  enum class Event : uint8_t {
+    kMore,  // all bytes were framing
+    kData,  // `piece` has bytes of the body
+    kEnd,   // the last chunk's line was read: the trailer section follows
+    kBad,   // what() says why
+  };
+  void begin() { *this = {}; }
+  // Takes bytes from the front of `data`, which is not empty.
+  Event read(buf::Slice& data, buf::Slice& piece);
+  const char* what() const { return what_; }
+
+ private:
+  enum class State : uint8_t {
+    kFirstDigit,
+    kSize,
+    kBlank,      // behind the size, where only an extension may follow
+    kExtension,  // and not in a quoted string
+    kQuoted,
+    kEscaped,  // behind a backslash in a quoted string
+    kLineFeed,
+    kData,
+    kDataReturn,
+    kDataLineFeed
+  };
+  // False when the byte may not stand there.
+  bool step(uint8_t c);
+  bool fail(const char* what);
+
+  State state_ = State::kFirstDigit;
+  uint8_t digits_ = 0;
+  uint32_t extension_ = 0;  // bytes so far
+  uint64_t left_ = 0;       // of the chunk
+  const char* what_ = "";
+};
+
+}  // namespace sluice::http1

@@ -1,0 +1,156 @@
+#include "http1/client_connection.h"
+
+#include <string>
+
+#include "http1/codec.h"
+#include "http1/head.h"
+#include "http1/head_writer.h"
+
+namespace sluice::http1 {
+
+void ClientConnection::release() {
+  codec_.destroy(this);
+}
+
+void ClientConnection::start() {
+  room_ = 65'535;
+  handler_.on_settings();
+}
+
+Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, uint64_t) {
+  if (!can_open()) return nullptr;
+  Stream& s = begin_stream();
+  s.set_owner(owner);
+  informational_ = 0;
+  const std::string_view method = request.find(Name::kMethod).value_or("");
+  s.to_head_ = method == "HEAD";
+  s.end_queued_ = end;
+  s.head_written_ = true;
+  s.head_position_ = output_.end();
+  HopFields hop;
+  const auto length = request.find(Name::kContentLength);
+  if (length) {
+    s.body_ = Stream::Body::kLength;
+    for (const char c : *length) s.body_left_ = s.body_left_ * 10 + (c - '0');
+  } else if (end) {
+    // RFC 9110, 8.6: methods that give a meaning to a body say that there is none.
+    hop.empty = method == "POST" || method == "PUT" || method == "PATCH";
+  } else {
+    s.body_ = Stream::Body::kChunked;
+    hop.chunked = true;
+  }
+  thread_local std::string text;
+  text.clear();
+  write_request(text, request, hop);
+  if (!write(text)) return &s;
+  if (end) s.end_sent_ = true;
+  return &s;
+}
+
+// Only trailers can follow the head of open().
+void ClientConnection::send_headers(http::Stream& stream, const FieldList& fields, bool) {
+  Stream& s = own(stream);
+  if (over() || s.closed_ || s.end_queued_) return;
+  end_with_trailers(s, fields);
+}
+
+// HTTP/1.1 cancels a request only by the end of the connection.
+void ClientConnection::reset(http::Stream& stream, EndReason) {
+  Stream& s = own(stream);
+  if (s.closed_) return;
+  drop(s);
+  if (!over()) ending_ = Ending::kAbort;
+}
+
+bool ClientConnection::stale(const http::Stream& s) const {
+  return s.id() > 1 && stream_ && !stream_->answered_ && !section_.begun() && informational_ == 0;
+}
+
+bool ClientConnection::takes_head() {
+  if (stream_) return true;
+  if (!over()) {
+    ++stats_.unasked_bytes;
+    fail("bytes that no request asked for");
+  }
+  return false;
+}
+
+void ClientConnection::on_head(std::string_view text) {
+  thread_local FieldList fields;  // scratch; the owner may swap its storage away
+  fields.clear();
+  ResponseHead head;
+  if (const Fault fault = parse_response(text, guards().header_fields, fields, head)) {
+    refuse(fault);
+    return;
+  }
+  if (fields.size() > config_.max_header_list_size) {
+    refuse({431, "a field list larger than header_list_size"});
+    return;
+  }
+  Stream& s = *stream_;
+  const uint32_t id = s.id_;
+  if (head.status < 200) {
+    if (++informational_ > kMostInformational) {
+      refuse(bad("too many informational answers"));
+    } else if (s.owner() != nullptr) {
+      handler_.on_headers(s, Handler::Section::kInformational, fields, false);
+    }
+    return;
+  }
+  s.answered_ = true;
+  keeps_ = head.keep;
+  if (head.keep_seconds > 0) peer_keeps_idle_ = std::chrono::seconds(head.keep_seconds);
+  const bool bodiless = s.to_head_ || head.status == 204 || head.status == 304;
+  if (!bodiless) {
+    begin_body(head.framing, !head.framing.chunked && head.framing.length < 0);
+  } else if (head.status == 204 && (head.framing.chunked || head.framing.length > 0)) {
+    keeps_ = false;  // RFC 9110, 8.6 and RFC 9112, 6.1 forbid it: a body may follow after all
+  }
+  if (input_ == Input::kUntilClose) keeps_ = false;
+  const bool end = input_ == Input::kHead;
+  s.remote_ended_ = end;
+  if (s.owner() != nullptr) handler_.on_headers(s, Handler::Section::kResponse, fields, end);
+  if (end && stream_ && stream_->id_ == id) remote_end();
+}
+
+void ClientConnection::refuse(const Fault& fault) {
+  if (over()) return;
+  const bool too_large = fault.status == 414 || fault.status == 431;
+  ++(too_large ? stats_.guard_head_size : stats_.broken_answers);
+  if (stream_)
+    end_stream(*stream_, EndReason::kProtocolError,
+               too_large ? EndedBy::kTooLarge : EndedBy::kProtocol);
+  fail(fault.what, too_large ? "http1_head_size" : nullptr);
+}
+
+void ClientConnection::on_exchange_end() {
+  if (over()) return;
+  if (keeps_) {
+    handler_.on_settings();  // it takes the next request
+  } else {
+    ending_ = Ending::kClose;
+  }
+}
+
+// The answer is whole, and the rest of the request was not wanted. The pod may still wait for it,
+// or take it for the next request.
+void ClientConnection::on_peer_done(Stream& s) {
+  ++stats_.early_answers;
+  ending_ = Ending::kAbort;
+  end_stream(s, EndReason::kNoError, EndedBy::kPeer);
+}
+
+void ClientConnection::break_off(Stream& s, EndedBy by) {
+  ending_ = Ending::kAbort;
+  end_stream(s, EndReason::kInternalError, by);
+}
+
+// The end of the connection ends a body without a length (RFC 9112, 6.3).
+bool ClientConnection::end_of_input() {
+  if (over()) return false;
+  if (stream_ && input_ == Input::kUntilClose) deliver({}, true);
+  if (!stream_ && !over()) ending_ = Ending::kClose;
+  return false;
+}
+
+}  // namespace sluice::http1

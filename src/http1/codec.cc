@@ -1,0 +1,21 @@
+#include "http1/codec.h"
+
+namespace sluice::http1 {
+
+http::ConnectionPtr Codec::server(http::Handler& handler, transport::Stream& stream,
+                                  const ServerOptions&) {
+  return http::ConnectionPtr(
+      servers_.create(Connection::Parts{config_, handler, stream, memory_, stats_, *this}));
+}
+
+http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& stream) {
+  return http::ConnectionPtr(
+      clients_.create(Connection::Parts{config_, handler, stream, memory_, stats_, *this}));
+}
+
+void Codec::adopt(const config::Limits& limits, const config::Guards& guards) {
+  guards_ = guards;
+  config_.max_header_list_size = limits.header_list_size;
+}
+
+}  // namespace sluice::http1

@@ -1,0 +1,41 @@
+#pragma once
+// The HTTP/1.1 of one worker.
+
+#include "base/slab.h"
+#include "http/codec.h"
+#include "http1/client_connection.h"
+#include "http1/config.h"
+#include "http1/server_connection.h"
+
+namespace sluice::http1 {
+
+class Codec final : public http::Codec {
+ public:
+  struct Setup {
+    buf::Memory& memory;  // outlives the codec, as does the next
+    stats::Http1& stats;
+  };
+  explicit Codec(const Setup& setup) : memory_(setup.memory), stats_(setup.stats) {
+    config_.guards = &guards_;
+  }
+
+  http::ConnectionPtr server(http::Handler& handler, transport::Stream& stream,
+                             const ServerOptions& options) override;
+  http::ConnectionPtr client(http::Handler& handler, transport::Stream& stream) override;
+  void adopt(const config::Limits& limits, const config::Guards& guards) override;
+
+ private:
+  friend ServerConnection;
+  friend ClientConnection;
+  void destroy(ServerConnection* c) { servers_.destroy(c); }
+  void destroy(ClientConnection* c) { clients_.destroy(c); }
+
+  buf::Memory& memory_;
+  stats::Http1& stats_;
+  Slab<ServerConnection> servers_;
+  Slab<ClientConnection> clients_;
+  config::Guards guards_;  // connections refer to it
+  Config config_;
+};
+
+}  // namespace sluice::http1

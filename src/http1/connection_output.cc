@@ -1,0 +1,166 @@
+// The sending half of http1::Connection: bodies, their ends and trailers (RFC 9112, 6 and 7).
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+#include <utility>
+
+#include "http1/connection.h"
+#include "http1/head_writer.h"
+
+namespace sluice::http1 {
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kLastChunk = "0\r\n";
+// The quantum of a chunk that is made of queued pieces.
+constexpr uint64_t kLargestChunk = 65'536;
+
+}  // namespace
+
+bool Connection::write(std::string_view text) {
+  if (output_.append_copy({reinterpret_cast<const uint8_t*>(text.data()), text.size()},
+                          memory_.hold())) {
+    room_ -= static_cast<int64_t>(text.size());
+    return true;
+  }
+  out_of_buffers();
+  return false;
+}
+
+void Connection::out_of_buffers() {
+  ++stats_.memory_refusals;
+  fail("no memory for a head or a chunk");
+}
+
+void Connection::send_data(http::Stream& stream, buf::Slice data, bool end) {
+  Stream& s = own(stream);
+  if (over() || s.closed_ || s.end_queued_) return;
+  s.end_queued_ = end;
+  const uint32_t id = s.id_;
+  if (room_ > 0 && s.data_.empty()) {
+    emit(s, std::move(data), end);
+  } else if (data.size() > 0) {
+    if (!keep(s.data_, std::move(data))) {
+      ++stats_.memory_refusals;
+      break_off(s, EndedBy::kMemory);
+      return;
+    }
+    s.settle();
+  }
+  if (stream_ && stream_->id_ == id) settle_end();
+}
+
+bool Connection::frame(Stream& s, uint64_t n) {
+  switch (s.body_) {
+    case Stream::Body::kNone:
+    case Stream::Body::kUntilClose:
+      return true;
+    case Stream::Body::kLength:
+      s.body_left_ -= static_cast<int64_t>(n);
+      return s.body_left_ >= 0;
+    case Stream::Body::kChunked: {
+      std::array<char, 18> line;
+      char* end = std::to_chars(line.data(), line.data() + 16, n, 16).ptr;
+      *end++ = '\r';
+      *end++ = '\n';
+      return write({line.data(), end});
+    }
+  }
+  return true;
+}
+
+void Connection::emit(Stream& s, buf::Slice piece, bool end) {
+  const uint32_t n = piece.size();
+  const uint32_t id = s.id_;
+  if (n > 0) {
+    if (!frame(s, n)) {
+      if (!failed_) break_off(s, EndedBy::kProtocol);  // longer than its Content-Length
+      return;
+    }
+    if (s.body_ != Stream::Body::kNone) {
+      if (!keep(output_, std::move(piece))) {
+        out_of_buffers();
+        return;
+      }
+      room_ -= n;
+      if (s.body_ == Stream::Body::kChunked && !write(kLineEnd)) return;
+    }
+  }
+  if (end) write_end(s);
+  if (failed_ || n == 0 || !stream_ || stream_->id_ != id) return;
+  if (s.owner() != nullptr) handler_.on_sent(s, n);
+}
+
+void Connection::write_end(Stream& s) {
+  if (s.body_ == Stream::Body::kLength && s.body_left_ > 0) {
+    break_off(s, EndedBy::kProtocol);  // shorter than its Content-Length
+    return;
+  }
+  if (s.body_ == Stream::Body::kChunked) {
+    thread_local std::string text;
+    text.assign(kLastChunk);
+    static const FieldList kNoFields;
+    write_trailers(text, s.trailers_ != nullptr ? *s.trailers_ : kNoFields);
+    if (!write(text)) return;
+    s.trailers_.reset();
+    s.settle();
+  }
+  s.end_sent_ = true;
+}
+
+void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
+  s.end_queued_ = true;
+  if (s.body_ == Stream::Body::kChunked) {
+    s.trailers_ = std::make_unique<FieldList>(fields);
+    s.settle();
+  } else {
+    stats_.trailers_dropped.add(fields.count());
+  }
+  if (s.data_.empty()) {
+    const uint32_t id = s.id_;
+    write_end(s);
+    if (stream_ && stream_->id_ == id) settle_end();
+  }
+}
+
+void Connection::pump(Stream& s) {
+  const uint32_t id = s.id_;
+  while (room_ > 0 && !over() && !s.data_.empty()) {
+    const uint64_t total = std::min({s.data_.size(), static_cast<uint64_t>(room_), kLargestChunk});
+    if (!frame(s, total)) {
+      if (!failed_) break_off(s, EndedBy::kProtocol);
+      return;
+    }
+    for (uint64_t left = total; left > 0;) {
+      buf::Slice piece = s.data_.pop(static_cast<uint32_t>(left));
+      left -= piece.size();
+      if (s.body_ != Stream::Body::kNone) output_.append(std::move(piece));
+    }
+    s.settle();
+    room_ -= static_cast<int64_t>(total);
+    if (s.body_ == Stream::Body::kChunked && !write(kLineEnd)) return;
+    if (s.owner() != nullptr) handler_.on_sent(s, static_cast<uint32_t>(total));
+    if (!stream_ || stream_->id_ != id) return;  // the owner ended the stream
+  }
+  if (s.data_.empty() && s.end_queued_ && !s.end_sent_ && !over()) write_end(s);
+  if (stream_ && stream_->id_ == id) settle_end();
+}
+
+void Connection::flush(uint32_t room) {
+  room_ = room;
+  if (!over() && stream_ && stream_->head_written_) pump(*stream_);
+  after_flush();
+  charge_input();
+  give_credit();
+}
+
+void Connection::reset_after_output(http::Stream& stream, EndReason) {
+  Stream& s = own(stream);
+  if (s.closed_) return;
+  s.set_owner(nullptr);
+  s.left_ = true;
+}
+
+}  // namespace sluice::http1

@@ -1,0 +1,55 @@
+#pragma once
+// The field lines of a head or trailer section (RFC 9112, 5), and the facts in them that decide
+// framing and the life of the connection.
+
+#include <cstdint>
+#include <string_view>
+
+#include "http1/fault.h"
+#include "http1/http.h"
+
+namespace sluice::http1 {
+
+// How the body of a message ends, by its own fields (RFC 9112, 6).
+struct Framing {
+  bool chunked = false;
+  int64_t length = -1;  // Content-Length; -1: none
+};
+
+// Facts about one message, from its fields.
+struct FieldFacts {
+  Framing framing;
+  bool close = false;       // Connection: close
+  bool keep_alive = false;  // Connection: keep-alive, which HTTP/1.0 needs
+  uint32_t hosts = 0;       // Host fields
+  std::string_view host;
+  bool takes_trailers = false;      // TE: trailers
+  uint32_t keep_alive_timeout = 0;  // seconds of Keep-Alive: timeout; 0: none
+};
+
+// The lines of a section, read once, with lower-case names. One object for each thread: the lines
+// refer to it and to the text, and are valid until the next read().
+class FieldLines {
+ public:
+  static FieldLines& scratch();
+
+  // text: lines that end in CRLF, and an empty line. minor: of the message's version. Refuses every
+  // section that two readers might frame differently.
+  Fault read(std::string_view text, uint32_t most, unsigned minor);
+  const FieldFacts& facts() const { return facts_; }
+  // Adds the fields that go beyond this hop (RFC 9110, 7.6.1). except: names that are left out, as
+  // http::bit_of() has them.
+  void append_to(FieldList& out, uint32_t except = 0) const;
+
+ private:
+  Fault read_line(std::string_view line);
+  Fault read_options(std::string_view value);
+  Fault judge_framing(unsigned minor);
+
+  FieldFacts facts_;
+  uint32_t lengths_ = 0;  // Content-Length fields
+  uint32_t codings_ = 0;  // Transfer-Encoding fields
+  bool chunked_alone_ = false;
+};
+
+}  // namespace sluice::http1

@@ -1,0 +1,174 @@
+#include "http1/head.h"
+
+#include <algorithm>
+#include <string>
+
+#include "http/validation.h"
+
+namespace sluice::http1 {
+namespace {
+
+// Takes the first line, without its CRLF, out of `text`.
+std::string_view take_line(std::string_view& text) {
+  const size_t end = std::min(text.find("\r\n"), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 2, text.size()));
+  return line;
+}
+
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// RFC 9112, 2.3. -1: no version.
+int minor_of(std::string_view version, Fault& fault) {
+  if (version.size() != 8 || !version.starts_with("HTTP/") || !digit(version[5]) ||
+      version[6] != '.' || !digit(version[7])) {
+    fault = bad("a first line without an HTTP version");
+    return -1;
+  }
+  if (version[5] != '1') {
+    fault = {505, "an HTTP version that is not 1"};
+    return -1;
+  }
+  return version[7] == '0' ? 0 : 1;
+}
+
+bool visible(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+// The parts of a request target (RFC 9112, 3.2).
+struct Target {
+  std::string_view scheme = "http";
+  std::string_view authority;
+  std::string_view path;
+  bool absolute = false;
+};
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+bool begins(std::string_view text, std::string_view with) {
+  return text.size() >= with.size() && std::equal(with.begin(), with.end(), text.begin(),
+                                                  [](char a, char b) { return a == lower(b); });
+}
+
+Fault parse_target(std::string_view text, std::string_view method, Target& target) {
+  if (text.empty() || !visible(text)) return bad("a request target with a byte that no URI has");
+  if (text.front() == '/' || text == "*") {
+    target.path = text;
+    return {};
+  }
+  if (begins(text, "http://")) {
+    text.remove_prefix(7);
+  } else if (begins(text, "https://")) {
+    text.remove_prefix(8);
+    target.scheme = "https";
+  } else {
+    return bad("a request target of no known form");
+  }
+  target.absolute = true;
+  const size_t end = std::min(text.find_first_of("/?#"), text.size());
+  target.authority = text.substr(0, end);
+  if (target.authority.empty()) return bad("a request target without a host");
+  text.remove_prefix(end);
+  if (text.empty()) {
+    target.path = method == "OPTIONS" ? "*" : "/";  // 3.2.4
+  } else if (text.front() == '?') {
+    thread_local std::string path;
+    path.assign("/").append(text);
+    target.path = path;
+  } else {
+    target.path = text;
+  }
+  return {};
+}
+
+}  // namespace
+
+Fault parse_request(std::string_view text, uint32_t most, FieldList& out, RequestHead& head) {
+  const std::string_view line = take_line(text);
+  const size_t first = line.find(' ');
+  const size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last || first == 0)
+    return bad("a request line that is not method, target and version");
+  const std::string_view method = line.substr(0, first);
+  Fault fault;
+  const int minor = minor_of(line.substr(last + 1), fault);
+  if (minor < 0) return fault;
+  head.minor = static_cast<unsigned>(minor);
+  head.to_head = method == "HEAD";
+
+  FieldLines& lines = FieldLines::scratch();
+  if ((fault = lines.read(text, most, head.minor))) return fault;
+  const FieldFacts& facts = lines.facts();
+  head.framing = facts.framing;
+  head.keep = !facts.close && (minor > 0 || facts.keep_alive);
+  // RFC 9112, 3.2
+  if (facts.hosts > 1) return bad("a second Host");
+  if (facts.hosts == 0 && minor > 0) return bad("no Host");
+  const std::string_view text_of_target = line.substr(first + 1, last - first - 1);
+  if (method == "CONNECT") {
+    head.connect = true;
+    return {};
+  }
+  Target target;
+  if ((fault = parse_target(text_of_target, method, target))) return fault;
+
+  out.add(Name::kMethod, method);
+  out.add(Name::kScheme, target.scheme);
+  const std::string_view authority = target.absolute ? target.authority : facts.host;
+  if (!authority.empty()) out.add(Name::kAuthority, authority);
+  out.add(Name::kPath, target.path);
+  // Also when the target beats Host, Host must be one (3.2.2).
+  http::RequestFacts ignored;
+  if (target.absolute && !facts.host.empty() && !http::sound(":authority", facts.host))
+    return bad("a Host that is none");
+  uint32_t left_out = http::bit_of(Name::kHost);
+  if (minor == 0) left_out |= http::bit_of(Name::kExpect);  // RFC 9110, 10.1.1
+  lines.append_to(out, left_out);
+  if (facts.takes_trailers) out.add(Name::kTe, "trailers");
+  if (!http::valid_request(out, false, ignored)) return bad("a request that RFC 9110 forbids");
+  return {};
+}
+
+Fault parse_response(std::string_view text, uint32_t most, FieldList& out, ResponseHead& head) {
+  const std::string_view line = take_line(text);
+  constexpr size_t kUpToStatus = 12;  // "HTTP/1.1 200"
+  Fault fault;
+  const int minor = minor_of(line.substr(0, 8), fault);
+  if (minor < 0) return fault;
+  if (line.size() < kUpToStatus || line[8] != ' ' || !digit(line[9]) || !digit(line[10]) ||
+      !digit(line[11]) || (line.size() > kUpToStatus && line[kUpToStatus] != ' '))
+    return bad("a status line without a status");
+  for (const char c : line)
+    if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f)
+      return bad("a control byte in a status line");
+  const std::string_view status = line.substr(9, 3);
+  head.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+
+  FieldLines& lines = FieldLines::scratch();
+  if ((fault = lines.read(text, most, static_cast<unsigned>(minor)))) return fault;
+  const FieldFacts& facts = lines.facts();
+  head.framing = facts.framing;
+  head.keep = !facts.close && (minor > 0 || facts.keep_alive);
+  head.keep_seconds = facts.keep_alive_timeout;
+  out.add(Name::kStatus, status);
+  lines.append_to(out);
+  int same_status;
+  int64_t length;
+  if (!http::valid_response(out, same_status, length))
+    return bad("an answer that RFC 9110 forbids");
+  return {};
+}
+
+Fault parse_trailers(std::string_view text, uint32_t most, FieldList& out) {
+  FieldLines& lines = FieldLines::scratch();
+  // Fields that frame a message say nothing here, but no sender has a reason to write them.
+  if (const Fault fault = lines.read(text, most, 1)) return fault;
+  lines.append_to(out, http::bit_of(Name::kContentLength));
+  return http::valid_trailers(out) ? Fault{} : bad("trailers that RFC 9110 forbids");
+}
+
+}  // namespace sluice::http1

@@ -1,0 +1,32 @@
+#pragma once
+// Writes heads and trailer sections (RFC 9112, 2.1) from parsed fields: no byte of a received head
+// is passed on as it came.
+
+#include <string>
+#include <string_view>
+
+#include "http1/http.h"
+
+namespace sluice::http1 {
+
+// What this hop adds to a message.
+struct HopFields {
+  bool chunked = false;
+  bool no_length = false;  // the Content-Length of `fields` is left out
+  bool empty = false;      // Content-Length: 0 is added
+  bool close = false;
+  bool keep_alive = false;  // for a peer of HTTP/1.0
+};
+
+// The fields are valid (http/validation.h). The text is appended.
+void write_response(std::string& to, const FieldList& fields, const HopFields& hop);
+void write_request(std::string& to, const FieldList& fields, const HopFields& hop);
+// The trailer section with its last empty line.
+void write_trailers(std::string& to, const FieldList& fields);
+
+// The three digits of :status.
+int status_of(const FieldList& response);
+// RFC 9110, 15; empty for an unknown status.
+std::string_view reason_of(int status);
+
+}  // namespace sluice::http1

@@ -1,0 +1,226 @@
+#include "http1/server_connection.h"
+
+#include <string>
+
+#include "http1/codec.h"
+#include "http1/head_writer.h"
+
+namespace sluice::http1 {
+
+void ServerConnection::release() {
+  codec_.destroy(this);
+}
+
+void ServerConnection::on_head(std::string_view text) {
+  constexpr size_t kEmptyLine = 2;
+  if (text.size() == kEmptyLine) {
+    if (++empty_lines_ > kEmptyLines) refuse(bad("empty lines in front of a request"));
+    return;
+  }
+  empty_lines_ = 0;
+  thread_local FieldList fields;  // scratch; the owner may swap its storage away
+  fields.clear();
+  RequestHead head;
+  Fault fault = parse_request(text, guards().header_fields, fields, head);
+  if (!fault && fields.size() > config_.max_header_list_size)
+    fault = {431, "a field list larger than header_list_size"};
+  if (!fault && head.connect) fault = {501, "CONNECT"};
+  if (fault) {
+    refuse(fault);
+    return;
+  }
+  ++stats_.requests;
+  begin_request(head, fields);
+}
+
+void ServerConnection::begin_request(const RequestHead& head, FieldList& fields) {
+  Stream& s = begin_stream();
+  s.set_account(account_);
+  s.to_head_ = head.to_head;
+  s.old_ = head.minor == 0;
+  received_protocol_ = s.old_ ? "1.0" : "1.1";
+  closes_ |= !head.keep;
+  begin_body(head.framing, false);
+  const bool end = input_ == Input::kHead;
+  s.remote_ended_ = end;
+  const uint32_t id = s.id_;
+  handler_.on_headers(s, Handler::Section::kRequest, fields, end);
+  if (!stream_ || stream_->id_ != id) return;
+  if (s.owner() == nullptr && !s.head_written_ && !s.left_) {
+    reset(s, EndReason::kRefused);
+  } else if (end) {
+    remote_end();
+  }
+}
+
+void ServerConnection::send_headers(http::Stream& stream, const FieldList& fields, bool end) {
+  Stream& s = own(stream);
+  if (over() || s.closed_ || s.end_queued_) return;
+  if (s.head_written_) {
+    end_with_trailers(s, fields);
+    return;
+  }
+  const int status = status_of(fields);
+  HopFields hop;
+  thread_local std::string text;
+  text.clear();
+  if (status < 200) {  // RFC 9110, 15.2: an HTTP/1.0 client knows none
+    // Without room an informational answer is left out: nobody may pile them up.
+    if (s.old_ || status == 101 || room_ <= 0) return;
+    hop.no_length = true;
+    write_response(text, fields, hop);
+    write(text);
+    return;
+  }
+  s.head_written_ = true;
+  s.end_queued_ = end;
+  s.head_position_ = output_.end();
+  const auto length = fields.find(Name::kContentLength);
+  if (s.to_head_ || status == 304) {
+    s.body_ = Stream::Body::kNone;
+  } else if (status == 204) {
+    s.body_ = Stream::Body::kNone;
+    hop.no_length = true;  // RFC 9110, 8.6
+  } else if (length) {
+    s.body_ = Stream::Body::kLength;
+    for (const char c : *length) s.body_left_ = s.body_left_ * 10 + (c - '0');
+  } else if (end) {
+    s.body_ = Stream::Body::kLength;
+    hop.empty = true;
+  } else if (s.old_) {
+    s.body_ = Stream::Body::kUntilClose;
+    closes_ = true;
+  } else {
+    s.body_ = Stream::Body::kChunked;
+    hop.chunked = true;
+  }
+  // The rest of a request whose whole answer is here is not read.
+  closes_ |= (end && !s.remote_ended_) || (ended_ && !input_waits());
+  hop.close = closes_;
+  hop.keep_alive = !closes_ && s.old_;
+  write_response(text, fields, hop);
+  if (!write(text)) return;
+  if (end) write_end(s);
+  // A stream that its request has not ended waits for flush(): the caller may still refer to it.
+  if (stream_ && s.remote_ended_) settle_end();
+}
+
+void ServerConnection::cut(const Stream& s) {
+  ++stats_.answers_cut;
+  // The end of the connection is the end of such a body: only a reset tells the client.
+  const bool looks_whole = s.head_written_ && s.body_ == Stream::Body::kUntilClose;
+  ending_ = looks_whole ? Ending::kAbort : Ending::kClose;
+}
+
+void ServerConnection::reset(http::Stream& stream, EndReason reason) {
+  Stream& s = own(stream);
+  if (s.closed_) return;
+  if (over()) {
+    drop(s);
+    return;
+  }
+  if (s.head_written_) {
+    if (!s.end_sent_) {
+      cut(s);
+    } else if (!s.remote_ended_) {
+      ending_ = Ending::kClose;
+    }
+    drop(s);
+    return;
+  }
+  closes_ |= !s.remote_ended_;
+  answer(reason == EndReason::kRefused || reason == EndReason::kOverload ? 503 : 502);
+  drop(s);
+  if (closes_ && !over()) ending_ = Ending::kClose;
+}
+
+void ServerConnection::answer(int status) {
+  FieldList fields;
+  fields.add(Name::kStatus, std::to_string(status));
+  std::string text;
+  write_response(text, fields,
+                 {.empty = true, .close = closes_, .keep_alive = stream_ && stream_->old_});
+  write(text);
+}
+
+void ServerConnection::break_off(Stream& s, EndedBy by) {
+  cut(s);
+  end_stream(s, EndReason::kInternalError, by);
+}
+
+void ServerConnection::count(const Fault& fault) {
+  switch (fault.status) {
+    case 400:
+      ++stats_.bad_requests;
+      break;
+    case 408:
+      break;  // a guard counts it
+    case 414:
+    case 431:
+      ++stats_.guard_head_size;
+      break;
+    case 501:
+      ++stats_.connects_refused;
+      break;
+    default:
+      ++stats_.versions_refused;
+  }
+}
+
+// The answer to a request that cannot be read. Nothing behind it can be read either (RFC 9112, 2.2
+// and 6.3).
+void ServerConnection::refuse(const Fault& fault) {
+  if (over()) return;
+  count(fault);
+  closes_ = true;
+  if (!stream_) {
+    answer(fault.status);
+  } else {
+    Stream& s = *stream_;
+    if (!s.head_written_) {
+      answer(fault.status);
+    } else if (!s.end_sent_ && s.body_ == Stream::Body::kUntilClose) {
+      ending_ = Ending::kAbort;
+    }
+    end_stream(s, EndReason::kProtocolError, EndedBy::kProtocol);
+  }
+  fail(fault.what, fault.status == 414 || fault.status == 431 ? "http1_head_size" : nullptr);
+}
+
+void ServerConnection::on_exchange_end() {
+  if (closes_ && !over()) ending_ = Ending::kClose;
+}
+
+void ServerConnection::after_flush() {
+  if (stream_ && stream_->end_sent_ && !stream_->remote_ended_ && !over() &&
+      (closes_ || stream_->left_)) {
+    // The answer is whole, and the rest of the request is of no use.
+    ending_ = Ending::kClose;
+    end_stream(*stream_, EndReason::kCancelled, EndedBy::kPeer);
+  } else if (stream_ && stream_->left_ && !stream_->end_queued_ && !over()) {
+    cut(*stream_);
+    drop(*stream_);
+  }
+  resume();
+  if (!ended_ || over() || (input_waits() && !section_.begun())) return;
+  if (stream_ && input_ == Input::kHead) return;
+  // The client ended within a request that had to wait, or has got all answers.
+  ending_ = Ending::kClose;
+  if (stream_) end_stream(*stream_, EndReason::kCancelled, EndedBy::kPeer);
+}
+
+// A client may end its side behind a whole request, and still read the answer. The end within a
+// request means that the client is gone.
+bool ServerConnection::end_of_input() {
+  if (over() || mid_message()) return false;
+  if (!stream_ && !input_waits()) return false;
+  ended_ = true;
+  return true;
+}
+
+bool ServerConnection::announce_drain(uint64_t) {
+  closes_ = true;
+  return false;
+}
+
+}  // namespace sluice::http1

@@ -1,0 +1,51 @@
+#pragma once
+// An HTTP/1.1 connection of a client: requests come in, one at a time, and answers go out in their
+// order. Requests behind the one that is being answered wait as they came (RFC 9112, 9.3.2).
+
+#include "http1/connection.h"
+#include "http1/head.h"
+
+namespace sluice::http1 {
+
+class ServerConnection final : public Connection {
+ public:
+  // Empty lines in front of a request that are skipped (RFC 9112, 2.2).
+  static constexpr uint32_t kEmptyLines = 4;
+
+  explicit ServerConnection(const Parts& parts) : Connection(parts) {}
+
+  void start() override { room_ = 65'535; }
+  bool end_of_input() override;
+  void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
+  void reset(http::Stream& s, EndReason reason) override;
+  bool announce_drain(uint64_t opaque) override;
+  void drain() override { closes_ = true; }
+
+  // Of the client role.
+  bool can_open() const override { return false; }
+  Stream* open(const FieldList&, bool, void*, uint64_t) override { return nullptr; }
+
+ private:
+  void release() override;
+  bool takes_head() override { return !stream_.has_value(); }
+  void on_head(std::string_view text) override;
+  void refuse(const Fault& fault) override;
+  void on_exchange_end() override;
+  void break_off(Stream& s, EndedBy by) override;
+  void after_flush() override;
+  bool head_late() const override { return begun_ == 0; }
+
+  void begin_request(const RequestHead& head, FieldList& fields);
+  // An answer without a body, of Sluice's own.
+  void answer(int status);
+  void count(const Fault& fault);
+  // The stream cannot end well. A client that has seen a part of the answer must see that it is
+  // cut.
+  void cut(const Stream& s);
+
+  bool closes_ = false;  // the connection ends behind the answer under way
+  bool ended_ = false;   // the client's FIN
+  uint32_t empty_lines_ = 0;
+};
+
+}  // namespace sluice::http1

@@ -1,0 +1,44 @@
+#pragma once
+// One request and its answer on an HTTP/1.1 connection.
+
+#include <cstdint>
+#include <memory>
+
+#include "buf/queue.h"
+#include "http1/http.h"
+
+namespace sluice::http1 {
+
+// Owned by its Connection, which has one at a time.
+class Stream final : public http::Stream {
+ public:
+  // Bytes of body that wait here for room.
+  uint64_t queued() const { return data_.size(); }
+
+ private:
+  friend class Connection;
+  friend class ServerConnection;
+  friend class ClientConnection;
+
+  // How our side's body ends (RFC 9112, 6.3).
+  enum class Body : uint8_t { kNone, kLength, kChunked, kUntilClose };
+
+  void settle() {
+    charge(data_.slices(),
+           static_cast<uint32_t>(trailers_ != nullptr ? trailers_->heap() : size_t{0}));
+  }
+
+  Body body_ = Body::kNone;
+  bool head_written_ = false;  // of the request, or of the final answer
+  bool answered_ = false;      // client role: the head of the final answer has arrived
+  bool to_head_ = false;       // the request's method is HEAD
+  bool old_ = false;           // server role: the request is HTTP/1.0's
+  bool left_ = false;          // reset_after_output(): the owner is done with the stream
+  bool closed_ = false;        // on_closed or on_reset is running
+  int64_t body_left_ = 0;      // of Body::kLength
+  buf::Queue data_;
+  std::unique_ptr<FieldList> trailers_;
+};
+static_assert(sizeof(Stream) <= http::Stream::kBytes);
+
+}  // namespace sluice::http1

@@ -1,0 +1,16 @@
+#pragma once
+// A packet on its way from the worker at which it arrived to the worker of its flow.
+
+#include <cstdint>
+
+#include "ip/transport_packet.h"
+
+namespace sluice::steer {
+
+struct Packet {
+  // Of TCP, its checksum verified; or ICMP (v4 or v6), an error that quotes a packet of the flow.
+  ip::TransportPacket packet;
+  uint8_t hand_overs = 1;  // the workers that it has left
+};
+
+}  // namespace sluice::steer

@@ -1,0 +1,163 @@
+// Requests and answers on a connection to a pod.
+
+#include "fixture.h"
+
+namespace sluice::http1 {
+namespace {
+
+TEST_F(ClientTest, takes_a_request_at_once_and_one_at_a_time) {
+  EXPECT_EQ(owner.room, 1);
+  ASSERT_TRUE(http->can_open());
+  ask();
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: pod\r\n\r\n");
+  EXPECT_FALSE(http->can_open());
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: Y\r\n\r\nok");
+  EXPECT_EQ(owner.log, (std::vector<std::string>{"response :status=200 content-length=2 x=Y",
+                                                 "body ok", "closed"}));
+  EXPECT_TRUE(http->can_open());
+  EXPECT_EQ(owner.room, 2);
+}
+
+TEST_F(ClientTest, a_body_without_a_length_is_chunked_and_may_have_trailers) {
+  http::Stream* s = ask("POST", false);
+  send(*s, "hello", false);
+  http->send_headers(*s, fields({{"x-sum", "1"}}), true);
+  EXPECT_EQ(say(),
+            "POST / HTTP/1.1\r\nhost: pod\r\ntransfer-encoding: chunked\r\n\r\n"
+            "5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n");
+}
+
+TEST_F(ClientTest, a_POST_without_a_body_says_so) {
+  ask("POST");
+  EXPECT_EQ(say(), "POST / HTTP/1.1\r\nhost: pod\r\ncontent-length: 0\r\n\r\n");
+}
+
+TEST_F(ClientTest, cookies_of_several_fields_are_one) {
+  http->open(fields({{":method", "GET"},
+                     {":path", "/"},
+                     {"cookie", "a=1"},
+                     {"te", "trailers"},
+                     {"cookie", "b=2"}}),
+             true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: \r\ncookie: a=1; b=2\r\n\r\n");
+}
+
+TEST_F(ClientTest, reads_chunks_and_trailers) {
+  ask();
+  hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n", 3);
+  EXPECT_EQ(owner.body, "ok");
+  EXPECT_TRUE(owner.has("trailers x=y end"));
+  EXPECT_TRUE(http->can_open());
+}
+
+TEST_F(ClientTest, answers_to_HEAD_and_of_204_and_304_have_no_body) {
+  ask("HEAD");
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+  EXPECT_TRUE(http->can_open());
+  ask();
+  hear("HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_TRUE(http->can_open());
+  ask();
+  hear("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n");
+  EXPECT_TRUE(http->can_open());
+}
+
+TEST_F(ClientTest, informational_answers_come_before_the_final_one) {
+  ask();
+  hear(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\r\nLink: x\r\n\r\nHTTP/1.1 200\r\n"
+      "Content-Length: 0\r\n\r\n");
+  EXPECT_EQ(owner.log.at(0), "informational :status=100");
+  EXPECT_EQ(owner.log.at(1), "informational :status=103 link=x");
+  EXPECT_EQ(owner.log.at(2), "response :status=200 content-length=0 end");
+}
+
+TEST_F(ClientTest, the_end_of_the_connection_ends_a_body_without_a_length) {
+  ask();
+  hear("HTTP/1.0 200 OK\r\n\r\nhello");
+  http->end_of_input();
+  EXPECT_TRUE(owner.has("body hello"));
+  EXPECT_TRUE(owner.has("closed"));
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ClientTest, the_end_of_the_connection_within_a_body_with_a_length_ends_nothing) {
+  ask();
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello");
+  http->end_of_input();
+  EXPECT_EQ(http->open_streams(), 1u);  // for the owner to lose
+  EXPECT_FALSE(owner.has("closed"));
+}
+
+TEST_F(ClientTest, a_pod_that_closes_or_speaks_HTTP_1_0_is_not_asked_again_here) {
+  ask();
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  EXPECT_FALSE(http->can_open());
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ClientTest, an_answer_before_the_end_of_the_request_ends_the_connection) {
+  http::Stream* s = ask("POST", false);
+  send(*s, "hello", false);
+  hear("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(owner.log.back(), "reset: no error, peer");
+  EXPECT_EQ(http->ending(), Ending::kAbort);
+  EXPECT_EQ(stats.early_answers.get(), 1u);
+}
+
+TEST_F(ClientTest, a_cancelled_request_ends_the_connection) {
+  http::Stream* s = ask();
+  http->reset(*s, EndReason::kCancelled);
+  EXPECT_EQ(http->ending(), Ending::kAbort);
+  EXPECT_FALSE(http->can_open());
+}
+
+TEST_F(ClientTest, bytes_that_no_request_asked_for_end_the_connection) {
+  EXPECT_FALSE(hear("HTTP/1.1 408 Request Timeout\r\n\r\n"));
+  EXPECT_EQ(stats.unasked_bytes.get(), 1u);
+}
+
+TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
+  ask("HEAD");
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_TRUE(owner.has("closed"));
+  EXPECT_TRUE(http->failed());
+  EXPECT_EQ(stats.unasked_bytes.get(), 1u);
+}
+
+TEST_F(ClientTest, a_request_is_stale_when_it_was_not_the_first_and_nothing_of_its_answer_came) {
+  http::Stream* s = ask();
+  EXPECT_FALSE(http->stale(*s));
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  s = ask();
+  EXPECT_TRUE(http->stale(*s));
+  hear("H");
+  EXPECT_FALSE(http->stale(*s));
+}
+
+class BadAnswer : public ClientTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(BadAnswer, ends_the_stream_and_the_connection) {
+  ask();
+  EXPECT_FALSE(hear(GetParam()));
+  EXPECT_EQ(owner.log.back(), "reset: protocol error");
+  EXPECT_FALSE(http->can_open());
+  EXPECT_EQ(stats.broken_answers.get(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadAnswer,
+    testing::Values("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+                    "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+                    "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+                    "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+                    "HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n",
+                    "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/2 200\r\n\r\n", "ICY 200 OK\r\n\r\n",
+                    "\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"));
+
+}  // namespace
+}  // namespace sluice::http1

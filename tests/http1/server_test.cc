@@ -1,0 +1,278 @@
+// Requests and answers on a client's connection.
+
+#include "fixture.h"
+
+namespace sluice::http1 {
+namespace {
+
+constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
+const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+TEST_F(ServerTest, a_request_becomes_pseudo_header_fields_and_lower_case_names) {
+  hear("GET /a?b HTTP/1.1\r\nHost: vip:80\r\nX-One:  two \r\n\r\n");
+  EXPECT_EQ(owner.log.at(0),
+            "request :method=GET :scheme=http :authority=vip:80 :path=/a?b x-one=two end");
+}
+
+TEST_F(ServerTest, a_request_in_slices_of_one_byte_is_the_same) {
+  answers = true;
+  hear(
+      "POST /a HTTP/1.1\r\nHost: vip\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3;x=\"y\"\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+      1);
+  EXPECT_EQ(owner.log.at(0), "request :method=POST :scheme=http :authority=vip :path=/a");
+  EXPECT_EQ(owner.log.at(1), "trailers x-sum=1 end");
+  EXPECT_EQ(owner.body, "abc");
+}
+
+TEST_F(ServerTest, a_connection_is_kept_and_answers_one_request_after_the_other) {
+  answers = true;
+  for (int i = 0; i < 3; ++i) {
+    hear(kGet);
+    EXPECT_EQ(say(), kOk);
+  }
+  EXPECT_EQ(http->streams_begun(), 3u);
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, pipelined_requests_wait_and_are_answered_in_order) {
+  hear(std::string(kGet) + "GET /b HTTP/1.1\r\nHost: vip\r\n\r\n");
+  EXPECT_EQ(owner.log.size(), 1u);
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+  ASSERT_EQ(owner.log.size(), 3u);
+  EXPECT_EQ(owner.log.at(2), "request :method=GET :scheme=http :authority=vip :path=/b end");
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+}
+
+TEST_F(ServerTest, requests_that_wait_keep_the_receive_window_shut) {
+  hear(kGet);
+  EXPECT_EQ(wire.credited, kGet.size());
+  for (int i = 0; i < 5; ++i) hear(kGet);
+  EXPECT_EQ(wire.credited, kGet.size());
+  answers = true;
+  answer(*owner.last);
+  say();
+  EXPECT_EQ(wire.credited, 6 * kGet.size());
+}
+
+TEST_F(ServerTest, the_receive_window_opens_as_the_owner_takes_the_body) {
+  owner.takes = false;
+  const std::string head = "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 10\r\n\r\n";
+  hear(head + "01234");
+  EXPECT_EQ(wire.credited, head.size());
+  http->consumed(*owner.last, 5);
+  EXPECT_EQ(wire.credited, head.size() + 5);
+}
+
+TEST_F(ServerTest, an_answer_without_a_length_is_chunked_and_may_have_trailers) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, "hello", false);
+  http->send_headers(*owner.last, fields({{"grpc-status", "0"}}), true);
+  EXPECT_EQ(say(),
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            "5\r\nhello\r\n0\r\ngrpc-status: 0\r\n\r\n");
+  EXPECT_TRUE(owner.has("closed"));
+}
+
+TEST_F(ServerTest, an_answer_without_a_body_says_so) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "404"}}), true);
+  EXPECT_EQ(say(), "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+}
+
+TEST_F(ServerTest, answers_to_HEAD_and_of_204_and_304_have_no_body) {
+  hear("HEAD / HTTP/1.1\r\nHost: v\r\n\r\n");
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "7"}}), true);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n");
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "204"}, {"content-length", "0"}}), true);
+  EXPECT_EQ(say(), "HTTP/1.1 204 No Content\r\n\r\n");
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "304"}, {"content-length", "9"}}), true);
+  EXPECT_EQ(say(), "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, informational_answers_are_passed_on_before_the_body_is_sent) {
+  hear("PUT / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_NE(owner.log.at(0).find("expect=100-continue"), std::string::npos);
+  http->send_headers(*owner.last, fields({{":status", "100"}}), false);
+  EXPECT_EQ(say(), "HTTP/1.1 100 Continue\r\n\r\n");
+  answers = true;
+  hear("hi");
+  EXPECT_EQ(say(), kOk);
+}
+
+TEST_F(ServerTest, HTTP_1_0_gets_no_informational_answer_no_chunks_and_the_end_of_the_connection) {
+  hear("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(owner.log.at(0), "request :method=GET :scheme=http :path=/ end");
+  http->send_headers(*owner.last, fields({{":status", "103"}}), false);
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, "hello", true);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, HTTP_1_0_is_kept_when_it_asks_for_that) {
+  answers = true;
+  hear("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, Connection_close_ends_the_connection_behind_the_answer) {
+  answers = true;
+  hear("GET / HTTP/1.1\r\nHost: v\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, the_absolute_form_beats_Host) {
+  hear("GET http://real/a HTTP/1.1\r\nHost: other\r\n\r\n");
+  EXPECT_EQ(owner.log.at(0), "request :method=GET :scheme=http :authority=real :path=/a end");
+  answer(*owner.last);
+  hear("OPTIONS http://real HTTP/1.1\r\nHost: real\r\n\r\n");
+  EXPECT_EQ(owner.log.back(), "request :method=OPTIONS :scheme=http :authority=real :path=* end");
+  answer(*owner.last);
+  hear("GET http://real?x HTTP/1.1\r\nHost: real\r\n\r\n");
+  EXPECT_EQ(owner.log.back(), "request :method=GET :scheme=http :authority=real :path=/?x end");
+}
+
+TEST_F(ServerTest, fields_of_this_hop_go_no_further_and_Connection_cannot_name_what_others_need) {
+  hear(
+      "GET / HTTP/1.1\r\nX-Hop: 1\r\nHost: v\r\nConnection: x-hop, host, X-Forwarded-For\r\n"
+      "Keep-Alive: 5\r\nTE: trailers, gzip\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+      "X-Forwarded-For: 1.2.3.4\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(owner.log.at(0),
+            "request :method=GET :scheme=http :authority=v :path=/ x-forwarded-for=1.2.3.4 "
+            "content-length=0 te=trailers end");
+}
+
+TEST_F(ServerTest, a_whole_answer_before_the_end_of_the_request_ends_the_connection) {
+  hear("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 100\r\n\r\nabc");
+  http->send_headers(*owner.last, fields({{":status", "413"}}), true);
+  EXPECT_EQ(say(),
+            "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  EXPECT_EQ(owner.log.back(), "reset: cancelled, peer");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_request_that_goes_on_behind_its_answer_is_read_and_the_connection_is_kept) {
+  hear("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 6\r\n\r\nabc");
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+  hear("def");
+  EXPECT_TRUE(owner.has("body abcdef"));
+  EXPECT_TRUE(owner.has("closed"));
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, a_stream_that_is_reset_leaves_its_answer_visibly_cut) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, "half", false);
+  http->reset(*owner.last, EndReason::kInternalError);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(stats.answers_cut.get(), 1u);
+}
+
+TEST_F(ServerTest, an_answer_that_the_end_of_the_connection_would_end_is_cut_by_a_reset) {
+  hear("GET / HTTP/1.0\r\n\r\n");
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, "half", false);
+  http->reset(*owner.last, EndReason::kInternalError);
+  EXPECT_EQ(http->ending(), Ending::kAbort);
+}
+
+TEST_F(ServerTest, an_answer_shorter_than_its_length_is_cut) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "9"}}), false);
+  send(*owner.last, "half", true);
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(owner.log.back(), "reset: internal error");
+}
+
+TEST_F(ServerTest, a_stream_that_is_reset_before_its_answer_becomes_502_and_one_refused_503) {
+  hear(kGet);
+  http->reset(*owner.last, EndReason::kInternalError);
+  EXPECT_EQ(say(), "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+  owner.tie = false;
+  hear(kGet);
+  EXPECT_EQ(say(), "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, without_room_the_body_waits_and_the_owner_hears_of_it_when_it_leaves) {
+  hear(kGet);
+  http->flush(0);
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, std::string(1000, 'x'), false);
+  EXPECT_EQ(owner.sent, 0u);
+  say(100);
+  EXPECT_EQ(owner.sent, 100u);
+  say();
+  EXPECT_EQ(owner.sent, 1000u);
+}
+
+TEST_F(ServerTest, a_client_may_end_its_side_behind_a_whole_request) {
+  hear(kGet);
+  EXPECT_TRUE(http->end_of_input());
+  answer(*owner.last);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_client_that_ends_its_side_behind_two_requests_gets_both_answers) {
+  answers = false;
+  hear(std::string(kGet) + std::string(kGet));
+  EXPECT_TRUE(http->end_of_input());
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+  EXPECT_EQ(http->ending(), Ending::kNo);
+  answer(*owner.last);
+  say();
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_client_that_ends_its_side_within_a_request_is_gone) {
+  hear("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 6\r\n\r\nabc");
+  EXPECT_FALSE(http->end_of_input());
+}
+
+TEST_F(ServerTest, a_client_that_ends_within_a_request_that_waited_is_gone_too) {
+  hear(std::string(kGet) + "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 6\r\n\r\nabc");
+  EXPECT_TRUE(http->end_of_input());
+  answer(*owner.last);
+  say();
+  EXPECT_EQ(owner.log.back(), "reset: cancelled, peer");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_drain_ends_the_connection_behind_the_next_answer) {
+  answers = true;
+  hear(kGet);
+  say();
+  EXPECT_FALSE(http->announce_drain(1));
+  hear(kGet);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_head_that_does_not_come_in_time_is_answered_with_408) {
+  hear(kGet);
+  answer(*owner.last);
+  say();
+  hear("GET / HT");
+  auto watched = http::Connection::Watched::kFine;
+  for (int i = 0; i < 10; ++i) watched = http->watch(now += 1s);
+  EXPECT_EQ(watched, http::Connection::Watched::kFailed);
+  EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 408");
+  EXPECT_EQ(stats.guard_slow_head.get(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::http1

@@ -1,0 +1,510 @@
+// Clients and pods of HTTP/1.1: the relay between them, over TCP.
+
+#include "fixture.h"
+
+namespace sluice::relay {
+namespace {
+
+// A client or a pod that speaks and hears bytes.
+class RawSide final : public tcp::User {
+ public:
+  explicit RawSide(Node& node) : node_(node) {}
+  void say(std::string_view bytes) {
+    tcp->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                                  node_.buffers.memory.hold());
+    tcp->push();
+  }
+  void on_established(tcp::Connection&) override {}
+  void on_data(tcp::Connection& c, buf::Slice data) override {
+    heard.append(reinterpret_cast<const char*>(data.data()), data.size());
+    if (paused) {
+      unread += data.size();
+    } else {
+      c.consumed(data.size());
+    }
+    if (on_heard) on_heard();
+  }
+  void on_end_of_data(tcp::Connection& c) override {
+    ended = true;
+    if (tcp_closes) c.close();
+  }
+  void resume() {
+    paused = false;
+    tcp->consumed(std::exchange(unread, 0));
+  }
+  void on_writable(tcp::Connection&) override {}
+  void on_closed(tcp::Connection&, tcp::CloseReason r) override {
+    tcp = nullptr;
+    closed = true;
+    reset = r == tcp::CloseReason::kReset;
+  }
+
+  tcp::Connection* tcp = nullptr;
+  std::string heard;
+  bool paused = false;  // reads no more
+  uint32_t unread = 0;
+  bool tcp_closes = false;  // ends its side when Sluice does
+  bool ended = false;       // by Sluice's FIN
+  bool closed = false;
+  bool reset = false;
+  std::function<void()> on_heard;
+
+ private:
+  Node& node_;
+};
+
+// A pod of HTTP/1.1 that answers each request whose head it has heard.
+class Http1Pod final : public tcp::Acceptor {
+ public:
+  Http1Pod(Node& node, int number) : node_(node), number_(number) {
+    node_.stack.listen(pod_at(number_), this);
+  }
+  tcp::User* on_accept(tcp::Connection& c) override {
+    sides.push_back(std::make_unique<RawSide>(node_));
+    RawSide& side = *sides.back();
+    side.tcp = &c;
+    side.tcp_closes = true;
+    side.on_heard = [this, &side] {
+      size_t at;
+      while ((at = side.heard.find("\r\n\r\n")) != std::string::npos) {
+        requests.push_back(side.heard.substr(0, at + 4));
+        side.heard.erase(0, at + 4);
+        if (answers) side.say(answer);
+        if (answers && closes) side.tcp->close();
+      }
+    };
+    return &side;
+  }
+  RawSide& side(size_t i) { return *sides.at(i); }
+
+  bool answers = true;
+  bool closes = false;  // ends the connection behind each answer
+  std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  std::vector<std::string> requests;
+  std::vector<std::unique_ptr<RawSide>> sides;
+
+ private:
+  Node& node_;
+  int number_;
+};
+
+class Http1RelayTest : public RelayTest {
+ protected:
+  Http1RelayTest() { snapshot.listeners[0].protocol = config::Protocol::kHttp; }
+  ~Http1RelayTest() override {
+    end();
+    lb.out.clear();
+    outside.out.clear();
+  }
+  RawSide& raw() {
+    raws.push_back(std::make_unique<RawSide>(outside));
+    RawSide& c = *raws.back();
+    c.tcp = outside.stack.connect({}, kVip, &c, now);
+    run();
+    return c;
+  }
+  std::string ask(RawSide& c, std::string_view request) {
+    c.heard.clear();
+    c.say(request);
+    run();
+    return c.heard;
+  }
+  // The pod's address is taken by an HTTP/1.1 pod.
+  Http1Pod& http1_pod(int n) {
+    pod(n).down();
+    snapshot.services[0].protocol = config::PodProtocol::kHttp1;
+    http1_pods.push_back(std::make_unique<Http1Pod>(outside, n));
+    return *http1_pods.back();
+  }
+  static constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
+
+  std::vector<std::unique_ptr<RawSide>> raws;
+  std::vector<std::unique_ptr<Http1Pod>> http1_pods;
+};
+
+TEST_F(Http1RelayTest, a_request_of_HTTP_1_1_reaches_a_pod_of_HTTP_2_and_its_answer_comes_back) {
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet),
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npod1\r\n"
+            "0\r\ngrpc-status: 0\r\n\r\n");
+  const FieldList& f = pod(1).peer().owner.streams[1].headers;
+  EXPECT_EQ(field(f, Name::kMethod), "GET");
+  EXPECT_EQ(field(f, Name::kAuthority), "vip");
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, the_requests_of_one_kept_connection_take_turns_over_all_pods) {
+  endpoints({1, 2, 3});
+  RawSide& c = raw();
+  for (int i = 0; i < 30; ++i) EXPECT_NE(ask(c, kGet), "");
+  for (int n = 1; n <= 3; ++n) EXPECT_EQ(pod(n).requests(), 10);
+  EXPECT_EQ(worker->listener(0).connections.get(), 1u);
+}
+
+TEST_F(Http1RelayTest, a_pipelined_request_waits_for_the_answer_before_it) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, std::string(kGet) + std::string(kGet));
+  EXPECT_EQ(pod(1).requests(), 1);
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_EQ(pod(1).requests(), 2);
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_NE(c.heard.find("pod1"), c.heard.rfind("pod1"));
+}
+
+TEST_F(Http1RelayTest, both_versions_come_on_one_port) {
+  endpoints({1});
+  Peer& h2 = client();
+  call(h2);
+  EXPECT_EQ(heard(h2).body, "pod1");
+  RawSide& c = raw();
+  EXPECT_NE(ask(c, kGet).find("pod1"), std::string::npos);
+}
+
+TEST_F(Http1RelayTest, a_preface_in_slices_of_one_byte_is_HTTP_2) {
+  endpoints({1});
+  RawSide& c = raw();
+  for (const char byte : http2::hello()) {
+    c.say({&byte, 1});
+    run();
+  }
+  ASSERT_GE(c.heard.size(), http2::kFrameHeaderSize);
+  EXPECT_EQ(http2::frames(c.heard).at(0).head.type, http2::FrameType::kSettings);
+}
+
+TEST_F(Http1RelayTest, a_method_that_begins_like_the_preface_is_HTTP_1_1) {
+  endpoints({1});
+  RawSide& c = raw();
+  for (const char byte : std::string("PROPFIND / HTTP/1.1\r\nHost: v\r\n\r\n")) {
+    c.say({&byte, 1});
+    run();
+  }
+  EXPECT_NE(c.heard.find("pod1"), std::string::npos);
+}
+
+TEST_F(Http1RelayTest, a_large_upload_to_a_pod_that_does_not_read_is_held_back) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  pod(1).peer().owner.data_hook = [](http2::Stream&, buf::Slice, bool) {};  // takes nothing
+  RawSide& c = raw();
+  constexpr size_t kBody = 2'000'000;
+  c.say("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n");
+  run();
+  for (size_t i = 0; i < kBody / 1000; ++i) c.say(std::string(1000, 'x'));
+  run();
+  EXPECT_GT(c.tcp->send_queue().size(), kBody / 2);
+}
+
+TEST_F(Http1RelayTest, an_upload_arrives_whole) {
+  endpoints({1});
+  RawSide& c = raw();
+  constexpr size_t kBody = 400'000;
+  c.say("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n");
+  for (size_t i = 0; i < kBody / 1000; ++i) c.say(std::string(1000, 'x'));
+  run();
+  EXPECT_EQ(pod(1).peer().owner.streams[1].body.size(), kBody);
+  EXPECT_NE(c.heard.find("pod1"), std::string::npos);
+}
+
+TEST_F(Http1RelayTest, a_client_that_resets_cancels_its_call) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  ASSERT_EQ(in_flight(1), 1u);
+  c.tcp->abort();
+  run();
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(pod(1).peer().has("1 reset CANCEL remote"));
+}
+
+TEST_F(Http1RelayTest, a_client_that_ends_its_side_still_gets_its_answer) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run();
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_NE(c.heard.find("pod1"), std::string::npos);
+  EXPECT_TRUE(c.ended || c.closed);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_resets_its_answer_leaves_it_visibly_cut) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  RawSide& c = raw();
+  ask(c, kGet);
+  pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kInternalError);
+  run();
+  EXPECT_EQ(c.heard, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, a_service_without_pods_answers_503_and_the_connection_is_kept) {
+  endpoints({});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet).substr(0, 12), "HTTP/1.1 503");
+  EXPECT_EQ(ask(c, kGet).substr(0, 12), "HTTP/1.1 503");
+}
+
+TEST_F(Http1RelayTest, a_bad_request_gets_400_and_the_end) {
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, "GET / HTTP/1.1\r\n\r\n"),
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, a_drain_ends_kept_connections_without_losing_a_request) {
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  relay->begin_drain(0s, 10s);
+  run();
+  EXPECT_NE(ask(c, kGet).find("connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, an_idle_connection_is_closed_a_second_into_the_drain) {
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  relay->begin_drain(0s, 10s);
+  run(1100ms);
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, Via_names_the_version_of_the_request) {
+  snapshot.listeners[0].forwarding.via = "lb";
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  EXPECT_EQ(field(pod(1).peer().owner.streams[1].headers, Name::kVia), "1.1 lb");
+}
+
+// --- Pods ---
+
+TEST_F(Http1RelayTest, a_request_of_HTTP_1_1_reaches_a_pod_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+  EXPECT_EQ(p.requests.at(0), "GET /a HTTP/1.1\r\nhost: vip\r\n\r\n");
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_call_of_HTTP_2_reaches_a_pod_of_HTTP_1_1_with_body_and_trailers) {
+  Http1Pod& p = http1_pod(1);
+  p.answer =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+      "grpc-status: 0\r\n\r\n";
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c, false);
+  body(c, s, "hello", true);
+  EXPECT_NE(p.requests.at(0).find("transfer-encoding: chunked\r\n"), std::string::npos);
+  EXPECT_EQ(p.requests.at(1), "5\r\nhello\r\n0\r\n\r\n") << "the body";
+  p.side(0).say(p.answer);
+  run();
+  EXPECT_EQ(heard(c).body, "ok");
+  EXPECT_EQ(field(heard(c).trailers, Name::kGrpcStatus), "0");
+  EXPECT_TRUE(heard(c).closed);
+}
+
+TEST_F(Http1RelayTest, a_connection_to_a_pod_is_kept_and_the_one_used_last_is_taken_first) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  p.answers = false;
+  Peer& c = client();
+  call(c);
+  call(c);
+  call(c);
+  ASSERT_EQ(p.sides.size(), 3u);
+  p.side(2).say(p.answer);
+  run();
+  p.side(0).say(p.answer);
+  run();
+  p.side(1).say(p.answer);
+  run();
+  p.answers = true;
+  for (int i = 0; i < 5; ++i) call(c);
+  EXPECT_EQ(p.sides.size(), 3u);
+  EXPECT_EQ(p.requests.size(), 8u);
+  p.answers = false;
+  call(c);
+  p.side(1).say(p.answer);
+  run();
+  EXPECT_EQ(in_flight(1), 0u) << "the last one was asked again";
+}
+
+TEST_F(Http1RelayTest, as_many_connections_are_opened_as_calls_wait_up_to_the_limit) {
+  snapshot.limits.http1_pod_connections = 5;
+  snapshot.services[0].queue_limit = 100;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  for (int i = 0; i < 12; ++i) c.h2->open(grpc(), true, &c.owner);
+  run();
+  EXPECT_EQ(p.sides.size(), 5u);
+  EXPECT_EQ(in_flight(1), 5u);
+  EXPECT_EQ(worker->service(0).queued.get(), 7u);
+  for (auto& side : p.sides) side->say(p.answer);
+  run();
+  EXPECT_EQ(p.sides.size(), 5u);
+  EXPECT_EQ(p.requests.size(), 10u);
+}
+
+TEST_F(Http1RelayTest, connections_that_are_not_needed_are_closed_and_the_last_one_is_kept) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  p.answers = false;
+  Peer& c = client();
+  for (int i = 0; i < 3; ++i) call(c);
+  for (auto& side : p.sides) side->say(p.answer);
+  run();
+  EXPECT_EQ(stats_of(1).connections.get(), 3u);
+  run(10s);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+  EXPECT_EQ(stats_of(1).state.get(), static_cast<uint64_t>(pods::Connectivity::kReady));
+}
+
+TEST_F(Http1RelayTest, a_connection_that_the_pod_closes_while_idle_makes_no_failed_call) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  p.side(0).tcp->close();
+  run();
+  EXPECT_NE(ask(c, kGet).find("ok"), std::string::npos);
+  EXPECT_EQ(stats_of(1).failed.get(), 0u);
+  EXPECT_EQ(p.sides.size(), 2u);
+}
+
+TEST_F(Http1RelayTest, a_request_lost_on_a_kept_connection_is_repeated_when_it_is_idempotent) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  p.answers = false;
+  ask(c, kGet);
+  ASSERT_EQ(p.requests.size(), 2u);
+  p.answers = true;
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_NE(c.heard.find("ok"), std::string::npos);
+  EXPECT_EQ(worker->relay.stale_retries.get(), 1u);
+  EXPECT_EQ(stats_of(1).failed.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, a_POST_lost_on_a_kept_connection_is_not_repeated) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  p.answers = false;
+  ask(c, "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 0\r\n\r\n");
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 503");
+  EXPECT_EQ(worker->relay.stale_losses.get(), 1u);
+  EXPECT_EQ(p.requests.size(), 2u);
+}
+
+TEST_F(Http1RelayTest, a_request_lost_on_a_fresh_connection_is_not_repeated) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  p.answers = false;
+  RawSide& c = raw();
+  ask(c, kGet);
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 503");
+  EXPECT_EQ(worker->relay.stale_retries.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_ends_the_connection_behind_each_answer_serves_all_requests) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.0 200 OK\r\n\r\nhello";
+  p.closes = true;
+  endpoints({1});
+  RawSide& c = raw();
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_NE(ask(c, kGet).find("5\r\nhello\r\n0\r\n\r\n"), std::string::npos) << i;
+  }
+  EXPECT_EQ(stats_of(1).failed.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, a_truncated_answer_of_a_pod_stays_truncated_for_both_versions) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello";
+  p.closes = true;
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet), "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello");
+  EXPECT_TRUE(c.ended);
+  Peer& h2 = client();
+  FieldList get = http2::request("/");
+  call(h2, true, get);
+  EXPECT_TRUE(heard(h2).reset);
+}
+
+TEST_F(Http1RelayTest, a_cancelled_call_resets_its_connection_to_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c);
+  c.h2->reset(*s, ErrorCode::kCancel);
+  run();
+  EXPECT_TRUE(p.side(0).reset);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, an_answer_with_two_lengths_is_502_and_its_connection_is_not_kept) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok";
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet).substr(0, 11), "HTTP/1.1 50");
+  EXPECT_TRUE(p.side(0).ended || p.side(0).closed);
+  EXPECT_EQ(lower.http1_stats.broken_answers.get(), 1u);
+}
+
+TEST_F(Http1RelayTest, a_large_answer_to_a_client_that_does_not_read_is_held_back_at_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  c.paused = true;
+  ask(c, kGet);
+  constexpr size_t kBody = 4'000'000;
+  p.side(0).say("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n");
+  for (size_t i = 0; i < kBody / 1000; ++i) p.side(0).say(std::string(1000, 'x'));
+  run();
+  EXPECT_GT(p.side(0).tcp->send_queue().size(), kBody / 4);
+  c.resume();
+  run(2s);
+  EXPECT_GT(c.heard.size(), kBody);
+}
+
+TEST_F(Http1RelayTest, a_reload_that_changes_the_protocol_replaces_the_connections) {
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_NE(ask(c, kGet).find("pod1"), std::string::npos);
+  Http1Pod& p = http1_pod(1);
+  adopt();
+  run();
+  EXPECT_NE(ask(c, kGet).find("ok"), std::string::npos);
+  EXPECT_EQ(p.requests.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::relay
