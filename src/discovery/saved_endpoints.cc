@@ -33,13 +33,15 @@ std::string checksum(std::string_view text) {
 }
 
 json::object as_json(const Endpoint& e) {
-  return {{"address", e.address.str()},
-          {"id", e.id},
-          {"ready", e.conditions.ready},
-          {"serving", e.conditions.serving},
-          {"terminating", e.conditions.terminating},
-          {"zone", e.zone},
-          {"weight", e.weight}};
+  json::object out;
+  out.emplace("address", e.address.str());
+  out.emplace("id", e.id);
+  out.emplace("ready", e.conditions.ready);
+  out.emplace("serving", e.conditions.serving);
+  out.emplace("terminating", e.conditions.terminating);
+  out.emplace("zone", e.zone);
+  out.emplace("weight", e.weight);
+  return out;
 }
 
 Endpoint from_json(const json::value& v) {
@@ -77,7 +79,10 @@ std::string saved_text(const SavedEndpoints& all) {
     for (const Endpoint& e : set.endpoints) endpoints.push_back(as_json(e));
     const auto since =
         std::chrono::duration_cast<std::chrono::seconds>(set.confirmed.time_since_epoch());
-    root[name] = {{"confirmed", since.count()}, {"endpoints", std::move(endpoints)}};
+    json::object entry;
+    entry.emplace("confirmed", since.count());
+    entry.emplace("endpoints", std::move(endpoints));
+    root.emplace(name, std::move(entry));
   }
   const std::string text = json::serialize(root) + "\n";
   return checksum(text) + "\n" + text;
@@ -90,8 +95,8 @@ SavedEndpoints read_saved_text(const std::string& text) {
     throw std::runtime_error("the checksum is wrong");
   SavedEndpoints out;
   try {
-    for (const auto& [name, set] :
-         json::parse(std::string_view(text).substr(line + 1)).as_object()) {
+    const json::value root = json::parse(std::string_view(text).substr(line + 1));
+    for (const auto& [name, set] : root.as_object()) {
       SavedSet& s = out[std::string(name)];
       s.confirmed = std::chrono::system_clock::time_point(
           std::chrono::seconds(set.at("confirmed").as_int64()));

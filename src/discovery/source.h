@@ -34,8 +34,8 @@ class Source {
   // Begins to deliver, until the source is destroyed. May deliver at once.
   virtual void start(Deliver deliver) = 0;
   // A description for people: "file /etc/sluice/endpoints.toml".
-  virtual std::string name() const = 0;  // An endpoint of the set could not be connected to. Called
-                                         // only if asks_after_failures().
+  virtual std::string name() const = 0;
+  // An endpoint of the set could not be connected to. Called only if asks_after_failures().
   virtual void on_connect_failure() {}
   virtual bool asks_after_failures() const { return false; }
 

@@ -67,16 +67,34 @@ void NameWatch::answer(Time now, const Question& question, const Result& result)
     s.answered = true;
     if (!s.failed) s.none = true;
   }
-  if (question.second == Type::kSrv) follow_targets();
+  if (question.second == Type::kSrv) {
+    follow_targets();
+  } else {
+    compare_families(now, question);
+  }
   error_.clear();
   for (const auto& [q, state] : questions_)
     if (state.failed) error_ = fmt::format("{}: {}", q.first, state.why);
   if (error_.empty() && !endpoints()) error_ = fmt::format("{} has no address", target_.str());
 }
 
+void NameWatch::ask_soon(Time now, State& state) {
+  state.due = std::min(state.due, std::max(now, state.when_asked + kLeastTtl));
+}
+
 void NameWatch::doubt(Time now) {
-  for (auto& [question, state] : questions_)
-    state.due = std::min(state.due, std::max(now, state.when_asked + kLeastTtl));
+  for (auto& [question, state] : questions_) ask_soon(now, state);
+}
+
+// A name without addresses keeps those that it had. A name that has addresses of one family only
+// has lost those of the other. Only an answer that is newer than the negative one tells the two
+// apart.
+void NameWatch::compare_families(Time now, const Question& answered) {
+  const Type other = answered.second == Type::kA ? Type::kAaaa : Type::kA;
+  State& mine = questions_.at(answered);
+  State& theirs = questions_.at({answered.first, other});
+  if (mine.none && !mine.records.empty() && !theirs.none) ask_soon(now, theirs);
+  if (!mine.none && !mine.failed && theirs.none) theirs.records.clear();
 }
 
 // The addresses of the targets of SRV records are questions of their own.
@@ -96,17 +114,10 @@ void NameWatch::follow_targets() {
 
 void NameWatch::add_addresses(const std::string& host, uint16_t port, uint32_t weight,
                               EndpointSet& out) const {
-  const State& a = questions_.at({host, Type::kA});
-  const State& aaaa = questions_.at({host, Type::kAaaa});
-  const auto has = [](const State& s) { return !s.none && !s.records.empty(); };
-  const auto add_all = [&](const State& s, const State& other) {
-    if (s.none && has(other)) return;
-    for (const Record& r : s.records)
+  for (const Type family : {Type::kA, Type::kAaaa})
+    for (const Record& r : questions_.at({host, family}).records)
       out.push_back(
           {.address = {r.address, port}, .id = {}, .conditions = {}, .zone = {}, .weight = weight});
-  };
-  add_all(a, aaaa);
-  add_all(aaaa, a);
 }
 
 std::optional<EndpointSet> NameWatch::endpoints() const {

@@ -35,9 +35,8 @@ class NameWatch {
   // Some endpoint was not there: everything is due now, but not more often than the least TTL.
   void doubt(Time now);
 
-  // nullopt: the first answers are not complete, or none has brought an endpoint. Records that an
-  // answer without records, or no answer, would replace stay, unless the name has addresses of the
-  // other family.
+  // nullopt: the first answers are not complete, or none has brought an endpoint. Records stay when
+  // an answer has none, or does not come, unless the name has addresses of the other family only.
   std::optional<EndpointSet> endpoints() const;
   // Of the question that failed last, and has not succeeded since; empty when there is none.
   const std::string& error() const { return error_; }
@@ -57,6 +56,8 @@ class NameWatch {
 
   void add(const std::string& name, Type type);
   void follow_targets();
+  void compare_families(Time now, const Question& answered);
+  static void ask_soon(Time now, State& state);
   void add_addresses(const std::string& host, uint16_t port, uint32_t weight,
                      EndpointSet& out) const;
 

@@ -88,11 +88,29 @@ TEST_F(NameWatchTest, failures_and_negative_answers_keep_the_last_set) {
 
 TEST_F(NameWatchTest, a_family_that_has_gone_is_gone_when_the_other_is_there) {
   begin("pods.test:80");
+  watch->due(now);
+  answer(v4, {a("10.0.0.1")});
+  answer(v6, {a("2001:db8::1", 30)});
+  EXPECT_EQ(endpoints(), "10.0.0.1:80 [2001:db8::1]:80");
+  now += 5s;
+  watch->due(now);
+  none(v4);
+  EXPECT_EQ(watch->due(now), (std::vector<Question>{v6})) << "without waiting for its TTL";
+  EXPECT_EQ(endpoints(), "10.0.0.1:80 [2001:db8::1]:80") << "AAAA may be gone as well";
+  answer(v6, {a("2001:db8::1", 30)});
+  EXPECT_EQ(endpoints(), "[2001:db8::1]:80");
+  none(v6);
+  EXPECT_EQ(endpoints(), "[2001:db8::1]:80") << "what has gone does not come back";
+}
+
+TEST_F(NameWatchTest, a_name_that_loses_both_families_keeps_both) {
+  begin("pods.test:80");
+  watch->due(now);
   answer(v4, {a("10.0.0.1")});
   answer(v6, {a("2001:db8::1")});
-  EXPECT_EQ(endpoints(), "10.0.0.1:80 [2001:db8::1]:80");
   none(v4);
-  EXPECT_EQ(endpoints(), "[2001:db8::1]:80");
+  none(v6);
+  EXPECT_EQ(endpoints(), "10.0.0.1:80 [2001:db8::1]:80");
 }
 
 TEST_F(NameWatchTest, failures_are_asked_again_after_one_to_five_seconds) {
