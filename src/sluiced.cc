@@ -26,6 +26,7 @@
 #include "config/published.h"
 #include "control/controller.h"
 #include "control/service_manager.h"
+#include "control/ticket_rotation.h"
 #include "loader/load.h"
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
@@ -33,6 +34,7 @@
 #include "stats/worker.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
+#include "tls/ticket_keys.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
 #include "worker/orders.h"
@@ -120,6 +122,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
 
   config::Published published;
   worker::Orders orders;
+  tls::TicketKeys ticket_keys;
+  control::TicketRotation ticket_rotation(io, ticket_keys);
   // Orders and snapshots reach workers that sleep.
   std::function<void()> wake_all = [] {};
   control::Controller controller(
@@ -176,7 +180,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .sleeper = sleepers[i].get(),
                                 .process = process.get(),
                                 .owner = several ? &owner : nullptr,
-                                .exchange = several ? &exchange : nullptr}));
+                                .exchange = several ? &exchange : nullptr,
+                                .ticket_keys = &ticket_keys}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);

@@ -28,6 +28,18 @@ Connectivity best_state(const Ledger& ledger, uint32_t slot) {
   return Connectivity::kShutdown;
 }
 
+const char* name_of(config::Protocol protocol) {
+  switch (protocol) {
+    case config::Protocol::kH2c:
+      return "h2c";
+    case config::Protocol::kHttp:
+      return "http";
+    case config::Protocol::kHttps:
+      return "https";
+  }
+  return "";
+}
+
 // Numbers by name.
 template <class Group>
 json::object group(const Group& g) {
@@ -108,7 +120,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     json::object row;
     row["name"] = l.name;
     row["address"] = l.address.str();
-    row["protocol"] = l.protocol == config::Protocol::kHttp ? "http" : "h2c";
+    row["protocol"] = name_of(l.protocol);
     row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
     row["service"] = current.services[l.service].name;
     row["connections"] = connections;
@@ -176,6 +188,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     // Under one name, since people look for both when a call fails.
     for (auto& [name, value] : group(w.relay)) http2[name] = value;
     row["http2"] = std::move(http2);
+    row["tls"] = group(w.tls);
     row["steer"] = group(w.steer);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));

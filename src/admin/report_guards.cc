@@ -19,14 +19,16 @@ using stats::Http1;
 using stats::Http2;
 using stats::Relay;
 using stats::Tcp;
+using stats::Tls;
 
 enum class Action {
-  kClose,
+  kErrorAndClose,
   kCalm,
   kCalmOrStream,
   kError,
   kMove,
   kReset,
+  kClose,
   kResetStream,
   kAnswer,
   kIsolate,
@@ -36,7 +38,7 @@ enum class Action {
 
 std::string_view text_of(Action a) {
   switch (a) {
-    case Action::kClose:
+    case Action::kErrorAndClose:
       return "answer with an error, and close";
     case Action::kCalm:
       return "GOAWAY ENHANCE_YOUR_CALM";
@@ -48,6 +50,8 @@ std::string_view text_of(Action a) {
       return "GOAWAY, and calls go on";
     case Action::kReset:
       return "reset the connection";
+    case Action::kClose:
+      return "close the connection";
     case Action::kResetStream:
       return "reset the stream";
     case Action::kAnswer:
@@ -85,6 +89,10 @@ uint64_t relay(const stats::Worker& w) {
 template <Counter Tcp::*kCounter>
 uint64_t tcp(const stats::Worker& w) {
   return (w.tcp.*kCounter).get();
+}
+template <Counter Tls::*kCounter>
+uint64_t tls(const stats::Worker& w) {
+  return (w.tls.*kCounter).get();
 }
 template <config::Rate config::Guards::*kRate>
 std::string rate(const Snapshot& s) {
@@ -201,13 +209,13 @@ const Row kRows[] = {
      [](const Snapshot& s) {
        return fmt::format("{} bytes, {} fields", s.limits.header_list_size, s.guards.header_fields);
      },
-     Action::kClose, "HTTP/1.1: endless request lines and heads"},
-    {"http1_no_request", http1<&Http1::guard_no_request>, time<&G::preface_timeout>, Action::kClose,
-     "HTTP/1.1: silent connections"},
-    {"http1_slow_head", http1<&Http1::guard_slow_head>, time<&G::headers_timeout>, Action::kClose,
-     "HTTP/1.1: slow headers (Slowloris)"},
-    {"http1_slow_body", http1<&Http1::guard_slow_body>, time<&G::stall_timeout>, Action::kClose,
-     "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
+     Action::kErrorAndClose, "HTTP/1.1: endless request lines and heads"},
+    {"http1_no_request", http1<&Http1::guard_no_request>, time<&G::preface_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: silent connections"},
+    {"http1_slow_head", http1<&Http1::guard_slow_head>, time<&G::headers_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: slow headers (Slowloris)"},
+    {"http1_slow_body", http1<&Http1::guard_slow_body>, time<&G::stall_timeout>,
+     Action::kErrorAndClose, "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
     {"http1_slow_read", http1<&Http1::guard_slow_read>, time<&G::stall_timeout>, Action::kReset,
      "HTTP/1.1: slow read"},
     {"closing", relay<&Relay::guard_closing>, time<&G::closing_timeout>, Action::kReset,
@@ -225,6 +233,19 @@ const Row kRows[] = {
     {"leftovers", relay<&Relay::guard_leftovers>,
      [](const Snapshot& s) { return std::to_string(s.limits.concurrent_streams); },
      Action::kResetStream, "uploads left behind at pods that read slowly"},
+    {"handshake_timeout", tls<&Tls::failed_timeout>, time<&G::handshake_timeout>, Action::kClose,
+     "clients that do not complete TLS's handshake"},
+    {"handshake_size", tls<&Tls::failed_size>, number<&G::handshake_size>, Action::kClose,
+     "endless ClientHellos and certificates"},
+    {"renegotiation", tls<&Tls::guard_renegotiation>,
+     [](const Snapshot&) { return std::string("none is allowed"); }, Action::kClose,
+     "renegotiation flood, CVE-2011-1473"},
+    {"key_updates", tls<&Tls::guard_key_updates>, rate<&G::key_updates>, Action::kClose,
+     "KeyUpdate flood"},
+    {"empty_records", tls<&Tls::guard_empty_records>, rate<&G::empty_records>, Action::kClose,
+     "TLS records without content"},
+    {"tiny_records", tls<&Tls::guard_tiny_records>, rate<&G::tiny_records>, Action::kClose,
+     "TLS records of a few bytes"},
     {"neighbours",
      [](const stats::Worker& w) {
        uint64_t n = 0;

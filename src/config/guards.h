@@ -82,6 +82,21 @@ struct Guards {
   // (tcp::Config::closing_timeout).
   Duration closing_timeout = 30s;
 
+  // TLS. From TCP's handshake to the end of TLS's; zero: off. Clients on slow paths need several
+  // round trips, and a retransmission.
+  Duration handshake_timeout = 10s;
+  // Bytes of a client before the end of its handshake. A ClientHello with post-quantum key shares
+  // has 1.8 KB; a client's certificates have some more.
+  uint32_t handshake_size = 65'536;
+  // KeyUpdate (RFC 8446, 4.6.3): two derivations of keys, and an answer. An honest peer sends one
+  // after gigabytes.
+  Rate key_updates{10, 1};
+  // Records without a byte of content, which TLS allows.
+  Rate empty_records{100, 10};
+  // Records of less than kTinyRecord bytes. Their headers and tags cost more than they carry; a
+  // WINDOW_UPDATE, the smallest frame that is common, has 13 bytes.
+  Rate tiny_records{10'000, 1'000};
+
   bool operator==(const Guards&) const = default;
 };
 
@@ -89,5 +104,8 @@ inline constexpr Guards kDefaultGuards;
 
 // A DATA frame with fewer bytes is not worth its cost: less than the prefix of a gRPC message.
 inline constexpr uint32_t kTinyData = 5;
+
+// Bytes of plain content. No frame of HTTP/2 is shorter than its header of 9 bytes.
+inline constexpr uint32_t kTinyRecord = 9;
 
 }  // namespace sluice::config

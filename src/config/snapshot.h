@@ -12,13 +12,15 @@
 #include "config/retry.h"
 #include "config/settings.h"
 #include "config/startup.h"
+#include "config/tls.h"
 
 namespace sluice::config {
 
 // Of a listener.
 enum class Protocol : uint8_t {
-  kH2c,   // HTTP/2 over cleartext TCP, by prior knowledge
-  kHttp,  // HTTP/1.1, and HTTP/2 by prior knowledge, on one port
+  kH2c,    // HTTP/2 over cleartext TCP, by prior knowledge
+  kHttp,   // HTTP/1.1, and HTTP/2 by prior knowledge, on one port
+  kHttps,  // over TLS; ALPN chooses the version of HTTP
 };
 
 // That the pods of a service speak.
@@ -84,6 +86,7 @@ struct Listener {
   std::string name;
   Endpoint address;
   Protocol protocol = Protocol::kH2c;
+  TlsServer tls;  // of kHttps
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
   uint32_t service = 0;  // index into Snapshot::services

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -116,6 +117,12 @@ bool Controller::reload(std::string_view reason) {
   if (const size_t pods = count_pods(*loaded.snapshot); pods > stats::kMaxPods) {
     refused_ = Refused::kConfiguration;
     log_refusal(reason, too_many_pods(pods));
+    return false;
+  }
+  if (const std::string why = outdated_news(current(), *loaded.snapshot, std::time(nullptr));
+      !why.empty()) {
+    refused_ = Refused::kConfiguration;
+    log_refusal(reason, why);
     return false;
   }
   if (content_of(current()) == *loaded.snapshot) {
@@ -280,6 +287,8 @@ void Controller::sample_every_second() {
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
     sources_.look_at_failures(current(), workers_);
+    for (const std::string& line : certificates_.look(current(), std::time(nullptr)))
+      spdlog::warn("{}", line);
     look_at_checksums();
     sample_every_second();
   });

@@ -17,6 +17,7 @@
 #include "admin/ledger.h"
 #include "admin/server.h"
 #include "config/published.h"
+#include "control/certificate_watch.h"
 #include "control/change_log.h"
 #include "control/checksum_hint.h"
 #include "control/event_log.h"
@@ -124,6 +125,7 @@ class Controller {
   EventLog event_log_;
   ChangeLog change_log_;
   LoadSampler load_;
+  CertificateWatch certificates_;
   StallWatch stall_watch_;
   ChecksumHint checksums_;
   std::unique_ptr<admin::Server> admin_;

@@ -28,6 +28,14 @@ void answer_too_large(const FieldList& request, FieldList& out) {
   out.add(Name::kGrpcMessage, "metadata larger than the load balancer takes");
 }
 
+void answer_misdirected(FieldList& out) {
+  bare("421", out);
+}
+
+void answer_unknown_host(FieldList& out) {
+  bare("404", out);
+}
+
 void answer_connect(FieldList& out) {
   bare("501", out);
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -87,9 +88,12 @@ void read_services(Table& root, Reading& reading) {
         t.mistake("address",
                   fmt::format("a second listener on {}; addresses must differ", e->str()));
     }
-    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c, http");
-    if (const auto protocol = t.choice("protocol", {"h2c", "http"}))
-      listener.protocol = *protocol == 1 ? config::Protocol::kHttp : config::Protocol::kH2c;
+    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c, http, https");
+    constexpr std::array kProtocols{config::Protocol::kH2c, config::Protocol::kHttp,
+                                    config::Protocol::kHttps};
+    if (const auto protocol = t.choice("protocol", {"h2c", "http", "https"}))
+      listener.protocol = kProtocols.at(*protocol);
+    read_tls(t, reading, listener);
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);

@@ -38,6 +38,11 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("headers_timeout", g.headers_timeout, 0s, kLong);
   t.duration("stall_timeout", g.stall_timeout, 0s, kLong);
   t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
+  t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
+  t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);
+  rate("key_updates", g.key_updates);
+  rate("empty_records", g.empty_records);
+  rate("tiny_records", g.tiny_records);
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ void read_kubernetes(Table& root, Reading& reading);
 void read_dns(Table& root, Reading& reading);
 // [[service]] and [[listener]], after those above.
 void read_services(Table& root, Reading& reading);
+// [listener.tls]: certificates and keys included, which become part of the snapshot.
+void read_tls(Table& listener, Reading& reading, config::Listener& out);
 // [service.retry], if the service has it.
 void read_retry(Table& service, config::Retry& retry);
 

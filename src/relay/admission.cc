@@ -10,27 +10,29 @@ namespace sluice::relay {
 
 void admit(Context& context, Listener& listener, ClientConnection& client, http::Stream& stream,
            http::FieldList& request, bool end) {
-  // 1. Fields that tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the
-  // listener says.
-  if (client.forwarding() != nullptr)
+  // 1. Behind TLS: whether the connection's handshake is the host's (RFC 9110, 7.4). 2. Fields that
+  // tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the listener says.
+  if (client.forwarding() != nullptr) {
+    if (client.answer_misdirected(stream, request)) return;
     client.forwarding()->add_to(request, client.http().received_protocol());
-  // 2. The connection's own limit of streams, at which the client has to move away.
+  }
+  // 3. The connection's own limit of streams, at which the client has to move away.
   client.count_stream();
   ++listener.stats().streams;
-  // 3. The bound on heap for the client's calls.
+  // 4. The bound on heap for the client's calls.
   if (client.holder().overdrawn()) [[unlikely]] {
     client.on_heap_refusal();
     client.http().reset(stream, http::EndReason::kOverload);
     return;
   }
-  // 4. The route.
+  // 5. The route.
   Service& service = *route(request, listener).service;
-  // 5. Limits in time: grpc-timeout, call_timeout, max_stream_age, stream_idle_timeout.
+  // 6. Limits in time: grpc-timeout, call_timeout, max_stream_age, stream_idle_timeout.
   Call& call =
       *context.calls.create(context, client, stream, service, request, end, listener.slot());
   stream.set_owner(&call);
-  // 6. The retry budget, which grows with each call. 7. A deadline that has passed. 8. The choice
-  // of a pod, or a place in the queue (relay/service.cc). 9. The limits of the pod: extended
+  // 7. The retry budget, which grows with each call. 8. A deadline that has passed. 9. The choice
+  // of a pod, or a place in the queue (relay/service.cc). 10. The limits of the pod: extended
   // CONNECT, and the size of fields (relay/call_attempt.cc).
   service.begin(call);
 }

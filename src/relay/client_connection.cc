@@ -3,11 +3,13 @@
 #include <cstring>
 
 #include "base/stage_meter.h"
+#include "http/answers.h"
 #include "relay/address_key.h"
 #include "relay/admission.h"
 #include "relay/call.h"
 #include "relay/listener.h"
 #include "relay/trailers.h"
+#include "tls/server_contexts.h"
 
 namespace sluice::relay {
 
@@ -15,6 +17,14 @@ namespace {
 Call& call_of(http::Stream& s) {
   return *static_cast<Call*>(s.owner());
 }
+
+// Behind TLS, ALPN has chosen (RFC 7301). On cleartext, a listener of both versions begins with
+// HTTP/1.1 until the client's first bytes say otherwise.
+http::Codec& first_codec(Context& context, const Listener& listener,
+                         const transport::Stream& stream) {
+  return listener.takes_http1() || stream.alpn() == tls::kHttp11 ? context.http1 : context.http2;
+}
+
 }  // namespace
 
 ClientConnection::ClientConnection(Context& context, Listener& listener,
@@ -30,9 +40,9 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
-      forwarding_(listener.forwarding(peer().address)),
+      forwarding_(listener.forwarding(*stream_)),
       leave_(&holder_),
-      http_((listener.takes_http1() ? context.http1 : context.http2)
+      http_(first_codec(context, listener, *stream_)
                 .server(*this, *stream_, listener.http_options(holder_.address().origin))) {
   if (listener.takes_http1()) first_bytes_.emplace();
   stream_->set_user(*this);
@@ -260,6 +270,30 @@ void ClientConnection::end() {
   http_->for_each_stream([](http::Stream& s) { call_of(s).end("the load balancer ends"); });
   context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
+}
+
+bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList& request) {
+  using Authority = transport::Stream::Authority;
+  std::string_view host = request.find(http::Name::kAuthority).value_or("");
+  if (host.empty()) host = request.find(http::Name::kHost).value_or("");
+  if (const size_t colon = host.rfind(':');
+      colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
+    host = host.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const Authority authority = stream_->authority_for(host);
+  if (authority == Authority::kThis) return false;
+  count_stream();
+  ++listener_.stats().streams;
+  ++context_.stats.tls.misdirected;
+  http::FieldList answer;
+  if (authority == Authority::kAnother) {
+    http::answer_misdirected(answer);
+  } else {
+    http::answer_unknown_host(answer);
+  }
+  http_->send_headers(s, answer, true);
+  http_->reset_after_output(s, http::EndReason::kNoError);
+  return true;
 }
 
 void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,

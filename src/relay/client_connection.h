@@ -51,7 +51,10 @@ class ClientConnection final : public transport::User,
   // Counts one more request. The request may be the last one that the connection takes
   // (client_life.cc).
   void count_stream();
-  // nullptr when the listener tells pods nothing of the client.
+  // Answers a request whose host has another handshake than this connection's: with 421, or with
+  // 404 if no handshake for it succeeds. False: the request is in order.
+  bool answer_misdirected(http::Stream& s, const http::FieldList& request);
+  // nullptr when the client speaks cleartext, and the listener tells pods nothing of it.
   const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of the client was refused, since too much heap is kept for the client.
   void on_heap_refusal();

@@ -15,12 +15,14 @@
 #include "relay/process.h"
 #include "relay/replay.h"
 #include "tcp/stack.h"
+#include "tls/context.h"
 #include "upstream/context.h"
 
 namespace sluice::relay {
 
 class ClientConnection;
 class Call;
+class Handshake;
 
 // A call that is over for its client, while its pod still reads the request.
 class Leftover : public ListHook<Leftover> {};
@@ -32,19 +34,21 @@ struct Context : upstream::Context {
   Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http1,
           http::Codec& http2, TimerWheel& wheel, buf::Memory& memory,
           std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
-          Process* process = nullptr);
+          Process* process = nullptr, const tls::TicketKeys* ticket_keys = nullptr);
   ~Context();
 
   tcp::Stack& tcp;
   buf::Memory& memory;
   std::unique_ptr<Process> own_process;  // of a worker alone
   Process& process;
+  tls::Context tls;
   config::Timeouts timeouts;
 
   AddressTable addresses;
   Holders holders;
   Slab<Call> calls;
   Slab<ClientConnection> clients;
+  Slab<Handshake> handshakes;
   List<Call, Leftover> leftovers;
   List<Call, Repeatable> repeatables;
   List<Call, Call> over;  // calls that ended in this turn

@@ -4,20 +4,27 @@
 #include "base/list.h"
 #include "config/snapshot.h"
 #include "relay/client_connection.h"
+#include "relay/handshake.h"
 #include "relay/router.h"
 #include "tcp/user.h"
+#include "tls/layer.h"
 
 namespace sluice::relay {
 
 class Listener final : public tcp::Acceptor {
  public:
   Listener(Context& context, const config::Listener& config, const Routes& routes)
-      : context_(context), slot_(config.slot), address_(config.address), routes_(routes) {
+      : context_(context),
+        slot_(config.slot),
+        address_(config.address),
+        routes_(routes),
+        tls_(context.tls, context.plain) {
     adopt(config, routes);
   }
 
   // Clients are left here only when the whole relay ends. TCP does not call back any more then.
   ~Listener() {
+    while (Handshake* h = handshakes_.pop_front()) context_.handshakes.destroy(h);
     while (ClientConnection* c = clients_.pop_front()) {
       c->abandon_streams();
       context_.clients.destroy(c);
@@ -37,12 +44,17 @@ class Listener final : public tcp::Acceptor {
     protocol_ = config.protocol;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
+    secure_ = config.protocol == config::Protocol::kHttps;
+    if (secure_) tls_.serve(config.tls.contexts);
   }
   // Both versions come on one port, and the client's first bytes show which.
   bool takes_http1() const { return protocol_ == config::Protocol::kHttp; }
-  // nullptr when the listener tells pods nothing of its clients.
-  std::unique_ptr<Forwarding> forwarding(const Address& client) const {
-    return forwarding_.any() ? std::make_unique<Forwarding>(forwarding_, client) : nullptr;
+  // nullptr when clients speak cleartext, and the listener tells pods nothing of them.
+  std::unique_ptr<Forwarding> forwarding(const transport::Stream& client) const {
+    if (!forwarding_.any() && !secure_) return nullptr;
+    return std::make_unique<Forwarding>(forwarding_, client.peer().address,
+                                        secure_ ? Forwarding::kTls : Forwarding::kCleartext,
+                                        client.peer_certificate());
   }
   // For a client of this address.
   http::Codec::ServerOptions http_options(http::Origin& origin) const {
@@ -56,12 +68,19 @@ class Listener final : public tcp::Acceptor {
   }
   void end_clients() {
     for (ClientConnection& c : clients_) c.end();
+    for (Handshake& h : handshakes_) h.end();
+  }
+  // A stream is ready for HTTP: its handshakes are done.
+  void begin_client(transport::StreamPtr stream) {
+    ClientConnection* client = context_.clients.create(context_, *this, std::move(stream));
+    clients_.push_back(*client);
+    if (draining_) client->drain();
   }
   // client_idle_timeout has changed: clients that are idle already need a new deadline.
   void arm_lives() {
     for (ClientConnection& c : clients_) c.arm_life();
   }
-  bool idle() { return clients_.empty(); }
+  bool idle() { return clients_.empty() && handshakes_.empty(); }
 
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
@@ -70,10 +89,13 @@ class Listener final : public tcp::Acceptor {
 
  private:
   tcp::User* on_accept(tcp::Connection& c) override {
-    transport::Layer::Accepted accepted = context_.plain.accept(c);
-    ClientConnection* client = context_.clients.create(context_, *this, std::move(accepted.stream));
-    clients_.push_back(*client);
-    if (draining_) client->drain();
+    if (!secure_) {
+      transport::Layer::Accepted accepted = context_.plain.accept(c);
+      begin_client(std::move(accepted.stream));
+      return accepted.tcp_user;
+    }
+    transport::Layer::Accepted accepted = tls_.accept(c);
+    handshakes_.push_back(*context_.handshakes.create(context_, *this, std::move(accepted.stream)));
     return accepted.tcp_user;
   }
 
@@ -84,9 +106,12 @@ class Listener final : public tcp::Acceptor {
   config::Protocol protocol_{};
   config::Connect connect_{};
   config::Forwarding forwarding_;
+  bool secure_ = false;  // connections that are accepted from now on begin with TLS
+  tls::Layer tls_;
   bool open_ = false;
   bool draining_ = false;
   List<ClientConnection, ClientConnection> clients_;
+  List<Handshake, Handshake> handshakes_;
 };
 
 }  // namespace sluice::relay

@@ -12,7 +12,8 @@ using upstream::Flushable;
 Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel,
-               setup.memory, setup.workers, setup.self, setup.seed, setup.process),
+               setup.memory, setup.workers, setup.self, setup.seed, setup.process,
+               setup.ticket_keys),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
@@ -30,7 +31,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
-  context_.guards = snapshot.guards;
+  context_.guards = context_.tls.guards = snapshot.guards;
   context_.http1.adopt(snapshot.limits, snapshot.guards);
   context_.http2.adopt(snapshot.limits, snapshot.guards);
 

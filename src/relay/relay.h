@@ -32,12 +32,13 @@ class Relay {
     uint64_t seed;
     Time now;
     Process* process = nullptr;  // of all workers; nullptr: there is only this one
+    const tls::TicketKeys* ticket_keys = nullptr;  // nullptr: TLS without tickets
   };
   explicit Relay(const Setup& setup);
   ~Relay();
 
   // The top of each turn.
-  void set_now(Time now) { context_.now = now; }
+  void set_now(Time now) { context_.now = context_.tls.now = now; }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
   // The end of a turn, before the TCP stack's flush: frames all output that is due.

@@ -20,6 +20,7 @@
 #include "stats/stages.h"
 #include "stats/steer.h"
 #include "stats/tcp.h"
+#include "stats/tls.h"
 
 namespace sluice::stats {
 
@@ -126,6 +127,7 @@ class alignas(64) Worker {
   Tcp tcp;
   Http1 http1;
   Steer steer;
+  Tls tls;
   Http2 http2;
   Relay relay;
   Events events;

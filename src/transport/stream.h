@@ -65,6 +65,18 @@ class Stream {
   // Of the security protocol's handshake; empty where there was none.
   virtual std::string_view alpn() const { return {}; }         // RFC 7301
   virtual std::string_view server_name() const { return {}; }  // RFC 6066, 3
+  // The peer's certificate, if it was verified, as the field x-forwarded-client-cert describes it.
+  virtual std::string_view peer_certificate() const { return {}; }
+  // Whether a handshake for this host would have ended as this stream's did, with the same
+  // certificates and the same rules for those of clients.
+  enum class Authority : uint8_t {
+    kThis,
+    kAnother,  // the host has others, at the same port
+    kNone,     // no handshake for this host succeeds
+  };
+  virtual Authority authority_for(std::string_view /*host*/) const { return Authority::kThis; }
+  // Why the security protocol ended the stream; empty: it did not.
+  virtual std::string_view failure() const { return {}; }
 
  protected:
   explicit Stream(buf::Queue& output) : output_(&output) {}

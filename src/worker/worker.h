@@ -20,6 +20,7 @@
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "tls/ticket_keys.h"
 #include "transport/plain.h"
 #include "worker/dispatch.h"
 #include "worker/orders.h"
@@ -51,6 +52,7 @@ class Worker {
     Process* process = nullptr;
     const steer::Owner* owner = nullptr;
     steer::Exchange* exchange = nullptr;
+    const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
   };
 
   explicit Worker(const Setup& setup)
@@ -151,7 +153,8 @@ class Worker {
             .self = setup.self,
             .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
             .now = clock_.at(cycles),
-            .process = setup.process == nullptr ? nullptr : &setup.process->relay}),
+            .process = setup.process == nullptr ? nullptr : &setup.process->relay,
+            .ticket_keys = setup.ticket_keys}),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {

@@ -123,7 +123,7 @@ endpoints = { file = "endpoints.toml" }
       "like \"198.18.0.2/24\"\n"
       "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
       "\"198.18.1.101:50051\"\n"
-      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http\n"
+      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http, https\n"
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
@@ -317,9 +317,10 @@ TEST(Load, every_guard_has_its_key) {
   Files files;
   std::string text = "[guards]\n";
   uint32_t n = 100;
-  for (const char* rate : {"resets", "provoked_resets", "pod_resets", "settings", "pings",
-                           "priorities", "window_updates", "unknown_frames", "empty_data",
-                           "tiny_data", "padding", "dribble", "table_sizes", "empty_names"}) {
+  for (const char* rate :
+       {"resets", "provoked_resets", "pod_resets", "settings", "pings", "priorities",
+        "window_updates", "unknown_frames", "empty_data", "tiny_data", "padding", "dribble",
+        "table_sizes", "empty_names", "key_updates", "empty_records", "tiny_records"}) {
     text += std::string(rate) + " = { burst = " + std::to_string(n) +
             ", per_second = " + std::to_string(n + 1) + " }\n";
     n += 2;
@@ -328,7 +329,8 @@ TEST(Load, every_guard_has_its_key) {
       "continuations = 1\nfield_block_size = 2000\nheader_fields = 30\nsettings_entries = 40\n"
       "unread_answers = 5000\ndiscarded = 6000\npreface_timeout = \"6s\"\nsettings_timeout = "
       "\"7s\"\n"
-      "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n";
+      "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n"
+      "handshake_timeout = \"11s\"\nhandshake_size = 12000\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -337,7 +339,7 @@ TEST(Load, every_guard_has_its_key) {
   for (config::Rate* rate :
        {&g.resets, &g.provoked_resets, &g.pod_resets, &g.settings, &g.pings, &g.priorities,
         &g.window_updates, &g.unknown_frames, &g.empty_data, &g.tiny_data, &g.padding, &g.dribble,
-        &g.table_sizes, &g.empty_names}) {
+        &g.table_sizes, &g.empty_names, &g.key_updates, &g.empty_records, &g.tiny_records}) {
     *rate = {n, n + 1};
     n += 2;
   }
@@ -352,6 +354,8 @@ TEST(Load, every_guard_has_its_key) {
   g.headers_timeout = 8s;
   g.stall_timeout = 9s;
   g.closing_timeout = 10s;
+  g.handshake_timeout = 11s;
+  g.handshake_size = 12000;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

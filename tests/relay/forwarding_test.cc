@@ -55,5 +55,24 @@ TEST(Forwarding, quotes_an_address_of_ipv6) {
   EXPECT_EQ(text(f), "x-forwarded-for=2001:db8::1 | forwarded=for=\"[2001:db8::1]\";proto=http");
 }
 
+TEST(Forwarding, behind_tls_says_https_also_where_a_request_of_http_1_1_says_no_scheme) {
+  FieldList f;
+  f.add(Name::kMethod, "GET");
+  f.add(Name::kScheme, "http");
+  Forwarding({.forwarded = true}, *Address::parse("192.0.2.1"), Forwarding::kTls, {})
+      .add_to(f, "1.1");
+  EXPECT_EQ(text(f), ":method=GET | :scheme=https | forwarded=for=192.0.2.1;proto=https");
+}
+
+TEST(Forwarding, behind_tls_replaces_a_certificate_that_the_client_names) {
+  FieldList f;
+  f.add("x-forwarded-client-cert", "Subject=admin");
+  FieldList without = f;
+  Forwarding({}, *Address::parse("192.0.2.1"), Forwarding::kTls, "Hash=1").add_to(f, "2.0");
+  EXPECT_EQ(text(f), "x-forwarded-client-cert=Hash=1");
+  Forwarding({}, *Address::parse("192.0.2.1"), Forwarding::kTls, {}).add_to(without, "2.0");
+  EXPECT_EQ(text(without), "");
+}
+
 }  // namespace
 }  // namespace sluice::relay

@@ -37,6 +37,7 @@ std::string page() {
          rows("Listeners", "`sluicectl listeners`.", worker->listener(0)) +
          rows("Pods", "`sluicectl pods`.", worker->pod(0)) +
          rows("TCP", "`sluicectl stats`, for each worker.", worker->tcp) +
+         rows("TLS", "`sluicectl stats`, for each worker.", worker->tls) +
          rows("Steering", "`sluicectl stats`, for each worker, where there is more than one.",
               worker->steer) +
          rows(

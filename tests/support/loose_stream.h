@@ -40,6 +40,7 @@ class LooseStream final : public transport::Stream {
 
   uint32_t takes = UINT32_MAX;  // bytes that may be queued
   uint64_t left = 0;            // position of the first byte that was never on the wire
+  uint64_t received = 0;        // bytes that have arrived
   uint64_t taken = 0;           // bytes that the stream above has consumed
   int pushes = 0;
   bool closed = false;
@@ -71,6 +72,7 @@ class LooseStream final : public transport::Stream {
       buf::Slice s = pool.alloc();
       std::memcpy(s.mutable_data(), piece.data(), piece.size());
       s.grow_back(static_cast<uint32_t>(piece.size()));
+      received += piece.size();
       user_->on_data(*this, std::move(s));
     }
   }

@@ -50,10 +50,15 @@ void print(const std::string& text) {
 
 std::string look(const Given& given) {
   static const std::map<std::string, std::string (*)(const boost::json::value&)> kTables{
-      {"status", sluicectl::status_table},       {"pods", sluicectl::pods_table},
-      {"listeners", sluicectl::listeners_table}, {"sources", sluicectl::sources_table},
-      {"guards", sluicectl::guards_table},       {"stats", sluicectl::stats_table},
-      {"workers", sluicectl::workers_table},     {"nic", sluicectl::nic_table}};
+      {"status", sluicectl::status_table},
+      {"pods", sluicectl::pods_table},
+      {"listeners", sluicectl::listeners_table},
+      {"sources", sluicectl::sources_table},
+      {"certificates", sluicectl::certificates_table},
+      {"guards", sluicectl::guards_table},
+      {"stats", sluicectl::stats_table},
+      {"workers", sluicectl::workers_table},
+      {"nic", sluicectl::nic_table}};
   const std::string answer = sluicectl::ask(given.socket, given.command);
   boost::json::error_code error;
   const boost::json::value document = boost::json::parse(answer, error);
@@ -105,6 +110,7 @@ int main(int argc, char** argv) {
       {"pods", "Pod by pod: streams, failures, connections, latency"},
       {"listeners", "Listener by listener: connections and streams"},
       {"sources", "Service by service: where its endpoints come from, their age, the last error"},
+      {"certificates", "Certificates of the listeners: names, issuer, expiry, file"},
       {"nic", "Port by port: devices, link, what the profile claims and the device offers, drops"},
       {"guards", "Guard by guard: what it is against, its limit, and how often it acted"}};
   for (const auto& [name, description] : commands) {

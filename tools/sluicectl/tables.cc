@@ -101,6 +101,25 @@ std::string sources_table(const json::value& answer) {
   return rows.empty() ? "no services\n" : c.str();
 }
 
+std::string certificates_table(const json::value& answer) {
+  using enum Columns::Align;
+  Columns c;
+  for (const char* h : {"LISTENER", "NAMES", "KEY", "ISSUER", "EXPIRES"}) c.column(h, kLeft);
+  c.column("IN");
+  c.column("FILE", kLeft);
+  const json::array& rows = answer.at("certificates").as_array();
+  for (const json::value& r : rows) {
+    std::string names;
+    for (const json::value& n : r.at("names").as_array())
+      names += (names.empty() ? "" : ", ") + std::string(n.as_string().c_str());
+    const int64_t left = r.at("expires_in_s").to_number<int64_t>();
+    c.row({text(r, "listener"), dash_if_empty(names), text(r, "key_type"), text(r, "issuer"),
+           text(r, "not_after"), left < 0 ? "expired" : fmt::format("{} d", left / int64_t{86'400}),
+           text(r, "file")});
+  }
+  return rows.empty() ? "no certificates\n" : c.str();
+}
+
 std::string guards_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
@@ -187,6 +206,8 @@ std::string stats_table(const json::value& answer) {
     out += fmt::format("\nworker {}: HTTP/2\n{}", number(w, "id"),
                        nonzero(w.at("http2").as_object(), "  "));
     out += hpack(w.at("http2"), "in") + hpack(w.at("http2"), "out");
+    if (const std::string tls = nonzero(w.at("tls").as_object(), "  "); !tls.empty())
+      out += fmt::format("worker {}: TLS\n{}", number(w, "id"), tls);
   }
   return out;
 }

@@ -13,6 +13,7 @@ std::string status_table(const boost::json::value& answer);
 std::string pods_table(const boost::json::value& answer);
 std::string listeners_table(const boost::json::value& answer);
 std::string sources_table(const boost::json::value& answer);
+std::string certificates_table(const boost::json::value& answer);
 std::string guards_table(const boost::json::value& answer);
 std::string nic_table(const boost::json::value& answer);
 std::string workers_table(const boost::json::value& answer);

@@ -41,6 +41,22 @@ endpoints = [{{ address = "[{layout.pod_address_6(1)}]:{layout.PORT}" }}]
 """
 
 
+def https_listener(tls: dict, name: str = "https", port: int = layout.TLS_PORT, service: str = "echo", keys: str = "") -> str:
+    """A listener with the certificates of certificates.make_all(). `keys` are further keys of its table tls."""
+    pairs = "".join(f'  {{ certificate = "{pair["certificate"]}", key = "{pair["key"]}" }},\n' for pair in tls["certificates"])
+    return f"""
+[[listener]]
+name = "{name}"
+address = "{layout.VIP}:{port}"
+protocol = "https"
+service = "{service}"
+[listener.tls]
+certificates = [
+{pairs}]
+{keys}
+"""
+
+
 def devices(driver: str, workers: int) -> tuple:
     """Of the ports north and south. An AF_XDP device has one queue, so each worker has a device of its own."""
     if driver != "af_xdp":
@@ -70,10 +86,12 @@ vdevs = {json.dumps(vdevs)}
 
 
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
-                 ipv6: bool = False, kubernetes: Optional[Kubernetes] = None) -> str:
-    """`extra` is appended: further listeners and services. The number of workers is the lab's."""
+                 ipv6: bool = False, kubernetes: Optional[Kubernetes] = None, tls: Optional[dict] = None) -> str:
+    """`extra` is appended: further listeners and services. The number of workers is the lab's. `tls`: the lab's certificates."""
     workers = state.load().get("workers", 1) if state.exists() else 1
     dpdk = layout.DPDK_FILE if workers > 1 else layout.REPOSITORY / "dpdk_conf" / f"{driver}.toml"
+    if tls is not None:
+        extra += https_listener(tls)
     more = {"north": "", "south": ""}
     if ipv6:
         more = {"north": f', "{layout.NORTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"',

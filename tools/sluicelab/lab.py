@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-from . import configuration, daemon, hugepages, layout, network, pods, state, wire
+from . import certificates, configuration, daemon, hugepages, layout, network, pods, state, wire
 from .process import LabError, alive, send_signal, tail, wait_until
 
 
@@ -18,7 +18,8 @@ def need_root() -> None:
 
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
-       ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None) -> None:
+       ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None,
+       tls: bool = False) -> None:
     """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so."""
     need_root()
     workers = workers or (layout.default_workers() if driver != "tap" else 1)
@@ -35,7 +36,8 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         layout.RUN_DIR.mkdir(parents=True)
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
-                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes}
+                   "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes,
+                   "tls": certificates.make_all() if tls else None}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -57,7 +59,7 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     if current["workers"] > 1:
         layout.DPDK_FILE.write_text(configuration.dpdk_toml(current["driver"], current["workers"]))
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"],
-                                                              kubernetes=current["kubernetes"]))
+                                                              kubernetes=current["kubernetes"], tls=current["tls"]))
     configuration.write_endpoints([])
     if not with_sluiced:
         for number in range(1, pod_count + 1):
@@ -192,6 +194,7 @@ def status() -> dict:
         "driver": current["driver"],
         "client": {"namespace": layout.CLIENT_NAMESPACE, "address": layout.CLIENT_ADDRESS},
         "vip": {"address": layout.VIP, "port": layout.PORT},
+        "tls": current["tls"],
         "sluiced": {
             "namespace": layout.SLUICE_NAMESPACE, "pid": pid, "alive": alive(pid),
             "north": layout.NORTH_ADDRESS, "south": layout.SOUTH_ADDRESS,

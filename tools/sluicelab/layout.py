@@ -33,6 +33,7 @@ SOUTH_ADDRESS_6 = "fd00:198:18:1::1"
 PREFIX_LENGTH_6 = 64
 
 PORT = 50051
+TLS_PORT = 443  # of the VIP, with `tools/lab up --tls`
 MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
 
 # All but the worker, which is pinned to core 0 by the DPDK configuration.
@@ -43,6 +44,7 @@ DRIVERS = ("af_xdp", "tap", "tun")
 ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"
 ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
+TLS_DIR = RUN_DIR / "tls"
 DPDK_FILE = RUN_DIR / "dpdk.toml"
 SLUICED_LOG = RUN_DIR / "sluiced.log"
 WIRE_LOG = RUN_DIR / "wire.log"

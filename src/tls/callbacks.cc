@@ -1,0 +1,94 @@
+#include "tls/callbacks.h"
+
+#include <cstring>
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+
+#include "tls/client_hello.h"
+#include "tls/stream.h"
+
+namespace sluice::tls {
+namespace {
+
+Stream* owner_of(SSL* ssl) {
+  return static_cast<Stream*>(SSL_get_app_data(ssl));
+}
+
+int on_client_hello(SSL* ssl, int* alert, void*) {
+  Stream* s = owner_of(ssl);
+  *alert = SSL_AD_INTERNAL_ERROR;
+  if (s == nullptr || !s->on_client_hello(*alert)) return SSL_CLIENT_HELLO_ERROR;
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+// The client's list has a protocol of Sluice: on_client_hello has looked. Sluice's order decides.
+int on_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
+            unsigned offered_size, void*) {
+  static constexpr unsigned char kOurs[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs, offered, offered_size) !=
+      OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// on_client_hello has chosen by the name; this acknowledges it (RFC 6066, 3).
+int on_server_name(SSL*, int*, void*) {
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// Returns as SSL_CTX_set_tlsext_ticket_key_evp_cb(3) says.
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+              EVP_MAC_CTX* mac, int making) {
+  constexpr int kFailed = -1, kNoTicket = 0, kUse = 1, kUseAndRenew = 2;
+  Stream* s = owner_of(ssl);
+  if (s == nullptr || s->ticket_keys() == nullptr) return kNoTicket;
+  const auto begin = [&](TicketKeys::Key& key) {
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end()};
+    const bool done =
+        EVP_MAC_CTX_set_params(mac, params) == 1 &&
+        EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv, making) == 1;
+    OPENSSL_cleanse(&key, sizeof key);
+    return done;
+  };
+  if (making == 1) {
+    TicketKeys::Key key = s->ticket_keys()->newest();
+    std::memcpy(name, key.name.data(), TicketKeys::kNameSize);
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return kFailed;
+    return begin(key) ? kUse : kFailed;
+  }
+  auto found = s->ticket_keys()->find(name);
+  if (!found) return kNoTicket;
+  const bool newest = found->newest;
+  if (!begin(found->key)) return kFailed;
+  // Clients of TLS 1.3 use a ticket once (RFC 8446, appendix C.4), and need a next one.
+  return newest && SSL_version(ssl) < TLS1_3_VERSION ? kUse : kUseAndRenew;
+}
+
+void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
+  Stream* s = owner_of(ssl);
+  if (s == nullptr) return;
+  s->on_message(sent == 1, type, {static_cast<const uint8_t*>(bytes), size});
+}
+
+}  // namespace
+
+void install_callbacks(SSL_CTX* ctx) {
+  SSL_CTX_set_client_hello_cb(ctx, on_client_hello, nullptr);
+  SSL_CTX_set_alpn_select_cb(ctx, on_alpn, nullptr);
+  SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+  SSL_CTX_set_msg_callback(ctx, on_message);
+}
+
+void set_owner(SSL* ssl, Stream* stream) {
+  SSL_set_app_data(ssl, stream);
+}
+
+}  // namespace sluice::tls

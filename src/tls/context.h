@@ -1,0 +1,38 @@
+#pragma once
+// The state that all streams of one worker share.
+
+#include <array>
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "base/slab.h"
+#include "base/timer_wheel.h"
+#include "buf/memory.h"
+#include "config/guards.h"
+#include "stats/events.h"
+#include "stats/tls.h"
+#include "tls/stream.h"
+#include "tls/ticket_keys.h"
+
+namespace sluice::tls {
+
+struct Context {
+  // Everything referred to outlives the context. tickets: nullptr for none.
+  Context(TimerWheel& timers, buf::Memory& packets, stats::Tls& counters, stats::Events& log,
+          const TicketKeys* tickets)
+      : wheel(timers), memory(packets), stats(counters), events(log), ticket_keys(tickets) {}
+
+  static constexpr uint32_t kMaxPlain = 16'384;  // bytes of payload in a record (RFC 8446, 5.1)
+
+  Time now{};  // of the current turn
+  TimerWheel& wheel;
+  buf::Memory& memory;
+  stats::Tls& stats;
+  stats::Events& events;
+  const TicketKeys* const ticket_keys;
+  config::Guards guards;
+  Slab<Stream> streams;
+  std::array<uint8_t, kMaxPlain> scratch;  // the payload of a record that is being made
+};
+
+}  // namespace sluice::tls

@@ -1,0 +1,17 @@
+#include "tls/layer.h"
+
+namespace sluice::tls {
+
+transport::Layer::Accepted Layer::accept(tcp::Connection& connection) {
+  Accepted below = lower_.accept(connection);
+  transport::Stream& lower = *below.stream;
+  Stream* s = context_.streams.create(context_, std::move(below.stream), contexts_);
+  lower.set_user(*s);
+  return {transport::StreamPtr(s), below.tcp_user};
+}
+
+transport::StreamPtr Layer::connect(const Endpoint&, transport::User&, Time) {
+  return nullptr;
+}
+
+}  // namespace sluice::tls

@@ -1,0 +1,154 @@
+#include "tls/server_contexts.h"
+
+#include <algorithm>
+
+#include <openssl/err.h>
+
+#include "base/address.h"
+#include "tls/callbacks.h"
+#include "tls/ticket_keys.h"
+
+namespace sluice::tls {
+namespace {
+
+// Mozilla's lists, without finite-field Diffie-Hellman: a handshake with it costs many times one
+// with curves, and every client of HTTP/2 has curves.
+constexpr const char* kCiphers12 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kCiphers13 =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* kGroups = "X25519:P-256:P-384";
+// 112 bits of strength: no RSA below 2048 bits, no SHA-1.
+constexpr int kSecurityLevel = 2;
+
+std::string lower(std::string_view s) {
+  std::string out(s);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+bool set_up(SSL_CTX* ctx, const config::TlsServer& settings) {
+  const int least =
+      settings.profile == config::TlsProfile::kModern ? TLS1_3_VERSION : TLS1_2_VERSION;
+  SSL_CTX_set_security_level(ctx, kSecurityLevel);
+  // The server's order: ECDSA before RSA, and ChaCha20 for clients that put it first, since these
+  // have no instructions for AES.
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(
+      ctx, std::chrono::duration_cast<std::chrono::seconds>(TicketKeys::kLifetime).count());
+  SSL_CTX_set_max_early_data(ctx, 0);
+  install_callbacks(ctx);
+  return SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
+         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+         SSL_CTX_set_cipher_list(ctx, kCiphers12) == 1 &&
+         SSL_CTX_set_ciphersuites(ctx, kCiphers13) == 1 &&
+         SSL_CTX_set1_groups_list(ctx, kGroups) == 1;
+}
+
+// Each connection is asked for a certificate, which has to lead to one of the CAs.
+bool ask_clients(SSL_CTX* ctx, const config::ClientCertificates& rule, const Authorities& cas) {
+  const bool required = rule.mode == config::ClientCertificates::Mode::kRequired;
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                     nullptr);
+  SSL_CTX_set_verify_depth(ctx, static_cast<int>(rule.depth));
+  STACK_OF(X509_NAME)* names = SSL_dup_CA_list(cas.names.get());
+  if (names == nullptr) return false;
+  SSL_CTX_set_client_CA_list(ctx, names);
+  return SSL_CTX_set1_verify_cert_store(ctx, cas.store.get()) == 1;
+}
+
+bool add(SSL_CTX* ctx, const Credential& c) {
+  if (SSL_CTX_use_certificate(ctx, c.leaf.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(ctx, c.key.get()) != 1 || SSL_CTX_clear_chain_certs(ctx) != 1)
+    return false;
+  for (const X509Ptr& x : c.chain)
+    if (SSL_CTX_add1_chain_cert(ctx, x.get()) != 1) return false;
+  return true;
+}
+
+// "P" of "P-256": a context has room for one certificate of each kind of key.
+std::string_view kind_of(const Credential& c) {
+  const std::string_view type = c.facts.key_type;
+  return type.substr(0, type.find('-'));
+}
+
+}  // namespace
+
+std::shared_ptr<const ServerContexts> ServerContexts::make(
+    const config::TlsServer& settings, const std::vector<Credential>& credentials,
+    const Authorities* clients, std::string scope, Error& error) {
+  ERR_clear_error();
+  // The certificates of each name, as indices, one for each kind of key: the first one counts.
+  using Set = std::vector<size_t>;
+  const auto join = [&](Set& set, size_t i) {
+    const bool known = std::any_of(set.begin(), set.end(), [&](size_t other) {
+      return kind_of(credentials[other]) == kind_of(credentials[i]);
+    });
+    if (!known) set.push_back(i);
+  };
+  std::map<std::string, Set> sets;
+  for (size_t i = 0; i < credentials.size(); ++i)
+    for (const std::string& name : credentials[i].facts.names) join(sets[lower(name)], i);
+  // The default is the first certificate, with those of other kinds of keys for the same names.
+  Set first{0};
+  for (size_t i = 1; i < credentials.size(); ++i)
+    if (credentials[i].facts.names == credentials[0].facts.names) join(first, i);
+
+  std::shared_ptr<ServerContexts> out(new ServerContexts);
+  out->refuses_unknown_ = settings.unknown_name == config::UnknownName::kRefuse;
+  out->scope_ = std::move(scope);
+  if (clients != nullptr)
+    out->scope_ += std::string(1, '\0') + char('0' + static_cast<int>(settings.clients.mode)) +
+                   std::to_string(settings.clients.depth) + ' ' + clients->digest;
+  std::map<Set, SSL_CTX*> made;
+  const auto context_of = [&](const Set& set) -> SSL_CTX* {
+    SSL_CTX*& known = made[set];
+    if (known != nullptr) return known;
+    CtxPtr ctx(SSL_CTX_new(TLS_server_method()));
+    if (ctx == nullptr || !set_up(ctx.get(), settings) ||
+        (clients != nullptr && !ask_clients(ctx.get(), settings.clients, *clients))) {
+      error = {set.front(), take_errors()};
+      return nullptr;
+    }
+    for (const size_t i : set)
+      if (!add(ctx.get(), credentials[i])) {
+        error = {i, take_errors()};
+        return nullptr;
+      }
+    known = out->contexts_.emplace_back(std::move(ctx)).get();
+    return known;
+  };
+  if ((out->default_ = context_of(first)) == nullptr) return nullptr;
+  for (const auto& [name, set] : sets)
+    if ((out->names_[name] = context_of(set)) == nullptr) return nullptr;
+  return out;
+}
+
+SSL_CTX* ServerContexts::choose(std::string_view server_name) const {
+  std::string name = lower(server_name);
+  if (name.ends_with('.')) name.pop_back();
+  // Clients send no address as server name (RFC 6066, 3): a URL with one begins such a handshake.
+  if (name.empty() || Address::parse(name)) return default_;
+  if (const auto exact = names_.find(name); exact != names_.end()) return exact->second;
+  if (const size_t dot = name.find('.'); dot != std::string::npos && dot > 0) {
+    const auto wildcard = names_.find("*" + name.substr(dot));
+    if (wildcard != names_.end()) return wildcard->second;
+  }
+  return refuses_unknown_ ? nullptr : default_;
+}
+
+std::string ServerContexts::session_scope(std::string_view server_name) const {
+  const std::string text = scope_ + '\0' + lower(server_name);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
+  return {reinterpret_cast<const char*>(digest), SSL_MAX_SID_CTX_LENGTH};
+}
+
+}  // namespace sluice::tls

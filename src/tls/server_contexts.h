@@ -1,0 +1,57 @@
+#pragma once
+// The SSL_CTX objects of a listener: one for each set of certificates, chosen by server name. Made
+// by the loader before publication, and never changed.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/tls.h"
+#include "tls/authorities.h"
+#include "tls/credential.h"
+#include "tls/openssl.h"
+
+namespace sluice::tls {
+
+// The protocols that ALPN offers (RFC 7301), in Sluice's order.
+inline constexpr std::string_view kHttp2 = "h2";
+inline constexpr std::string_view kHttp11 = "http/1.1";
+
+class ServerContexts {
+ public:
+  // settings.certificates is filled in from the credentials. clients: the CAs of clients'
+  // certificates; nullptr when settings.clients asks for none. `scope`: the listener's name; a
+  // ticket holds only where it was made. nullptr: `error` has OpenSSL's reason, and the credential
+  // that it concerns, if any.
+  struct Error {
+    size_t credential = 0;
+    std::string text;
+  };
+  static std::shared_ptr<const ServerContexts> make(const config::TlsServer& settings,
+                                                    const std::vector<Credential>& credentials,
+                                                    const Authorities* clients, std::string scope,
+                                                    Error& error);
+
+  // Begins a handshake; choose() then replaces the context.
+  SSL_CTX* first() const { return default_; }
+
+  // The context for a server name as the client sent it; empty: the client sent none. Exact names
+  // come before wildcards, which cover one label (RFC 9525, 6.3). nullptr: unrecognized_name.
+  SSL_CTX* choose(std::string_view server_name) const;
+
+  // What a session has to agree in to be resumed: 32 bytes.
+  std::string session_scope(std::string_view server_name) const;
+
+ private:
+  ServerContexts() = default;
+
+  std::vector<CtxPtr> contexts_;
+  SSL_CTX* default_ = nullptr;
+  bool refuses_unknown_ = false;
+  std::map<std::string, SSL_CTX*, std::less<>> names_;  // lower case; "*.example.com" included
+  std::string scope_;
+};
+
+}  // namespace sluice::tls

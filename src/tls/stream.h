@@ -1,0 +1,152 @@
+#pragma once
+// A TLS connection (RFC 8446, RFC 5246) over a byte stream: OpenSSL makes handshake and records.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/timer_wheel.h"
+#include "tls/guard.h"
+#include "tls/openssl.h"
+#include "tls/rate_limit.h"
+#include "tls/record_log.h"
+#include "tls/server_contexts.h"
+#include "tls/ticket_keys.h"
+#include "transport/stream.h"
+
+namespace sluice::tls {
+
+struct Context;
+
+// OpenSSL's error queue is empty after each call of a stream, and a stream's error ends that stream
+// only. on_established follows the handshake. A handshake that fails ends in on_end_of_data(
+// kTruncated), behind the alert for the peer, and on_closed.
+class Stream final : public transport::Stream, public transport::User {
+ public:
+  // A server. The lower stream's user is to be this stream. The context outlives it.
+  Stream(Context& context, transport::StreamPtr lower,
+         std::shared_ptr<const ServerContexts> contexts);
+  ~Stream();
+
+  // --- transport::Stream ---
+
+  uint32_t room() const override;
+  void push() override;
+  void close() override;
+  void abort() override;
+  void consumed(uint32_t n) override;
+  uint64_t transmitted() const override { return log_.transmitted(lower_->transmitted()); }
+  uint64_t acknowledged() const override { return log_.acknowledged(lower_->acknowledged()); }
+  uint32_t buffers() const override { return lower_->buffers() + plain_.slices(); }
+  uint32_t buffers_ahead() const override { return lower_->buffers_ahead(); }
+  Endpoint peer() const override { return lower_->peer(); }
+  Duration round_trip() const override { return lower_->round_trip(); }
+  void set_user_timeout(Duration timeout) override { lower_->set_user_timeout(timeout); }
+  std::string_view alpn() const override;
+  std::string_view server_name() const override { return server_name_; }
+
+  std::string_view peer_certificate() const override { return peer_certificate_; }
+  Authority authority_for(std::string_view host) const override;
+
+  // --- For tls/callbacks.cc ---
+
+  // False, with an alert: the handshake ends.
+  bool on_client_hello(int& alert);
+  const TicketKeys* ticket_keys() const;
+  // A record header, a message or an alert was sent or received (SSL_CTX_set_msg_callback(3)).
+  void on_message(bool sent, int type, buf::View bytes);
+
+  // --- For tls/bio.cc ---
+
+  // Moves received bytes to OpenSSL; 0: there are none now.
+  uint32_t take_received(uint8_t* to, uint32_t n);
+  // Takes bytes of a record that OpenSSL made. False: no memory; the connection has to end.
+  bool put_record(buf::View bytes);
+
+ private:
+  // The most that a record adds to its payload: header, explicit nonce of TLS 1.2 or type of the
+  // content, and tag.
+  static constexpr uint32_t kOverhead = 32;
+  // Bytes that are discarded behind a failure before the connection is reset.
+  static constexpr uint32_t kDiscarded = 262'144;
+  // The next look for packet memory, when records could not be made for want of it.
+  static constexpr Duration kMemoryRetry = 1ms;
+
+  enum class State : uint8_t {
+    kHandshake,
+    kOpen,
+    kFailed,  // the alert is sent, and our FIN; what arrives is discarded
+    kGone,    // abort()
+  };
+  // Why the handshake was ended here, for the counters.
+  enum class Refusal : uint8_t { kNone, kProtocol, kName };
+
+  // --- transport::User, of the lower stream ---
+
+  void on_established(transport::Stream&) override {}
+  void on_data(transport::Stream& lower, buf::Slice data) override;
+  void on_gap(transport::Stream&) override { user_->on_gap(*this); }
+  void on_end_of_data(transport::Stream& lower, transport::End end) override;
+  void on_writable(transport::Stream& lower) override;
+  bool busy(const transport::Stream&) const override { return user_->busy(*this); }
+  void on_silence(transport::Stream&, bool silent) override { user_->on_silence(*this, silent); }
+  void on_closed(transport::Stream& lower, transport::CloseReason reason) override;
+  void release() override;
+
+  // stream_handshake.cc
+  void shake_hands();
+  void established();
+  void fail_handshake();
+  void count_failure();
+  void leave_handshake();
+  // stream.cc
+  void on_timer();
+  void read();
+  void deliver(buf::Slice data);
+  void credit();
+  void seal();
+  bool seal_one(uint32_t n);
+  // Behind each call of OpenSSL: what it wrote leaves.
+  void send_written();
+  // Ends the connection behind the alert that OpenSSL may have written.
+  void fail();
+  void out_of_memory();
+  // stream_guards.cc
+  void look_at_header(buf::View header);
+  // Ends the connection as the guard says, and notes it.
+  void act(Guard guard);
+
+  Context& context_;
+  transport::StreamPtr lower_;
+  SslPtr ssl_;
+  State state_ = State::kHandshake;
+  Refusal refusal_ = Refusal::kNone;
+  Guard tripped_ = Guard::kNone;  // within a call of OpenSSL; the stream ends behind it
+  bool closing_ = false;          // our close_notify and FIN are queued
+  bool peer_ended_ = false;       // the user knows of the end of the peer's direction
+  bool written_ = false;          // the lower output has news
+  bool starved_ = false;          // put_record() found no memory
+  bool sends_ = false;            // OpenSSL may write
+
+  buf::Queue plain_;  // the output, not yet in records
+  uint64_t pushed_ = 0;
+  mutable RecordLog log_;
+
+  buf::View received_;        // of the slice in on_data, not yet taken by OpenSSL
+  uint64_t held_ = 0;         // bytes received below and not yet credited there
+  uint64_t unconsumed_ = 0;   // plain bytes that the user has not consumed
+  uint32_t before_open_ = 0;  // bytes received before the end of the handshake
+  RateLimit key_updates_;
+  RateLimit empty_records_;
+  RateLimit tiny_records_;
+  uint32_t discarded_ = 0;  // bytes received after a failure
+
+  Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
+  std::string server_name_;
+  std::string peer_certificate_;
+  std::shared_ptr<const ServerContexts> contexts_;  // of the handshake
+};
+
+}  // namespace sluice::tls

@@ -1,0 +1,113 @@
+// Listeners with TLS: their certificates are part of the configuration.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "loader/load.h"
+#include "support/configuration_files.h"
+#include "tls/certificates.h"
+
+namespace sluice::loader {
+namespace {
+
+using test::Issued;
+
+class TlsListener : public testing::Test {
+ protected:
+  TlsListener() {
+    write("a", server);
+    files.write("clients.pem", ca.pem());
+  }
+  void write(const std::string& name, const Issued& issued) {
+    files.write(name + ".pem", issued.pem());
+    files.write(name + ".key", issued.key_pem());
+  }
+  // A second listener; `tls` are the lines of its table.
+  Loaded read(const std::string& tls, const std::string& protocol = "https") {
+    files.write("sluiced.toml",
+                files.config("[[listener]]\nname = \"edge\"\naddress = "
+                             "\"198.18.0.10:443\"\nservice = \"echo\"\nprotocol = \"" +
+                             protocol + "\"\n" + tls));
+    return load(files.path("sluiced.toml"));
+  }
+  std::string mistakes(const std::string& tls, const std::string& protocol = "https") {
+    std::string all;
+    for (const Mistake& m : read(tls, protocol).mistakes) all += m.text + "\n";
+    return all;
+  }
+  static constexpr const char* kOne =
+      "tls.certificates = [{ certificate = \"a.pem\", key = \"a.key\" }]\n";
+
+  test::Files files;
+  const Issued ca = test::issue("a CA", {}, nullptr, {.ca = true});
+  const Issued server = test::issue("server", {"DNS:a.example"}, &ca);
+};
+
+TEST_F(TlsListener, has_certificates_that_make_its_contexts) {
+  const Loaded l = read(kOne);
+  ASSERT_TRUE(l.snapshot) << mistakes(kOne);
+  const config::Listener& listener = l.snapshot->listeners[1];
+  EXPECT_EQ(listener.protocol, config::Protocol::kHttps);
+  EXPECT_NE(listener.tls.contexts, nullptr);
+  ASSERT_EQ(listener.tls.certificates.size(), 1u);
+  EXPECT_EQ(listener.tls.certificates[0].names, std::vector<std::string>{"a.example"});
+  for (const char* file : {"a.pem", "a.key"})
+    EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path(file)), l.files.end())
+        << file << " is watched";
+}
+
+TEST_F(TlsListener, is_the_same_as_long_as_its_files_are) {
+  const Loaded before = read(kOne);
+  EXPECT_EQ(*before.snapshot, *read(kOne).snapshot);
+  write("a", test::issue("server", {"DNS:a.example"}, &ca));
+  EXPECT_NE(*before.snapshot, *read(kOne).snapshot) << "another certificate for the same names";
+}
+
+TEST_F(TlsListener, needs_a_certificate_and_a_key) {
+  EXPECT_NE(mistakes("").find("needs a table tls"), std::string::npos);
+  EXPECT_NE(mistakes("tls = {}\n").find("certificates must name at least one"), std::string::npos);
+  EXPECT_NE(mistakes("tls.certificates = [{ certificate = \"a.pem\" }]\n").find("lacks key"),
+            std::string::npos);
+  EXPECT_NE(mistakes(kOne, "h2c").find("tls is for listeners with protocol = \"https\""),
+            std::string::npos);
+}
+
+TEST_F(TlsListener, with_a_bad_file_is_refused_with_the_files_name_and_the_reason) {
+  files.write("a.key", ca.key_pem());
+  const std::string why = mistakes(kOne);
+  EXPECT_NE(why.find(files.path("a.key").string() + ": the key does not belong to the certificate"),
+            std::string::npos)
+      << why;
+  EXPECT_NE(mistakes("tls.certificates = [{ certificate = \"none.pem\", key = \"a.key\" }]\n")
+                .find("none.pem: No such file or directory"),
+            std::string::npos);
+}
+
+TEST_F(TlsListener, with_an_expired_certificate_is_a_warning) {
+  write("a", test::issue("old", {}, &ca, {.begins = -2 * 86'400, .ends = -86'400}));
+  const Loaded l = read(kOne);
+  ASSERT_TRUE(l.snapshot);
+  EXPECT_TRUE(std::any_of(l.warnings.begin(), l.warnings.end(), [](const Mistake& m) {
+    return m.text.find("a.pem: the certificate has expired on") != std::string::npos;
+  }));
+}
+
+TEST_F(TlsListener, may_ask_clients_for_certificates) {
+  const std::string clients = "tls.client_certificates = { ca = \"clients.pem\" }\n";
+  const Loaded l = read(kOne + clients);
+  ASSERT_TRUE(l.snapshot) << mistakes(kOne + clients);
+  const config::ClientCertificates& rule = l.snapshot->listeners[1].tls.clients;
+  EXPECT_EQ(rule.mode, config::ClientCertificates::Mode::kRequired);
+  EXPECT_EQ(rule.depth, 4u);
+  EXPECT_NE(*l.snapshot, *read(kOne).snapshot);
+  EXPECT_NE(mistakes(std::string(kOne) + "tls.client_certificates = { ca = \"a.key\" }\n")
+                .find("a.key: has no certificate"),
+            std::string::npos);
+  EXPECT_NE(mistakes(std::string(kOne) + "tls.client_certificates = { mode = \"optional\" }\n")
+                .find("lacks ca"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::loader

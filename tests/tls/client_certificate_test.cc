@@ -1,0 +1,188 @@
+// Certificates of clients: who is asked, who passes, and what pods are told.
+
+#include "tls/fixture.h"
+
+namespace sluice::test {
+namespace {
+
+using Mode = config::ClientCertificates::Mode;
+
+class ClientCertificateTest : public TlsTest, public testing::WithParamInterface<int> {
+ protected:
+  void rule(Mode mode, const std::string& crl = {}) {
+    settings.clients.mode = mode;
+    tls::FileError error;
+    authorities = tls::read_authorities(
+        files.write("ca.pem", client_ca.pem()),
+        crl.empty() ? std::filesystem::path() : files.write("crl.pem", crl), error);
+    ASSERT_TRUE(authorities) << error.text;
+    settings.clients.digest = authorities->digest;
+    contexts.reset();
+  }
+  void present(const Issued& issued) {
+    SSL_use_certificate(client.ssl(), issued.certificate.get());
+    SSL_use_PrivateKey(client.ssl(), issued.key.get());
+  }
+  void connect() {
+    accept();
+    client.only(GetParam());
+    talk();
+  }
+  // A list of revoked certificates of the clients' CA, for a day.
+  std::string revoke(const Issued* issued) {
+    X509_CRL* crl = X509_CRL_new();
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(client_ca.certificate.get()));
+    ASN1_TIME* t = ASN1_TIME_adj(nullptr, std::time(nullptr), 0, -60);
+    X509_CRL_set1_lastUpdate(crl, t);
+    X509_gmtime_adj(t, 86'400);
+    X509_CRL_set1_nextUpdate(crl, t);
+    if (issued != nullptr) {
+      X509_REVOKED* r = X509_REVOKED_new();
+      X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(issued->certificate.get()));
+      X509_gmtime_adj(t, -60);
+      X509_REVOKED_set_revocationDate(r, t);
+      X509_CRL_add0_revoked(crl, r);
+    }
+    ASN1_TIME_free(t);
+    X509_CRL_sign(crl, client_ca.key.get(), EVP_sha256());
+    const tls::BioPtr bio(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509_CRL(bio.get(), crl);
+    X509_CRL_free(crl);
+    char* data = nullptr;
+    const long n = BIO_get_mem_data(bio.get(), &data);
+    return {data, static_cast<size_t>(n)};
+  }
+  // A client of TLS 1.3 has ended its handshake before the server looks at its certificate.
+  void expect_refused() {
+    EXPECT_FALSE(owner.established);
+    EXPECT_EQ(owner.heard, "!");
+    EXPECT_EQ(stats.failed_certificate.get(), 1u);
+  }
+
+  const Issued client_ca = issue("clients' CA", {}, nullptr, {.ca = true});
+  const Issued good = issue("client", {"DNS:client.example", "URI:spiffe://a/b"}, &client_ca,
+                            {.extended_usage = "clientAuth"});
+};
+
+TEST_P(ClientCertificateTest, are_not_asked_for_without_a_rule) {
+  present(good);
+  connect();
+  EXPECT_TRUE(owner.established);
+  EXPECT_EQ(server->peer_certificate(), "");
+}
+
+TEST_P(ClientCertificateTest, that_verify_are_told_to_pods) {
+  rule(Mode::kRequired);
+  present(good);
+  connect();
+  ASSERT_TRUE(owner.established) << client.error;
+  const std::string told(server->peer_certificate());
+  EXPECT_EQ(told.find("Hash="), 0u) << told;
+  EXPECT_NE(told.find(";Subject=\"CN=client\";DNS=client.example;URI=spiffe://a/b"),
+            std::string::npos)
+      << told;
+}
+
+TEST_P(ClientCertificateTest, are_needed_where_they_are_required) {
+  rule(Mode::kRequired);
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, may_be_missing_where_they_are_optional) {
+  rule(Mode::kOptional);
+  connect();
+  EXPECT_TRUE(owner.established);
+  EXPECT_EQ(server->peer_certificate(), "");
+}
+
+TEST_P(ClientCertificateTest, of_another_ca_are_refused_even_where_they_are_optional) {
+  rule(Mode::kOptional);
+  present(issue("stranger", {}, &ca, {.extended_usage = "clientAuth"}));
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, that_are_for_servers_are_refused) {
+  rule(Mode::kRequired);
+  present(issue("server", {}, &client_ca, {.extended_usage = "serverAuth"}));
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, that_have_expired_are_refused) {
+  rule(Mode::kRequired);
+  present(issue("old", {}, &client_ca, {.begins = -2 * 86'400, .ends = -86'400}));
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, that_are_revoked_are_refused) {
+  rule(Mode::kRequired, revoke(nullptr));
+  present(good);
+  connect();
+  EXPECT_TRUE(owner.established);
+  rule(Mode::kRequired, revoke(&good));
+  client.renew();
+  present(good);
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, are_remembered_by_a_ticket) {
+  rule(Mode::kRequired);
+  present(good);
+  connect();
+  client.renew();
+  client.resume();
+  connect();
+  ASSERT_TRUE(owner.established);
+  EXPECT_EQ(stats.handshakes_resumed.get(), 1u);
+  EXPECT_NE(server->peer_certificate().find("CN=client"), std::string_view::npos);
+}
+
+TEST_P(ClientCertificateTest, are_asked_for_again_after_a_change_of_the_revocations) {
+  rule(Mode::kRequired, revoke(nullptr));
+  present(good);
+  connect();
+  ASSERT_TRUE(owner.established);
+  rule(Mode::kRequired, revoke(&good));
+  client.renew();
+  client.resume();
+  present(good);
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, are_asked_for_whatever_ticket_a_client_without_one_has) {
+  connect();
+  ASSERT_NE(client.session, nullptr);
+  rule(Mode::kRequired);
+  client.renew();
+  client.resume();
+  connect();
+  expect_refused();
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, ClientCertificateTest,
+                         testing::Values(TLS1_2_VERSION, TLS1_3_VERSION), [](const auto& info) {
+                           return std::string(info.param == TLS1_2_VERSION ? "1_2" : "1_3");
+                         });
+
+TEST(Authorities, need_certificates_of_cas) {
+  Directory files;
+  const Issued leaf = issue("leaf", {}, nullptr);
+  tls::FileError error;
+  EXPECT_FALSE(tls::read_authorities(files.write("a.pem", leaf.pem()), {}, error));
+  EXPECT_NE(error.text.find("is not one of a CA"), std::string::npos) << error.text;
+  EXPECT_FALSE(tls::read_authorities(files.write("b.pem", ""), {}, error));
+  EXPECT_NE(error.text.find("has no certificate"), std::string::npos) << error.text;
+  const Issued ca = issue("a CA", {}, nullptr, {.ca = true});
+  EXPECT_FALSE(tls::read_authorities(files.write("c.pem", ca.pem()), files.path("none"), error));
+  EXPECT_EQ(error.which, tls::FileError::Which::kKey);
+  EXPECT_EQ(error.text, "No such file or directory");
+}
+
+}  // namespace
+}  // namespace sluice::test
