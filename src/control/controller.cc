@@ -176,6 +176,7 @@ void Controller::publish_endpoints() {
   const auto [names, warnings] = std::exchange(updates_, {});
   if (names.empty()) return;
   const std::string reason = fmt::format("endpoints of {}", fmt::join(names, ", "));
+  sources_.changed();
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
@@ -285,6 +286,7 @@ void Controller::sample_every_second() {
     for (const PortWatch::Line& line : port_watch_.look(current(), workers_))
       spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
     publisher_.reclaim();
+    sources_.look_at_failures(current(), workers_);
     for (const std::string& line : certificates_.look(current(), std::time(nullptr)))
       spdlog::warn("{}", line);
     look_at_checksums();

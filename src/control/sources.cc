@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "discovery/dns/dns_source.h"
 #include "discovery/file_source.h"
 #include "discovery/kubernetes/cluster.h"
 #include "discovery/kubernetes/kubernetes_source.h"
@@ -12,6 +13,7 @@
 namespace sluice::control {
 namespace {
 
+namespace dns = discovery::dns;
 namespace kubernetes = discovery::kubernetes;
 using kubernetes::KubernetesSource;
 
@@ -21,18 +23,22 @@ void log(const kubernetes::Cluster::Line& line) {
 
 }  // namespace
 
-void Sources::fill(loader::Loaded& loaded) const {
-  std::map<kubernetes::ServicePort, const discovery::Source*> running;
-  for (const auto& s : sources_)
-    if (const auto* k = dynamic_cast<const KubernetesSource*>(s.get()))
-      running.emplace(k->port(), k);
+void Sources::fill(loader::Loaded& loaded) {
+  keeper_.use(loaded.state_directory);
+  std::map<std::string, const discovery::Source*> running;
+  for (const auto& s : sources_) running.emplace(s->name(), s.get());
   for (size_t i = 0; i < loaded.endpoints.size(); ++i) {
     loader::ServiceEndpoints& e = loaded.endpoints[i];
-    if (!e.kubernetes) continue;
-    if (const auto same = running.find(*e.kubernetes); same != running.end()) {
+    const std::string name = e.asked();
+    if (name.empty()) continue;
+    if (const auto same = running.find(name); same != running.end()) {
       e.endpoints = same->second->endpoints();
-    } else if (cluster_ && cluster_->listed(e.kubernetes->service.name_space)) {
+      e.age = same->second->age();
+    } else if (e.kubernetes && cluster_ && cluster_->listed(e.kubernetes->service.name_space)) {
       e.endpoints = cluster_->endpoints(*e.kubernetes);
+    } else if (const discovery::SavedSet* saved = keeper_.find(name)) {
+      e.endpoints = saved->endpoints;
+      e.age = std::chrono::system_clock::now() - saved->confirmed;
     }
     loaded.snapshot->services[i].pods = discovery::pods_of(e.endpoints);
   }
@@ -51,9 +57,35 @@ void Sources::choose_cluster(const loader::Loaded& loaded) {
   }
 }
 
+void Sources::choose_resolver(const loader::Loaded& loaded) {
+  const bool needed = std::any_of(loaded.endpoints.begin(), loaded.endpoints.end(),
+                                  [](const auto& e) { return e.dns.has_value(); });
+  if (!needed) {
+    resolver_.reset();
+  } else if (!resolver_ || dns_ != loaded.dns) {
+    dns_ = loaded.dns;
+    resolver_ = std::make_shared<dns::Resolver>(io_, dns_);
+  }
+}
+
+bool Sources::goes_on(const discovery::Source& source) const {
+  if (const auto* k = dynamic_cast<const KubernetesSource*>(&source))
+    return k->cluster() == cluster_;
+  const auto* d = dynamic_cast<const dns::DnsSource*>(&source);
+  return d && d->resolver() == resolver_;
+}
+
 std::unique_ptr<discovery::Source> Sources::make(const loader::ServiceEndpoints& e,
                                                  const config::Startup& startup) {
-  if (e.kubernetes) return std::make_unique<KubernetesSource>(cluster_, *e.kubernetes, e.endpoints);
+  if (!e.asked().empty() && keeper_.find(e.asked()) && !e.endpoints.empty())
+    spdlog::warn("{}: {} endpoint(s) as they were {} s ago, until there is an answer", e.asked(),
+                 e.endpoints.size(),
+                 std::chrono::duration_cast<std::chrono::seconds>(e.age).count());
+  if (e.kubernetes)
+    return std::make_unique<KubernetesSource>(cluster_, *e.kubernetes, e.endpoints, e.age);
+  if (e.dns)
+    return std::make_unique<dns::DnsSource>(io_, resolver_, dns_.max_ttl, *e.dns, e.endpoints,
+                                            e.age);
   if (e.file.empty()) return std::make_unique<discovery::StaticSource>(e.endpoints);
   const auto read = [startup](const std::filesystem::path& file) {
     return loader::read_endpoints_file(file, startup);
@@ -65,16 +97,15 @@ void Sources::replace(const loader::Loaded& loaded, const config::Startup& start
                       OnUpdate on_update) {
   choose_cluster(loaded);
   on_update_ = std::move(on_update);
+  choose_resolver(loaded);
   // Two services may have the same endpoints, and then have a source each.
-  std::multimap<kubernetes::ServicePort, std::unique_ptr<discovery::Source>*> running;
+  std::multimap<std::string, std::unique_ptr<discovery::Source>*> running;
   for (auto& s : sources_)
-    if (const auto* k = dynamic_cast<const KubernetesSource*>(s.get());
-        k && k->cluster() == cluster_)
-      running.emplace(k->port(), &s);
+    if (goes_on(*s)) running.emplace(s->name(), &s);
   std::vector<std::unique_ptr<discovery::Source>> next;
   std::vector<discovery::Source*> fresh;
   for (const loader::ServiceEndpoints& e : loaded.endpoints) {
-    const auto same = e.kubernetes ? running.find(*e.kubernetes) : running.end();
+    const auto same = running.find(e.asked());
     if (same != running.end()) {
       next.push_back(std::move(*same->second));
       running.erase(same);
@@ -86,6 +117,7 @@ void Sources::replace(const loader::Loaded& loaded, const config::Startup& start
   std::swap(sources_, next);
   services_.clear();
   for (size_t i = 0; i < sources_.size(); ++i) services_[sources_[i].get()] = i;
+  keeper_.changed();
   for (discovery::Source* s : fresh)
     s->start([this, s](const discovery::Update& u) { on_update_(services_.at(s), u); });
 }
@@ -93,6 +125,23 @@ void Sources::replace(const loader::Loaded& loaded, const config::Startup& start
 void Sources::merge(config::Snapshot& snapshot) const {
   for (size_t i = 0; i < sources_.size(); ++i)
     snapshot.services[i].pods = discovery::pods_of(sources_[i]->endpoints());
+}
+
+void Sources::look_at_failures(const config::Snapshot& current,
+                               std::span<stats::Worker* const> workers) {
+  std::map<uint32_t, uint64_t> now;
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    if (!sources_[i]->asks_after_failures()) continue;
+    bool failed = false;
+    for (const config::Pod& p : current.services[i].pods) {
+      uint64_t& n = now[p.slot];
+      for (const stats::Worker* w : workers) n += w->pod(p.slot).connect_failures.get();
+      const auto before = failures_.find(p.slot);
+      failed = failed || (before != failures_.end() && before->second != n);
+    }
+    if (failed) sources_[i]->on_connect_failure();
+  }
+  failures_ = std::move(now);
 }
 
 bool Sources::any_refused() const {

@@ -4,18 +4,25 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 #include "config/snapshot.h"
+#include "control/endpoint_keeper.h"
+#include "discovery/dns/settings.h"
 #include "discovery/file_watcher.h"
 #include "discovery/source.h"
 #include "loader/load.h"
+#include "stats/worker.h"
 
 namespace sluice::discovery::kubernetes {
 class Cluster;
 }  // namespace sluice::discovery::kubernetes
+namespace sluice::discovery::dns {
+class Resolver;
+}  // namespace sluice::discovery::dns
 
 namespace sluice::control {
 
@@ -26,11 +33,11 @@ class Sources {
 
   // Both outlive the sources.
   Sources(boost::asio::io_context& io, discovery::FileWatcher& watcher)
-      : io_(io), watcher_(watcher) {}
+      : io_(io), watcher_(watcher), keeper_(io, sources_) {}
 
-  // Fills in the endpoints that a configuration takes from an API, as far as they are known now.
-  // The configuration has no mistakes, and may never come into use.
-  void fill(loader::Loaded& loaded) const;
+  // Fills in the endpoints that a configuration asks for, as far as they are known now, or were
+  // when they were saved. The configuration has no mistakes, and may never come into use.
+  void fill(loader::Loaded& loaded);
 
   // Replaces the sources by those of a configuration that fill() has seen just now, and begins to
   // deliver. A source that asks an API, and that both configurations have, goes on.
@@ -38,22 +45,35 @@ class Sources {
 
   // Fills in the pods of all services from the newest sets.
   void merge(config::Snapshot& snapshot) const;
+  // Tells sources whose pods could not be connected to since the last call. `current` is the
+  // configuration of the sources.
+  void look_at_failures(const config::Snapshot& current, std::span<stats::Worker* const> workers);
+  // Some source has a new set.
+  void changed() { keeper_.changed(); }
   // Whether the last update of some source was refused.
   bool any_refused() const;
   const std::vector<std::unique_ptr<discovery::Source>>& all() const { return sources_; }
 
  private:
-  // Makes, keeps or drops the cluster, as the configuration has it.
+  // Makes, keeps or drops the cluster and the resolver, as the configuration has it.
   void choose_cluster(const loader::Loaded& loaded);
+  void choose_resolver(const loader::Loaded& loaded);
+  // Whether the source asks the cluster or the resolver of now.
+  bool goes_on(const discovery::Source& source) const;
   std::unique_ptr<discovery::Source> make(const loader::ServiceEndpoints& endpoints,
                                           const config::Startup& startup);
 
   boost::asio::io_context& io_;
   discovery::FileWatcher& watcher_;
   std::shared_ptr<discovery::kubernetes::Cluster> cluster_;  // nullptr: no service needs it
+  std::shared_ptr<discovery::dns::Resolver> resolver_;       // as well
+  discovery::dns::Settings dns_;                             // of the resolver
   OnUpdate on_update_;
   std::vector<std::unique_ptr<discovery::Source>> sources_;
   std::map<const discovery::Source*, size_t> services_;  // the index of each source
+  std::map<uint32_t, uint64_t>
+      failures_;  // by slot: connects to pods that failed, at the last look
+  EndpointKeeper keeper_;
 };
 
 }  // namespace sluice::control

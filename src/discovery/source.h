@@ -25,8 +25,9 @@ class Source {
   // source.
   using Deliver = std::function<void(const Update&)>;
 
-  // `first`: the set before the first update; may be empty.
-  explicit Source(EndpointSet first) : endpoints_(std::move(first)) {}
+  // `first`: the set before the first update; may be empty. age: of `first`.
+  explicit Source(EndpointSet first, Clock::duration age = {})
+      : endpoints_(std::move(first)), confirmed_(Clock::now() - age) {}
   virtual ~Source() = default;
   Source(const Source&) = delete;
 
@@ -34,6 +35,13 @@ class Source {
   virtual void start(Deliver deliver) = 0;
   // A description for people: "file /etc/sluice/endpoints.toml".
   virtual std::string name() const = 0;
+  // An endpoint of the set could not be connected to. Called only if asks_after_failures().
+  virtual void on_connect_failure() {}
+  virtual bool asks_after_failures() const { return false; }
+
+  // Whether the set is worth keeping for a start without the API that it came from.
+  virtual bool kept() const { return false; }
+
   // The last whole set.
   const EndpointSet& endpoints() const { return endpoints_; }
   // The time since the source confirmed the set, changed or not.
@@ -55,7 +63,7 @@ class Source {
 
  private:
   EndpointSet endpoints_;
-  Clock::time_point confirmed_ = Clock::now();
+  Clock::time_point confirmed_;
   std::string last_error_;
 };
 

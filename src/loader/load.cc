@@ -23,11 +23,13 @@ Loaded load(const std::filesystem::path& file) {
   if (!document) return out;
 
   auto snapshot = std::make_unique<config::Snapshot>();
-  Reading reading{*snapshot, out.mistakes, out.warnings, out.files, out.endpoints, out.kubernetes};
+  Reading reading{*snapshot,     out.mistakes,   out.warnings, out.files,
+                  out.endpoints, out.kubernetes, out.dns,      out.state_directory};
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
   read_settings(root, reading);
   read_kubernetes(root, reading);
+  read_dns(root, reading);
   read_services(root, reading);
   root.finish();
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
 #include "loader/endpoints.h"
 #include "loader/mistakes.h"
@@ -26,6 +27,8 @@ struct Loaded {
   // One for each service, in the snapshot's order.
   std::vector<ServiceEndpoints> endpoints;
   std::optional<discovery::kubernetes::Settings> kubernetes;  // nullopt: no [kubernetes]
+  discovery::dns::Settings dns;
+  std::filesystem::path state_directory;  // empty: there is none
 
   // The files except those that have only endpoints.
   std::vector<std::filesystem::path> configuration_files() const;

@@ -94,6 +94,16 @@ void read_kubernetes_reference(Table& t, const Reading& reading, ServiceEndpoint
                                         name_space, fmt::join(watched, ", ")));
 }
 
+void read_dns_target(Table& t, ServiceEndpoints& out) {
+  std::string text;
+  if (!t.string("dns", text)) return;
+  out.dns = discovery::dns::Target::parse(text);
+  if (!out.dns)
+    t.mistake("dns", fmt::format("dns = \"{}\" is not a name with a port, like "
+                                 "\"greeter.default.svc.cluster.local:8080\"",
+                                 text));
+}
+
 std::vector<std::string> lines(const Mistakes& all) {
   std::vector<std::string> out;
   for (const Mistake& m : all) out.push_back(m.str());
@@ -116,7 +126,8 @@ std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
 void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
   const Notes notes{reading.snapshot.startup, reading.mistakes, reading.warnings};
   constexpr std::string_view kForms =
-      "{ file = \"endpoints.toml\" }, { kubernetes = \"namespace/service:port\" } or "
+      "{ file = \"endpoints.toml\" }, { kubernetes = \"namespace/service:port\" }, "
+      "{ dns = \"name:port\" } or "
       "[{ address = \"198.18.1.101:50051\", id = \"pod1\" }]";
   if (!t.has("endpoints")) {
     t.mistake(fmt::format("[[service]] lacks endpoints: {}", kForms));
@@ -129,6 +140,11 @@ void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
   auto reference = t.table("endpoints");
   if (reference->has("kubernetes")) {
     read_kubernetes_reference(*reference, reading, out);
+    reference->finish();
+    return;
+  }
+  if (reference->has("dns")) {
+    read_dns_target(*reference, out);
     reference->finish();
     return;
   }

@@ -198,6 +198,8 @@ void read_startup(Table& root, Reading& reading) {
                                                "socket's has at most {}",
                                                startup.admin_socket.size(), kMaxSocketPath));
     }
+    if (std::string path; t->string("state_directory", path))
+      reading.state_directory = t->document().resolve(path);
     if (const auto i = t->choice("idle", {"auto", "poll", "sleep"}))
       startup.idle = static_cast<config::Idle>(*i);
     if (t->choice("log_level", {"trace", "debug", "info", "warning", "error", "critical", "off"}))

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
 #include "loader/document.h"
 #include "loader/endpoints.h"
@@ -21,6 +22,8 @@ struct Reading {
   std::vector<std::filesystem::path>& files;
   std::vector<ServiceEndpoints>& endpoints;
   std::optional<discovery::kubernetes::Settings>& kubernetes;
+  discovery::dns::Settings& dns;
+  std::filesystem::path& state_directory;
   // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
   bool dpdk_known = false;
 
@@ -40,7 +43,9 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 void read_settings(Table& root, Reading& reading);
 // [kubernetes], and the kubeconfig.
 void read_kubernetes(Table& root, Reading& reading);
-// [[service]] and [[listener]], after the three above.
+// [dns].
+void read_dns(Table& root, Reading& reading);
+// [[service]] and [[listener]], after those above.
 void read_services(Table& root, Reading& reading);
 // [listener.tls]: certificates and keys included, which become part of the snapshot.
 void read_tls(Table& listener, Reading& reading, config::Listener& out);

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kubernetes_api import Api, endpoint
 from support import SANITIZED, LabTest, configuration, daemon, lab, layout, logged, log_size, main, process
+from sluicelab import network
 from sluicelab.client import Client
 from sluicelab.rollout import Rollout
 
@@ -196,6 +197,44 @@ class Kubernetes(LabTest):
 
     def test_a_server_that_refuses(self) -> None:
         self.fault("refuse")
+
+
+class Restart(LabTest):
+    """sluiced starts while the API is away."""
+
+    def test_a_start_without_api_serves_the_last_good_endpoints_and_says_so(self) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            api = Api(layout.MANAGEMENT_ROOT, Path(scratch))
+            self.addCleanup(api.stop)
+            network.add_management_link()
+            text = configuration.sluiced_toml(self.driver, kubernetes=configuration.Kubernetes(str(api.kubeconfig()), SERVICE))
+            layout.CONFIG_FILE.write_text(text.replace("[sluice]\n", f'[sluice]\nstate_directory = "{scratch}"\n'))
+            api.put("greeter-1", "greeter", [endpoint(layout.pod_address(1), "uid-1")])
+            lab.restart_sluiced(wait=False)
+            self.assertTrue(process.wait_until(lambda: Path(scratch, "endpoints.json").exists(), 10))
+            api.stop()
+
+            since = log_size()
+            lab.restart_sluiced(wait=False)
+            self.assertTrue(logged(since, r"1 endpoint\(s\) as they were \d+ s ago, until there is an answer"))
+            self.assertEqual(list(daemon.pod_rows()), ["uid-1"])
+            self.assertNotEqual(daemon.ask("sources")["sources"][0]["last_error"], "")
+            report = Client(rate=RATE, duration=1000).wait()
+            self.assertEqual(report["failed"], {})
+            self.assertGreater(report["calls"]["pod1"], 0)
+
+            api.put("greeter-1", "greeter", [endpoint(layout.pod_address(1), "uid-2")])
+            api.start()
+            self.assertTrue(process.wait_until(lambda: daemon.pod_rows().get("uid-2", {}).get("state", "SHUTDOWN") != "SHUTDOWN", 20))
+            api.stop()
+
+            saved = Path(scratch, "endpoints.json")
+            self.assertTrue(process.wait_until(lambda: "uid-2" in saved.read_text(), 10))
+            saved.write_text(saved.read_text().replace("uid-2", "uid-3"))
+            since = log_size()
+            lab.restart_sluiced(wait=False)
+            self.assertTrue(logged(since, "saved endpoints are not used: .*the checksum is wrong"))
+            self.assertEqual(daemon.pod_rows(), {})
 
 
 main()

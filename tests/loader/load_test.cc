@@ -111,7 +111,8 @@ endpoints = { file = "endpoints.toml" }
   EXPECT_EQ(
       mistakes(files),
       "sluiced.toml:3: workers is a string; it must be an integer from 1 to 16\n"
-      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, idle, "
+      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, "
+      "state_directory, idle, "
       "log_level\n"
       "sluiced.toml:6: drain_timeout = \"soon\" is not a duration; it must be a whole number "
       "with us, ms, s, m or h, like \"5s\" or \"100ms\"\n"

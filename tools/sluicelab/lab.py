@@ -116,8 +116,8 @@ def stop_sluiced() -> None:
         state.save(current)
 
 
-def restart_sluiced(config: Optional[Path] = None) -> None:
-    """Ends sluiced, if it runs, and starts it again; the rest of the lab stays."""
+def restart_sluiced(config: Optional[Path] = None, wait: bool = True) -> None:
+    """Ends sluiced, if it runs, and starts it again; the rest of the lab stays. wait: until the lab's pods are ready."""
     with state.locked():
         current = state.load()
         daemon.stop(current["sluiced_pid"])
@@ -127,7 +127,8 @@ def restart_sluiced(config: Optional[Path] = None) -> None:
         state.save(current)
         current["sluiced_pid"] = daemon.start(current["driver"], Path(current["config"]))
         state.save(current)
-        _wait_ready(current, len(current["pods"]))
+        if wait:
+            _wait_ready(current, len(current["pods"]))
 
 
 def impair(impairment: str) -> None:

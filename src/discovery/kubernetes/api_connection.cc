@@ -199,8 +199,8 @@ class ApiConnection::Session : public std::enable_shared_from_this<Session> {
   void send() {
     parser_.emplace();
     parser_->body_limit(boost::none);
-    // Beast calls this as bytes come. Beast's operation ends later: with a whole piece of HTTP, and
-    // the end of a chunk may come with the beginning of the next. So the timer starts anew here.
+    // Beast calls this as bytes come, and its operation ends with the answer. So the timer starts
+    // anew here.
     parser_->get().body() = [this](std::string_view bytes) {
       tcp().expires_after(patience_);
       pause_soon();
@@ -217,23 +217,18 @@ class ApiConnection::Session : public std::enable_shared_from_this<Session> {
                                 const auto& head = parser_->get();
                                 receiver_->on_head(head.result_int(),
                                                    retry_after(head[http::field::retry_after]));
-                                parser_->eager(true);
-                                read_body();
+                                if (receiver_) read_body();
                               }));
     });
   }
 
   void read_body() {
-    if (!receiver_) return;
-    if (parser_->is_done()) {
+    const auto done = [this](size_t) {
       stream_open_ = parser_->keep_alive();
       receiver_->on_end(true, {}, stream_open_);
-      return;
-    }
-    with_stream([this](auto& stream) {
-      http::async_read_some(stream, buffer_, *parser_,
-                            step("answer", [this](size_t) { read_body(); }));
-    });
+    };
+    with_stream(
+        [&](auto& stream) { http::async_read(stream, buffer_, *parser_, step("answer", done)); });
   }
 
   void pause_soon() {

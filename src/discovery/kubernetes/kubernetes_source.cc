@@ -7,8 +7,8 @@
 namespace sluice::discovery::kubernetes {
 
 KubernetesSource::KubernetesSource(std::shared_ptr<Cluster> cluster, ServicePort port,
-                                   EndpointSet first)
-    : Source(std::move(first)), cluster_(std::move(cluster)), port_(std::move(port)) {
+                                   EndpointSet first, Clock::duration age)
+    : Source(std::move(first), age), cluster_(std::move(cluster)), port_(std::move(port)) {
   cluster_->subscribe(*this);
 }
 
@@ -33,6 +33,10 @@ Source::Clock::duration KubernetesSource::age() const {
   const auto heard = cluster_->heard(port_.service.name_space);
   return heard && cluster_->listed(port_.service.name_space) ? Clock::now() - *heard
                                                              : Source::age();
+}
+
+bool KubernetesSource::kept() const {
+  return !endpoints().empty() || cluster_->listed(port_.service.name_space);
 }
 
 std::string KubernetesSource::last_error() const {

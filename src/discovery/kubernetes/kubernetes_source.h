@@ -11,8 +11,9 @@ namespace sluice::discovery::kubernetes {
 
 class KubernetesSource : public Source, private Cluster::Subscriber {
  public:
-  // `first` stands until the cluster's first list is complete.
-  KubernetesSource(std::shared_ptr<Cluster> cluster, ServicePort port, EndpointSet first);
+  // `first`, of that age, stands until the cluster's first list is complete.
+  KubernetesSource(std::shared_ptr<Cluster> cluster, ServicePort port, EndpointSet first,
+                   Clock::duration age = {});
   ~KubernetesSource() override;
 
   void start(Deliver deliver) override;
@@ -22,6 +23,7 @@ class KubernetesSource : public Source, private Cluster::Subscriber {
   std::string last_error() const override;
   // An API that is away changes nothing, and is no mistake in the configuration.
   bool refused() const override { return false; }
+  bool kept() const override;
 
   const ServicePort& port() const { return port_; }
   const std::shared_ptr<Cluster>& cluster() const { return cluster_; }

@@ -1,0 +1,53 @@
+#pragma once
+// Keeps the last good endpoints of the sources that ask an API in `state_directory`.
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "discovery/saved_endpoints.h"
+#include "discovery/source.h"
+
+namespace sluice::control {
+
+class EndpointKeeper {
+ public:
+  using Sources = std::vector<std::unique_ptr<discovery::Source>>;
+  // A change is written after this time, with those that follow it.
+  static constexpr std::chrono::seconds kDelay{1};
+  // Without a change the file is written so often, for the ages in it.
+  static constexpr std::chrono::seconds kRefresh{60};
+
+  // `sources` and `io` outlive the keeper.
+  EndpointKeeper(boost::asio::io_context& io, const Sources& sources)
+      : io_(io), sources_(sources), timer_(io) {}
+
+  // Reads the directory's file, unless the directory is in use already. Empty: nothing is kept.
+  void use(const std::filesystem::path& directory);
+  // The endpoints that the file had; nullptr: it had none.
+  const discovery::SavedSet* find(const std::string& source) const;
+
+  // Some source has new endpoints, or another configuration has come.
+  void changed() { write_within(kDelay); }
+
+ private:
+  void write_within(std::chrono::seconds time);
+  void write();
+
+  boost::asio::io_context& io_;
+  const Sources& sources_;
+  boost::asio::steady_timer timer_;
+  std::filesystem::path directory_;
+  discovery::SavedEndpoints saved_;
+  std::string logged_error_;
+  // The disk may be slow, and nobody waits for it.
+  boost::asio::thread_pool writer_{1};
+};
+
+}  // namespace sluice::control
