@@ -76,7 +76,7 @@ void Pool::renew() {
   for (auto* list : {&connections_, &isolated_})
     for (PodConnection& c : *list) all.push_back(&c);
   for (PodConnection* c : all) c->retire();
-  connect_if_needed();
+  on_news();
 }
 
 void Pool::arm_pings() {

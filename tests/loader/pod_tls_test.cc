@@ -70,10 +70,10 @@ TEST_F(PodTls, sends_no_server_name_for_addresses_and_uris) {
                       std::string(expected) + "\" }\n")
                   .tls.server_name,
               "");
-  EXPECT_EQ(service("protocol = \"h2\"\ntls = { ca = \"ca.pem\", expected = \"pods.example\", "
-                    "server_name = \"\" }\n")
+  EXPECT_EQ(service("protocol = \"h2\"\ntls = { ca = \"ca.pem\", expected = \"spiffe://a/b\", "
+                    "server_name = \"pods.example\" }\n")
                 .tls.server_name,
-            "");
+            "pods.example");
 }
 
 TEST_F(PodTls, has_a_certificate_of_its_own_with_the_key) {
