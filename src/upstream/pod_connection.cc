@@ -59,7 +59,10 @@ void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
 // A pod that ends its side has sent everything. Calls that it did not answer are lost.
 void PodConnection::on_end_of_data(transport::Stream&, transport::End) {
   if (closing_) return;
-  http_->end_of_input();
+  if (http_->end_of_input()) {
+    context_.touch(*this);
+    return;
+  }
   routine_ |= http1_ && streams() == 0;
   end("the pod closed the connection");
 }
