@@ -60,7 +60,10 @@ void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
 // Behind a truncated end bytes may be missing, so it completes no answer.
 void PodConnection::on_end_of_data(transport::Stream& stream, transport::End end_of_data) {
   if (closing_) return;
-  if (established_ && end_of_data == transport::End::kClean) http_->end_of_input();
+  if (established_ && end_of_data == transport::End::kClean && http_->end_of_input()) {
+    context_.touch(*this);
+    return;
+  }
   const char* failure = stream.failure();
   routine_ |= *failure == '\0' && http1_ && established_ && streams() == 0;
   end(*failure != '\0' ? failure : "the pod closed the connection");
