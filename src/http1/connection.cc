@@ -283,7 +283,9 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 }
 
 bool Connection::wants_watch() const {
-  return section_.begun() || input_ != Input::kHead || head_late() ||
+  // A tunnel whose peer has ended its side reads nothing more, and still has to end.
+  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
+  return section_.begun() || input_ != Input::kHead || in_tunnel || head_late() ||
          transport_.acknowledged() < output_.end();
 }
 
