@@ -276,6 +276,10 @@ void Connection::fail(const char* detail, const char* guard) {
   failed_ = true;
   detail_ = detail;
   guard_ = guard;
+  // A body that the end of the connection ends: a FIN would make the part look whole.
+  if (stream_ && stream_->head_written_ && !stream_->end_sent_ &&
+      stream_->body_ == Stream::Body::kUntilClose)
+    ending_ = Ending::kAbort;
 }
 
 bool Connection::peer_takes_protocol(std::string_view protocol) const {

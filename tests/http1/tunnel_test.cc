@@ -281,6 +281,14 @@ TEST_F(ClientTunnel, is_half_closed_when_the_pod_ends_its_side) {
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+TEST_F(ClientTunnel, an_answer_to_CONNECT_has_no_length_for_the_owner) {
+  stream =
+      http->open(fields({{":method", "CONNECT"}, {":authority", "pod:443"}}), false, &owner, 0);
+  say();
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n");
+  EXPECT_EQ(owner.log, (std::vector<std::string>{"response :status=200 x=y"}));
+}
+
 TEST_F(ClientTunnel, CONNECT_has_the_authority_form) {
   stream =
       http->open(fields({{":method", "CONNECT"}, {":authority", "pod:443"}}), false, &owner, 0);
