@@ -20,4 +20,10 @@ std::vector<LinkWatch::Line> LinkWatch::look(const config::Snapshot& current) {
   return lines;
 }
 
+std::vector<bool> LinkWatch::up() const {
+  std::vector<bool> out;
+  for (const auto& link : links_) out.push_back(link && link->up);
+  return out;
+}
+
 }  // namespace sluice::control

@@ -32,6 +32,8 @@ class LinkWatch {
   // look before, the first look included: a link may come up after the workers' own announcement.
   // Returns a line for the log for each change.
   std::vector<Line> look(const config::Snapshot& current);
+  // By port, at the last look; shorter, or empty, where nothing is known.
+  std::vector<bool> up() const;
 
  private:
   Probe probe_;
