@@ -26,13 +26,13 @@ class RecordLog {
     while (head_ < records_.size() && records_[head_].end <= below)
       acknowledged_ = records_[head_++].plain_end;
     if (head_ > kCompactAt && head_ * 2 > records_.size()) {
-      records_.erase(records_.begin(), records_.begin() + static_cast<ptrdiff_t>(head_));
+      records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(head_));
       head_ = 0;
     }
     return acknowledged_;
   }
   uint64_t transmitted(uint64_t below) const {
-    const auto first = records_.begin() + static_cast<ptrdiff_t>(head_);
+    const auto first = records_.begin() + static_cast<std::ptrdiff_t>(head_);
     const auto it = std::lower_bound(first, records_.end(), below,
                                      [](const Record& r, uint64_t b) { return r.begin < b; });
     return it == first ? acknowledged_ : std::prev(it)->plain_end;
