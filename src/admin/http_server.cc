@@ -1,10 +1,13 @@
 #include "admin/http_server.h"
 
+#include <algorithm>
+#include <deque>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -26,6 +29,7 @@ using Error = boost::system::error_code;
 
 namespace {
 
+constexpr std::chrono::milliseconds kPause{100};  // after an accept that failed
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 tcp::endpoint endpoint_of(const Endpoint& e) {
@@ -36,19 +40,15 @@ tcp::endpoint endpoint_of(const Endpoint& e) {
 
 class HttpServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const config::AdminHttp& settings, Answer answer,
-          std::shared_ptr<size_t> sessions)
-      : stream_(std::move(socket)),
-        settings_(settings),
-        answer_(std::move(answer)),
-        sessions_(std::move(sessions)) {
-    ++*sessions_;
+  Session(tcp::socket socket, const config::AdminHttp& settings, Answer answer)
+      : stream_(std::move(socket)), settings_(settings), answer_(std::move(answer)) {
     parser_.header_limit(kMaxRequest);
     parser_.body_limit(std::uint64_t{0});
   }
-  ~Session() { --*sessions_; }
 
+  void close() { stream_.close(); }
   void start() {
+    // For the whole request, however slowly its bytes arrive.
     stream_.expires_after(kPatience);
     http::async_read(stream_, buffer_, parser_,
                      [self = shared_from_this()](const Error& e, size_t) {
@@ -112,7 +112,6 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   beast::tcp_stream stream_;
   const config::AdminHttp settings_;
   Answer answer_;
-  std::shared_ptr<size_t> sessions_;
   beast::flat_buffer buffer_{kMaxRequest};
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
@@ -123,7 +122,7 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
 class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
  public:
   Listener(asio::io_context& io, const config::AdminHttp& settings, Answer answer)
-      : settings_(settings), answer_(std::move(answer)), acceptor_(io) {
+      : settings_(settings), answer_(std::move(answer)), acceptor_(io), pause_(io) {
     Error error;
     const tcp::endpoint endpoint = endpoint_of(*settings.address);
     acceptor_.open(endpoint.protocol());
@@ -138,24 +137,46 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   void accept() {
     acceptor_.async_accept([self = shared_from_this()](const Error& e, tcp::socket socket) {
       if (e == asio::error::operation_aborted) return;
-      if (!e && *self->sessions_ < kMaxSessions)
-        std::make_shared<Session>(std::move(socket), self->settings_, self->answer_,
-                                  self->sessions_)
-            ->start();
+      if (e) {
+        self->accept_later();
+        return;
+      }
+      self->begin(std::move(socket));
       self->accept();
     });
   }
   void close() {
     Error ignored;
     acceptor_.close(ignored);
+    pause_.cancel();
   }
   uint16_t port() const { return acceptor_.local_endpoint().port(); }
 
  private:
+  void begin(tcp::socket socket) {
+    std::erase_if(sessions_, [](const auto& s) { return s.expired(); });
+    if (sessions_.size() == kMaxSessions) {
+      if (const auto oldest = sessions_.front().lock()) oldest->close();
+      sessions_.pop_front();
+    }
+    const auto session = std::make_shared<Session>(std::move(socket), settings_, answer_);
+    sessions_.push_back(session);
+    session->start();
+  }
+  // Descriptors are short. The connection that could not be accepted stays in the queue, so that
+  // another attempt at once would fail as well.
+  void accept_later() {
+    pause_.expires_after(kPause);
+    pause_.async_wait([self = shared_from_this()](const Error& e) {
+      if (!e) self->accept();
+    });
+  }
+
   const config::AdminHttp settings_;
   Answer answer_;
   tcp::acceptor acceptor_;
-  std::shared_ptr<size_t> sessions_ = std::make_shared<size_t>(0);
+  asio::steady_timer pause_;
+  std::deque<std::weak_ptr<Session>> sessions_;  // oldest first
 };
 
 HttpServer::HttpServer(asio::io_context& io, const config::AdminHttp& settings, Answer answer)

@@ -24,8 +24,10 @@ struct HttpAnswer {
 
 class HttpServer {
  public:
-  static constexpr size_t kMaxRequest = 8192;          // bytes of a request, which has no body
-  static constexpr size_t kMaxSessions = 16;           // at a time; further ones are closed at once
+  static constexpr size_t kMaxRequest = 8192;  // bytes of a request, which has no body
+  // At a time. A further one takes the place of the oldest, so that clients that hold connections
+  // keep nobody out.
+  static constexpr size_t kMaxSessions = 64;
   static constexpr std::chrono::seconds kPatience{5};  // for a request, and as long for its answer
 
   // The answer to GET of a path. Runs on the context's thread.

@@ -289,7 +289,8 @@ boost::json::object Controller::answer(std::string_view command) {
 }
 
 admin::HttpAnswer Controller::answer_http(std::string_view path) {
-  return with_view([&](const admin::View& view) { return admin::http_answer(path, view); });
+  return with_view(
+      [&](const admin::View& view) { return admin::http_answer(path, view, metrics_text_); });
 }
 
 void Controller::wait_for_reload_signal() {

@@ -16,6 +16,7 @@
 #include "admin/answer.h"
 #include "admin/http_server.h"
 #include "admin/ledger.h"
+#include "admin/metrics_text.h"
 #include "admin/server.h"
 #include "config/published.h"
 #include "control/certificate_watch.h"
@@ -141,6 +142,7 @@ class Controller {
   config::AdminHttp http_settings_;  // of the configuration
   config::AdminHttp http_used_;      // of the server
   std::unique_ptr<admin::HttpServer> http_;
+  admin::MetricsText metrics_text_;
   bool listed_ = false;  // each source has had its first list, once
   PortWatch port_watch_;
   LinkWatch link_watch_;

@@ -71,10 +71,11 @@ TEST_F(HealthTest, no_pods_and_a_refused_configuration_change_nothing) {
 }
 
 TEST_F(HealthTest, each_path_has_its_answer) {
-  EXPECT_EQ(http_answer("/healthz", view()).body, "ok\n");
-  EXPECT_EQ(http_answer("/readyz", view()).body, "ok\n");
-  EXPECT_TRUE(http_answer("/metrics", view()).body.starts_with("# HELP sluice_"));
-  EXPECT_EQ(http_answer("/", view()).status, 404u);
+  MetricsText text;
+  EXPECT_EQ(http_answer("/healthz", view(), text).body, "ok\n");
+  EXPECT_EQ(http_answer("/readyz", view(), text).body, "ok\n");
+  EXPECT_TRUE(http_answer("/metrics", view(), text).body.starts_with("# HELP sluice_"));
+  EXPECT_EQ(http_answer("/", view(), text).status, 404u);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -39,6 +41,16 @@ class HttpServerTest : public testing::Test {
   std::string get(const std::string& path, const std::string& fields = "") {
     const std::string host = "127.0.0.1";
     return send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
+  }
+  // Connections that the server has not closed.
+  static size_t open_of(std::vector<asio::ip::tcp::socket>& sockets) {
+    return static_cast<size_t>(std::count_if(sockets.begin(), sockets.end(), [](auto& s) {
+      s.non_blocking(true);
+      boost::system::error_code e;
+      char byte = 0;
+      s.read_some(asio::buffer(&byte, 1), e);
+      return e == asio::error::would_block;
+    }));
   }
   static std::string status(const std::string& answer) { return answer.substr(9, 3); }
 
@@ -88,13 +100,30 @@ TEST_F(HttpServerTest, a_request_that_is_too_large_is_refused) {
   EXPECT_TRUE(answer.empty() || status(answer) == "431") << answer;
 }
 
-TEST_F(HttpServerTest, further_sessions_than_the_bound_are_closed_at_once) {
+TEST_F(HttpServerTest, a_session_beyond_the_bound_takes_the_place_of_the_oldest) {
   std::vector<asio::ip::tcp::socket> idle;
-  for (size_t i = 0; i < HttpServer::kMaxSessions; ++i)
+  for (size_t i = 0; i < 3 * HttpServer::kMaxSessions; ++i)
     idle.emplace_back(io).connect({asio::ip::address_v4::loopback(), server.port()});
-  EXPECT_EQ(get("/"), "");
-  idle.clear();
   EXPECT_EQ(status(get("/")), "200");
+  EXPECT_EQ(open_of(idle), HttpServer::kMaxSessions - 1);
+  EXPECT_EQ(status(get("/")), "200");
+}
+
+TEST_F(HttpServerTest, a_request_that_arrives_byte_by_byte_is_cut_off) {
+  asio::ip::tcp::socket slow(io);
+  slow.connect({asio::ip::address_v4::loopback(), server.port()});
+  const auto until = std::chrono::steady_clock::now() + HttpServer::kPatience + 2s;
+  std::vector<asio::ip::tcp::socket> one;
+  one.push_back(std::move(slow));
+  boost::system::error_code e;
+  for (const char c : std::string(1000, 'G')) {
+    if (open_of(one) == 0 || std::chrono::steady_clock::now() > until) break;
+    asio::write(one[0], asio::buffer(&c, 1), e);
+    io.restart();
+    io.run_for(100ms);
+  }
+  EXPECT_EQ(open_of(one), 0U);
+  EXPECT_EQ(asked, 0);
 }
 
 TEST_F(HttpServerTest, an_address_in_use_is_an_error_with_its_name) {

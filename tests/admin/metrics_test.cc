@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "admin/metrics_text.h"
 #include "example.h"
 #include "support/configuration_files.h"
 
@@ -79,6 +80,26 @@ TEST_F(MetricsTest, a_scrape_of_all_pods_that_are_allowed_takes_less_than_a_seco
   RecordProperty("milliseconds", static_cast<int>(took.count() * 1000));
 }
 
+TEST(MetricsTextTest, a_text_is_used_for_nine_times_as_long_as_it_took_to_make) {
+  using namespace std::chrono_literals;
+  MetricsText text;
+  MetricsText::Clock::time_point now{1h};
+  int made = 0;
+  const auto get = [&] {
+    return text.get(
+        [&] {
+          now += 100ms;
+          return std::to_string(++made);
+        },
+        [&] { return now; });
+  };
+  EXPECT_EQ(get(), "1");
+  now += 899ms;
+  EXPECT_EQ(get(), "1");
+  now += 1ms;
+  EXPECT_EQ(get(), "2");
+}
+
 std::string page(const Exposition& all) {
   std::string out =
       "# Metrics\n\n"
@@ -92,7 +113,9 @@ std::string page(const Exposition& all) {
       "  Kubernetes the UID of the pod. The series of a pod that has left end after 5 minutes, or\n"
       "  when another pod takes its counters.\n"
       "- A counter begins at zero with the process (`sluice_start_time_seconds`).\n"
-      "- A scrape runs on the control thread, and no worker notices it.\n\n"
+      "- A scrape runs on the control thread, and no worker notices it. Numbers are at most nine\n"
+      "  times as old as they took to gather: a few milliseconds, or half a second with thousands\n"
+      "  of pods.\n\n"
       "`/healthz` is 200 while each worker turns, and 503 when one has not turned for 5 s.\n"
       "`/readyz` is 200 when each source of endpoints has had its first list, each port has a\n"
       "link, and the workers have bound the VIPs. It is 503 from the first SIGTERM on, before\n"
