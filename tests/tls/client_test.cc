@@ -111,7 +111,8 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<int> {
       tls::FileError error;
       const auto cas = tls::read_authorities(files.write("ca.pem", ca.pem()), {}, error);
       std::string why;
-      context_ = tls::ClientContext::make(settings, protocol, own ? &*own : nullptr, &*cas, why);
+      context_ =
+          tls::ClientContext::make(settings, protocol, own ? &*own : nullptr, &*cas, lanes, why);
       ASSERT_NE(context_, nullptr) << why;
     }
     layer.call_with(context_);
