@@ -143,7 +143,16 @@ bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, Fie
   s.answered_ = true;
   keeps_ = false;
   open_tunnel(s);
-  if (s.owner() != nullptr) handler_.on_headers(s, Handler::Section::kResponse, fields, false);
+  if (s.owner() == nullptr) return true;
+  if (!fields.has(Name::kContentLength)) {
+    handler_.on_headers(s, Handler::Section::kResponse, fields, false);
+    return true;
+  }
+  // It has no meaning here (RFC 9110, 9.3.6), and would measure the tunnel's bytes.
+  FieldList without;
+  for (const Field f : fields)
+    if (f.id != Name::kContentLength) without.add(f.name, f.value, f.id);
+  handler_.on_headers(s, Handler::Section::kResponse, without, false);
   return true;
 }
 

@@ -276,6 +276,10 @@ void Connection::fail(const char* detail, const char* guard) {
   failed_ = true;
   detail_ = detail;
   guard_ = guard;
+  // A body that the end of the connection ends: a FIN would make the part look whole.
+  if (stream_ && stream_->head_written_ && !stream_->end_sent_ &&
+      stream_->body_ == Stream::Body::kUntilClose)
+    ending_ = Ending::kAbort;
 }
 
 bool Connection::peer_takes_protocol(std::string_view protocol) const {
@@ -283,7 +287,9 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 }
 
 bool Connection::wants_watch() const {
-  return section_.begun() || input_ != Input::kHead || head_late() ||
+  // A tunnel whose peer has ended its side reads nothing more, and still has to end.
+  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
+  return section_.begun() || input_ != Input::kHead || in_tunnel || head_late() ||
          transport_.acknowledged() < output_.end();
 }
 

@@ -39,7 +39,9 @@ void write_response(std::string& to, const FieldList& fields, const HopFields& h
   to += reason_of(upgraded ? 101 : status_of(fields));
   to += "\r\n";
   for (const Field f : fields) {
-    if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length)) continue;
+    if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length) ||
+        (upgraded && f.name == "sec-websocket-accept"))
+      continue;
     line(to, f.name, f.value);
   }
   write_hop(to, hop);

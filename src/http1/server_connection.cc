@@ -233,7 +233,8 @@ void ServerConnection::after_flush() {
 // request means that the client is gone.
 bool ServerConnection::end_of_input() {
   if (!over() && input_ == Input::kTunnel) {
-    deliver({}, true);
+    resume();  // bytes that waited for the tunnel come before its end
+    if (!over()) deliver({}, true);
     return true;
   }
   if (over() || mid_message()) return false;

@@ -17,9 +17,7 @@ void Call::set_limits() {
   const auto limit = [&](Limit which, Duration d) {
     if (d > Duration::zero()) timers_.set(which, timers_.arrived() + d);
   };
-  // A tunnel is no call: it lives for as long as both sides want.
-  if (!kept_.headers().has(Name::kProtocol))
-    limit(Limit::kCallTimeout, service_.config().call_timeout);
+  limit(Limit::kCallTimeout, service_.config().call_timeout);
   limit(Limit::kMaxAge, service_.config().max_stream_age);
   timers_.set_idle_timeout(service_.config().stream_idle_timeout);
   timers_.arm();

@@ -199,7 +199,7 @@ void Stream::on_timer() {
 
 uint32_t Stream::take_received(uint8_t* to, uint32_t n) {
   n = std::min(n, static_cast<uint32_t>(received_.size()));
-  std::memcpy(to, received_.data(), n);
+  if (n > 0) std::memcpy(to, received_.data(), n);  // memcpy takes no null pointer
   received_ = received_.subspan(n);
   return n;
 }

@@ -142,7 +142,8 @@ void PodConnection::end(const char* why) {
   http_->stop();
   // Calls that are tried elsewhere must not be sent here after all: a FIN would come behind all
   // queued bytes.
-  if (lose_streams()) {
+  // And a FIN would make a part of a tunnel's bytes look whole.
+  if (lose_streams() || http_->ending() == http::Connection::Ending::kAbort) {
     stream_->abort();
   } else {
     stream_->close();

@@ -156,6 +156,7 @@ class PodsTls(LabTest):
         with subprocess.Popen(process.in_namespace(layout.SOUTH_NAMESPACE, command)) as nghttpd:
             try:
                 self.relay_to(f"{layout.BRIDGE_ADDRESS}:9443", self.full())
+                self.assertTrue(process.wait_until(lambda: self.row()["state"] == "READY", 20), self.row())
                 got = self.directory / "got"
                 run(layout.CLIENT_NAMESPACE, "curl", "-sS", "-m", "20", "--http2-prior-knowledge", "--output", str(got),
                     f"http://{layout.VIP}:{PORT}/large")

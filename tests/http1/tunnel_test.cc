@@ -92,6 +92,30 @@ TEST_F(ServerTunnel, each_side_ends_for_itself) {
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+// The pod's answer and the client's FIN may come in one turn, before flush().
+TEST_F(ServerTunnel, bytes_that_waited_come_before_the_end) {
+  hear(kUpgrade + "early");
+  open();
+  EXPECT_TRUE(http->end_of_input());
+  say();
+  EXPECT_TRUE(owner.has("body early"));
+}
+
+TEST_F(ServerTunnel, is_watched_when_the_client_has_ended_its_side) {
+  hear(kUpgrade);
+  open();
+  say();
+  EXPECT_TRUE(http->end_of_input());
+  EXPECT_TRUE(http->wants_watch());
+}
+
+TEST_F(ServerTunnel, a_pods_own_accept_field_is_not_passed_on) {
+  hear(kUpgrade);
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"sec-websocket-accept", "x"}}),
+                     false);
+  EXPECT_EQ(say().find("sec-websocket-accept: x"), std::string::npos);
+}
+
 TEST_F(ServerTunnel, may_be_silent_until_one_side_has_ended) {
   hear(kUpgrade);
   open();
@@ -255,6 +279,14 @@ TEST_F(ClientTunnel, is_half_closed_when_the_pod_ends_its_side) {
   EXPECT_TRUE(wire.closed);
   EXPECT_TRUE(owner.has("closed"));
   EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ClientTunnel, an_answer_to_CONNECT_has_no_length_for_the_owner) {
+  stream =
+      http->open(fields({{":method", "CONNECT"}, {":authority", "pod:443"}}), false, &owner, 0);
+  say();
+  hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n");
+  EXPECT_EQ(owner.log, (std::vector<std::string>{"response :status=200 x=y"}));
 }
 
 TEST_F(ClientTunnel, CONNECT_has_the_authority_form) {

@@ -596,6 +596,28 @@ TEST_F(Http1RelayTest, a_pod_that_resets_a_WebSocket_resets_its_client) {
   EXPECT_TRUE(c.closed && c.reset);
 }
 
+TEST_F(Http1RelayTest, a_pod_that_never_answers_an_Upgrade_is_held_to_call_timeout) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  snapshot.services[0].call_timeout = 1s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  run(2s);
+  EXPECT_EQ(c.heard.find("HTTP/1.1 504"), 0u) << c.heard;
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_tunnel_that_no_pod_takes_is_refused_in_HTTPs_own_words) {
+  endpoints({});
+  RawSide& c = raw();
+  std::string request(kUpgrade);
+  request.insert(request.size() - 2, "Content-Type: application/grpc\r\n");
+  ask(c, request);
+  run(10s);
+  EXPECT_EQ(c.heard.find("HTTP/1.1 503"), 0u) << c.heard;
+}
+
 TEST_F(Http1RelayTest, a_WebSocket_outlives_call_timeout) {
   Http1Pod& p = http1_pod(1);
   p.answers = false;
