@@ -113,7 +113,7 @@ std::unique_ptr<tls::HandshakePool> make_helpers(
   return std::make_unique<tls::HandshakePool>(tls::HandshakePool::Options{
       .helpers = startup.handshake_threads,
       .workers = startup.workers,
-      .begin_thread = [cores = startup.dpdk.handshake_cores](
+      .begin_thread = [cores = worker::helper_cores(startup, worker::present_cores())](
                           size_t helper) { worker::begin_helper(helper, cores); },
       .wake =
           [&sleepers](size_t worker) {
