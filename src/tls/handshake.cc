@@ -139,7 +139,7 @@ Handshake::Result Handshake::take_result() {
 
 uint32_t Handshake::take_received(uint8_t* to, uint32_t n) {
   n = static_cast<uint32_t>(std::min<size_t>(n, input_.size() - taken_));
-  std::memcpy(to, input_.data() + taken_, n);
+  if (n > 0) std::memcpy(to, input_.data() + taken_, n);  // memcpy takes no null pointer
   taken_ += n;
   return n;
 }
