@@ -1,0 +1,34 @@
+#pragma once
+// The state of a TCP connection, as a box in its middle sees it: enough to know how long to wait
+// for the next packet.
+
+#include <cstdint>
+
+namespace sluice::l4 {
+
+// From which side a packet came.
+enum class Side : uint8_t { kClient, kPod };
+
+enum class FlowState : uint8_t {
+  kUdp,
+  kSynSent,      // the client's SYN
+  kSynReceived,  // the pod's SYN-ACK
+  kEstablished,  // the client's ACK
+  kClientFin,    // FIN of the client
+  kPodFin,       // FIN of the pod
+  kClosing,      // FIN of both
+  kReset,
+};
+
+// The state after a packet with these flags (RFC 9293, 3.1, byte 13 of the header).
+FlowState next_state(FlowState before, Side from, uint8_t flags);
+
+inline bool half_open(FlowState s) {
+  return s == FlowState::kSynSent || s == FlowState::kSynReceived;
+}
+// A SYN of the same four-tuple begins a new connection.
+inline bool over(FlowState s) {
+  return s == FlowState::kClosing || s == FlowState::kReset;
+}
+
+}  // namespace sluice::l4
