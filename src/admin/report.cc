@@ -63,6 +63,23 @@ double micros(Duration d) {
   return static_cast<double>(d.count()) / 1000;
 }
 
+// Why the pod cannot be reached; empty: it can, or nobody has tried.
+std::string_view reason(const Ledger& ledger, uint32_t slot) {
+  for (const stats::Worker* w : ledger.workers()) {
+    const std::string_view text = w->pod(slot).reason.load(std::memory_order_relaxed);
+    if (!text.empty()) return text;
+  }
+  return {};
+}
+
+// How the pods' certificates are judged; empty: cleartext.
+std::string_view tls_of(const config::Snapshot& current, const std::string& service) {
+  for (const config::Service& s : current.services)
+    if (s.name == service && config::is_secure(s.protocol))
+      return s.tls.verify == config::TlsClient::Verify::kNone ? "unverified" : "verified";
+  return {};
+}
+
 // Four digits are enough for a share.
 double rounded(double share) {
   return std::round(share * 10'000) / 10'000;
@@ -94,6 +111,8 @@ json::object report_pods(const config::Snapshot& current, const Ledger& ledger) 
     row["id"] = e.pod.id;
     row["address"] = e.pod.endpoint.str();
     row["state"] = pods::text_of(best_state(ledger, e.pod.slot));
+    row["reason"] = reason(ledger, e.pod.slot);
+    row["tls"] = tls_of(current, e.service);
     row["draining"] = e.draining;
     row["weight"] = e.pod.weight;
     row["active"] = t.active;

@@ -7,6 +7,8 @@
 #include <fmt/chrono.h>
 #include <boost/json/array.hpp>
 
+#include "config/certificates.h"
+
 namespace sluice::admin {
 namespace json = boost::json;
 namespace {
@@ -19,23 +21,24 @@ std::string date(int64_t seconds) {
 
 json::object report_certificates(const config::Snapshot& current, int64_t now) {
   json::array rows;
-  for (const config::Listener& l : current.listeners)
-    for (const config::Certificate& c : l.tls.certificates) {
-      json::object row;
-      row["listener"] = l.name;
-      row["file"] = c.certificate_file;
-      json::array names;
-      for (const std::string& n : c.names) names.emplace_back(std::string_view(n));
-      row["names"] = std::move(names);
-      row["subject"] = c.subject;
-      row["issuer"] = c.issuer;
-      row["key_type"] = c.key_type;
-      row["not_before"] = date(c.not_before);
-      row["not_after"] = date(c.not_after);
-      row["expires_in_s"] = c.not_after - now;
-      row["sha256"] = c.digest;
-      rows.push_back(std::move(row));
-    }
+  config::for_each_certificate(
+      current, [&](const std::string& kind, const std::string& name, const config::Certificate& c) {
+        json::object row;
+        row["used_by"] = kind;
+        row[kind] = name;
+        row["file"] = c.certificate_file;
+        json::array names;
+        for (const std::string& n : c.names) names.emplace_back(std::string_view(n));
+        row["names"] = std::move(names);
+        row["subject"] = c.subject;
+        row["issuer"] = c.issuer;
+        row["key_type"] = c.key_type;
+        row["not_before"] = date(c.not_before);
+        row["not_after"] = date(c.not_after);
+        row["expires_in_s"] = c.not_after - now;
+        row["sha256"] = c.digest;
+        rows.push_back(std::move(row));
+      });
   return {{"certificates", std::move(rows)}};
 }
 

@@ -32,7 +32,18 @@ constexpr bool is_l4(Protocol p) {
 }
 
 // That the pods of a service speak.
-enum class PodProtocol : uint8_t { kH2c, kHttp1 };
+enum class PodProtocol : uint8_t {
+  kH2c,     // HTTP/2 over cleartext TCP, by prior knowledge
+  kHttp1,   // HTTP/1.1 over cleartext TCP
+  kH2,      // HTTP/2 over TLS
+  kHttps1,  // HTTP/1.1 over TLS
+};
+constexpr bool is_http1(PodProtocol p) {
+  return p == PodProtocol::kHttp1 || p == PodProtocol::kHttps1;
+}
+constexpr bool is_secure(PodProtocol p) {
+  return p == PodProtocol::kH2 || p == PodProtocol::kHttps1;
+}
 
 // Requests to CONNECT, extended ones (RFC 8441) included.
 enum class Connect : uint8_t {
@@ -59,6 +70,7 @@ struct Service {
   std::string name;
   Balance balance = Balance::kRoundRobin;
   PodProtocol protocol = PodProtocol::kH2c;
+  TlsClient tls;          // of kH2 and kHttps1
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
   // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};

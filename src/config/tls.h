@@ -1,5 +1,6 @@
 #pragma once
-// TLS at a listener: the settings, what the certificates say, and what the tls room made of both.
+// TLS at a listener and toward pods: the settings, what the certificates say, and what the tls room
+// made of both.
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 
 namespace sluice::tls {
 class ServerContexts;  // tls/server_contexts.h
+class ClientContext;   // tls/client_context.h
 }  // namespace sluice::tls
 
 namespace sluice::config {
@@ -67,6 +69,31 @@ struct TlsServer {
   bool operator==(const TlsServer& o) const {
     return certificates == o.certificates && profile == o.profile &&
            unknown_name == o.unknown_name && clients == o.clients;
+  }
+};
+
+// [service.tls]
+struct TlsClient {
+  enum class Verify : uint8_t {
+    kFull,  // the certificate leads to a CA, and has the expected name
+    kNone,  // any certificate, self-signed ones too: no protection against an active attacker
+  };
+  Verify verify = Verify::kFull;
+  std::string ca_file;      // PEM: the CAs of pods' certificates; empty with kNone
+  std::string expected;     // a DNS name, an IP address or a URI (SPIFFE id) in the certificate
+  std::string server_name;  // SNI (RFC 6066, 3); empty: none
+  std::vector<Certificate> certificates;  // for pods that ask for one; at most one
+  std::string digest;                     // of ca_file
+  // Made by the loader from all of the above, as TlsServer::contexts; nullptr: cleartext.
+  std::shared_ptr<const tls::ClientContext> context;
+
+  // Whether a pod's certificate is judged in the same way.
+  bool same_rules(const TlsClient& o) const {
+    return verify == o.verify && ca_file == o.ca_file && expected == o.expected &&
+           server_name == o.server_name && digest == o.digest;
+  }
+  bool operator==(const TlsClient& o) const {
+    return same_rules(o) && certificates == o.certificates;
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "base/chrono.h"
 #include "base/function_ref.h"
@@ -112,8 +113,8 @@ class Connection {
   // The size of a field section that the peer takes, as FieldList::size() counts bytes; UINT32_MAX:
   // the peer announced no limit.
   virtual uint32_t peer_max_header_list_size() const = 0;
-  // Client role: the peer takes requests with :protocol (RFC 8441).
-  virtual bool peer_takes_extended_connect() const = 0;
+  // Client role: the peer takes extended CONNECTs with this :protocol (RFC 8441).
+  virtual bool peer_takes_protocol(std::string_view protocol) const = 0;
   // Client role: how long the peer keeps the connection while it carries no request; zero: the peer
   // does not say.
   Duration peer_keeps_idle() const { return peer_keeps_idle_; }

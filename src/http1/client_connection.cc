@@ -28,8 +28,20 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   s.head_written_ = true;
   s.head_position_ = output_.end();
   HopFields hop;
+  WebSocketKey key;
   const auto length = request.find(Name::kContentLength);
-  if (length) {
+  if (method == "CONNECT") {
+    // A pod that refuses the tunnel would read the bytes behind this head as a request.
+    s.tunnel_ = Stream::Tunnel::kAsked;
+    s.body_ = Stream::Body::kHeld;
+    hop.no_length = true;
+    s.websocket_ = request.has(Name::kProtocol);
+    if (s.websocket_) {
+      key = codec_.make_key();
+      s.accept_ = accept_of(view(key));
+      hop.websocket_key = view(key);
+    }
+  } else if (length) {
     s.body_ = Stream::Body::kLength;
     for (const char c : *length) s.body_left_ = s.body_left_ * 10 + (c - '0');
   } else if (end) {
@@ -43,7 +55,7 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   text.clear();
   write_request(text, request, hop);
   if (!write(text)) return &s;
-  if (end) s.end_sent_ = true;
+  if (end && s.tunnel_ == Stream::Tunnel::kNone) s.end_sent_ = true;
   return &s;
 }
 
@@ -89,6 +101,11 @@ void ClientConnection::on_head(std::string_view text) {
   }
   Stream& s = *stream_;
   const uint32_t id = s.id_;
+  if (s.tunnel_ == Stream::Tunnel::kAsked && on_tunnel_answer(s, head, fields)) return;
+  if (head.status == 101) {
+    refuse(bad("a 101 that no request asked for"));
+    return;
+  }
   if (head.status < 200) {
     if (++informational_ > kMostInformational) {
       refuse(bad("too many informational answers"));
@@ -113,6 +130,32 @@ void ClientConnection::on_head(std::string_view text) {
   if (end && stream_ && stream_->id_ == id) remote_end();
 }
 
+// False: the answer refuses the tunnel, or is not the last one.
+bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields) {
+  if (head.status >= 300 || (head.status < 200 && head.status != 101)) return false;
+  const bool opened = s.websocket_ ? head.status == 101 && head.websocket_accept == view(s.accept_)
+                                   : head.status >= 200;
+  if (!opened) {
+    // For the owner, any 2xx opens a tunnel.
+    refuse(bad(s.websocket_ ? "no answer to Upgrade" : "a 101 to CONNECT"));
+    return true;
+  }
+  s.answered_ = true;
+  keeps_ = false;
+  open_tunnel(s);
+  if (s.owner() == nullptr) return true;
+  if (!fields.has(Name::kContentLength)) {
+    handler_.on_headers(s, Handler::Section::kResponse, fields, false);
+    return true;
+  }
+  // It has no meaning here (RFC 9110, 9.3.6), and would measure the tunnel's bytes.
+  FieldList without;
+  for (const Field f : fields)
+    if (f.id != Name::kContentLength) without.add(f.name, f.value, f.id);
+  handler_.on_headers(s, Handler::Section::kResponse, without, false);
+  return true;
+}
+
 void ClientConnection::refuse(const Fault& fault) {
   if (over()) return;
   const bool too_large = fault.status == 414 || fault.status == 431;
@@ -135,6 +178,7 @@ void ClientConnection::on_exchange_end() {
 // The answer is whole, and the rest of the request was not wanted. The pod may still wait for it,
 // or take it for the next request.
 void ClientConnection::on_peer_done(Stream& s) {
+  if (s.tunnel_ == Stream::Tunnel::kOpen) return;  // half-closed
   ++stats_.early_answers;
   ending_ = Ending::kAbort;
   end_stream(s, EndReason::kNoError, EndedBy::kPeer);
@@ -148,6 +192,10 @@ void ClientConnection::break_off(Stream& s, EndedBy by) {
 // The end of the connection ends a body without a length (RFC 9112, 6.3).
 bool ClientConnection::end_of_input() {
   if (over()) return false;
+  if (input_ == Input::kTunnel) {
+    deliver({}, true);
+    return true;
+  }
   if (stream_ && input_ == Input::kUntilClose) deliver({}, true);
   if (!stream_ && !over()) ending_ = Ending::kClose;
   return false;

@@ -3,6 +3,7 @@
 // exchange of which both messages were whole and in order.
 
 #include "http1/connection.h"
+#include "http1/head.h"
 
 namespace sluice::http1 {
 
@@ -28,6 +29,7 @@ class ClientConnection final : public Connection {
 
  private:
   void release() override;
+  bool on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields);
   bool takes_head() override;
   void on_head(std::string_view text) override;
   void refuse(const Fault& fault) override;

@@ -3,9 +3,9 @@
 namespace sluice::http1 {
 
 http::ConnectionPtr Codec::server(http::Handler& handler, transport::Stream& stream,
-                                  const ServerOptions&) {
-  return http::ConnectionPtr(
-      servers_.create(Connection::Parts{config_, handler, stream, memory_, stats_, *this}));
+                                  const ServerOptions& options) {
+  return http::ConnectionPtr(servers_.create(
+      Connection::Parts{config_, handler, stream, memory_, stats_, *this}, options.pass_connect));
 }
 
 http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& stream) {

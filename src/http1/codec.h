@@ -1,11 +1,14 @@
 #pragma once
 // The HTTP/1.1 of one worker.
 
+#include <random>
+
 #include "base/slab.h"
 #include "http/codec.h"
 #include "http1/client_connection.h"
 #include "http1/config.h"
 #include "http1/server_connection.h"
+#include "http1/websocket.h"
 
 namespace sluice::http1 {
 
@@ -29,6 +32,7 @@ class Codec final : public http::Codec {
   friend ClientConnection;
   void destroy(ServerConnection* c) { servers_.destroy(c); }
   void destroy(ClientConnection* c) { clients_.destroy(c); }
+  WebSocketKey make_key() { return make_websocket_key(random_); }
 
   buf::Memory& memory_;
   stats::Http1& stats_;
@@ -36,6 +40,7 @@ class Codec final : public http::Codec {
   Slab<ClientConnection> clients_;
   config::Guards guards_;  // connections refer to it
   Config config_;
+  std::mt19937_64 random_{std::random_device{}()};
 };
 
 }  // namespace sluice::http1

@@ -41,7 +41,10 @@ bool Connection::receive(buf::Slice data, Time now) {
 }
 
 void Connection::resume() {
-  while (input_waits() && !over() && (input_ != Input::kHead || takes_head())) {
+  const auto reads = [this] {
+    return input_ != Input::kHeld && (input_ != Input::kHead || takes_head());
+  };
+  while (input_waits() && !over() && reads()) {
     buf::Slice data = front_ ? std::move(front_) : waiting_.pop(UINT32_MAX);
     read(data);
     if (data.size() > 0 && !over()) {
@@ -103,10 +106,21 @@ void Connection::read(buf::Slice& data) {
         read_trailers(data);
         break;
       case Input::kUntilClose:
+      case Input::kTunnel:
         deliver(std::exchange(data, {}), false);
         break;
+      case Input::kHeld:
+        return;
     }
   }
+}
+
+void Connection::open_tunnel(Stream& s) {
+  ++stats_.tunnels;
+  s.tunnel_ = Stream::Tunnel::kOpen;
+  s.body_ = Stream::Body::kUntilClose;
+  input_ = Input::kTunnel;
+  body_looks_ = 0;
 }
 
 bool Connection::read_section(buf::Slice& data) {
@@ -262,10 +276,20 @@ void Connection::fail(const char* detail, const char* guard) {
   failed_ = true;
   detail_ = detail;
   guard_ = guard;
+  // A body that the end of the connection ends: a FIN would make the part look whole.
+  if (stream_ && stream_->head_written_ && !stream_->end_sent_ &&
+      stream_->body_ == Stream::Body::kUntilClose)
+    ending_ = Ending::kAbort;
+}
+
+bool Connection::peer_takes_protocol(std::string_view protocol) const {
+  return same_text(protocol, kWebSocket);
 }
 
 bool Connection::wants_watch() const {
-  return section_.begun() || input_ != Input::kHead || head_late() ||
+  // A tunnel whose peer has ended its side reads nothing more, and still has to end.
+  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
+  return section_.begun() || input_ != Input::kHead || in_tunnel || head_late() ||
          transport_.acknowledged() < output_.end();
 }
 
@@ -291,9 +315,12 @@ Connection::Watched Connection::watch(Time now) {
     refuse({408, "a head or trailers not complete in time"});
     guard_ = "http1_slow_head";
   }
-  // Where the owner has not taken the last bytes, the peer has to wait for it.
-  const bool waits_for_peer = input_ != Input::kHead && owed_ == 0 && !input_waits();
-  body_looks_ = waits_for_peer && !std::exchange(body_moved_, false) ? body_looks_ + 1 : 0;
+  // Where the owner has not taken the last bytes, the peer has to wait for it. Both ends of a
+  // tunnel may be silent for as long as they like, until one of them has ended its side.
+  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
+  const bool silent = in_tunnel ? stream_->end_sent_ != stream_->remote_ended_
+                                : input_ != Input::kHead && owed_ == 0 && !input_waits();
+  body_looks_ = silent && !std::exchange(body_moved_, false) ? body_looks_ + 1 : 0;
   if (!failed_ && http::StallWatch::over(static_cast<uint16_t>(body_looks_), g.stall_timeout)) {
     ++stats_.guard_slow_body;
     refuse({408, "nothing of a body that is not whole"});

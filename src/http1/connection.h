@@ -41,7 +41,7 @@ class Connection : public http::Connection {
   Stream* stuck_stream() final { return nullptr; }
   uint32_t peer_max_concurrent_streams() const final { return 1; }
   uint32_t peer_max_header_list_size() const final { return UINT32_MAX; }
-  bool peer_takes_extended_connect() const final { return false; }
+  bool peer_takes_protocol(std::string_view protocol) const final;
   bool ping(uint64_t) final { return false; }
   WindowFor window_for(uint64_t) const final { return WindowFor::kEnough; }
   int64_t send_window() const final { return INT64_MAX; }
@@ -65,7 +65,15 @@ class Connection : public http::Connection {
   static Stream& own(http::Stream& s) { return static_cast<Stream&>(s); }
 
   // What the next received bytes are.
-  enum class Input : uint8_t { kHead, kLength, kChunked, kTrailers, kUntilClose };
+  enum class Input : uint8_t {
+    kHead,
+    kLength,
+    kChunked,
+    kTrailers,
+    kUntilClose,
+    kHeld,    // of a tunnel that is not open: nothing is read
+    kTunnel,  // raw bytes
+  };
 
   // --- Of a role ---
 
@@ -94,6 +102,9 @@ class Connection : public http::Connection {
   bool input_waits() const { return static_cast<bool>(front_) || !waiting_.empty(); }
   // The peer's side of the stream has ended. Finishes the stream if ours has too.
   void remote_end();
+  // The tunnel that the stream asks for is open: raw bytes both ways, until both sides end. Bytes
+  // that waited move with the next flush().
+  void open_tunnel(Stream& s);
   // A piece of the peer's body, and its end.
   void deliver(buf::Slice piece, bool end);
   // Reads bytes that waited.

@@ -39,7 +39,7 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end) {
   if (over() || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end;
   const uint32_t id = s.id_;
-  if (room_ > 0 && s.data_.empty()) {
+  if (room_ > 0 && s.data_.empty() && s.body_ != Stream::Body::kHeld) {
     emit(s, std::move(data), end);
   } else if (data.size() > 0) {
     if (!keep(s.data_, std::move(data))) {
@@ -56,6 +56,7 @@ bool Connection::frame(Stream& s, uint64_t n) {
   switch (s.body_) {
     case Stream::Body::kNone:
     case Stream::Body::kUntilClose:
+    case Stream::Body::kHeld:
       return true;
     case Stream::Body::kLength:
       s.body_left_ -= static_cast<int64_t>(n);
@@ -75,6 +76,7 @@ void Connection::emit(Stream& s, buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
   const uint32_t id = s.id_;
   if (n > 0) {
+    body_moved_ = true;
     if (!frame(s, n)) {
       if (!failed_) break_off(s, EndedBy::kProtocol);  // longer than its Content-Length
       return;
@@ -108,6 +110,8 @@ void Connection::write_end(Stream& s) {
     s.settle();
   }
   s.end_sent_ = true;
+  // The end of one direction of a tunnel is a FIN, and the other direction goes on.
+  if (s.tunnel_ == Stream::Tunnel::kOpen) transport_.close();
 }
 
 void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
@@ -118,7 +122,7 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
   } else {
     stats_.trailers_dropped.add(fields.count());
   }
-  if (s.data_.empty()) {
+  if (s.data_.empty() && s.body_ != Stream::Body::kHeld) {
     const uint32_t id = s.id_;
     write_end(s);
     if (stream_ && stream_->id_ == id) settle_end();
@@ -126,6 +130,7 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
 }
 
 void Connection::pump(Stream& s) {
+  if (s.body_ == Stream::Body::kHeld) return;
   const uint32_t id = s.id_;
   while (room_ > 0 && !over() && !s.data_.empty()) {
     const uint64_t total = std::min({s.data_.size(), static_cast<uint64_t>(room_), kLargestChunk});
@@ -140,6 +145,7 @@ void Connection::pump(Stream& s) {
     }
     s.settle();
     room_ -= static_cast<int64_t>(total);
+    body_moved_ = true;
     if (s.body_ == Stream::Body::kChunked && !write(kLineEnd)) return;
     if (s.owner() != nullptr) handler_.on_sent(s, static_cast<uint32_t>(total));
     if (!stream_ || stream_->id_ != id) return;  // the owner ended the stream

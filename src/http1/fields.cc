@@ -39,10 +39,6 @@ std::string_view trimmed(std::string_view s) {
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
-bool same_text(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
 
 // fn(element) for the elements of a list (RFC 9110, 5.6.1) that are not empty.
 template <class Fn>
@@ -103,7 +99,15 @@ Store& store() {
   return s;
 }
 
+constexpr std::string_view kKeyName = "sec-websocket-key";
+constexpr std::string_view kAcceptName = "sec-websocket-accept";
+
 }  // namespace
+
+bool same_text(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
 
 FieldLines& FieldLines::scratch() {
   thread_local FieldLines lines;
@@ -113,7 +117,7 @@ FieldLines& FieldLines::scratch() {
 Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor) {
   Store& s = store();
   facts_ = {};
-  lengths_ = codings_ = 0;
+  lengths_ = codings_ = keys_ = accepts_ = 0;
   chunked_alone_ = false;
   s.lines.clear();
   s.options_used = 0;
@@ -171,6 +175,15 @@ Fault FieldLines::read_line(std::string_view line) {
         facts_.takes_trailers |= same_text(trimmed(e.substr(0, e.find(';'))), "trailers");
       });
       break;
+    case Name::kUpgrade:
+      for_each_element(value,
+                       [&](std::string_view e) { facts_.websocket |= same_text(e, kWebSocket); });
+      break;
+    case Name::kOther:
+      if (low == kKeyName) facts_.websocket_key = ++keys_ == 1 ? value : std::string_view{};
+      if (low == kAcceptName)
+        facts_.websocket_accept = ++accepts_ == 1 ? value : std::string_view{};
+      break;
     default:
       break;
   }
@@ -185,6 +198,8 @@ Fault FieldLines::read_options(std::string_view value) {
       facts_.close = true;
     } else if (same_text(e, "keep-alive")) {
       facts_.keep_alive = true;
+    } else if (same_text(e, "upgrade")) {
+      facts_.upgrade = true;
     } else if (s.options_used == kMostOptions) {
       too_many = true;
     } else {
@@ -208,7 +223,7 @@ Fault FieldLines::judge_framing(unsigned minor) {
   return {};
 }
 
-void FieldLines::append_to(FieldList& out, uint32_t except) const {
+void FieldLines::append_to(FieldList& out, uint32_t except, bool upgraded) const {
   Store& s = store();
   for (const Store::Entry& line : s.lines) {
     switch (line.id) {
@@ -223,6 +238,7 @@ void FieldLines::append_to(FieldList& out, uint32_t except) const {
         break;
     }
     if (line.id != Name::kOther && (http::bit_of(line.id) & except) != 0) continue;
+    if (upgraded && (line.name == kKeyName || line.name == kAcceptName)) continue;
     if (line.name == "http2-settings") continue;  // RFC 9113, 3.1: Upgrade to h2c is ignored
     const auto options_end = s.options.begin() + static_cast<std::ptrdiff_t>(s.options_used);
     if (s.options_used > 0 && !protected_name(line.name) &&

@@ -16,6 +16,12 @@ struct Framing {
   int64_t length = -1;  // Content-Length; -1: none
 };
 
+// The protocol of Upgrade that is passed on.
+inline constexpr std::string_view kWebSocket = "websocket";
+
+// Compares without regard to the case of ASCII letters.
+bool same_text(std::string_view a, std::string_view b);
+
 // Facts about one message, from its fields.
 struct FieldFacts {
   Framing framing;
@@ -25,6 +31,11 @@ struct FieldFacts {
   std::string_view host;
   bool takes_trailers = false;      // TE: trailers
   uint32_t keep_alive_timeout = 0;  // seconds of Keep-Alive: timeout; 0: none
+  // Connection: upgrade and Upgrade: websocket (RFC 6455, 4.2.1)
+  bool upgrade = false;
+  bool websocket = false;
+  std::string_view websocket_key;     // Sec-WebSocket-Key; empty: none, or more than one
+  std::string_view websocket_accept;  // Sec-WebSocket-Accept, likewise
 };
 
 // The lines of a section, read once, with lower-case names. One object for each thread: the lines
@@ -38,8 +49,8 @@ class FieldLines {
   Fault read(std::string_view text, uint32_t most, unsigned minor);
   const FieldFacts& facts() const { return facts_; }
   // Adds the fields that go beyond this hop (RFC 9110, 7.6.1). except: names that are left out, as
-  // http::bit_of() has them.
-  void append_to(FieldList& out, uint32_t except = 0) const;
+  // http::bit_of() has them. upgraded: the keys of WebSocket's handshake are left out too.
+  void append_to(FieldList& out, uint32_t except = 0, bool upgraded = false) const;
 
  private:
   Fault read_line(std::string_view line);
@@ -49,6 +60,8 @@ class FieldLines {
   FieldFacts facts_;
   uint32_t lengths_ = 0;  // Content-Length fields
   uint32_t codings_ = 0;  // Transfer-Encoding fields
+  uint32_t keys_ = 0;     // Sec-WebSocket-Key fields
+  uint32_t accepts_ = 0;  // Sec-WebSocket-Accept fields
   bool chunked_alone_ = false;
 };
 

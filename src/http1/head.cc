@@ -1,9 +1,11 @@
 #include "http1/head.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "http/validation.h"
+#include "http1/websocket.h"
 
 namespace sluice::http1 {
 namespace {
@@ -85,6 +87,14 @@ Fault parse_target(std::string_view text, std::string_view method, Target& targe
   return {};
 }
 
+// host ":" port (RFC 9112, 3.2.3)
+bool has_port(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  return colon != std::string_view::npos && colon > 0 && colon + 1 < authority.size() &&
+         std::all_of(authority.begin() + static_cast<std::ptrdiff_t>(colon) + 1, authority.end(),
+                     digit);
+}
+
 }  // namespace
 
 Fault parse_request(std::string_view text, uint32_t most, FieldList& out, RequestHead& head) {
@@ -109,27 +119,40 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
   if (facts.hosts > 1) return bad("a second Host");
   if (facts.hosts == 0 && minor > 0) return bad("no Host");
   const std::string_view text_of_target = line.substr(first + 1, last - first - 1);
+  http::RequestFacts ignored;
   if (method == "CONNECT") {
     head.connect = true;
+    // RFC 9110, 9.3.6: a body means nothing, so none can be told from the tunnel's bytes.
+    if (facts.framing.chunked || facts.framing.length > 0) return bad("CONNECT with a body");
+    out.add(Name::kMethod, method);
+    out.add(Name::kAuthority, text_of_target);
+    lines.append_to(out, http::bit_of(Name::kHost) | http::bit_of(Name::kContentLength));
+    if (!has_port(text_of_target) || !http::valid_request(out, true, ignored))
+      return bad("CONNECT with a target that is no host and port");
     return {};
   }
   Target target;
   if ((fault = parse_target(text_of_target, method, target))) return fault;
 
-  out.add(Name::kMethod, method);
+  const bool upgraded = minor > 0 && method == "GET" && facts.upgrade && facts.websocket &&
+                        is_websocket_key(facts.websocket_key) && !facts.framing.chunked &&
+                        facts.framing.length <= 0;
+  if (upgraded) head.websocket_key = facts.websocket_key;
+  out.add(Name::kMethod, upgraded ? "CONNECT" : method);
+  if (upgraded) out.add(Name::kProtocol, kWebSocket);
   out.add(Name::kScheme, target.scheme);
   const std::string_view authority = target.absolute ? target.authority : facts.host;
   if (!authority.empty()) out.add(Name::kAuthority, authority);
   out.add(Name::kPath, target.path);
   // Also when the target beats Host, Host must be one (3.2.2).
-  http::RequestFacts ignored;
   if (target.absolute && !facts.host.empty() && !http::sound(":authority", facts.host))
     return bad("a Host that is none");
   uint32_t left_out = http::bit_of(Name::kHost);
   if (minor == 0) left_out |= http::bit_of(Name::kExpect);  // RFC 9110, 10.1.1
-  lines.append_to(out, left_out);
+  if (upgraded) left_out |= http::bit_of(Name::kContentLength);
+  lines.append_to(out, left_out, upgraded);
   if (facts.takes_trailers) out.add(Name::kTe, "trailers");
-  if (!http::valid_request(out, false, ignored)) return bad("a request that RFC 9110 forbids");
+  if (!http::valid_request(out, upgraded, ignored)) return bad("a request that RFC 9110 forbids");
   return {};
 }
 
@@ -154,8 +177,13 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);
   head.keep_seconds = facts.keep_alive_timeout;
-  out.add(Name::kStatus, status);
-  lines.append_to(out);
+  const bool upgraded = head.status == 101;
+  if (upgraded) {
+    if (minor == 0 || !facts.upgrade || !facts.websocket) return bad("a 101 without Upgrade");
+    head.websocket_accept = facts.websocket_accept;
+  }
+  out.add(Name::kStatus, upgraded ? "200" : status);
+  lines.append_to(out, upgraded ? http::bit_of(Name::kContentLength) : 0, upgraded);
   int same_status;
   int64_t length;
   if (!http::valid_response(out, same_status, length))

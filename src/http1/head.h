@@ -16,13 +16,18 @@ struct RequestHead {
   Framing framing;
   bool keep = false;  // the client lets the connection stay open
   bool to_head = false;
-  bool connect = false;  // the method is CONNECT; `out` has nothing then
+  bool connect = false;  // the method is CONNECT, in the authority form
+  // Of an Upgrade to WebSocket, which `out` has as an extended CONNECT (RFC 8441, 5); a part of
+  // `text`. Empty: the request asks for none.
+  std::string_view websocket_key;
 };
 // text: a whole section. most: of fields. `out` is complete and valid unless there is a fault.
 Fault parse_request(std::string_view text, uint32_t most, FieldList& out, RequestHead& head);
 
 struct ResponseHead {
+  // 101 is an answer to Upgrade: `out` has 200 instead, as for an extended CONNECT (RFC 8441, 5).
   int status = 0;
+  std::string_view websocket_accept;  // of 101; a part of `text`
   Framing framing;
   bool keep = false;          // the pod lets the connection stay open
   uint32_t keep_seconds = 0;  // when idle, for so long; 0: the pod does not say

@@ -10,7 +10,12 @@ void line(std::string& to, std::string_view name, std::string_view value) {
 void write_hop(std::string& to, const HopFields& hop) {
   if (hop.empty) to += "content-length: 0\r\n";
   if (hop.chunked) to += "transfer-encoding: chunked\r\n";
-  if (hop.close) {
+  const bool upgraded = !hop.websocket_key.empty() || !hop.websocket_accept.empty();
+  if (upgraded) {
+    to += "connection: upgrade\r\nupgrade: websocket\r\n";
+    if (!hop.websocket_key.empty()) line(to, "sec-websocket-key", hop.websocket_key);
+    if (!hop.websocket_accept.empty()) line(to, "sec-websocket-accept", hop.websocket_accept);
+  } else if (hop.close) {
     to += "connection: close\r\n";
   } else if (hop.keep_alive) {
     to += "connection: keep-alive\r\n";
@@ -27,14 +32,16 @@ int status_of(const FieldList& response) {
 }
 
 void write_response(std::string& to, const FieldList& fields, const HopFields& hop) {
-  const int status = status_of(fields);
+  const bool upgraded = !hop.websocket_accept.empty();
   to += "HTTP/1.1 ";
-  to += fields.find(Name::kStatus).value_or("500");
+  to += upgraded ? "101" : fields.find(Name::kStatus).value_or("500");
   to += ' ';  // also without a reason (RFC 9112, 4)
-  to += reason_of(status);
+  to += reason_of(upgraded ? 101 : status_of(fields));
   to += "\r\n";
   for (const Field f : fields) {
-    if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length)) continue;
+    if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length) ||
+        (upgraded && f.name == "sec-websocket-accept"))
+      continue;
     line(to, f.name, f.value);
   }
   write_hop(to, hop);
@@ -43,21 +50,28 @@ void write_response(std::string& to, const FieldList& fields, const HopFields& h
 // Cookies in several fields are HTTP/2's (RFC 9113, 8.2.3). TE is a field of one hop, and pods send
 // trailers without it.
 void write_request(std::string& to, const FieldList& fields, const HopFields& hop) {
-  to.append(fields.find(Name::kMethod).value_or("")).append(" ");
-  to.append(fields.find(Name::kPath).value_or("/")).append(" HTTP/1.1\r\n");
   const auto authority = fields.find(Name::kAuthority);
+  const bool upgraded = !hop.websocket_key.empty();
+  const std::string_view method = fields.find(Name::kMethod).value_or("");
+  to.append(upgraded ? "GET" : method).append(" ");
+  // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
+  to.append(fields.find(Name::kPath).value_or(method == "CONNECT" ? authority.value_or("") : "/"));
+  to.append(" HTTP/1.1\r\n");
   line(to, "host", authority ? *authority : fields.find(Name::kHost).value_or(""));
-  bool cookie = false;
+  bool cookie = false, version = false;
   for (const Field f : fields) {
     if (f.name.starts_with(':') || f.id == Name::kHost || f.id == Name::kTe ||
-        (f.id == Name::kContentLength && hop.no_length))
+        (f.id == Name::kContentLength && hop.no_length) ||
+        (upgraded && f.name == "sec-websocket-key"))
       continue;
+    version |= f.name == "sec-websocket-version";
     if (f.id == Name::kCookie) {
       cookie = true;
       continue;
     }
     line(to, f.name, f.value);
   }
+  if (upgraded && !version) line(to, "sec-websocket-version", "13");
   if (cookie) {
     to += "cookie: ";
     bool first = true;

@@ -16,6 +16,10 @@ struct HopFields {
   bool empty = false;      // Content-Length: 0 is added
   bool close = false;
   bool keep_alive = false;  // for a peer of HTTP/1.0
+  // An Upgrade to WebSocket: the key of a request, or the accept value of an answer. The request
+  // line is then GET's, and the status line 101's.
+  std::string_view websocket_key = {};
+  std::string_view websocket_accept = {};
 };
 
 // The fields are valid (http/validation.h). The text is appended.

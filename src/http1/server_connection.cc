@@ -24,7 +24,7 @@ void ServerConnection::on_head(std::string_view text) {
   Fault fault = parse_request(text, guards().header_fields, fields, head);
   if (!fault && fields.size() > config_.max_header_list_size)
     fault = {431, "a field list larger than header_list_size"};
-  if (!fault && head.connect) fault = {501, "CONNECT"};
+  if (!fault && head.connect && !pass_connect_) fault = {501, "CONNECT"};
   if (fault) {
     refuse(fault);
     return;
@@ -40,7 +40,14 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
   s.old_ = head.minor == 0;
   received_protocol_ = s.old_ ? "1.0" : "1.1";
   closes_ |= !head.keep;
-  begin_body(head.framing, false);
+  s.websocket_ = !head.websocket_key.empty();
+  if (s.websocket_) s.accept_ = accept_of(head.websocket_key);
+  if (s.websocket_ || head.connect) {
+    s.tunnel_ = Stream::Tunnel::kAsked;
+    input_ = Input::kHeld;
+  } else {
+    begin_body(head.framing, false);
+  }
   const bool end = input_ == Input::kHead;
   s.remote_ended_ = end;
   const uint32_t id = s.id_;
@@ -75,6 +82,18 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   s.head_written_ = true;
   s.end_queued_ = end;
   s.head_position_ = output_.end();
+  if (s.tunnel_ == Stream::Tunnel::kAsked && status < 300) {
+    hop.no_length = true;
+    if (s.websocket_) hop.websocket_accept = view(s.accept_);
+    write_response(text, fields, hop);
+    if (!write(text)) return;
+    open_tunnel(s);
+    closes_ = true;
+    if (end) write_end(s);
+    return;
+  }
+  // The bytes behind a request for a tunnel are no request, and are never read as one.
+  closes_ |= s.tunnel_ == Stream::Tunnel::kAsked;
   const auto length = fields.find(Name::kContentLength);
   if (s.to_head_ || status == 304) {
     s.body_ = Stream::Body::kNone;
@@ -192,8 +211,9 @@ void ServerConnection::on_exchange_end() {
 }
 
 void ServerConnection::after_flush() {
+  const bool in_tunnel = stream_ && stream_->tunnel_ == Stream::Tunnel::kOpen;
   if (stream_ && stream_->end_sent_ && !stream_->remote_ended_ && !over() &&
-      (closes_ || stream_->left_)) {
+      ((closes_ && !in_tunnel) || stream_->left_)) {
     // The answer is whole, and the rest of the request is of no use.
     ending_ = Ending::kClose;
     end_stream(*stream_, EndReason::kCancelled, EndedBy::kPeer);
@@ -212,6 +232,11 @@ void ServerConnection::after_flush() {
 // A client may end its side behind a whole request, and still read the answer. The end within a
 // request means that the client is gone.
 bool ServerConnection::end_of_input() {
+  if (!over() && input_ == Input::kTunnel) {
+    resume();  // bytes that waited for the tunnel come before its end
+    if (!over()) deliver({}, true);
+    return true;
+  }
   if (over() || mid_message()) return false;
   if (!stream_ && !input_waits()) return false;
   ended_ = true;

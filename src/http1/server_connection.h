@@ -12,7 +12,9 @@ class ServerConnection final : public Connection {
   // Empty lines in front of a request that are skipped (RFC 9112, 2.2).
   static constexpr uint32_t kEmptyLines = 4;
 
-  explicit ServerConnection(const Parts& parts) : Connection(parts) {}
+  // pass_connect: requests to CONNECT reach the owner.
+  ServerConnection(const Parts& parts, bool pass_connect)
+      : Connection(parts), pass_connect_(pass_connect) {}
 
   void start() override { room_ = 65'535; }
   bool end_of_input() override;
@@ -43,6 +45,7 @@ class ServerConnection final : public Connection {
   // cut.
   void cut(const Stream& s);
 
+  const bool pass_connect_;
   bool closes_ = false;  // the connection ends behind the answer under way
   bool ended_ = false;   // the client's FIN
   uint32_t empty_lines_ = 0;

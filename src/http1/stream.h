@@ -6,6 +6,7 @@
 
 #include "buf/queue.h"
 #include "http1/http.h"
+#include "http1/websocket.h"
 
 namespace sluice::http1 {
 
@@ -21,7 +22,16 @@ class Stream final : public http::Stream {
   friend class ClientConnection;
 
   // How our side's body ends (RFC 9112, 6.3).
-  enum class Body : uint8_t { kNone, kLength, kChunked, kUntilClose };
+  enum class Body : uint8_t {
+    kNone,
+    kLength,
+    kChunked,
+    kUntilClose,
+    kHeld,  // of a tunnel that the peer has not opened: nothing of it leaves
+  };
+  // A request that asks for a tunnel: CONNECT, or Upgrade to WebSocket, which the owner sees as an
+  // extended CONNECT (RFC 8441). An answer with success opens the tunnel, for raw bytes both ways.
+  enum class Tunnel : uint8_t { kNone, kAsked, kOpen };
 
   void settle() {
     charge(data_.slices(),
@@ -29,12 +39,15 @@ class Stream final : public http::Stream {
   }
 
   Body body_ = Body::kNone;
+  Tunnel tunnel_ = Tunnel::kNone;
+  bool websocket_ = false;     // the tunnel is one of Upgrade
   bool head_written_ = false;  // of the request, or of the final answer
   bool answered_ = false;      // client role: the head of the final answer has arrived
   bool to_head_ = false;       // the request's method is HEAD
   bool old_ = false;           // server role: the request is HTTP/1.0's
   bool left_ = false;          // reset_after_output(): the owner is done with the stream
   bool closed_ = false;        // on_closed or on_reset is running
+  WebSocketAccept accept_;     // of websocket_: to be sent, or expected
   int64_t body_left_ = 0;      // of Body::kLength
   buf::Queue data_;
   std::unique_ptr<FieldList> trailers_;

@@ -80,7 +80,7 @@ class Connection final : public http::Connection {
   uint32_t peer_max_concurrent_streams() const override { return peer_max_streams_; }
   bool settings_received() const { return settings_received_; }
   uint32_t peer_max_header_list_size() const override { return peer_max_header_list_size_; }
-  bool peer_takes_extended_connect() const override { return peer_takes_extended_connect_; }
+  bool peer_takes_protocol(std::string_view) const override { return peer_takes_extended_connect_; }
 
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
   void send_data(http::Stream& s, buf::Slice data, bool end_stream) override;

@@ -16,8 +16,11 @@ void read_service(Table& t, Reading& reading, config::Service& service,
                   ServiceEndpoints& endpoints) {
   if (const auto c = t.choice("balance", {"round_robin", "least_request"}))
     service.balance = *c == 0 ? config::Balance::kRoundRobin : config::Balance::kLeastRequest;
-  if (const auto c = t.choice("protocol", {"h2c", "http1"}))
-    service.protocol = *c == 0 ? config::PodProtocol::kH2c : config::PodProtocol::kHttp1;
+  constexpr std::array kProtocols{config::PodProtocol::kH2c, config::PodProtocol::kHttp1,
+                                  config::PodProtocol::kH2, config::PodProtocol::kHttps1};
+  if (const auto c = t.choice("protocol", {"h2c", "http1", "h2", "https1"}))
+    service.protocol = kProtocols.at(*c);
+  read_pod_tls(t, reading, service);
   service.connect_timeout = reading.snapshot.timeouts.connect;
   service.queue_timeout = reading.snapshot.timeouts.queue;
   service.call_timeout = reading.snapshot.timeouts.call;

@@ -49,6 +49,8 @@ void read_dns(Table& root, Reading& reading);
 void read_services(Table& root, Reading& reading);
 // [listener.tls]: certificates and keys included, which become part of the snapshot.
 void read_tls(Table& listener, Reading& reading, config::Listener& out);
+// [service.tls]: TLS toward pods.
+void read_pod_tls(Table& service, Reading& reading, config::Service& out);
 // [service.retry], if the service has it.
 void read_retry(Table& service, config::Retry& retry);
 

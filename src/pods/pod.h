@@ -1,6 +1,7 @@
 #pragma once
 // A pod as one worker knows it.
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -36,6 +37,8 @@ class Pod {
     state_ = s;
     stats_->state.set(static_cast<uint64_t>(s));
   }
+  // Why the last connect failed; the string lives as long as the process.
+  void set_reason(const char* why) { stats_->reason.store(why, std::memory_order_relaxed); }
 
   // The pod left the endpoints: it gets no new streams, and the old ones end by themselves.
   bool draining() const { return draining_; }

@@ -24,7 +24,8 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
       client_stream_(&stream),
       client_id_(client.id()),
       listener_slot_(listener_slot),
-      grpc_(http::is_grpc(request)),
+      connect_(request.has(http::Name::kProtocol) || !request.has(http::Name::kPath)),
+      grpc_(!connect_ && http::is_grpc(request)),
       request_(end ? Request::kEnded : Request::kOpen),
       kept_(context, holder_, request),
       timers_(

@@ -30,6 +30,11 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         return;
       response_ = Response::kStarted;  // from here on the call belongs to this pod
       forget_body();
+      if (connect_ && fields.find(http::Name::kStatus).value_or("").starts_with('2')) {
+        // An open tunnel is no call: it lives for as long as both sides want.
+        timers_.clear(CallTimers::Limit::kCallTimeout);
+        timers_.arm();
+      }
     }
     if (end) response_ended();
   }

@@ -35,7 +35,8 @@ Call::Attach Call::attach(PodConnection& pod) {
 }
 
 bool Call::fields_refused(PodConnection& pod) {
-  if (kept_.headers().find(http::Name::kProtocol) && !pod.http().peer_takes_extended_connect()) {
+  const auto protocol = kept_.headers().find(http::Name::kProtocol);
+  if (protocol && !pod.http().peer_takes_protocol(*protocol)) {
     fail("the pod takes no extended CONNECT",
          stats::Failure::kRefused);  // RFC 8441, 3: it must not be sent
     return true;

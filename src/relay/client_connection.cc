@@ -113,8 +113,10 @@ void ClientConnection::on_gap(transport::Stream&) {
 //
 // A client of HTTP/1.1 may end its side behind a whole request and still read the answer. If the
 // client was killed, the first bytes of the answer bring a reset.
-void ClientConnection::on_end_of_data(transport::Stream&, transport::End) {
-  if (!closing_ && http_->end_of_input()) {
+//
+// An end that somebody else may have made, behind TLS, ends no request and no tunnel in order.
+void ClientConnection::on_end_of_data(transport::Stream&, transport::End end) {
+  if (!closing_ && end == transport::End::kClean && http_->end_of_input()) {
     context_.touch(*this);
     return;
   }
@@ -165,6 +167,11 @@ void ClientConnection::flush() {
   if (!closing_ && !http_->failed()) http_->flush(stream_->room());
   if (!closing_) {
     const bool idle = http_->open_streams() == 0;
+    if (http_->failed() && http_->ending() == http::Connection::Ending::kAbort) {
+      report();
+      evict();
+      return;
+    }
     if (http_->failed()) {
       abandon_streams();
       closing_ = true;

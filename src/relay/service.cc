@@ -28,6 +28,7 @@ balance::Subset subset(const Context& context, const config::Service& config) {
 Service::Service(Context& context, const config::Service& config)
     : context_(context),
       config_(config),
+      tls_(context.tls, context.plain),
       limits_(context.process.service(config.slot)),
       retry_budget_(config.retry.budget_percent, config.retry.budget_per_second, limits_.retries,
                     context.process.workers()),
@@ -47,14 +48,22 @@ void Service::adopt(const config::Service& config) {
     retry_budget_.adopt(config.retry.budget_percent, config.retry.budget_per_second);
   if (config.balance != config_.balance)
     picker_ = balance::make_picker(config.balance, context_.random, spread(context_));
-  const bool renew = config.protocol != config_.protocol;
+  const bool renew = config.protocol != config_.protocol || !config.tls.same_rules(config_.tls);
+  const bool other_certificate = config.tls.certificates != config_.tls.certificates;
   config_ = config;
+  tls_.call_with(config_.tls.context);
   retry_ = config_.retry.any() ? &config_.retry : nullptr;
   subset_ = subset(context_, config_);
   use_pods();
-  if (!renew) return;
-  for (const auto& pool : pools_)
-    if (!pool->pod().draining()) pool->renew();
+  if (!renew && !other_certificate) return;
+  for (const auto& pool : pools_) {
+    if (pool->pod().draining()) continue;
+    if (renew) {
+      pool->renew();
+    } else {
+      pool->on_news();  // a pod may take this one
+    }
+  }
   rebuild_ready();
 }
 

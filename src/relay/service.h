@@ -15,6 +15,7 @@
 #include "relay/process.h"
 #include "relay/retry_budget.h"
 #include "relay/wait_queue.h"
+#include "tls/layer.h"
 #include "upstream/hold.h"
 #include "upstream/pool.h"
 #include "upstream/pool_owner.h"
@@ -38,6 +39,10 @@ class Service final : public upstream::PoolOwner {
   size_t pods() const { return pools_.size(); }
 
   const config::Service& config() const override { return config_; }
+  transport::Layer& layer() override {
+    if (config::is_secure(config_.protocol)) return tls_;
+    return context_.plain;
+  }
   // nullptr when the service has no retry policy: only calls that provably no pod has begun are
   // tried again.
   const config::Retry* retry() const { return retry_; }
@@ -128,6 +133,7 @@ class Service final : public upstream::PoolOwner {
 
   Context& context_;
   config::Service config_;
+  tls::Layer tls_;
   const config::Retry* retry_ = nullptr;  // config_.retry
   ServiceLimits& limits_;                 // of all workers together
   RetryBudget retry_budget_;

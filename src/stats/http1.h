@@ -8,6 +8,7 @@ namespace sluice::stats {
 // clang-format off
 #define SLUICE_HTTP1_STATS(X)                                                                                     \
   X(Counter, requests,         "requests of clients")                                                             \
+  X(Counter, tunnels,          "Upgrades to WebSocket and CONNECTs that were answered with success, on either side") \
   X(Counter, bad_requests,     "requests answered with 400: RFC 9112 forbids them, or two readers may differ")     \
   X(Counter, connects_refused, "requests to CONNECT answered with 501")                                           \
   X(Counter, versions_refused, "requests answered with 505: an HTTP version that is not 1")                       \

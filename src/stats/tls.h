@@ -10,6 +10,8 @@ namespace sluice::stats {
   X(Gauge,   handshaking,           "handshakes under way now")                                                    \
   X(Counter, handshakes_full,       "handshakes with clients that were completed with a certificate")              \
   X(Counter, handshakes_resumed,    "handshakes with clients that were completed with a ticket")                   \
+  X(Counter, pod_handshakes,        "handshakes with pods that were completed")                                    \
+  X(Counter, pod_handshakes_failed, "handshakes with pods that failed; the log and `sluicectl pods` have the reasons") \
   X(Counter, failed_protocol,       "handshakes refused: no ALPN, or no protocol of Sluice in it")                 \
   X(Counter, failed_name,           "handshakes refused: a server name that no certificate covers")                \
   X(Counter, failed_version,        "handshakes refused: no common version of TLS")                                \

@@ -84,6 +84,9 @@ struct Service {
 
 struct Pod {
   SLUICE_STATS_TABLE(SLUICE_POD_STATS)
+  // Why the last connect failed; empty once the pod is READY. The string lives as long as the
+  // process.
+  std::atomic<const char*> reason{""};
   // From the moment the stream was sent to the pod until its end; streams that ended well.
   Histogram latency;
 };

@@ -84,6 +84,10 @@ void install_callbacks(SSL_CTX* ctx) {
   SSL_CTX_set_alpn_select_cb(ctx, on_alpn, nullptr);
   SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+  install_message_callback(ctx);
+}
+
+void install_message_callback(SSL_CTX* ctx) {
   SSL_CTX_set_msg_callback(ctx, on_message);
 }
 

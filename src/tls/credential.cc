@@ -85,7 +85,7 @@ std::string digest_of(const Credential& c) {
 }
 
 // Empty: all is well.
-std::string read_chain(const fs::path& file, Credential& c) {
+std::string read_chain(const fs::path& file, Credential& c, Use use) {
   std::string error;
   const BioPtr bio = open(file, error);
   if (bio == nullptr) return error;
@@ -114,9 +114,12 @@ std::string read_chain(const fs::path& file, Credential& c) {
     }
     subject = issuer;
   }
-  if (X509_check_purpose(c.leaf.get(), X509_PURPOSE_SSL_SERVER, 0) != 1) {
+  const bool server = use == Use::kServer;
+  const int purpose = server ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT;
+  if (X509_check_purpose(c.leaf.get(), purpose, 0) != 1) {
     ERR_clear_error();
-    return "the first certificate is not for TLS servers (extended key usage)";
+    return std::string("the first certificate is not for TLS ") + (server ? "servers" : "clients") +
+           " (extended key usage)";
   }
   return {};
 }
@@ -144,12 +147,12 @@ std::string read_key(const fs::path& file, Credential& c) {
 }  // namespace
 
 std::optional<Credential> read_credential(const fs::path& certificate, const fs::path& key,
-                                          FileError& error) {
+                                          FileError& error, Use use) {
   ERR_clear_error();
   Credential c;
   c.facts.certificate_file = certificate.string();
   c.facts.key_file = key.string();
-  if (std::string why = read_chain(certificate, c); !why.empty()) {
+  if (std::string why = read_chain(certificate, c, use); !why.empty()) {
     error = {FileError::Which::kCertificate, std::move(why)};
     return std::nullopt;
   }
@@ -166,6 +169,15 @@ std::optional<Credential> read_credential(const fs::path& certificate, const fs:
   c.facts.digest = digest_of(c);
   ERR_clear_error();
   return c;
+}
+
+bool use_credential(SSL_CTX* ctx, const Credential& c) {
+  if (SSL_CTX_use_certificate(ctx, c.leaf.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(ctx, c.key.get()) != 1 || SSL_CTX_clear_chain_certs(ctx) != 1)
+    return false;
+  for (const X509Ptr& x : c.chain)
+    if (SSL_CTX_add1_chain_cert(ctx, x.get()) != 1) return false;
+  return true;
 }
 
 std::string validity(const config::Certificate& certificate, int64_t now) {

@@ -24,12 +24,20 @@ struct FileError {
   std::string text;
 };
 
+// The role in which a certificate is shown.
+enum class Use : uint8_t { kServer, kClient };
+
 // Reads both files. Checks that each certificate of the file was issued by the next one, that the
-// first one may serve TLS, and that the key belongs to it. Dates are not checked, since a
+// first one is for this use of TLS, and that the key belongs to it. Dates are not checked, since a
 // certificate that expires while it is in use must not block later reloads: see validity().
 // nullopt: `error` has the first mistake.
 std::optional<Credential> read_credential(const std::filesystem::path& certificate,
-                                          const std::filesystem::path& key, FileError& error);
+                                          const std::filesystem::path& key, FileError& error,
+                                          Use use = Use::kServer);
+
+// Adds certificate, chain and key to the context, which has room for one of each kind of key.
+// False: OpenSSL's queue of errors has the reason.
+bool use_credential(SSL_CTX* ctx, const Credential& credential);
 
 // The dates of a certificate against the clock; empty when `now` (seconds since 1970) lies between
 // them.

@@ -10,8 +10,12 @@ transport::Layer::Accepted Layer::accept(tcp::Connection& connection) {
   return {transport::StreamPtr(s), below.tcp_user};
 }
 
-transport::StreamPtr Layer::connect(const Endpoint&, transport::User&, Time) {
-  return nullptr;
+transport::StreamPtr Layer::connect(const Endpoint& remote, transport::User& user, Time now) {
+  Stream* s = context_.streams.create(context_, client_);
+  transport::StreamPtr out(s);
+  s->set_user(user);
+  if (!s->connect(lower_, remote, now)) return nullptr;
+  return out;
 }
 
 }  // namespace sluice::tls

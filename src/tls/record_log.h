@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 

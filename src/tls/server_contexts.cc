@@ -6,22 +6,11 @@
 
 #include "base/address.h"
 #include "tls/callbacks.h"
+#include "tls/policy.h"
 #include "tls/ticket_keys.h"
 
 namespace sluice::tls {
 namespace {
-
-// Mozilla's lists, without finite-field Diffie-Hellman: a handshake with it costs many times one
-// with curves, and every client of HTTP/2 has curves.
-constexpr const char* kCiphers12 =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-constexpr const char* kCiphers13 =
-    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-constexpr const char* kGroups = "X25519:P-256:P-384";
-// 112 bits of strength: no RSA below 2048 bits, no SHA-1.
-constexpr int kSecurityLevel = 2;
 
 std::string lower(std::string_view s) {
   std::string out(s);
@@ -33,22 +22,14 @@ std::string lower(std::string_view s) {
 bool set_up(SSL_CTX* ctx, const config::TlsServer& settings) {
   const int least =
       settings.profile == config::TlsProfile::kModern ? TLS1_3_VERSION : TLS1_2_VERSION;
-  SSL_CTX_set_security_level(ctx, kSecurityLevel);
   // The server's order: ECDSA before RSA, and ChaCha20 for clients that put it first, since these
   // have no instructions for AES.
-  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_timeout(
       ctx, std::chrono::duration_cast<std::chrono::seconds>(TicketKeys::kLifetime).count());
   SSL_CTX_set_max_early_data(ctx, 0);
   install_callbacks(ctx);
-  return SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
-         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(ctx, kCiphers12) == 1 &&
-         SSL_CTX_set_ciphersuites(ctx, kCiphers13) == 1 &&
-         SSL_CTX_set1_groups_list(ctx, kGroups) == 1;
+  return apply_policy(ctx, least);
 }
 
 // Each connection is asked for a certificate, which has to lead to one of the CAs.
@@ -61,15 +42,6 @@ bool ask_clients(SSL_CTX* ctx, const config::ClientCertificates& rule, const Aut
   if (names == nullptr) return false;
   SSL_CTX_set_client_CA_list(ctx, names);
   return SSL_CTX_set1_verify_cert_store(ctx, cas.store.get()) == 1;
-}
-
-bool add(SSL_CTX* ctx, const Credential& c) {
-  if (SSL_CTX_use_certificate(ctx, c.leaf.get()) != 1 ||
-      SSL_CTX_use_PrivateKey(ctx, c.key.get()) != 1 || SSL_CTX_clear_chain_certs(ctx) != 1)
-    return false;
-  for (const X509Ptr& x : c.chain)
-    if (SSL_CTX_add1_chain_cert(ctx, x.get()) != 1) return false;
-  return true;
 }
 
 // "P" of "P-256": a context has room for one certificate of each kind of key.
@@ -117,7 +89,7 @@ std::shared_ptr<const ServerContexts> ServerContexts::make(
       return nullptr;
     }
     for (const size_t i : set)
-      if (!add(ctx.get(), credentials[i])) {
+      if (!use_credential(ctx.get(), credentials[i])) {
         error = {i, take_errors()};
         return nullptr;
       }

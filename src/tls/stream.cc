@@ -8,6 +8,7 @@
 #include "tls/bio.h"
 #include "tls/callbacks.h"
 #include "tls/context.h"
+#include "tls/failure.h"
 
 namespace sluice::tls {
 
@@ -20,30 +21,55 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
       lower_(std::move(lower)),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       contexts_(std::move(contexts)) {
-  ++context_.stats.handshaking;
-  ERR_clear_error();
-  ssl_.reset(SSL_new(contexts_->first()));
-  BioPtr bio = ssl_ != nullptr ? make_bio(*this) : nullptr;
-  if (bio == nullptr) {
+  begin_handshake();
+  if (!make_ssl(contexts_->first())) {
     out_of_memory();
     return;
   }
-  BIO_up_ref(bio.get());  // OpenSSL counts the two directions
-  SSL_set0_rbio(ssl_.get(), bio.get());
-  SSL_set0_wbio(ssl_.get(), bio.release());
   SSL_set_accept_state(ssl_.get());
   if (context_.ticket_keys == nullptr) {
     SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
     SSL_set_num_tickets(ssl_.get(), 0);
   }
-  set_owner(ssl_.get(), this);
-  sends_ = true;
   if (context_.guards.handshake_timeout > Duration::zero())
     context_.wheel.arm(timer_, context_.now + context_.guards.handshake_timeout);
 }
 
+Stream::Stream(Context& context, std::shared_ptr<const ClientContext> client)
+    : transport::Stream(plain_),
+      context_(context),
+      timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
+      client_(std::move(client)) {}
+
+bool Stream::connect(transport::Layer& below, const Endpoint& remote, Time now) {
+  if (!make_ssl(client_->get())) {
+    ++context_.stats.memory_refusals;
+    ERR_clear_error();
+    return false;
+  }
+  SSL_set_connect_state(ssl_.get());
+  if (!client_->server_name().empty() &&
+      SSL_set_tlsext_host_name(ssl_.get(), client_->server_name().c_str()) != 1)
+    return false;
+  lower_ = below.connect(remote, *this, now);
+  return lower_ != nullptr;
+}
+
+bool Stream::make_ssl(SSL_CTX* ctx) {
+  ERR_clear_error();
+  ssl_.reset(SSL_new(ctx));
+  BioPtr bio = ssl_ != nullptr ? make_bio(*this) : nullptr;
+  if (bio == nullptr) return false;
+  BIO_up_ref(bio.get());  // OpenSSL counts the two directions
+  SSL_set0_rbio(ssl_.get(), bio.get());
+  SSL_set0_wbio(ssl_.get(), bio.release());
+  set_owner(ssl_.get(), this);
+  sends_ = true;
+  return true;
+}
+
 Stream::~Stream() {
-  if (state_ == State::kHandshake) leave_handshake();
+  leave_handshake();
   if (ssl_ != nullptr) set_owner(ssl_.get(), nullptr);
 }
 
@@ -104,6 +130,7 @@ bool Stream::seal_one(uint32_t n) {
   }
   if (result != 1 || written != n) {
     ++context_.stats.broken;
+    failure_ = "TLS could make no record";
     fail();
     return false;
   }
@@ -155,7 +182,11 @@ void Stream::close() {
 }
 
 void Stream::abort() {
-  if (state_ == State::kHandshake) leave_handshake();
+  if (state_ == State::kHandshake && is_client()) {
+    ++context_.stats.pod_handshakes_failed;
+    failure_ = "no end of the TLS handshake in time";
+  }
+  leave_handshake();
   state_ = State::kGone;
   sends_ = false;
   timer_.disarm();
@@ -195,9 +226,15 @@ void Stream::on_timer() {
 
 uint32_t Stream::take_received(uint8_t* to, uint32_t n) {
   n = std::min(n, static_cast<uint32_t>(received_.size()));
-  std::memcpy(to, received_.data(), n);
+  if (n > 0) std::memcpy(to, received_.data(), n);  // memcpy takes no null pointer
   received_ = received_.subspan(n);
   return n;
+}
+
+void Stream::on_established(transport::Stream&) {
+  if (state_ != State::kConnecting) return;
+  begin_handshake();
+  shake_hands();
 }
 
 void Stream::on_data(transport::Stream&, buf::Slice data) {
@@ -243,6 +280,7 @@ void Stream::read() {
       plain.grow_back(static_cast<uint32_t>(n));
     }
     const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), result);
+    if (error == SSL_ERROR_SSL && is_client()) failure_ = failure_of(ssl_.get());
     ERR_clear_error();
     send_written();  // the answer to a KeyUpdate, or an alert
     if (state_ != State::kOpen) return;
@@ -271,8 +309,7 @@ void Stream::deliver(buf::Slice data) {
 // TCP's FIN says nothing about the plain bytes (RFC 8446, 6.1).
 void Stream::on_end_of_data(transport::Stream&, End) {
   if (state_ == State::kHandshake) {
-    ++context_.stats.failed_closed;
-    leave_handshake();
+    handshake_closed(transport::CloseReason::kFinished);
     fail();
     return;
   }
@@ -289,10 +326,7 @@ void Stream::on_writable(transport::Stream&) {
 }
 
 void Stream::on_closed(transport::Stream&, transport::CloseReason reason) {
-  if (state_ == State::kHandshake) {
-    ++context_.stats.failed_closed;
-    leave_handshake();
-  }
+  if (state_ == State::kHandshake) handshake_closed(reason);
   state_ = State::kGone;
   timer_.disarm();
   user_->on_closed(*this, reason);

@@ -8,12 +8,14 @@
 #include <string_view>
 
 #include "base/timer_wheel.h"
+#include "tls/client_context.h"
 #include "tls/guard.h"
 #include "tls/openssl.h"
 #include "tls/rate_limit.h"
 #include "tls/record_log.h"
 #include "tls/server_contexts.h"
 #include "tls/ticket_keys.h"
+#include "transport/layer.h"
 #include "transport/stream.h"
 
 namespace sluice::tls {
@@ -28,7 +30,11 @@ class Stream final : public transport::Stream, public transport::User {
   // A server. The lower stream's user is to be this stream. The context outlives it.
   Stream(Context& context, transport::StreamPtr lower,
          std::shared_ptr<const ServerContexts> contexts);
+  // A client; connect() follows, and its user is set before. Both outlive it.
+  Stream(Context& context, std::shared_ptr<const ClientContext> client);
   ~Stream();
+  // False when that is impossible now; the stream is then to be destroyed.
+  bool connect(transport::Layer& below, const Endpoint& remote, Time now);
 
   // --- transport::Stream ---
 
@@ -49,6 +55,7 @@ class Stream final : public transport::Stream, public transport::User {
 
   std::string_view peer_certificate() const override { return peer_certificate_; }
   Authority authority_for(std::string_view host) const override;
+  const char* failure() const override { return failure_; }
 
   // --- For tls/callbacks.cc ---
 
@@ -75,6 +82,7 @@ class Stream final : public transport::Stream, public transport::User {
   static constexpr Duration kMemoryRetry = 1ms;
 
   enum class State : uint8_t {
+    kConnecting,  // a client whose lower stream is not established
     kHandshake,
     kOpen,
     kFailed,  // the alert is sent, and our FIN; what arrives is discarded
@@ -85,7 +93,7 @@ class Stream final : public transport::Stream, public transport::User {
 
   // --- transport::User, of the lower stream ---
 
-  void on_established(transport::Stream&) override {}
+  void on_established(transport::Stream& lower) override;
   void on_data(transport::Stream& lower, buf::Slice data) override;
   void on_gap(transport::Stream&) override { user_->on_gap(*this); }
   void on_end_of_data(transport::Stream& lower, transport::End end) override;
@@ -95,10 +103,15 @@ class Stream final : public transport::Stream, public transport::User {
   void on_closed(transport::Stream& lower, transport::CloseReason reason) override;
   void release() override;
 
+  bool is_client() const { return client_ != nullptr; }
+  // False: no memory.
+  bool make_ssl(SSL_CTX* ctx);
   // stream_handshake.cc
+  void begin_handshake();
   void shake_hands();
   void established();
   void fail_handshake();
+  void handshake_closed(transport::CloseReason how);
   void count_failure();
   void leave_handshake();
   // stream.cc
@@ -121,7 +134,7 @@ class Stream final : public transport::Stream, public transport::User {
   Context& context_;
   transport::StreamPtr lower_;
   SslPtr ssl_;
-  State state_ = State::kHandshake;
+  State state_ = State::kConnecting;
   Refusal refusal_ = Refusal::kNone;
   Guard tripped_ = Guard::kNone;  // within a call of OpenSSL; the stream ends behind it
   bool closing_ = false;          // our close_notify and FIN are queued
@@ -146,7 +159,9 @@ class Stream final : public transport::Stream, public transport::User {
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
   std::string server_name_;
   std::string peer_certificate_;
-  std::shared_ptr<const ServerContexts> contexts_;  // of the handshake
+  const char* failure_ = "";
+  std::shared_ptr<const ServerContexts> contexts_;  // of the handshake of a server
+  std::shared_ptr<const ClientContext> client_;     // of that of a client
 };
 
 }  // namespace sluice::tls

@@ -29,7 +29,8 @@ void Stream::on_message(bool sent, int type, buf::View bytes) {
         return;
       }
       ++stats.records_in;
-      if (bytes.size() >= kHeaderSize && state_ == State::kOpen) look_at_header(bytes);
+      if (bytes.size() >= kHeaderSize && state_ == State::kOpen && !is_client())
+        look_at_header(bytes);
       return;
     case SSL3_RT_ALERT:
       if (!sent) {
@@ -51,6 +52,7 @@ void Stream::on_message(bool sent, int type, buf::View bytes) {
   }
 }
 
+// Of clients only: a pod's records carry the answers to many clients, which would lose them.
 void Stream::look_at_header(buf::View header) {
   if (header[0] != SSL3_RT_APPLICATION_DATA) return;
   const bool tls13 = SSL_version(ssl_.get()) == TLS1_3_VERSION;
@@ -70,9 +72,13 @@ void Stream::look_at_header(buf::View header) {
 void Stream::act(Guard guard) {
   const GuardInfo& info = info_of(guard);
   ++(context_.stats.*info.count);
-  context_.events.push({info.name, info.what, lower_->peer()});
+  context_.events.push({info.name, info.what, lower_->peer(), is_client()});
   tripped_ = Guard::kNone;
-  if (state_ == State::kHandshake) leave_handshake();
+  if (is_client()) {
+    failure_ = info.what;
+    if (state_ == State::kHandshake) ++context_.stats.pod_handshakes_failed;
+  }
+  leave_handshake();
   fail();
 }
 

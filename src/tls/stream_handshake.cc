@@ -5,10 +5,16 @@
 #include "tls/callbacks.h"
 #include "tls/client_hello.h"
 #include "tls/context.h"
+#include "tls/failure.h"
 #include "tls/forwarded_certificate.h"
 #include "tls/stream.h"
 
 namespace sluice::tls {
+
+void Stream::begin_handshake() {
+  state_ = State::kHandshake;
+  ++context_.stats.handshaking;
+}
 
 // OpenSSL works on the received bytes at once, signatures included. This is the place from which a
 // handshake could go to another thread: nothing here depends on when it comes back.
@@ -36,12 +42,22 @@ void Stream::shake_hands() {
 
 void Stream::established() {
   ERR_clear_error();
-  if (SSL_session_reused(ssl_.get()) == 1) {
+  if (is_client()) {
+    // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2); HTTP/1.1 is what a pod without ALPN speaks.
+    if (alpn() != client_->protocol() && !(alpn().empty() && client_->protocol() == kHttp11)) {
+      ++context_.stats.pod_handshakes_failed;
+      failure_ = "the pod's TLS does not offer the protocol of the service (ALPN)";
+      leave_handshake();
+      fail();
+      return;
+    }
+    ++context_.stats.pod_handshakes;
+  } else if (SSL_session_reused(ssl_.get()) == 1) {
     ++context_.stats.handshakes_resumed;
   } else {
     ++context_.stats.handshakes_full;
   }
-  if (X509* x = SSL_get0_peer_certificate(ssl_.get());
+  if (X509* x = is_client() ? nullptr : SSL_get0_peer_certificate(ssl_.get());
       x != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK)
     peer_certificate_ = forwarded_certificate(*x);
   leave_handshake();
@@ -52,6 +68,18 @@ void Stream::established() {
   on_writable(*lower_);  // for the bytes that waited for the handshake
 }
 
+void Stream::handshake_closed(transport::CloseReason how) {
+  if (!is_client()) {
+    ++context_.stats.failed_closed;
+  } else if (*failure_ == '\0') {
+    ++context_.stats.pod_handshakes_failed;
+    failure_ = how == transport::CloseReason::kReset
+                   ? "the pod reset the connection in the TLS handshake"
+                   : "the pod closed the connection in the TLS handshake";
+  }
+  leave_handshake();
+}
+
 void Stream::fail_handshake() {
   count_failure();
   leave_handshake();
@@ -60,6 +88,11 @@ void Stream::fail_handshake() {
 
 void Stream::count_failure() {
   stats::Tls& stats = context_.stats;
+  if (is_client()) {
+    ++stats.pod_handshakes_failed;
+    failure_ = failure_of(ssl_.get());
+    return;
+  }
   switch (refusal_) {
     case Refusal::kProtocol:
       ++stats.failed_protocol;
@@ -103,6 +136,7 @@ void Stream::count_failure() {
 }
 
 void Stream::leave_handshake() {
+  if (state_ != State::kHandshake) return;
   --context_.stats.handshaking;
   timer_.disarm();
 }
@@ -156,6 +190,7 @@ std::string_view Stream::alpn() const {
 
 // Old connections keep the contexts of their handshake, so their answers do not change.
 transport::Stream::Authority Stream::authority_for(std::string_view host) const {
+  if (is_client()) return Authority::kThis;
   const SSL_CTX* own = contexts_->choose(host);
   if (own == nullptr) return Authority::kNone;
   return own == SSL_get_SSL_CTX(ssl_.get()) ? Authority::kThis : Authority::kAnother;

@@ -75,8 +75,9 @@ class Stream {
     kNone,     // no handshake for this host succeeds
   };
   virtual Authority authority_for(std::string_view /*host*/) const { return Authority::kThis; }
-  // Why the security protocol ended the stream; empty: it did not.
-  virtual std::string_view failure() const { return {}; }
+  // Why the security protocol ended the stream; empty: it did not. The string lives as long as the
+  // process.
+  virtual const char* failure() const { return ""; }
 
  protected:
   explicit Stream(buf::Queue& output) : output_(&output) {}

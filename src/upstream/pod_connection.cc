@@ -28,7 +28,7 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
                   this) {}
 
 bool PodConnection::start() {
-  stream_ = context_.plain.connect(pool_.pod().address(), *this, context_.now);
+  stream_ = pool_.layer().connect(pool_.pod().address(), *this, context_.now);
   if (stream_ == nullptr) return false;
   stream_->set_user_timeout(kUnacknowledged);
   http_ = (http1_ ? context_.http1 : context_.http2).client(*this, *stream_);
@@ -57,11 +57,16 @@ void PodConnection::on_data(transport::Stream& stream, buf::Slice data) {
 }
 
 // A pod that ends its side has sent everything. Calls that it did not answer are lost.
-void PodConnection::on_end_of_data(transport::Stream&, transport::End) {
+// Behind a truncated end bytes may be missing, so it completes no answer.
+void PodConnection::on_end_of_data(transport::Stream& stream, transport::End end_of_data) {
   if (closing_) return;
-  http_->end_of_input();
-  routine_ |= http1_ && streams() == 0;
-  end("the pod closed the connection");
+  if (established_ && end_of_data == transport::End::kClean && http_->end_of_input()) {
+    context_.touch(*this);
+    return;
+  }
+  const char* failure = stream.failure();
+  routine_ |= *failure == '\0' && http1_ && established_ && streams() == 0;
+  end(*failure != '\0' ? failure : "the pod closed the connection");
 }
 
 void PodConnection::on_writable(transport::Stream&) {
@@ -82,7 +87,7 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
   retired_ = true;
   lose_streams();
   const bool unanswered =
-      was_connecting && !established_ &&
+      was_connecting && !established_ && *stream_->failure() == '\0' &&
       (reason == transport::CloseReason::kTimeout || reason == transport::CloseReason::kAborted);
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;
@@ -98,6 +103,7 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
 }
 
 const char* PodConnection::why_closed(transport::CloseReason reason) const {
+  if (const char* failure = stream_->failure(); *failure != '\0') return failure;
   switch (reason) {
     case transport::CloseReason::kReset:
       return established_ ? "the pod reset the connection" : "connection refused";
@@ -136,7 +142,8 @@ void PodConnection::end(const char* why) {
   http_->stop();
   // Calls that are tried elsewhere must not be sent here after all: a FIN would come behind all
   // queued bytes.
-  if (lose_streams()) {
+  // And a FIN would make a part of a tunnel's bytes look whole.
+  if (lose_streams() || http_->ending() == http::Connection::Ending::kAbort) {
     stream_->abort();
   } else {
     stream_->close();

@@ -23,6 +23,7 @@ Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
           },
           this) {
   pod_.set_state(Connectivity::kIdle);
+  pod_.set_reason("");
 }
 
 // Connections are left here only when the whole relay ends. TCP does not call back any more then.
@@ -49,7 +50,7 @@ bool Pool::ping_without_calls() const {
 }
 
 bool Pool::speaks_http1() const {
-  return owner_.config().protocol == config::PodProtocol::kHttp1;
+  return config::is_http1(owner_.config().protocol);
 }
 
 Duration Pool::idle_timeout(Duration peer) const {
@@ -75,7 +76,7 @@ void Pool::renew() {
   for (auto* list : {&connections_, &isolated_})
     for (PodConnection& c : *list) all.push_back(&c);
   for (PodConnection* c : all) c->retire();
-  connect_if_needed();
+  on_news();
 }
 
 void Pool::arm_pings() {
@@ -361,6 +362,11 @@ void Pool::update_state() {
   if (now == pod_.state()) return;
   const Connectivity before = pod_.state();
   pod_.set_state(now);
+  if (now == Connectivity::kTransientFailure) {
+    pod_.set_reason(why_);
+  } else if (now != Connectivity::kConnecting) {
+    pod_.set_reason("");
+  }
   tell(before);
   owner_.on_pod_state();
 }

@@ -89,6 +89,8 @@ class Pool {
     return ResetRate::of(context_.guards.pod_resets, 1u << reset_halvings_);
   }
 
+  // Makes the streams of new connections.
+  transport::Layer& layer() { return owner_.layer(); }
   // New connections speak HTTP/1.1: one call at a time.
   bool speaks_http1() const;
   // How long a connection of HTTP/1.1 may carry no request, where the pod says that it keeps it for
@@ -102,7 +104,8 @@ class Pool {
   void earn_connect() {
     if (earned_ < kMostEarned) ++earned_;
   }
-  // The service's protocol has changed: all connections are replaced.
+  // The service's protocol, or its rules for pods' certificates, have changed: all connections are
+  // replaced.
   void renew();
 
   // The connection with the fewest streams that takes one more; nullptr when there is none. Opens

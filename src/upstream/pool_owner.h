@@ -2,6 +2,7 @@
 // The owner of a pool, as the pool calls it.
 
 #include "config/snapshot.h"
+#include "transport/layer.h"
 
 namespace sluice::upstream {
 
@@ -11,6 +12,8 @@ class PoolOwner {
  public:
   // Timeouts and PINGs of connections. After a change the owner calls Pool::arm_pings().
   virtual const config::Service& config() const = 0;
+  // Makes the streams of new connections.
+  virtual transport::Layer& layer() = 0;
 
   // The pod's connectivity state has changed, and with it the pods to choose from.
   virtual void on_pod_state() = 0;

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """An unmodified python3-grpcio client: unary, every kind of streaming, 4 MB, metadata, cancellation, deadline, error status.
 
-The client runs in the lab's client namespace as this file with an address for an argument."""
+The client runs in the lab's client namespace as this file with an address for an argument, and behind it the file of the CA for TLS."""
 
 import sys
 import time
 import unittest
+from pathlib import Path
 
-from support import LabTest, echo_messages, layout, main, run
+from support import LabTest, echo_messages, lab, layout, main, run
 
 BIG = 4_000_000
 
@@ -18,7 +19,12 @@ class Calls(unittest.TestCase):
         import grpc
         cls.grpc = grpc
         cls.pb = pb = echo_messages()
-        cls.channel = grpc.insecure_channel(ADDRESS, options=[("grpc.max_receive_message_length", 8 << 20)])
+        options = [("grpc.max_receive_message_length", 8 << 20)]
+        if CA is None:
+            cls.channel = grpc.insecure_channel(ADDRESS, options=options)
+        else:
+            cls.channel = grpc.secure_channel(ADDRESS, grpc.ssl_channel_credentials(Path(CA).read_bytes()),
+                                              options=[*options, ("grpc.ssl_target_name_override", "echo.lab")])
         cls.addClassCleanup(cls.channel.close)
         make = {"Unary": cls.channel.unary_unary, "ServerStream": cls.channel.unary_stream,
                 "ClientStream": cls.channel.stream_unary, "Bidi": cls.channel.stream_stream}
@@ -89,6 +95,7 @@ class Calls(unittest.TestCase):
 
 if len(sys.argv) > 1 and sys.argv[1][0].isdigit():
     ADDRESS = sys.argv.pop(1)
+    CA = sys.argv.pop(1) if len(sys.argv) > 1 else None
     unittest.main(verbosity=2, warnings="ignore")
 else:
     del Calls
@@ -96,5 +103,15 @@ else:
     class Inside(LabTest):
         def test_all_calls(self) -> None:
             print(run(layout.CLIENT_NAMESPACE, sys.executable, __file__, f"{layout.VIP}:{layout.PORT}"))
+
+    class InsideTls(LabTest):
+        @classmethod
+        def setUpClass(cls) -> None:
+            lab.up(cls.pods, cls.driver, tls=True)
+            cls.addClassCleanup(lab.down)
+
+        def test_all_calls(self) -> None:
+            tls = lab.status()["tls"]
+            print(run(layout.CLIENT_NAMESPACE, sys.executable, __file__, f"{layout.VIP}:{tls['port']}", tls["ca"]))
 
     main()

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -48,8 +49,11 @@ class OneArm(LabTest):
 
     def every_call_is_answered(self) -> None:
         for name in ("small", "large"):
-            said = run(layout.CLIENT_NAMESPACE, "h2load", "-n", str(CALLS), "-c", "2", "-m", "5",
-                       f"http://{layout.VIP}:{layout.PORT}/{name}")
+            command = ("h2load", "-n", str(CALLS), "-c", "2", "-m", "5", f"http://{layout.VIP}:{layout.PORT}/{name}")
+            try:
+                said = run(layout.CLIENT_NAMESPACE, *command, seconds=30)
+            except subprocess.TimeoutExpired:  # once in some seventy runs on a busy machine, and not yet explained
+                said = run(layout.CLIENT_NAMESPACE, *command, seconds=30)
             self.assertRegex(said, rf"{CALLS} succeeded, 0 failed")
 
     def test_one_port_serves_both_sides(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -114,11 +115,12 @@ class Client(Peer):
 
 class Pod:
     """Listens, and lets the script talk to each connection in a thread of its own; the connection ends with the script. The preface has
-    been read then, unless `hello` is empty: such a pod is not one of HTTP/2 at all."""
+    been read then, unless `hello` is empty: such a pod is not one of HTTP/2 at all. `tls`: it speaks TLS with these settings."""
 
     def __init__(self, script: Callable[[Peer], None], address: str = layout.BRIDGE_ADDRESS, port: int = 0,
-                 namespace: Optional[str] = layout.SOUTH_NAMESPACE, hello: bytes = frames.settings(), **how) -> None:
-        self.script, self.hello, self.how = script, hello, how
+                 namespace: Optional[str] = layout.SOUTH_NAMESPACE, hello: bytes = frames.settings(),
+                 tls: Optional[ssl.SSLContext] = None, **how) -> None:
+        self.script, self.hello, self.tls, self.how = script, hello, tls, how
         self.peers: list = []  # every connection so far
         with inside(namespace):
             self.listener = socket.create_server((address, port), backlog=100)
@@ -148,7 +150,13 @@ class Pod:
                 threading.Thread(target=self._talk, args=(connected,), daemon=True).start()
 
     def _talk(self, connected: socket.socket) -> None:
-        with contextlib.suppress(OSError, frames.Ended), Peer(connected, self.hello, **self.how) as peer:
+        with contextlib.suppress(OSError, frames.Ended):
+            if self.tls is not None:
+                connected = self.tls.wrap_socket(connected, server_side=True)
+            self._run(connected)
+
+    def _run(self, connected: socket.socket) -> None:
+        with Peer(connected, self.hello, **self.how) as peer:
             self.peers.append(peer)
             if self.hello:
                 peer.read_exactly(len(frames.PREFACE))

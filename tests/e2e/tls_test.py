@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """TLS at the VIP, as the clients of operators speak it: openssl s_client, curl, nghttp, h2load, Python's ssl."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -141,6 +142,42 @@ class Handshakes(TlsLab):
         self.assertIn("CN = echo.lab", self.s_client(), "the old one stays")
         Path(pair["key"]).write_text(fresh["key"].read_text())
         self.assertTrue(process.wait_until(lambda: "CN = new.lab" in self.s_client(), 5), process.tail(layout.SLUICED_LOG))
+
+
+class Swaps(TlsLab):
+    def test_certificates_swapped_each_second_under_new_connections_lose_none(self) -> None:
+        """A directory's symbolic link is swapped, as the kubelet does it for a secret."""
+        self.addCleanup(self.reload, tls=self.tls)
+        current, versions = layout.TLS_DIR / "current", [layout.TLS_DIR / f"version-{i}" for i in range(2)]
+        for version in versions:
+            version.mkdir(exist_ok=True)
+            for part in ("ca.pem", "ca.key"):
+                (version / part).write_bytes((layout.TLS_DIR / part).read_bytes())
+            certificates.issue(version, "server", certificates.NAMES)
+
+        def point_to(version: Path) -> None:
+            fresh = layout.TLS_DIR / "fresh-link"
+            fresh.symlink_to(version)
+            fresh.replace(current)
+
+        point_to(versions[0])
+        self.reload(tls={"certificates": [{"certificate": str(current / "server.pem"), "key": str(current / "server.key")}]})
+        before, generation = worker()["tls"], daemon.ask("stats")["generation"]
+        command = process.in_namespace(layout.CLIENT_NAMESPACE, ("h2load", "-n", "1600", "-c", "1600", "-r", "200", f"https://{VIP}/"))
+        with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as clients:
+            swaps = 0
+            while clients.poll() is None and swaps < 60:
+                swaps += 1
+                point_to(versions[swaps % 2])
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    clients.wait(1)
+            printed = clients.communicate(timeout=60)[0]
+        self.assertIn("1600 done", printed)
+        self.assertIn("0 errored", printed)
+        after = worker()["tls"]
+        self.assertGreaterEqual(daemon.ask("stats")["generation"] - generation, 5, "the swaps were seen")
+        self.assertEqual({name: after[name] - before[name] for name in after if name.startswith("failed_")},
+                         {name: 0 for name in after if name.startswith("failed_")})
 
 
 class ClientCertificates(TlsLab):

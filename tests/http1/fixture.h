@@ -71,7 +71,7 @@ class WindowStream final : public transport::Stream {
   explicit WindowStream(buf::Queue& queue) : transport::Stream(queue) {}
   uint32_t room() const override { return UINT32_MAX; }
   void push() override {}
-  void close() override {}
+  void close() override { closed = true; }
   void abort() override {}
   void consumed(uint32_t n) override { credited += n; }
   uint64_t transmitted() const override { return output().begin(); }
@@ -82,6 +82,7 @@ class WindowStream final : public transport::Stream {
   Duration round_trip() const override { return {}; }
   void set_user_timeout(Duration) override {}
   uint64_t credited = 0;
+  bool closed = false;
 
  private:
   void release() override {}

@@ -36,7 +36,7 @@ TEST_F(ConnectTest, is_refused_by_default_and_no_pod_hears_of_it) {
   EXPECT_EQ(field(heard(c).headers, Name::kStatus), "501");
   EXPECT_TRUE(heard(c).ended);
   EXPECT_EQ(heard(c).code, ErrorCode::kNoError);
-  EXPECT_FALSE(c.h2->peer_takes_extended_connect());
+  EXPECT_FALSE(c.h2->peer_takes_protocol("websocket"));
   EXPECT_EQ(pod(1).requests(), 0);
   EXPECT_EQ(worker->http2.connects_refused.get(), 1u);
   call(c);
@@ -63,7 +63,7 @@ TEST_F(ConnectTest, where_it_is_passed_bytes_go_both_ways) {
 TEST_F(ConnectTest, extended_reaches_a_pod_that_offers_it) {
   pass();
   Peer& c = client();
-  EXPECT_TRUE(c.h2->peer_takes_extended_connect());
+  EXPECT_TRUE(c.h2->peer_takes_protocol("websocket"));
   call(c, false, extended());
   EXPECT_EQ(field(heard(c).headers, Name::kStatus), "200");
   EXPECT_EQ(field(pod(1).peer().owner.streams[1].headers, Name::kProtocol), "websocket");

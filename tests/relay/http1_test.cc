@@ -1,6 +1,7 @@
 // Clients and pods of HTTP/1.1: the relay between them, over TCP.
 
 #include "fixture.h"
+#include "http1/websocket.h"
 
 namespace sluice::relay {
 namespace {
@@ -504,6 +505,130 @@ TEST_F(Http1RelayTest, a_reload_that_changes_the_protocol_replaces_the_connectio
   run();
   EXPECT_NE(ask(c, kGet).find("ok"), std::string::npos);
   EXPECT_EQ(p.requests.size(), 1u);
+}
+
+constexpr std::string_view kUpgrade =
+    "GET /chat HTTP/1.1\r\nHost: vip\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+// Answers an Upgrade that the pod has heard.
+std::string switching(const std::string& request) {
+  const std::string name = "sec-websocket-key: ";
+  const std::string key = request.substr(request.find(name) + name.size(), 24);
+  return "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Accept: " +
+         std::string(http1::view(http1::accept_of(key))) + "\r\n\r\n";
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  ASSERT_EQ(p.requests.size(), 1u);
+  p.side(0).say(switching(p.requests[0]) + "hello");
+  run();
+  EXPECT_EQ(c.heard,
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+            "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello");
+  EXPECT_EQ(ask(c, "ping"), "");
+  EXPECT_EQ(p.side(0).heard, "ping");
+  EXPECT_EQ(in_flight(1), 1u);
+  // The client's FIN reaches the pod, and the pod's last words reach the client.
+  c.tcp->close();
+  p.side(0).tcp_closes = false;
+  run();
+  EXPECT_TRUE(p.side(0).ended);
+  p.side(0).say("bye");
+  run();
+  EXPECT_EQ(c.heard, "bye");
+  p.side(0).tcp->close();
+  run();
+  EXPECT_TRUE(c.ended || c.closed);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_2_that_offers_extended_CONNECT) {
+  pod(1).config.pass_connect = true;
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_NE(ask(c, kUpgrade).find("HTTP/1.1 101 "), std::string::npos);
+  EXPECT_EQ(field(pod(1).peer().owner.streams[1].headers, Name::kProtocol), "websocket");
+  ask(c, "ping");
+  EXPECT_EQ(pod(1).peer().owner.streams[1].body, "ping");
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_2_reaches_a_pod_of_HTTP_1_1) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  FieldList f;
+  f.add(Name::kMethod, "CONNECT");
+  f.add(Name::kProtocol, "websocket");
+  f.add(Name::kScheme, "http");
+  f.add(Name::kAuthority, "vip");
+  f.add(Name::kPath, "/chat");
+  http2::Stream* s = call(c, false, f);
+  body(c, s, "early", false);
+  ASSERT_EQ(p.requests.size(), 1u);
+  EXPECT_EQ(p.side(0).heard, "") << "nothing before the pod has switched";
+  p.side(0).say(switching(p.requests[0]) + "hello");
+  run();
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "200");
+  EXPECT_EQ(heard(c).body, "hello");
+  EXPECT_EQ(p.side(0).heard, "early");
+}
+
+TEST_F(Http1RelayTest, a_pod_that_resets_a_WebSocket_resets_its_client) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_TRUE(c.closed && c.reset);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_never_answers_an_Upgrade_is_held_to_call_timeout) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  snapshot.services[0].call_timeout = 1s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  run(2s);
+  EXPECT_EQ(c.heard.find("HTTP/1.1 504"), 0u) << c.heard;
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_tunnel_that_no_pod_takes_is_refused_in_HTTPs_own_words) {
+  endpoints({});
+  RawSide& c = raw();
+  std::string request(kUpgrade);
+  request.insert(request.size() - 2, "Content-Type: application/grpc\r\n");
+  ask(c, request);
+  run(10s);
+  EXPECT_EQ(c.heard.find("HTTP/1.1 503"), 0u) << c.heard;
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_outlives_call_timeout) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  snapshot.services[0].call_timeout = 1s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  run(5s);
+  EXPECT_FALSE(c.closed || c.ended);
 }
 
 }  // namespace

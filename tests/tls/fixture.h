@@ -50,6 +50,15 @@ class Client {
       self.session.reset(session);
       return 1;
     });
+    SSL_CTX_set_keylog_callback(ctx_.get(), [](const SSL* ssl, const char* line) {
+      auto& self = *static_cast<Client*>(SSL_get_app_data(ssl));
+      const std::string_view text(line);
+      if (!text.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) return;
+      const std::string hex(text.substr(text.rfind(' ') + 1));
+      self.traffic_secret.clear();
+      for (size_t i = 0; i + 1 < hex.size(); i += 2)
+        self.traffic_secret += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    });
     renew();
   }
   // A new connection with the same settings, and no session unless resume() follows.
@@ -130,6 +139,7 @@ class Client {
   std::unique_ptr<SSL_SESSION, FreeSession> session;  // the newest ticket
   std::string received;                               // "." for a close_notify
   std::string error;                                  // the first reason that OpenSSL gave
+  std::string traffic_secret;                         // the client's first one, of TLS 1.3
   bool done = false;
   bool ended = false;
 

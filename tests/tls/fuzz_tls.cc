@@ -72,6 +72,7 @@ struct Session {
     server->set_user(owner);
   }
   void arrive(const std::string& bytes, size_t chunk) {
+    ERR_clear_error();  // of the client, which shares the thread
     if (!lower.aborted && !bytes.empty()) lower.arrive(bytes, chunk, world->pool);
     require(ERR_peek_error() == 0);
   }

@@ -179,13 +179,16 @@ TEST_F(HandshakeTest, leaves_no_timer_behind) {
 TEST_F(HandshakeTest, has_a_limit_of_bytes) {
   context.guards.handshake_size = 4'096;
   accept();
-  // A message that promises 16 MB, in records of one byte.
-  std::string record("\x16\x03\x01\x00\x01", 5);
-  to_server(record + '\x01');
-  for (int i = 0; i < 1'000 && !lower->closed; ++i) to_server(record + '\xff');
+  // A ClientHello that promises 65,536 bytes, in records of one byte.
+  const std::string record("\x16\x03\x01\x00\x01", 5);
+  for (const char c : std::string("\x01\x01\x00\x00\x03\x03", 6)) to_server(record + c);
+  int more = 0;
+  for (; more < 1'000 && !lower->closed; ++more) to_server(record + 'x');
   EXPECT_TRUE(lower->closed);
+  EXPECT_LT(more, 700);
   EXPECT_EQ(owner.heard, "!");
-  EXPECT_EQ(stats.failed_size.get() + stats.failed_other.get(), 1u);
+  EXPECT_EQ(stats.failed_size.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "handshake_size");
 }
 
 TEST_F(HandshakeTest, is_not_for_http_in_the_clear) {

@@ -58,16 +58,18 @@ std::string pods_table(const json::value& answer) {
   c.column("POD", kLeft);
   c.column("ADDRESS", kLeft);
   c.column("STATE", kLeft);
+  c.column("TLS", kLeft);
   for (const char* h : {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "P50", "P99"})
     c.column(h);
+  c.column("REASON", kLeft);
   const json::array& rows = answer.at("pods").as_array();
   for (const json::value& r : rows) {
     const bool draining = r.at("draining").as_bool();
     c.row({text(r, "service"), dash_if_empty(text(r, "id")), text(r, "address"),
-           text(r, "state") + (draining ? ", draining" : ""), count(number(r, "weight")),
-           count(number(r, "active")), count(number(r, "streams")), count(number(r, "failed")),
-           count(number(r, "retried")), count(number(r, "connections")), micros(real(r, "p50_us")),
-           micros(real(r, "p99_us"))});
+           text(r, "state") + (draining ? ", draining" : ""), dash_if_empty(text(r, "tls")),
+           count(number(r, "weight")), count(number(r, "active")), count(number(r, "streams")),
+           count(number(r, "failed")), count(number(r, "retried")), count(number(r, "connections")),
+           micros(real(r, "p50_us")), micros(real(r, "p99_us")), dash_if_empty(text(r, "reason"))});
   }
   return rows.empty() ? "no pods\n" : c.str();
 }
@@ -104,7 +106,7 @@ std::string sources_table(const json::value& answer) {
 std::string certificates_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
-  for (const char* h : {"LISTENER", "NAMES", "KEY", "ISSUER", "EXPIRES"}) c.column(h, kLeft);
+  for (const char* h : {"USED BY", "NAMES", "KEY", "ISSUER", "EXPIRES"}) c.column(h, kLeft);
   c.column("IN");
   c.column("FILE", kLeft);
   const json::array& rows = answer.at("certificates").as_array();
@@ -113,7 +115,8 @@ std::string certificates_table(const json::value& answer) {
     for (const json::value& n : r.at("names").as_array())
       names += (names.empty() ? "" : ", ") + std::string(n.as_string().c_str());
     const int64_t left = r.at("expires_in_s").to_number<int64_t>();
-    c.row({text(r, "listener"), dash_if_empty(names), text(r, "key_type"), text(r, "issuer"),
+    const std::string kind = text(r, "used_by");
+    c.row({kind + " " + text(r, kind), dash_if_empty(names), text(r, "key_type"), text(r, "issuer"),
            text(r, "not_after"), left < 0 ? "expired" : fmt::format("{} d", left / int64_t{86'400}),
            text(r, "file")});
   }

@@ -32,11 +32,11 @@ def make_ca(directory: Path, name: str = "sluice lab CA") -> dict:
 
 
 def issue(directory: Path, stem: str, names: tuple, kind: str = "ecdsa", usage: str = "serverAuth") -> dict:
-    """A certificate of the CA in the same directory, for these DNS names; the paths of certificate and key."""
+    """A certificate of the CA in the same directory, for these DNS names and URIs; the paths of certificate and key."""
     paths = {"certificate": directory / f"{stem}.pem", "key": directory / f"{stem}.key"}
     request, extensions = directory / f"{stem}.csr", directory / f"{stem}.ext"
     extensions.write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=" + usage + "\nsubjectAltName="
-                          + ",".join(f"DNS:{name}" for name in names) + "\n")
+                          + ",".join(f"{'URI' if '://' in name else 'DNS'}:{name}" for name in names) + "\n")
     _openssl(*_request(names[0], kind), "-keyout", str(paths["key"]), "-out", str(request))
     _openssl("x509", "-req", "-in", str(request), "-CA", str(directory / "ca.pem"), "-CAkey", str(directory / "ca.key"),
              "-days", DAYS, "-extfile", str(extensions), "-out", str(paths["certificate"]))

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from . import building, fuzzing, layout
 
 # A sanitized simulation takes five to ten times as long as a plain one, and goodput is none of a sanitizer's business.
-FEWER = {"SLUICE_SEEDS": "300", "GTEST_FILTER": "-Goodput.*"}
+FEWER = {"SLUICE_SEEDS": "150", "GTEST_FILTER": "-Goodput.*"}
 # Rooms whose code runs on more than one thread, or hands something from one thread to another.
 THREADED_ROOMS = ("worker", "control", "admin", "discovery", "loader")
 THREAD_OPTIONS = ("-Db_sanitize=thread", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1",
-                  "-Dcpp_args=-Wno-tsan")  # fences are DPDK's rings', whose code is not built here
+                  "-Dcpp_args=['-Wno-tsan', '-g1']")  # fences are DPDK's rings', whose code is not built here
 
 
 class Sanitized(NamedTuple):

@@ -75,7 +75,6 @@ class Resolver::Channel : public std::enable_shared_from_this<Channel> {
     if (!channel_) return;
     closed_ = true;
     ares_destroy(std::exchange(channel_, nullptr));  // calls the callbacks of open questions
-    timer_.cancel();
   }
 
   void ask(const std::string& name, Type type, Done done) {

@@ -1,0 +1,95 @@
+// Guards against records that an ordinary client does not make.
+
+#include <openssl/ssl3.h>
+
+#include "tls/fixture.h"
+#include "tls/record_maker.h"
+
+namespace sluice::test {
+namespace {
+
+class GuardTest : public TlsTest {
+ protected:
+  void SetUp() override {
+    client.only(TLS1_3_VERSION);
+    SSL_set_ciphersuites(client.ssl(), "TLS_AES_128_GCM_SHA256");
+    open();
+    maker.emplace(client.traffic_secret);
+  }
+  void data(std::string_view content) { to_server(maker->make(SSL3_RT_APPLICATION_DATA, content)); }
+  bool ended() const { return lower->closed; }
+
+  std::optional<RecordMaker> maker;
+};
+
+TEST_F(GuardTest, takes_the_records_that_this_test_makes) {
+  data("one");
+  data("two");
+  EXPECT_EQ(owner.heard, "onetwo");
+}
+
+TEST_F(GuardTest, takes_empty_records_up_to_a_limit) {
+  context.guards.empty_records = {50, 2};
+  for (int i = 0; i < 50; ++i) {
+    data("");
+    if (i % 10 == 0) data("something");  // OpenSSL takes 32 empty records in a row
+  }
+  EXPECT_FALSE(ended());
+  context.now = Time{} + 1s;
+  data("");
+  data("");
+  EXPECT_FALSE(ended()) << "two more a second";
+  data("");
+  EXPECT_TRUE(ended());
+  EXPECT_EQ(owner.heard.back(), '!');
+  EXPECT_EQ(stats.guard_empty_records.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "empty_records");
+}
+
+TEST_F(GuardTest, takes_few_empty_records_in_a_row_whatever_the_limit) {
+  context.guards.empty_records = {0, 0};  // off
+  for (int i = 0; i < 100 && !ended(); ++i) data("");
+  EXPECT_TRUE(ended());
+  EXPECT_EQ(stats.broken.get(), 1u);
+}
+
+TEST_F(GuardTest, an_alert_other_than_close_notify_ends_the_stream) {
+  const char alert[] = {1, SSL_AD_NO_RENEGOTIATION};  // a warning
+  to_server(maker->make(SSL3_RT_ALERT, std::string_view(alert, 2)));
+  EXPECT_TRUE(ended()) << "TLS 1.3 has no warnings (RFC 8446, 6)";
+  EXPECT_EQ(owner.heard, "!");
+  EXPECT_EQ(stats.alerts_in.get(), 1u);
+}
+
+TEST_F(GuardTest, takes_few_warnings_that_the_user_has_cancelled) {
+  const char alert[] = {1, SSL_AD_USER_CANCELLED};  // the one warning that is left
+  int taken = 0;
+  for (; taken < 100 && !ended(); ++taken)
+    to_server(maker->make(SSL3_RT_ALERT, std::string_view(alert, 2)));
+  EXPECT_TRUE(ended());
+  EXPECT_LT(taken, 10);
+}
+
+TEST_F(GuardTest, a_ticket_from_a_client_ends_the_stream) {
+  const char ticket[] = {SSL3_MT_NEWSESSION_TICKET, 0, 0, 4, 0, 0, 0, 0};
+  to_server(maker->make(SSL3_RT_HANDSHAKE, std::string_view(ticket, sizeof ticket)));
+  EXPECT_TRUE(ended());
+  EXPECT_EQ(stats.broken.get(), 1u);
+}
+
+TEST_F(GuardTest, a_record_without_a_type_ends_the_stream) {
+  to_server(maker->make(0, std::string(100, '\0')));  // padding only (RFC 8446, 5.4)
+  EXPECT_TRUE(ended());
+  EXPECT_EQ(stats.broken.get(), 1u);
+}
+
+TEST_F(GuardTest, padding_does_not_make_a_record_longer_than_its_content) {
+  std::string padded = "x";
+  padded += static_cast<char>(SSL3_RT_APPLICATION_DATA);
+  padded.append(50, '\0');
+  to_server(maker->make(0, padded));
+  EXPECT_EQ(owner.heard, "x");
+}
+
+}  // namespace
+}  // namespace sluice::test
