@@ -2,8 +2,10 @@
 // The configuration of L4 listeners: they choose a pod for a connection, not for a call.
 
 #include <cstdint>
+#include <memory>
 
 #include "base/chrono.h"
+#include "base/maglev.h"
 
 namespace sluice::config {
 
@@ -20,6 +22,15 @@ struct L4Listener {
   uint32_t new_flows_per_source = 0;  // of one IPv4 address, or one IPv6 /64
 
   bool operator==(const L4Listener&) const = default;
+};
+
+// The table by which the L4 listeners of a service choose a pod; its entries are indices into the
+// service's pods. Control makes it (control/maglev_tables.h) when it publishes a snapshot, and
+// snapshots with equal pods share it. nullptr: no L4 listener uses the service.
+struct PodTable {
+  std::shared_ptr<const Maglev> maglev;
+
+  bool operator==(const PodTable&) const { return true; }  // equal pods make equal tables
 };
 
 // The time without a packet after which a flow is forgotten. A flow may stay up to a sweep of the

@@ -72,6 +72,7 @@ struct Service {
   PodProtocol protocol = PodProtocol::kH2c;
   TlsClient tls;          // of kH2 and kHttps1
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
+  PodTable table;         // of L4 listeners
   // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};
   Duration queue_timeout{};

@@ -36,7 +36,7 @@ struct alignas(64) Flow {
   uint16_t from_port = 0;
   uint32_t hash_value = 0;
   uint32_t seen = 0;  // the last packet of this side, in milliseconds; wraps around
-  uint16_t pod = 0;   // index
+  uint16_t pod = 0;   // its slot
   uint16_t vip = 0;   // index
   Side side = Side::kClient;
   FlowState state = FlowState::kUdp;

@@ -14,6 +14,7 @@ Duration timeout_of(FlowState state, const config::FlowTimeouts& t) {
     case FlowState::kSynReceived:
       return t.opening;
     case FlowState::kClosing:
+    case FlowState::kRefused:
     case FlowState::kReset:
       return t.closing;
     default:  // half-closed connections may go on for as long as open ones

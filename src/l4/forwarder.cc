@@ -10,6 +10,12 @@ namespace sluice::l4 {
 
 namespace {
 
+// For Maglev. The same on every appliance and after a restart: a flow that reaches another
+// appliance, or a Sluice that lost its table, finds its pod.
+uint64_t flow_hash(const Endpoint& client) {
+  return mix64(hash_of(client.address) ^ client.port);
+}
+
 // The clients that share a limit: one IPv4 address, or one IPv6 /64.
 uint64_t source_of(const Address& a) {
   if (a.is_v4()) return hash_of(a);
@@ -29,7 +35,7 @@ Forwarder::Forwarder(const Setup& s)
       self_(s.self),
       owner_(s.owner),
       siblings_(s.siblings),
-      registry_(s.host, s.sources),
+      registry_(s.host, s.sources, s.stats),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
       sweep_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_sweep(now); },
@@ -95,8 +101,12 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   const Address& source =
       to_pod ? registry_.source(flow->from) : registry_.vip(flow->from).address.address;
   const Addresses to{{source, flow->from_port}, {flow->to, flow->to_port}};
-  if (translate(packet, header, to, host_, stats_.l4, now))
-    (to_pod ? stats_.l4.to_pods : stats_.l4.to_clients).add(1);
+  if (!translate(packet, header, to, host_, stats_.l4, now)) return true;
+  if (to_pod) {
+    stats_.l4.to_pods.add(1);
+  } else {
+    stats_.l4.to_clients.add(1);
+  }
   return true;
 }
 
@@ -133,9 +143,17 @@ bool Forwarder::make_room(Time now) {
     stats_.l4.refused_full.add(1);
     return false;
   }
-  (l4::half_open(victim->state) ? stats_.l4.evicted_half_open : stats_.l4.evicted).add(1);
-  end(Flow(*victim));
+  evict(*victim);
   return true;
+}
+
+void Forwarder::evict(const Flow& flow) {
+  if (l4::half_open(flow.state)) {
+    stats_.l4.evicted_half_open.add(1);
+  } else {
+    stats_.l4.evicted.add(1);
+  }
+  end(Flow(flow));
 }
 
 Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
@@ -147,19 +165,20 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   }
   if (!admit(vip, key.remote.address, now)) return nullptr;
   const uint16_t picked =
-      vip.maglev.pick(mix64(hash_of(key.remote.address) ^ secret_.k1 ^ key.remote.port));
+      vip.maglev == nullptr ? Maglev::kNone : vip.maglev->pick(flow_hash(key.remote));
   if (picked == Maglev::kNone) {
     stats_.l4.refused_no_pod.add(1);
     return nullptr;
   }
   if (!make_room(now)) return nullptr;
   const uint16_t index = vip.pods[picked];
-  Pod& pod = registry_.pod(index);
+  const Pod& pod = registry_.pod(index);
   const auto from = source_ports_.find(pod, key.protocol, registry_, *flows_);
   if (!from) {
     stats_.l4.refused_ports.add(1);
     return nullptr;
   }
+  if (from->displaced != nullptr) evict(*from->displaced);
   Flow flow;
   flow.remote = key.remote.address;
   flow.remote_port = key.remote.port;
@@ -175,12 +194,11 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   flow.seen = Flows::stamp(now);
   flows_->insert(flow);
   ++vip.flows;
-  ++pod.flows;
   stats_.l4.flows_begun.add(1);
   stats_.listener(vip.slot).connections.add(1);
   stats_.listener(vip.slot).active_connections.add(1);
-  stats_.pod(pod.slot).connects.add(1);
-  stats_.pod(pod.slot).connections.add(1);
+  stats_.pod(index).connects.add(1);
+  stats_.pod(index).connections.add(1);
   if (!sweep_timer_.armed()) {
     swept_ = now;
     wheel_.arm(sweep_timer_, now + kSweepEvery);
@@ -195,11 +213,9 @@ void Forwarder::end(const Flow& flow) {
 
 void Forwarder::forget(const Flow& flow) {
   Vip& vip = registry_.vip(flow.vip);
-  Pod& pod = registry_.pod(flow.pod);
   --vip.flows;
-  --pod.flows;
   stats_.listener(vip.slot).active_connections.sub(1);
-  stats_.pod(pod.slot).connections.sub(1);
+  stats_.pod(flow.pod).connections.sub(1);
   if (vip.flows == 0 && !vip.live) unused_ = true;
 }
 

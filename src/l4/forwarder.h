@@ -58,7 +58,7 @@ class Forwarder {
 
   explicit Forwarder(const Setup& setup);
 
-  // Does not keep the snapshot.
+  // The snapshot lives until the next call.
   void adopt(const config::Snapshot& snapshot);
   // Addresses of the listeners, and of removed ones for as long as these have flows.
   std::vector<Address> vips() const { return registry_.vip_addresses(); }
@@ -95,6 +95,7 @@ class Forwarder {
   Flow* begin(const Flows::Lookup& lookup, Time now);
   bool admit(Vip& vip, const Address& source, Time now);
   bool make_room(Time now);
+  void evict(const Flow& flow);
   void end(const Flow& flow);
   void forget(const Flow& flow);
   void on_sweep(Time now);

@@ -20,16 +20,6 @@ uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
   return mix64(hash_of(local.address) ^ (uint64_t{local.port} << 8 | protocol));
 }
 
-// The element that `same` names, else a free one, else a new one.
-template <class T, class Same>
-uint16_t place_for(std::vector<T>& all, Same&& same) {
-  auto at = std::find_if(all.begin(), all.end(), same);
-  if (at == all.end())
-    at = std::find_if(all.begin(), all.end(), [](const T& t) { return !t.live && t.flows == 0; });
-  if (at == all.end()) at = all.emplace(all.end());
-  return static_cast<uint16_t>(at - all.begin());
-}
-
 TokenBucket limit(uint32_t per_second, unsigned workers) {
   if (per_second == 0) return {0, 1};
   const uint32_t share = std::max(1u, per_second / workers);
@@ -38,15 +28,18 @@ TokenBucket limit(uint32_t per_second, unsigned workers) {
 
 }  // namespace
 
-Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources)
-    : host_(host) {
+Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
+                   stats::Worker& stats)
+    : host_(host), stats_(stats) {
   for (size_t port = 0; port < sources.size(); ++port)
     for (const Address& a : sources[port]) sources_.push_back({a, port});
 }
 
 void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
-  for (Vip& v : vips_) v.live = false;
-  for (Pod& p : pods_) p.live = false;
+  for (Vip& v : vips_) {
+    v.live = false;
+    v.maglev = nullptr;  // the previous snapshot's
+  }
   foreign_.clear();
   for (const config::Listener& l : snapshot.listeners) {
     if (config::is_l4(l.protocol)) {
@@ -59,45 +52,53 @@ void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
   index();
 }
 
-uint16_t Registry::enter(const config::Pod& config) {
-  const uint16_t i = place_for(pods_, [&](const Pod& p) {
-    return (p.live || p.flows > 0) && p.slot == config.slot && p.endpoint == config.endpoint;
-  });
-  Pod& pod = pods_[i];
+void Registry::adopt_pod(const config::Pod& config) {
+  if (config.slot >= pods_.size()) pods_.resize(config.slot + size_t{1});
+  Pod& pod = pods_[config.slot];
   pod.endpoint = config.endpoint;
-  pod.slot = config.slot;
-  pod.live = true;
   pod.sources.clear();
   const auto port = host_.port_to(pod.endpoint.address);
   for (size_t s = 0; s < sources_.size(); ++s)
     if (port == sources_[s].port && sources_[s].address.is_v4() == pod.endpoint.address.is_v4())
       pod.sources.push_back(static_cast<uint16_t>(s));
-  return i;
+}
+
+// One VIP for an endpoint, even while flows of a listener that left use it: packets have no other
+// way to say whose they are.
+Vip& Registry::place_for(const Endpoint& address, uint8_t protocol) {
+  auto at = std::find_if(vips_.begin(), vips_.end(), [&](const Vip& v) {
+    return v.address == address && v.protocol == protocol;
+  });
+  if (at == vips_.end())
+    at = std::find_if(vips_.begin(), vips_.end(), [](const Vip& v) { return v.protocol == 0; });
+  if (at == vips_.end()) at = vips_.emplace(at);
+  return *at;
 }
 
 void Registry::adopt_vip(const config::Listener& l, const config::Service& service,
                          unsigned workers) {
   const uint8_t protocol = protocol_of(l);
-  const uint16_t i = place_for(vips_, [&](const Vip& v) {
-    return !v.live && v.protocol != 0 && v.slot == l.slot && v.address == l.address &&
-           v.protocol == protocol;
-  });
-  Vip& vip = vips_[i];
+  Vip& vip = place_for(l.address, protocol);
   vip.address = l.address;
   vip.protocol = protocol;
+  if (vip.slot != l.slot && vip.flows > 0) {
+    // The listener has another name now. Its flows count for that.
+    stats_.listener(vip.slot).active_connections.sub(vip.flows);
+    stats_.listener(l.slot).active_connections.add(vip.flows);
+  }
   vip.slot = l.slot;
   vip.live = true;
   vip.pods.clear();
-  std::vector<Maglev::Backend> backends;
   for (const config::Pod& p : service.pods) {
-    if (p.endpoint.address.is_v4() != l.address.address.is_v4()) continue;
-    vip.pods.push_back(enter(p));
-    backends.push_back({mix64(hash_of(p.endpoint.address) ^ p.endpoint.port), p.weight});
+    adopt_pod(p);
+    vip.pods.push_back(static_cast<uint16_t>(p.slot));
   }
-  vip.maglev = Maglev(backends);
-  vip.new_flows = limit(l.l4.new_flows, workers);
-  vip.sources.assign(l.l4.new_flows_per_source == 0 ? 0 : kSourceBuckets,
-                     limit(l.l4.new_flows_per_source, workers));
+  vip.maglev = service.table.maglev.get();
+  // Buckets stay as they are while their limits stay, so that publications do not refill them.
+  if (l.l4.new_flows != vip.limits.new_flows) vip.new_flows = limit(l.l4.new_flows, workers);
+  if (const uint32_t rate = l.l4.new_flows_per_source; rate != vip.limits.new_flows_per_source)
+    vip.sources.assign(rate == 0 ? 0 : kSourceBuckets, limit(rate, workers));
+  vip.limits = l.l4;
 }
 
 bool Registry::forget_unused() {

@@ -1,6 +1,9 @@
 #pragma once
 // The addresses that flows name by index: VIPs, pods, and the SNAT addresses of the ports. A VIP or
 // a pod that left the configuration stays while flows use it.
+//
+// Pods are indexed by their slots. Control gives the slot of a pod that left to another one only
+// when no worker has a flow on it (control/slots.h).
 
 #include <cstdint>
 #include <optional>
@@ -11,15 +14,12 @@
 #include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
-#include "l4/maglev.h"
+#include "stats/worker.h"
 
 namespace sluice::l4 {
 
 struct Pod {
   Endpoint endpoint;
-  uint32_t slot = 0;
-  uint32_t flows = 0;
-  bool live = false;
   std::vector<uint16_t> sources;  // SNAT addresses of its family at the port that routes it
 };
 
@@ -29,8 +29,9 @@ struct Vip {
   uint32_t slot = 0;
   uint32_t flows = 0;
   bool live = false;
-  std::vector<uint16_t> pods;  // of its family; indices into Registry::pods
-  Maglev maglev;               // over `pods`
+  std::vector<uint16_t> pods;      // of its service; their slots
+  const Maglev* maglev = nullptr;  // over `pods`; the snapshot's
+  config::L4Listener limits;       // those that the buckets have
   TokenBucket new_flows{0, 1};
   std::vector<TokenBucket> sources;  // by hash of the source; empty: no limit
 };
@@ -51,13 +52,14 @@ class Registry {
   // Of one VIP: each has the rate limit of the sources that share it.
   static constexpr size_t kSourceBuckets = 4'096;
 
-  // sources: the SNAT addresses of each port, in the order of host's ports. host outlives the
-  // object.
-  Registry(const ip::Host& host, std::span<const std::vector<Address>> sources);
+  // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
+  // the object.
+  Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
+           stats::Worker& stats);
 
-  // workers: the limits of a VIP are divided by it.
+  // The snapshot lives until the next call. workers: the limits of a VIP are divided by it.
   void adopt(const config::Snapshot& snapshot, unsigned workers);
-  // Forgets VIPs and pods that left and have no flow; whether a VIP went.
+  // Forgets VIPs that left and have no flow; whether there was one.
   bool forget_unused();
 
   Place find(const Endpoint& local, uint8_t protocol) const;
@@ -65,7 +67,7 @@ class Registry {
   std::vector<Address> vip_addresses() const;
 
   Vip& vip(uint16_t index) { return vips_[index]; }
-  Pod& pod(uint16_t index) { return pods_[index]; }
+  const Pod& pod(uint16_t slot) const { return pods_[slot]; }
   const Address& source(uint16_t index) const { return sources_[index].address; }
 
  private:
@@ -80,7 +82,8 @@ class Registry {
     Place place;
   };
 
-  uint16_t enter(const config::Pod& pod);
+  void adopt_pod(const config::Pod& pod);
+  Vip& place_for(const Endpoint& address, uint8_t protocol);
   void adopt_vip(const config::Listener& listener, const config::Service& service,
                  unsigned workers);
   void index();
@@ -88,9 +91,10 @@ class Registry {
   const Entry* lookup(const Endpoint& local, uint8_t protocol) const;
 
   const ip::Host& host_;
+  stats::Worker& stats_;
   std::vector<Source> sources_;
-  std::vector<Vip> vips_;  // those that are neither live nor in use are free
-  std::vector<Pod> pods_;
+  std::vector<Vip> vips_;          // those without a protocol are free
+  std::vector<Pod> pods_;          // by slot
   std::vector<Endpoint> foreign_;  // of TCP listeners that are not L4's
   std::vector<Entry> places_;      // a hash table; empty: there is no VIP
 };

@@ -20,6 +20,7 @@ std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t prot
 
   std::optional<Found> elsewhere;  // free, but its answers arrive at another worker
   unsigned tries_to_arrive = kTriesToArrive * workers;
+  std::optional<Found> half_open;
   const size_t sources = pod.sources.size();
   const size_t begin = sources < 2 ? 0 : random_.below(sources);
   for (size_t s = 0; s < sources; ++s) {
@@ -34,13 +35,17 @@ std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t prot
         continue;
       }
       if (registry.find(local, protocol).kind != Place::Kind::kSource) continue;
-      if (flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol}) != nullptr)
+      if (const Flow* flow =
+              flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol})) {
+        if (arrives && l4::half_open(flow->state)) half_open = Found{source, port, flow};
+        if (half_open && i >= kTriesForFree) return elsewhere ? elsewhere : half_open;
         continue;
+      }
       if (arrives) return Found{source, port};
       elsewhere = Found{source, port};
     }
   }
-  return elsewhere;
+  return elsewhere ? elsewhere : half_open;
 }
 
 }  // namespace sluice::l4

@@ -14,13 +14,18 @@ constexpr uint8_t kAck = 0x10;
 FlowState next_state(FlowState before, Side from, uint8_t flags) {
   using enum FlowState;
   if (before == kUdp) return kUdp;
-  if ((flags & kRst) != 0) return kReset;
+  if ((flags & kRst) != 0) {
+    if (half_open(before)) return kRefused;
+    return over(before) ? before : kReset;
+  }
   if ((flags & kSyn) != 0) {
-    if (from == Side::kPod && before == kSynSent && (flags & kAck) != 0) return kSynReceived;
+    const bool answers = before == kSynSent || before == kRefused;
+    if (from == Side::kPod && answers && (flags & kAck) != 0) return kSynReceived;
     // A pod refused the old connection, or the client begins anew where the old one is over.
     if (from == Side::kClient && over(before) && (flags & kAck) == 0) return kSynSent;
     return before;
   }
+  if (before == kReset) before = kEstablished;
   if (before == kSynReceived && from == Side::kClient && (flags & kAck) != 0) before = kEstablished;
   if ((flags & kFin) != 0) {
     if (from == Side::kClient) return before == kPodFin || over(before) ? kClosing : kClientFin;

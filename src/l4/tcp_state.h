@@ -17,10 +17,15 @@ enum class FlowState : uint8_t {
   kClientFin,    // FIN of the client
   kPodFin,       // FIN of the pod
   kClosing,      // FIN of both
-  kReset,
+  kRefused,      // RST before the handshake was over
+  kReset,        // RST, and nothing after it
 };
 
 // The state after a packet with these flags (RFC 9293, 3.1, byte 13 of the header).
+//
+// Sequence numbers are not watched, so a RST may be forged. Its receiver knows: it answers a forged
+// one with a challenge ACK (RFC 5961, 3.2) and goes on. So a segment behind a RST takes it back. A
+// segment that crossed a true RST draws another one.
 FlowState next_state(FlowState before, Side from, uint8_t flags);
 
 inline bool half_open(FlowState s) {
@@ -28,7 +33,7 @@ inline bool half_open(FlowState s) {
 }
 // A SYN of the same four-tuple begins a new connection.
 inline bool over(FlowState s) {
-  return s == FlowState::kClosing || s == FlowState::kReset;
+  return s == FlowState::kClosing || s == FlowState::kRefused || s == FlowState::kReset;
 }
 
 }  // namespace sluice::l4

@@ -19,6 +19,12 @@ bool send(const ip::OutPacket& out, ip::Host& host, stats::L4& counters, Time no
   return false;
 }
 
+// A sender may leave out the checksum of UDP in IPv4 (RFC 768), but not in IPv6 (RFC 8200, 8.1).
+bool needs_sum(const ip::TransportPacket& packet, const Addresses& to) {
+  return packet.protocol == kUdp && !to.destination.address.is_v4() &&
+         load_be16(packet.payload.front().data() + kUdpChecksum) == 0;
+}
+
 // A packet of several buffers, or of several segments: in pieces of whole segments, as long as the
 // outgoing port takes them.
 bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host,
@@ -95,7 +101,8 @@ bool translate(ip::TransportPacket& packet, uint32_t header_size, const Addresse
 
   ip::OutPacket out;
   out.checksum_filled = packet.checksum != ip::L4Checksum::kNone && segment == 0 &&
-                        packet.segment_size == 0 && packet.payload.single();
+                        packet.segment_size == 0 && packet.payload.single() &&
+                        !needs_sum(packet, to);
   // A checksum that is filled anew would hide damage.
   if (!out.checksum_filled && !ip::verify_checksum(packet)) {
     counters.bad_checksum.add(1);

@@ -57,9 +57,12 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   host_.set_pods(pods);
 
   std::vector<std::unique_ptr<Service>> services;
-  for (config::Service config : snapshot.services) {
-    // L4 reaches the pods of its listeners by itself.
-    if (only_l4(snapshot, services.size())) config.pods.clear();
+  std::vector<Service*> by_index;  // nullptr: not the relay's
+  for (const config::Service& config : snapshot.services) {
+    if (only_l4(snapshot, by_index.size())) {
+      by_index.push_back(nullptr);
+      continue;
+    }
     const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
       return s != nullptr && s->slot() == config.slot;
     });
@@ -69,6 +72,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
       (*same)->adopt(config);
       services.push_back(std::move(*same));
     }
+    by_index.push_back(services.back().get());
   }
   for (auto& s : services_) {
     if (s == nullptr) continue;
@@ -81,7 +85,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
     if (config::is_l4(config.protocol)) continue;
-    const Routes routes(*services_[config.service]);
+    const Routes routes(*by_index[config.service]);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;
     });

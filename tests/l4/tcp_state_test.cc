@@ -31,6 +31,21 @@ TEST(FlowStates, know_that_one_side_may_send_its_fin_again) {
 TEST(FlowStates, are_over_after_a_reset) {
   EXPECT_TRUE(over(next_state(FlowState::kSynSent, Side::kPod, kRst | kAck)));
   EXPECT_TRUE(over(next_state(FlowState::kEstablished, Side::kClient, kRst)));
+  EXPECT_EQ(next_state(FlowState::kClosing, Side::kClient, kRst), FlowState::kClosing);
+}
+
+TEST(FlowStates, take_a_reset_back_when_the_connection_goes_on) {
+  const FlowState s = next_state(FlowState::kEstablished, Side::kClient, kRst);
+  EXPECT_EQ(next_state(s, Side::kPod, kAck), FlowState::kEstablished);
+  EXPECT_EQ(next_state(s, Side::kClient, kAck), FlowState::kEstablished);
+  EXPECT_EQ(next_state(s, Side::kPod, kAck | kFin), FlowState::kPodFin);
+}
+
+TEST(FlowStates, are_not_established_by_a_client_that_resets_and_goes_on) {
+  FlowState s = next_state(FlowState::kSynSent, Side::kClient, kRst);
+  s = next_state(s, Side::kClient, kAck);
+  EXPECT_TRUE(over(s));
+  EXPECT_EQ(next_state(s, Side::kPod, kSyn | kAck), FlowState::kSynReceived);
 }
 
 TEST(FlowStates, are_not_opened_by_a_client_alone) {

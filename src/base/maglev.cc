@@ -1,19 +1,19 @@
-#include "l4/maglev.h"
+#include "base/maglev.h"
 
 #include <algorithm>
 #include <numeric>
 
 #include "base/hash.h"
 
-namespace sluice::l4 {
+namespace sluice {
 
 namespace {
 
 struct Turn {
   uint16_t index = 0;  // of the backend
   uint32_t at = 0;     // the next entry that it wants
-  uint32_t skip =
-      0;  // to the one after; every skip visits all entries, since their number is prime
+  // To the one after. Every skip visits all entries, since their number is prime.
+  uint32_t skip = 0;
   uint64_t credit = 0;  // weight that has not become an entry yet
   uint64_t weight = 0;
 };
@@ -54,4 +54,4 @@ Maglev::Maglev(std::span<const Backend> backends) {
   }
 }
 
-}  // namespace sluice::l4
+}  // namespace sluice

@@ -1,12 +1,13 @@
 #pragma once
 // Consistent hashing by lookup table (Eisenbud et al., "Maglev: A Fast and Reliable Software
-// Network Load Balancer", NSDI 2016, 3.4), with weights.
+// Network Load Balancer", NSDI 2016, 3.4), with weights. Equal backends make equal tables in every
+// process and in every version of Sluice: nothing here may depend on a secret.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-namespace sluice::l4 {
+namespace sluice {
 
 class Maglev {
  public:
@@ -19,7 +20,8 @@ class Maglev {
   };
 
   Maglev() = default;
-  // Fewer than kNone backends. The table depends on the set of backends, not on their order.
+  // Fewer than kNone backends. The share of a backend depends on the set of backends, not on their
+  // order. Takes milliseconds.
   explicit Maglev(std::span<const Backend> backends);
 
   // The index of the hash's backend; kNone where there is none.
@@ -33,4 +35,4 @@ class Maglev {
   std::vector<uint16_t> entries_;
 };
 
-}  // namespace sluice::l4
+}  // namespace sluice
