@@ -148,7 +148,9 @@ class L4:
         heard = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, PEER, "ask", layout.VIP, str(ECHO_PORT), str(CONNECTIONS)))
         self.assertTrue(all(len(set(names)) == 1 for names in heard), heard)
         self.assertEqual({names[0] for names in heard}, {"pod1", "pod2", "pod3"})
-        self.assertEqual(row("echo-udp")["connections"] - before, CONNECTIONS)
+        flows = row("echo-udp")["connections"] - before
+        self.assertLessEqual(flows, CONNECTIONS)
+        self.assertGreater(flows, 0.9 * CONNECTIONS)  # a socket may get the port of an earlier one, and then its flow
 
     def test_a_file_crosses_whole(self) -> None:
         with tempfile.TemporaryDirectory() as files:
