@@ -1,5 +1,7 @@
 #include "control/link_watch.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 namespace sluice::control {
@@ -54,6 +56,35 @@ TEST_F(LinkWatchTest, a_link_that_changes_its_speed_is_said_and_not_announced) {
   links[0] = {.up = true, .mbps = 100, .full_duplex = false};
   EXPECT_EQ(look(), "good: port north: link up, 100 Mbit/s, half duplex\n");
   EXPECT_TRUE(announced.empty());
+}
+
+TEST_F(LinkWatchTest, an_announcement_is_made_three_times_since_one_can_be_lost) {
+  links[1].up = false;
+  std::vector<size_t> looks;
+  for (size_t i = 0; i < 100; ++i) {
+    look();
+    if (!announced.empty()) looks.push_back(i);
+    for (size_t port : std::exchange(announced, {})) EXPECT_EQ(port, 0u);
+  }
+  EXPECT_EQ(looks, (std::vector<size_t>{0, 20, 40}));
+}
+
+TEST_F(LinkWatchTest, the_announcement_of_a_new_listeners_address_is_repeated) {
+  for (unsigned i = 0; i < 100; ++i) look();
+  announced.clear();
+  const auto hundred_looks = [&] {
+    for (unsigned i = 0; i < 100; ++i) look();
+    return std::exchange(announced, {});
+  };
+  config::Listener listener;
+  listener.address = *Endpoint::parse("198.18.0.10:80");
+  snapshot.listeners.push_back(listener);
+  EXPECT_EQ(hundred_looks(), (std::vector<size_t>{0, 1, 0, 1}));
+  listener.address.port = 443;  // of the same address
+  snapshot.listeners.push_back(listener);
+  EXPECT_EQ(hundred_looks(), std::vector<size_t>{});
+  snapshot.listeners.clear();
+  EXPECT_EQ(hundred_looks(), std::vector<size_t>{});
 }
 
 TEST(LinkWatch, without_a_probe_nothing_is_watched) {
