@@ -44,7 +44,8 @@ Forwarder::Forwarder(const Setup& s)
 void Forwarder::adopt(const config::Snapshot& snapshot) {
   timeouts_ = snapshot.flow_timeouts;
   registry_.adopt(snapshot, owner_ == nullptr ? 1 : owner_->workers());
-  if (active() && !flows_) flows_.emplace(capacity_, secret_);
+  active_ = registry_.has_vips();
+  if (active_ && !flows_) flows_.emplace(capacity_, secret_);
 }
 
 // Memory of all lookups is fetched at once.
@@ -225,7 +226,10 @@ void Forwarder::on_sweep(Time now) {
     forget(flow);
   });
   swept_ = now;
-  if (std::exchange(unused_, false) && registry_.forget_unused()) vips_changed_ = true;
+  if (std::exchange(unused_, false) && registry_.forget_unused()) {
+    vips_changed_ = true;
+    active_ = registry_.has_vips();
+  }
   if (flows_->size() > 0) wheel_.arm(sweep_timer_, now + kSweepEvery);
 }
 

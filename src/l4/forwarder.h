@@ -63,10 +63,10 @@ class Forwarder {
   // Addresses of the listeners, and of removed ones for as long as these have flows.
   std::vector<Address> vips() const { return registry_.vip_addresses(); }
   // Whether vips() changed since the last call, other than by adopt().
-  bool vips_changed() { return std::exchange(vips_changed_, false); }
+  bool vips_changed() { return vips_changed_ && std::exchange(vips_changed_, false); }
 
   // False: there is no L4 listener, and no packet is L4's.
-  bool active() const { return registry_.has_vips(); }
+  bool active() const { return active_; }
   // The packet has its ports. kForeign: it is not L4's.
   Place find(const ip::TransportPacket& packet) const {
     return registry_.find({packet.destination, packet.ports->destination}, packet.protocol);
@@ -118,6 +118,7 @@ class Forwarder {
   Time swept_{};
   bool unused_ = false;  // the last flow of a removed listener has ended
   bool vips_changed_ = false;
+  bool active_ = false;
 };
 
 }  // namespace sluice::l4

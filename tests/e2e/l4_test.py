@@ -108,11 +108,14 @@ class L4:
     def test_a_grpc_client_stays_on_one_pod_and_spreads_over_all_through_h2c(self) -> None:
         lab.scale(1)
         clients = {port: Client(target=f"{layout.VIP}:{port}", in_flight=5) for port in (layout.TCP_PORT, layout.PORT)}
+        for client in clients.values():
+            self.assertTrue(process.wait_until(lambda c=client: c.fresh()["calls"], 20))
         before = {port: client.fresh()["calls"] for port, client in clients.items()}
         lab.scale(self.pods)
+        spread = clients[layout.PORT]
+        self.assertTrue(process.wait_until(lambda: len(spread.fresh()["calls"]) == self.pods, 20))
         for client in clients.values():
-            for _ in range(5):
-                client.fresh()
+            client.fresh()
         reports = {port: client.stop() for port, client in clients.items()}
         for port, report in reports.items():
             self.assertEqual(failed(report), 0, report["last_error"])
