@@ -35,6 +35,9 @@ struct TransportPacket {
   std::optional<Ports> ports;
   uint8_t protocol = 0;                        // of `payload`: 6 is TCP, 17 is UDP
   uint8_t tos = 0;                             // DSCP and ECN; IPv6's traffic class
+  uint8_t ttl = kDefaultTtl;                   // as received; IPv6's hop limit
+  bool dont_fragment = true;                   // IPv4's
+  uint16_t identification = 0;                 // IPv4's
   L4Checksum checksum = L4Checksum::kUnknown;  // not summed by IP
   uint16_t segment_size = 0;                   // as InFrame's
   buf::Chain payload;                          // transport header first, no padding behind it

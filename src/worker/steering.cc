@@ -58,6 +58,12 @@ bool Steering::hand_over(const Endpoint& local, const Endpoint& remote, ip::Icmp
   return true;
 }
 
+void Steering::hand_over(unsigned worker, ip::TransportPacket&& packet) {
+  steer::Packet p;
+  p.packet = std::move(packet);
+  give(worker, std::move(p));
+}
+
 void Steering::give(unsigned to, steer::Packet&& packet) {
   if (exchange_.way(self_, to).packets.stage(std::move(packet))) {
     counters_.handed_over.add(1);
