@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/chrono.h"
+#include "config/access_log.h"
 #include "config/guards.h"
 #include "config/l4.h"
 #include "config/retry.h"
@@ -110,7 +111,9 @@ struct Listener {
   TlsServer tls;  // of kHttps
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
-  L4Listener l4;         // of kTcp and kUdp
+  L4Listener l4;  // of kTcp and kUdp
+  // Requests for this path are answered by Sluice: whether it is worth sending others. Empty: none.
+  std::string health_path;
   uint32_t service = 0;  // index into Snapshot::services
   uint32_t slot = 0;
 
@@ -125,6 +128,7 @@ struct Snapshot {
   FlowTimeouts flow_timeouts;
   Limits limits;
   Guards guards;
+  AccessLog access_log;
   std::vector<Service> services;
   std::vector<Listener> listeners;
 
