@@ -121,7 +121,7 @@ bool translate(ip::TransportPacket& packet, uint32_t header_size, const Addresse
   out.protocol = static_cast<ip::Protocol>(packet.protocol);
   out.tos = packet.tos;
   out.ttl = static_cast<uint8_t>(packet.ttl - 1);
-  out.dont_fragment = packet.dont_fragment;
+  out.fragmentation = packet.fragmentation;
   out.identification = packet.identification;
   out.header = {header, header_size};
   out.checksum_offset = checksum_offset(packet.protocol);
