@@ -131,6 +131,7 @@ void Dispatch::take_over(steer::Packet& given, Time now) {
 }
 
 bool Dispatch::take(ip::IcmpError& error, bool handed_over, Time now) {
+  if (forwards() && l4_->input(error, handed_over, now)) return true;
   const ip::QuotedPacket& q = error.quoted;
   if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
     return false;
