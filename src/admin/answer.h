@@ -24,6 +24,9 @@ struct View {
   Identity identity;
   const NicProbe& nic;
   const std::vector<Stall>& stalls;  // one for each worker
+  std::vector<bool> links;           // by port; without an entry nothing is known
+
+  bool link_up(size_t port) const { return port >= links.size() || links[port]; }
 };
 
 // An object with "error" for an unknown command.

@@ -6,21 +6,35 @@ namespace sluice::admin {
 
 void Ledger::record(const config::Snapshot& snapshot, std::span<const uint32_t> reused) {
   for (const uint32_t slot : reused) base_[slot] = sum(slot);
+  const auto now = std::chrono::steady_clock::now();
+  for (auto& [slot, entry] : known_)
+    if (!entry.left) entry.left = now;
   for (const config::Service& s : snapshot.services)
-    for (const config::Pod& p : s.pods) known_[p.slot] = {s.name, p, false};
+    for (const config::Pod& p : s.pods) known_[p.slot] = {s.name, p, false, std::nullopt};
 }
 
 std::vector<PodEntry> Ledger::pods(const config::Snapshot& current) const {
+  return entries(current, {});
+}
+
+std::vector<PodEntry> Ledger::remembered(const config::Snapshot& current) const {
+  return entries(current, kRemembered);
+}
+
+std::vector<PodEntry> Ledger::entries(const config::Snapshot& current,
+                                      std::chrono::steady_clock::duration after_leaving) const {
+  const auto now = std::chrono::steady_clock::now();
   std::vector<PodEntry> out;
   std::set<uint32_t> present;
   for (const config::Service& s : current.services)
     for (const config::Pod& p : s.pods) {
-      out.push_back({s.name, p, false});
+      out.push_back({s.name, p, false, std::nullopt});
       present.insert(p.slot);
     }
   for (const auto& [slot, entry] : known_) {
     if (present.contains(slot)) continue;
-    if (sum(slot).idle()) continue;
+    const bool recent = entry.left && now - *entry.left < after_leaving;
+    if (!recent && sum(slot).idle()) continue;
     out.push_back(entry);
     out.back().draining = true;
   }
@@ -36,6 +50,7 @@ PodTotals Ledger::sum(uint32_t slot) const {
     t.failed += p.failed.get();
     t.retried += p.retried.get();
     t.connections += p.connections.get();
+    t.connect_failures += p.connect_failures.get();
     t.latency.add(p.latency);
   }
   return t;
@@ -47,6 +62,7 @@ PodTotals Ledger::totals(uint32_t slot) const {
     t.streams -= it->second.streams;
     t.failed -= it->second.failed;
     t.retried -= it->second.retried;
+    t.connect_failures -= it->second.connect_failures;
     t.latency.subtract(it->second.latency);
   }
   return t;

@@ -2,8 +2,10 @@
 // The owners of the slots: names for the workers' counters. Includes pods that have left the
 // configuration and still have streams.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +23,7 @@ struct PodTotals {
   uint64_t failed = 0;
   uint64_t retried = 0;
   uint64_t connections = 0;
+  uint64_t connect_failures = 0;
   HistogramSum latency;
 
   bool idle() const { return active == 0 && connections == 0; }
@@ -29,11 +32,15 @@ struct PodTotals {
 struct PodEntry {
   std::string service;
   config::Pod pod;
-  bool draining = false;  // no longer in the configuration
+  bool draining = false;                                        // no longer in the configuration
+  std::optional<std::chrono::steady_clock::time_point> left{};  // since then
 };
 
 class Ledger {
  public:
+  // Pods that have left are remembered so long, unless another pod gets the slot.
+  static constexpr std::chrono::minutes kRemembered{5};
+
   // The workers' counters outlive the ledger.
   explicit Ledger(std::span<stats::Worker* const> workers) : workers_(workers) {}
 
@@ -43,6 +50,8 @@ class Ledger {
 
   // The configured pods in order, then the pods that drain.
   std::vector<PodEntry> pods(const config::Snapshot& current) const;
+  // As well, and pods that left less than kRemembered ago.
+  std::vector<PodEntry> remembered(const config::Snapshot& current) const;
   PodTotals totals(uint32_t slot) const;
   // The last pod that had the slot; nullptr when no pod ever had it.
   const PodEntry* pod(uint32_t slot) const {
@@ -53,6 +62,8 @@ class Ledger {
 
  private:
   PodTotals sum(uint32_t slot) const;
+  std::vector<PodEntry> entries(const config::Snapshot& current,
+                                std::chrono::steady_clock::duration after_leaving) const;
 
   std::span<stats::Worker* const> workers_;
   std::map<uint32_t, PodEntry> known_;  // by slot: the last owner

@@ -9,24 +9,12 @@
 
 #include <boost/json/array.hpp>
 
+#include "admin/pod_state.h"
 #include "base/version.h"
-#include "pods/connectivity.h"
 
 namespace sluice::admin {
 namespace json = boost::json;
 namespace {
-
-using pods::Connectivity;
-
-// Each worker has its own connections. The state of the pod is the best that any worker has for it.
-Connectivity best_state(const Ledger& ledger, uint32_t slot) {
-  constexpr Connectivity kBestFirst[] = {Connectivity::kReady, Connectivity::kConnecting,
-                                         Connectivity::kIdle, Connectivity::kTransientFailure};
-  for (const Connectivity c : kBestFirst)
-    for (const stats::Worker* w : ledger.workers())
-      if (w->pod(slot).state.get() == static_cast<uint64_t>(c)) return c;
-  return Connectivity::kShutdown;
-}
 
 const char* name_of(config::Protocol protocol) {
   switch (protocol) {
@@ -110,7 +98,7 @@ json::object report_pods(const config::Snapshot& current, const Ledger& ledger) 
     row["service"] = e.service;
     row["id"] = e.pod.id;
     row["address"] = e.pod.endpoint.str();
-    row["state"] = pods::text_of(best_state(ledger, e.pod.slot));
+    row["state"] = pods::text_of(state_of(ledger, e.pod.slot));
     row["reason"] = reason(ledger, e.pod.slot);
     row["tls"] = tls_of(current, e.service);
     row["draining"] = e.draining;

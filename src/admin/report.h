@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -34,10 +35,14 @@ struct Stall {
 
 // The daemon itself.
 struct Identity {
-  const char* state = "serving";  // or "draining"
+  const char* state = "serving";  // or kDraining
   std::string file;               // the configuration that it was started with
   bool refused = false;           // the files on disk were refused: an older generation is in use
   double uptime_s = 0;
+  bool listed = true;  // each source has had its first list
+
+  static constexpr const char* kDraining = "draining";
+  bool draining() const { return std::string_view(state) == kDraining; }
 };
 
 boost::json::object report_status(const config::Snapshot& current, const Ledger& ledger,

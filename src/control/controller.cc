@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "admin/http_answer.h"
 #include "control/maglev_tables.h"
 
 namespace sluice::control {
@@ -93,6 +94,7 @@ void Controller::start() {
   admin_ =
       std::make_unique<admin::Server>(io_, current().startup.admin_socket,
                                       [this](std::string_view command) { return answer(command); });
+  serve_http();
   // The files may have changed since they were first read.
   reload("start");
 }
@@ -149,6 +151,26 @@ void Controller::follow(const loader::Loaded& loaded) {
                      update_endpoints(service, update);
                    });
   watch_.set(loaded.configuration_files());
+  http_settings_ = loaded.admin_http;
+  if (!admin_) return;  // start() makes the first server
+  try {
+    serve_http();
+  } catch (const std::exception& e) {
+    spdlog::error("{}; the server as it was stays", e.what());
+  }
+}
+
+void Controller::serve_http() {
+  if (http_settings_ == http_used_) return;
+  // Two servers at one address exclude each other.
+  if (!http_settings_.address || http_settings_.address == http_used_.address) {
+    http_.reset();
+    http_used_ = {};
+  }
+  if (http_settings_.address)
+    http_ = std::make_unique<admin::HttpServer>(
+        io_, http_settings_, [this](std::string_view path) { return answer_http(path); });
+  http_used_ = http_settings_;
 }
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {
@@ -222,12 +244,14 @@ void Controller::log_no_change(std::string_view reason, bool after_refusal) {
   }
 }
 
-admin::Identity Controller::identity() const {
+admin::Identity Controller::identity() {
+  listed_ = listed_ || sources_.listed();
   const std::chrono::duration<double> up = std::chrono::steady_clock::now() - started_;
-  return {.state = draining_ ? "draining" : "serving",
+  return {.state = draining_ ? admin::Identity::kDraining : "serving",
           .file = file_.string(),
           .refused = refused_ != Refused::kNothing,
-          .uptime_s = up.count()};
+          .uptime_s = up.count(),
+          .listed = listed_};
 }
 
 bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
@@ -248,16 +272,28 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
   return true;
 }
 
-boost::json::object Controller::answer(std::string_view command) {
+template <class Use>
+auto Controller::with_view(Use&& use) {
   std::vector<const discovery::Source*> sources;
   for (const auto& s : sources_.all()) sources.push_back(s.get());
-  return admin::answer(command, {.current = current(),
-                                 .ledger = ledger_,
-                                 .loads = load_.loads(),
-                                 .sources = sources,
-                                 .identity = identity(),
-                                 .nic = events_.nic,
-                                 .stalls = stall_watch_.stalls()});
+  const admin::View view{.current = current(),
+                         .ledger = ledger_,
+                         .loads = load_.loads(),
+                         .sources = sources,
+                         .identity = identity(),
+                         .nic = events_.nic,
+                         .stalls = stall_watch_.stalls(),
+                         .links = link_watch_.up()};
+  return use(view);
+}
+
+boost::json::object Controller::answer(std::string_view command) {
+  return with_view([&](const admin::View& view) { return admin::answer(command, view); });
+}
+
+admin::HttpAnswer Controller::answer_http(std::string_view path) {
+  return with_view(
+      [&](const admin::View& view) { return admin::http_answer(path, view, metrics_text_); });
 }
 
 void Controller::wait_for_reload_signal() {

@@ -14,7 +14,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "admin/answer.h"
+#include "admin/http_server.h"
 #include "admin/ledger.h"
+#include "admin/metrics_text.h"
 #include "admin/server.h"
 #include "config/published.h"
 #include "control/certificate_watch.h"
@@ -66,6 +68,8 @@ class Controller {
   const config::Snapshot& current() const { return *publisher_.current(); }
   // The answer to a command of the admin socket.
   boost::json::object answer(std::string_view command);
+  // The answer to GET of a path of the admin HTTP server.
+  admin::HttpAnswer answer_http(std::string_view path);
 
  private:
   // The interval over which busy shares are measured.
@@ -92,7 +96,13 @@ class Controller {
   void log_refusal(std::string_view reason, const std::string& why);
   void log_no_change(std::string_view reason, bool after_refusal);
   void log_published(std::string_view reason);
-  admin::Identity identity() const;
+  admin::Identity identity();
+  // Calls use(admin::View).
+  template <class Use>
+  auto with_view(Use&& use);
+  // Makes or replaces the HTTP server, as [admin] has it. Throws std::runtime_error: the address
+  // cannot be bound, and the server before stays.
+  void serve_http();
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
@@ -129,6 +139,11 @@ class Controller {
   StallWatch stall_watch_;
   ChecksumHint checksums_;
   std::unique_ptr<admin::Server> admin_;
+  config::AdminHttp http_settings_;  // of the configuration
+  config::AdminHttp http_used_;      // of the server
+  std::unique_ptr<admin::HttpServer> http_;
+  admin::MetricsText metrics_text_;
+  bool listed_ = false;  // each source has had its first list, once
   PortWatch port_watch_;
   LinkWatch link_watch_;
   bool draining_ = false;

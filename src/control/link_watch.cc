@@ -50,4 +50,10 @@ bool LinkWatch::has_new_vips(const config::Snapshot& current) {
   return !all_known;
 }
 
+std::vector<bool> LinkWatch::up() const {
+  std::vector<bool> out;
+  for (const Port& port : ports_) out.push_back(port.link && port.link->up);
+  return out;
+}
+
 }  // namespace sluice::control

@@ -41,6 +41,8 @@ class LinkWatch {
   // New addresses of listeners are announced by the workers at once; here the repetitions of that
   // announcement are made. Returns a line for the log for each change of a link.
   std::vector<Line> look(const config::Snapshot& current);
+  // By port, at the last look; shorter, or empty, where nothing is known.
+  std::vector<bool> up() const;
 
  private:
   Probe probe_;

@@ -144,6 +144,10 @@ void Sources::look_at_failures(const config::Snapshot& current,
   failures_ = std::move(now);
 }
 
+bool Sources::listed() const {
+  return std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->listed(); });
+}
+
 bool Sources::any_refused() const {
   return std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->refused(); });
 }

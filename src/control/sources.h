@@ -50,6 +50,8 @@ class Sources {
   void look_at_failures(const config::Snapshot& current, std::span<stats::Worker* const> workers);
   // Some source has a new set.
   void changed() { keeper_.changed(); }
+  // Whether each source has had its first list.
+  bool listed() const;
   // Whether the last update of some source was refused.
   bool any_refused() const;
   const std::vector<std::unique_ptr<discovery::Source>>& all() const { return sources_; }

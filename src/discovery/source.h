@@ -39,6 +39,8 @@ class Source {
   virtual void on_connect_failure() {}
   virtual bool asks_after_failures() const { return false; }
 
+  // Whether there has been a set: the first list, or the set of an earlier run.
+  virtual bool listed() const { return true; }
   // Whether the set is worth keeping for a start without the API that it came from.
   virtual bool kept() const { return false; }
 

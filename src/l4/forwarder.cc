@@ -99,6 +99,11 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       stats_.l4.no_flow.add(1);
       return !tcp;
     }
+    if (packet.ttl <= 1) {  // would be dropped behind the new flow
+      stats_.l4.ttl_expired.add(1);
+      tell(packet, time_exceeded(packet.source.is_v4()), now);
+      return true;
+    }
     flow = begin(lookup, now);
     if (flow == nullptr) {
       const Vip& vip = registry_.vip(pending.place.index);

@@ -23,10 +23,11 @@ Loaded load(const std::filesystem::path& file) {
   if (!document) return out;
 
   auto snapshot = std::make_unique<config::Snapshot>();
-  Reading reading{*snapshot,     out.mistakes,   out.warnings, out.files,
-                  out.endpoints, out.kubernetes, out.dns,      out.state_directory};
+  Reading reading{*snapshot,      out.mistakes, out.warnings,        out.files,     out.endpoints,
+                  out.kubernetes, out.dns,      out.state_directory, out.admin_http};
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
+  read_admin(root, reading);
   read_settings(root, reading);
   read_kubernetes(root, reading);
   read_dns(root, reading);

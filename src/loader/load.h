@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "config/admin_http.h"
 #include "config/snapshot.h"
 #include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
@@ -29,6 +30,7 @@ struct Loaded {
   std::optional<discovery::kubernetes::Settings> kubernetes;  // nullopt: no [kubernetes]
   discovery::dns::Settings dns;
   std::filesystem::path state_directory;  // empty: there is none
+  config::AdminHttp admin_http;
 
   // The files except those that have only endpoints.
   std::vector<std::filesystem::path> configuration_files() const;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "config/admin_http.h"
 #include "config/snapshot.h"
 #include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
@@ -24,6 +25,7 @@ struct Reading {
   std::optional<discovery::kubernetes::Settings>& kubernetes;
   discovery::dns::Settings& dns;
   std::filesystem::path& state_directory;
+  config::AdminHttp& admin_http;
   // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
   bool dpdk_known = false;
 
@@ -41,6 +43,8 @@ void read_startup(Table& root, Reading& reading);
 config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 // [timeouts] and [limits].
 void read_settings(Table& root, Reading& reading);
+// [admin].
+void read_admin(Table& root, Reading& reading);
 // [kubernetes], and the kubeconfig.
 void read_kubernetes(Table& root, Reading& reading);
 // [dns].

@@ -148,9 +148,10 @@ bool Stream::on_client_hello(int& alert) {
     if (SSL_client_hello_get0_ext(ssl_.get(), type, &bytes, &size) != 1) return std::nullopt;
     return buf::View(bytes, size);
   };
-  // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so no protocol is assumed without it.
+  // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so a client without ALPN speaks HTTP/1.1.
   const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
-  if (!alpn || !(offers_protocol(*alpn, kHttp2) || offers_protocol(*alpn, kHttp11))) {
+  if (alpn && !offers_protocol(*alpn, kHttp2) && !offers_protocol(*alpn, kHttp11) &&
+      !offers_protocol(*alpn, kHttp10)) {
     refusal_ = Refusal::kProtocol;
     alert = SSL_AD_NO_APPLICATION_PROTOCOL;
     return false;
@@ -185,6 +186,7 @@ std::string_view Stream::alpn() const {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   if (ssl_ != nullptr) SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  if (size == 0 && !is_client()) return kHttp11;  // the client sent no ALPN
   return {reinterpret_cast<const char*>(name), size};
 }
 

@@ -35,7 +35,8 @@ class ReportTest : public testing::Test {
                             .sources = sources,
                             .identity = Identity{},
                             .nic = probe,
-                            .stalls = stalls});
+                            .stalls = stalls,
+                            .links = {}});
   }
 
   config::Snapshot snapshot;

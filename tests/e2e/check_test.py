@@ -103,7 +103,8 @@ class CheckTest(unittest.TestCase):
     def test_pages_that_name_what_is_not_there_are_found(self):
         for text, part in (("[x](nothing.md)", "leads nowhere"), ("[x](docs/design.md#nothing)", "leads nowhere"),
                            ("see src/udp/socket.h", "there is no src/udp/socket.h"), ("`socket.cc`", "there is no file socket.cc"),
-                           ("`no_such_key`", "no code knows no_such_key"), ("`tcp::Socket`", "tcp has no Socket"),
+                           ("`no_such_key`", "no code knows no_such_key"),
+                           ("`sluice_tcp_nothing`", "no code knows sluice_tcp_nothing"), ("`tcp::Socket`", "tcp has no Socket"),
                            ("    sluicectl flows", "sluicectl has no command flows"),
                            ("    sluiced --fast", "sluiced has no option --fast")):
             with self.subTest(text):

@@ -509,5 +509,24 @@ TEST(Load, endpoints_of_kubernetes_need_a_cluster_and_are_read_as_references) {
             std::string::npos);
 }
 
+TEST(Load, the_admin_http_server_stays_on_loopback) {
+  Files files;
+  const auto with = [&](const std::string& keys) {
+    files.write("sluiced.toml", files.config("[admin]\n" + keys + "\n"));
+    return mistakes(files);
+  };
+  for (const char* good : {"127.0.0.1:9464", "127.8.0.1:80", "[::1]:9464"}) {
+    EXPECT_EQ(with("http = \"" + std::string(good) + "\"\nhosts = [\"LB1.example\"]"), "");
+    const Loaded l = load(files.path("sluiced.toml"));
+    EXPECT_EQ(l.admin_http.address->str(), good);
+    EXPECT_EQ(l.admin_http.hosts, std::vector<std::string>{"lb1.example"});
+  }
+  for (const char* bad : {"0.0.0.0:9464", "[::]:9464", "198.18.0.2:9464"})
+    EXPECT_NE(with("http = \"" + std::string(bad) + "\"").find("would need TLS and a token"),
+              std::string::npos)
+        << bad;
+  EXPECT_NE(with("hosts = [\"http://a\"]").find("is not a name or an address"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice::loader

@@ -120,9 +120,13 @@ void NameWatch::add_addresses(const std::string& host, uint16_t port, uint32_t w
           {.address = {r.address, port}, .id = {}, .conditions = {}, .zone = {}, .weight = weight});
 }
 
+bool NameWatch::answered() const {
+  return std::all_of(questions_.begin(), questions_.end(),
+                     [](const auto& entry) { return entry.second.answered; });
+}
+
 std::optional<EndpointSet> NameWatch::endpoints() const {
-  for (const auto& [question, state] : questions_)
-    if (!state.answered) return std::nullopt;
+  if (!answered()) return std::nullopt;
   EndpointSet out;
   if (const auto number = target_.number()) {
     add_addresses(target_.host, *number, 1, out);

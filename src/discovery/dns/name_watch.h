@@ -38,6 +38,8 @@ class NameWatch {
   // nullopt: the first answers are not complete, or none has brought an endpoint. Records stay when
   // an answer has none, or does not come, unless the name has addresses of the other family only.
   std::optional<EndpointSet> endpoints() const;
+  // Each question has been answered once, if only by a failure.
+  bool answered() const;
   // Of the question that failed last, and has not succeeded since; empty when there is none.
   const std::string& error() const { return error_; }
 

@@ -35,7 +35,7 @@ Source::Clock::duration KubernetesSource::age() const {
                                                              : Source::age();
 }
 
-bool KubernetesSource::kept() const {
+bool KubernetesSource::listed() const {
   return !endpoints().empty() || cluster_->listed(port_.service.name_space);
 }
 

@@ -23,7 +23,9 @@ class KubernetesSource : public Source, private Cluster::Subscriber {
   std::string last_error() const override;
   // An API that is away changes nothing, and is no mistake in the configuration.
   bool refused() const override { return false; }
-  bool kept() const override;
+  bool listed() const override;
+  // An empty list is worth keeping, too.
+  bool kept() const override { return listed(); }
 
   const ServicePort& port() const { return port_; }
   const std::shared_ptr<Cluster>& cluster() const { return cluster_; }

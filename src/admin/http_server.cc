@@ -1,0 +1,195 @@
+#include "admin/http_server.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <fmt/format.h>
+
+#include "admin/http_origin.h"
+
+namespace sluice::admin {
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using Error = boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds kPause{100};  // after an accept that failed
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+
+tcp::endpoint endpoint_of(const Endpoint& e) {
+  return {asio::ip::make_address(e.address.str()), e.port};
+}
+
+}  // namespace
+
+class HttpServer::Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(tcp::socket socket, const config::AdminHttp& settings, Answer answer)
+      : stream_(std::move(socket)), settings_(settings), answer_(std::move(answer)) {
+    parser_.header_limit(kMaxRequest);
+    parser_.body_limit(std::uint64_t{0});
+  }
+
+  void close() { stream_.close(); }
+  void start() {
+    // For the whole request, however slowly its bytes arrive.
+    stream_.expires_after(kPatience);
+    http::async_read(stream_, buffer_, parser_,
+                     [self = shared_from_this()](const Error& e, size_t) {
+                       if (!e) self->respond(self->answer_to(self->parser_.get()));
+                       // Garbage that is no request gets no answer, but those that can read one do.
+                       if (e == http::error::header_limit)
+                         self->respond({431, kText, "too large\n"});
+                       if (e == http::error::body_limit)
+                         self->respond({413, kText, "no body is wanted\n"});
+                     });
+  }
+
+ private:
+  using Request = http::request<http::empty_body>;
+
+  HttpAnswer answer_to(const Request& request) {
+    const auto field = [&](http::field name) -> std::optional<std::string_view> {
+      if (request.count(name) != 1) return std::nullopt;
+      const auto value = request[name];
+      return std::string_view(value.data(), value.size());
+    };
+    const auto host = field(http::field::host);
+    if (!host || !is_own_host(*host, settings_))
+      return {421, kText, "the Host is not this server's; hosts of [admin] adds names\n"};
+    if (request.count(http::field::origin) != 0) {
+      const auto origin = field(http::field::origin);
+      if (!origin || !is_own_origin(*origin, settings_))
+        return {403, kText, "pages of other origins may not read this\n"};
+    }
+    head_ = request.method() == http::verb::head;
+    if (!head_ && request.method() != http::verb::get)
+      return {405, kText, "this server only reads\n"};
+    const std::string_view target(request.target().data(), request.target().size());
+    return answer_(target.substr(0, target.find('?')));
+  }
+
+  void respond(HttpAnswer answer) {
+    response_.version(11);
+    response_.result(answer.status);
+    response_.set(http::field::content_type,
+                  beast::string_view(answer.content_type.data(), answer.content_type.size()));
+    response_.set(http::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    response_.keep_alive(false);
+    response_.content_length(answer.body.size());
+    if (!head_) response_.body() = std::move(answer.body);
+    stream_.expires_after(kPatience);
+    const auto sent = [self = shared_from_this()](const Error&, size_t) {
+      Error ignored;
+      self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    };
+    if (head_) {
+      serializer_.emplace(response_);
+      http::async_write_header(stream_, *serializer_, sent);
+    } else {
+      http::async_write(stream_, response_, sent);
+    }
+  }
+
+  beast::tcp_stream stream_;
+  const config::AdminHttp settings_;
+  Answer answer_;
+  beast::flat_buffer buffer_{kMaxRequest};
+  http::request_parser<http::empty_body> parser_;
+  http::response<http::string_body> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+  bool head_ = false;
+};
+
+class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
+ public:
+  Listener(asio::io_context& io, const config::AdminHttp& settings, Answer answer)
+      : settings_(settings), answer_(std::move(answer)), acceptor_(io), pause_(io) {
+    Error error;
+    const tcp::endpoint endpoint = endpoint_of(*settings.address);
+    acceptor_.open(endpoint.protocol());
+    acceptor_.set_option(tcp::acceptor::reuse_address(true));
+    acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error)
+      throw std::runtime_error(
+          fmt::format("http = \"{}\" of [admin]: {}", settings.address->str(), error.message()));
+  }
+
+  void accept() {
+    acceptor_.async_accept([self = shared_from_this()](const Error& e, tcp::socket socket) {
+      if (e == asio::error::operation_aborted) return;
+      if (e) {
+        self->accept_later();
+        return;
+      }
+      self->begin(std::move(socket));
+      self->accept();
+    });
+  }
+  void close() {
+    Error ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+  }
+  uint16_t port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  void begin(tcp::socket socket) {
+    std::erase_if(sessions_, [](const auto& s) { return s.expired(); });
+    if (sessions_.size() == kMaxSessions) {
+      if (const auto oldest = sessions_.front().lock()) oldest->close();
+      sessions_.pop_front();
+    }
+    const auto session = std::make_shared<Session>(std::move(socket), settings_, answer_);
+    sessions_.push_back(session);
+    session->start();
+  }
+  // Descriptors are short. The connection that could not be accepted stays in the queue, so that
+  // another attempt at once would fail as well.
+  void accept_later() {
+    pause_.expires_after(kPause);
+    pause_.async_wait([self = shared_from_this()](const Error& e) {
+      if (!e) self->accept();
+    });
+  }
+
+  const config::AdminHttp settings_;
+  Answer answer_;
+  tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::deque<std::weak_ptr<Session>> sessions_;  // oldest first
+};
+
+HttpServer::HttpServer(asio::io_context& io, const config::AdminHttp& settings, Answer answer)
+    : listener_(std::make_shared<Listener>(io, settings, std::move(answer))) {
+  listener_->accept();
+}
+
+HttpServer::~HttpServer() {
+  listener_->close();
+}
+
+uint16_t HttpServer::port() const {
+  return listener_->port();
+}
+
+}  // namespace sluice::admin
