@@ -17,6 +17,8 @@ namespace sluice::config {
 struct DpdkConf {
   std::vector<uint32_t> worker_cores{0};  // one a worker, at least as many as workers
   uint32_t control_core = 0;
+  // Of the helper threads that make TLS handshakes, in turn; empty: control_core.
+  std::vector<uint32_t> handshake_cores;
   uint32_t memory_mib = 512;
   bool hugepages = true;              // false: ordinary pages, only for virtual devices
   bool in_memory = true;              // no files in /var/run/dpdk and in hugetlbfs
@@ -80,8 +82,13 @@ enum class Idle : uint8_t {
   kSleep,  // sleeps; in short naps where a port cannot wake it
 };
 
+inline constexpr uint32_t kMaxHandshakeThreads = 32;
+
 struct Startup {
   uint32_t workers = 1;
+  // Helper threads that make the TLS handshakes of all workers; 0: each worker makes its own, and
+  // its other connections wait meanwhile.
+  uint32_t handshake_threads = 1;
   Idle idle = Idle::kAuto;
   Memory memory;
   std::string admin_socket;

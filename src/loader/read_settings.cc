@@ -40,6 +40,7 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
   t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
   t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);
+  t.integer("waiting_handshakes", g.waiting_handshakes, 1, 8192);
   rate("key_updates", g.key_updates);
   rate("empty_records", g.empty_records);
   rate("tiny_records", g.tiny_records);

@@ -25,6 +25,7 @@ void read_dpdk(Table& root, Reading& reading) {
   Table t(*document, document->root(), "a file of dpdk_conf", reading.mistakes);
   t.integers("worker_cores", d.worker_cores, 0, kMaxCore);
   t.integer("control_core", d.control_core, 0, kMaxCore);
+  t.integers("handshake_cores", d.handshake_cores, 0, kMaxCore);
   t.integer("memory_mib", d.memory_mib, 16, 1 << 20);
   t.boolean("hugepages", d.hugepages);
   t.boolean("in_memory", d.in_memory);
@@ -219,6 +220,7 @@ void read_startup(Table& root, Reading& reading) {
   startup.admin_socket = "/run/sluice/sluiced.sock";
   if (auto t = root.table("sluice")) {
     t->integer("workers", startup.workers, 1, config::kMaxWorkers);
+    t->integer("handshake_threads", startup.handshake_threads, 0, config::kMaxHandshakeThreads);
     if (t->string("admin_socket", startup.admin_socket)) {
       startup.admin_socket = t->document().resolve(startup.admin_socket).string();
       if (startup.admin_socket.size() > kMaxSocketPath)

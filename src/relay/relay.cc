@@ -13,7 +13,7 @@ Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel,
                setup.memory, setup.workers, setup.self, setup.seed, setup.process,
-               setup.ticket_keys),
+               setup.ticket_keys, setup.handshakes),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {

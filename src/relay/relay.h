@@ -33,12 +33,15 @@ class Relay {
     Time now;
     Process* process = nullptr;  // of all workers; nullptr: there is only this one
     const tls::TicketKeys* ticket_keys = nullptr;  // nullptr: TLS without tickets
+    tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
   explicit Relay(const Setup& setup);
   ~Relay();
 
   // The top of each turn.
   void set_now(Time now) { context_.now = context_.tls.now = now; }
+  // Once a turn: goes on with TLS handshakes that helper threads have worked on; their number.
+  size_t collect_handshakes() { return context_.tls.collect(); }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
   // Addresses of listeners that are not the relay's. The host answers for them, too.

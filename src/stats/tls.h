@@ -8,6 +8,7 @@ namespace sluice::stats {
 // clang-format off
 #define SLUICE_TLS_STATS(X)                                                                                        \
   X(Gauge,   handshaking,           "handshakes under way now")                                                    \
+  X(Gauge,   handshakes_away,       "handshakes that helper threads work on, or that wait for one of them")          \
   X(Counter, handshakes_full,       "handshakes with clients that were completed with a certificate")              \
   X(Counter, handshakes_resumed,    "handshakes with clients that were completed with a ticket")                   \
   X(Counter, pod_handshakes,        "handshakes with pods that were completed")                                    \
@@ -21,6 +22,7 @@ namespace sluice::stats {
   X(Counter, failed_closed,         "handshakes whose peer closed or reset the connection")                        \
   X(Counter, failed_timeout,        "handshakes not complete in time")                                             \
   X(Counter, failed_size,           "handshakes refused: too many bytes before the end of the handshake")          \
+  X(Counter, failed_waiting,        "handshakes refused: too many waited for a helper thread")                       \
   X(Counter, failed_other,          "handshakes that failed otherwise: bytes that are not TLS, or broken messages") \
   X(Counter, alerts_in,             "alerts received, close_notify included")                                      \
   X(Counter, alerts_out,            "alerts sent, close_notify included")                                          \

@@ -6,17 +6,18 @@
 #include <openssl/rand.h>
 
 #include "tls/client_hello.h"
-#include "tls/stream.h"
+#include "tls/ssl_owner.h"
+#include "tls/ticket_keys.h"
 
 namespace sluice::tls {
 namespace {
 
-Stream* owner_of(SSL* ssl) {
-  return static_cast<Stream*>(SSL_get_app_data(ssl));
+SslOwner* owner_of(SSL* ssl) {
+  return static_cast<SslOwner*>(SSL_get_app_data(ssl));
 }
 
 int on_client_hello(SSL* ssl, int* alert, void*) {
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   *alert = SSL_AD_INTERNAL_ERROR;
   if (s == nullptr || !s->on_client_hello(*alert)) return SSL_CLIENT_HELLO_ERROR;
   return SSL_CLIENT_HELLO_SUCCESS;
@@ -44,7 +45,7 @@ int on_server_name(SSL*, int*, void*) {
 int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
               EVP_MAC_CTX* mac, int making) {
   constexpr int kFailed = -1, kNoTicket = 0, kUse = 1, kUseAndRenew = 2;
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   if (s == nullptr || s->ticket_keys() == nullptr) return kNoTicket;
   const auto begin = [&](TicketKeys::Key& key) {
     char digest[] = "SHA256";
@@ -73,7 +74,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
 }
 
 void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   if (s == nullptr) return;
   s->on_message(sent == 1, type, {static_cast<const uint8_t*>(bytes), size});
 }
@@ -92,8 +93,9 @@ void install_message_callback(SSL_CTX* ctx) {
   SSL_CTX_set_msg_callback(ctx, on_message);
 }
 
-void set_owner(SSL* ssl, Stream* stream) {
-  SSL_set_app_data(ssl, stream);
+void set_owner(SSL* ssl, SslOwner& owner) {
+  SSL_set_app_data(ssl, &owner);
+  BIO_set_data(SSL_get_rbio(ssl), &owner);
 }
 
 }  // namespace sluice::tls

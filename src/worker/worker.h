@@ -21,6 +21,7 @@
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "tls/handshake_pool.h"
 #include "tls/ticket_keys.h"
 #include "transport/plain.h"
 #include "worker/dispatch.h"
@@ -54,6 +55,7 @@ class Worker {
     const steer::Owner* owner = nullptr;
     steer::Exchange* exchange = nullptr;
     const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
+    tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
 
   explicit Worker(const Setup& setup)
@@ -88,6 +90,8 @@ class Worker {
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
+    if (relay_.collect_handshakes() > 0) [[unlikely]]
+      worked_ = true;
     sampler_.enter(Stage::kTimers);
     // After receiving: a worker that was delayed must not retransmit segments whose ACKs wait in
     // its receive ring.
@@ -167,7 +171,8 @@ class Worker {
             .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
             .now = clock_.at(cycles),
             .process = setup.process == nullptr ? nullptr : &setup.process->relay,
-            .ticket_keys = setup.ticket_keys}),
+            .ticket_keys = setup.ticket_keys,
+            .handshakes = setup.handshakes}),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {

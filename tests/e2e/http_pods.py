@@ -79,10 +79,11 @@ class Server:
 class Nginx(Server):
     name, program = "nginx", "nginx"
 
-    def __init__(self, keys: str = "") -> None:
-        """`keys` are further directives of its http block."""
+    def __init__(self, keys: str = "", http2: bool = False) -> None:
+        """`keys` are further directives of its http block. http2: over cleartext, by prior knowledge."""
         super().__init__()
         self.keys = keys
+        self.listen = self.endpoint + (" http2" if http2 else "")
 
     def command(self) -> list:
         temporary = "".join(f"{kind}_temp_path {self.scratch}/{kind};\n"
@@ -104,7 +105,7 @@ gzip_proxied any;
 client_max_body_size 0;
 {self.keys}
 server {{
-  listen {self.endpoint};
+  listen {self.listen};
   root {self.files};
   location /204 {{ return 204; }}
   location /500 {{ return 500; }}
