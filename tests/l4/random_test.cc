@@ -12,7 +12,7 @@ namespace {
 
 TEST(RandomFrames, leave_only_as_the_configuration_explains) {
   buf::TestPool rx("l4_rx", 63), hold("l4_hold", 255);
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
     Random random(seed);
     std::vector<uint8_t> input(4096);
     for (uint8_t& b : input) b = static_cast<uint8_t>(random.next());
