@@ -243,7 +243,7 @@ Input Host::input_ipv4(Port& port, InFrame& frame, Time now) {
       e != Ipv4::Error::kNone)
     return reason_of(e);
   if (!port.answers_for(header.destination)) return foreign(header.destination);
-  if (header.fragment) return Drop::kFragment;
+  if (header.fragment()) return Drop::kFragment;
   // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
   const uint32_t source = header.source.v4_host();
   if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0) return Drop::kBadSource;

@@ -26,7 +26,7 @@ Input transport_packet(const Header& header, InFrame& frame) {
     p.ttl = header.hop_limit;
   } else {
     p.ttl = header.ttl;
-    p.dont_fragment = header.dont_fragment;
+    p.fragmentation = header.fragmentation;
     p.identification = header.identification;
   }
   p.checksum = frame.checksum;

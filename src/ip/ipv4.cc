@@ -5,12 +5,6 @@
 
 namespace sluice::ip {
 
-namespace {
-
-constexpr uint16_t kDontFragment = 0x4000;
-
-}  // namespace
-
 Ipv4::Error Ipv4::parse(buf::View b, uint32_t size, bool verify_checksum, Ipv4& out) {
   if (b.size() < kIpv4Size) return Error::kShort;
   const uint8_t* p = b.data();
@@ -22,9 +16,7 @@ Ipv4::Error Ipv4::parse(buf::View b, uint32_t size, bool verify_checksum, Ipv4& 
   if (verify_checksum && checksum(b.first(out.header_size)) != 0) return Error::kChecksum;
   out.tos = p[1];
   out.identification = load_be16(p + 4);
-  const uint16_t fragment = load_be16(p + 6);
-  out.fragment = (fragment & 0x3fff) != 0;
-  out.dont_fragment = (fragment & kDontFragment) != 0;
+  out.fragmentation = load_be16(p + 6);
   out.ttl = p[8];
   out.protocol = p[9];
   out.source = Address::v4(p + 12);
@@ -37,7 +29,7 @@ void emit_ipv4(uint8_t* p, const OutPacket& packet, uint16_t total_size) {
   p[1] = packet.tos;
   store_be16(p + 2, total_size);
   store_be16(p + 4, packet.identification);
-  store_be16(p + 6, packet.dont_fragment ? kDontFragment : 0);
+  store_be16(p + 6, packet.fragmentation);
   p[8] = packet.ttl;
   p[9] = static_cast<uint8_t>(packet.protocol);
   store_be16(p + 10, 0);

@@ -20,8 +20,9 @@ struct Ipv4 {
   uint16_t header_size = 0;  // bytes, options included
   uint16_t total_size = 0;   // bytes, header included
   uint16_t identification = 0;
-  bool fragment = false;  // MF set, or an offset
-  bool dont_fragment = false;
+  uint16_t fragmentation = 0;  // flags and fragment offset (RFC 791, 3.1)
+
+  bool fragment() const { return (fragmentation & 0x3fff) != 0; }  // MF set, or an offset
 
   enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kChecksum };
 

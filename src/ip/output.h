@@ -12,6 +12,7 @@
 namespace sluice::ip {
 
 inline constexpr uint8_t kDefaultTtl = 64;
+inline constexpr uint16_t kDontFragment = 0x4000;    // of IPv4's flags and fragment offset
 inline constexpr uint32_t kMaxTransportHeader = 60;  // bytes: TCP with all options
 
 enum class Protocol : uint8_t { kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58 };
@@ -29,8 +30,9 @@ struct OutPacket {
   uint32_t payload_size = 0;               // bytes, summed over the pieces
   uint16_t segment_size = 0;  // > 0: payload bytes a packet, for TSO or its software equivalent
   // The rest is for packets that Sluice forwards.
-  uint8_t ttl = kDefaultTtl;     // IPv6: the hop limit
-  bool dont_fragment = true;     // IPv4
+  uint8_t ttl = kDefaultTtl;  // IPv6: the hop limit
+  // IPv4's flags and fragment offset (RFC 791, 3.1).
+  uint16_t fragmentation = kDontFragment;
   uint16_t identification = 0;   // IPv4; an atomic datagram needs none (RFC 6864, 4.1)
   bool checksum_filled = false;  // the checksum in `header` is right, and stays
 };

@@ -3,12 +3,25 @@
 #include <algorithm>
 #include <cassert>
 
+#include "ip/ipv4.h"
+#include "ip/ipv6.h"
 #include "l4/header.h"
 #include "l4/translate.h"
 
 namespace sluice::l4 {
 
 namespace {
+
+// The side from which packets to a place come.
+Side side_of(Place place) {
+  return place.kind == Place::Kind::kVip ? Side::kClient : Side::kPod;
+}
+
+// That a packet is too long for the port toward `to`, in the sender's version of IP.
+ErrorType too_big_for(const ip::TransportPacket& packet, const Address& to, const ip::Host& host) {
+  const bool v4 = packet.source.is_v4();
+  return packet_too_big(v4, host.max_segment(to) + (v4 ? ip::kIpv4Size : ip::kIpv6Size));
+}
 
 // For Maglev. The same on every appliance and after a restart: a flow that reaches another
 // appliance, or a Sluice that lost its table, finds its pod.
@@ -57,7 +70,7 @@ void Forwarder::look_up(std::span<const Pending> burst) {
     lookups_[i].key = {{p.packet.source, p.packet.ports->source},
                        p.place.index,
                        p.packet.ports->destination,
-                       p.place.kind == Place::Kind::kVip ? Side::kClient : Side::kPod,
+                       side_of(p.place),
                        p.packet.protocol};
     flows_->begin(lookups_[i], before);
     before = &lookups_[i];
@@ -86,6 +99,11 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       stats_.l4.no_flow.add(1);
       return !tcp;
     }
+    if (packet.ttl <= 1) {  // would be dropped behind the new flow
+      stats_.l4.ttl_expired.add(1);
+      tell(packet, time_exceeded(packet.source.is_v4()), now);
+      return true;
+    }
     flow = begin(lookup, now);
     if (flow == nullptr) {
       const Vip& vip = registry_.vip(pending.place.index);
@@ -99,28 +117,93 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   }
   flow->seen = Flows::stamp(now);
   const bool to_pod = flow->side == Side::kClient;
-  const Address& source =
-      to_pod ? registry_.source(flow->from) : registry_.vip(flow->from).address.address;
-  const Addresses to{{source, flow->from_port}, {flow->to, flow->to_port}};
-  if (!translate(packet, header, to, host_, stats_.l4, now)) return true;
-  if (to_pod) {
-    stats_.l4.to_pods.add(1);
-  } else {
-    stats_.l4.to_clients.add(1);
+  const Addresses to{{rewritten_source(*flow), flow->from_port}, {flow->to, flow->to_port}};
+  switch (translate(packet, header, to, host_, stats_.l4, now)) {
+    case Translated::kSent:
+      if (to_pod) {
+        stats_.l4.to_pods.add(1);
+      } else {
+        stats_.l4.to_clients.add(1);
+      }
+      break;
+    case Translated::kTtlExpired:
+      tell(packet, time_exceeded(packet.source.is_v4()), now);
+      break;
+    case Translated::kTooLong:
+      // Where routers may cut packets, no sender listens. Sluice does not cut them.
+      if ((packet.fragmentation & ip::kDontFragment) != 0)
+        tell(packet, too_big_for(packet, to.destination.address, host_), now);
+      break;
+    case Translated::kDropped:
+      break;
   }
   return true;
 }
 
-// Whether another worker owns the flow.
+// The source of the packets of an entry, after the rewrite.
+const Address& Forwarder::rewritten_source(const Flow& flow) const {
+  return flow.side == Side::kClient ? registry_.source(flow.from)
+                                    : registry_.vip(flow.from).address.address;
+}
+
+// An ICMP error to the packet's sender, from the address that it sent to.
+void Forwarder::tell(const ip::TransportPacket& packet, const ErrorType& type, Time now) {
+  if (!error_limit_.take(now)) {
+    stats_.l4.errors_limited.add(1);
+    return;
+  }
+  Quote quote;
+  quote.ends = {{packet.source, packet.ports->source},
+                {packet.destination, packet.ports->destination}};
+  quote.protocol = packet.protocol;
+  quote.tos = packet.tos;
+  quote.ttl = packet.ttl;
+  quote.fragmentation = packet.fragmentation;
+  quote.identification = packet.identification;
+  quote.size = packet.payload.size();
+  quote.transport = packet.payload.front().view();
+  if (send_error(type, packet.destination, quote, host_, now)) stats_.l4.errors_sent.add(1);
+}
+
+// The error is about a packet that Sluice sent: its source is an address of Sluice's own, and its
+// destination is that of a flow.
+bool Forwarder::input(ip::IcmpError& error, bool handed_over, Time now) {
+  const ip::QuotedPacket& q = error.quoted;
+  if (!q.ports) return false;
+  const Endpoint local{q.source, q.ports->source};
+  const Endpoint remote{q.destination, q.ports->destination};
+  const Place place = registry_.find(local, q.protocol);
+  if (place.kind == Place::Kind::kForeign) return false;
+  const Flow* flow =
+      flows_->find(FlowKey{remote, place.index, local.port, side_of(place), q.protocol});
+  if (flow == nullptr) {
+    const auto owner = owner_of(place, local, remote);
+    if (handed_over || !owner) return false;
+    siblings_->hand_over(*owner, std::move(error));
+    return true;
+  }
+  const Addresses ends{{flow->to, flow->to_port}, {rewritten_source(*flow), flow->from_port}};
+  if (translate_error(error, ends, host_, now)) stats_.l4.errors_translated.add(1);
+  return true;
+}
+
+// The worker that owns the flow, if it is another one.
+std::optional<unsigned> Forwarder::owner_of(Place place, const Endpoint& local,
+                                            const Endpoint& remote) const {
+  if (owner_ == nullptr) return std::nullopt;
+  const unsigned to = place.kind == Place::Kind::kSource ? owner_->by_share(local.port)
+                                                         : owner_->by_hash(local, remote);
+  if (to == self_) return std::nullopt;
+  return to;
+}
+
 bool Forwarder::hand_over(Pending& pending) {
-  if (owner_ == nullptr || pending.handed_over) return false;
+  if (pending.handed_over) return false;
   ip::TransportPacket& packet = pending.packet;
-  const Endpoint local{packet.destination, packet.ports->destination};
-  const unsigned to = pending.place.kind == Place::Kind::kSource
-                          ? owner_->by_share(local.port)
-                          : owner_->by_hash(local, {packet.source, packet.ports->source});
-  if (to == self_) return false;
-  siblings_->hand_over(to, std::move(packet));
+  const auto to = owner_of(pending.place, {packet.destination, packet.ports->destination},
+                           {packet.source, packet.ports->source});
+  if (!to) return false;
+  siblings_->hand_over(*to, std::move(packet));
   return true;
 }
 

@@ -11,9 +11,12 @@
 
 #include "base/random.h"
 #include "base/timer_wheel.h"
+#include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
+#include "ip/icmp_error.h"
 #include "l4/flows.h"
+#include "l4/icmp_error.h"
 #include "l4/registry.h"
 #include "l4/source_ports.h"
 #include "stats/worker.h"
@@ -31,8 +34,9 @@ struct Pending {
 // Gives packets to the workers of their flows.
 class Siblings {
  public:
-  // The packet is taken.
+  // What is handed over is taken.
   virtual void hand_over(unsigned worker, ip::TransportPacket&& packet) = 0;
+  virtual void hand_over(unsigned worker, ip::IcmpError&& error) = 0;
 
  protected:
   ~Siblings() = default;
@@ -83,15 +87,25 @@ class Forwarder {
     }
   }
 
+  // False: the error is not about a packet of a flow.
+  bool input(ip::IcmpError& error, bool handed_over, Time now);
+
   size_t flows() const { return flows_ ? flows_->size() : 0; }
   size_t half_open() const { return flows_ ? flows_->half_open() : 0; }
 
  private:
   static constexpr Duration kSweepEvery = 20ms;
+  // ICMP errors that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)): enough for
+  // path MTU discovery of as many new flows, and too few to be of use in a flood.
+  static constexpr uint64_t kErrorRate = 1'000;
 
   void look_up(std::span<const Pending> burst);
   bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
   bool hand_over(Pending& pending);
+  std::optional<unsigned> owner_of(Place place, const Endpoint& local,
+                                   const Endpoint& remote) const;
+  const Address& rewritten_source(const Flow& flow) const;
+  void tell(const ip::TransportPacket& packet, const ErrorType& type, Time now);
   Flow* begin(const Flows::Lookup& lookup, Time now);
   bool admit(Vip& vip, const Address& source, Time now);
   bool make_room(Time now);
@@ -111,6 +125,7 @@ class Forwarder {
   Registry registry_;
   SourcePorts source_ports_;
   Random random_;
+  TokenBucket error_limit_{kErrorRate, kErrorRate};
   config::FlowTimeouts timeouts_;
   std::optional<Flows> flows_;  // there is no memory for flows before the first listener
   std::array<Flows::Lookup, kBurst> lookups_;

@@ -10,6 +10,9 @@ namespace sluice::l4 {
 inline constexpr auto kTcp = static_cast<uint8_t>(ip::Protocol::kTcp);
 inline constexpr auto kUdp = static_cast<uint8_t>(ip::Protocol::kUdp);
 
+inline constexpr uint32_t kTcpHeader = 20;  // bytes, without options
+inline constexpr uint32_t kUdpHeader = 8;
+
 // Flags of TCP (RFC 9293, 3.1), in the byte at kTcpFlags.
 inline constexpr size_t kTcpFlags = 13;
 inline constexpr uint8_t kFin = 0x01;
@@ -21,8 +24,6 @@ inline constexpr uint8_t kCwr = 0x80;
 
 // Bytes of the transport header; 0 when the header is not whole.
 inline uint32_t header_size(const ip::TransportPacket& p) {
-  constexpr uint32_t kTcpHeader = 20;  // without options
-  constexpr uint32_t kUdpHeader = 8;
   const buf::View front = p.payload.front().view();
   if (p.protocol != kTcp) return front.size() < kUdpHeader ? 0 : kUdpHeader;
   if (front.size() < kTcpHeader) return 0;

@@ -67,6 +67,7 @@ class Registry {
   std::vector<Address> vip_addresses() const;
 
   Vip& vip(uint16_t index) { return vips_[index]; }
+  const Vip& vip(uint16_t index) const { return vips_[index]; }
   const Pod& pod(uint16_t slot) const { return pods_[slot]; }
   const Address& source(uint16_t index) const { return sources_[index].address; }
 

@@ -5,6 +5,7 @@
 
 #include "base/byte_order.h"
 #include "l4/header.h"
+#include "l4/mss.h"
 
 namespace sluice::l4 {
 
@@ -78,25 +79,29 @@ bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host
   return true;
 }
 
+Translated sent(bool yes) {
+  return yes ? Translated::kSent : Translated::kDropped;
+}
+
 }  // namespace
 
-bool translate(ip::TransportPacket& packet, uint32_t header_size, const Addresses& to,
-               ip::Host& host, stats::L4& counters, Time now) {
+Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Addresses& to,
+                     ip::Host& host, stats::L4& counters, Time now) {
   if (packet.ttl <= 1) {
     counters.ttl_expired.add(1);
-    return false;
+    return Translated::kTtlExpired;
   }
   const uint32_t longest = host.max_segment(to.destination.address);
   if (longest == 0) {
     counters.unsent.add(1);
-    return false;
+    return Translated::kDropped;
   }
   uint32_t segment = packet.segment_size;
   if (header_size + segment > longest) segment = longest - header_size;
   if (packet.payload.size() - header_size <= segment) segment = 0;
   if (segment == 0 && packet.payload.size() > longest) {
     counters.too_long.add(1);
-    return false;
+    return Translated::kTooLong;
   }
 
   ip::OutPacket out;
@@ -106,9 +111,13 @@ bool translate(ip::TransportPacket& packet, uint32_t header_size, const Addresse
   // A checksum that is filled anew would hide damage.
   if (!out.checksum_filled && !ip::verify_checksum(packet)) {
     counters.bad_checksum.add(1);
-    return false;
+    return Translated::kDropped;
   }
   uint8_t* header = packet.payload.front().mutable_data();
+  if (packet.protocol == kTcp && (header[kTcpFlags] & kSyn) != 0) {
+    const uint32_t most = std::min(longest, host.max_segment(packet.source));
+    if (most > kTcpHeader) clamp_mss(header, header_size, static_cast<uint16_t>(most - kTcpHeader));
+  }
   if (out.checksum_filled) {
     const Addresses from{{packet.source, packet.ports->source},
                          {packet.destination, packet.ports->destination}};
@@ -121,18 +130,18 @@ bool translate(ip::TransportPacket& packet, uint32_t header_size, const Addresse
   out.protocol = static_cast<ip::Protocol>(packet.protocol);
   out.tos = packet.tos;
   out.ttl = static_cast<uint8_t>(packet.ttl - 1);
-  out.dont_fragment = packet.dont_fragment;
+  out.fragmentation = packet.fragmentation;
   out.identification = packet.identification;
   out.header = {header, header_size};
   out.checksum_offset = checksum_offset(packet.protocol);
   out.segment_size = static_cast<uint16_t>(segment);
   if (!packet.payload.single() || segment != 0) [[unlikely]]
-    return send_pieces(out, packet, host, counters, now);
+    return sent(send_pieces(out, packet, host, counters, now));
   const buf::Slice& front = packet.payload.front();
   const buf::Fragment rest(front.view().subspan(header_size), front.mbuf());
   out.payload = {&rest, 1};
   out.payload_size = static_cast<uint32_t>(rest.size());
-  return send(out, host, counters, now);
+  return sent(send(out, host, counters, now));
 }
 
 }  // namespace sluice::l4

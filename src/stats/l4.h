@@ -25,6 +25,9 @@ namespace sluice::stats {
   X(Counter, bad_checksum, "packets dropped: their transport checksum was wrong")                  \
   X(Counter, ttl_expired, "packets dropped: their TTL or hop limit ended here")                    \
   X(Counter, too_long, "packets dropped: longer than the MTU of the port that they leave by")      \
+  X(Counter, errors_translated, "ICMP errors about packets of a flow, passed on to the flow's other end") \
+  X(Counter, errors_sent, "ICMP errors sent: a packet was too long, or its TTL or hop limit ended here") \
+  X(Counter, errors_limited, "ICMP errors not sent: more than 1,000 a second")                     \
   X(Counter, unsent, "packets dropped: no route, no neighbour, no buffer or no descriptor")
 // clang-format on
 

@@ -11,7 +11,7 @@
 namespace sluice::worker {
 
 inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
-  if (stage_l4(packet, false)) return;
+  if (forwards() && stage_l4(packet, false)) return;
   if (packet.protocol != static_cast<uint8_t>(ip::Protocol::kTcp)) {
     counters.drop(stats::Drop::kUnknownProtocol);
     return;
@@ -24,9 +24,8 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
   stage(packet);
 }
 
-inline bool Dispatch::stage_l4(ip::TransportPacket& packet, bool handed_over) {
-  if (l4_ == nullptr || !l4_->active() || !packet.ports) [[likely]]
-    return false;
+bool Dispatch::stage_l4(ip::TransportPacket& packet, bool handed_over) {
+  if (!packet.ports) return false;
   const l4::Place place = l4_->find(packet);
   if (place.kind == l4::Place::Kind::kForeign) return false;
   assert(forwarded_count_ < kBurst);
@@ -119,7 +118,7 @@ size_t Dispatch::take_over(Time now) {
 
 void Dispatch::take_over(steer::Packet& given, Time now) {
   ip::TransportPacket& packet = given.packet;
-  if (stage_l4(packet, true)) return;
+  if (forwards() && stage_l4(packet, true)) return;
   if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kUdp)) return;  // its listener has gone
   if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp)) {
     if (!ip::verify_checksum(packet)) return;
@@ -132,6 +131,7 @@ void Dispatch::take_over(steer::Packet& given, Time now) {
 }
 
 bool Dispatch::take(ip::IcmpError& error, bool handed_over, Time now) {
+  if (forwards() && l4_->input(error, handed_over, now)) return true;
   const ip::QuotedPacket& q = error.quoted;
   if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
     return false;

@@ -56,6 +56,8 @@ class Dispatch {
   bool take(ip::IcmpError& error, bool handed_over, Time now);
   void take_over(steer::Packet& packet, Time now);
   tcp::Received& stage(ip::TransportPacket& packet);
+  // Whether there are L4 listeners, or flows of some that left.
+  bool forwards() const { return l4_ != nullptr && l4_->active(); }
   // Whether L4 takes the packet, at the end of the burst.
   bool stage_l4(ip::TransportPacket& packet, bool handed_over);
   void flush_l4(Time now);

@@ -28,6 +28,7 @@ class Steering final : public tcp::Siblings, public l4::Siblings, public ip::Nei
   bool hand_over(const Endpoint& local, const Endpoint& remote, tcp::Received& segment) override;
   bool hand_over(const Endpoint& local, const Endpoint& remote, ip::IcmpError& error);
   void hand_over(unsigned worker, ip::TransportPacket&& packet) override;
+  void hand_over(unsigned worker, ip::IcmpError&& error) override;
   // To all other workers.
   void hear(const ip::NeighbourNews& news) override;
   // Everything that was handed over since the last call becomes visible to the other workers.

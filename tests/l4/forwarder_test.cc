@@ -161,14 +161,6 @@ TEST_F(Forwarding, a_publication_does_not_refill_the_limits_of_new_flows) {
   EXPECT_EQ(sent(south).size(), 3u);
 }
 
-TEST_F(Forwarding, a_packet_whose_ttl_ends_here_is_dropped) {
-  Packet syn = from_client(40'000, kSyn);
-  syn.ttl = 1;
-  arrive(kNorth, syn);
-  EXPECT_TRUE(sent(south).empty());
-  EXPECT_EQ(counters.l4.ttl_expired.get(), 1u);
-}
-
 TEST_F(Forwarding, a_header_that_is_not_whole_is_dropped) {
   auto packet = received(kNorth, from_client(40'000, kSyn));
   packet.payload.drop_back(8);
