@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/chrono.h"
+#include "config/access_log.h"
 #include "config/guards.h"
 #include "config/retry.h"
 #include "config/settings.h"
@@ -101,6 +102,8 @@ struct Listener {
   TlsServer tls;  // of kHttps
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
+  // Requests for this path are answered by Sluice: whether it is worth sending others. Empty: none.
+  std::string health_path;
   uint32_t service = 0;  // index into Snapshot::services
   uint32_t slot = 0;
 
@@ -114,6 +117,7 @@ struct Snapshot {
   Timeouts timeouts;
   Limits limits;
   Guards guards;
+  AccessLog access_log;
   std::vector<Service> services;
   std::vector<Listener> listeners;
 

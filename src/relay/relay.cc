@@ -31,6 +31,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
+  context_.access_log = snapshot.access_log;
   context_.guards = context_.tls.guards = snapshot.guards;
   context_.http1.adopt(snapshot.limits, snapshot.guards);
   context_.http2.adopt(snapshot.limits, snapshot.guards);
@@ -143,7 +144,7 @@ bool Relay::relieved(uint32_t free_before) {
 void Relay::flush() {
   context_.destroy_calls_over();  // they may have memory to free
   relieve_memory();
-  if (forget_listeners()) set_vips();
+  if (!retired_listeners_.empty() && forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   in_stage(Stage::kHttp, [&] {
@@ -155,6 +156,7 @@ void Relay::flush() {
 void Relay::begin_drain(Duration announce, Duration timeout) {
   if (drain_ != Drain::kNo) return;
   drain_ = Drain::kAnnounced;
+  context_.draining = true;
   drain_timeout_ = timeout;
   if (announce > Duration::zero()) {
     context_.wheel.arm(drain_timer_, context_.now + announce);

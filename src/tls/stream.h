@@ -52,6 +52,7 @@ class Stream final : public transport::Stream, public transport::User {
   void set_user_timeout(Duration timeout) override { lower_->set_user_timeout(timeout); }
   std::string_view alpn() const override;
   std::string_view server_name() const override { return server_name_; }
+  const char* security() const override;
 
   std::string_view peer_certificate() const override { return peer_certificate_; }
   Authority authority_for(std::string_view host) const override;

@@ -188,6 +188,10 @@ std::string_view Stream::alpn() const {
   return {reinterpret_cast<const char*>(name), size};
 }
 
+const char* Stream::security() const {
+  return ssl_ != nullptr ? SSL_get_version(ssl_.get()) : "";
+}
+
 // Old connections keep the contexts of their handshake, so their answers do not change.
 transport::Stream::Authority Stream::authority_for(std::string_view host) const {
   if (is_client()) return Authority::kThis;
