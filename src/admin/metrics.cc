@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "admin/pod_metrics.h"
+#include "admin/request_metrics.h"
 #include "admin/table_metrics.h"
 #include "base/version.h"
 
@@ -190,6 +191,7 @@ void discovery(Exposition& out, const View& view) {
 Exposition metrics(const View& view) {
   Exposition out;
   process(out, view);
+  request_metrics(out, view);
   listeners(out, view);
   services(out, view);
   pod_metrics(out, view);
