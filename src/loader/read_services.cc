@@ -58,6 +58,17 @@ void read_forwarding(Table& t, config::Forwarding& forwarding) {
   t.boolean("forwarded", forwarding.forwarded);
 }
 
+// RFC 9110, 4.1: an absolute path.
+void read_health_path(Table& t, std::string& path) {
+  if (!t.string("health_path", path)) return;
+  const bool bad = std::any_of(path.begin(), path.end(),
+                               [](char c) { return c <= ' ' || c > '~' || c == '?' || c == '#'; });
+  if (bad || !path.starts_with('/'))
+    t.mistake(
+        "health_path",
+        fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
+}
+
 }  // namespace
 
 void read_services(Table& root, Reading& reading) {
@@ -100,6 +111,7 @@ void read_services(Table& root, Reading& reading) {
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);
+    read_health_path(t, listener.health_path);
     std::string service;
     if (t.string("service", service, true)) {
       used.insert(service);
