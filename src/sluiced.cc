@@ -165,7 +165,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
            },
        .nic = [&](size_t port) { return hardware.state(port); },
        .on_publish = [&] { wake_all(); },
-       .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); }});
+       .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); },
+       .clock = [&clock] { return clock.at(clock.cycles()); }});
 
   const SipKey secret = worker::random_key();
   const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),

@@ -15,6 +15,12 @@
 
 namespace sluice::admin {
 
+// Of the access log.
+struct AccessCounts {
+  uint64_t lines = 0;
+  uint64_t lost = 0;
+};
+
 // The subjects of an answer, as they are at the moment of the request.
 struct View {
   const config::Snapshot& current;
@@ -25,6 +31,10 @@ struct View {
   const NicProbe& nic;
   const std::vector<Stall>& stalls;  // one for each worker
   std::vector<bool> links;           // by port; without an entry nothing is known
+  // From news of endpoints to their adoption by every worker; nullptr: not measured.
+  const stats::Durations* discovery_lag = nullptr;
+  uint64_t unreadable = 0;  // objects of the Kubernetes API that could not be read
+  AccessCounts access_log{};
 
   bool link_up(size_t port) const { return port >= links.size() || links[port]; }
 };

@@ -35,6 +35,11 @@ void process(Exposition& out, const View& view) {
   out.family("sluice_reload_refused", kGauge,
              "1 while the files on disk are refused, and an older configuration is in use");
   out.sample({}, uint64_t{view.identity.refused});
+  out.family("sluice_access_log_lines_total", kCounter, "lines of the access log");
+  out.sample({}, view.access_log.lines);
+  out.family("sluice_access_log_lost_total", kCounter,
+             "lines of the access log that nobody can read: too many at once, or the file is slow");
+  out.sample({}, view.access_log.lost);
 }
 
 // One family of a number that stands in the worker itself.
@@ -186,6 +191,14 @@ void discovery(Exposition& out, const View& view) {
              "1 when Kubernetes or DNS has confirmed nothing for ten minutes: another pod may have "
              "an address by now",
              [](const Source& s) { return uint64_t{s.kept() && s.age() >= kStale}; });
+  out.family("sluice_discovery_unreadable_total", kCounter,
+             "objects of the Kubernetes API that could not be read, and stayed as they were; the "
+             "log has the reasons");
+  out.sample({}, view.unreadable);
+  out.family("sluice_discovery_lag_seconds", kHistogram,
+             "from news of endpoints, as the API's event or the answer of DNS is read, to the "
+             "moment that every worker may use them; in steps of a millisecond");
+  if (view.discovery_lag != nullptr) durations(out, *view.discovery_lag);
 }
 
 }  // namespace

@@ -71,6 +71,9 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       end_signals_(io),
       sampler_(io),
       often_timer_(io),
+      access_timer_(io),
+      lag_timer_(io),
+      access_log_(events_.clock),
       load_(workers_.size()),
       stall_watch_(workers_.size(), events_.whereabouts),
       port_watch_(events_.port_health),
@@ -95,6 +98,8 @@ void Controller::start() {
       std::make_unique<admin::Server>(io_, current().startup.admin_socket,
                                       [this](std::string_view command) { return answer(command); });
   serve_http();
+  access_log_.adopt(current().access_log);
+  log_access();
   // The files may have changed since they were first read.
   reload("start");
 }
@@ -158,6 +163,11 @@ void Controller::follow(const loader::Loaded& loaded) {
   } catch (const std::exception& e) {
     spdlog::error("{}; the server as it was stays", e.what());
   }
+  try {
+    access_log_.adopt(current().access_log);
+  } catch (const std::exception& e) {
+    spdlog::error("{}; the file as it was stays", e.what());
+  }
 }
 
 void Controller::serve_http() {
@@ -181,6 +191,7 @@ void Controller::update_endpoints(size_t service, const discovery::Update& updat
                      fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
+  lag_.arrived(DiscoveryLag::Clock::now());
   auto& [services, warnings] = updates_;
   warnings.insert(warnings.end(), update.warnings.begin(), update.warnings.end());
   if (std::find(services.begin(), services.end(), name) == services.end()) services.push_back(name);
@@ -204,11 +215,15 @@ void Controller::publish_endpoints() {
   auto next = std::make_unique<config::Snapshot>(content_of(current()));
   sources_.merge(*next);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
+    lag_.published(std::nullopt);
     refuse_endpoints(reason, too_many_pods(pods));
     return;
   }
   const bool changed = *next != content_of(current());
-  if (changed && !publish(std::move(next))) {
+  const bool published = changed && publish(std::move(next));
+  lag_.published(published ? std::optional(current().generation) : std::nullopt);
+  measure_lag();
+  if (changed && !published) {
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     return;
   }
@@ -283,7 +298,10 @@ auto Controller::with_view(Use&& use) {
                          .identity = identity(),
                          .nic = events_.nic,
                          .stalls = stall_watch_.stalls(),
-                         .links = link_watch_.up()};
+                         .links = link_watch_.up(),
+                         .discovery_lag = &lag_.times(),
+                         .unreadable = sources_.unreadable(),
+                         .access_log = {access_log_.lines(), access_log_.lost()}};
   return use(view);
 }
 
@@ -299,6 +317,11 @@ admin::HttpAnswer Controller::answer_http(std::string_view path) {
 void Controller::wait_for_reload_signal() {
   reload_signal_.async_wait([this](const boost::system::error_code& e, int) {
     if (e) return;
+    try {
+      access_log_.reopen();
+    } catch (const std::exception& error) {
+      spdlog::error("access log: {}; the file as it was stays", error.what());
+    }
     reload(kAsked);
     wait_for_reload_signal();
   });
@@ -349,6 +372,23 @@ void Controller::look_at_checksums() {
           "ethtool -K IFACE tx off, at the peer",
           ports[p].name, *n);
   }
+}
+
+void Controller::measure_lag() {
+  lag_.look(publisher_.adopted(), DiscoveryLag::Clock::now());
+  if (!lag_.waiting()) return;
+  lag_timer_.expires_after(DiscoveryLag::kOften);
+  lag_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) measure_lag();
+  });
+}
+
+void Controller::log_access() {
+  access_log_.look(current(), ledger_);
+  access_timer_.expires_after(access_log_.on() ? AccessLog::kOften : kOften);
+  access_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) log_access();
+  });
 }
 
 void Controller::look_often() {

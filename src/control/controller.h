@@ -19,9 +19,11 @@
 #include "admin/metrics_text.h"
 #include "admin/server.h"
 #include "config/published.h"
+#include "control/access_log.h"
 #include "control/certificate_watch.h"
 #include "control/change_log.h"
 #include "control/checksum_hint.h"
+#include "control/discovery_lag.h"
 #include "control/event_log.h"
 #include "control/link_watch.h"
 #include "control/load_sampler.h"
@@ -47,6 +49,7 @@ class Controller {
     admin::NicProbe nic;
     std::function<void()> on_publish;  // a snapshot has been published
     StallWatch::Probe whereabouts;
+    std::function<Time()> clock;  // of the workers
   };
 
   // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
@@ -107,6 +110,8 @@ class Controller {
   void wait_for_end_signal();
   void sample_every_second();
   void look_at_checksums();
+  void log_access();
+  void measure_lag();
   // Looks at the links and the workers' loops, and writes the workers' notes into the log.
   void look_often();
 
@@ -132,8 +137,12 @@ class Controller {
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;
   boost::asio::steady_timer often_timer_;
+  boost::asio::steady_timer access_timer_;
+  boost::asio::steady_timer lag_timer_;
   EventLog event_log_;
   ChangeLog change_log_;
+  AccessLog access_log_;
+  DiscoveryLag lag_;
   LoadSampler load_;
   CertificateWatch certificates_;
   StallWatch stall_watch_;

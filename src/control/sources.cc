@@ -148,6 +148,10 @@ bool Sources::listed() const {
   return std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->listed(); });
 }
 
+uint64_t Sources::unreadable() const {
+  return cluster_ ? cluster_->unreadable() : 0;
+}
+
 bool Sources::any_refused() const {
   return std::any_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->refused(); });
 }

@@ -52,6 +52,8 @@ class Sources {
   void changed() { keeper_.changed(); }
   // Whether each source has had its first list.
   bool listed() const;
+  // Objects of the Kubernetes API that could not be read, since its settings are what they are.
+  uint64_t unreadable() const;
   // Whether the last update of some source was refused.
   bool any_refused() const;
   const std::vector<std::unique_ptr<discovery::Source>>& all() const { return sources_; }

@@ -28,6 +28,7 @@ Loaded load(const std::filesystem::path& file) {
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
   read_admin(root, reading);
+  read_access_log(root, reading);
   read_settings(root, reading);
   read_kubernetes(root, reading);
   read_dns(root, reading);

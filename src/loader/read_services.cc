@@ -65,7 +65,7 @@ void read_l4(Table& t, config::Listener& listener) {
         t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
     return;
   }
-  for (const char* key : {"connect", "via", "x_forwarded_for", "forwarded"})
+  for (const char* key : {"connect", "via", "x_forwarded_for", "forwarded", "health_path"})
     if (t.has(key))
       t.mistake(key, fmt::format("{} is not of listeners with protocol = \"tcp\" or \"udp\", which "
                                  "forward packets and see no requests",
@@ -79,6 +79,17 @@ void read_l4(Table& t, config::Listener& listener) {
   constexpr int64_t kMost = 100'000'000;
   t.integer("new_flows", listener.l4.new_flows, 0, kMost);
   t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
+}
+
+// RFC 9110, 4.1: an absolute path.
+void read_health_path(Table& t, std::string& path) {
+  if (!t.string("health_path", path)) return;
+  const bool bad = std::any_of(path.begin(), path.end(),
+                               [](char c) { return c <= ' ' || c > '~' || c == '?' || c == '#'; });
+  if (bad || !path.starts_with('/'))
+    t.mistake(
+        "health_path",
+        fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
 }
 
 }  // namespace
@@ -127,6 +138,7 @@ void read_services(Table& root, Reading& reading) {
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);
+    read_health_path(t, listener.health_path);
     std::string service;
     if (t.string("service", service, true)) {
       used.insert(service);

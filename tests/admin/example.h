@@ -34,7 +34,8 @@ class Example {
             .identity = identity,
             .nic = probe,
             .stalls = stalls,
-            .links = links};
+            .links = links,
+            .discovery_lag = &lag};
   }
 
   config::Snapshot snapshot;
@@ -49,6 +50,7 @@ class Example {
   NicProbe probe;
   std::vector<Stall> stalls{2};
   std::vector<bool> links{true};
+  stats::Durations lag;
 };
 
 }  // namespace sluice::admin

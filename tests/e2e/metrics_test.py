@@ -20,7 +20,7 @@ ADMIN = "127.0.0.1:9464"
 PROMETHEUS = "127.0.0.1:9090"
 ANNOUNCE = 2  # seconds
 IDLE = 3000  # connections
-DELAY = 10  # milliseconds that a pod takes
+DELAY = 40  # milliseconds that most calls take at a pod: gRPC's alarms are coarse
 # Holds connections, says so, and waits for its standard input to end.
 HOLD = f"""
 import resource, socket, sys
@@ -80,7 +80,7 @@ class Metrics(LabTest):
 
     def test_numbers_equal_those_of_the_load_generator(self) -> None:
         before = scrape()
-        report = Client(rate=500, duration=2000, delay=DELAY).wait()
+        report = Client(rate=500, duration=2000, delay=DELAY, interval=60_000).wait()
         self.assertEqual(report["failed"], {})
         after = scrape()
 
@@ -99,11 +99,13 @@ class Metrics(LabTest):
         self.assertEqual(grown(rf'sluice_requests_total\{{{of_listener}.*'), calls)
         self.assertEqual(grown(rf'sluice_request_duration_seconds_count\{{{of_listener}\}}'), calls)
         self.assertEqual(grown(rf'sluice_request_duration_seconds_bucket\{{{of_listener},le="\+Inf"\}}'), calls)
-        # The load generator's pods wait for `delay`, so no call is shorter.
+        # No call takes longer here than at the client: the half that is fastest there is below the median here, too.
         total = f'sluice_request_duration_seconds_sum{{{of_listener}}}'
-        self.assertGreaterEqual(after[total] - before.get(total, 0), calls * DELAY / 1000)
-        short = grown(rf'sluice_request_duration_seconds_bucket\{{{of_listener},le="0.008388608"\}}')
-        self.assertEqual(short, 0)
+        self.assertGreaterEqual(after[total] - before.get(total, 0), calls * DELAY / 2000)
+        bounds = [2 ** n / 1e9 for n in range(16, 37)]
+        bound = next(b for b in bounds if b >= report["p50_us"] / 1e6)
+        below = grown(rf'sluice_request_duration_seconds_bucket\{{{of_listener},le="{re.escape(f"{bound:.9g}")}"\}}')
+        self.assertGreaterEqual(below, calls // 2)
 
     def test_a_prometheus_scrapes_it(self) -> None:
         if not shutil.which("prometheus"):

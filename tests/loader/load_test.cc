@@ -511,6 +511,41 @@ TEST(Load, endpoints_of_kubernetes_need_a_cluster_and_are_read_as_references) {
             std::string::npos);
 }
 
+TEST(Load, the_access_log) {
+  Files files;
+  const auto with = [&](const std::string& keys) {
+    files.write("sluiced.toml", files.config("[access_log]\n" + keys + "\n"));
+    return mistakes(files);
+  };
+  EXPECT_EQ(with("file = \"access.log\"\none_in = 100\nfailures = false\nquery = true"), "");
+  const config::AccessLog log = load(files.path("sluiced.toml")).snapshot->access_log;
+  EXPECT_EQ(log.file, files.path("access.log"));
+  EXPECT_EQ(log.one_in, 100u);
+  EXPECT_FALSE(log.failures);
+  EXPECT_TRUE(log.query);
+  EXPECT_EQ(with("file = \"stderr\""), "");
+  EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->access_log.file, "stderr");
+  EXPECT_NE(with("one_in = 1").find("lacks file"), std::string::npos);
+  EXPECT_NE(with("file = \"a\"\none_in = 0\nfailures = false").find("nothing would be logged"),
+            std::string::npos);
+}
+
+TEST(Load, a_health_path_is_an_absolute_path) {
+  Files files;
+  const auto with = [&](const std::string& path) {
+    files.write("sluiced.toml", files.config("[[listener]]\nname = \"second\"\n"
+                                             "address = \"198.18.0.10:80\"\nprotocol = \"http\"\n"
+                                             "service = \"echo\"\nhealth_path = \"" +
+                                             path + "\"\n"));
+    return mistakes(files);
+  };
+  EXPECT_EQ(with("/healthz"), "");
+  EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->listeners.at(1).health_path, "/healthz");
+  EXPECT_NE(with(""), "");
+  for (const char* bad : {"healthz", "/a?b", "/a#b", "/a b"})
+    EXPECT_NE(with(bad).find("is no path like"), std::string::npos) << bad;
+}
+
 TEST(Load, the_admin_http_server_stays_on_loopback) {
   Files files;
   const auto with = [&](const std::string& keys) {

@@ -60,6 +60,12 @@ std::string Cluster::error(const std::string& name_space) const {
            : fmt::format("[kubernetes] does not watch the namespace {}", name_space);
 }
 
+uint64_t Cluster::unreadable() const {
+  uint64_t n = 0;
+  for (const auto& s : scopes_) n += s->slices->unreadable();
+  return n;
+}
+
 void Cluster::on_progress(Scope& scope) {
   log_state(scope);
   const auto changed = store_.take_changed();

@@ -50,6 +50,9 @@ class Cluster {
   void subscribe(Subscriber& s) { subscribers_[s.service()].insert(&s); }
   void unsubscribe(Subscriber& s);
 
+  // Objects that could not be read, and stayed as they were.
+  uint64_t unreadable() const;
+
   // The functions below are about a namespace's objects. A namespace that is not watched has never
   // been listed.
   EndpointSet endpoints(const ServicePort& port) const { return store_.endpoints(port); }
