@@ -13,7 +13,7 @@ namespace sluice::stats {
   X(Counter, handshakes_resumed,    "handshakes with clients that were completed with a ticket")                   \
   X(Counter, pod_handshakes,        "handshakes with pods that were completed")                                    \
   X(Counter, pod_handshakes_failed, "handshakes with pods that failed; the log and `sluicectl pods` have the reasons") \
-  X(Counter, failed_protocol,       "handshakes refused: no ALPN, or no protocol of Sluice in it")                 \
+  X(Counter, failed_protocol,       "handshakes refused: ALPN without a protocol of Sluice")                       \
   X(Counter, failed_name,           "handshakes refused: a server name that no certificate covers")                \
   X(Counter, failed_version,        "handshakes refused: no common version of TLS")                                \
   X(Counter, failed_cipher,         "handshakes refused: no common cipher, group or signature algorithm")          \

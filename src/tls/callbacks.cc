@@ -26,7 +26,8 @@ int on_client_hello(SSL* ssl, int* alert, void*) {
 // The client's list has a protocol of Sluice: on_client_hello has looked. Sluice's order decides.
 int on_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
             unsigned offered_size, void*) {
-  static constexpr unsigned char kOurs[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  static constexpr unsigned char kOurs[] = {2,   'h', '2', 8,   'h', 't', 't', 'p', '/', '1', '.',
+                                            '1', 8,   'h', 't', 't', 'p', '/', '1', '.', '0'};
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs, offered, offered_size) !=
       OPENSSL_NPN_NEGOTIATED)

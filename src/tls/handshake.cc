@@ -102,7 +102,9 @@ void Handshake::complete() {
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &size);
   const std::string_view alpn(reinterpret_cast<const char*>(name), size);
-  if (alpn == kHttp2 || alpn == kHttp11) alpn_ = alpn == kHttp2 ? kHttp2 : kHttp11;
+  for (const std::string_view known : {kHttp2, kHttp11, kHttp10})
+    if (alpn == known) alpn_ = known;
+  if (alpn.empty() && client_ == nullptr) alpn_ = kHttp11;  // the client sent no ALPN
   if (client_ == nullptr) {
     end_ = SSL_session_reused(ssl_.get()) == 1 ? &T::handshakes_resumed : &T::handshakes_full;
     if (X509* x = SSL_get0_peer_certificate(ssl_.get());
@@ -181,9 +183,10 @@ bool Handshake::on_client_hello(int& alert) {
     if (SSL_client_hello_get0_ext(ssl_.get(), type, &bytes, &size) != 1) return std::nullopt;
     return buf::View(bytes, size);
   };
-  // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so no protocol is assumed without it.
+  // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so a client without ALPN speaks HTTP/1.1.
   const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
-  if (!alpn || !(offers_protocol(*alpn, kHttp2) || offers_protocol(*alpn, kHttp11))) {
+  if (alpn && !offers_protocol(*alpn, kHttp2) && !offers_protocol(*alpn, kHttp11) &&
+      !offers_protocol(*alpn, kHttp10)) {
     end_ = &T::failed_protocol;
     alert = SSL_AD_NO_APPLICATION_PROTOCOL;
     return false;

@@ -19,6 +19,7 @@ namespace sluice::tls {
 // The protocols that ALPN offers (RFC 7301), in Sluice's order.
 inline constexpr std::string_view kHttp2 = "h2";
 inline constexpr std::string_view kHttp11 = "http/1.1";
+inline constexpr std::string_view kHttp10 = "http/1.0";  // of old clients, and curl --http1.0
 
 class ServerContexts {
  public:

@@ -75,6 +75,10 @@ def pod_binary() -> Path:
     return build_dir() / "tools" / "apps" / "sluice-pod"
 
 
+def http1_pod() -> Path:
+    return REPOSITORY / "tools" / "apps" / "http1_pod.py"
+
+
 def client_binary() -> Path:
     return build_dir() / "tools" / "apps" / "sluice-client"
 
