@@ -57,6 +57,9 @@ struct Port {
   uint16_t vlan = 0;
   // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
+  // From which the flows of L4 listeners reach pods behind the port; empty: the first of
+  // `addresses` of each family.
+  std::vector<Address> snat_addresses;
   std::vector<Route> routes;
   bool operator==(const Port&) const = default;
 };
@@ -66,6 +69,7 @@ struct Memory {
   uint32_t connections = 131'072;  // TCP connections of both sides together
   uint32_t half_open = 4'096;      // handshakes under way before SYN cookies; 128 bytes each
   uint32_t time_wait = 32'768;     // records of about 100 bytes; a full table drops its oldest
+  uint32_t flows = 262'144;        // of L4 listeners; 256 to 512 bytes each, once it is used
   bool operator==(const Memory&) const = default;
 };
 

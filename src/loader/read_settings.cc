@@ -52,6 +52,11 @@ void read_settings(Table& root, Reading& reading) {
   constexpr Duration kLong = 24h;
   if (auto t = root.table("timeouts")) {
     config::Timeouts& o = reading.snapshot.timeouts;
+    config::FlowTimeouts& flows = reading.snapshot.flow_timeouts;
+    t->duration("flow_opening_timeout", flows.opening, 1s, kLong);
+    t->duration("flow_established_timeout", flows.established, 1s, kLong);
+    t->duration("flow_closing_timeout", flows.closing, 1s, kLong);
+    t->duration("flow_udp_timeout", flows.udp, 1s, kLong);
     t->duration("connect_timeout", o.connect, 1ms, kLong);
     t->duration("queue_timeout", o.queue, 0s, kLong);
     t->duration("timeout", o.call, 0s, kLong);

@@ -7,6 +7,25 @@
 #include "relay/service.h"
 
 namespace sluice::relay {
+namespace {
+
+// Whether the request is for the listener's health_path, and has got its answer: 200 when new calls
+// are welcome; 503 in a drain, its announcement included, or when no pod is READY.
+bool answered_health(Context& context, Listener& listener, ClientConnection& client,
+                     http::Stream& stream, const http::FieldList& request) {
+  const std::string_view path = request.find(http::Name::kPath).value_or("");
+  if (path.substr(0, path.find('?')) != listener.health_path()) return false;
+  const bool well = !context.draining && route(request, listener).service->reachable();
+  http::FieldList answer;
+  answer.add(http::Name::kStatus, well ? "200" : "503");
+  answer.add("cache-control", "no-store");
+  answer.add(http::Name::kContentLength, "0");
+  client.http().send_headers(stream, answer, true);
+  client.http().reset_after_output(stream, http::EndReason::kNoError);
+  return true;
+}
+
+}  // namespace
 
 void admit(Context& context, Listener& listener, ClientConnection& client, http::Stream& stream,
            http::FieldList& request, bool end) {
@@ -19,6 +38,11 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
   // 3. The connection's own limit of streams, at which the client has to move away.
   client.count_stream();
   ++listener.stats().streams;
+  // The path at which the listener itself tells how it is. It costs its client nothing but a
+  // stream.
+  if (!listener.health_path().empty() &&
+      answered_health(context, listener, client, stream, request)) [[unlikely]]
+    return;
   // 4. The bound on heap for the client's calls.
   if (client.holder().overdrawn()) [[unlikely]] {
     client.on_heap_refusal();

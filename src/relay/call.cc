@@ -6,6 +6,7 @@
 
 #include "http/answers.h"
 #include "relay/client_connection.h"
+#include "relay/result.h"
 #include "relay/service.h"
 
 namespace sluice::relay {
@@ -27,6 +28,7 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
       connect_(request.has(http::Name::kProtocol) || !request.has(http::Name::kPath)),
       grpc_(!connect_ && http::is_grpc(request)),
       request_(end ? Request::kEnded : Request::kOpen),
+      result_(stats::Result::kUnknown),
       kept_(context, holder_, request),
       timers_(
           context.wheel, [](void* self, Time) { static_cast<Call*>(self)->on_timer(); }, this,
@@ -44,8 +46,10 @@ void Call::end_if_over() {
   timers_.disarm();
   --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.relay.streams;
-  if (static_cast<Leftover&>(*this).linked()) holder_.end_left_call();
-  static_cast<Leftover&>(*this).unlink();
+  if (Leftover& leftover = *this; leftover.linked()) [[unlikely]] {
+    holder_.end_left_call();
+    leftover.unlink();
+  }
   static_cast<Repeatable&>(*this).unlink();
   kept_.release();
   holder_.leave();
@@ -128,6 +132,7 @@ void Call::client_sent(uint32_t n) {
 }
 
 void Call::client_reset(EndReason code) {
+  count(result_of_client_reset(), "the client reset the stream");
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   if (attached()) {
@@ -139,6 +144,7 @@ void Call::client_reset(EndReason code) {
 }
 
 void Call::client_closed() {
+  count(result_);
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   // A stream that both sides have ended closes by itself, at once.
@@ -174,6 +180,7 @@ ClientSide* Call::payer() {
 
 void Call::finish_early() {
   if (client_stream_ != nullptr) {
+    count(result_);
     context_.touch(*client_);
     http::Stream* s = std::exchange(client_stream_, nullptr);
     std::exchange(client_, nullptr)->http().reset_after_output(*s, EndReason::kNoError);
@@ -190,6 +197,12 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
   service_.stop_waiting(*this);
   http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
+    const bool answered = response_ != Response::kNone;
+    if (!answered) status_ = grpc_ ? 200 : status_number(verdict.http_status);
+    count(grpc_      ? grpc_result(verdict.grpc_status)
+          : answered ? stats::Result::kIncomplete
+                     : http_result(verdict.http_status),
+          message);
     ++context_.stats.listener(listener_slot_).failures[static_cast<size_t>(why)];
     http::Connection& h2 = client_->http();
     context_.touch(*client_);

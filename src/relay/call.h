@@ -112,6 +112,16 @@ class Call final : public ListHook<Call>,
   void tell(const Verdict& verdict, const char* message, stats::Failure why);
   // The whole answer is here, and the pod does not want the rest of the request (RFC 9113, 8.1).
   void finish_early();
+  // call_result.cc. The call is over for its client, whose stream is still here: metrics and the
+  // access log get the call. why: as the access log has it; empty: the answer ended the call.
+  void count(stats::Result result, const char* why = "") {
+    context_.stats.listener(listener_slot_)
+        .requests.record(result, context_.now - timers_.arrived());
+    if (context_.access_log.on()) [[unlikely]]
+      note_access(result, why);
+  }
+  stats::Result result_of_client_reset() const;
+  void note_access(stats::Result result, const char* why);
   // When neither side has a stream any more: leaves everything that counts the call.
   void end_if_over();
 
@@ -167,6 +177,13 @@ class Call final : public ListHook<Call>,
   const bool grpc_;
   Request request_;
   Response response_ = Response::kNone;
+  stats::Result result_;  // by what the pod has answered so far
+  // For the access log; all but answer_bytes_ are kept only while there is one.
+  uint16_t status_ = 0;                        // of the answer
+  uint16_t tries_ = 0;                         // attempts that have begun
+  uint32_t pod_slot_ = stats::Access::kNoPod;  // of the last one
+  uint64_t answer_bytes_ = 0;                  // of the pod's DATA
+  Time first_byte_{};                          // when the answer began
   uint64_t credited_ = 0;  // request bytes for which the client has got its window back
   WaitQueue::Lane* lane_ = nullptr;
   KeptRequest kept_;

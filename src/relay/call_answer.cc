@@ -2,6 +2,7 @@
 
 #include "relay/call.h"
 #include "relay/client_connection.h"
+#include "relay/result.h"
 #include "relay/service.h"
 
 namespace sluice::relay {
@@ -13,7 +14,18 @@ using http::EndedBy;
 using http::EndReason;
 using Section = http::Handler::Section;
 
-void Call::response_ended() {
+namespace {
+
+// Nearly always the first field.
+std::string_view status_of_trailers(const http::FieldList& fields) {
+  if (!fields.has(http::Name::kGrpcStatus)) return {};
+  if (fields.known(0).id == http::Name::kGrpcStatus) return fields.value(0);
+  return *fields.find(http::Name::kGrpcStatus);
+}
+
+}  // namespace
+
+[[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
   attempt_.stats().latency.record(context_.now - attempt_.began());
 }
@@ -29,14 +41,23 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       if (service_.retry() != nullptr && retried_answer(fields, end)) [[unlikely]]
         return;
       response_ = Response::kStarted;  // from here on the call belongs to this pod
+      // :status is the only pseudo-header field of an answer, so it stands first.
+      if (!grpc_) result_ = http_result(fields.value(0));
+      if (context_.access_log.on()) [[unlikely]] {
+        first_byte_ = context_.now;
+        status_ = status_number(fields.value(0));
+      }
       forget_body();
-      if (connect_ && fields.find(http::Name::kStatus).value_or("").starts_with('2')) {
+      if (connect_ && result_ == stats::Result::k2xx) {
         // An open tunnel is no call: it lives for as long as both sides want.
         timers_.clear(CallTimers::Limit::kCallTimeout);
         timers_.arm();
       }
     }
-    if (end) response_ended();
+    if (end) {
+      if (grpc_) result_ = grpc_result(status_of_trailers(fields));
+      response_ended();
+    }
   }
   if (client_stream_ == nullptr) return;
   context_.touch(*client_);
@@ -45,6 +66,7 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
 
 void Call::pod_data(buf::Slice data, bool end) {
   timers_.moved(context_.now);
+  answer_bytes_ += data.size();
   if (end) response_ended();
   if (client_stream_ == nullptr) return;
   context_.touch(*client_);
@@ -129,6 +151,7 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     default:
       break;
   }
+  count(grpc_ ? grpc_result(code) : stats::Result::kIncomplete, "the pod reset the stream");
   context_.touch(*client_);
   http::Stream* s = std::exchange(client_stream_, nullptr);
   std::exchange(client_, nullptr)->http().reset(*s, code);

@@ -20,6 +20,10 @@ Call::Attach Call::attach(PodConnection& pod) {
       pod.http().open(kept_.headers(), bare_end, static_cast<CallSide*>(this), client_id_);
   if (s == nullptr) return Attach::kNoStream;
   attempt_.begin(pod, *s, holder_, context_.now);
+  if (context_.access_log.on()) [[unlikely]] {
+    pod_slot_ = attempt_.pod().slot();
+    ++tries_;
+  }
   service_.on_place_taken(*this);
   if (request_ != Request::kOpen) arm_try_timeout();
   context_.touch(pod);

@@ -29,6 +29,7 @@ class ClientConnection final : public transport::User,
   ~ClientConnection();
 
   http::Connection& http() { return *http_; }
+  const transport::Stream& stream() const { return *stream_; }
 
   // Moves the client away without losing a call. First come GOAWAY(2^31-1) and a PING. After the
   // PING's ACK, or after kDrainPing, comes GOAWAY with the last accepted stream (RFC 9113, 6.8).

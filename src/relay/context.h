@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "buf/memory.h"
+#include "config/access_log.h"
 #include "config/settings.h"
 #include "relay/address_table.h"
 #include "relay/holders.h"
@@ -44,6 +45,8 @@ struct Context : upstream::Context {
   Process& process;
   tls::Context tls;
   config::Timeouts timeouts;
+  config::AccessLog access_log;
+  bool draining = false;  // from the first moment of a drain on
 
   AddressTable addresses;
   Holders holders;
@@ -54,6 +57,13 @@ struct Context : upstream::Context {
   List<Call, Repeatable> repeatables;
   List<Call, Call> over;  // calls that ended in this turn
   uint64_t clients_ever = 0;
+
+  // Whether the access log takes this call, though it did not fail.
+  bool take_access_sample() {
+    if (access_log.one_in == 0 || ++since_sample_ < access_log.one_in) return false;
+    since_sample_ = 0;
+    return true;
+  }
 
   // At the end of a turn, when nothing refers to the calls that ended.
   void destroy_calls_over();
@@ -83,6 +93,7 @@ struct Context : upstream::Context {
  private:
   std::vector<std::unique_ptr<Replay>> replays_;
   size_t kept_heap_ = 0;
+  uint32_t since_sample_ = 0;  // calls since the last one that the access log took
 };
 
 }  // namespace sluice::relay

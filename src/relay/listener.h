@@ -44,6 +44,7 @@ class Listener final : public tcp::Acceptor {
     protocol_ = config.protocol;
     connect_ = config.connect;
     forwarding_ = config.forwarding;
+    health_path_ = config.health_path;
     secure_ = config.protocol == config::Protocol::kHttps;
     if (secure_) tls_.serve(config.tls.contexts);
   }
@@ -56,6 +57,8 @@ class Listener final : public tcp::Acceptor {
                                         secure_ ? Forwarding::kTls : Forwarding::kCleartext,
                                         client.peer_certificate());
   }
+  // Empty: there is none.
+  const std::string& health_path() const { return health_path_; }
   // For a client of this address.
   http::Codec::ServerOptions http_options(http::Origin& origin) const {
     return {.origin = &origin, .pass_connect = connect_ == config::Connect::kPass};
@@ -106,6 +109,7 @@ class Listener final : public tcp::Acceptor {
   config::Protocol protocol_{};
   config::Connect connect_{};
   config::Forwarding forwarding_;
+  std::string health_path_;
   bool secure_ = false;  // connections that are accepted from now on begin with TLS
   tls::Layer tls_;
   bool open_ = false;

@@ -26,11 +26,27 @@ Relay::~Relay() {
   retired_services_.clear();
 }
 
+namespace {
+
+// Whether all listeners of a service forward packets, and there are such.
+bool only_l4(const config::Snapshot& snapshot, size_t service) {
+  bool some = false;
+  for (const config::Listener& l : snapshot.listeners) {
+    if (l.service != service) continue;
+    if (!config::is_l4(l.protocol)) return false;
+    some = true;
+  }
+  return some;
+}
+
+}  // namespace
+
 void Relay::adopt(const config::Snapshot& snapshot) {
   const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
   context_.timeouts = snapshot.timeouts;
   context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
+  context_.access_log = snapshot.access_log;
   context_.guards = context_.tls.guards = snapshot.guards;
   context_.http1.adopt(snapshot.limits, snapshot.guards);
   context_.http2.adopt(snapshot.limits, snapshot.guards);
@@ -42,7 +58,12 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   host_.set_pods(pods);
 
   std::vector<std::unique_ptr<Service>> services;
+  std::vector<Service*> by_index;  // nullptr: not the relay's
   for (const config::Service& config : snapshot.services) {
+    if (only_l4(snapshot, by_index.size())) {
+      by_index.push_back(nullptr);
+      continue;
+    }
     const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
       return s != nullptr && s->slot() == config.slot;
     });
@@ -52,6 +73,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
       (*same)->adopt(config);
       services.push_back(std::move(*same));
     }
+    by_index.push_back(services.back().get());
   }
   for (auto& s : services_) {
     if (s == nullptr) continue;
@@ -63,7 +85,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
-    const Routes routes(*services_[config.service]);
+    if (config::is_l4(config.protocol)) continue;
+    const Routes routes(*by_index[config.service]);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;
     });
@@ -101,8 +124,13 @@ bool Relay::forget_listeners() {
   return std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); }) > 0;
 }
 
+void Relay::share_vips(std::vector<Address> others) {
+  other_vips_ = std::move(others);
+  set_vips();
+}
+
 void Relay::set_vips() {
-  std::vector<Address> vips;
+  std::vector<Address> vips = other_vips_;
   for (auto* listeners : {&listeners_, &retired_listeners_})
     for (auto& l : *listeners) vips.push_back(l->address().address);
   std::sort(vips.begin(), vips.end());
@@ -143,7 +171,7 @@ bool Relay::relieved(uint32_t free_before) {
 void Relay::flush() {
   context_.destroy_calls_over();  // they may have memory to free
   relieve_memory();
-  if (forget_listeners()) set_vips();
+  if (!retired_listeners_.empty() && forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   in_stage(Stage::kHttp, [&] {
@@ -155,6 +183,7 @@ void Relay::flush() {
 void Relay::begin_drain(Duration announce, Duration timeout) {
   if (drain_ != Drain::kNo) return;
   drain_ = Drain::kAnnounced;
+  context_.draining = true;
   drain_timeout_ = timeout;
   if (announce > Duration::zero()) {
     context_.wheel.arm(drain_timer_, context_.now + announce);

@@ -35,6 +35,8 @@ class Service final : public upstream::PoolOwner {
   // Nothing refers to the service any more.
   bool idle() const { return calls_ == 0; }
   bool has_connections();
+  // Some pod is READY.
+  bool reachable() const { return !ready_.empty(); }
   // Pods that this worker connects to, draining ones included.
   size_t pods() const { return pools_.size(); }
 

@@ -9,14 +9,17 @@
 #include <memory>
 
 #include "base/histogram.h"
+#include "stats/access.h"
 #include "stats/changes.h"
 #include "stats/drops.h"
 #include "stats/events.h"
 #include "stats/failures.h"
 #include "stats/http1.h"
 #include "stats/http2.h"
+#include "stats/l4.h"
 #include "stats/pod_loads.h"
 #include "stats/relay.h"
+#include "stats/requests.h"
 #include "stats/stages.h"
 #include "stats/steer.h"
 #include "stats/tcp.h"
@@ -72,9 +75,11 @@ struct Port {
   Counter& drop_counter(Drop reason) { return drops[static_cast<size_t>(reason)]; }
 };
 
-struct Listener {
+// Workers share no cache line.
+struct alignas(64) Listener {
   SLUICE_STATS_TABLE(SLUICE_LISTENER_STATS)
   std::array<Counter, kFailures> failures;  // streams that Sluice itself had to end, by reason
+  Requests requests;
 };
 
 struct Service {
@@ -96,6 +101,7 @@ class alignas(64) Worker {
       : listeners_(std::make_unique<Listener[]>(kMaxListeners)),
         services_(std::make_unique<Service[]>(kMaxServices)),
         pods_(std::make_unique<Pod[]>(kMaxPods)),
+        access_(std::make_unique<AccessNotes>()),
         pod_loads_(std::make_unique<PodLoads>()) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -130,11 +136,14 @@ class alignas(64) Worker {
   Tcp tcp;
   Http1 http1;
   Steer steer;
+  L4 l4;
   Tls tls;
   Http2 http2;
   Relay relay;
   Events events;
   Changes changes;
+  AccessNotes& access() { return *access_; }
+  const AccessNotes& access() const { return *access_; }
 
   Port& port(size_t i) { return ports_[i]; }
   const Port& port(size_t i) const { return ports_[i]; }
@@ -154,6 +163,7 @@ class alignas(64) Worker {
   std::unique_ptr<Listener[]> listeners_;
   std::unique_ptr<Service[]> services_;
   std::unique_ptr<Pod[]> pods_;
+  std::unique_ptr<AccessNotes> access_;
   std::unique_ptr<PodLoads> pod_loads_;
 };
 

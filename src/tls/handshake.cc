@@ -98,6 +98,7 @@ void Handshake::take_keys() {
 
 void Handshake::complete() {
   state_ = State::kDone;
+  version_ = SSL_get_version(ssl_.get());
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &size);
@@ -148,6 +149,7 @@ Handshake::Result Handshake::take_result() {
   return {std::move(keys_),
           std::move(ssl_),
           alpn_,
+          version_,
           std::move(input_),
           std::move(server_name_),
           std::move(peer_certificate_),

@@ -55,7 +55,8 @@ class Handshake final : public SslOwner {
   struct Result {
     std::optional<TrafficKeys> keys;  // of Sluice's own records
     SslPtr ssl;                       // without keys; its next owner is to be set
-    std::string_view alpn;            // lives as long as the process
+    std::string_view alpn;            // lives as long as the process, as `version` does
+    const char* version = "";         // "TLSv1.3"
     std::vector<uint8_t> unread;      // bytes that came behind the handshake
     std::string server_name;          // as the client sent it
     std::string peer_certificate;     // of a client, verified, as pods are told of it; or empty
@@ -103,6 +104,7 @@ class Handshake final : public SslOwner {
   TrafficSecrets secrets_;
   std::optional<TrafficKeys> keys_;
   std::string_view alpn_;
+  const char* version_ = "";
   std::string server_name_;
   std::string peer_certificate_;
   size_t chosen_ = 0;

@@ -56,6 +56,7 @@ class Stream final : public transport::Stream, public transport::User {
   void set_user_timeout(Duration timeout) override { lower_->set_user_timeout(timeout); }
   std::string_view alpn() const override { return alpn_; }
   std::string_view server_name() const override { return server_name_; }
+  const char* security() const override { return version_; }
   std::string_view peer_certificate() const override { return peer_certificate_; }
   Authority authority_for(std::string_view host) const override;
   const char* failure() const override { return failure_; }
@@ -145,6 +146,7 @@ class Stream final : public transport::Stream, public transport::User {
 
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
   std::string_view alpn_;
+  const char* version_ = "";  // "TLSv1.3"; empty before the end of the handshake
   std::string server_name_;
   std::string peer_certificate_;
   const char* failure_ = "";

@@ -106,6 +106,7 @@ void Stream::established() {
                                          context_.memory, lower_->output(), context_.scratch);
   }
   alpn_ = result.alpn;
+  version_ = result.version;
   server_name_ = std::move(result.server_name);
   peer_certificate_ = std::move(result.peer_certificate);
   chosen_ = result.chosen;

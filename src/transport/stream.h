@@ -65,6 +65,7 @@ class Stream {
   // Of the security protocol's handshake; empty where there was none.
   virtual std::string_view alpn() const { return {}; }         // RFC 7301
   virtual std::string_view server_name() const { return {}; }  // RFC 6066, 3
+  virtual const char* security() const { return ""; }          // "TLSv1.3"; empty: cleartext
   // The peer's certificate, if it was verified, as the field x-forwarded-client-cert describes it.
   virtual std::string_view peer_certificate() const { return {}; }
   // Whether a handshake for this host would have ended as this stream's did, with the same

@@ -37,6 +37,25 @@ TEST_F(MetricsTest, the_counts_of_workers_are_summed_under_the_names_of_the_conf
       has("sluice_pod_active_streams{service=\"echo\",pod=\"a\",address=\"10.0.0.1:80\"} 5"));
 }
 
+TEST_F(MetricsTest, calls_are_summed_by_result_and_duration) {
+  using stats::Result;
+  using namespace std::chrono_literals;
+  first->listener(0).requests.record(Result::kOk, 1ms);
+  second->listener(0).requests.record(Result::kOk, 3s);
+  second->listener(0).requests.record(Result::k5xx, 100h);
+  EXPECT_TRUE(has("sluice_requests_total{listener=\"grpc\",service=\"echo\",code=\"OK\"} 2"));
+  EXPECT_TRUE(has("sluice_requests_total{listener=\"grpc\",service=\"echo\",code=\"2xx\"} 0"));
+  EXPECT_TRUE(has("sluice_requests_total{listener=\"grpc\",service=\"echo\",code=\"5xx\"} 1"));
+  const std::string name = "sluice_request_duration_seconds";
+  const std::string labels = "{listener=\"grpc\",service=\"echo\"";
+  EXPECT_TRUE(has(name + "_bucket" + labels + ",le=\"0.000524288\"} 0"));
+  EXPECT_TRUE(has(name + "_bucket" + labels + ",le=\"0.001048576\"} 1"));
+  EXPECT_TRUE(has(name + "_bucket" + labels + ",le=\"68.719476736\"} 2"));
+  EXPECT_TRUE(has(name + "_bucket" + labels + ",le=\"+Inf\"} 3"));
+  EXPECT_TRUE(has(name + "_count" + labels + "} 3"));
+  EXPECT_TRUE(has(name + "_sum" + labels + "} 360003.001"));
+}
+
 TEST_F(MetricsTest, labels_are_escaped) {
   snapshot.services[0].name = "a\\b\"c\nd";
   ledger.record(snapshot, {});
@@ -109,6 +128,13 @@ std::string page(const Exposition& all) {
       "added, and none is changed or dropped without a line in [changes.md](changes.md).\n\n"
       "- Numbers of a listener, a service or a port are sums over all workers. No label has bytes\n"
       "  of a client.\n"
+      "- `sluice_requests_total` counts calls: requests that have ended for their client. `code` "
+      "is\n"
+      "  the gRPC status of a gRPC call, and of others the class of the HTTP status, or "
+      "`incomplete`\n"
+      "  without the whole answer. A result that was never seen has no series. Requests that a\n"
+      "  codec, a guard or `health_path` has answered are no calls. The service is the listener's\n"
+      "  present one. An open tunnel ends when its connection does.\n"
       "- Pods have counters and gauges, no histograms. `pod` is the id of the endpoint: in\n"
       "  Kubernetes the UID of the pod. The series of a pod that has left end after 5 minutes, or\n"
       "  when another pod takes its counters.\n"

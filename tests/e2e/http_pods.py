@@ -62,6 +62,11 @@ class Server:
         process.kill(self.pid)
         shutil.rmtree(self.scratch)
 
+    @property
+    def requests(self) -> Path:
+        """A file with a line for each request, which begins with method and target."""
+        return self.scratch / "access.log"
+
     def listens(self) -> bool:
         try:
             with inside(layout.SOUTH_NAMESPACE), socket.create_connection((layout.BRIDGE_ADDRESS, self.port), timeout=1):
@@ -97,7 +102,8 @@ error_log stderr;
 events {{ worker_connections 1024; }}
 http {{
 {temporary}
-access_log {self.scratch}/access.log;
+log_format requests escape=none '$request';
+access_log {self.requests} requests;
 default_type text/plain;
 gzip on;
 gzip_types text/plain;
@@ -133,7 +139,7 @@ PidFile {self.scratch}/apache.pid
 Listen {self.endpoint}
 ServerName pod
 ErrorLog /dev/stderr
-CustomLog {self.scratch}/access.log "%r"
+CustomLog {self.requests} "%r"
 User www-data
 Group www-data
 DocumentRoot {self.files}
@@ -184,6 +190,10 @@ class Node(Server):
     It writes a line with method and target for each request."""
 
     name, program = "node", "node"
+    @property
+    def requests(self) -> Path:
+        return self.log
+
     SCRIPT = """
 const http = require('http'), fs = require('fs'), [address, port, files] = process.argv.slice(2);
 const server = http.createServer((request, response) => {
@@ -207,7 +217,8 @@ const server = http.createServer((request, response) => {
 });
 try {
   const {WebSocketServer} = require('ws');
-  new WebSocketServer({server}).on('connection', socket => socket.on('message', (data, binary) => socket.send(data, {binary})));
+  new WebSocketServer({server}).on('connection', socket =>
+    socket.on('message', (data, binary) => socket.send(data, {binary})).on('error', () => socket.terminate()));
 } catch (error) { console.log(`no WebSocket: ${error.message}`); }
 server.listen(+port, address, 1024);
 """

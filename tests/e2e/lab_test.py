@@ -28,8 +28,8 @@ class Lab(unittest.TestCase):
         self.assertEqual(code, 0, said)
         for part in (f"{layout.VIP}:{layout.PORT}", str(layout.ADMIN_SOCKET), "tools/lab exec client"):
             self.assertIn(part, said)
-        for target in (f"{layout.VIP}:{layout.PORT}", f"[{layout.VIP_6}]:{layout.PORT}", f"{layout.VIP}:{layout.PORT + 1}",
-                       f"[{layout.VIP_6}]:{layout.PORT + 1}"):
+        for target in (f"{layout.VIP}:{layout.PORT}", f"[{layout.VIP_6}]:{layout.PORT}", f"{layout.VIP}:{layout.IPV6_PODS_PORT}",
+                       f"[{layout.VIP_6}]:{layout.IPV6_PODS_PORT}"):
             with self.subTest(target):
                 run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--target", target, "--duration", "300")
 

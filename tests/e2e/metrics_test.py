@@ -20,6 +20,7 @@ ADMIN = "127.0.0.1:9464"
 PROMETHEUS = "127.0.0.1:9090"
 ANNOUNCE = 2  # seconds
 IDLE = 3000  # connections
+DELAY = 10  # milliseconds that a pod takes
 # Holds connections, says so, and waits for its standard input to end.
 HOLD = f"""
 import resource, socket, sys
@@ -79,7 +80,7 @@ class Metrics(LabTest):
 
     def test_numbers_equal_those_of_the_load_generator(self) -> None:
         before = scrape()
-        report = Client(rate=500, duration=2000).wait()
+        report = Client(rate=500, duration=2000, delay=DELAY).wait()
         self.assertEqual(report["failed"], {})
         after = scrape()
 
@@ -93,6 +94,16 @@ class Metrics(LabTest):
         for pod, number in report["calls"].items():
             self.assertEqual(grown(rf'sluice_pod_streams_total\{{service="echo",pod="{pod}".*'), number, pod)
         self.assertEqual(grown(r'sluice_pod_failed_total.*'), 0)
+        of_listener = r'listener="grpc",service="echo"'
+        self.assertEqual(grown(rf'sluice_requests_total\{{{of_listener},code="OK"\}}'), calls)
+        self.assertEqual(grown(rf'sluice_requests_total\{{{of_listener}.*'), calls)
+        self.assertEqual(grown(rf'sluice_request_duration_seconds_count\{{{of_listener}\}}'), calls)
+        self.assertEqual(grown(rf'sluice_request_duration_seconds_bucket\{{{of_listener},le="\+Inf"\}}'), calls)
+        # The load generator's pods wait for `delay`, so no call is shorter.
+        total = f'sluice_request_duration_seconds_sum{{{of_listener}}}'
+        self.assertGreaterEqual(after[total] - before.get(total, 0), calls * DELAY / 1000)
+        short = grown(rf'sluice_request_duration_seconds_bucket\{{{of_listener},le="0.008388608"\}}')
+        self.assertEqual(short, 0)
 
     def test_a_prometheus_scrapes_it(self) -> None:
         if not shutil.which("prometheus"):

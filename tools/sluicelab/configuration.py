@@ -25,13 +25,13 @@ service = "echo"
 
 [[listener]]
 name = "to-ipv6"
-address = "{layout.VIP}:{layout.PORT + 1}"
+address = "{layout.VIP}:{layout.IPV6_PODS_PORT}"
 protocol = "h2c"
 service = "echo-ipv6"
 
 [[listener]]
 name = "ipv6-to-ipv6"
-address = "[{layout.VIP_6}]:{layout.PORT + 1}"
+address = "[{layout.VIP_6}]:{layout.IPV6_PODS_PORT}"
 protocol = "h2c"
 service = "echo-ipv6"
 
@@ -140,6 +140,20 @@ service = "echo"
 name = "http"
 address = "{layout.VIP}:80"
 protocol = "http"
+service = "echo"
+
+[[listener]]
+name = "tcp"
+address = "{layout.VIP}:{layout.TCP_PORT}"
+protocol = "tcp"
+mode = "nat"
+service = "echo"
+
+[[listener]]
+name = "udp"
+address = "{layout.VIP}:{layout.UDP_PORT}"
+protocol = "udp"
+mode = "nat"
 service = "echo"
 
 [[service]]

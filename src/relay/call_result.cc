@@ -1,0 +1,82 @@
+// The end of a call for its client: what metrics and the access log get.
+
+#include <charconv>
+
+#include "relay/call.h"
+#include "relay/client_connection.h"
+#include "relay/result.h"
+#include "relay/service.h"
+
+namespace sluice::relay {
+
+using stats::Result;
+using Text = stats::Access::Text;
+
+uint16_t status_number(std::string_view status) {
+  uint16_t n = 0;
+  std::from_chars(status.data(), status.data() + status.size(), n);
+  return n;
+}
+
+Result grpc_result(http::EndReason code) {
+  using http::EndReason;
+  switch (code) {
+    case EndReason::kRefused:
+      return Result::kUnavailable;
+    case EndReason::kCancelled:
+      return Result::kCancelled;
+    case EndReason::kOverload:
+      return Result::kResourceExhausted;
+    case EndReason::kInadequateSecurity:
+      return Result::kPermissionDenied;
+    default:
+      return Result::kInternal;
+  }
+}
+
+// The client has reset its stream.
+Result Call::result_of_client_reset() const {
+  // The answer is whole, or the call is an open tunnel, which ends when one side wants.
+  if (response_ == Response::kEnded || (connect_ && result_ == Result::k2xx)) return result_;
+  return grpc_ ? Result::kCancelled : Result::kIncomplete;
+}
+
+void Call::note_access(Result result, const char* why) {
+  const bool failed = stats::is_grpc(result) ? result != Result::kOk : result >= Result::k5xx;
+  if (!(failed && context_.access_log.failures) && !context_.take_access_sample()) return;
+  const http::FieldList& fields = kept_.headers();
+  const transport::Stream& stream = client_->stream();
+  stats::Access a;
+  a.arrived = timers_.arrived();
+  a.duration = context_.now - timers_.arrived();
+  if (first_byte_ != Time{}) a.first_byte = first_byte_ - timers_.arrived();
+  a.client = stream.peer();
+  a.listener = listener_slot_;
+  a.service = service_.slot();
+  a.pod = pod_slot_;
+  a.status = status_;
+  a.tries = tries_;
+  a.result = result;
+  a.request_bytes = credited_;
+  a.answer_bytes = answer_bytes_;
+  a.protocol = client_->http().received_protocol();
+  a.tls = stream.security();
+  a.end = why;
+  a.set(Text::kServerName, stream.server_name());
+  a.set(Text::kMethod, fields.find(http::Name::kMethod).value_or(""));
+  std::string_view host = fields.find(http::Name::kAuthority).value_or("");
+  if (host.empty()) host = fields.find(http::Name::kHost).value_or("");
+  a.set(Text::kAuthority, host);
+  std::string_view path = fields.find(http::Name::kPath).value_or("");
+  if (!context_.access_log.query) path = path.substr(0, path.find('?'));
+  a.set(Text::kPath, path);
+  for (const http::Field f : fields) {
+    if (f.id != http::Name::kOther) continue;
+    if (f.name == "x-request-id") a.set(Text::kRequestId, f.value);
+    if (f.name == "traceparent") a.set(Text::kTraceParent, f.value);
+    if (f.name == "user-agent") a.set(Text::kUserAgent, f.value);
+  }
+  context_.stats.access().push(a);
+}
+
+}  // namespace sluice::relay
