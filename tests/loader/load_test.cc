@@ -539,7 +539,8 @@ TEST(Load, a_health_path_is_an_absolute_path) {
   };
   EXPECT_EQ(with("/healthz"), "");
   EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->listeners.at(1).health_path, "/healthz");
-  for (const char* bad : {"", "healthz", "/a?b", "/a#b", "/a b"})
+  EXPECT_NE(with(""), "");
+  for (const char* bad : {"healthz", "/a?b", "/a#b", "/a b"})
     EXPECT_NE(with(bad).find("is no path like"), std::string::npos) << bad;
 }
 
