@@ -281,7 +281,8 @@ void ClientConnection::end() {
   context_.touch(*this);
 }
 
-bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList& request) {
+bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList& request,
+                                          bool end) {
   using Authority = transport::Stream::Authority;
   std::string_view host = request.find(http::Name::kAuthority).value_or("");
   if (host.empty()) host = request.find(http::Name::kHost).value_or("");
@@ -300,9 +301,14 @@ bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList
   } else {
     http::answer_unknown_host(answer);
   }
-  http_->send_headers(s, answer, true);
-  http_->reset_after_output(s, http::EndReason::kNoError);
+  answer_alone(s, answer, end);
   return true;
+}
+
+void ClientConnection::answer_alone(http::Stream& s, const http::FieldList& answer, bool end) {
+  http_->send_headers(s, answer, true);
+  // The answer to a whole request ends the stream, and destroys it.
+  if (!end) http_->reset_after_output(s, http::EndReason::kNoError);
 }
 
 void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,

@@ -54,7 +54,10 @@ class ClientConnection final : public transport::User,
   void count_stream();
   // Answers a request whose host has another handshake than this connection's: with 421, or with
   // 404 if no handshake for it succeeds. False: the request is in order.
-  bool answer_misdirected(http::Stream& s, const http::FieldList& request);
+  bool answer_misdirected(http::Stream& s, const http::FieldList& request, bool end);
+  // Answers a request that is no call with `answer` and no body. end: the request has ended; then
+  // the stream may be gone.
+  void answer_alone(http::Stream& s, const http::FieldList& answer, bool end);
   // nullptr when the client speaks cleartext, and the listener tells pods nothing of it.
   const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of the client was refused, since too much heap is kept for the client.
