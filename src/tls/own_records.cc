@@ -8,6 +8,7 @@
 
 #include "base/byte_order.h"
 #include "tls/failure.h"
+#include "tls/keep.h"
 
 namespace sluice::tls {
 namespace {
@@ -17,9 +18,6 @@ constexpr uint32_t kTag = TrafficKey::kTagSize;
 constexpr uint32_t kLeast = kTag + 1;                    // a record's content has a type
 constexpr uint32_t kMost = Records::kMaxPlain + 256;     // RFC 8446, 5.2
 constexpr uint32_t kMostInner = Records::kMaxPlain + 1;  // content, type and padding (5.4)
-// Pieces of a record below this size are copied into one buffer, so that a peer that sends a few
-// bytes a segment pins few buffers.
-constexpr uint32_t kCopied = 256;
 // Records that carry nothing, one after the other, whatever the guards say: as many as OpenSSL
 // takes.
 constexpr uint32_t kMostEmpty = 32;
@@ -69,7 +67,7 @@ Records::Read OwnRecords::collect() {
   } else if (fresh_.size() == missing) {
     record_.append(std::move(fresh_));  // is opened and given before the caller returns
   } else {
-    return keep(std::move(fresh_)) ? Read::kMore : Read::kNoMemory;
+    return keep(std::move(fresh_), record_, memory_) ? Read::kMore : Read::kNoMemory;
   }
   return Read::kPlain;
 }
@@ -78,7 +76,7 @@ Records::Read OwnRecords::collect_header() {
   if (!record_.empty() || fresh_.size() < kHeader) {
     const auto missing = static_cast<uint32_t>(kHeader - record_.size());
     const uint32_t n = std::min(missing, fresh_.size());
-    if (n > 0 && !keep(fresh_.split_front(n))) return Read::kNoMemory;
+    if (n > 0 && !keep(fresh_.split_front(n), record_, memory_)) return Read::kNoMemory;
     if (n < missing) return Read::kMore;
     uint8_t* to = header_.data();
     record_.peek(record_.begin(), kHeader,
@@ -96,15 +94,6 @@ Records::Read OwnRecords::collect_header() {
   watch_.received();
   watch_.on_data(static_cast<int>(length - kLeast));
   return watch_.tripped() ? Read::kTripped : Read::kPlain;
-}
-
-// A piece that stays beyond the call of receive().
-bool OwnRecords::keep(buf::Slice piece) {
-  if (piece.size() < kCopied) return record_.append_copy(piece.view(), memory_.hold());
-  piece = memory_.retain(std::move(piece));
-  if (!piece) return false;
-  record_.append(std::move(piece));
-  return true;
 }
 
 Records::Read OwnRecords::open() {

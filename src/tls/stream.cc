@@ -86,7 +86,7 @@ bool Stream::seal_one(uint32_t n) {
   const uint64_t begin = lower_->output().end();
   switch (records_->seal(plain_, n)) {
     case Records::Sealed::kDone:
-      log_.add(plain_.begin(), begin, lower_->output().end());
+      log_.add(plain_.begin(), begin, lower_->output().end(), lower_->acknowledged());
       return true;
     case Records::Sealed::kNoMemory:
       out_of_memory();
@@ -223,6 +223,8 @@ void Stream::consumed(uint32_t n) {
 }
 
 void Stream::read(buf::Slice data) {
+  const uint32_t before = records_->buffers();
+  bool heard = false;  // by the user
   records_->receive(std::move(data));
   while (state_ == State::kOpen && !peer_ended_) {
     buf::Slice plain;
@@ -235,8 +237,11 @@ void Stream::read(buf::Slice data) {
     if (state_ != State::kOpen) break;
     switch (found) {
       case Records::Read::kMore:
+        // The user charges the peer for the buffers of an incomplete record.
+        if (!heard && records_->buffers() > before) user_->on_gap(*this);
         return;
       case Records::Read::kPlain:
+        heard = true;
         unconsumed_ += plain.size();
         user_->on_data(*this, std::move(plain));
         break;
