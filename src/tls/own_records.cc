@@ -128,6 +128,7 @@ Records::Read OwnRecords::open() {
   record_.trim_to(at);
   if (type == SSL3_RT_ALERT) return take_alert(size);
   if (type == SSL3_RT_HANDSHAKE) return take_messages(size);
+  // Nothing comes between the parts of a message (RFC 8446, 5.1).
   if (type != SSL3_RT_APPLICATION_DATA || messages_.within())
     return broken(SSL_AD_UNEXPECTED_MESSAGE);
   content_left_ = size;
@@ -142,12 +143,15 @@ Records::Read OwnRecords::open() {
 
 Records::Read OwnRecords::take_alert(uint32_t size) {
   std::array<uint8_t, 2> alert{};
+  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);  // RFC 8446, 5.4
   if (size != alert.size()) return broken(SSL_AD_DECODE_ERROR);
   uint8_t* to = alert.data();
   record_.peek(record_.begin(), size,
                [&](const buf::Fragment& f) { to = std::copy(f.begin(), f.end(), to); });
   record_.clear();
   watch_.alert_received();
+  const bool fatal = alert[1] != SSL_AD_CLOSE_NOTIFY && alert[1] != SSL_AD_USER_CANCELLED;
+  if (messages_.within() && !fatal) return broken(SSL_AD_UNEXPECTED_MESSAGE);
   switch (alert[1]) {  // in TLS 1.3 the level says nothing (RFC 8446, 6)
     case SSL_AD_CLOSE_NOTIFY:
       return Read::kEnd;
@@ -160,7 +164,7 @@ Records::Read OwnRecords::take_alert(uint32_t size) {
 }
 
 Records::Read OwnRecords::take_messages(uint32_t size) {
-  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);
+  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);  // RFC 8446, 5.4
   std::optional<uint8_t> alert;
   record_.peek(record_.begin(), size, [&](const buf::Fragment& f) {
     if (!alert) alert = messages_.take(f);
@@ -181,7 +185,7 @@ Records::Read OwnRecords::take_messages(uint32_t size) {
     case Sealed::kBroken:
       break;
   }
-  return Read::kBroken;
+  return broken(SSL_AD_INTERNAL_ERROR);
 }
 
 Records::Read OwnRecords::broken(uint8_t alert) {

@@ -135,7 +135,7 @@ void Stream::close() {
 void Stream::abort() {
   if (state_ == State::kHandshake && is_client()) {
     ++context_.stats.pod_handshakes_failed;
-    failure_ = "no end of the TLS handshake in time";
+    if (*failure_ == '\0') failure_ = "no end of the TLS handshake in time";
   }
   leave_handshake();
   state_ = State::kGone;
@@ -161,6 +161,7 @@ void Stream::fail() {
 void Stream::out_of_memory() {
   if (state_ == State::kGone) return;
   ++context_.stats.memory_refusals;
+  if (is_client()) failure_ = "no packet memory for TLS";
   abort();
 }
 
