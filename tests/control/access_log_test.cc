@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -142,6 +143,76 @@ TEST(LineWriter, a_pipe_that_nobody_reads_holds_up_neither_the_writer_nor_its_en
   }
   EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
   ::close(reader);
+}
+
+// A pipe that is full, with a reader that does not read.
+class Stuck {
+ public:
+  explicit Stuck(const std::filesystem::path& path) : path_(path) {
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    reader_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  }
+  ~Stuck() { ::close(reader_); }
+  // Reads until the text has come, or does not.
+  bool reads(const std::string& wanted) {
+    return soon([&] {
+      char buffer[65'536];
+      const ssize_t n = ::read(reader_, buffer, sizeof buffer);
+      if (n > 0) text_.append(buffer, static_cast<size_t>(n));
+      return text_.ends_with(wanted);
+    });
+  }
+
+ private:
+  std::filesystem::path path_;
+  int reader_;
+  std::string text_;
+};
+
+TEST(LineWriter, a_stuck_pipe_does_not_hold_up_the_end_and_its_lines_count_as_lost) {
+  const test::Files files;
+  const Stuck pipe(files.path("pipe"));
+  const auto lost = std::make_shared<std::atomic<uint64_t>>(0);
+  auto writer = std::make_unique<LineWriter>(files.path("pipe").string(), lost);
+  EXPECT_EQ(writer->write(std::string(100'000, 'x') + "\none\n"), 2u);
+  const auto began = std::chrono::steady_clock::now();
+  writer.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 500ms);
+  EXPECT_TRUE(soon([&] { return *lost == 2; }));
+}
+
+TEST(LineWriter, whole_lines_are_taken_as_far_as_there_is_room) {
+  const test::Files files;
+  const Stuck pipe(files.path("pipe"));
+  LineWriter writer(files.path("pipe").string());
+  const std::string line = std::string(999'999, 'x') + "\n";
+  EXPECT_EQ(writer.write(line + line + line + line + line + line), 4u);
+  EXPECT_EQ(writer.lost(), 2u);
+}
+
+TEST(LineWriter, reopen_frees_it_from_a_stuck_pipe_and_the_new_file_has_whole_lines) {
+  const test::Files files;
+  const auto file = files.path("access.log");
+  const Stuck pipe(file);
+  LineWriter writer(file.string());
+  const std::string lines = std::string(100'000, 'x') + "\none\n";
+  writer.write(lines);
+  std::filesystem::rename(file, files.path("old"));
+  writer.reopen();
+  EXPECT_TRUE(soon([&] { return read(file) == lines; }));
+  EXPECT_EQ(writer.lost(), 0u);
+}
+
+TEST(LineWriter, behind_a_part_of_a_line_the_next_one_begins_at_the_margin) {
+  const test::Files files;
+  Stuck pipe(files.path("pipe"));
+  LineWriter writer(files.path("pipe").string());
+  const std::string line = std::string(100'000, 'x') + "\n";
+  writer.write(line);
+  std::this_thread::sleep_for(50ms);  // a part is in the pipe, most likely
+  writer.reopen();
+  std::this_thread::sleep_for(250ms);
+  EXPECT_TRUE(pipe.reads("x\n" + line));
 }
 
 TEST(LineWriter, a_file_that_cannot_be_opened_is_named) {
