@@ -30,7 +30,6 @@ using Error = boost::system::error_code;
 namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // after an accept that failed
-constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 tcp::endpoint endpoint_of(const Endpoint& e) {
   return {asio::ip::make_address(e.address.str()), e.port};
@@ -55,9 +54,9 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
                        if (!e) self->respond(self->answer_to(self->parser_.get()));
                        // Garbage that is no request gets no answer, but those that can read one do.
                        if (e == http::error::header_limit)
-                         self->respond({431, kText, "too large\n"});
+                         self->respond({431, kPlainText, "too large\n"});
                        if (e == http::error::body_limit)
-                         self->respond({413, kText, "no body is wanted\n"});
+                         self->respond({413, kPlainText, "no body is wanted\n"});
                      });
   }
 
@@ -72,15 +71,15 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     };
     const auto host = field(http::field::host);
     if (!host || !is_own_host(*host, settings_))
-      return {421, kText, "the Host is not this server's; hosts of [admin] adds names\n"};
+      return {421, kPlainText, "the Host is not this server's; hosts of [admin] adds names\n"};
     if (request.count(http::field::origin) != 0) {
       const auto origin = field(http::field::origin);
       if (!origin || !is_own_origin(*origin, settings_))
-        return {403, kText, "pages of other origins may not read this\n"};
+        return {403, kPlainText, "pages of other origins may not read this\n"};
     }
     head_ = request.method() == http::verb::head;
     if (!head_ && request.method() != http::verb::get)
-      return {405, kText, "this server only reads\n"};
+      return {405, kPlainText, "this server only reads\n"};
     const std::string_view target(request.target().data(), request.target().size());
     return answer_(target.substr(0, target.find('?')));
   }

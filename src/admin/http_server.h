@@ -16,6 +16,8 @@
 
 namespace sluice::admin {
 
+inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";  // a content type
+
 struct HttpAnswer {
   unsigned status = 200;
   std::string_view content_type;  // lives as long as the process

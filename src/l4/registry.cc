@@ -4,12 +4,11 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "l4/header.h"
 
 namespace sluice::l4 {
 
 namespace {
-
-constexpr auto kTcp = static_cast<uint8_t>(ip::Protocol::kTcp);
 
 uint8_t protocol_of(const config::Listener& l) {
   return static_cast<uint8_t>(l.protocol == config::Protocol::kUdp ? ip::Protocol::kUdp

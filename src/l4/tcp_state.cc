@@ -1,15 +1,8 @@
 #include "l4/tcp_state.h"
 
+#include "l4/header.h"
+
 namespace sluice::l4 {
-
-namespace {
-
-constexpr uint8_t kFin = 0x01;
-constexpr uint8_t kSyn = 0x02;
-constexpr uint8_t kRst = 0x04;
-constexpr uint8_t kAck = 0x10;
-
-}  // namespace
 
 FlowState next_state(FlowState before, Side from, uint8_t flags) {
   using enum FlowState;
