@@ -158,7 +158,8 @@ class Worker {
                     .seed = mix64((setup.secret.k1 ^ setup.secret.k0) + setup.self + 3),
                     .self = static_cast<unsigned>(setup.self),
                     .owner = steering_ ? setup.owner : nullptr,
-                    .siblings = steering_ ? &*steering_ : nullptr}),
+                    .siblings = steering_ ? &*steering_ : nullptr,
+                    .process = setup.process == nullptr ? nullptr : &setup.process->l4}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,
