@@ -186,8 +186,9 @@ void serve(const std::string& file, loader::Loaded loaded) {
     workers.push_back(std::make_unique<ProductionWorker>(
         ProductionWorker::Setup{.ports = hardware.queues(i),
                                 .clock = clock,
-                                .rx = hardware.pools().rx(),
+                                .rx = hardware.pools().rx(i),
                                 .hold = hardware.pools().hold(i),
+                                .rx_of_others = hardware.pools().rx_of_others(i),
                                 .pin_above = hardware.pools().reserve(),
                                 .published = published,
                                 .orders = orders,
@@ -216,6 +217,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
   StartLog::succeeded();
   for (size_t p = 0; p < startup.ports.size(); ++p)
     for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
+  for (const std::string& far : hardware.far_ports(startup)) spdlog::warn("{}", far);
   spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
                startup.ports.size());
   control::notify_serving();
