@@ -52,6 +52,7 @@ Forwarder::Forwarder(const Setup& s)
       self_(s.self),
       owner_(s.owner),
       siblings_(s.siblings),
+      process_(s.process == nullptr ? alone_.emplace(1) : *s.process),
       registry_(s.host, s.sources, s.stats, s.workers),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
@@ -60,7 +61,7 @@ Forwarder::Forwarder(const Setup& s)
 
 void Forwarder::adopt(const config::Snapshot& snapshot) {
   timeouts_ = snapshot.flow_timeouts;
-  registry_.adopt(snapshot, owner_ == nullptr ? 1 : owner_->workers());
+  registry_.adopt(snapshot);
   active_ = registry_.has_vips();
   if (active_ && !flows_) flows_.emplace(capacity_, secret_);
   if (registry_.has_departed() && !sweep_timer_.armed()) wheel_.arm(sweep_timer_, swept_);
@@ -253,12 +254,15 @@ bool Forwarder::hand_over(Pending& pending) {
 }
 
 bool Forwarder::admit(Vip& vip, const Address& source, Time now) {
-  if (!vip.sources.empty() &&
-      !vip.sources[mix64(source_of(source) ^ secret_.k0) & (vip.sources.size() - 1)].take(now)) {
+  // Exact: a source that is refused only reads what workers share.
+  if (const uint32_t rate = vip.limits.new_flows_per_source;
+      rate > 0 && process_.new_flows_of_source(vip.slot, mix64(source_of(source) ^ secret_.k0))
+                          .take(1, rate, rate, now) == 0) {
     stats_.l4.refused_source.add(1);
     return false;
   }
-  if (!vip.new_flows.take(now)) {
+  if (!vip.new_flows.take(process_.new_flows(vip.slot), vip.limits.new_flows, process_.workers(),
+                          now)) {
     stats_.l4.refused_rate.add(1);
     return false;
   }

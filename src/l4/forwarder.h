@@ -17,6 +17,7 @@
 #include "ip/icmp_error.h"
 #include "l4/flows.h"
 #include "l4/icmp_error.h"
+#include "l4/process.h"
 #include "l4/registry.h"
 #include "l4/source_ports.h"
 #include "stats/worker.h"
@@ -57,8 +58,9 @@ class Forwarder {
     SipKey secret;                              // the same for all workers
     uint64_t seed;
     unsigned self = 0;
-    const steer::Owner* owner = nullptr;  // both nullptr when there is one worker
+    const steer::Owner* owner = nullptr;  // all nullptr when there is one worker
     Siblings* siblings = nullptr;
+    Process* process = nullptr;
   };
 
   explicit Forwarder(const Setup& setup);
@@ -127,6 +129,8 @@ class Forwarder {
   const unsigned self_;
   const steer::Owner* const owner_;
   Siblings* const siblings_;
+  std::optional<Process> alone_;  // of a worker without siblings
+  Process& process_;
   Registry registry_;
   SourcePorts source_ports_;
   Random random_;

@@ -19,12 +19,6 @@ uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
   return mix64(hash_of(local.address) ^ (uint64_t{local.port} << 8 | protocol));
 }
 
-TokenBucket limit(uint32_t per_second, unsigned workers) {
-  if (per_second == 0) return {0, 1};
-  const uint32_t share = std::max(1u, per_second / workers);
-  return {share, share};
-}
-
 }  // namespace
 
 Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
@@ -34,7 +28,7 @@ Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> s
     for (const Address& a : sources[port]) sources_.push_back({a, port});
 }
 
-void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
+void Registry::adopt(const config::Snapshot& snapshot) {
   for (Vip& v : vips_) {
     v.live = false;
     v.maglev = nullptr;  // the previous snapshot's
@@ -43,7 +37,7 @@ void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
   foreign_.clear();
   for (const config::Listener& l : snapshot.listeners) {
     if (config::is_l4(l.protocol)) {
-      adopt_vip(l, snapshot.services[l.service], workers);
+      adopt_vip(l, snapshot.services[l.service]);
     } else {
       foreign_.push_back(l.address);
     }
@@ -76,8 +70,7 @@ Vip& Registry::place_for(const Endpoint& address, uint8_t protocol) {
   return *at;
 }
 
-void Registry::adopt_vip(const config::Listener& l, const config::Service& service,
-                         unsigned workers) {
+void Registry::adopt_vip(const config::Listener& l, const config::Service& service) {
   const uint8_t protocol = protocol_of(l);
   Vip& vip = place_for(l.address, protocol);
   vip.address = l.address;
@@ -95,10 +88,6 @@ void Registry::adopt_vip(const config::Listener& l, const config::Service& servi
     vip.pods.push_back(static_cast<uint16_t>(p.slot));
   }
   vip.maglev = service.table.maglev.get();
-  // Buckets stay as they are while their limits stay, so that publications do not refill them.
-  if (l.l4.new_flows != vip.limits.new_flows) vip.new_flows = limit(l.l4.new_flows, workers);
-  if (const uint32_t rate = l.l4.new_flows_per_source; rate != vip.limits.new_flows_per_source)
-    vip.sources.assign(rate == 0 ? 0 : kSourceBuckets, limit(rate, workers));
   vip.limits = l.l4;
 }
 

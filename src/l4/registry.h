@@ -13,7 +13,7 @@
 
 #include "base/address.h"
 #include "base/chrono.h"
-#include "base/token_bucket.h"
+#include "base/shared_rate.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
 #include "stats/worker.h"
@@ -35,9 +35,8 @@ struct Vip {
   bool live = false;
   std::vector<uint16_t> pods;      // of its service; their slots
   const Maglev* maglev = nullptr;  // over `pods`; the snapshot's
-  config::L4Listener limits;       // those that the buckets have
-  TokenBucket new_flows{0, 1};
-  std::vector<TokenBucket> sources;  // by hash of the source; empty: no limit
+  config::L4Listener limits;
+  RateLease new_flows;  // this worker's share of the limit
 };
 
 // What an endpoint of Sluice's own is to L4.
@@ -53,8 +52,6 @@ class Registry {
   // destination says whose it is.
   static constexpr uint16_t kFirstSourcePort = 1'024;
   static constexpr uint16_t kLastSourcePort = 32'767;
-  // Of one VIP: each has the rate limit of the sources that share it.
-  static constexpr size_t kSourceBuckets = 4'096;
 
   // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
   // the object.
@@ -63,8 +60,8 @@ class Registry {
   Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
            stats::Worker& stats, std::span<stats::Worker* const> workers);
 
-  // The snapshot lives until the next call. workers: the limits of a VIP are divided by it.
-  void adopt(const config::Snapshot& snapshot, unsigned workers);
+  // The snapshot lives until the next call.
+  void adopt(const config::Snapshot& snapshot);
   // Forgets VIPs that left and have no flow at any worker; whether there was one.
   bool forget_unused();
   // Whether some VIP has left the configuration, and is kept for its flows.
@@ -94,8 +91,7 @@ class Registry {
   bool in_use(const Vip& vip) const;
   void adopt_pod(const config::Pod& pod);
   Vip& place_for(const Endpoint& address, uint8_t protocol);
-  void adopt_vip(const config::Listener& listener, const config::Service& service,
-                 unsigned workers);
+  void adopt_vip(const config::Listener& listener, const config::Service& service);
   void index();
   void insert(const Endpoint& local, uint8_t protocol, Place place);
   const Entry* lookup(const Endpoint& local, uint8_t protocol) const;

@@ -35,7 +35,7 @@
 namespace sluice::worker {
 
 template <class PortT, class Clock>
-class Worker {
+class alignas(64) Worker {
  public:
   // Everything referred to outlives the worker. A snapshot has been published before.
   struct Setup {
@@ -43,7 +43,8 @@ class Worker {
     Clock& clock;
     buf::Pool rx;
     buf::Pool hold;
-    uint32_t pin_above;  // see buf::Memory
+    std::vector<buf::Pool> rx_of_others = {};  // receive pools of other workers
+    uint32_t pin_above;                        // see buf::Memory
     const config::Published& published;
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
@@ -158,7 +159,8 @@ class Worker {
                     .seed = mix64((setup.secret.k1 ^ setup.secret.k0) + setup.self + 3),
                     .self = static_cast<unsigned>(setup.self),
                     .owner = steering_ ? setup.owner : nullptr,
-                    .siblings = steering_ ? &*steering_ : nullptr}),
+                    .siblings = steering_ ? &*steering_ : nullptr,
+                    .process = setup.process == nullptr ? nullptr : &setup.process->l4}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,
@@ -177,6 +179,7 @@ class Worker {
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {
+    memory_.set_others(setup.rx_of_others);
     if (!steering_) return;
     tcp_.set_siblings(&*steering_);
     host_.set_neighbour_listener(&*steering_);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -238,6 +239,42 @@ TEST_F(Forwarding, a_publication_does_not_refill_the_limits_of_new_flows) {
     adopt();
   }
   EXPECT_EQ(sent(south).size(), 3u);
+}
+
+TEST_F(Forwarding, limits_of_new_flows_are_those_of_all_workers) {
+  Process process{2};
+  std::deque<Forwarder> workers;
+  for (unsigned w = 0; w < 2; ++w)
+    workers.emplace_back(Forwarder::Setup{.host = dual,
+                                          .wheel = wheel,
+                                          .stats = counters,
+                                          .sources = {{}, {own}},
+                                          .flows = 4 * kFlows,
+                                          .secret = {77, 78},
+                                          .seed = 79 + w,
+                                          .process = &process});
+  uint16_t port = 1'000;
+  const auto begun = [&](Forwarder& worker) {
+    const uint64_t before = counters.l4.flows_begun.get();
+    for (int i = 0; i < 10; ++i) {
+      Pending pending{.packet = received(kNorth, from_client(++port, kSyn)),
+                      .place = {Place::Kind::kVip, 0}};
+      worker.input({&pending, 1}, now, [](ip::TransportPacket&, bool) {});
+    }
+    return counters.l4.flows_begun.get() - before;
+  };
+  for (const config::L4Listener& limits :
+       {config::L4Listener{.new_flows = 13}, config::L4Listener{.new_flows_per_source = 13}}) {
+    now += 2s;
+    snapshot.listeners[0].l4 = limits;
+    adopt();
+    for (Forwarder& w : workers) w.adopt(snapshot);
+    EXPECT_EQ(begun(workers[0]), 10u);
+    EXPECT_EQ(begun(workers[1]), 3u);
+    EXPECT_EQ(begun(workers[0]), 0u);
+    now += 1s;
+    EXPECT_EQ(begun(workers[1]), 10u);
+  }
 }
 
 TEST_F(Forwarding, a_header_that_is_not_whole_is_dropped) {
