@@ -170,6 +170,9 @@ Fault FieldLines::read_line(std::string_view line) {
       ++facts_.hosts;
       facts_.host = value;
       break;
+    case Name::kExpect:
+      facts_.expects = true;
+      break;
     case Name::kTe:
       for_each_element(value, [&](std::string_view e) {
         facts_.takes_trailers |= same_text(trimmed(e.substr(0, e.find(';'))), "trailers");

@@ -29,6 +29,7 @@ struct FieldFacts {
   bool keep_alive = false;  // Connection: keep-alive, which HTTP/1.0 needs
   uint32_t hosts = 0;       // Host fields
   std::string_view host;
+  bool expects = false;             // Expect
   bool takes_trailers = false;      // TE: trailers
   uint32_t keep_alive_timeout = 0;  // seconds of Keep-Alive: timeout; 0: none
   // Connection: upgrade and Upgrade: websocket (RFC 6455, 4.2.1)

@@ -115,6 +115,7 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
   const FieldFacts& facts = lines.facts();
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);
+  head.expects = minor > 0 && facts.expects;
   // RFC 9112, 3.2
   if (facts.hosts > 1) return bad("a second Host");
   if (facts.hosts == 0 && minor > 0) return bad("no Host");
@@ -183,7 +184,9 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
     head.websocket_accept = facts.websocket_accept;
   }
   out.add(Name::kStatus, upgraded ? "200" : status);
-  lines.append_to(out, upgraded ? http::bit_of(Name::kContentLength) : 0, upgraded);
+  // RFC 9110, 8.6: these have no body, and Content-Length says nothing.
+  const bool lengthless = head.status < 200 || head.status == 204;
+  lines.append_to(out, lengthless ? http::bit_of(Name::kContentLength) : 0, upgraded);
   int same_status;
   int64_t length;
   if (!http::valid_response(out, same_status, length))

@@ -7,6 +7,14 @@ void line(std::string& to, std::string_view name, std::string_view value) {
   to.append(name).append(": ").append(value).append("\r\n");
 }
 
+// Some programs read a number with leading zeros as octal.
+void field(std::string& to, const Field& f) {
+  std::string_view value = f.value;
+  if (f.id == Name::kContentLength)
+    while (value.size() > 1 && value.front() == '0') value.remove_prefix(1);
+  line(to, f.name, value);
+}
+
 void write_hop(std::string& to, const HopFields& hop) {
   if (hop.empty) to += "content-length: 0\r\n";
   if (hop.chunked) to += "transfer-encoding: chunked\r\n";
@@ -42,7 +50,7 @@ void write_response(std::string& to, const FieldList& fields, const HopFields& h
     if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length) ||
         (upgraded && f.name == "sec-websocket-accept"))
       continue;
-    line(to, f.name, f.value);
+    field(to, f);
   }
   write_hop(to, hop);
 }
@@ -69,7 +77,7 @@ void write_request(std::string& to, const FieldList& fields, const HopFields& ho
       cookie = true;
       continue;
     }
-    line(to, f.name, f.value);
+    field(to, f);
   }
   if (upgraded && !version) line(to, "sec-websocket-version", "13");
   if (cookie) {

@@ -106,6 +106,26 @@ TEST_F(ServerTest, informational_answers_are_passed_on_before_the_body_is_sent) 
   EXPECT_EQ(say(), kOk);
 }
 
+TEST_F(ServerTest, behind_an_answer_instead_of_100_the_connection_ends) {
+  const std::string expect =
+      "PUT / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  hear(expect);
+  answer(*owner.last);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  // The next request of a client that kept the body back, and no body.
+  hear(kGet);
+  EXPECT_EQ(owner.body, "");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_client_that_did_not_wait_for_100_keeps_its_connection) {
+  hear("PUT / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\na");
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+  hear("b");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
 TEST_F(ServerTest, HTTP_1_0_gets_no_informational_answer_no_chunks_and_the_end_of_the_connection) {
   hear("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(owner.log.at(0), "request :method=GET :scheme=http :path=/ end");
