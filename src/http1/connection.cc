@@ -75,7 +75,7 @@ bool Connection::keep(buf::Queue& queue, buf::Slice data) {
   return true;
 }
 
-void Connection::charge_input() {
+void Connection::recharge() {
   if (account_ == nullptr) return;
   const uint32_t buffers = waiting_.slices() + (front_ ? 1 : 0);
   const auto heap = static_cast<uint32_t>(section_.heap());

@@ -171,7 +171,10 @@ class Connection : public http::Connection {
   // Bytes of a chunk's or a body's frame. False: no memory.
   bool frame(Stream& s, uint64_t n);
   bool keep(buf::Queue& queue, buf::Slice data);
-  void charge_input();
+  void charge_input() {
+    if (input_waits() || section_.begun() || (charged_buffers_ | charged_heap_) != 0) recharge();
+  }
+  void recharge();
 
   ChunkedDecoder chunks_;
   int64_t left_ = 0;    // of Input::kLength

@@ -73,14 +73,13 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   }
   const int status = status_of(fields);
   HopFields hop;
-  thread_local std::string text;
-  text.clear();
+  HeadText& text = HeadText::scratch();
   if (status < 200) {  // RFC 9110, 15.2: an HTTP/1.0 client knows none
     // Without room an informational answer is left out: nobody may pile them up.
     if (s.old_ || status == 101 || room_ <= 0) return;
     hop.no_length = true;
     write_response(text, fields, hop);
-    write(text);
+    write(text.view());
     if (status == 100) s.expects_ = false;
     return;
   }
@@ -91,7 +90,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
     hop.no_length = true;
     if (s.websocket_) hop.websocket_accept = view(s.accept_);
     write_response(text, fields, hop);
-    if (!write(text)) return;
+    if (!write(text.view())) return;
     open_tunnel(s);
     closes_ = true;
     if (end) write_end(s);
@@ -124,7 +123,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   hop.close = closes_;
   hop.keep_alive = !closes_ && s.old_;
   write_response(text, fields, hop);
-  if (!write(text)) return;
+  if (!write(text.view())) return;
   if (end) write_end(s);
   // A stream that its request has not ended waits for flush(): the caller may still refer to it.
   if (stream_ && s.remote_ended_) settle_end();
@@ -162,10 +161,10 @@ void ServerConnection::reset(http::Stream& stream, EndReason reason) {
 void ServerConnection::answer(int status) {
   FieldList fields;
   fields.add(Name::kStatus, std::to_string(status));
-  std::string text;
+  HeadText& text = HeadText::scratch();
   write_response(text, fields,
                  {.empty = true, .close = closes_, .keep_alive = stream_ && stream_->old_});
-  write(text);
+  write(text.view());
 }
 
 void ServerConnection::break_off(Stream& s, EndedBy by) {

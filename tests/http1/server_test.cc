@@ -161,6 +161,23 @@ TEST_F(ServerTest, the_absolute_form_beats_Host) {
   EXPECT_EQ(owner.log.back(), "request :method=GET :scheme=http :authority=real :path=/?x end");
 }
 
+TEST_F(ServerTest, takes_hosts_of_all_forms) {
+  for (const std::string host :
+       {"v", "v:80", "v:", "[::1]", "[::1]:8080", "1.2.3.4:5", "a-b.c_d"}) {
+    hear("GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    EXPECT_EQ(owner.log.back(),
+              "request :method=GET :scheme=http :authority=" + host + " :path=/a end");
+    answer(*owner.last);
+  }
+}
+
+TEST_F(ServerTest, a_length_is_passed_on_without_leading_zeros) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "0002"}}), false);
+  send(*owner.last, "ok", true);
+  EXPECT_EQ(say(), kOk);
+}
+
 TEST_F(ServerTest, fields_of_this_hop_go_no_further_and_Connection_cannot_name_what_others_need) {
   hear(
       "GET / HTTP/1.1\r\nX-Hop: 1\r\nHost: v\r\nConnection: x-hop, host, X-Forwarded-For\r\n"
