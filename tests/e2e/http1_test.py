@@ -180,7 +180,8 @@ class Http1(LabTest):
     def test_a_kept_connection_ends_between_two_answers_when_its_listener_and_service_go(self) -> None:
         with Pod() as pod:
             self.relay_to(pod)
-            self.ends_between_two_answers(self.reload)
+            # The reload that follows the test needs something to change.
+            self.ends_between_two_answers(lambda: self.reload(timeouts={"drain_timeout": "11s"}))
 
     def test_a_kept_connection_ends_between_two_answers_at_a_drain(self) -> None:
         with Pod() as pod:

@@ -12,7 +12,7 @@ import websockets
 
 from scripted import inside
 from sluicelab.process import alive, wait_until
-from support import LabTest, lab, layout, main, service
+from support import LabTest, daemon, lab, layout, main, service
 
 PORT = 6002
 SECONDS = 30
@@ -104,6 +104,7 @@ class WebSocket(LabTest):
             self.addCleanup(self.reload)
             self.reload(service("websocket", PORT, pod.endpoint, keys='protocol = "http1"', protocol="http"),
                         timeouts={"drain_timeout": f"{DRAIN_SECONDS}s"})
+            self.assertTrue(wait_until(daemon.adopted, 10))
             pid = lab.status()["sluiced"]["pid"]
 
             async def talk() -> None:
