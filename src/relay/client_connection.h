@@ -40,6 +40,10 @@ class ClientConnection final : public transport::User,
   // within kLastWords.
   void end();
 
+  // The client may begin another call. Behind the final GOAWAY, or a second after a client of
+  // HTTP/1.1 might have heard of the drain, it may not.
+  bool takes_calls() const { return !closing_ && drain_ <= Drain::kAnnounced; }
+
   // Memory kept for the client: output that the client has not taken, requests that pods have not
   // taken, data that arrived ahead of a gap, requests kept for another attempt, and the calls' own
   // objects. A packet buffer counts whole, however few bytes are in it.

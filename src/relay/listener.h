@@ -84,6 +84,12 @@ class Listener final : public tcp::Acceptor {
     for (ClientConnection& c : clients_) c.arm_life();
   }
   bool idle() { return clients_.empty() && handshakes_.empty(); }
+  // A client that is connected may begin another call.
+  bool takes_calls() {
+    for (const ClientConnection& c : clients_)
+      if (c.takes_calls()) return true;
+    return !handshakes_.empty();
+  }
 
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }
