@@ -33,6 +33,8 @@ GATEWAY = {4: "198.18.0.254", 6: "2001:db8::fe"}
 SOURCES = 8           # SNAT addresses: 8 times 31,744 flows to each of 8 pods
 FLOWS = (1_000, 100_000, 1_000_000)
 START_SECONDS = 60.0
+# Bytes of a buffer, and the MTU that fits: small ones, since a whole capture lies in buffers.
+ROOMS = {4: (1024, 576), 6: (1664, 1280)}
 # Of testpmd's 5tswap, by mode, version of IP and number of flows (docs/performance.md).
 GOALS = {("dsr", 4): 0.75, ("ipip", 4): 0.75, ("dsr", 6): 0.75, ("ipip", 6): 0.75, ("nat", 4): 0.65, ("nat", 6): 0.55}
 GOAL_OF_A_MILLION = 0.5
@@ -127,9 +129,14 @@ def buffers(packets: int) -> int:
     return packets + 16_384
 
 
+def memory(packets: int, room: int) -> int:
+    """MiB of huge pages."""
+    return 128 + buffers(packets) * (room + 256) // (1 << 20)
+
+
 def testpmd(mode: str, capture: Path, packets: int, scratch: Path) -> float:
     """Packets a second."""
-    command = [TESTPMD, "--lcores", f"{CONTROL_CORE},{CORE}", "--main-lcore", str(CONTROL_CORE), "--no-pci", "--in-memory", "-m", "900",
+    command = [TESTPMD, "--lcores", f"{CONTROL_CORE},{CORE}", "--main-lcore", str(CONTROL_CORE), "--no-pci", "--in-memory", "-m", str(memory(packets, 384)),
                "--vdev", vdev(capture), "--", f"--forward-mode={mode}", "--nb-cores=1", f"--total-num-mbufs={buffers(packets)}",
                "--mbuf-size=384", "--stats-period=1", "--no-lsc-interrupt"]
     log = scratch / "testpmd.log"
@@ -150,21 +157,22 @@ def testpmd(mode: str, capture: Path, packets: int, scratch: Path) -> float:
 
 
 def configuration(row: Row, capture: Path, packets: int, scratch: Path) -> Path:
+    room, mtu = ROOMS[row.version]
     (scratch / "dpdk.toml").write_text(f"""\
 worker_cores = [{CORE}]
 control_core = {CONTROL_CORE}
-memory_mib = 900
+memory_mib = {memory(packets, room)}
 in_memory = true
 rx_mbufs = {buffers(packets)}
 tx_mbufs = 4096
 hold_mbufs = 4096
-data_room = 384
+data_room = {room}
 vdevs = ["{vdev(capture)}"]
 """)
-    (scratch / "pcap.toml").write_text("""\
+    (scratch / "pcap.toml").write_text(f"""\
 name = "pcap"
-multi_segment = true
-max_mtu = 200
+multi_segment = false
+max_mtu = {mtu}
 rx_descriptors = 1024
 tx_descriptors = 1024
 tx_burst = 64
@@ -188,6 +196,7 @@ profile = "{scratch}/pcap.toml"
 addresses = ["{OWN[row.version]}/{16 if row.version == 4 else 64}"]
 snat_addresses = [{sources}]
 routes = {via}
+mtu = {mtu}
 [[listener]]
 name = "dns"
 address = "{bracketed(VIP[row.version])}:{PORT}"
