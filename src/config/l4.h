@@ -18,7 +18,7 @@ enum class Forward : uint8_t {
 };
 // Whether pods answer clients themselves, so that only the clients' packets pass Sluice.
 constexpr bool is_one_way(Forward mode) {
-  return mode != Forward::kNat;
+  return mode == Forward::kDsr || mode == Forward::kIpip;
 }
 
 // That becomes of the flows of a pod that leaves the configuration.
