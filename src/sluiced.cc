@@ -32,6 +32,7 @@
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
 #include "start_log.h"
+#include "stats/flow_page.h"
 #include "stats/worker.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
@@ -133,6 +134,11 @@ void serve(const std::string& file, loader::Loaded loaded) {
   for (uint32_t i = 0; i < startup.workers; ++i)
     all.push_back(counters.emplace_back(std::make_unique<stats::Worker>()).get());
 
+  std::vector<std::unique_ptr<stats::FlowPage>> pages;
+  std::vector<stats::FlowPage*> flow_pages;
+  for (uint32_t i = 0; i < startup.workers; ++i)
+    flow_pages.push_back(pages.emplace_back(std::make_unique<stats::FlowPage>()).get());
+
   config::Published published;
   worker::Orders orders;
   tls::TicketKeys ticket_keys;
@@ -162,7 +168,13 @@ void serve(const std::string& file, loader::Loaded loaded) {
        .nic = [&](size_t port) { return hardware.state(port); },
        .on_publish = [&] { wake_all(); },
        .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); },
-       .clock = [&clock] { return clock.at(clock.cycles()); }});
+       .clock = [&clock] { return clock.at(clock.cycles()); },
+       .flow_pages = flow_pages,
+       .on_flush =
+           [&](uint32_t pod) {
+             orders.flush(pod);
+             wake_all();
+           }});
 
   const SipKey secret = worker::random_key();
   const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
@@ -199,6 +211,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .process = process.get(),
                                 .owner = several ? &owner : nullptr,
                                 .exchange = several ? &exchange : nullptr,
+                                .flow_page = flow_pages[i],
                                 .ticket_keys = &ticket_keys,
                                 .handshakes = helpers ? &helpers->queue(i) : nullptr}));
 

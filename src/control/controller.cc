@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "admin/flow_commands.h"
 #include "admin/http_answer.h"
 #include "control/maglev_tables.h"
 
@@ -94,9 +95,11 @@ void Controller::start() {
   wait_for_end_signal();
   sample_every_second();
   look_often();
-  admin_ =
-      std::make_unique<admin::Server>(io_, current().startup.admin_socket,
-                                      [this](std::string_view command) { return answer(command); });
+  admin_ = std::make_unique<admin::Server>(
+      io_, current().startup.admin_socket,
+      [this](std::string_view command, const boost::json::object& request) {
+        return answer(command, request);
+      });
   serve_http();
   access_log_.adopt(current().access_log);
   log_access();
@@ -305,7 +308,15 @@ auto Controller::with_view(Use&& use) {
   return use(view);
 }
 
-boost::json::object Controller::answer(std::string_view command) {
+boost::json::object Controller::answer(std::string_view command,
+                                       const boost::json::object& request) {
+  if (command == "flows" && !events_.flow_pages.empty()) {
+    auto page = admin::list_flows(request, current(), ledger_, events_.flow_pages);
+    if (events_.on_publish) events_.on_publish();  // workers that sleep have a question to answer
+    return page;
+  }
+  if (command == "flush" && events_.on_flush)
+    return admin::flush_pod(request, current(), ledger_, events_.on_flush);
   return with_view([&](const admin::View& view) { return admin::answer(command, view); });
 }
 

@@ -104,6 +104,12 @@ bool Registry::has_departed() const {
                      [](const Vip& v) { return v.protocol != 0 && !v.live; });
 }
 
+bool Registry::has_flushes() const {
+  return std::any_of(pods_.begin(), pods_.end(), [](const Pod& p) { return p.flush; }) ||
+         std::any_of(vips_.begin(), vips_.end(),
+                     [](const Vip& v) { return v.limits.leaving_pods == config::Leaving::kFlush; });
+}
+
 bool Registry::forget_unused() {
   bool gone = false;
   for (Vip& v : vips_) {
@@ -124,10 +130,24 @@ void Registry::index() {
       std::bit_ceil((static_cast<size_t>(vips) + foreign_.size() + sources_.size()) * 4));
   for (size_t i = 0; i < vips_.size(); ++i)
     if (present(vips_[i]))
-      insert(vips_[i].address, vips_[i].protocol, {Place::Kind::kVip, static_cast<uint16_t>(i)});
-  for (const Endpoint& e : foreign_) insert(e, kTcp, {});
+      insert_listener(vips_[i].address, vips_[i].protocol,
+                      {Place::Kind::kVip, static_cast<uint16_t>(i)});
+  for (const Endpoint& e : foreign_) insert_listener(e, kTcp, {});
   for (size_t i = 0; i < sources_.size(); ++i)
     insert({sources_[i].address, 0}, 0, {Place::Kind::kSource, static_cast<uint16_t>(i)});
+}
+
+// At a source address and a port of L4's range flows may have begun before the listener came.
+void Registry::insert_listener(const Endpoint& local, uint8_t protocol, Place place) {
+  const auto source = std::find_if(sources_.begin(), sources_.end(),
+                                   [&](const Source& s) { return s.address == local.address; });
+  if (source != sources_.end() && local.port >= kFirstSourcePort && local.port <= kLastSourcePort)
+    place = {.kind = Place::Kind::kSource,
+             .index = static_cast<uint16_t>(source - sources_.begin()),
+             .shared = true,
+             .listener = place.kind,
+             .vip = place.index};
+  insert(local, protocol, place);
 }
 
 void Registry::insert(const Endpoint& local, uint8_t protocol, Place place) {

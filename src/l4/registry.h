@@ -24,6 +24,7 @@ struct Pod {
   Endpoint endpoint;
   std::vector<uint16_t> sources;       // SNAT addresses of its family at the port that routes it
   bool live = false;                   // some L4 listener has it
+  bool flush = false;                  // its flows are to end
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
 };
 
@@ -44,6 +45,14 @@ struct Place {
   enum class Kind : uint8_t { kForeign, kVip, kSource };
   Kind kind = Kind::kForeign;
   uint16_t index = 0;
+  // Of kSource: a listener has the endpoint, too. Flows from there that began before the listener
+  // came go on; all other packets are the listener's, which is L4's (`listener` is kVip) or not.
+  bool shared = false;
+  Kind listener = Kind::kForeign;
+  uint16_t vip = 0;
+
+  // The listener's part of a shared place.
+  Place of_listener() const { return {listener, vip}; }
 };
 
 class Registry {
@@ -74,6 +83,12 @@ class Registry {
   Vip& vip(uint16_t index) { return vips_[index]; }
   const Vip& vip(uint16_t index) const { return vips_[index]; }
   Pod& pod(uint16_t slot) { return pods_[slot]; }
+  bool has_pod(uint32_t slot) const { return slot < pods_.size(); }
+  // Whether flows may have to end before their time.
+  bool has_flushes() const;
+  void end_flush() {
+    for (Pod& p : pods_) p.flush = false;
+  }
   const Address& source(uint16_t index) const { return sources_[index].address; }
 
  private:
@@ -94,6 +109,7 @@ class Registry {
   void adopt_vip(const config::Listener& listener, const config::Service& service);
   void index();
   void insert(const Endpoint& local, uint8_t protocol, Place place);
+  void insert_listener(const Endpoint& local, uint8_t protocol, Place place);
   const Entry* lookup(const Endpoint& local, uint8_t protocol) const;
 
   const ip::Host& host_;

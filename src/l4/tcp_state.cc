@@ -31,4 +31,18 @@ FlowState next_state(FlowState before, Side from, uint8_t flags) {
   return before;
 }
 
+FlowState next_state_of_client(FlowState before, uint8_t flags) {
+  using enum FlowState;
+  if (before == kUdp) return before;
+  if ((flags & kRst) != 0) {
+    if (half_open(before)) return kRefused;
+    return over(before) ? before : kReset;
+  }
+  if ((flags & kSyn) != 0)
+    return (before == kRefused || before == kClosing) && (flags & kAck) == 0 ? kSynSent : before;
+  if ((flags & kAck) == 0) return before;
+  if ((flags & kFin) != 0) return kClosing;
+  return before == kClosing ? kClosing : kEstablished;
+}
+
 }  // namespace sluice::l4

@@ -42,6 +42,22 @@ void read_service(Table& t, Reading& reading, config::Service& service,
   t.finish();
 }
 
+// Pods of the one-way modes get packets with the port of the listener.
+void warn_of_port(const config::Listener& listener, const config::Service& service,
+                  const Table& service_table, Reading& reading) {
+  if (!config::is_one_way(listener.l4.mode)) return;
+  for (const config::Pod& pod : service.pods)
+    if (pod.endpoint.port != listener.address.port) {
+      reading.warnings.push_back(service_table.place(
+          "endpoints",
+          fmt::format("the pod {} gets packets at port {} of {}, since the listener {} leaves "
+                      "packets as they are",
+                      pod.endpoint.str(), listener.address.port, listener.address.address.str(),
+                      listener.name)));
+      return;
+    }
+}
+
 void read_forwarding(Table& t, config::Forwarding& forwarding) {
   constexpr size_t kLongestName = 64;  // bytes; the name travels with every request
   if (t.string("via", forwarding.via)) {
@@ -60,7 +76,7 @@ void read_forwarding(Table& t, config::Forwarding& forwarding) {
 
 void read_l4(Table& t, config::Listener& listener) {
   if (!config::is_l4(listener.protocol)) {
-    for (const char* key : {"mode", "new_flows", "new_flows_per_source"})
+    for (const char* key : {"mode", "leaving_pods", "new_flows", "new_flows_per_source"})
       if (t.has(key))
         t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
     return;
@@ -72,10 +88,15 @@ void read_l4(Table& t, config::Listener& listener) {
                                  key));
   std::string mode;
   if (t.string("mode", mode) && mode != "nat") {
-    const bool planned = mode == "relay" || mode == "dsr" || mode == "ipip";
-    t.mistake("mode", fmt::format("mode = \"{}\" is {}; allowed: nat", mode,
-                                  planned ? "not there yet" : "unknown"));
+    if (mode == "dsr" || mode == "ipip") {
+      listener.l4.mode = mode == "dsr" ? config::Forward::kDsr : config::Forward::kIpip;
+    } else {
+      t.mistake("mode", fmt::format("mode = \"{}\" is {}; allowed: nat, dsr, ipip", mode,
+                                    mode == "relay" ? "not there yet" : "unknown"));
+    }
   }
+  if (const auto leaving = t.choice("leaving_pods", {"drain", "flush"}); leaving == 1u)
+    listener.l4.leaving_pods = config::Leaving::kFlush;
   constexpr int64_t kMost = 100'000'000;
   t.integer("new_flows", listener.l4.new_flows, 0, kMost);
   t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
@@ -145,6 +166,7 @@ void read_services(Table& root, Reading& reading) {
       const auto it = services.find(service);
       if (it != services.end()) {
         listener.service = it->second;
+        warn_of_port(listener, snapshot.services[it->second], service_tables[it->second], reading);
       } else if (all_named) {  // else it may be the service whose name is wrong
         std::vector<std::string> known;
         known.reserve(services.size());

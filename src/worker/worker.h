@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/timer_wheel.h"
@@ -55,6 +56,7 @@ class alignas(64) Worker {
     Process* process = nullptr;
     const steer::Owner* owner = nullptr;
     steer::Exchange* exchange = nullptr;
+    stats::FlowPage* flow_page = nullptr;          // where control asks for this worker's flows
     const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
     tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
@@ -85,6 +87,12 @@ class alignas(64) Worker {
     }
     if (orders_.announcements() != announcements_) [[unlikely]]
       follow_announcements();
+    if (orders_.flushes() != flushes_) [[unlikely]]
+      follow_flushes();
+    if (flow_page_ != nullptr && flow_page_->asked()) [[unlikely]] {
+      forwarder_.list(*flow_page_, now);
+      worked_ = true;
+    }
     const Order order = orders_.get();
     if (order == Order::kDrain && !draining_) {
       draining_ = true;
@@ -176,6 +184,7 @@ class alignas(64) Worker {
             .process = setup.process == nullptr ? nullptr : &setup.process->relay,
             .ticket_keys = setup.ticket_keys,
             .handshakes = setup.handshakes}),
+        flow_page_(setup.flow_page),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {
@@ -228,6 +237,15 @@ class alignas(64) Worker {
       if (ordered == port_announcements_[p]) continue;
       port_announcements_[p] = ordered;
       host_.announce(p);
+    }
+  }
+
+  void follow_flushes() {
+    flushes_ = orders_.flushes();
+    pod_flushes_.resize(stats::kMaxPods);
+    for (uint32_t pod = 0; pod < stats::kMaxPods; ++pod) {
+      const uint32_t ordered = orders_.flushes(pod);
+      if (ordered != std::exchange(pod_flushes_[pod], ordered)) forwarder_.flush(pod);
     }
   }
 
@@ -360,6 +378,10 @@ class alignas(64) Worker {
   // The orders to announce that were followed.
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
+  // The orders to flush that were followed.
+  uint32_t flushes_ = 0;
+  std::vector<uint32_t> pod_flushes_;  // by slot; empty: there was none
+  stats::FlowPage* const flow_page_;
   TurnSampler sampler_;
   Sleeper* const sleeper_;
   Time idle_since_{};

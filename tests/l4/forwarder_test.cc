@@ -185,6 +185,32 @@ TEST_F(Forwarding, addresses_of_its_own_do_not_talk_to_each_other) {
   EXPECT_EQ(forwarder.flows(), 0u);
 }
 
+TEST_F(Forwarding, a_listener_at_the_source_of_a_flow_takes_all_packets_but_that_flows) {
+  const Packet syn = connect(40'000);
+  for (const auto protocol : {config::Protocol::kH2c, config::Protocol::kTcp}) {
+    listen(syn.source, protocol);
+    adopt();
+    arrive(kSouth, from_pod(syn, kAck, "answer"));
+    EXPECT_EQ(only(north).data, "answer");
+    const Packet other{
+        .source = {client.address, 50'000}, .destination = syn.source, .flags = kSyn};
+    // An L4 listener has a flow for it, and another one gets it from the forwarder.
+    EXPECT_EQ(arrive(kSouth, other), protocol == config::Protocol::kH2c);
+    EXPECT_EQ(counters.l4.flows_begun.get(), protocol == config::Protocol::kH2c ? 1u : 2u);
+    EXPECT_EQ(arrive(kSouth, other), protocol == config::Protocol::kH2c);
+    EXPECT_EQ(counters.l4.flows_begun.get(), protocol == config::Protocol::kH2c ? 1u : 2u);
+    snapshot.listeners.pop_back();
+    take_sent();
+  }
+}
+
+TEST_F(Forwarding, damaged_segments_of_no_flow_are_counted) {
+  auto packet = received(kNorth, from_client(40'000, kAck, "data"));
+  packet.payload.front().mutable_data()[21] ^= 1;
+  EXPECT_FALSE(give(std::move(packet)));
+  EXPECT_EQ(counters.l4.bad_checksum.get(), 1u);
+}
+
 TEST_F(Forwarding, a_removed_listener_stays_while_another_worker_has_flows) {
   siblings[0]->listener(0).active_connections.add(1);
   snapshot.listeners.clear();
