@@ -34,9 +34,11 @@
 #include "stats/worker.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
+#include "tls/handshake_pool.h"
 #include "tls/ticket_keys.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
+#include "worker/helper_thread.h"
 #include "worker/orders.h"
 #include "worker/process.h"
 #include "worker/secret.h"
@@ -104,6 +106,21 @@ std::vector<std::unique_ptr<worker::Sleeper>> make_sleepers(const config::Startu
   return all;
 }
 
+// nullptr: the workers make their handshakes themselves.
+std::unique_ptr<tls::HandshakePool> make_helpers(
+    const config::Startup& startup, const std::vector<std::unique_ptr<worker::Sleeper>>& sleepers) {
+  if (startup.handshake_threads == 0) return nullptr;
+  return std::make_unique<tls::HandshakePool>(tls::HandshakePool::Options{
+      .helpers = startup.handshake_threads,
+      .workers = startup.workers,
+      .begin_thread = [cores = worker::helper_cores(startup, worker::present_cores())](
+                          size_t helper) { worker::begin_helper(helper, cores); },
+      .wake =
+          [&sleepers](size_t worker) {
+            if (sleepers[worker] != nullptr) sleepers[worker]->wake();
+          }});
+}
+
 // Returns after all workers have ended. Throws the errors of starting.
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
@@ -164,6 +181,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
     for (const auto& s : sleepers)
       if (s != nullptr) s->wake();
   };
+  const std::unique_ptr<tls::HandshakePool> helpers = make_helpers(startup, sleepers);
   worker::prepare_whereabouts();
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
@@ -182,7 +200,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .process = process.get(),
                                 .owner = several ? &owner : nullptr,
                                 .exchange = several ? &exchange : nullptr,
-                                .ticket_keys = &ticket_keys}));
+                                .ticket_keys = &ticket_keys,
+                                .handshakes = helpers ? &helpers->queue(i) : nullptr}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);

@@ -91,7 +91,7 @@ void workers(Exposition& out, const View& view) {
 }
 
 void protocols(Exposition& out, const View& view) {
-  TableSums tcp, tls, http1, http2, relay, steer;
+  TableSums tcp, tls, http1, http2, relay, steer, l4;
   for (const stats::Worker* w : view.ledger.workers()) {
     tcp.add(0, w->tcp);
     tls.add(0, w->tls);
@@ -99,6 +99,7 @@ void protocols(Exposition& out, const View& view) {
     http2.add(0, w->http2);
     relay.add(0, w->relay);
     steer.add(0, w->steer);
+    l4.add(0, w->l4);
   }
   const auto sample = [&](size_t, uint64_t value) { out.sample({}, value); };
   tcp.write(out, "sluice_tcp_", sample);
@@ -107,6 +108,7 @@ void protocols(Exposition& out, const View& view) {
   http2.write(out, "sluice_http2_", sample);
   relay.write(out, "sluice_relay_", sample);
   steer.write(out, "sluice_steer_", sample);
+  l4.write(out, "sluice_l4_", sample);
 }
 
 void ports(Exposition& out, const View& view) {

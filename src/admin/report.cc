@@ -24,6 +24,10 @@ const char* name_of(config::Protocol protocol) {
       return "http";
     case config::Protocol::kHttps:
       return "https";
+    case config::Protocol::kTcp:
+      return "tcp";
+    case config::Protocol::kUdp:
+      return "udp";
   }
   return "";
 }
@@ -197,6 +201,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     row["http2"] = std::move(http2);
     row["tls"] = group(w.tls);
     row["steer"] = group(w.steer);
+    row["l4"] = group(w.l4);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }

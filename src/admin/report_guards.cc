@@ -237,6 +237,8 @@ const Row kRows[] = {
      "clients that do not complete TLS's handshake"},
     {"handshake_size", tls<&Tls::failed_size>, number<&G::handshake_size>, Action::kClose,
      "endless ClientHellos and certificates"},
+    {"waiting_handshakes", tls<&Tls::failed_waiting>, number<&G::waiting_handshakes>,
+     Action::kClose, "more handshakes than the helper threads can make"},
     {"renegotiation", tls<&Tls::guard_renegotiation>,
      [](const Snapshot&) { return std::string("none is allowed"); }, Action::kClose,
      "renegotiation flood, CVE-2011-1473"},

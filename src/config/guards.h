@@ -88,6 +88,10 @@ struct Guards {
   // Bytes of a client before the end of its handshake. A ClientHello with post-quantum key shares
   // has 1.8 KB; a client's certificates have some more.
   uint32_t handshake_size = 65'536;
+  // Handshakes of one worker at helper threads, those included that wait for one. With more, the
+  // connections that begin one are closed. As many as a core signs in a second with RSA-2048: a
+  // client waits no longer than that.
+  uint32_t waiting_handshakes = 1'024;
   // KeyUpdate (RFC 8446, 4.6.3): two derivations of keys, and an answer. An honest peer sends one
   // after gigabytes.
   Rate key_updates{10, 1};

@@ -10,6 +10,7 @@
 #include "base/chrono.h"
 #include "config/access_log.h"
 #include "config/guards.h"
+#include "config/l4.h"
 #include "config/retry.h"
 #include "config/settings.h"
 #include "config/startup.h"
@@ -22,7 +23,14 @@ enum class Protocol : uint8_t {
   kH2c,    // HTTP/2 over cleartext TCP, by prior knowledge
   kHttp,   // HTTP/1.1, and HTTP/2 by prior knowledge, on one port
   kHttps,  // over TLS; ALPN chooses the version of HTTP
+  kTcp,    // L4: connections are forwarded as they are
+  kUdp,    // L4: datagrams
 };
+
+// Whether a listener chooses a pod for a connection, not for a call.
+constexpr bool is_l4(Protocol p) {
+  return p == Protocol::kTcp || p == Protocol::kUdp;
+}
 
 // That the pods of a service speak.
 enum class PodProtocol : uint8_t {
@@ -65,6 +73,7 @@ struct Service {
   PodProtocol protocol = PodProtocol::kH2c;
   TlsClient tls;          // of kH2 and kHttps1
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
+  PodTable table;         // of L4 listeners
   // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};
   Duration queue_timeout{};
@@ -102,6 +111,7 @@ struct Listener {
   TlsServer tls;  // of kHttps
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
+  L4Listener l4;  // of kTcp and kUdp
   // Requests for this path are answered by Sluice: whether it is worth sending others. Empty: none.
   std::string health_path;
   uint32_t service = 0;  // index into Snapshot::services
@@ -115,6 +125,7 @@ struct Snapshot {
   Startup startup;          // the same in all snapshots of one process
   std::string log_level = "info";
   Timeouts timeouts;
+  FlowTimeouts flow_timeouts;
   Limits limits;
   Guards guards;
   AccessLog access_log;

@@ -17,6 +17,8 @@ namespace sluice::config {
 struct DpdkConf {
   std::vector<uint32_t> worker_cores{0};  // one a worker, at least as many as workers
   uint32_t control_core = 0;
+  // Of the helper threads that make TLS handshakes, in turn; empty: control_core.
+  std::vector<uint32_t> handshake_cores;
   uint32_t memory_mib = 512;
   bool hugepages = true;              // false: ordinary pages, only for virtual devices
   bool in_memory = true;              // no files in /var/run/dpdk and in hugetlbfs
@@ -55,6 +57,9 @@ struct Port {
   uint16_t vlan = 0;
   // The first of each family is the source address of Sluice's own packets.
   std::vector<Prefix> addresses;
+  // From which the flows of L4 listeners reach pods behind the port; empty: the first of
+  // `addresses` of each family.
+  std::vector<Address> snat_addresses;
   std::vector<Route> routes;
   bool operator==(const Port&) const = default;
 };
@@ -64,6 +69,7 @@ struct Memory {
   uint32_t connections = 131'072;  // TCP connections of both sides together
   uint32_t half_open = 4'096;      // handshakes under way before SYN cookies; 128 bytes each
   uint32_t time_wait = 32'768;     // records of about 100 bytes; a full table drops its oldest
+  uint32_t flows = 262'144;        // of L4 listeners; 256 to 512 bytes each, once it is used
   bool operator==(const Memory&) const = default;
 };
 
@@ -76,8 +82,13 @@ enum class Idle : uint8_t {
   kSleep,  // sleeps; in short naps where a port cannot wake it
 };
 
+inline constexpr uint32_t kMaxHandshakeThreads = 32;
+
 struct Startup {
   uint32_t workers = 1;
+  // Helper threads that make the TLS handshakes of all workers; 0: each worker makes its own, and
+  // its other connections wait meanwhile.
+  uint32_t handshake_threads = 1;
   Idle idle = Idle::kAuto;
   Memory memory;
   std::string admin_socket;

@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "admin/http_answer.h"
+#include "control/maglev_tables.h"
 
 namespace sluice::control {
 namespace {
@@ -277,6 +278,8 @@ bool Controller::publish(std::unique_ptr<config::Snapshot> snapshot) {
     log_refusal("too much at once", why);
     return false;
   }
+  for (const std::string& line : fill_maglev_tables(*snapshot, publisher_.current()))
+    spdlog::warn("{}", line);
   ledger_.record(*snapshot, *reused);
   spdlog::set_level(spdlog::level::from_str(snapshot->log_level));
   publisher_.publish(std::move(snapshot));

@@ -17,21 +17,24 @@
 namespace sluice::flow {
 
 // The entry of a slot: a whole flow, or a pointer to one. The table copies entries when it closes a
-// gap. Zero bytes are an empty entry.
-template <class E>
-concept Entry = std::is_trivially_copyable_v<E> && requires(const E& e, const Key& key) {
+// gap. Zero bytes are an empty entry. `hash(secret, key)` is found for each type of key.
+template <class E, class K>
+concept Entry = std::is_trivially_copyable_v<E> && requires(const E& e, const K& key) {
   { e.empty() } -> std::same_as<bool>;
-  { e.hash() } -> std::same_as<uint32_t>;       // flow::hash of the entry's key
+  { e.hash() } -> std::same_as<uint32_t>;       // hash(secret, key) of the entry's key
   { e.belongs_to(key) } -> std::same_as<bool>;  // called only when the hash is equal
 };
 
 // A packet of a burst, on its way to its entry.
-struct Lookup {
-  Key key;
+template <class K>
+struct LookupOf {
+  K key;
   uint32_t hash = 0;  // filled by Table::begin
 };
+using Lookup = LookupOf<Key>;
 
-template <Entry E>
+template <class E, class K = Key>
+requires Entry<E, K>
 class Table {
  public:
   // capacity: the largest number of entries. The table has twice as many slots, so that probes stay
@@ -43,11 +46,14 @@ class Table {
         pages_((mask_ + 1) * sizeof(E)),
         slots_(static_cast<E*>(pages_.get())) {}
 
-  uint32_t hash(const Key& key) const { return flow::hash(secret_, key); }
+  uint32_t hash(const K& key) const {
+    using flow::hash;  // or that of the key's own room
+    return hash(secret_, key);
+  }
 
   // nullptr when there is no entry. The result is valid until the next erase().
-  E* find(const Key& key) const { return find(hash(key), key); }
-  E* find(uint32_t hash, const Key& key) const {
+  E* find(const K& key) const { return find(hash(key), key); }
+  E* find(uint32_t hash, const K& key) const {
     for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
       E& e = slots_[i];
       if (e.empty()) return nullptr;
@@ -60,19 +66,19 @@ class Table {
   // the slot. candidate() for each packet then reads the slot, so that the user can prefetch the
   // target of an entry. find() for each packet comes last. `before`: the packet ahead, which often
   // is of the same flow; may be null.
-  void begin(Lookup& lookup, const Lookup* before) const {
+  void begin(LookupOf<K>& lookup, const LookupOf<K>* before) const {
     lookup.hash = before != nullptr && before->key == lookup.key ? before->hash : hash(lookup.key);
     __builtin_prefetch(&slots_[lookup.hash & mask_]);
   }
   // The most likely result of find(); nullptr when find() will certainly return none.
-  const E* candidate(const Lookup& lookup) const {
+  const E* candidate(const LookupOf<K>& lookup) const {
     for (size_t i = lookup.hash & mask_;; i = (i + 1) & mask_) {
       const E& e = slots_[i];
       if (e.empty()) return nullptr;
       if (e.hash() == lookup.hash) return &e;
     }
   }
-  E* find(const Lookup& lookup) const { return find(lookup.hash, lookup.key); }
+  E* find(const LookupOf<K>& lookup) const { return find(lookup.hash, lookup.key); }
 
   // The entry's key must not be in the table, and the table must not be full.
   void insert(const E& entry) {
@@ -101,6 +107,10 @@ class Table {
 
   bool full() const { return size_ >= capacity_; }
   size_t size() const { return size_; }
+
+  size_t slots() const { return mask_ + 1; }
+  // The entry of a slot below slots(); may be empty. For sweeps that take turns with lookups.
+  E& slot(size_t i) { return slots_[i]; }
 
   // fn(E&) for every entry; fn must not insert or erase.
   template <class Fn>

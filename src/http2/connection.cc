@@ -51,7 +51,7 @@ void Connection::release() {
 }
 
 bool Connection::can_open_beside_resets() const {
-  return open_ + resets_waiting() < peer_max_streams_ && resets_waiting() < kMaxWaitingResets;
+  return open_ + resets_waiting() < peer_.max_streams && resets_waiting() < kMaxWaitingResets;
 }
 
 Stream* Connection::open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) {
@@ -60,7 +60,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner,
   if (s == nullptr) return nullptr;
   s->owner_ = owner;
   s->payer_ = payer;
-  s->send_window_ = s->send_window_top_ = peer_initial_window_;
+  s->send_window_ = s->send_window_top_ = peer_.initial_window;
   s->receive_window_ = config_.initial_stream_window;
   s->window_.begin(config_.initial_stream_window, now_, windows_grow());
   if (const auto method = request.find(Name::kMethod)) {
@@ -68,8 +68,7 @@ Stream* Connection::open(const FieldList& request, bool end_stream, void* owner,
     s->connect_ = *method == "CONNECT";
   }
   ++open_;
-  s->unnumbered_at_ = static_cast<uint32_t>(unnumbered_.size());
-  unnumbered_.push_back(s);
+  unnumbered_.add(*s);
   send_headers(*s, request, end_stream);
   return s;
 }
@@ -99,7 +98,7 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end_strea
   s.end_queued_ = end_stream;
   const uint32_t n = data.size();
   const bool first_in_line = room_ > 0 && s.head_ == nullptr && s.data_.empty();
-  if (first_in_line && n <= s.send_window_ && n <= peer_max_frame_size_ &&
+  if (first_in_line && n <= s.send_window_ && n <= peer_.max_frame_size &&
       n <= send_window_.room(s)) {
     if (n == 0 && !end_stream) return;
     if (n > config_.copy_break) {
@@ -216,7 +215,7 @@ void Connection::drain() {
 
 void Connection::for_each_stream(FunctionRef<void(http::Stream&)> fn) {
   if (open_ == 0) return;  // as at the end of most connections
-  const std::vector<Stream*> unnumbered(unnumbered_);
+  const std::vector<Stream*> unnumbered(unnumbered_.begin(), unnumbered_.end());
   for (Stream* s : unnumbered)
     if (s->owner() != nullptr) fn(*s);
   std::vector<uint32_t> ids;
@@ -238,13 +237,6 @@ void Connection::goaway(uint32_t last_stream_id, ErrorCode code, std::string_vie
   ++stats_.goaways_out;
 }
 
-void Connection::leave_unnumbered(const Stream& s) {
-  Stream* last = unnumbered_.back();
-  last->unnumbered_at_ = s.unnumbered_at_;
-  unnumbered_[s.unnumbered_at_] = last;
-  unnumbered_.pop_back();
-}
-
 void Connection::close(Stream& s) {
   detach(s);
   slab_.destroy(&s);
@@ -264,7 +256,7 @@ void Connection::detach(Stream& s) {
     table_.erase(s);
     ready_.splice_back(limit_blocked_);
   } else {
-    leave_unnumbered(s);
+    unnumbered_.remove(s);
   }
 }
 

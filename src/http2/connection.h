@@ -7,7 +7,6 @@
 #include <memory>
 #include <string_view>
 #include <type_traits>
-#include <vector>
 
 #include "base/chrono.h"
 #include "base/list.h"
@@ -25,13 +24,17 @@
 #include "http2/field_block.h"
 #include "http2/frame.h"
 #include "http2/frame_reader.h"
+#include "http2/guard_notes.h"
 #include "http2/hpack/decoder.h"
 #include "http2/hpack/encoder.h"
 #include "http2/http.h"
 #include "http2/open_frame.h"
+#include "http2/peer_settings.h"
 #include "http2/recent_ids.h"
 #include "http2/stream_table.h"
+#include "http2/unnumbered_streams.h"
 #include "http2/unread_answers.h"
+#include "http2/waiting_resets.h"
 #include "stats/http2.h"
 #include "transport/stream.h"
 
@@ -64,7 +67,7 @@ class Connection final : public http::Connection {
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer = 0) override;
   bool can_open() const override {
     return !failed_ && !peer_going_away_ && next_id_ <= kMaxStreamId &&
-           (waiting_resets_.empty() ? open_ < peer_max_streams_ : can_open_beside_resets());
+           (waiting_resets_.empty() ? open_ < peer_.max_streams : can_open_beside_resets());
   }
   WindowFor window_for(uint64_t payer) const override {
     return send_window_.shares() == nullptr ? WindowFor::kEnough : look_for_window(payer);
@@ -77,16 +80,16 @@ class Connection final : public http::Connection {
   Stream* stuck_stream() override {
     return limit_blocked_.empty() ? nullptr : &limit_blocked_.back();
   }
-  uint32_t peer_max_concurrent_streams() const override { return peer_max_streams_; }
-  bool settings_received() const { return settings_received_; }
-  uint32_t peer_max_header_list_size() const override { return peer_max_header_list_size_; }
-  bool peer_takes_protocol(std::string_view) const override { return peer_takes_extended_connect_; }
+  uint32_t peer_max_concurrent_streams() const override { return peer_.max_streams; }
+  bool settings_received() const { return peer_.received; }
+  uint32_t peer_max_header_list_size() const override { return peer_.max_header_list_size; }
+  bool peer_takes_protocol(std::string_view) const override { return peer_.takes_extended_connect; }
 
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
   void send_data(http::Stream& s, buf::Slice data, bool end_stream) override;
   void reset(http::Stream& s, EndReason reason) override { reset(s, code_of(reason)); }
   void reset(http::Stream& s, ErrorCode code);
-  uint32_t resets_waiting() const override { return static_cast<uint32_t>(waiting_resets_.size()); }
+  uint32_t resets_waiting() const override { return waiting_resets_.size(); }
   void release_resets() override;
   // Sends no frame: RST_STREAM on a stream that the peer regards as idle would be an error, and
   // counts as an attack.
@@ -167,7 +170,8 @@ class Connection final : public http::Connection {
   bool on_priority(buf::View payload);
   bool on_priority_update(buf::View payload);
   bool on_settings_frame(buf::View payload);
-  bool set_initial_window(uint32_t bytes);
+  // The peer's initial window became larger by so many bytes, or smaller.
+  bool move_windows(int64_t change);
   bool on_ping_frame(buf::View payload);
   bool on_goaway_frame(buf::View payload);
   bool on_window_update(buf::View payload);
@@ -196,21 +200,6 @@ class Connection final : public http::Connection {
   // Server role: set the limit of streams, before the first stream and when streams end early.
   void begin_stream_limit();
   void set_stream_limit();
-  // The actions of guards on a stream alone.
-  enum class Note : uint8_t {
-    kHeaderList,
-    kEmptyName,
-    kStreams,
-    kEarlyEnds,
-    kStalledStream,
-    kDribble,
-    kBroken,
-    kEmptyData,
-    kTinyData,
-    kPadding,
-    kContinuation,
-    kFieldBlock
-  };
   // Reports `n` to the owner, once. what: a text in place of the guard's own.
   void note(Note n, const char* what = nullptr);
   // The field block that is being received has more frames or bytes (`size`) than `limit`. A
@@ -262,15 +251,12 @@ class Connection final : public http::Connection {
   // Removes the stream from all tables. So a callback that calls anything may follow; destroy()
   // comes after the callback.
   void detach(Stream& s);
-  // Removes the stream from unnumbered_ in constant time: many may wait there and all be cancelled.
-  void leave_unnumbered(const Stream& s);
   bool windows_grow() const { return config_.max_stream_window > config_.initial_stream_window; }
   void announce(Stream& s);
   bool unfinished_input() const { return reader_.unfinished() || block_.open(); }
   void watch_streams(Duration limit);
 
   Role role_;
-  bool settings_received_ = false;
   uint32_t settings_unacknowledged_ = 0;  // SETTINGS of ours that have no ACK yet
   bool refusing_ = false;
   bool peer_going_away_ = false;
@@ -292,26 +278,15 @@ class Connection final : public http::Connection {
   ConnectionSendWindow send_window_;
   ConnectionReceiveWindow receive_window_;
   Duration round_trip_{};  // the least that the owner reported; zero: none
-  uint32_t peer_initial_window_ = kDefaultWindow;
-  uint32_t peer_max_frame_size_ = kDefaultMaxFrameSize;
-  // RFC 9113 lets a peer announce less at any time; 6.5.2 recommends at least 100.
-  uint32_t peer_max_streams_ = 100;
-  uint32_t peer_max_header_list_size_ = UINT32_MAX;
-  bool peer_takes_extended_connect_ = false;  // RFC 8441, 3
+  PeerSettings peer_;
 
   StreamTable table_;
-  List<Stream> ready_;               // can be framed, given room
-  List<Stream> window_blocked_;      // wait for the connection's send window
-  List<Stream> share_blocked_;       // wait, since their payer has its share of the window
-  List<Stream> limit_blocked_;       // of unnumbered_: wait for a limit, or find no id
-  std::vector<Stream*> unnumbered_;  // client role: HEADERS wait for room; in no order
-  // Client role: streams that are over here, and open at the peer until RST_STREAM is sent.
-  struct WaitingReset {
-    uint32_t stream;
-    ErrorCode code;
-    bool ended;  // our side
-  };
-  std::vector<WaitingReset> waiting_resets_;
+  List<Stream> ready_;            // can be framed, given room
+  List<Stream> window_blocked_;   // wait for the connection's send window
+  List<Stream> share_blocked_;    // wait, since their payer has its share of the window
+  List<Stream> limit_blocked_;    // of unnumbered_: wait for a limit, or find no id
+  UnnumberedStreams unnumbered_;  // client role
+  WaitingResets waiting_resets_;  // client role
   uint32_t next_id_;
   uint32_t last_peer_id_ = 0;  // the highest that was looked at: GOAWAY names it
   RecentIds ids_;              // of the side that opens streams, discarded ids included
@@ -322,7 +297,7 @@ class Connection final : public http::Connection {
   OriginLoan loan_;
   EarlyEnds early_ends_;
   uint32_t stream_limit_;  // streams that the client may have open now
-  uint16_t noted_ = 0;     // a bit for each Note
+  GuardNotes notes_;
 
   StallWatch stalls_;
   bool data_waits_ = false;  // some stream may have DATA that the peer's window delays

@@ -171,7 +171,7 @@ Stream* Connection::admit(uint32_t id, bool end) {
   s->account_ = account_;
   s->request_seen_ = true;
   s->remote_ended_ = end;
-  s->send_window_ = peer_initial_window_;
+  s->send_window_ = peer_.initial_window;
   s->receive_window_ = config_.initial_stream_window;
   s->window_.begin(config_.initial_stream_window, now_, windows_grow());
   // Before its ACK the client may not have seen our setting (6.5.3).

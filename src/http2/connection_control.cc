@@ -78,60 +78,20 @@ bool Connection::on_settings_frame(buf::View payload) {
   if (!spend(Allowance::kSettings)) return false;
   if (payload.size() / kSettingSize > guards().settings_entries)
     return trip(stats_.guard_settings, "settings", "too many settings in one frame");
-  // Without the setting there is no limit. The limit of 100 was only assumed until now.
-  if (!settings_received_) peer_max_streams_ = UINT32_MAX;
-  settings_received_ = true;
-  uint32_t initial_window = peer_initial_window_;
-  for (size_t i = 0; i < payload.size(); i += kSettingSize) {
-    const uint32_t value = load_be32(payload.data() + i + 2);
-    switch (static_cast<Setting>(load_be16(payload.data() + i))) {
-      case Setting::kHeaderTableSize:
-        encoder_.set_table_size(value);
-        break;
-      case Setting::kEnablePush:
-        if (value > 1 || (role_ == Role::kClient && value == 1))
-          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_PUSH out of range");
-        break;
-      case Setting::kMaxConcurrentStreams:
-        peer_max_streams_ = value;
-        ready_.splice_back(limit_blocked_);
-        break;
-      case Setting::kInitialWindowSize:
-        if (value > kMaxWindow)
-          return fail(ErrorCode::kFlowControlError, "SETTINGS_INITIAL_WINDOW_SIZE out of range");
-        initial_window = value;
-        break;
-      case Setting::kMaxFrameSize:
-        if (value < kDefaultMaxFrameSize || value > 0xffffff)
-          return fail(ErrorCode::kProtocolError, "SETTINGS_MAX_FRAME_SIZE out of range");
-        peer_max_frame_size_ = value;
-        break;
-      case Setting::kMaxHeaderListSize:
-        peer_max_header_list_size_ = value;
-        break;
-      case Setting::kEnableConnectProtocol:
-        if (value > 1 || value < uint32_t{peer_takes_extended_connect_})
-          return fail(ErrorCode::kProtocolError, "SETTINGS_ENABLE_CONNECT_PROTOCOL out of range");
-        peer_takes_extended_connect_ = value == 1;
-        break;
-      case Setting::kNoRfc7540Priorities:
-        if (value > 1)
-          return fail(ErrorCode::kProtocolError, "SETTINGS_NO_RFC7540_PRIORITIES out of range");
-        break;
-      default:
-        break;  // unknown and advisory settings are discarded
-    }
-  }
-  if (initial_window != peer_initial_window_ && !set_initial_window(initial_window)) return false;
+  const uint32_t initial_window = peer_.initial_window;
+  if (const auto violation = peer_.apply(payload, role_, encoder_))
+    return fail(violation->code, violation->detail);
+  ready_.splice_back(limit_blocked_);
+  if (initial_window != peer_.initial_window &&
+      !move_windows(int64_t{peer_.initial_window} - initial_window))
+    return false;
   if (!emit_control(FrameType::kSettings, kFlagAck, 0, {})) return false;
   handler_.on_settings();
   return !failed_;
 }
 
 // 6.9.2. Applied once for each frame, since it walks the streams. Windows may become negative.
-bool Connection::set_initial_window(uint32_t bytes) {
-  const int64_t change = int64_t{bytes} - peer_initial_window_;
-  peer_initial_window_ = bytes;
+bool Connection::move_windows(int64_t change) {
   for (Stream* s : unnumbered_) {
     s->send_window_ += change;
     s->send_window_top_ += change;
@@ -178,7 +138,7 @@ bool Connection::gives_back(uint32_t n) const {
   if (role_ == Role::kServer) return false;
   if (frame().stream == 0) return send_window_.gives_back(n);
   if (const Stream* s = table_.find(frame().stream); s != nullptr)
-    return s->send_window_ + n <= peer_initial_window_;
+    return s->send_window_ + n <= peer_.initial_window;
   const RecentIds::Fate fate = ids_.fate(frame().stream);
   return fate == RecentIds::Fate::kReset || fate == RecentIds::Fate::kForgotten;
 }

@@ -104,30 +104,8 @@ bool Connection::bear_block(Note n, uint64_t size, uint64_t limit) {
 }
 
 void Connection::note(Note n, const char* what) {
-  struct Line {
-    const char* guard;
-    const char* what;
-  };
-  // In the order of Note.
-  static constexpr Line kLines[] = {
-      {"header_list", "more or larger fields than header_list_size and header_fields allow"},
-      {"empty_name", "a field without a name"},
-      {"streams", "more streams than concurrent_streams"},
-      {"early_ends", "streams that nearly all end early: fewer at once"},
-      {"stalled_stream", "a stream's window stayed shut"},
-      {"dribble", "a stream's window opens by a few bytes"},
-      {"broken_answer", ""},
-      {"empty_data", "a stream of too many empty DATA frames"},
-      {"tiny_data", "a stream of too many DATA frames of a few bytes"},
-      {"padding", "a stream of too much padding"},
-      {"continuation", "too many CONTINUATION frames in one field block"},
-      {"field_block", "field block larger than field_block_size"},
-  };
-  const auto bit = static_cast<uint16_t>(1u << static_cast<unsigned>(n));
-  if ((noted_ & bit) != 0) return;
-  noted_ |= bit;
-  const Line& line = kLines[static_cast<size_t>(n)];
-  handler_.on_guard(line.guard, what != nullptr ? what : line.what);
+  if (const GuardNotes::Line* line = notes_.first(n))
+    handler_.on_guard(line->guard, what != nullptr ? what : line->what);
 }
 
 bool Connection::count_empty_names(const FieldList& fields) {
@@ -168,7 +146,7 @@ Connection::Watched Connection::watch(Time now) {
 
   bool late = false;
   if (settings_unacknowledged_ > 0 || reader_.before_first_frame()) stalls_.settings_missing();
-  if (!settings_received_ && stalls_.settings_late(g.preface_timeout)) {
+  if (!peer_.received && stalls_.settings_late(g.preface_timeout)) {
     trip(stats_.guard_preface, "preface", "no preface and SETTINGS in time");
   } else if (settings_unacknowledged_ > 0 && !refusing_ &&
              stalls_.settings_late(g.settings_timeout)) {

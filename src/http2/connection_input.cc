@@ -123,8 +123,7 @@ bool Connection::on_frame_header() {
     guard_ = "frame_size";
     return fail(ErrorCode::kFrameSizeError, "frame larger than SETTINGS_MAX_FRAME_SIZE");
   }
-  if (!settings_received_ &&
-      (frame().type != FrameType::kSettings || (frame().flags & kFlagAck) != 0))
+  if (!peer_.received && (frame().type != FrameType::kSettings || (frame().flags & kFlagAck) != 0))
     return fail(ErrorCode::kProtocolError, "the first frame is not SETTINGS");
   if (block_.open() &&
       (frame().type != FrameType::kContinuation || frame().stream != block_.stream()))

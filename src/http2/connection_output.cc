@@ -54,7 +54,7 @@ void Connection::emit_rst(uint32_t stream, ErrorCode code, bool ended) {
     write_rst(stream, code);
   } else {
     ++stats_.resets_put_off;
-    waiting_resets_.push_back({stream, code, ended});
+    waiting_resets_.add(stream, code, ended);
   }
 }
 
@@ -66,21 +66,14 @@ void Connection::write_rst(uint32_t stream, ErrorCode code) {
 }
 
 void Connection::release_resets() {
-  size_t n = 0;
-  for (; n < waiting_resets_.size() && !failed_ && handler_.may_reset(); ++n)
-    write_rst(waiting_resets_[n].stream, waiting_resets_[n].code);
-  if (n == 0) return;
-  waiting_resets_.erase(waiting_resets_.begin(),
-                        waiting_resets_.begin() + static_cast<std::ptrdiff_t>(n));
-  ready_.splice_back(limit_blocked_);
+  const bool sent =
+      waiting_resets_.release([this] { return !failed_ && handler_.may_reset(); },
+                              [this](uint32_t stream, ErrorCode code) { write_rst(stream, code); });
+  if (sent) ready_.splice_back(limit_blocked_);
 }
 
 void Connection::forget_waiting_reset(uint32_t stream, bool wholly) {
-  const auto it = std::find_if(waiting_resets_.begin(), waiting_resets_.end(),
-                               [&](const WaitingReset& w) { return w.stream == stream; });
-  if (it == waiting_resets_.end() || !(wholly || it->ended)) return;
-  waiting_resets_.erase(it);
-  ready_.splice_back(limit_blocked_);
+  if (waiting_resets_.ended_by_peer(stream, wholly)) ready_.splice_back(limit_blocked_);
 }
 
 void Connection::emit_window_update(uint32_t stream, uint32_t n) {
@@ -94,7 +87,7 @@ bool Connection::emit_headers(Stream& s, const FieldList& fields, bool end) {
     s.id_ = next_id_;
     next_id_ += 2;
     ids_.use(s.id_);
-    leave_unnumbered(s);
+    unnumbered_.remove(s);
     table_.insert(s);
   }
   if (!s.head_sent()) s.head_position_ = output_.end();
@@ -224,7 +217,7 @@ void Connection::flush(uint32_t room) {
     if (s == nullptr) break;
     if (s->id_ == 0) {
       // The limit may have fallen since open() (5.1.2), or other streams took the last ids.
-      if (open_ - unnumbered_.size() + resets_waiting() >= peer_max_streams_ ||
+      if (open_ - unnumbered_.size() + resets_waiting() >= peer_.max_streams ||
           next_id_ > kMaxStreamId) {
         limit_blocked_.push_back(*s);
         continue;

@@ -27,6 +27,7 @@ class Stream : public http::Stream, public ListHook<> {
  private:
   friend class Connection;
   friend class StreamTable;
+  friend class UnnumberedStreams;
   friend class WindowShares;
 
   // Updates the account when the amount that waits here has changed.
@@ -40,7 +41,7 @@ class Stream : public http::Stream, public ListHook<> {
   bool closed_ = false;         // on_closed or on_reset is running; only id() and owner() count
   uint16_t stalled_looks_ = 0;  // of Connection::watch() that found data and no window
   uint32_t dribbled_ = 0;       // client role: frames in a row that its window made tiny
-  uint32_t unnumbered_at_ = 0;  // its index in Connection::unnumbered_, while id_ is 0
+  uint32_t unnumbered_at_ = 0;  // its index in UnnumberedStreams, while id_ is 0
   uint32_t reset_code_ = 0;
   bool request_seen_ = false;   // server role: the request's HEADERS are complete
   bool response_seen_ = false;  // client role: the final response's HEADERS are complete

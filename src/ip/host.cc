@@ -243,7 +243,7 @@ Input Host::input_ipv4(Port& port, InFrame& frame, Time now) {
       e != Ipv4::Error::kNone)
     return reason_of(e);
   if (!port.answers_for(header.destination)) return foreign(header.destination);
-  if (header.fragment) return Drop::kFragment;
+  if (header.fragment()) return Drop::kFragment;
   // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
   const uint32_t source = header.source.v4_host();
   if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0) return Drop::kBadSource;
@@ -297,7 +297,7 @@ Sent Host::send(const OutPacket& packet, Time now) {
 // addresses.
 Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
   assert(packet.header.size() <= kMaxTransportHeader);
-  assert(packet.checksum_offset == 0 ||
+  assert(packet.checksum_offset == 0 || packet.checksum_filled ||
          load_be16(packet.header.data() + packet.checksum_offset) == 0);
   const Address* next_hop = &packet.destination;
   Port* out = link;
@@ -330,7 +330,7 @@ Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
   frame.l3_size = static_cast<uint8_t>(ip_size);
   frame.v4 = v4;
   frame.segment_size = packet.segment_size;
-  if (packet.protocol != Protocol::kIcmp)
+  if (packet.protocol != Protocol::kIcmp && !packet.checksum_filled)
     frame.l4_checksum_offset =
         static_cast<uint16_t>(kEthernetSize + ip_size + packet.checksum_offset);
 
@@ -373,6 +373,12 @@ uint32_t Host::max_segment(const Address& destination) const {
 const Address* Host::source_for(const Address& destination) const {
   const Route* route = routes_.find(destination);
   return route == nullptr ? nullptr : ports_[route->port]->source_of_family(destination.is_v4());
+}
+
+std::optional<size_t> Host::port_to(const Address& destination) const {
+  const Route* route = routes_.find(destination);
+  if (route == nullptr) return std::nullopt;
+  return route->port;
 }
 
 uint32_t Host::max_tso(const Address& destination) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -69,6 +70,8 @@ class Host final : public Output {
   uint32_t max_segment(const Address& destination) const override;
   const Address* source_for(const Address& destination) const override;
   uint32_t max_tso(const Address& destination) const override;
+  // The index of the port that routes `destination`.
+  std::optional<size_t> port_to(const Address& destination) const;
   void doubt(const Address& destination, Time now) override;
 
   size_t neighbours() const;

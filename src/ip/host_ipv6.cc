@@ -51,8 +51,9 @@ void Host::Port::send_ndp(const Ndp& ndp, const Address& from, const Address& to
   packet.destination = to;
   packet.protocol = Protocol::kIcmp6;
   packet.header = view;
+  packet.ttl = kNdpHopLimit;
   emit_ethernet(frame.data(), mac, link.mac(), kEtherIpv6);
-  emit_ipv6(frame.data() + kEthernetSize, packet, kNdpHopLimit);
+  emit_ipv6(frame.data() + kEthernetSize, packet);
   OutFrame out;
   out.headers = frame;
   out.v4 = false;

@@ -22,6 +22,13 @@ Input transport_packet(const Header& header, InFrame& frame) {
   p.ports = parse_ports(header.protocol, frame.bytes.front().view());
   p.protocol = header.protocol;
   p.tos = header.tos;
+  if constexpr (requires { header.hop_limit; }) {
+    p.ttl = header.hop_limit;
+  } else {
+    p.ttl = header.ttl;
+    p.fragmentation = header.fragmentation;
+    p.identification = header.identification;
+  }
   p.checksum = frame.checksum;
   p.segment_size = frame.segment_size;
   p.payload = std::move(frame.bytes);

@@ -15,7 +15,8 @@ Ipv4::Error Ipv4::parse(buf::View b, uint32_t size, bool verify_checksum, Ipv4& 
   if (out.total_size < out.header_size || out.total_size > size) return Error::kTotalLength;
   if (verify_checksum && checksum(b.first(out.header_size)) != 0) return Error::kChecksum;
   out.tos = p[1];
-  out.fragment = (load_be16(p + 6) & 0x3fff) != 0;
+  out.identification = load_be16(p + 4);
+  out.fragmentation = load_be16(p + 6);
   out.ttl = p[8];
   out.protocol = p[9];
   out.source = Address::v4(p + 12);
@@ -24,13 +25,12 @@ Ipv4::Error Ipv4::parse(buf::View b, uint32_t size, bool verify_checksum, Ipv4& 
 }
 
 void emit_ipv4(uint8_t* p, const OutPacket& packet, uint16_t total_size) {
-  constexpr uint16_t kDontFragment = 0x4000;
   p[0] = 0x45;
   p[1] = packet.tos;
   store_be16(p + 2, total_size);
-  store_be16(p + 4, 0);  // an atomic datagram needs no identification (RFC 6864, 4.1)
-  store_be16(p + 6, kDontFragment);
-  p[8] = kDefaultTtl;
+  store_be16(p + 4, packet.identification);
+  store_be16(p + 6, packet.fragmentation);
+  p[8] = packet.ttl;
   p[9] = static_cast<uint8_t>(packet.protocol);
   store_be16(p + 10, 0);
   std::memcpy(p + 12, packet.source.v4_bytes(), 4);

@@ -10,7 +10,6 @@
 namespace sluice::ip {
 
 inline constexpr uint32_t kIpv4Size = 20;  // without options
-inline constexpr uint8_t kDefaultTtl = 64;
 
 struct Ipv4 {
   Address source;
@@ -20,7 +19,10 @@ struct Ipv4 {
   uint8_t ttl = 0;
   uint16_t header_size = 0;  // bytes, options included
   uint16_t total_size = 0;   // bytes, header included
-  bool fragment = false;     // MF set, or an offset
+  uint16_t identification = 0;
+  uint16_t fragmentation = 0;  // flags and fragment offset (RFC 791, 3.1)
+
+  bool fragment() const { return (fragmentation & 0x3fff) != 0; }  // MF set, or an offset
 
   enum class Error : uint8_t { kNone, kShort, kVersion, kHeaderLength, kTotalLength, kChecksum };
 
@@ -29,7 +31,7 @@ struct Ipv4 {
   static Error parse(buf::View bytes, uint32_t size, bool verify_checksum, Ipv4& out);
 };
 
-// Twenty bytes with DF set. The header checksum is zero: the port fills it (see ip::Link).
+// Twenty bytes. The header checksum is zero: the port fills it (see ip::Link).
 void emit_ipv4(uint8_t* p, const OutPacket& packet, uint16_t total_size);
 
 }  // namespace sluice::ip

@@ -69,7 +69,7 @@ Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
   return Error::kNone;
 }
 
-void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit) {
+void emit_ipv6(uint8_t* p, const OutPacket& packet) {
   uint32_t ports = 0;
   if (packet.protocol == Protocol::kTcp || packet.protocol == Protocol::kUdp)
     std::memcpy(&ports, packet.header.data(), sizeof ports);
@@ -80,7 +80,7 @@ void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit) {
   // writes it.
   store_be16(p + 4, static_cast<uint16_t>(packet.header.size() + packet.payload_size));
   p[6] = static_cast<uint8_t>(packet.protocol);
-  p[7] = hop_limit;
+  p[7] = packet.ttl;
   std::memcpy(p + 8, packet.source.bytes.data(), 16);
   std::memcpy(p + 24, packet.destination.bytes.data(), 16);
 }

@@ -10,7 +10,6 @@
 namespace sluice::ip {
 
 inline constexpr uint32_t kIpv6Size = 40;
-inline constexpr uint8_t kDefaultHopLimit = 64;
 inline constexpr uint32_t kIpv6MinMtu = 1280;  // RFC 8200, 5: every link takes as much
 
 struct Ipv6 {
@@ -34,6 +33,6 @@ struct Ipv6 {
 
 // Forty bytes. The flow label is a hash of addresses and ports (RFC 6437, 3), so that routers
 // spread flows without reading the ports.
-void emit_ipv6(uint8_t* p, const OutPacket& packet, uint8_t hop_limit = kDefaultHopLimit);
+void emit_ipv6(uint8_t* p, const OutPacket& packet);
 
 }  // namespace sluice::ip

@@ -11,6 +11,8 @@
 
 namespace sluice::ip {
 
+inline constexpr uint8_t kDefaultTtl = 64;
+inline constexpr uint16_t kDontFragment = 0x4000;    // of IPv4's flags and fragment offset
 inline constexpr uint32_t kMaxTransportHeader = 60;  // bytes: TCP with all options
 
 enum class Protocol : uint8_t { kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58 };
@@ -22,11 +24,17 @@ struct OutPacket {
   Protocol protocol = Protocol::kTcp;
   uint8_t tos = 0;                         // DSCP and ECN
   std::span<const uint8_t> header;         // transport header with options, its checksum field
-                                           // zero; kMaxTransportHeader bytes at most
+                                           // zero (or filled); kMaxTransportHeader bytes at most
   uint16_t checksum_offset = 0;            // of the 16-bit checksum within `header`
   std::span<const buf::Fragment> payload;  // pieces, in order
   uint32_t payload_size = 0;               // bytes, summed over the pieces
   uint16_t segment_size = 0;  // > 0: payload bytes a packet, for TSO or its software equivalent
+  // The rest is for packets that Sluice forwards.
+  uint8_t ttl = kDefaultTtl;  // IPv6: the hop limit
+  // IPv4's flags and fragment offset (RFC 791, 3.1).
+  uint16_t fragmentation = kDontFragment;
+  uint16_t identification = 0;   // IPv4; an atomic datagram needs none (RFC 6864, 4.1)
+  bool checksum_filled = false;  // the checksum in `header` is right, and stays
 };
 
 enum class Sent : uint8_t {

@@ -103,9 +103,9 @@ void read_pod_tls(Table& service, Reading& reading, config::Service& out) {
   t->finish();
   if (out.tls.verify == Verify::kFull && !authorities) return;
   std::string error;
-  out.tls.context =
-      tls::ClientContext::make(out.tls, config::is_http1(out.protocol) ? tls::kHttp11 : tls::kHttp2,
-                               own ? &*own : nullptr, authorities ? &*authorities : nullptr, error);
+  out.tls.context = tls::ClientContext::make(
+      out.tls, config::is_http1(out.protocol) ? tls::kHttp11 : tls::kHttp2, own ? &*own : nullptr,
+      authorities ? &*authorities : nullptr, reading.lanes(), error);
   if (out.tls.context == nullptr)
     service.mistake("tls", fmt::format("OpenSSL refuses the settings: {}", error));
 }

@@ -69,6 +69,29 @@ void read_health_path(Table& t, std::string& path) {
         fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
 }
 
+void read_l4(Table& t, config::Listener& listener) {
+  if (!config::is_l4(listener.protocol)) {
+    for (const char* key : {"mode", "new_flows", "new_flows_per_source"})
+      if (t.has(key))
+        t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
+    return;
+  }
+  for (const char* key : {"connect", "via", "x_forwarded_for", "forwarded", "health_path"})
+    if (t.has(key))
+      t.mistake(key, fmt::format("{} is not of listeners with protocol = \"tcp\" or \"udp\", which "
+                                 "forward packets and see no requests",
+                                 key));
+  std::string mode;
+  if (t.string("mode", mode) && mode != "nat") {
+    const bool planned = mode == "relay" || mode == "dsr" || mode == "ipip";
+    t.mistake("mode", fmt::format("mode = \"{}\" is {}; allowed: nat", mode,
+                                  planned ? "not there yet" : "unknown"));
+  }
+  constexpr int64_t kMost = 100'000'000;
+  t.integer("new_flows", listener.l4.new_flows, 0, kMost);
+  t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
+}
+
 }  // namespace
 
 void read_services(Table& root, Reading& reading) {
@@ -91,22 +114,26 @@ void read_services(Table& root, Reading& reading) {
 
   std::set<std::string> names;
   std::set<std::string> used;
-  std::set<Endpoint> addresses;
+  std::set<std::pair<Endpoint, bool>> addresses;  // with whether the listener is of UDP
   for (Table& t : root.tables("listener")) {
     config::Listener listener;
     if (t.string("name", listener.name, true) && !names.insert(listener.name).second)
       t.mistake("name", fmt::format("a second listener {}; names must differ", listener.name));
     if (const auto e = read_endpoint(t, "address")) {
       listener.address = *e;
-      if (!addresses.insert(*e).second)
-        t.mistake("address",
-                  fmt::format("a second listener on {}; addresses must differ", e->str()));
     }
-    if (!t.has("protocol")) t.mistake("[[listener]] lacks protocol; allowed: h2c, http, https");
+    if (!t.has("protocol"))
+      t.mistake("[[listener]] lacks protocol; allowed: h2c, http, https, tcp, udp");
     constexpr std::array kProtocols{config::Protocol::kH2c, config::Protocol::kHttp,
-                                    config::Protocol::kHttps};
-    if (const auto protocol = t.choice("protocol", {"h2c", "http", "https"}))
+                                    config::Protocol::kHttps, config::Protocol::kTcp,
+                                    config::Protocol::kUdp};
+    if (const auto protocol = t.choice("protocol", {"h2c", "http", "https", "tcp", "udp"}))
       listener.protocol = kProtocols.at(*protocol);
+    if (listener.address != Endpoint{} &&
+        !addresses.emplace(listener.address, listener.protocol == config::Protocol::kUdp).second)
+      t.mistake("address", fmt::format("a second listener on {}; addresses must differ",
+                                       listener.address.str()));
+    read_l4(t, listener);
     read_tls(t, reading, listener);
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;

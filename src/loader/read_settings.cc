@@ -40,6 +40,7 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
   t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
   t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);
+  t.integer("waiting_handshakes", g.waiting_handshakes, 1, 8192);
   rate("key_updates", g.key_updates);
   rate("empty_records", g.empty_records);
   rate("tiny_records", g.tiny_records);
@@ -51,6 +52,11 @@ void read_settings(Table& root, Reading& reading) {
   constexpr Duration kLong = 24h;
   if (auto t = root.table("timeouts")) {
     config::Timeouts& o = reading.snapshot.timeouts;
+    config::FlowTimeouts& flows = reading.snapshot.flow_timeouts;
+    t->duration("flow_opening_timeout", flows.opening, 1s, kLong);
+    t->duration("flow_established_timeout", flows.established, 1s, kLong);
+    t->duration("flow_closing_timeout", flows.closing, 1s, kLong);
+    t->duration("flow_udp_timeout", flows.udp, 1s, kLong);
     t->duration("connect_timeout", o.connect, 1ms, kLong);
     t->duration("queue_timeout", o.queue, 0s, kLong);
     t->duration("timeout", o.call, 0s, kLong);

@@ -25,6 +25,7 @@ void read_dpdk(Table& root, Reading& reading) {
   Table t(*document, document->root(), "a file of dpdk_conf", reading.mistakes);
   t.integers("worker_cores", d.worker_cores, 0, kMaxCore);
   t.integer("control_core", d.control_core, 0, kMaxCore);
+  t.integers("handshake_cores", d.handshake_cores, 0, kMaxCore);
   t.integer("memory_mib", d.memory_mib, 16, 1 << 20);
   t.boolean("hugepages", d.hugepages);
   t.boolean("in_memory", d.in_memory);
@@ -79,6 +80,27 @@ void read_addresses(Table& t, config::Port& port) {
       continue;
     }
     port.addresses.push_back(*prefix);
+  }
+}
+
+void read_snat_addresses(Table& t, config::Port& port) {
+  std::vector<std::string> texts;
+  t.strings("snat_addresses", texts);
+  for (const std::string& text : texts) {
+    const auto address = Address::parse(text);
+    const auto speaks = [&](const Prefix& p) { return p.address.is_v4() == address->is_v4(); };
+    if (!address || address->unspecified()) {
+      t.mistake("snat_addresses",
+                fmt::format("\"{}\" is not an address; it must be like \"198.18.1.10\"", text));
+    } else if (std::none_of(port.addresses.begin(), port.addresses.end(), speaks)) {
+      t.mistake("snat_addresses",
+                fmt::format("{} needs an address of the same family in addresses", text));
+    } else if (std::find(port.snat_addresses.begin(), port.snat_addresses.end(), *address) !=
+               port.snat_addresses.end()) {
+      t.mistake("snat_addresses", fmt::format("{} is given twice; addresses must differ", text));
+    } else {
+      port.snat_addresses.push_back(*address);
+    }
   }
 }
 
@@ -172,6 +194,13 @@ void read_ports(Table& root, Reading& reading) {
       if (!addresses.insert(p.address).second)
         t.mistake("addresses",
                   fmt::format("{} is given twice; addresses must differ", p.address.str()));
+    read_snat_addresses(t, port);
+    for (const Address& a : port.snat_addresses) {
+      const auto own = [&](const Prefix& p) { return p.address == a; };
+      if (std::none_of(port.addresses.begin(), port.addresses.end(), own) &&
+          !addresses.insert(a).second)
+        t.mistake("snat_addresses", fmt::format("{} is an address of another port", a.str()));
+    }
     read_routes(t, port);
     t.finish();
     startup.ports.push_back(std::move(port));
@@ -191,6 +220,7 @@ void read_startup(Table& root, Reading& reading) {
   startup.admin_socket = "/run/sluice/sluiced.sock";
   if (auto t = root.table("sluice")) {
     t->integer("workers", startup.workers, 1, config::kMaxWorkers);
+    t->integer("handshake_threads", startup.handshake_threads, 0, config::kMaxHandshakeThreads);
     if (t->string("admin_socket", startup.admin_socket)) {
       startup.admin_socket = t->document().resolve(startup.admin_socket).string();
       if (startup.admin_socket.size() > kMaxSocketPath)
@@ -210,6 +240,7 @@ void read_startup(Table& root, Reading& reading) {
     t->integer("connections", startup.memory.connections, 16, 1 << 24);
     t->integer("half_open", startup.memory.half_open, 1, 1 << 20);
     t->integer("time_wait", startup.memory.time_wait, 1, 1 << 24);
+    t->integer("flows", startup.memory.flows, 16, 1 << 24);
     t->finish();
   }
   read_dpdk(root, reading);

@@ -105,8 +105,9 @@ void read_tls(Table& listener, Reading& reading, config::Listener& out) {
   if (clients && !authorities) return;
   if (credentials.empty() || credentials.size() < tables.size()) return;
   tls::ServerContexts::Error error;
-  out.tls.contexts = tls::ServerContexts::make(
-      out.tls, credentials, authorities ? &*authorities : nullptr, out.name, error);
+  out.tls.contexts =
+      tls::ServerContexts::make(out.tls, credentials, authorities ? &*authorities : nullptr,
+                                out.name, reading.lanes(), error);
   if (out.tls.contexts == nullptr)
     tables[error.credential].mistake(
         "certificate",

@@ -29,6 +29,12 @@ struct Reading {
   // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
   bool dpdk_known = false;
 
+  // Each thread that makes TLS handshakes has a lane.
+  size_t lanes() const {
+    const config::Startup& s = snapshot.startup;
+    return s.handshake_threads > 0 ? s.handshake_threads : s.workers;
+  }
+
   // The file that `key` of `table` names.
   std::optional<Document> open(Table& table, std::string_view key, const std::string& path) {
     const Mistake place = table.place(key);

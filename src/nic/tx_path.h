@@ -98,7 +98,7 @@ class PathQueue final : public EthdevQueue {
 
   // ICMP and frames without IP are short, and not worth a chain.
   static bool may_chain(const ip::OutFrame& frame) {
-    return kPath.multi_segment && sums_by_nic(frame);
+    return kPath.multi_segment && is_transport(frame);
   }
   // The sum of a chain's words from `skip` bytes on. Behind a segment of odd length the bytes of
   // all words are swapped (RFC 1071, 2 (B)).
@@ -114,7 +114,10 @@ class PathQueue final : public EthdevQueue {
     return sum;
   }
   static bool sums_by_nic(const ip::OutFrame& frame) {
-    if (frame.l3_size == 0 || frame.l4_checksum_offset == 0) return false;
+    return frame.l4_checksum_offset != 0 && is_transport(frame);
+  }
+  static bool is_transport(const ip::OutFrame& frame) {
+    if (frame.l3_size == 0) return false;
     const uint8_t protocol = protocol_of(frame, frame.headers.data());
     return protocol == kProtocolTcp || protocol == kProtocolUdp;
   }

@@ -22,7 +22,9 @@ Call& call_of(http::Stream& s) {
 // HTTP/1.1 until the client's first bytes say otherwise.
 http::Codec& first_codec(Context& context, const Listener& listener,
                          const transport::Stream& stream) {
-  return listener.takes_http1() || stream.alpn() == tls::kHttp11 ? context.http1 : context.http2;
+  const std::string_view chosen = stream.alpn();
+  const bool http1 = listener.takes_http1() || chosen == tls::kHttp11 || chosen == tls::kHttp10;
+  return http1 ? context.http1 : context.http2;
 }
 
 }  // namespace

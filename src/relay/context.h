@@ -35,7 +35,8 @@ struct Context : upstream::Context {
   Context(Time now, tcp::Stack& tcp, transport::Layer& plain, http::Codec& http1,
           http::Codec& http2, TimerWheel& wheel, buf::Memory& memory,
           std::span<stats::Worker* const> workers, size_t self, uint64_t seed,
-          Process* process = nullptr, const tls::TicketKeys* ticket_keys = nullptr);
+          Process* process = nullptr, const tls::TicketKeys* ticket_keys = nullptr,
+          tls::HandshakeQueue* handshakes = nullptr);
   ~Context();
 
   tcp::Stack& tcp;

@@ -13,7 +13,7 @@ Relay::Relay(const Setup& setup)
     : host_(setup.host),
       context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel,
                setup.memory, setup.workers, setup.self, setup.seed, setup.process,
-               setup.ticket_keys),
+               setup.ticket_keys, setup.handshakes),
       drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
 
 Relay::~Relay() {
@@ -25,6 +25,21 @@ Relay::~Relay() {
   services_.clear();
   retired_services_.clear();
 }
+
+namespace {
+
+// Whether all listeners of a service forward packets, and there are such.
+bool only_l4(const config::Snapshot& snapshot, size_t service) {
+  bool some = false;
+  for (const config::Listener& l : snapshot.listeners) {
+    if (l.service != service) continue;
+    if (!config::is_l4(l.protocol)) return false;
+    some = true;
+  }
+  return some;
+}
+
+}  // namespace
 
 void Relay::adopt(const config::Snapshot& snapshot) {
   const bool client_idle_changed = context_.timeouts.client_idle != snapshot.timeouts.client_idle;
@@ -43,7 +58,12 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   host_.set_pods(pods);
 
   std::vector<std::unique_ptr<Service>> services;
+  std::vector<Service*> by_index;  // nullptr: not the relay's
   for (const config::Service& config : snapshot.services) {
+    if (only_l4(snapshot, by_index.size())) {
+      by_index.push_back(nullptr);
+      continue;
+    }
     const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
       return s != nullptr && s->slot() == config.slot;
     });
@@ -53,6 +73,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
       (*same)->adopt(config);
       services.push_back(std::move(*same));
     }
+    by_index.push_back(services.back().get());
   }
   for (auto& s : services_) {
     if (s == nullptr) continue;
@@ -64,7 +85,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
-    const Routes routes(*services_[config.service]);
+    if (config::is_l4(config.protocol)) continue;
+    const Routes routes(*by_index[config.service]);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;
     });
@@ -102,8 +124,13 @@ bool Relay::forget_listeners() {
   return std::erase_if(retired_listeners_, [](const auto& l) { return l->idle(); }) > 0;
 }
 
+void Relay::share_vips(std::vector<Address> others) {
+  other_vips_ = std::move(others);
+  set_vips();
+}
+
 void Relay::set_vips() {
-  std::vector<Address> vips;
+  std::vector<Address> vips = other_vips_;
   for (auto* listeners : {&listeners_, &retired_listeners_})
     for (auto& l : *listeners) vips.push_back(l->address().address);
   std::sort(vips.begin(), vips.end());

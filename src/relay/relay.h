@@ -33,14 +33,19 @@ class Relay {
     Time now;
     Process* process = nullptr;  // of all workers; nullptr: there is only this one
     const tls::TicketKeys* ticket_keys = nullptr;  // nullptr: TLS without tickets
+    tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
   explicit Relay(const Setup& setup);
   ~Relay();
 
   // The top of each turn.
   void set_now(Time now) { context_.now = context_.tls.now = now; }
+  // Once a turn: goes on with TLS handshakes that helper threads have worked on; their number.
+  size_t collect_handshakes() { return context_.tls.collect(); }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
+  // Addresses of listeners that are not the relay's. The host answers for them, too.
+  void share_vips(std::vector<Address> others);
   // The end of a turn, before the TCP stack's flush: frames all output that is due.
   void flush();
 
@@ -76,6 +81,7 @@ class Relay {
   std::vector<std::unique_ptr<Service>> retired_services_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> retired_listeners_;
+  std::vector<Address> other_vips_;
   enum class Drain : uint8_t { kNo, kAnnounced, kMoving, kEnding };
   Time relieve_at_{};
   Drain drain_ = Drain::kNo;

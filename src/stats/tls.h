@@ -8,11 +8,12 @@ namespace sluice::stats {
 // clang-format off
 #define SLUICE_TLS_STATS(X)                                                                                        \
   X(Gauge,   handshaking,           "handshakes under way now")                                                    \
+  X(Gauge,   handshakes_away,       "handshakes that helper threads work on, or that wait for one of them")          \
   X(Counter, handshakes_full,       "handshakes with clients that were completed with a certificate")              \
   X(Counter, handshakes_resumed,    "handshakes with clients that were completed with a ticket")                   \
   X(Counter, pod_handshakes,        "handshakes with pods that were completed")                                    \
   X(Counter, pod_handshakes_failed, "handshakes with pods that failed; the log and `sluicectl pods` have the reasons") \
-  X(Counter, failed_protocol,       "handshakes refused: no ALPN, or no protocol of Sluice in it")                 \
+  X(Counter, failed_protocol,       "handshakes refused: ALPN without a protocol of Sluice")                       \
   X(Counter, failed_name,           "handshakes refused: a server name that no certificate covers")                \
   X(Counter, failed_version,        "handshakes refused: no common version of TLS")                                \
   X(Counter, failed_cipher,         "handshakes refused: no common cipher, group or signature algorithm")          \
@@ -21,6 +22,7 @@ namespace sluice::stats {
   X(Counter, failed_closed,         "handshakes whose peer closed or reset the connection")                        \
   X(Counter, failed_timeout,        "handshakes not complete in time")                                             \
   X(Counter, failed_size,           "handshakes refused: too many bytes before the end of the handshake")          \
+  X(Counter, failed_waiting,        "handshakes refused: too many waited for a helper thread")                       \
   X(Counter, failed_other,          "handshakes that failed otherwise: bytes that are not TLS, or broken messages") \
   X(Counter, alerts_in,             "alerts received, close_notify included")                                      \
   X(Counter, alerts_out,            "alerts sent, close_notify included")                                          \

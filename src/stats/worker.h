@@ -16,6 +16,7 @@
 #include "stats/failures.h"
 #include "stats/http1.h"
 #include "stats/http2.h"
+#include "stats/l4.h"
 #include "stats/pod_loads.h"
 #include "stats/relay.h"
 #include "stats/requests.h"
@@ -135,6 +136,7 @@ class alignas(64) Worker {
   Tcp tcp;
   Http1 http1;
   Steer steer;
+  L4 l4;
   Tls tls;
   Http2 http2;
   Relay relay;

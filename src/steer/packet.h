@@ -8,7 +8,8 @@
 namespace sluice::steer {
 
 struct Packet {
-  // Of TCP, its checksum verified; or ICMP (v4 or v6), an error that quotes a packet of the flow.
+  // Of TCP, its checksum verified; or of a flow that is forwarded (L4), with its ports; or ICMP (v4
+  // or v6), an error that quotes a packet of the flow.
   ip::TransportPacket packet;
   uint8_t hand_overs = 1;  // the workers that it has left
 };

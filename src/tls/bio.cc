@@ -2,19 +2,19 @@
 
 #include <algorithm>
 
-#include "tls/stream.h"
+#include "tls/ssl_owner.h"
 
 namespace sluice::tls {
 namespace {
 
-Stream& stream_of(BIO* bio) {
-  return *static_cast<Stream*>(BIO_get_data(bio));
+SslOwner& owner_of(BIO* bio) {
+  return *static_cast<SslOwner*>(BIO_get_data(bio));
 }
 
 int read(BIO* bio, char* to, size_t size, size_t* taken) {
   BIO_clear_retry_flags(bio);
-  *taken = stream_of(bio).take_received(reinterpret_cast<uint8_t*>(to),
-                                        static_cast<uint32_t>(std::min<size_t>(size, UINT32_MAX)));
+  *taken = owner_of(bio).take_received(reinterpret_cast<uint8_t*>(to),
+                                       static_cast<uint32_t>(std::min<size_t>(size, UINT32_MAX)));
   if (*taken > 0) return 1;
   BIO_set_retry_read(bio);
   return -1;
@@ -23,7 +23,7 @@ int read(BIO* bio, char* to, size_t size, size_t* taken) {
 int write(BIO* bio, const char* from, size_t size, size_t* written) {
   BIO_clear_retry_flags(bio);
   *written = 0;
-  if (!stream_of(bio).put_record({reinterpret_cast<const uint8_t*>(from), size})) return -1;
+  if (!owner_of(bio).put_record({reinterpret_cast<const uint8_t*>(from), size})) return -1;
   *written = size;
   return 1;
 }
@@ -36,7 +36,7 @@ long control(BIO*, int command, long, void*) {
 BIO_METHOD* method() {
   static const std::unique_ptr<BIO_METHOD, Free<BIO_meth_free>> m = [] {
     std::unique_ptr<BIO_METHOD, Free<BIO_meth_free>> made(
-        BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "tls::Stream"));
+        BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "sluice::tls"));
     BIO_meth_set_read_ex(made.get(), read);
     BIO_meth_set_write_ex(made.get(), write);
     BIO_meth_set_ctrl(made.get(), control);
@@ -47,11 +47,9 @@ BIO_METHOD* method() {
 
 }  // namespace
 
-BioPtr make_bio(Stream& stream) {
+BioPtr make_bio() {
   BioPtr bio(BIO_new(method()));
-  if (bio == nullptr) return bio;
-  BIO_set_data(bio.get(), &stream);
-  BIO_set_init(bio.get(), 1);
+  if (bio != nullptr) BIO_set_init(bio.get(), 1);
   return bio;
 }
 

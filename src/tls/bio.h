@@ -1,14 +1,12 @@
 #pragma once
-// OpenSSL's way to a stream's lower stream: it reads the bytes that are arriving, and writes
-// records to the lower output.
+// OpenSSL's way to the owner of an SSL object: it reads the bytes that are arriving, and writes
+// records.
 
 #include "tls/openssl.h"
 
 namespace sluice::tls {
 
-class Stream;
-
-// The stream outlives the BIO. nullptr without memory.
-BioPtr make_bio(Stream& stream);
+// Has no owner before set_owner(). nullptr without memory.
+BioPtr make_bio();
 
 }  // namespace sluice::tls

@@ -6,17 +6,18 @@
 #include <openssl/rand.h>
 
 #include "tls/client_hello.h"
-#include "tls/stream.h"
+#include "tls/ssl_owner.h"
+#include "tls/ticket_keys.h"
 
 namespace sluice::tls {
 namespace {
 
-Stream* owner_of(SSL* ssl) {
-  return static_cast<Stream*>(SSL_get_app_data(ssl));
+SslOwner* owner_of(SSL* ssl) {
+  return static_cast<SslOwner*>(SSL_get_app_data(ssl));
 }
 
 int on_client_hello(SSL* ssl, int* alert, void*) {
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   *alert = SSL_AD_INTERNAL_ERROR;
   if (s == nullptr || !s->on_client_hello(*alert)) return SSL_CLIENT_HELLO_ERROR;
   return SSL_CLIENT_HELLO_SUCCESS;
@@ -25,7 +26,8 @@ int on_client_hello(SSL* ssl, int* alert, void*) {
 // The client's list has a protocol of Sluice: on_client_hello has looked. Sluice's order decides.
 int on_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
             unsigned offered_size, void*) {
-  static constexpr unsigned char kOurs[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  static constexpr unsigned char kOurs[] = {2,   'h', '2', 8,   'h', 't', 't', 'p', '/', '1', '.',
+                                            '1', 8,   'h', 't', 't', 'p', '/', '1', '.', '0'};
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs, offered, offered_size) !=
       OPENSSL_NPN_NEGOTIATED)
@@ -43,7 +45,7 @@ int on_server_name(SSL*, int*, void*) {
 int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
               EVP_MAC_CTX* mac, int making) {
   constexpr int kFailed = -1, kNoTicket = 0, kUse = 1, kUseAndRenew = 2;
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   if (s == nullptr || s->ticket_keys() == nullptr) return kNoTicket;
   const auto begin = [&](TicketKeys::Key& key) {
     char digest[] = "SHA256";
@@ -72,7 +74,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
 }
 
 void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
-  Stream* s = owner_of(ssl);
+  SslOwner* s = owner_of(ssl);
   if (s == nullptr) return;
   s->on_message(sent == 1, type, {static_cast<const uint8_t*>(bytes), size});
 }
@@ -91,8 +93,9 @@ void install_message_callback(SSL_CTX* ctx) {
   SSL_CTX_set_msg_callback(ctx, on_message);
 }
 
-void set_owner(SSL* ssl, Stream* stream) {
-  SSL_set_app_data(ssl, stream);
+void set_owner(SSL* ssl, SslOwner& owner) {
+  SSL_set_app_data(ssl, &owner);
+  BIO_set_data(SSL_get_rbio(ssl), &owner);
 }
 
 }  // namespace sluice::tls

@@ -6,6 +6,7 @@
 #include "base/address.h"
 #include "tls/callbacks.h"
 #include "tls/failure.h"
+#include "tls/library.h"
 #include "tls/policy.h"
 
 namespace sluice::tls {
@@ -75,20 +76,26 @@ bool set_up(SSL_CTX* ctx, const config::TlsClient& settings, const std::string& 
 std::shared_ptr<const ClientContext> ClientContext::make(const config::TlsClient& settings,
                                                          std::string_view protocol,
                                                          const Credential* own,
-                                                         const Authorities* cas,
+                                                         const Authorities* cas, size_t lanes,
                                                          std::string& error) {
   ERR_clear_error();
   prepare_failures();
   std::shared_ptr<ClientContext> out(new ClientContext);
-  out->ctx_.reset(SSL_CTX_new(TLS_client_method()));
   out->protocol_ = protocol;
   out->server_name_ = settings.server_name;
   if (is_uri(settings.expected)) out->expected_uri_ = settings.expected;
-  if (out->ctx_ == nullptr || !set_up(out->get(), settings, out->protocol_, own, cas)) {
-    error = take_errors();
-    return nullptr;
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    OSSL_LIB_CTX* library = library_of(lane);
+    CtxPtr ctx(SSL_CTX_new_ex(library, nullptr, TLS_client_method()));
+    const Credential copy = own != nullptr ? copy_into(library, *own) : Credential();
+    if (ctx == nullptr ||
+        !set_up(ctx.get(), settings, out->protocol_, own != nullptr ? &copy : nullptr, cas)) {
+      error = take_errors();
+      return nullptr;
+    }
+    SSL_CTX_set_app_data(ctx.get(), out.get());
+    out->lanes_.push_back(std::move(ctx));
   }
-  SSL_CTX_set_app_data(out->get(), out.get());
   return out;
 }
 

@@ -11,16 +11,28 @@
 #include "config/guards.h"
 #include "stats/events.h"
 #include "stats/tls.h"
+#include "tls/handshake_pool.h"
 #include "tls/stream.h"
 #include "tls/ticket_keys.h"
 
 namespace sluice::tls {
 
 struct Context {
-  // Everything referred to outlives the context. tickets: nullptr for none.
+  // Everything referred to outlives the context. tickets: nullptr for none. queue: to the helper
+  // threads that make handshakes; nullptr: the worker makes them, in the lane.
   Context(TimerWheel& timers, buf::Memory& packets, stats::Tls& counters, stats::Events& log,
-          const TicketKeys* tickets)
-      : wheel(timers), memory(packets), stats(counters), events(log), ticket_keys(tickets) {}
+          const TicketKeys* tickets, HandshakeQueue* queue = nullptr, size_t own_lane = 0)
+      : wheel(timers),
+        memory(packets),
+        stats(counters),
+        events(log),
+        ticket_keys(tickets),
+        handshakes(queue),
+        lane(own_lane) {}
+
+  // Once a turn: goes on with the handshakes that helper threads have worked on. Returns their
+  // number.
+  size_t collect() { return handshakes == nullptr || handshakes->away() == 0 ? 0 : take_back(); }
 
   static constexpr uint32_t kMaxPlain = 16'384;  // bytes of payload in a record (RFC 8446, 5.1)
 
@@ -30,9 +42,14 @@ struct Context {
   stats::Tls& stats;
   stats::Events& events;
   const TicketKeys* const ticket_keys;
+  HandshakeQueue* handshakes;
+  const size_t lane;
   config::Guards guards;
   Slab<Stream> streams;
   std::array<uint8_t, kMaxPlain> scratch;  // the payload of a record that is being made
+
+ private:
+  size_t take_back();
 };
 
 }  // namespace sluice::tls

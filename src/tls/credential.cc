@@ -1,5 +1,6 @@
 #include "tls/credential.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -178,6 +179,28 @@ bool use_credential(SSL_CTX* ctx, const Credential& c) {
   for (const X509Ptr& x : c.chain)
     if (SSL_CTX_add1_chain_cert(ctx, x.get()) != 1) return false;
   return true;
+}
+
+Credential copy_into(OSSL_LIB_CTX* library, const Credential& credential) {
+  const auto copy = [&](X509* from) -> X509Ptr {
+    unsigned char* der = nullptr;
+    const int size = i2d_X509(from, &der);
+    X509* to = X509_new_ex(library, nullptr);
+    const unsigned char* p = der;
+    X509Ptr out(size > 0 && to != nullptr ? d2i_X509(&to, &p, size) : nullptr);  // frees on error
+    OPENSSL_free(der);
+    return out;
+  };
+  Credential out{
+      .facts = credential.facts, .leaf = copy(credential.leaf.get()), .chain = {}, .key = {}};
+  for (const X509Ptr& x : credential.chain)
+    if ((out.chain.emplace_back(copy(x.get()))) == nullptr) return {};
+  unsigned char* der = nullptr;
+  const int size = i2d_PrivateKey(credential.key.get(), &der);
+  const unsigned char* p = der;
+  if (size > 0) out.key.reset(d2i_AutoPrivateKey_ex(nullptr, &p, size, library, nullptr));
+  OPENSSL_clear_free(der, static_cast<size_t>(std::max(size, 0)));
+  return out;
 }
 
 std::string validity(const config::Certificate& certificate, int64_t now) {

@@ -39,6 +39,10 @@ std::optional<Credential> read_credential(const std::filesystem::path& certifica
 // False: OpenSSL's queue of errors has the reason.
 bool use_credential(SSL_CTX* ctx, const Credential& credential);
 
+// The same certificate, chain and key as objects of a library context. Without `leaf` or `key`: out
+// of memory.
+Credential copy_into(OSSL_LIB_CTX* library, const Credential& credential);
+
 // The dates of a certificate against the clock; empty when `now` (seconds since 1970) lies between
 // them.
 std::string validity(const config::Certificate& certificate, int64_t now);

@@ -15,6 +15,7 @@ enum class Guard : uint8_t {
   kKeyUpdates,
   kEmptyRecords,
   kTinyRecords,
+  kWaiting,
 };
 
 struct GuardInfo {
@@ -34,6 +35,7 @@ inline const GuardInfo& info_of(Guard guard) {
       {"key_updates", "sent too many KeyUpdate", &T::guard_key_updates},
       {"empty_records", "sent too many empty TLS records", &T::guard_empty_records},
       {"tiny_records", "sent too many TLS records of a few bytes", &T::guard_tiny_records},
+      {"waiting_handshakes", "began a TLS handshake while too many waited", &T::failed_waiting},
   };
   return kInfo[static_cast<size_t>(guard) - 1];
 }

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "tls/callbacks.h"
+#include "tls/library.h"
 #include "tls/policy.h"
 #include "tls/ticket_keys.h"
 
@@ -54,7 +55,7 @@ std::string_view kind_of(const Credential& c) {
 
 std::shared_ptr<const ServerContexts> ServerContexts::make(
     const config::TlsServer& settings, const std::vector<Credential>& credentials,
-    const Authorities* clients, std::string scope, Error& error) {
+    const Authorities* clients, std::string scope, size_t lanes, Error& error) {
   ERR_clear_error();
   // The certificates of each name, as indices, one for each kind of key: the first one counts.
   using Set = std::vector<size_t>;
@@ -78,41 +79,52 @@ std::shared_ptr<const ServerContexts> ServerContexts::make(
   if (clients != nullptr)
     out->scope_ += std::string(1, '\0') + char('0' + static_cast<int>(settings.clients.mode)) +
                    std::to_string(settings.clients.depth) + ' ' + clients->digest;
-  std::map<Set, SSL_CTX*> made;
-  const auto context_of = [&](const Set& set) -> SSL_CTX* {
-    SSL_CTX*& known = made[set];
-    if (known != nullptr) return known;
-    CtxPtr ctx(SSL_CTX_new(TLS_server_method()));
-    if (ctx == nullptr || !set_up(ctx.get(), settings) ||
-        (clients != nullptr && !ask_clients(ctx.get(), settings.clients, *clients))) {
-      error = {set.front(), take_errors()};
-      return nullptr;
-    }
-    for (const size_t i : set)
-      if (!use_credential(ctx.get(), credentials[i])) {
-        error = {i, take_errors()};
+  std::vector<Set> distinct{first};
+  for (const auto& [name, set] : sets) {
+    const auto known = std::find(distinct.begin(), distinct.end(), set);
+    out->names_[name] = static_cast<size_t>(known - distinct.begin());
+    if (known == distinct.end()) distinct.push_back(set);
+  }
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    OSSL_LIB_CTX* library = library_of(lane);
+    std::vector<Credential> own;
+    for (const Credential& c : credentials) {
+      own.push_back(copy_into(library, c));
+      if (own.back().leaf == nullptr || own.back().key == nullptr) {
+        error = {own.size() - 1, take_errors()};
         return nullptr;
       }
-    known = out->contexts_.emplace_back(std::move(ctx)).get();
-    return known;
-  };
-  if ((out->default_ = context_of(first)) == nullptr) return nullptr;
-  for (const auto& [name, set] : sets)
-    if ((out->names_[name] = context_of(set)) == nullptr) return nullptr;
+    }
+    auto& contexts = out->lanes_.emplace_back();
+    for (const Set& set : distinct) {
+      CtxPtr ctx(SSL_CTX_new_ex(library, nullptr, TLS_server_method()));
+      if (ctx == nullptr || !set_up(ctx.get(), settings) ||
+          (clients != nullptr && !ask_clients(ctx.get(), settings.clients, *clients))) {
+        error = {set.front(), take_errors()};
+        return nullptr;
+      }
+      for (const size_t i : set)
+        if (!use_credential(ctx.get(), own[i])) {
+          error = {i, take_errors()};
+          return nullptr;
+        }
+      contexts.push_back(std::move(ctx));
+    }
+  }
   return out;
 }
 
-SSL_CTX* ServerContexts::choose(std::string_view server_name) const {
+std::optional<size_t> ServerContexts::choose(std::string_view server_name) const {
   std::string name = lower(server_name);
   if (name.ends_with('.')) name.pop_back();
   // Clients send no address as server name (RFC 6066, 3): a URL with one begins such a handshake.
-  if (name.empty() || Address::parse(name)) return default_;
+  if (name.empty() || Address::parse(name)) return 0;
   if (const auto exact = names_.find(name); exact != names_.end()) return exact->second;
   if (const size_t dot = name.find('.'); dot != std::string::npos && dot > 0) {
     const auto wildcard = names_.find("*" + name.substr(dot));
     if (wildcard != names_.end()) return wildcard->second;
   }
-  return refuses_unknown_ ? nullptr : default_;
+  return refuses_unknown_ ? std::nullopt : std::optional<size_t>(0);
 }
 
 std::string ServerContexts::session_scope(std::string_view server_name) const {

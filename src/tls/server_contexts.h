@@ -1,9 +1,10 @@
 #pragma once
-// The SSL_CTX objects of a listener: one for each set of certificates, chosen by server name. Made
-// by the loader before publication, and never changed.
+// The SSL_CTX objects of a listener: one for each set of certificates, chosen by server name, and
+// each lane. Made by the loader before publication, and never changed.
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@ namespace sluice::tls {
 // The protocols that ALPN offers (RFC 7301), in Sluice's order.
 inline constexpr std::string_view kHttp2 = "h2";
 inline constexpr std::string_view kHttp11 = "http/1.1";
+inline constexpr std::string_view kHttp10 = "http/1.0";  // of old clients, and curl --http1.0
 
 class ServerContexts {
  public:
@@ -29,17 +31,23 @@ class ServerContexts {
     size_t credential = 0;
     std::string text;
   };
+  // lanes: threads that make handshakes, at least one; each has SSL_CTX objects and keys of its own
+  // (tls/library.h).
   static std::shared_ptr<const ServerContexts> make(const config::TlsServer& settings,
                                                     const std::vector<Credential>& credentials,
                                                     const Authorities* clients, std::string scope,
-                                                    Error& error);
+                                                    size_t lanes, Error& error);
 
-  // Begins a handshake; choose() then replaces the context.
-  SSL_CTX* first() const { return default_; }
+  // Begins a handshake; the one that choose() names then replaces the context.
+  SSL_CTX* first(size_t lane) const { return context(lane, 0); }
 
-  // The context for a server name as the client sent it; empty: the client sent none. Exact names
-  // come before wildcards, which cover one label (RFC 9525, 6.3). nullptr: unrecognized_name.
-  SSL_CTX* choose(std::string_view server_name) const;
+  // The set of certificates for a server name as the client sent it; empty: the client sent none.
+  // Exact names come before wildcards, which cover one label (RFC 9525, 6.3). nullopt:
+  // unrecognized_name.
+  std::optional<size_t> choose(std::string_view server_name) const;
+  SSL_CTX* context(size_t lane, size_t chosen) const {
+    return lanes_[lane % lanes_.size()][chosen].get();
+  }
 
   // What a session has to agree in to be resumed: 32 bytes.
   std::string session_scope(std::string_view server_name) const;
@@ -47,10 +55,9 @@ class ServerContexts {
  private:
   ServerContexts() = default;
 
-  std::vector<CtxPtr> contexts_;
-  SSL_CTX* default_ = nullptr;
+  std::vector<std::vector<CtxPtr>> lanes_;  // by lane and set; set 0 is the default
   bool refuses_unknown_ = false;
-  std::map<std::string, SSL_CTX*, std::less<>> names_;  // lower case; "*.example.com" included
+  std::map<std::string, size_t, std::less<>> names_;  // lower case; "*.example.com" included
   std::string scope_;
 };
 

@@ -5,8 +5,6 @@
 
 #include <openssl/err.h>
 
-#include "tls/bio.h"
-#include "tls/callbacks.h"
 #include "tls/context.h"
 #include "tls/failure.h"
 
@@ -21,16 +19,8 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
       lower_(std::move(lower)),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       contexts_(std::move(contexts)) {
+  handshake_ = std::make_unique<Handshake>(contexts_, next_lane(), context_.ticket_keys);
   begin_handshake();
-  if (!make_ssl(contexts_->first())) {
-    out_of_memory();
-    return;
-  }
-  SSL_set_accept_state(ssl_.get());
-  if (context_.ticket_keys == nullptr) {
-    SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
-    SSL_set_num_tickets(ssl_.get(), 0);
-  }
   if (context_.guards.handshake_timeout > Duration::zero())
     context_.wheel.arm(timer_, context_.now + context_.guards.handshake_timeout);
 }
@@ -42,35 +32,16 @@ Stream::Stream(Context& context, std::shared_ptr<const ClientContext> client)
       client_(std::move(client)) {}
 
 bool Stream::connect(transport::Layer& below, const Endpoint& remote, Time now) {
-  if (!make_ssl(client_->get())) {
-    ++context_.stats.memory_refusals;
-    ERR_clear_error();
-    return false;
-  }
-  SSL_set_connect_state(ssl_.get());
-  if (!client_->server_name().empty() &&
-      SSL_set_tlsext_host_name(ssl_.get(), client_->server_name().c_str()) != 1)
-    return false;
   lower_ = below.connect(remote, *this, now);
   return lower_ != nullptr;
 }
 
-bool Stream::make_ssl(SSL_CTX* ctx) {
-  ERR_clear_error();
-  ssl_.reset(SSL_new(ctx));
-  BioPtr bio = ssl_ != nullptr ? make_bio(*this) : nullptr;
-  if (bio == nullptr) return false;
-  BIO_up_ref(bio.get());  // OpenSSL counts the two directions
-  SSL_set0_rbio(ssl_.get(), bio.get());
-  SSL_set0_wbio(ssl_.get(), bio.release());
-  set_owner(ssl_.get(), this);
-  sends_ = true;
-  return true;
+size_t Stream::next_lane() const {
+  return context_.handshakes != nullptr ? context_.handshakes->lane() : context_.lane;
 }
 
 Stream::~Stream() {
   leave_handshake();
-  if (ssl_ != nullptr) set_owner(ssl_.get(), nullptr);
 }
 
 void Stream::release() {
@@ -191,6 +162,7 @@ void Stream::abort() {
   sends_ = false;
   timer_.disarm();
   plain_.clear();
+  early_.clear();
   lower_->abort();
 }
 
@@ -202,6 +174,7 @@ void Stream::fail() {
   send_written();
   if (state_ == State::kGone) return;
   plain_.clear();
+  early_.clear();
   sends_ = false;
   if (!std::exchange(closing_, true)) lower_->close();
   if (!std::exchange(peer_ended_, true)) user_->on_end_of_data(*this, End::kTruncated);
@@ -233,18 +206,24 @@ uint32_t Stream::take_received(uint8_t* to, uint32_t n) {
 
 void Stream::on_established(transport::Stream&) {
   if (state_ != State::kConnecting) return;
+  handshake_ = std::make_unique<Handshake>(client_, next_lane());
   begin_handshake();
-  shake_hands();
+  take_step({});
 }
 
 void Stream::on_data(transport::Stream&, buf::Slice data) {
-  held_ += data.size();
-  received_ = data.view();
-  if (state_ == State::kHandshake) shake_hands();
-  if (state_ == State::kOpen) read();
-  received_ = {};
+  const uint32_t size = data.size();
+  held_ += size;
+  if (state_ == State::kHandshake) {
+    receive_early(std::move(data));
+    if (state_ == State::kHandshake) return;
+  } else {
+    received_ = data.view();
+    if (state_ == State::kOpen) read();
+    received_ = {};
+  }
   if (state_ == State::kFailed || (closing_ && peer_ended_)) {
-    discarded_ += data.size();
+    discarded_ += size;
     if (discarded_ > kDiscarded) abort();
   }
   if (state_ != State::kGone) credit();
@@ -309,6 +288,8 @@ void Stream::deliver(buf::Slice data) {
 // TCP's FIN says nothing about the plain bytes (RFC 8446, 6.1).
 void Stream::on_end_of_data(transport::Stream&, End) {
   if (state_ == State::kHandshake) {
+    ended_early_ = away_ != nullptr;  // what came before the end may still complete the handshake
+    if (ended_early_) return;
     handshake_closed(transport::CloseReason::kFinished);
     fail();
     return;
@@ -328,6 +309,7 @@ void Stream::on_writable(transport::Stream&) {
 void Stream::on_closed(transport::Stream&, transport::CloseReason reason) {
   if (state_ == State::kHandshake) handshake_closed(reason);
   state_ = State::kGone;
+  early_.clear();
   timer_.disarm();
   user_->on_closed(*this, reason);
 }

@@ -6,15 +6,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/timer_wheel.h"
 #include "tls/client_context.h"
 #include "tls/guard.h"
+#include "tls/handshake.h"
 #include "tls/openssl.h"
 #include "tls/rate_limit.h"
 #include "tls/record_log.h"
 #include "tls/server_contexts.h"
-#include "tls/ticket_keys.h"
+#include "tls/ssl_owner.h"
 #include "transport/layer.h"
 #include "transport/stream.h"
 
@@ -25,7 +27,7 @@ struct Context;
 // OpenSSL's error queue is empty after each call of a stream, and a stream's error ends that stream
 // only. on_established follows the handshake. A handshake that fails ends in on_end_of_data(
 // kTruncated), behind the alert for the peer, and on_closed.
-class Stream final : public transport::Stream, public transport::User {
+class Stream final : public transport::Stream, public transport::User, public SslOwner {
  public:
   // A server. The lower stream's user is to be this stream. The context outlives it.
   Stream(Context& context, transport::StreamPtr lower,
@@ -45,7 +47,9 @@ class Stream final : public transport::Stream, public transport::User {
   void consumed(uint32_t n) override;
   uint64_t transmitted() const override { return log_.transmitted(lower_->transmitted()); }
   uint64_t acknowledged() const override { return log_.acknowledged(lower_->acknowledged()); }
-  uint32_t buffers() const override { return lower_->buffers() + plain_.slices(); }
+  uint32_t buffers() const override {
+    return lower_->buffers() + plain_.slices() + static_cast<uint32_t>(early_.size());
+  }
   uint32_t buffers_ahead() const override { return lower_->buffers_ahead(); }
   Endpoint peer() const override { return lower_->peer(); }
   Duration round_trip() const override { return lower_->round_trip(); }
@@ -58,20 +62,10 @@ class Stream final : public transport::Stream, public transport::User {
   Authority authority_for(std::string_view host) const override;
   const char* failure() const override { return failure_; }
 
-  // --- For tls/callbacks.cc ---
+  // --- For tls/context.cc ---
 
-  // False, with an alert: the handshake ends.
-  bool on_client_hello(int& alert);
-  const TicketKeys* ticket_keys() const;
-  // A record header, a message or an alert was sent or received (SSL_CTX_set_msg_callback(3)).
-  void on_message(bool sent, int type, buf::View bytes);
-
-  // --- For tls/bio.cc ---
-
-  // Moves received bytes to OpenSSL; 0: there are none now.
-  uint32_t take_received(uint8_t* to, uint32_t n);
-  // Takes bytes of a record that OpenSSL made. False: no memory; the connection has to end.
-  bool put_record(buf::View bytes);
+  // A helper thread has made a step of this stream's handshake.
+  void on_returned(std::unique_ptr<Handshake> handshake);
 
  private:
   // The most that a record adds to its payload: header, explicit nonce of TLS 1.2 or type of the
@@ -89,8 +83,6 @@ class Stream final : public transport::Stream, public transport::User {
     kFailed,  // the alert is sent, and our FIN; what arrives is discarded
     kGone,    // abort()
   };
-  // Why the handshake was ended here, for the counters.
-  enum class Refusal : uint8_t { kNone, kProtocol, kName };
 
   // --- transport::User, of the lower stream ---
 
@@ -104,16 +96,23 @@ class Stream final : public transport::Stream, public transport::User {
   void on_closed(transport::Stream& lower, transport::CloseReason reason) override;
   void release() override;
 
+  // --- SslOwner, after the handshake ---
+
+  uint32_t take_received(uint8_t* to, uint32_t n) override;
+  bool put_record(buf::View bytes) override;
+  void on_message(bool sent, int type, buf::View bytes) override;
+
   bool is_client() const { return client_ != nullptr; }
-  // False: no memory.
-  bool make_ssl(SSL_CTX* ctx);
+  // Of the thread that makes the next handshake.
+  size_t next_lane() const;
   // stream_handshake.cc
   void begin_handshake();
-  void shake_hands();
+  void receive_early(buf::Slice data);
+  // Makes a step with these further bytes, or has a helper thread make it.
+  void take_step(buf::View data);
+  void after_step();
   void established();
-  void fail_handshake();
   void handshake_closed(transport::CloseReason how);
-  void count_failure();
   void leave_handshake();
   // stream.cc
   void on_timer();
@@ -136,7 +135,6 @@ class Stream final : public transport::Stream, public transport::User {
   transport::StreamPtr lower_;
   SslPtr ssl_;
   State state_ = State::kConnecting;
-  Refusal refusal_ = Refusal::kNone;
   Guard tripped_ = Guard::kNone;  // within a call of OpenSSL; the stream ends behind it
   bool closing_ = false;          // our close_notify and FIN are queued
   bool peer_ended_ = false;       // the user knows of the end of the peer's direction
@@ -148,10 +146,16 @@ class Stream final : public transport::Stream, public transport::User {
   uint64_t pushed_ = 0;
   mutable RecordLog log_;
 
-  buf::View received_;        // of the slice in on_data, not yet taken by OpenSSL
-  uint64_t held_ = 0;         // bytes received below and not yet credited there
-  uint64_t unconsumed_ = 0;   // plain bytes that the user has not consumed
-  uint32_t before_open_ = 0;  // bytes received before the end of the handshake
+  buf::View received_;       // of the slice in on_data, not yet taken by OpenSSL
+  uint64_t held_ = 0;        // bytes received below and not yet credited there
+  uint64_t unconsumed_ = 0;  // plain bytes that the user has not consumed
+
+  // While state_ is kHandshake, one of the two.
+  std::unique_ptr<Handshake> handshake_;
+  Handshake* away_ = nullptr;      // at a helper thread
+  std::vector<buf::Slice> early_;  // received while the handshake is away
+  bool ended_early_ = false;       // the lower stream ended while the handshake is away
+  uint32_t before_open_ = 0;       // bytes of the handshake
   RateLimit key_updates_;
   RateLimit empty_records_;
   RateLimit tiny_records_;
@@ -162,7 +166,8 @@ class Stream final : public transport::Stream, public transport::User {
   std::string peer_certificate_;
   const char* failure_ = "";
   std::shared_ptr<const ServerContexts> contexts_;  // of the handshake of a server
-  std::shared_ptr<const ClientContext> client_;     // of that of a client
+  size_t chosen_ = 0;                               // of contexts_
+  std::shared_ptr<const ClientContext> client_;     // of the handshake of a client
 };
 
 }  // namespace sluice::tls

@@ -29,8 +29,7 @@ void Stream::on_message(bool sent, int type, buf::View bytes) {
         return;
       }
       ++stats.records_in;
-      if (bytes.size() >= kHeaderSize && state_ == State::kOpen && !is_client())
-        look_at_header(bytes);
+      if (bytes.size() >= kHeaderSize && !is_client()) look_at_header(bytes);
       return;
     case SSL3_RT_ALERT:
       if (!sent) {

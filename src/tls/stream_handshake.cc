@@ -1,71 +1,121 @@
-// The handshake of a Stream: its steps, its end, and the reasons why it fails.
+// The handshake of a Stream: its steps here or at a helper thread, and its end.
 
-#include <openssl/err.h>
-
-#include "tls/callbacks.h"
-#include "tls/client_hello.h"
 #include "tls/context.h"
-#include "tls/failure.h"
-#include "tls/forwarded_certificate.h"
 #include "tls/stream.h"
 
 namespace sluice::tls {
 
 void Stream::begin_handshake() {
   state_ = State::kHandshake;
+  sends_ = true;
   ++context_.stats.handshaking;
 }
 
-// OpenSSL works on the received bytes at once, signatures included. This is the place from which a
-// handshake could go to another thread: nothing here depends on when it comes back.
-void Stream::shake_hands() {
-  const auto before = static_cast<uint32_t>(received_.size());
-  ERR_clear_error();
-  const int result = SSL_do_handshake(ssl_.get());
-  const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), result);
+// Bytes wait here while a helper has the handshake, and keep the window below shut.
+void Stream::receive_early(buf::Slice data) {
+  if (away_ == nullptr) {
+    take_step(data.view());
+    return;
+  }
+  data = context_.memory.retain(std::move(data));
+  if (data) {
+    early_.push_back(std::move(data));
+  } else {
+    out_of_memory();
+  }
+}
+
+void Stream::take_step(buf::View data) {
+  handshake_->add_input(data);
+  const bool first = before_open_ == 0;
+  before_open_ += static_cast<uint32_t>(data.size());
+  HandshakeQueue* queue = context_.handshakes;
+  if (queue == nullptr) {
+    credit();
+    handshake_->step();
+    after_step();
+    return;
+  }
+  away_ = handshake_.get();
+  away_->stream = this;
+  // Clients do not take a pod's place: without pods no client is answered.
+  const bool one_more =
+      first && !is_client() && queue->away() >= context_.guards.waiting_handshakes;
+  if (one_more || !queue->submit(handshake_)) {
+    away_ = nullptr;
+    act(Guard::kWaiting);
+    return;
+  }
+  context_.stats.handshakes_away.set(queue->away());
+  credit();
+}
+
+void Stream::on_returned(std::unique_ptr<Handshake> handshake) {
+  handshake_ = std::move(handshake);
+  away_ = nullptr;
+  after_step();
+  if (state_ != State::kHandshake || away_ != nullptr) return;
+  if (!early_.empty()) {
+    const std::vector<buf::Slice> early = std::exchange(early_, {});
+    for (const buf::Slice& s : early) {
+      handshake_->add_input(s.view());
+      before_open_ += s.size();
+    }
+    take_step({});
+  } else if (ended_early_) {
+    on_end_of_data(*lower_, transport::End::kClean);
+  }
+}
+
+void Stream::after_step() {
+  handshake_->count(context_.stats);
+  if (const std::vector<uint8_t> out = handshake_->take_output(); !out.empty()) put_record(out);
   if (starved_) {
     out_of_memory();
     return;
   }
-  before_open_ += before;
-  if (error == SSL_ERROR_NONE) {
-    established();
-  } else if (error != SSL_ERROR_WANT_READ) {
-    fail_handshake();
-  } else if (before_open_ > context_.guards.handshake_size) {
+  switch (handshake_->state()) {
+    case Handshake::State::kDone:
+      established();
+      return;
+    case Handshake::State::kFailed:
+      failure_ = handshake_->failure();
+      leave_handshake();
+      fail();
+      return;
+    case Handshake::State::kUnderWay:
+      break;
+  }
+  if (before_open_ > context_.guards.handshake_size) {
     act(Guard::kSize);
   } else {
-    ERR_clear_error();
     send_written();
   }
 }
 
 void Stream::established() {
-  ERR_clear_error();
-  if (is_client()) {
-    // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2); HTTP/1.1 is what a pod without ALPN speaks.
-    if (alpn() != client_->protocol() && !(alpn().empty() && client_->protocol() == kHttp11)) {
-      ++context_.stats.pod_handshakes_failed;
-      failure_ = "the pod's TLS does not offer the protocol of the service (ALPN)";
-      leave_handshake();
-      fail();
-      return;
-    }
-    ++context_.stats.pod_handshakes;
-  } else if (SSL_session_reused(ssl_.get()) == 1) {
-    ++context_.stats.handshakes_resumed;
-  } else {
-    ++context_.stats.handshakes_full;
-  }
-  if (X509* x = is_client() ? nullptr : SSL_get0_peer_certificate(ssl_.get());
-      x != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK)
-    peer_certificate_ = forwarded_certificate(*x);
+  Handshake::Result result = handshake_->take_result();
+  ssl_ = std::move(result.ssl);
+  set_owner(ssl_.get(), *this);
+  server_name_ = std::move(result.server_name);
+  peer_certificate_ = std::move(result.peer_certificate);
+  chosen_ = result.chosen;
   leave_handshake();
   state_ = State::kOpen;
   send_written();  // our Finished, and the tickets
   if (state_ != State::kOpen) return;
   user_->on_established(*this);
   on_writable(*lower_);  // for the bytes that waited for the handshake
+  received_ = result.unread;
+  if (!received_.empty()) read();
+  for (const buf::Slice& s : std::exchange(early_, {})) {
+    received_ = s.view();
+    read();
+  }
+  received_ = {};
+  if (state_ == State::kGone) return;
+  credit();
+  if (ended_early_) on_end_of_data(*lower_, transport::End::kClean);
 }
 
 void Stream::handshake_closed(transport::CloseReason how) {
@@ -80,111 +130,23 @@ void Stream::handshake_closed(transport::CloseReason how) {
   leave_handshake();
 }
 
-void Stream::fail_handshake() {
-  count_failure();
-  leave_handshake();
-  fail();
-}
-
-void Stream::count_failure() {
-  stats::Tls& stats = context_.stats;
-  if (is_client()) {
-    ++stats.pod_handshakes_failed;
-    failure_ = failure_of(ssl_.get());
-    return;
-  }
-  switch (refusal_) {
-    case Refusal::kProtocol:
-      ++stats.failed_protocol;
-      return;
-    case Refusal::kName:
-      ++stats.failed_name;
-      return;
-    case Refusal::kNone:
-      break;
-  }
-  const unsigned long e = ERR_peek_error();
-  switch (ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0) {
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_WRONG_SSL_VERSION:
-    case SSL_R_UNKNOWN_PROTOCOL:
-    case SSL_R_VERSION_TOO_LOW:
-    case SSL_R_INAPPROPRIATE_FALLBACK:
-      ++stats.failed_version;
-      return;
-    case SSL_R_NO_SHARED_CIPHER:
-    case SSL_R_NO_SUITABLE_KEY_SHARE:
-    case SSL_R_NO_SUITABLE_GROUPS:
-    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-      ++stats.failed_cipher;
-      return;
-    case SSL_R_CERTIFICATE_VERIFY_FAILED:
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-      ++stats.failed_certificate;
-      return;
-    default:
-      break;
-  }
-  // OpenSSL adds this number to an alert that it received.
-  const bool alert = ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) >= SSL_AD_REASON_OFFSET;
-  if (alert) {
-    ++stats.failed_alert;
-  } else {
-    ++stats.failed_other;
-  }
-}
-
 void Stream::leave_handshake() {
   if (state_ != State::kHandshake) return;
   --context_.stats.handshaking;
   timer_.disarm();
-}
-
-bool Stream::on_client_hello(int& alert) {
-  const auto extension = [&](unsigned type) -> std::optional<buf::View> {
-    const unsigned char* bytes = nullptr;
-    size_t size = 0;
-    if (SSL_client_hello_get0_ext(ssl_.get(), type, &bytes, &size) != 1) return std::nullopt;
-    return buf::View(bytes, size);
-  };
-  // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so no protocol is assumed without it.
-  const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
-  if (!alpn || !(offers_protocol(*alpn, kHttp2) || offers_protocol(*alpn, kHttp11))) {
-    refusal_ = Refusal::kProtocol;
-    alert = SSL_AD_NO_APPLICATION_PROTOCOL;
-    return false;
+  if (away_ != nullptr) {
+    away_->abandoned.store(true, std::memory_order_relaxed);
+    away_->stream = nullptr;
+    away_ = nullptr;
   }
-  server_name_.clear();  // a second ClientHello, after HelloRetryRequest, comes here too
-  if (const auto name = extension(TLSEXT_TYPE_server_name)) {
-    const auto text = server_name_of(*name);
-    if (!text) {
-      alert = SSL_AD_DECODE_ERROR;
-      return false;
-    }
-    server_name_ = *text;
-  }
-  SSL_CTX* chosen = contexts_->choose(server_name_);
-  if (chosen == nullptr) {
-    refusal_ = Refusal::kName;
-    alert = SSL_AD_UNRECOGNIZED_NAME;
-    return false;
-  }
-  const std::string scope = contexts_->session_scope(server_name_);
-  return SSL_set_SSL_CTX(ssl_.get(), chosen) != nullptr &&
-         SSL_set_session_id_context(ssl_.get(),
-                                    reinterpret_cast<const unsigned char*>(scope.data()),
-                                    static_cast<unsigned>(scope.size())) == 1;
-}
-
-const TicketKeys* Stream::ticket_keys() const {
-  return context_.ticket_keys;
+  handshake_.reset();
 }
 
 std::string_view Stream::alpn() const {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   if (ssl_ != nullptr) SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  if (size == 0 && !is_client()) return kHttp11;  // the client sent no ALPN
   return {reinterpret_cast<const char*>(name), size};
 }
 
@@ -194,10 +156,9 @@ const char* Stream::security() const {
 
 // Old connections keep the contexts of their handshake, so their answers do not change.
 transport::Stream::Authority Stream::authority_for(std::string_view host) const {
-  if (is_client()) return Authority::kThis;
-  const SSL_CTX* own = contexts_->choose(host);
-  if (own == nullptr) return Authority::kNone;
-  return own == SSL_get_SSL_CTX(ssl_.get()) ? Authority::kThis : Authority::kAnother;
+  const std::optional<size_t> own = contexts_->choose(host);
+  if (!own) return Authority::kNone;
+  return *own == chosen_ ? Authority::kThis : Authority::kAnother;
 }
 
 }  // namespace sluice::tls

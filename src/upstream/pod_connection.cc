@@ -224,8 +224,10 @@ void PodConnection::follow_ending() {
 
 void PodConnection::begin_idle() {
   idle_since_ = context_.now;
-  if (!idle_timer_.armed())
-    context_.wheel.arm(idle_timer_, context_.now + pool_.idle_timeout(http_->peer_keeps_idle()));
+  // The timer moves only to fire earlier: when the pod announces a shorter time than it was armed
+  // with.
+  const Time end = idle_since_ + pool_.idle_timeout(http_->peer_keeps_idle());
+  if (idle_timer_.deadline() > end) context_.wheel.arm(idle_timer_, end);
 }
 
 // The last connection stays, unless the pod is about to close it. Then another one comes first.

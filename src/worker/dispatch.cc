@@ -11,6 +11,7 @@
 namespace sluice::worker {
 
 inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
+  if (forwards() && stage_l4(packet, false)) return;
   if (packet.protocol != static_cast<uint8_t>(ip::Protocol::kTcp)) {
     counters.drop(stats::Drop::kUnknownProtocol);
     return;
@@ -21,6 +22,27 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
     return;
   }
   stage(packet);
+}
+
+bool Dispatch::stage_l4(ip::TransportPacket& packet, bool handed_over) {
+  if (!packet.ports) return false;
+  const l4::Place place = l4_->find(packet);
+  if (place.kind == l4::Place::Kind::kForeign) return false;
+  assert(forwarded_count_ < kBurst);
+  l4::Pending& p = forwarded_[forwarded_count_++];
+  p.packet = std::move(packet);
+  p.place = place;
+  p.handed_over = handed_over;
+  return true;
+}
+
+// TCP refuses segments of connections that nobody knows.
+void Dispatch::flush_l4(Time now) {
+  const size_t count = std::exchange(forwarded_count_, 0);
+  l4_->input({forwarded_.data(), count}, now,
+             [this](ip::TransportPacket& packet, bool handed_over) {
+               if (ip::verify_checksum(packet)) stage(packet).hand_overs = handed_over ? 1 : 0;
+             });
 }
 
 inline tcp::Received& Dispatch::stage(ip::TransportPacket& packet) {
@@ -56,6 +78,8 @@ void Dispatch::deliver(ip::Input in, stats::Port& counters, Time now) {
 }
 
 void Dispatch::flush(stats::Port& counters, Time now) {
+  if (forwarded_count_ > 0) [[unlikely]]
+    flush_l4(now);
   const size_t count = std::exchange(segments_count_, 0);
   counters.tcp_segments.add(count);
   in_stage(Stage::kTcp, [&] { tcp_.input({segments_.data(), count}, now); });
@@ -84,6 +108,7 @@ size_t Dispatch::take_over(Time now) {
     const size_t n = steering_->take(taken_over_);
     if (n == 0) break;
     for (steer::Packet& packet : std::span(taken_over_).first(n)) take_over(packet, now);
+    if (forwarded_count_ > 0) flush_l4(now);
     tcp_.input({segments_.data(), std::exchange(segments_count_, 0)}, now);
     for (tcp::Received& r : std::span(segments_).first(n)) r.hand_overs = 0;
     all += n;
@@ -93,7 +118,10 @@ size_t Dispatch::take_over(Time now) {
 
 void Dispatch::take_over(steer::Packet& given, Time now) {
   ip::TransportPacket& packet = given.packet;
+  if (forwards() && stage_l4(packet, true)) return;
+  if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kUdp)) return;  // its listener has gone
   if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp)) {
+    if (!ip::verify_checksum(packet)) return;
     stage(packet).hand_overs = given.hand_overs;
     return;
   }
@@ -103,6 +131,7 @@ void Dispatch::take_over(steer::Packet& given, Time now) {
 }
 
 bool Dispatch::take(ip::IcmpError& error, bool handed_over, Time now) {
+  if (forwards() && l4_->input(error, handed_over, now)) return true;
   const ip::QuotedPacket& q = error.quoted;
   if (q.protocol != static_cast<uint8_t>(ip::Protocol::kTcp) || !q.ports || !q.tcp_seq)
     return false;

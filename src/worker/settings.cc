@@ -33,10 +33,26 @@ steer::EphemeralPorts ephemeral_ports(const tcp::Config& config) {
   return {.first = config.first_ephemeral_port, .last = config.last_ephemeral_port};
 }
 
+std::vector<std::vector<Address>> snat_addresses(const config::Startup& startup) {
+  std::vector<std::vector<Address>> all;
+  for (const config::Port& port : startup.ports) {
+    std::vector<Address>& sources = all.emplace_back(port.snat_addresses);
+    for (const Prefix& p : port.addresses)
+      if (std::none_of(sources.begin(), sources.end(),
+                       [&](const Address& a) { return a.is_v4() == p.address.is_v4(); }))
+        sources.push_back(p.address);
+  }
+  return all;
+}
+
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup) {
   std::vector<ip::PortAddresses> all;
   for (const config::Port& port : startup.ports) {
     ip::PortAddresses one{port.addresses, {}};
+    for (const Address& a : port.snat_addresses)
+      if (std::none_of(one.addresses.begin(), one.addresses.end(),
+                       [&](const Prefix& p) { return p.address == a; }))
+        one.addresses.push_back({a});
     for (const config::Route& r : port.routes) one.routes.push_back({.to = r.to, .via = r.via});
     all.push_back(std::move(one));
   }

@@ -16,6 +16,9 @@ tcp::Config tcp_config(const config::Snapshot& snapshot);
 steer::EphemeralPorts ephemeral_ports(const tcp::Config& config);
 
 // One entry a port, in the order of the ports.
+// By port: the addresses from which L4 flows reach pods.
+std::vector<std::vector<Address>> snat_addresses(const config::Startup& startup);
+// SNAT addresses included.
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup);
 
 // Indices of the ports: first those without listeners, which face pods. So a pod's GOAWAY, for

@@ -48,14 +48,24 @@ bool Steering::hand_over(const Endpoint& local, const Endpoint& remote, tcp::Rec
 bool Steering::hand_over(const Endpoint& local, const Endpoint& remote, ip::IcmpError& error) {
   const unsigned to = owner_of(local, remote);
   if (to == self_) return false;
+  hand_over(to, std::move(error));
+  return true;
+}
+
+void Steering::hand_over(unsigned worker, ip::IcmpError&& error) {
   steer::Packet p;
   p.packet.source = error.source;
   p.packet.destination = error.destination;
   p.packet.protocol =
       static_cast<uint8_t>(error.source.is_v4() ? ip::Protocol::kIcmp : ip::Protocol::kIcmp6);
   p.packet.payload = std::move(error.message);
-  give(to, std::move(p));
-  return true;
+  give(worker, std::move(p));
+}
+
+void Steering::hand_over(unsigned worker, ip::TransportPacket&& packet) {
+  steer::Packet p;
+  p.packet = std::move(packet);
+  give(worker, std::move(p));
 }
 
 void Steering::give(unsigned to, steer::Packet&& packet) {

@@ -7,6 +7,7 @@
 
 #include "ip/icmp_error.h"
 #include "ip/neighbour_news.h"
+#include "l4/forwarder.h"
 #include "stats/steer.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
@@ -15,7 +16,7 @@
 
 namespace sluice::worker {
 
-class Steering final : public tcp::Siblings, public ip::NeighbourListener {
+class Steering final : public tcp::Siblings, public l4::Siblings, public ip::NeighbourListener {
  public:
   // Everything outlives the object.
   Steering(const steer::Owner& owner, steer::Exchange& exchange, unsigned self,
@@ -26,6 +27,8 @@ class Steering final : public tcp::Siblings, public ip::NeighbourListener {
   // which there is no room is dropped and counted: it was taken, too.
   bool hand_over(const Endpoint& local, const Endpoint& remote, tcp::Received& segment) override;
   bool hand_over(const Endpoint& local, const Endpoint& remote, ip::IcmpError& error);
+  void hand_over(unsigned worker, ip::TransportPacket&& packet) override;
+  void hand_over(unsigned worker, ip::IcmpError&& error) override;
   // To all other workers.
   void hear(const ip::NeighbourNews& news) override;
   // Everything that was handed over since the last call becomes visible to the other workers.

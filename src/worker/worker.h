@@ -17,9 +17,11 @@
 #include "http1/codec.h"
 #include "http2/codec.h"
 #include "ip/host.h"
+#include "l4/forwarder.h"
 #include "relay/relay.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
+#include "tls/handshake_pool.h"
 #include "tls/ticket_keys.h"
 #include "transport/plain.h"
 #include "worker/dispatch.h"
@@ -53,6 +55,7 @@ class Worker {
     const steer::Owner* owner = nullptr;
     steer::Exchange* exchange = nullptr;
     const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
+    tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
 
   explicit Worker(const Setup& setup)
@@ -87,11 +90,15 @@ class Worker {
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
+    if (relay_.collect_handshakes() > 0) [[unlikely]]
+      worked_ = true;
     sampler_.enter(Stage::kTimers);
     // After receiving: a worker that was delayed must not retransmit segments whose ACKs wait in
     // its receive ring.
     wheel_.advance(now);
     sampler_.enter(Stage::kRelay);
+    if (forwarder_.vips_changed()) [[unlikely]]
+      relay_.share_vips(forwarder_.vips());
     relay_.flush();
     const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
@@ -141,6 +148,16 @@ class Worker {
                 .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
                 .table_seed = static_cast<uint32_t>(mix64(setup.secret.k0 + 2)),
                 .cycles = cycle_counter()}),
+        forwarder_({.host = host_,
+                    .wheel = wheel_,
+                    .stats = stats_,
+                    .sources = snat_addresses(first.startup),
+                    .flows = first.startup.memory.flows,
+                    .secret = setup.secret,
+                    .seed = mix64((setup.secret.k1 ^ setup.secret.k0) + setup.self + 3),
+                    .self = static_cast<unsigned>(setup.self),
+                    .owner = steering_ ? setup.owner : nullptr,
+                    .siblings = steering_ ? &*steering_ : nullptr}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,
@@ -154,7 +171,8 @@ class Worker {
             .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self),
             .now = clock_.at(cycles),
             .process = setup.process == nullptr ? nullptr : &setup.process->relay,
-            .ticket_keys = setup.ticket_keys}),
+            .ticket_keys = setup.ticket_keys,
+            .handshakes = setup.handshakes}),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {
@@ -191,6 +209,8 @@ class Worker {
     if (news == current_) return;
     tcp_.reconfigure(tcp_config(*news));
     receive_order_ = receive_order(*news);
+    forwarder_.adopt(*news);
+    relay_.share_vips(forwarder_.vips());
     relay_.adopt(*news);
     current_ = news;
     // The last look at the previous snapshot is over: control may free it.
@@ -299,6 +319,8 @@ class Worker {
     stats_.slices_pinned.set(memory_.pinned());
     stats_.slices_copied.set(memory_.copied());
     stats_.slices_refused.set(memory_.refused());
+    stats_.l4.flows.set(forwarder_.flows());
+    stats_.l4.half_open.set(forwarder_.half_open());
     stats_.tcp.connections.set(tcp_.connections());
     stats_.tcp.half_open.set(tcp_.half_open());
     stats_.tcp.time_wait.set(tcp_.time_wait());
@@ -319,10 +341,11 @@ class Worker {
   tcp::Stack tcp_;
   steer::Exchange* const exchange_;
   std::optional<Steering> steering_;
-  Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr};
   transport::PlainLayer plain_;
   http1::Codec http1_;
   http2::Codec http2_;
+  l4::Forwarder forwarder_;
+  Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr, &forwarder_};
   relay::Relay relay_;
 
   // Empty between bursts. A member to avoid its construction each turn, since most turns find

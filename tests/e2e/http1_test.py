@@ -4,12 +4,14 @@
 import hashlib
 import http.server
 import os
+import signal
 import socket
 import tempfile
 import threading
+from typing import Callable
 
 from scripted import inside
-from support import LabTest, layout, main, run, service, worker
+from support import LabTest, lab, layout, main, process, run, service, worker
 
 PORT = 6001
 
@@ -127,6 +129,41 @@ class Http1(LabTest):
         post = ("-X", "POST", "-H", "content-type: application/grpc", "-H", "te: trailers", "-o", "/dev/null", "-w", "%{http_code}")
         for version in ("--http1.1", "--http2-prior-knowledge"):
             self.assertEqual(self.curl(version, *post, url), "200")
+
+    def ends_between_two_answers(self, begin: Callable[[], None]) -> None:
+        """A client asks without a pause. Once it has begun, one answer says Connection: close, and is whole, and the last one."""
+        with self.raw() as client:
+            answers, closes, begun = 0, False, False
+            while not closes:
+                client.sendall(b"GET /kept HTTP/1.1\r\nHost: v\r\n\r\n")
+                head, _, body = client.recv(65_536).partition(b"\r\n\r\n")
+                self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+                while len(body) < len("/kept"):
+                    body += client.recv(65_536)
+                self.assertEqual(body, b"/kept")
+                answers += 1
+                closes = b"connection: close" in head
+                if answers == 20:
+                    begin()
+                    begun = True
+            self.assertTrue(begun)
+            self.assertEqual(client.recv(1), b"", "FIN, and no reset")
+
+    def test_a_kept_connection_ends_between_two_answers_when_its_listener_goes(self) -> None:
+        with Pod() as pod:
+            self.relay_to(pod)
+            tables = service("http1", PORT, pod.endpoint, keys='protocol = "http1"', protocol="http")
+            self.ends_between_two_answers(lambda: self.reload(tables[tables.index("[[service]]"):]))
+
+    def test_a_kept_connection_ends_between_two_answers_at_a_drain(self) -> None:
+        with Pod() as pod:
+            self.relay_to(pod)
+            pid = lab.status()["sluiced"]["pid"]
+            with self.raw() as idle:
+                self.ends_between_two_answers(lambda: os.kill(pid, signal.SIGTERM))
+                self.assertEqual(idle.recv(1), b"", "an idle connection ends as well")
+            self.assertTrue(process.wait_until(lambda: not process.alive(pid), 10), "nothing keeps sluiced")
+            lab.restart_sluiced()
 
 
 if __name__ == "__main__":

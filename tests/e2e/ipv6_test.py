@@ -9,7 +9,7 @@ from support import SANITIZED, LabTest, lab, layout, main, process, run, worker
 
 REQUESTS = 2_000 if SANITIZED else 20_000
 CLIENTS = {"IPv4": layout.VIP, "IPv6": f"[{layout.VIP_6}]"}
-PODS = {"IPv4": layout.PORT, "IPv6": layout.PORT + 1}
+PODS = {"IPv4": layout.PORT, "IPv6": layout.IPV6_PODS_PORT}
 
 
 class Ipv6(LabTest):

@@ -28,10 +28,23 @@ class Lab(unittest.TestCase):
         self.assertEqual(code, 0, said)
         for part in (f"{layout.VIP}:{layout.PORT}", str(layout.ADMIN_SOCKET), "tools/lab exec client"):
             self.assertIn(part, said)
-        for target in (f"{layout.VIP}:{layout.PORT}", f"[{layout.VIP_6}]:{layout.PORT}", f"{layout.VIP}:{layout.PORT + 1}",
-                       f"[{layout.VIP_6}]:{layout.PORT + 1}"):
+        for target in (f"{layout.VIP}:{layout.PORT}", f"[{layout.VIP_6}]:{layout.PORT}", f"{layout.VIP}:{layout.IPV6_PODS_PORT}",
+                       f"[{layout.VIP_6}]:{layout.IPV6_PODS_PORT}"):
             with self.subTest(target):
                 run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--target", target, "--duration", "300")
+
+    def test_pods_of_http_1_1_answer_with_their_names_and_come_and_go(self) -> None:
+        code, said = tools_lab("up", "--pods", "2", "--pods-http1", "--ipv6")
+        self.assertEqual(code, 0, said)
+        self.assertIn("curl http://", said)
+        curl = ("curl", "-sS", "-m", "10")
+        for version in ("--http1.1", "--http1.0", "--http2-prior-knowledge"):
+            self.assertRegex(run(layout.CLIENT_NAMESPACE, *curl, version, f"http://{layout.VIP}/"), "^pod[12]$")
+        to_ipv6 = (*curl, "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.PORT + 1}/")
+        self.assertEqual(run(layout.CLIENT_NAMESPACE, *to_ipv6), "pod1")
+        code, said = tools_lab("pods", "1")
+        self.assertEqual(code, 0, said)
+        self.assertEqual(run(layout.CLIENT_NAMESPACE, *curl, f"http://{layout.VIP}/[1-4]"), "pod1" * 4)
 
     def test_an_invalid_impairment_leaves_the_running_wire_alone_and_each_keeps_its_log(self) -> None:
         code, said = tools_lab("up", "--impair", "loss=0%")

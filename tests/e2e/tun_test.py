@@ -14,7 +14,7 @@ from support import CLIENT, LabTest, daemon, lab, layout, main, run, worker
 CALLS = 500
 MIB = 1 << 20
 CLIENTS = {"IPv4": layout.VIP, "IPv6": f"[{layout.VIP_6}]"}
-PODS = {"IPv4": layout.PORT, "IPv6": layout.PORT + 1}
+PODS = {"IPv4": layout.PORT, "IPv6": layout.IPV6_PODS_PORT}
 
 
 class Grpc(LabTest):

@@ -111,7 +111,8 @@ endpoints = { file = "endpoints.toml" }
   EXPECT_EQ(
       mistakes(files),
       "sluiced.toml:3: workers is a string; it must be an integer from 1 to 16\n"
-      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, admin_socket, "
+      "sluiced.toml:4: unknown key colour in [sluice]; allowed: workers, handshake_threads, "
+      "admin_socket, "
       "state_directory, idle, "
       "log_level\n"
       "sluiced.toml:6: drain_timeout = \"soon\" is not a duration; it must be a whole number "
@@ -123,7 +124,7 @@ endpoints = { file = "endpoints.toml" }
       "like \"198.18.0.2/24\"\n"
       "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
       "\"198.18.1.101:50051\"\n"
-      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http, https\n"
+      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http, https, tcp, udp\n"
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");
@@ -330,7 +331,7 @@ TEST(Load, every_guard_has_its_key) {
       "unread_answers = 5000\ndiscarded = 6000\npreface_timeout = \"6s\"\nsettings_timeout = "
       "\"7s\"\n"
       "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n"
-      "handshake_timeout = \"11s\"\nhandshake_size = 12000\n";
+      "handshake_timeout = \"11s\"\nhandshake_size = 12000\nwaiting_handshakes = 13\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -356,6 +357,7 @@ TEST(Load, every_guard_has_its_key) {
   g.closing_timeout = 10s;
   g.handshake_timeout = 11s;
   g.handshake_size = 12000;
+  g.waiting_handshakes = 13;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

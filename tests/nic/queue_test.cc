@@ -252,6 +252,24 @@ TEST_F(Loop, long_payload_goes_out_by_reference_where_chains_do_and_short_payloa
   EXPECT_FALSE(held.shared());
 }
 
+TEST_F(Loop, a_jumbo_frame_whose_checksum_is_filled_already_goes_out_as_a_chain) {
+  for (const bool v4 : {true, false}) {
+    EthdevQueue& q = with(kChains);
+    const std::string data = pattern(8900);
+    TestFrame f = TestFrame::tcp({data}, v4);
+    ip::OutFrame out = f.out();
+    out.l4_checksum_offset = 0;
+    ASSERT_TRUE(q.transmit(out));
+    q.flush();
+    const rte_mbuf* m = take();
+    ASSERT_NE(m, nullptr);
+    EXPECT_GT(m->nb_segs, 1);
+    EXPECT_EQ(m->ol_flags, 0u);
+    EXPECT_EQ(payload(bytes(m), kTcpHeaders + (v4 ? 0 : 20)), data);
+    EXPECT_TRUE(!v4 || ipv4_checksum_right(bytes(m)));
+  }
+}
+
 TEST_F(Loop, software_sums_chains_whose_buffers_have_odd_lengths) {
   EthdevQueue& q = with({.multi_segment = true});
   const std::string data = pattern(1301);

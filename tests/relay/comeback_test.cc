@@ -143,6 +143,14 @@ TEST_F(Comeback, the_log_hears_of_each_pod_and_service_that_goes_and_comes_and_w
   EXPECT_EQ(all[1].what, What::kServiceUp);
 }
 
+TEST_F(Comeback, the_pods_of_a_service_that_only_l4_listeners_use_are_not_connected_to) {
+  snapshot.listeners[0].protocol = config::Protocol::kTcp;
+  endpoints({1});
+  run(30s);
+  EXPECT_EQ(stats_of(1).connects.get(), 0u);
+  EXPECT_TRUE(changes().empty());
+}
+
 TEST_F(Comeback, a_pod_that_replaces_its_connections_is_routine) {
   endpoints({1});
   changes();

@@ -377,6 +377,17 @@ TEST_F(Http1RelayTest, connections_that_are_not_needed_are_closed_and_the_last_o
   EXPECT_EQ(stats_of(1).state.get(), static_cast<uint64_t>(pods::Connectivity::kReady));
 }
 
+TEST_F(Http1RelayTest, a_connection_ends_before_the_time_that_the_pod_announces) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2\r\nContent-Length: 2\r\n\r\nok";
+  endpoints({1});
+  ask(raw(), kGet);
+  run(1500ms);
+  EXPECT_EQ(p.sides.size(), 2u) << "another one comes first";
+  EXPECT_TRUE(p.side(0).ended);
+  EXPECT_EQ(stats_of(1).failed.get(), 0u);
+}
+
 TEST_F(Http1RelayTest, a_connection_that_the_pod_closes_while_idle_makes_no_failed_call) {
   Http1Pod& p = http1_pod(1);
   endpoints({1});

@@ -40,6 +40,7 @@ std::string page() {
          rows("TLS", "`sluicectl stats`, for each worker.", worker->tls) +
          rows("Steering", "`sluicectl stats`, for each worker, where there is more than one.",
               worker->steer) +
+         rows("L4", "`sluicectl stats`, for each worker.", worker->l4) +
          rows(
              "HTTP/2",
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "

@@ -19,10 +19,11 @@ class PodSide {
           const std::string& p = static_cast<PodSide*>(self)->protocol;
           const std::string ours = static_cast<char>(p.size()) + p;
           unsigned char* chosen = nullptr;
-          if (p.empty() || SSL_select_next_proto(
-                               &chosen, size, reinterpret_cast<const unsigned char*>(ours.data()),
-                               static_cast<unsigned>(ours.size()), offered,
-                               offered_size) != OPENSSL_NPN_NEGOTIATED)
+          // The chosen name lies in the first of the lists, which outlives this call.
+          if (p.empty() ||
+              SSL_select_next_proto(&chosen, size, offered, offered_size,
+                                    reinterpret_cast<const unsigned char*>(ours.data()),
+                                    static_cast<unsigned>(ours.size())) != OPENSSL_NPN_NEGOTIATED)
             return SSL_TLSEXT_ERR_NOACK;
           *out = chosen;
           return SSL_TLSEXT_ERR_OK;
@@ -111,7 +112,8 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<int> {
       tls::FileError error;
       const auto cas = tls::read_authorities(files.write("ca.pem", ca.pem()), {}, error);
       std::string why;
-      context_ = tls::ClientContext::make(settings, protocol, own ? &*own : nullptr, &*cas, why);
+      context_ =
+          tls::ClientContext::make(settings, protocol, own ? &*own : nullptr, &*cas, lanes, why);
       ASSERT_NE(context_, nullptr) << why;
     }
     layer.call_with(context_);

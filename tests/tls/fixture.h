@@ -186,8 +186,8 @@ class TlsTest : public testing::Test {
   void accept() {
     if (contexts == nullptr) {
       tls::ServerContexts::Error error;
-      contexts = tls::ServerContexts::make(settings, credentials,
-                                           authorities ? &*authorities : nullptr, scope, error);
+      contexts = tls::ServerContexts::make(
+          settings, credentials, authorities ? &*authorities : nullptr, scope, lanes, error);
       ASSERT_NE(contexts, nullptr) << error.text;
     }
     stream.reset();
@@ -249,6 +249,7 @@ class TlsTest : public testing::Test {
   config::TlsServer settings;
   std::optional<tls::Authorities> authorities;  // of clients
   std::string scope = "listener";
+  size_t lanes = 1;
   std::shared_ptr<const tls::ServerContexts> contexts;
   Client client;
   Owner owner;

@@ -49,7 +49,7 @@ struct World {
     config::TlsServer settings;
     settings.certificates.push_back(credentials[0].facts);
     tls::ServerContexts::Error why;
-    contexts = tls::ServerContexts::make(settings, credentials, nullptr, "fuzz", why);
+    contexts = tls::ServerContexts::make(settings, credentials, nullptr, "fuzz", 1, why);
   }
 
   buf::Pool pool{buf::make_pool("fuzz", 1023, 2176, SOCKET_ID_ANY)};

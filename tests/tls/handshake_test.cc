@@ -71,11 +71,17 @@ TEST_F(HandshakeTest, prefers_http_2_and_takes_http_1_1_alone) {
   EXPECT_EQ(server->alpn(), "h2");
 }
 
-TEST_F(HandshakeTest, without_a_protocol_is_refused) {
+TEST_F(HandshakeTest, takes_http_1_0_alone) {
+  client.offer("http/1.0");
+  open();
+  EXPECT_EQ(server->alpn(), "http/1.0");
+}
+
+TEST_F(HandshakeTest, without_alpn_means_http_1_1) {
   client.offer("");
-  accept();
-  expect_refused("tlsv1 alert no application protocol");
-  EXPECT_EQ(stats.failed_protocol.get(), 1u);
+  open();
+  EXPECT_EQ(server->alpn(), "http/1.1");
+  EXPECT_EQ(stats.failed_protocol.get(), 0u);
 }
 
 TEST_F(HandshakeTest, without_a_protocol_of_ours_is_refused) {

@@ -49,6 +49,22 @@ TEST(Settings, ports_that_face_pods_are_received_from_first) {
   EXPECT_EQ(receive_order(s), (std::vector<size_t>{0, 1, 2}));
 }
 
+TEST(Settings, l4_flows_leave_from_the_first_address_of_a_family_unless_the_port_says_otherwise) {
+  config::Snapshot s;
+  s.startup.ports.resize(2);
+  s.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24"), *Prefix::parse("198.18.0.3/24"),
+                                  *Prefix::parse("2001:db8::2/64")};
+  s.startup.ports[1].addresses = s.startup.ports[0].addresses;
+  s.startup.ports[1].snat_addresses = {*Address::parse("198.18.0.20")};
+  const auto all = snat_addresses(s.startup);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0],
+            (std::vector<Address>{*Address::parse("198.18.0.2"), *Address::parse("2001:db8::2")}));
+  EXPECT_EQ(all[1],
+            (std::vector<Address>{*Address::parse("198.18.0.20"), *Address::parse("2001:db8::2")}));
+  EXPECT_EQ(port_addresses(s.startup)[1].addresses.size(), 4u);  // Sluice answers for it, too
+}
+
 TEST(Settings, tcp_leaves_the_connect_timeout_to_services) {
   config::Snapshot s;
   s.timeouts.connect = 1s;

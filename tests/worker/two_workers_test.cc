@@ -65,10 +65,11 @@ Frame ipv4(const Address& from, const Address& to, uint8_t protocol, const Frame
   return f;
 }
 
-Frame segment(uint16_t port, uint8_t flags, uint32_t seq = 0, uint32_t ack = 0) {
+Frame segment(const Endpoint& from, const Endpoint& to, uint8_t flags, uint32_t seq = 0,
+              uint32_t ack = 0) {
   tcp::Header h;
-  h.source_port = port;
-  h.destination_port = kVip.port;
+  h.source_port = from.port;
+  h.destination_port = to.port;
   h.seq = seq;
   h.ack = ack;
   h.flags = flags;
@@ -76,8 +77,11 @@ Frame segment(uint16_t port, uint8_t flags, uint32_t seq = 0, uint32_t ack = 0) 
   Frame bytes(tcp::kMaxHeader);
   bytes.resize(tcp::emit(h, std::span<uint8_t, tcp::kMaxHeader>(bytes)));
   store_be16(bytes.data() + tcp::kChecksumOffset,
-             ip::checksum_l4(kClient, kVip.address, 6, {bytes.data(), bytes.size()}));
-  return ipv4(kClient, kVip.address, 6, bytes);
+             ip::checksum_l4(from.address, to.address, 6, {bytes.data(), bytes.size()}));
+  return ipv4(from.address, to.address, 6, bytes);
+}
+Frame segment(uint16_t port, uint8_t flags, uint32_t seq = 0, uint32_t ack = 0) {
+  return segment({kClient, port}, kVip, flags, seq, ack);
 }
 
 // A router could not deliver a segment to the client's port.
@@ -260,6 +264,43 @@ TEST_F(TwoWorkers, an_icmp_error_reaches_the_worker_of_the_flow_that_it_quotes) 
   EXPECT_EQ(counters[0].tcp.icmp_ignored.get(), 0u);
   EXPECT_EQ(counters[1].tcp.icmp_ignored.get(), 1u);  // TCP looked, and knows no such connection
   EXPECT_EQ(counters[0].port(0).drop_counter(stats::Drop::kIcmpUnmatched).get(), 0u);
+}
+
+// The client's host is the pod, too.
+TEST_F(TwoWorkers, a_forwarded_flow_is_that_of_one_worker_wherever_its_packets_arrive) {
+  const Endpoint vip{kVip.address, 80}, pod{kClient, 8080}, own = *Endpoint::parse("198.18.0.2:0");
+  config::Snapshot next = snapshot;
+  next.generation = 2;
+  next.services[0].pods = {{.endpoint = pod}};
+  const Maglev::Backend only{1, 1};
+  next.services[0].table.maglev = std::make_shared<const Maglev>(std::span(&only, 1));
+  next.listeners.push_back(
+      {.name = "tcp", .address = vip, .protocol = config::Protocol::kTcp, .slot = 1});
+  published.set(&next);
+  begin();
+  for (unsigned at = 0; at < kWorkers; ++at)
+    for (unsigned of = 0; of < kWorkers; ++of) {
+      for (TestPort& p : ports) p.sent.clear();
+      auto port = static_cast<uint16_t>(10'000 * (1 + at));
+      while (owner.by_hash(vip, {kClient, port}) != of) ++port;
+      arrive(at, segment({kClient, port}, vip, tcp::kSyn, 100));
+      turns(at);
+      EXPECT_TRUE(segments(1 - of).empty());
+      ASSERT_EQ(segments(of).size(), 1u) << at << " " << of;
+      const tcp::Header syn = segments(of)[0];
+      EXPECT_EQ(syn.destination_port, pod.port);
+      EXPECT_EQ(owner.by_share(syn.source_port), of);
+      for (TestPort& p : ports) p.sent.clear();
+      arrive(at, segment(pod, {own.address, syn.source_port}, tcp::kSyn | tcp::kAck, 7, 101));
+      turns(at);
+      EXPECT_TRUE(segments(1 - of).empty());
+      ASSERT_EQ(segments(of).size(), 1u) << at << " " << of;
+      EXPECT_EQ(segments(of)[0].source_port, vip.port);
+      EXPECT_EQ(segments(of)[0].destination_port, port);
+    }
+  EXPECT_EQ(counters[0].l4.flows_begun.get(), 2u);
+  EXPECT_EQ(counters[1].l4.flows_begun.get(), 2u);
+  published.set(&snapshot);
 }
 
 TEST_F(TwoWorkers, packets_for_which_the_other_worker_has_no_room_are_dropped_and_counted) {

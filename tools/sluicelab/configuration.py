@@ -25,13 +25,13 @@ service = "echo"
 
 [[listener]]
 name = "to-ipv6"
-address = "{layout.VIP}:{layout.PORT + 1}"
+address = "{layout.VIP}:{layout.IPV6_PODS_PORT}"
 protocol = "h2c"
 service = "echo-ipv6"
 
 [[listener]]
 name = "ipv6-to-ipv6"
-address = "[{layout.VIP_6}]:{layout.PORT + 1}"
+address = "[{layout.VIP_6}]:{layout.IPV6_PODS_PORT}"
 protocol = "h2c"
 service = "echo-ipv6"
 
@@ -87,8 +87,11 @@ vdevs = {json.dumps(vdevs)}
 
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
                  ipv6: bool = False, kubernetes: Optional[Kubernetes] = None, tls: Optional[dict] = None) -> str:
-    """`extra` is appended: further listeners and services. The number of workers is the lab's. `tls`: the lab's certificates."""
-    workers = state.load().get("workers", 1) if state.exists() else 1
+    """`extra` is appended: further listeners and services. The number of workers and the protocol of the pods are the lab's. `tls`: the
+    lab's certificates."""
+    current = state.load() if state.exists() else {}
+    workers = current.get("workers", 1)
+    protocol = 'protocol = "http1"\n' if current.get("pods_http1") else ""
     dpdk = layout.DPDK_FILE if workers > 1 else layout.REPOSITORY / "dpdk_conf" / f"{driver}.toml"
     if tls is not None:
         extra += https_listener(tls)
@@ -96,7 +99,7 @@ def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[d
     if ipv6:
         more = {"north": f', "{layout.NORTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"',
                 "south": f', "{layout.SOUTH_ADDRESS_6}/{layout.PREFIX_LENGTH_6}"'}
-        extra += IPV6
+        extra += IPV6 + protocol
     north, south = devices(driver, workers)
     profile = layout.REPOSITORY / "nic_profiles" / PROFILES[driver]
     endpoints = f'{{ file = "{layout.ENDPOINTS_FILE}" }}'
@@ -139,11 +142,25 @@ address = "{layout.VIP}:80"
 protocol = "http"
 service = "echo"
 
+[[listener]]
+name = "tcp"
+address = "{layout.VIP}:{layout.TCP_PORT}"
+protocol = "tcp"
+mode = "nat"
+service = "echo"
+
+[[listener]]
+name = "udp"
+address = "{layout.VIP}:{layout.UDP_PORT}"
+protocol = "udp"
+mode = "nat"
+service = "echo"
+
 [[service]]
 name = "echo"
 balance = "{balance}"
 endpoints = {endpoints}
-{extra}"""
+{protocol}{extra}"""
 
 
 def write_endpoints(pods: Iterable[int]) -> None:

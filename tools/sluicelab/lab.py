@@ -19,7 +19,7 @@ def need_root() -> None:
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
        ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None,
-       tls: bool = False) -> None:
+       tls: bool = False, pods_http1: bool = False) -> None:
     """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so."""
     need_root()
     workers = workers or (layout.default_workers() if driver != "tap" else 1)
@@ -37,7 +37,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
                    "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes,
-                   "tls": certificates.make_all() if tls else None}
+                   "tls": certificates.make_all() if tls else None, "pods_http1": pods_http1}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:

@@ -33,6 +33,10 @@ SOUTH_ADDRESS_6 = "fd00:198:18:1::1"
 PREFIX_LENGTH_6 = 64
 
 PORT = 50051
+# Of the VIP: the same pods behind L4 listeners, which choose a pod for a connection.
+TCP_PORT = 50052
+UDP_PORT = 50053
+IPV6_PODS_PORT = 50054  # with `tools/lab up --ipv6`: pod1 over IPv6
 TLS_PORT = 443  # of the VIP, with `tools/lab up --tls`
 MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
 
@@ -73,6 +77,10 @@ def sluicectl_binary() -> Path:
 
 def pod_binary() -> Path:
     return build_dir() / "tools" / "apps" / "sluice-pod"
+
+
+def http1_pod() -> Path:
+    return REPOSITORY / "tools" / "apps" / "http1_pod.py"
 
 
 def client_binary() -> Path:

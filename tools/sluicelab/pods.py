@@ -29,13 +29,16 @@ def listens(pid: int) -> bool:
     return False
 
 
-def start(number: int, command: Optional[str], ipv6: bool = False) -> int:
-    """POD_IP is the pod's IPv4 address; POD_LISTEN is where the stock pod listens: with IPv6, on all addresses of both families."""
+def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool = False) -> int:
+    """POD_IP is the pod's IPv4 address; POD_LISTEN is where the stock pod listens: with IPv6, on all addresses of both families.
+    http1: without a command, it is the pod of HTTP/1.1."""
     network.add_pod(number)
     environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
                    "POD_PORT": str(layout.PORT), "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
     if command:
         words = ["/bin/sh", "-c", command]
+    elif http1:
+        words = ["/usr/bin/python3", str(layout.http1_pod())]
     else:
         words = [str(layout.pod_binary()), "--counts", str(layout.pod_counts(number))]
         if not layout.pod_binary().exists():
@@ -60,7 +63,7 @@ def scale(state: dict, wanted: int) -> None:
     for number in range(1, wanted + 1):
         if alive(pids.get(number)):
             continue
-        fresh[number] = start(number, state["pod_command"], state["ipv6"])
+        fresh[number] = start(number, state["pod_command"], state["ipv6"], state["pods_http1"])
         state["pods"][str(number)] = fresh[number]
     for number, pid in fresh.items():
         wait_listening(number, pid)

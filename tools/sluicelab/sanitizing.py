@@ -10,7 +10,7 @@ from . import building, fuzzing, layout
 # A sanitized simulation takes five to ten times as long as a plain one, and goodput is none of a sanitizer's business.
 FEWER = {"SLUICE_SEEDS": "150", "GTEST_FILTER": "-Goodput.*"}
 # Rooms whose code runs on more than one thread, or hands something from one thread to another.
-THREADED_ROOMS = ("worker", "control", "admin", "discovery")
+THREADED_ROOMS = ("worker", "control", "admin", "discovery", "tls")
 THREAD_OPTIONS = ("-Db_sanitize=thread", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1",
                   "-Dcpp_args=['-Wno-tsan', '-g1']")  # fences are DPDK's rings', whose code is not built here
 

@@ -1,0 +1,68 @@
+#pragma once
+// The flows of one worker: two entries each, their expiry by state, and eviction where the table is
+// full.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/chrono.h"
+#include "base/function_ref.h"
+#include "config/l4.h"
+#include "flow/table.h"
+#include "l4/flow.h"
+
+namespace sluice::l4 {
+
+class Flows {
+ public:
+  using Lookup = flow::LookupOf<FlowKey>;
+  // The whole table is looked through once in this time.
+  static constexpr Duration kSweep = 5s;
+
+  // capacity: flows.
+  Flows(size_t capacity, const SipKey& secret)
+      : capacity_(capacity), table_(capacity * 2, secret) {}
+
+  void begin(Lookup& lookup, const Lookup* before) const { table_.begin(lookup, before); }
+  // Results are valid until the next erase().
+  Flow* find(const Lookup& lookup) { return table_.find(lookup); }
+  Flow* find(const FlowKey& key) { return table_.find(key); }
+
+  bool full() const { return size() >= capacity_; }
+  size_t size() const { return table_.size() / 2; }
+  size_t half_open() const { return half_open_; }
+
+  // There is room. `flow` is the client's entry, with all fields but hash_value; the pod's entry is
+  // its mirror.
+  void insert(const Flow& flow);
+  // Both entries of a flow.
+  void erase(const Flow& flow);
+  void set_state(Flow& flow, FlowState state);
+
+  // A flow that may make room for a new one, out of a sample that begins at `seed`: one that is
+  // half open, else one that is over, else one that has been silent for long. nullptr: all are in
+  // use. A small sample suffices: under a flood most flows are half open.
+  const Flow* victim(uint64_t seed, Time now);
+
+  // Looks through the part of the table that is due after `elapsed`, erases the silent flows, and
+  // calls forget(flow) for each.
+  void sweep(Duration elapsed, const config::FlowTimeouts& timeouts, Time now,
+             FunctionRef<void(const Flow&)> forget);
+
+  static uint32_t stamp(Time now) {
+    return static_cast<uint32_t>(now.time_since_epoch().count() / 1'000'000);
+  }
+
+ private:
+  static constexpr size_t kSample = 64;
+  static constexpr Duration kLongSilence = 60s;
+
+  Duration silent_for(const Flow& flow, Time now);
+
+  size_t capacity_;
+  flow::Table<Flow, FlowKey> table_;
+  size_t half_open_ = 0;
+  size_t swept_ = 0;  // the next slot
+};
+
+}  // namespace sluice::l4

@@ -1,0 +1,139 @@
+#pragma once
+// L4 listeners of one worker: finds the flow of a packet or begins one, rewrites the packet and
+// sends it on.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/timer_wheel.h"
+#include "base/token_bucket.h"
+#include "config/snapshot.h"
+#include "ip/host.h"
+#include "ip/icmp_error.h"
+#include "l4/flows.h"
+#include "l4/icmp_error.h"
+#include "l4/registry.h"
+#include "l4/source_ports.h"
+#include "stats/worker.h"
+#include "steer/owner.h"
+
+namespace sluice::l4 {
+
+// A packet on its way through the forwarder.
+struct Pending {
+  ip::TransportPacket packet;
+  Place place;               // of its destination
+  bool handed_over = false;  // another worker gave it to this one
+};
+
+// Gives packets to the workers of their flows.
+class Siblings {
+ public:
+  // What is handed over is taken.
+  virtual void hand_over(unsigned worker, ip::TransportPacket&& packet) = 0;
+  virtual void hand_over(unsigned worker, ip::IcmpError&& error) = 0;
+
+ protected:
+  ~Siblings() = default;
+};
+
+class Forwarder {
+ public:
+  static constexpr size_t kBurst = 32;  // packets of one input() at most
+
+  // Everything referred to outlives the forwarder.
+  struct Setup {
+    ip::Host& host;
+    TimerWheel& wheel;
+    stats::Worker& stats;
+    std::vector<std::vector<Address>> sources;  // SNAT addresses of each port
+    size_t flows;                               // the most at once
+    SipKey secret;                              // the same for all workers
+    uint64_t seed;
+    unsigned self = 0;
+    const steer::Owner* owner = nullptr;  // both nullptr when there is one worker
+    Siblings* siblings = nullptr;
+  };
+
+  explicit Forwarder(const Setup& setup);
+
+  // The snapshot lives until the next call.
+  void adopt(const config::Snapshot& snapshot);
+  // Addresses of the listeners, and of removed ones for as long as these have flows.
+  std::vector<Address> vips() const { return registry_.vip_addresses(); }
+  // Whether vips() changed since the last call, other than by adopt().
+  bool vips_changed() { return vips_changed_ && std::exchange(vips_changed_, false); }
+
+  // False: there is no L4 listener, and no packet is L4's.
+  bool active() const { return active_; }
+  // The packet has its ports. kForeign: it is not L4's.
+  Place find(const ip::TransportPacket& packet) const {
+    return registry_.find({packet.destination, packet.ports->destination}, packet.protocol);
+  }
+
+  // The packets of a burst, in order, each at a place of L4's. Calls back(packet, handed_over) with
+  // TCP packets of no flow, which are TCP's to refuse.
+  template <class Back>
+  void input(std::span<Pending> burst, Time now, Back&& back) {
+    look_up(burst);
+    for (size_t i = 0; i < burst.size(); ++i) {
+      if (!take(burst[i], lookups_[i], now)) back(burst[i].packet, burst[i].handed_over);
+      burst[i].packet.payload.clear();
+    }
+  }
+
+  // False: the error is not about a packet of a flow.
+  bool input(ip::IcmpError& error, bool handed_over, Time now);
+
+  size_t flows() const { return flows_ ? flows_->size() : 0; }
+  size_t half_open() const { return flows_ ? flows_->half_open() : 0; }
+
+ private:
+  static constexpr Duration kSweepEvery = 20ms;
+  // ICMP errors that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)): enough for
+  // path MTU discovery of as many new flows, and too few to be of use in a flood.
+  static constexpr uint64_t kErrorRate = 1'000;
+
+  void look_up(std::span<const Pending> burst);
+  bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
+  bool hand_over(Pending& pending);
+  std::optional<unsigned> owner_of(Place place, const Endpoint& local,
+                                   const Endpoint& remote) const;
+  const Address& rewritten_source(const Flow& flow) const;
+  void tell(const ip::TransportPacket& packet, const ErrorType& type, Time now);
+  Flow* begin(const Flows::Lookup& lookup, Time now);
+  bool admit(Vip& vip, const Address& source, Time now);
+  bool make_room(Time now);
+  void evict(const Flow& flow);
+  void end(const Flow& flow);
+  void forget(const Flow& flow);
+  void on_sweep(Time now);
+
+  ip::Host& host_;
+  TimerWheel& wheel_;
+  stats::Worker& stats_;
+  const size_t capacity_;
+  const SipKey secret_;
+  const unsigned self_;
+  const steer::Owner* const owner_;
+  Siblings* const siblings_;
+  Registry registry_;
+  SourcePorts source_ports_;
+  Random random_;
+  TokenBucket error_limit_{kErrorRate, kErrorRate};
+  config::FlowTimeouts timeouts_;
+  std::optional<Flows> flows_;  // there is no memory for flows before the first listener
+  std::array<Flows::Lookup, kBurst> lookups_;
+  Timer sweep_timer_;
+  Time swept_{};
+  bool unused_ = false;  // the last flow of a removed listener has ended
+  bool vips_changed_ = false;
+  bool active_ = false;
+};
+
+}  // namespace sluice::l4

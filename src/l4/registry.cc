@@ -1,0 +1,159 @@
+#include "l4/registry.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/hash.h"
+
+namespace sluice::l4 {
+
+namespace {
+
+constexpr auto kTcp = static_cast<uint8_t>(ip::Protocol::kTcp);
+
+uint8_t protocol_of(const config::Listener& l) {
+  return static_cast<uint8_t>(l.protocol == config::Protocol::kUdp ? ip::Protocol::kUdp
+                                                                   : ip::Protocol::kTcp);
+}
+
+uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
+  return mix64(hash_of(local.address) ^ (uint64_t{local.port} << 8 | protocol));
+}
+
+TokenBucket limit(uint32_t per_second, unsigned workers) {
+  if (per_second == 0) return {0, 1};
+  const uint32_t share = std::max(1u, per_second / workers);
+  return {share, share};
+}
+
+}  // namespace
+
+Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
+                   stats::Worker& stats)
+    : host_(host), stats_(stats) {
+  for (size_t port = 0; port < sources.size(); ++port)
+    for (const Address& a : sources[port]) sources_.push_back({a, port});
+}
+
+void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
+  for (Vip& v : vips_) {
+    v.live = false;
+    v.maglev = nullptr;  // the previous snapshot's
+  }
+  foreign_.clear();
+  for (const config::Listener& l : snapshot.listeners) {
+    if (config::is_l4(l.protocol)) {
+      adopt_vip(l, snapshot.services[l.service], workers);
+    } else {
+      foreign_.push_back(l.address);
+    }
+  }
+  forget_unused();
+  index();
+}
+
+void Registry::adopt_pod(const config::Pod& config) {
+  if (config.slot >= pods_.size()) pods_.resize(config.slot + size_t{1});
+  Pod& pod = pods_[config.slot];
+  pod.endpoint = config.endpoint;
+  pod.sources.clear();
+  const auto port = host_.port_to(pod.endpoint.address);
+  for (size_t s = 0; s < sources_.size(); ++s)
+    if (port == sources_[s].port && sources_[s].address.is_v4() == pod.endpoint.address.is_v4())
+      pod.sources.push_back(static_cast<uint16_t>(s));
+}
+
+// One VIP for an endpoint, even while flows of a listener that left use it: packets have no other
+// way to say whose they are.
+Vip& Registry::place_for(const Endpoint& address, uint8_t protocol) {
+  auto at = std::find_if(vips_.begin(), vips_.end(), [&](const Vip& v) {
+    return v.address == address && v.protocol == protocol;
+  });
+  if (at == vips_.end())
+    at = std::find_if(vips_.begin(), vips_.end(), [](const Vip& v) { return v.protocol == 0; });
+  if (at == vips_.end()) at = vips_.emplace(at);
+  return *at;
+}
+
+void Registry::adopt_vip(const config::Listener& l, const config::Service& service,
+                         unsigned workers) {
+  const uint8_t protocol = protocol_of(l);
+  Vip& vip = place_for(l.address, protocol);
+  vip.address = l.address;
+  vip.protocol = protocol;
+  if (vip.slot != l.slot && vip.flows > 0) {
+    // The listener has another name now. Its flows count for that.
+    stats_.listener(vip.slot).active_connections.sub(vip.flows);
+    stats_.listener(l.slot).active_connections.add(vip.flows);
+  }
+  vip.slot = l.slot;
+  vip.live = true;
+  vip.pods.clear();
+  for (const config::Pod& p : service.pods) {
+    adopt_pod(p);
+    vip.pods.push_back(static_cast<uint16_t>(p.slot));
+  }
+  vip.maglev = service.table.maglev.get();
+  // Buckets stay as they are while their limits stay, so that publications do not refill them.
+  if (l.l4.new_flows != vip.limits.new_flows) vip.new_flows = limit(l.l4.new_flows, workers);
+  if (const uint32_t rate = l.l4.new_flows_per_source; rate != vip.limits.new_flows_per_source)
+    vip.sources.assign(rate == 0 ? 0 : kSourceBuckets, limit(rate, workers));
+  vip.limits = l.l4;
+}
+
+bool Registry::forget_unused() {
+  bool gone = false;
+  for (Vip& v : vips_) {
+    if (v.live || v.flows > 0 || v.protocol == 0) continue;
+    v = {};
+    gone = true;
+  }
+  if (gone) index();
+  return gone;
+}
+
+void Registry::index() {
+  const auto present = [](const Vip& v) { return v.protocol != 0; };
+  const auto vips = std::count_if(vips_.begin(), vips_.end(), present);
+  places_.clear();
+  if (vips == 0) return;
+  places_.resize(
+      std::bit_ceil((static_cast<size_t>(vips) + foreign_.size() + sources_.size()) * 4));
+  for (size_t i = 0; i < vips_.size(); ++i)
+    if (present(vips_[i]))
+      insert(vips_[i].address, vips_[i].protocol, {Place::Kind::kVip, static_cast<uint16_t>(i)});
+  for (const Endpoint& e : foreign_) insert(e, kTcp, {});
+  for (size_t i = 0; i < sources_.size(); ++i)
+    insert({sources_[i].address, 0}, 0, {Place::Kind::kSource, static_cast<uint16_t>(i)});
+}
+
+void Registry::insert(const Endpoint& local, uint8_t protocol, Place place) {
+  size_t i = hash_of_place(local, protocol) & (places_.size() - 1);
+  for (; places_[i].used; i = (i + 1) & (places_.size() - 1))
+    if (places_[i].local == local && places_[i].protocol == protocol) return;
+  places_[i] = {local, protocol, true, place};
+}
+
+const Registry::Entry* Registry::lookup(const Endpoint& local, uint8_t protocol) const {
+  size_t i = hash_of_place(local, protocol) & (places_.size() - 1);
+  for (; places_[i].used; i = (i + 1) & (places_.size() - 1))
+    if (places_[i].local == local && places_[i].protocol == protocol) return &places_[i];
+  return nullptr;
+}
+
+Place Registry::find(const Endpoint& local, uint8_t protocol) const {
+  if (places_.empty()) return {};
+  if (const Entry* e = lookup(local, protocol)) return e->place;
+  if (local.port < kFirstSourcePort || local.port > kLastSourcePort) return {};
+  const Entry* e = lookup({local.address, 0}, 0);
+  return e == nullptr ? Place{} : e->place;
+}
+
+std::vector<Address> Registry::vip_addresses() const {
+  std::vector<Address> all;
+  for (const Vip& v : vips_)
+    if (v.protocol != 0) all.push_back(v.address.address);
+  return all;
+}
+
+}  // namespace sluice::l4

@@ -1,0 +1,103 @@
+#pragma once
+// The addresses that flows name by index: VIPs, pods, and the SNAT addresses of the ports. A VIP or
+// a pod that left the configuration stays while flows use it.
+//
+// Pods are indexed by their slots. Control gives the slot of a pod that left to another one only
+// when no worker has a flow on it (control/slots.h).
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/address.h"
+#include "base/token_bucket.h"
+#include "config/snapshot.h"
+#include "ip/host.h"
+#include "stats/worker.h"
+
+namespace sluice::l4 {
+
+struct Pod {
+  Endpoint endpoint;
+  std::vector<uint16_t> sources;  // SNAT addresses of its family at the port that routes it
+};
+
+struct Vip {
+  Endpoint address;
+  uint8_t protocol = 0;
+  uint32_t slot = 0;
+  uint32_t flows = 0;
+  bool live = false;
+  std::vector<uint16_t> pods;      // of its service; their slots
+  const Maglev* maglev = nullptr;  // over `pods`; the snapshot's
+  config::L4Listener limits;       // those that the buckets have
+  TokenBucket new_flows{0, 1};
+  std::vector<TokenBucket> sources;  // by hash of the source; empty: no limit
+};
+
+// What an endpoint of Sluice's own is to L4.
+struct Place {
+  enum class Kind : uint8_t { kForeign, kVip, kSource };
+  Kind kind = Kind::kForeign;
+  uint16_t index = 0;
+};
+
+class Registry {
+ public:
+  // Ports of SNAT addresses. They lie below the ephemeral ports of Sluice's TCP, so that a packet's
+  // destination says whose it is.
+  static constexpr uint16_t kFirstSourcePort = 1'024;
+  static constexpr uint16_t kLastSourcePort = 32'767;
+  // Of one VIP: each has the rate limit of the sources that share it.
+  static constexpr size_t kSourceBuckets = 4'096;
+
+  // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
+  // the object.
+  Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
+           stats::Worker& stats);
+
+  // The snapshot lives until the next call. workers: the limits of a VIP are divided by it.
+  void adopt(const config::Snapshot& snapshot, unsigned workers);
+  // Forgets VIPs that left and have no flow; whether there was one.
+  bool forget_unused();
+
+  Place find(const Endpoint& local, uint8_t protocol) const;
+  bool has_vips() const { return !places_.empty(); }
+  std::vector<Address> vip_addresses() const;
+
+  Vip& vip(uint16_t index) { return vips_[index]; }
+  const Vip& vip(uint16_t index) const { return vips_[index]; }
+  const Pod& pod(uint16_t slot) const { return pods_[slot]; }
+  const Address& source(uint16_t index) const { return sources_[index].address; }
+
+ private:
+  struct Source {
+    Address address;
+    size_t port = 0;
+  };
+  struct Entry {
+    Endpoint local;
+    uint8_t protocol = 0;
+    bool used = false;
+    Place place;
+  };
+
+  void adopt_pod(const config::Pod& pod);
+  Vip& place_for(const Endpoint& address, uint8_t protocol);
+  void adopt_vip(const config::Listener& listener, const config::Service& service,
+                 unsigned workers);
+  void index();
+  void insert(const Endpoint& local, uint8_t protocol, Place place);
+  const Entry* lookup(const Endpoint& local, uint8_t protocol) const;
+
+  const ip::Host& host_;
+  stats::Worker& stats_;
+  std::vector<Source> sources_;
+  std::vector<Vip> vips_;          // those without a protocol are free
+  std::vector<Pod> pods_;          // by slot
+  std::vector<Endpoint> foreign_;  // of TCP listeners that are not L4's
+  std::vector<Entry> places_;      // a hash table; empty: there is no VIP
+};
+
+}  // namespace sluice::l4

@@ -1,0 +1,51 @@
+#include "l4/source_ports.h"
+
+#include <algorithm>
+
+namespace sluice::l4 {
+
+bool SourcePorts::arrives_here(const Endpoint& local, const Endpoint& remote) const {
+  return owner_ == nullptr || !owner_->hashed_by_nic(local) ||
+         owner_->by_hash(local, remote) == self_;
+}
+
+std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t protocol,
+                                                    const Registry& registry, Flows& flows) {
+  const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
+  constexpr unsigned kFirst = Registry::kFirstSourcePort;
+  constexpr unsigned kLast = Registry::kLastSourcePort;
+  // The first port of the share, and the number of its ports.
+  const unsigned first = kFirst + (self_ + workers - kFirst % workers) % workers;
+  const unsigned ports = (kLast - first) / workers + 1;
+
+  std::optional<Found> elsewhere;  // free, but its answers arrive at another worker
+  unsigned tries_to_arrive = kTriesToArrive * workers;
+  std::optional<Found> half_open;
+  const size_t sources = pod.sources.size();
+  const size_t begin = sources < 2 ? 0 : random_.below(sources);
+  for (size_t s = 0; s < sources; ++s) {
+    const uint16_t source = pod.sources[(begin + s) % sources];
+    const auto start = static_cast<unsigned>(random_.below(ports));
+    for (unsigned i = 0; i < std::min(kTries, ports); ++i) {
+      const auto port = static_cast<uint16_t>(first + (start + i) % ports * workers);
+      const Endpoint local{registry.source(source), port};
+      const bool arrives = arrives_here(local, pod.endpoint);
+      if (!arrives && elsewhere) {
+        if (--tries_to_arrive == 0) return elsewhere;
+        continue;
+      }
+      if (registry.find(local, protocol).kind != Place::Kind::kSource) continue;
+      if (const Flow* flow =
+              flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol})) {
+        if (arrives && l4::half_open(flow->state)) half_open = Found{source, port, flow};
+        if (half_open && i >= kTriesForFree) return elsewhere ? elsewhere : half_open;
+        continue;
+      }
+      if (arrives) return Found{source, port};
+      elsewhere = Found{source, port};
+    }
+  }
+  return elsewhere ? elsewhere : half_open;
+}
+
+}  // namespace sluice::l4

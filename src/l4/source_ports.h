@@ -1,0 +1,52 @@
+#pragma once
+// The search for the source port of a new NAT flow, in the share of this worker, so that the pod's
+// answers are this worker's.
+
+#include <cstdint>
+#include <optional>
+
+#include "base/random.h"
+#include "l4/flows.h"
+#include "l4/registry.h"
+#include "steer/owner.h"
+
+namespace sluice::l4 {
+
+class SourcePorts {
+ public:
+  struct Found {
+    uint16_t source = 0;  // index of the SNAT address
+    uint16_t port = 0;
+    const Flow* displaced = nullptr;  // the half-open flow that has the port; else it is free
+  };
+
+  // owner: nullptr when there is one worker; outlives the object.
+  SourcePorts(const steer::Owner* owner, unsigned self, uint64_t seed)
+      : owner_(owner), self_(self), random_(seed) {}
+
+  // A port from which no flow of `protocol` leads to the pod yet, and which is no listener's. Where
+  // the NIC spreads packets by hash: one whose answers arrive here, if the search finds one.
+  // A port of a half-open flow, if the first tries find nothing but such: a flood of SYNs must not
+  // use up the ports. nullopt: no port was free in a search of bounded length, which sees nearly
+  // every port when few are free.
+  std::optional<Found> find(const Pod& pod, uint8_t protocol, const Registry& registry,
+                            Flows& flows);
+
+ private:
+  // The ports that are tried for one SNAT address. With 95 % of all in use a search of this length
+  // fails for two flows in a million.
+  static constexpr unsigned kTries = 256;
+  // The tries after which the port of a half-open flow will do. With half of the ports in use by
+  // flows that are not, the search still finds a free one almost always.
+  static constexpr unsigned kTriesForFree = 16;
+  // The tries for a port whose answers arrive here, for each worker.
+  static constexpr unsigned kTriesToArrive = 8;
+
+  bool arrives_here(const Endpoint& local, const Endpoint& remote) const;
+
+  const steer::Owner* owner_;
+  unsigned self_;
+  Random random_;
+};
+
+}  // namespace sluice::l4

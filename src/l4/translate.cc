@@ -1,0 +1,147 @@
+#include "l4/translate.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/byte_order.h"
+#include "l4/header.h"
+#include "l4/mss.h"
+
+namespace sluice::l4 {
+
+namespace {
+
+// The buffers of a long packet: 64 KiB in buffers of 1 KiB.
+constexpr size_t kMaxBuffers = 64;
+
+bool send(const ip::OutPacket& out, ip::Host& host, stats::L4& counters, Time now) {
+  if (host.send(out, now) == ip::Sent::kYes) return true;
+  counters.unsent.add(1);
+  return false;
+}
+
+// A sender may leave out the checksum of UDP in IPv4 (RFC 768), but not in IPv6 (RFC 8200, 8.1).
+bool needs_sum(const ip::TransportPacket& packet, const Addresses& to) {
+  return packet.protocol == kUdp && !to.destination.address.is_v4() &&
+         load_be16(packet.payload.front().data() + kUdpChecksum) == 0;
+}
+
+// A packet of several buffers, or of several segments: in pieces of whole segments, as long as the
+// outgoing port takes them.
+bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host,
+                 stats::L4& counters, Time now) {
+  std::array<buf::Slice, kMaxBuffers> buffers;
+  std::array<buf::Fragment, kMaxBuffers> fragments;
+  size_t count = 0;
+  const auto header = out.header;
+  uint32_t left = packet.payload.size() - static_cast<uint32_t>(header.size());
+  for (size_t skip = header.size(); packet.payload.size() > 0; skip = 0, ++count) {
+    if (count == kMaxBuffers) {
+      counters.too_long.add(1);
+      return false;
+    }
+    buffers[count] = packet.payload.pop_front();
+    fragments[count] = {buffers[count].view().subspan(skip), buffers[count].mbuf()};
+  }
+
+  const uint32_t segment = out.segment_size;
+  const uint32_t largest =
+      segment == 0 ? left : std::max(segment, host.max_tso(out.destination) / segment * segment);
+  std::array<uint8_t, ip::kMaxTransportHeader> copy;
+  std::array<buf::Fragment, kMaxBuffers> piece;
+  uint32_t offset = 0;
+  size_t at = 0;
+  do {
+    const uint32_t size = std::min(left, largest);
+    size_t pieces = 0;
+    for (uint32_t need = size; need > 0;) {
+      buf::Fragment& f = fragments[at];
+      const auto n = static_cast<uint32_t>(std::min<size_t>(f.size(), need));
+      if (n > 0) piece[pieces++] = f.first(n);
+      f = {f.subspan(n), f.owner};
+      need -= n;
+      if (f.empty()) ++at;
+    }
+    left -= size;
+    std::copy(header.begin(), header.end(), copy.begin());
+    if (segment != 0) {
+      store_be32(copy.data() + 4, load_be32(copy.data() + 4) + offset);
+      if (left > 0) copy[kTcpFlags] &= static_cast<uint8_t>(~(kFin | kPsh));
+      if (offset > 0) copy[kTcpFlags] &= static_cast<uint8_t>(~kCwr);
+    }
+    offset += size;
+    out.header = {copy.data(), header.size()};
+    out.payload = {piece.data(), pieces};
+    out.payload_size = size;
+    out.segment_size = static_cast<uint16_t>(size > segment ? segment : 0);
+    if (!send(out, host, counters, now)) return false;
+  } while (left > 0);
+  return true;
+}
+
+Translated sent(bool yes) {
+  return yes ? Translated::kSent : Translated::kDropped;
+}
+
+}  // namespace
+
+Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Addresses& to,
+                     ip::Host& host, stats::L4& counters, Time now) {
+  if (packet.ttl <= 1) {
+    counters.ttl_expired.add(1);
+    return Translated::kTtlExpired;
+  }
+  const uint32_t longest = host.max_segment(to.destination.address);
+  if (longest == 0) {
+    counters.unsent.add(1);
+    return Translated::kDropped;
+  }
+  uint32_t segment = packet.segment_size;
+  if (header_size + segment > longest) segment = longest - header_size;
+  if (packet.payload.size() - header_size <= segment) segment = 0;
+  if (segment == 0 && packet.payload.size() > longest) {
+    counters.too_long.add(1);
+    return Translated::kTooLong;
+  }
+
+  ip::OutPacket out;
+  out.checksum_filled = packet.checksum != ip::L4Checksum::kNone && segment == 0 &&
+                        packet.segment_size == 0 && packet.payload.single() &&
+                        !needs_sum(packet, to);
+  // A checksum that is filled anew would hide damage.
+  if (!out.checksum_filled && !ip::verify_checksum(packet)) {
+    counters.bad_checksum.add(1);
+    return Translated::kDropped;
+  }
+  uint8_t* header = packet.payload.front().mutable_data();
+  if (packet.protocol == kTcp && (header[kTcpFlags] & kSyn) != 0) {
+    const uint32_t most = std::min(longest, host.max_segment(packet.source));
+    if (most > kTcpHeader) clamp_mss(header, header_size, static_cast<uint16_t>(most - kTcpHeader));
+  }
+  if (out.checksum_filled) {
+    const Addresses from{{packet.source, packet.ports->source},
+                         {packet.destination, packet.ports->destination}};
+    rewrite(header, packet.protocol, from, to);
+  } else {
+    rewrite_unsummed(header, packet.protocol, to);
+  }
+  out.source = to.source.address;
+  out.destination = to.destination.address;
+  out.protocol = static_cast<ip::Protocol>(packet.protocol);
+  out.tos = packet.tos;
+  out.ttl = static_cast<uint8_t>(packet.ttl - 1);
+  out.fragmentation = packet.fragmentation;
+  out.identification = packet.identification;
+  out.header = {header, header_size};
+  out.checksum_offset = checksum_offset(packet.protocol);
+  out.segment_size = static_cast<uint16_t>(segment);
+  if (!packet.payload.single() || segment != 0) [[unlikely]]
+    return sent(send_pieces(out, packet, host, counters, now));
+  const buf::Slice& front = packet.payload.front();
+  const buf::Fragment rest(front.view().subspan(header_size), front.mbuf());
+  out.payload = {&rest, 1};
+  out.payload_size = static_cast<uint32_t>(rest.size());
+  return sent(send(out, host, counters, now));
+}
+
+}  // namespace sluice::l4

@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+"""L4 listeners: a connection, or a UDP flow, stays on the pod that was chosen for it, whatever becomes of the pods."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from support import LabTest, daemon, lab, layout, main, process, run
+from sluicelab.client import Client, failed
+
+PEER = str(Path(__file__).with_name("l4_peer.py"))
+ECHO_PORT = 7000        # of the VIP and of the pods: l4_peer.py
+FILES_PORT = 7001       # of the VIP and of pod1: files over HTTP
+NOBODY_PORT = 7002      # of the VIP: a service without pods
+CONNECTIONS = 200
+FILE_BYTES = 20_000_000
+
+
+def listener(name: str, protocol: str, port: int, service: str) -> str:
+    return f"""
+[[listener]]
+name = "{name}"
+address = "{layout.VIP}:{port}"
+protocol = "{protocol}"
+mode = "nat"
+service = "{service}"
+"""
+
+
+def service(name: str, pods: list, port: int) -> str:
+    endpoints = ", ".join(f'{{ address = "{layout.pod_address(number)}:{port}", id = "{name}{number}" }}' for number in pods)
+    return f'\n[[service]]\nname = "{name}"\nendpoints = [{endpoints}]\n'
+
+
+def tables(pods: list) -> str:
+    """Listeners of both protocols over these echo pods."""
+    return (listener("echo-tcp", "tcp", ECHO_PORT, "plain") + listener("echo-udp", "udp", ECHO_PORT, "plain")
+            + service("plain", pods, ECHO_PORT))
+
+
+def row(name: str) -> dict:
+    return next(row for row in daemon.ask("listeners")["listeners"] if row["name"] == name)
+
+
+def counter(name: str) -> int:
+    """Over all workers."""
+    return sum(worker["l4"][name] for worker in daemon.ask("stats")["workers"])
+
+
+def serve(cls: type, name: str, number: int, address: str) -> None:
+    """l4_peer.py in the namespace of this pod, until the class ends."""
+    server = process.spawn(layout.pod_namespace(number), [sys.executable, PEER, "serve", name, address, str(ECHO_PORT)],
+                           layout.RUN_DIR / f"echo-{name}.log")
+    cls.addClassCleanup(process.kill, server)
+
+
+class Held:
+    """Connections of l4_peer.py that stay open."""
+
+    def __init__(self, count: int, address: str = layout.VIP, port: int = ECHO_PORT) -> None:
+        command = process.in_namespace(layout.CLIENT_NAMESPACE, [sys.executable, PEER, "hold", address, str(port), str(count)])
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=process.common_core)
+        self.pods = self._heard()
+
+    def _heard(self) -> list:
+        return json.loads(self._process.stdout.readline() or "[]")
+
+    def ask(self) -> list:
+        """The pod that answers on each connection now."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._heard()
+
+    def end(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+class L4:
+    pods = 3
+    timeouts = {"flow_closing_timeout": "2s"}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        for number in range(1, cls.pods + 1):
+            serve(cls, layout.pod_name(number), number, layout.pod_address(number))
+
+    def setUp(self) -> None:
+        self.tables = ""
+        self.addCleanup(self.configure, "")
+
+    def configure(self, tables: str) -> None:
+        """The lab's own file and these tables."""
+        if tables != self.tables:
+            self.reload(tables)
+        self.tables = tables
+
+    def hold(self, count: int) -> Held:
+        held = Held(count)
+        self.addCleanup(held.end)
+        return held
+
+    def test_a_grpc_client_stays_on_one_pod_and_spreads_over_all_through_h2c(self) -> None:
+        lab.scale(1)
+        clients = {port: Client(target=f"{layout.VIP}:{port}", in_flight=5) for port in (layout.TCP_PORT, layout.PORT)}
+        for client in clients.values():
+            self.assertTrue(process.wait_until(lambda c=client: c.fresh()["calls"], 20))
+        before = {port: client.fresh()["calls"] for port, client in clients.items()}
+        lab.scale(self.pods)
+        spread = clients[layout.PORT]
+        self.assertTrue(process.wait_until(lambda: len(spread.fresh()["calls"]) == self.pods, 20))
+        for client in clients.values():
+            client.fresh()
+        reports = {port: client.stop() for port, client in clients.items()}
+        for port, report in reports.items():
+            self.assertEqual(failed(report), 0, report["last_error"])
+            self.assertEqual(set(before[port]), {layout.pod_name(1)})
+        self.assertEqual(set(reports[layout.TCP_PORT]["calls"]), {layout.pod_name(1)})
+        self.assertEqual(len(reports[layout.PORT]["calls"]), self.pods)
+
+    def test_connections_spread_over_the_pods_and_each_stays_while_pods_come_and_go(self) -> None:
+        self.configure(tables([1, 2]))
+        before = row("echo-tcp")["connections"]
+        old = self.hold(CONNECTIONS)
+        self.assertEqual(set(old.pods), {"pod1", "pod2"})
+        self.assertLess(max(Counter(old.pods).values()), 0.7 * CONNECTIONS)
+        self.configure(tables([1, 2, 3]))
+        self.assertEqual(old.ask(), old.pods)
+        self.configure(tables([3]))
+        self.assertEqual(old.ask(), old.pods)
+        new = self.hold(CONNECTIONS)
+        self.assertEqual(set(new.pods), {"pod3"})
+        self.assertEqual(old.ask(), old.pods)
+        self.assertEqual(row("echo-tcp")["connections"] - before, 2 * CONNECTIONS)
+        self.assertGreaterEqual(row("echo-tcp")["active_connections"], 2 * CONNECTIONS)
+
+    def test_connections_outlive_their_listener(self) -> None:
+        self.configure(tables([1, 2]))
+        held = self.hold(20)
+        self.configure("")
+        self.assertEqual(held.ask(), held.pods)
+
+    def test_datagrams_of_one_socket_go_to_one_pod_and_their_answers_come_back(self) -> None:
+        self.configure(tables([1, 2, 3]))
+        before = row("echo-udp")["connections"]
+        heard = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, PEER, "ask", layout.VIP, str(ECHO_PORT), str(CONNECTIONS)))
+        self.assertTrue(all(len(set(names)) == 1 for names in heard), heard)
+        self.assertEqual({names[0] for names in heard}, {"pod1", "pod2", "pod3"})
+        flows = row("echo-udp")["connections"] - before
+        self.assertLessEqual(flows, CONNECTIONS)
+        self.assertGreater(flows, 0.9 * CONNECTIONS)  # a socket may get the port of an earlier one, and then its flow
+
+    def test_a_file_crosses_whole(self) -> None:
+        with tempfile.TemporaryDirectory() as files:
+            content = Path(files, "file")
+            content.write_bytes(bytes(range(250)) * (FILE_BYTES // 250))
+            server = process.spawn(layout.pod_namespace(1), [sys.executable, "-m", "http.server", "-d", files, "-b", layout.pod_address(1),
+                                                             str(FILES_PORT)], layout.RUN_DIR / "files.log")
+            self.addCleanup(process.kill, server)
+            self.configure(listener("files", "tcp", FILES_PORT, "files") + service("files", [1], FILES_PORT))
+            run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--retry", "5", "--retry-connrefused", "-o", f"{files}/copy",
+                f"http://{layout.VIP}:{FILES_PORT}/file")
+            self.assertEqual(Path(files, "copy").read_bytes(), content.read_bytes())
+
+    def test_a_connection_for_which_there_is_no_pod_is_refused(self) -> None:
+        self.configure(listener("nobody", "tcp", NOBODY_PORT, "nobody") + service("nobody", [], ECHO_PORT))
+        for port in (NOBODY_PORT, NOBODY_PORT + 1):
+            said = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "-m", "5", f"http://{layout.VIP}:{port}/", check=False)
+            self.assertRegex(said, "refused|Couldn't connect|Failed to connect")
+
+    def test_flows_end_with_their_connections(self) -> None:
+        self.configure(tables([1]))
+        held = Held(20)
+        begun = counter("flows")
+        self.assertGreaterEqual(begun, 20)
+        held.end()
+        self.assertTrue(process.wait_until(lambda: counter("flows") <= begun - 20, 60), daemon.ask("stats"))
+
+
+class OneWorker(L4, LabTest):
+    workers = 1
+
+
+class TwoWorkers(L4, LabTest):
+    workers = 2
+
+    def test_both_workers_have_flows(self) -> None:
+        self.configure(tables([1, 2, 3]))
+        before = [worker["l4"]["flows_begun"] for worker in daemon.ask("stats")["workers"]]
+        self.hold(CONNECTIONS)
+        after = [worker["l4"]["flows_begun"] for worker in daemon.ask("stats")["workers"]]
+        self.assertTrue(all(b > a for a, b in zip(before, after)), (before, after))
+
+
+class Tun(L4, LabTest):
+    """Packets of 64 KiB with partial checksums come from the kernel, and are forwarded as such."""
+
+    driver = "tun"
+
+
+class Ipv6(LabTest):
+    """Clients and pods of both versions."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        lab.up(1, ipv6=True)
+        cls.addClassCleanup(lab.down)
+        serve(cls, "ipv4", 1, layout.pod_address(1))
+        serve(cls, "ipv6", 1, layout.pod_address_6(1))
+
+    def test_every_family_reaches_every_other(self) -> None:
+        vips = {"ipv4": layout.VIP, "ipv6": layout.VIP_6}
+        pods = {"ipv4": layout.pod_address(1), "ipv6": f"[{layout.pod_address_6(1)}]"}
+        ports = {"ipv4": ECHO_PORT, "ipv6": ECHO_PORT + 1}
+        extra = ""
+        for pod, address in pods.items():
+            extra += f'\n[[service]]\nname = "{pod}"\nendpoints = [{{ address = "{address}:{ECHO_PORT}" }}]\n'
+            for vip, own in {"ipv4": layout.VIP, "ipv6": f"[{layout.VIP_6}]"}.items():
+                for protocol in ("tcp", "udp"):
+                    extra += (f'\n[[listener]]\nname = "{vip}-{pod}-{protocol}"\naddress = "{own}:{ports[pod]}"\n'
+                              f'protocol = "{protocol}"\nservice = "{pod}"\n')
+        self.reload(extra, ipv6=True)
+        for client, address in vips.items():
+            for pod, port in ports.items():
+                with self.subTest(f"{client} client, {pod} pod"):
+                    heard = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, PEER, "ask", address, str(port), "20"))
+                    self.assertEqual(heard, [[pod] * 3] * 20)
+                    held = Held(20, address, port)
+                    self.assertEqual(held.pods, [pod] * 20)
+                    held.end()
+
+
+main()

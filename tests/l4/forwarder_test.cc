@@ -1,0 +1,209 @@
+// Flows through the forwarder: how they begin, where they lead, and how they end.
+
+#include "l4/forwarder.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "fixture.h"
+
+namespace sluice::l4 {
+namespace {
+
+class Forwarding : public ForwarderTest {};
+
+TEST_F(Forwarding, every_packet_of_a_connection_goes_to_the_same_pod) {
+  std::map<uint16_t, Endpoint> pods;
+  for (uint16_t p = 40'000; p < 40'020; ++p) pods[p] = connect(p).destination;
+  std::set<Endpoint> used;
+  for (const auto& [port, to] : pods) {
+    expect_reaches(port, to);
+    used.insert(to);
+  }
+  EXPECT_GT(used.size(), 1u);
+}
+
+TEST_F(Forwarding, another_appliance_with_another_secret_chooses_the_same_pods) {
+  Forwarder other({.host = dual,
+                   .wheel = wheel,
+                   .stats = counters,
+                   .sources = {{}, {own}},
+                   .flows = kFlows,
+                   .secret = {77, 78},
+                   .seed = 79});
+  other.adopt(snapshot);
+  for (uint16_t p = 40'000; p < 40'020; ++p) {
+    arrive(kNorth, from_client(p, kSyn));
+    const Endpoint to = only(south).destination;
+    Pending pending{.packet = received(kNorth, from_client(p, kSyn)),
+                    .place = {Place::Kind::kVip, 0}};
+    other.input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+    EXPECT_EQ(only(south).destination.str(), to.str());
+  }
+}
+
+TEST_F(Forwarding, tcp_answers_for_segments_of_no_flow_and_for_services_without_pods) {
+  EXPECT_TRUE(arrive(kNorth, from_client(40'000, kAck)));
+  EXPECT_EQ(counters.l4.no_flow.get(), 1u);
+  snapshot.services[0].pods.clear();
+  adopt();
+  EXPECT_TRUE(arrive(kNorth, from_client(40'000, kSyn)));
+  EXPECT_EQ(counters.l4.refused_no_pod.get(), 1u);
+}
+
+TEST_F(Forwarding, other_endpoints_are_not_its_own) {
+  Packet other = from_client(40'000, kSyn);
+  other.destination.port = 81;
+  EXPECT_TRUE(arrive(kNorth, other));
+  EXPECT_TRUE(sent(south).empty());
+}
+
+TEST_F(Forwarding, flows_of_a_pod_or_a_listener_that_left_go_on) {
+  const Packet syn = connect(40'000);
+  auto& pods = snapshot.services[0].pods;
+  std::erase_if(pods, [&](const config::Pod& p) { return p.endpoint == syn.destination; });
+  adopt();
+  expect_reaches(40'000, syn.destination);
+  snapshot.listeners.clear();
+  adopt();
+  expect_reaches(40'000, syn.destination);
+  EXPECT_EQ(forwarder.vips(), std::vector<Address>{vip.address});
+  EXPECT_TRUE(arrive(kNorth, from_client(40'001, kSyn)));
+  EXPECT_TRUE(sent(south).empty());
+  arrive(kNorth, from_client(40'000, kRst));
+  advance(snapshot.flow_timeouts.closing + 1s);
+  for (int i = 0; i < 600; ++i) advance(20ms);
+  EXPECT_EQ(forwarder.flows(), 0u);
+  EXPECT_TRUE(forwarder.vips_changed());
+  EXPECT_TRUE(forwarder.vips().empty());
+  EXPECT_FALSE(forwarder.active());
+}
+
+TEST_F(Forwarding, a_listener_with_another_name_keeps_its_flows_and_takes_new_ones) {
+  const Packet syn = connect(40'000);
+  snapshot.listeners[0].name = "renamed";
+  snapshot.listeners[0].slot = 7;
+  adopt();
+  expect_reaches(40'000, syn.destination);
+  EXPECT_FALSE(arrive(kNorth, from_client(40'001, kSyn)));
+  EXPECT_EQ(sent(south).size(), 1u);
+  EXPECT_EQ(counters.listener(0).active_connections.get(), 0u);
+  EXPECT_EQ(counters.listener(7).active_connections.get(), 2u);
+  EXPECT_EQ(forwarder.vips().size(), 2u);  // TCP and UDP
+}
+
+TEST_F(Forwarding, a_listener_that_comes_back_while_its_flows_live_takes_new_ones) {
+  const auto listeners = snapshot.listeners;
+  const Packet syn = connect(40'000);
+  snapshot.listeners.clear();
+  adopt();
+  snapshot.listeners = listeners;
+  adopt();
+  expect_reaches(40'000, syn.destination);
+  EXPECT_FALSE(arrive(kNorth, from_client(40'001, kSyn)));
+  EXPECT_EQ(sent(south).size(), 1u);
+}
+
+TEST_F(Forwarding, a_client_that_uses_its_port_again_gets_a_new_flow) {
+  connect(40'000);
+  arrive(kNorth, from_client(40'000, kRst));
+  take_sent();
+  arrive(kNorth, from_client(40'000, kSyn));
+  EXPECT_EQ(only(south).flags, kSyn);
+  EXPECT_EQ(counters.l4.flows_begun.get(), 2u);
+  EXPECT_EQ(forwarder.flows(), 1u);
+}
+
+TEST_F(Forwarding, a_forged_reset_does_not_shorten_the_life_of_a_flow) {
+  const Packet syn = connect(40'000);
+  arrive(kNorth, from_client(40'000, kRst));
+  arrive(kSouth, from_pod(syn, kAck));  // a challenge ACK (RFC 5961, 3.2)
+  take_sent();
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  meet(kSouth, syn.destination.address);  // the neighbour is as good as new
+  expect_reaches(40'000, syn.destination);
+}
+
+TEST_F(Forwarding, a_flood_displaces_half_open_flows_and_no_others) {
+  std::map<uint16_t, Endpoint> pods;
+  for (uint16_t p = 1; p <= 16; ++p) pods[p] = connect(p).destination;
+  for (uint16_t p = 1000; p < 1200; ++p) arrive(kNorth, from_client(p, kSyn));
+  take_sent();
+  EXPECT_EQ(forwarder.flows(), kFlows);
+  EXPECT_EQ(counters.l4.evicted.get(), 0u);
+  EXPECT_EQ(counters.l4.evicted_half_open.get(), 200u - 16u);
+  for (const auto& [port, to] : pods) expect_reaches(port, to);
+}
+
+TEST_F(Forwarding, new_flows_beyond_the_limits_are_refused_and_counted) {
+  snapshot.listeners[0].l4.new_flows_per_source = 5;
+  adopt();
+  for (uint16_t p = 1; p <= 10; ++p) EXPECT_FALSE(arrive(kNorth, from_client(p, kSyn)));
+  EXPECT_EQ(sent(south).size(), 5u);
+  EXPECT_EQ(counters.l4.refused_source.get(), 5u);
+  snapshot.listeners[0].l4 = {.new_flows = 3};
+  adopt();
+  for (uint16_t p = 11; p <= 20; ++p) arrive(kNorth, from_client(p, kSyn));
+  EXPECT_EQ(sent(south).size(), 3u);
+  EXPECT_EQ(counters.l4.refused_rate.get(), 7u);
+}
+
+TEST_F(Forwarding, a_publication_does_not_refill_the_limits_of_new_flows) {
+  snapshot.listeners[0].l4 = {.new_flows = 3, .new_flows_per_source = 3};
+  adopt();
+  for (uint16_t p = 1; p <= 10; ++p) {
+    arrive(kNorth, from_client(p, kSyn));
+    snapshot.services[0].pods.back().weight = p;
+    adopt();
+  }
+  EXPECT_EQ(sent(south).size(), 3u);
+}
+
+TEST_F(Forwarding, a_header_that_is_not_whole_is_dropped) {
+  auto packet = received(kNorth, from_client(40'000, kSyn));
+  packet.payload.drop_back(8);
+  give(std::move(packet));
+  EXPECT_EQ(counters.l4.malformed.get(), 1u);
+}
+
+// With one worker a pod has 31,744 ports of one address. A flood of half-open flows takes them all.
+class CrowdedPorts : public ForwarderTest {
+ protected:
+  CrowdedPorts() {
+    snapshot.services[0].pods.resize(1);
+    big.emplace(Forwarder::Setup{.host = dual,
+                                 .wheel = wheel,
+                                 .stats = counters,
+                                 .sources = {{}, {own}},
+                                 .flows = 100'000,
+                                 .secret = {1, 2},
+                                 .seed = 3});
+    adopt();
+    big->adopt(snapshot);
+  }
+  void syn(const Endpoint& source) {
+    Packet p = from_client(0, kSyn);
+    p.source = source;
+    Pending pending{.packet = received(kNorth, p), .place = {Place::Kind::kVip, 0}};
+    big->input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+  }
+
+  std::optional<Forwarder> big;
+};
+
+TEST_F(CrowdedPorts, a_flood_does_not_use_up_the_source_ports) {
+  for (uint32_t n = 0; n < 40'000; ++n) {
+    syn({Address::v4(0xc6130000u + n), 1000});
+    if (n % 32 == 0) take_sent();
+  }
+  EXPECT_EQ(counters.l4.refused_ports.get(), 0u);
+  EXPECT_GE(counters.l4.evicted_half_open.get(), 40'000u - 31'744u);
+  take_sent();
+  syn({Address::v4(0xc6120005u), 2000});
+  EXPECT_EQ(sent(south).size(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::l4

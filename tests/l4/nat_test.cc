@@ -1,0 +1,112 @@
+// Full NAT as packets in and packets out, within each version of IP and from each to the other.
+
+#include <gtest/gtest.h>
+
+#include "fixture.h"
+
+namespace sluice::l4 {
+namespace {
+
+class Nat : public ForwarderTest, public testing::WithParamInterface<Families> {
+ protected:
+  Nat() : ForwarderTest(GetParam()) {}
+
+  // `p` as it reaches the pod or the client: with these ends, one hop further.
+  static Packet translated(Packet p, const Endpoint& source, const Endpoint& destination) {
+    p.source = source;
+    p.destination = destination;
+    --p.ttl;
+    return p;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, Nat,
+                         testing::Values(Families{true, true}, Families{false, false},
+                                         Families{true, false}, Families{false, true}),
+                         [](const auto& i) {
+                           return std::string(i.param.client_v4 ? "Ipv4" : "Ipv6") + "Client" +
+                                  (i.param.pod_v4 ? "Ipv4" : "Ipv6") + "Pod";
+                         });
+
+TEST_P(Nat, a_connection_reaches_a_pod_from_an_address_of_our_own_and_answers_come_back) {
+  Packet syn = from_client(40'000, kSyn, "fast open");
+  syn.tos = 0xb9;  // expedited forwarding, ECT(1)
+  EXPECT_FALSE(arrive(kNorth, syn));
+  const Packet at_pod = only(south);
+  EXPECT_EQ(at_pod.source.address, own);
+  EXPECT_GE(at_pod.source.port, Registry::kFirstSourcePort);
+  EXPECT_LE(at_pod.source.port, Registry::kLastSourcePort);
+  EXPECT_EQ(at_pod.destination.port, 8080);
+  EXPECT_EQ(at_pod, translated(syn, at_pod.source, at_pod.destination));
+
+  const Packet answer = from_pod(at_pod, kSyn | kAck, "hello");
+  EXPECT_FALSE(arrive(kSouth, answer));
+  EXPECT_EQ(only(north), translated(answer, vip, {client.address, 40'000}));
+  EXPECT_EQ(counters.l4.to_pods.get(), 1u);
+  EXPECT_EQ(counters.l4.to_clients.get(), 1u);
+  EXPECT_EQ(counters.listener(0).active_connections.get(), 1u);
+}
+
+TEST_P(Nat, datagrams_and_their_answers_are_translated) {
+  const Endpoint dns{vip.address, 53};
+  const Packet question{.source = client, .destination = dns, .protocol = kUdp, .data = "question"};
+  EXPECT_FALSE(arrive(kNorth, question));
+  const Packet at_pod = only(south);
+  EXPECT_EQ(at_pod, translated(question, at_pod.source, at_pod.destination));
+  const Packet answer = from_pod(at_pod, 0, "answer");
+  EXPECT_FALSE(arrive(kSouth, answer));
+  EXPECT_EQ(only(north), translated(answer, dns, client));
+}
+
+TEST_P(Nat, a_checksum_that_udp_leaves_out_stays_out_where_it_may) {
+  auto packet = received(
+      kNorth, {.source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"});
+  store_be16(packet.payload.front().mutable_data() + kUdpChecksum, 0);
+  packet.checksum = ip::L4Checksum::kUnknown;
+  EXPECT_FALSE(give(std::move(packet)));
+  if (!GetParam().client_v4) return;  // RFC 8200, 8.1: dropped, or passed on as it is
+  const auto left = frames(south);
+  ASSERT_EQ(left.size(), 1u);
+  if (GetParam().pod_v4) {
+    EXPECT_EQ(load_be16(ip::raw(left[0], 34 + kUdpChecksum)), 0);
+  } else {
+    EXPECT_TRUE(parse(left[0]).intact);
+  }
+}
+
+TEST_P(Nat, damage_on_the_way_stays_visible) {
+  auto packet = received(kNorth, from_client(40'000, kSyn, "data"));
+  packet.payload.front().mutable_data()[21] ^= 1;
+  give(std::move(packet));
+  EXPECT_FALSE(only(south).intact);
+}
+
+TEST_P(Nat, a_partial_checksum_is_filled) {
+  auto packet = received(kNorth, from_client(40'000, kSyn, "data"));
+  store_be16(packet.payload.front().mutable_data() + kTcpChecksum, 0x1234);
+  packet.checksum = ip::L4Checksum::kNone;
+  give(std::move(packet));
+  EXPECT_TRUE(only(south).intact);
+}
+
+TEST_P(Nat, a_packet_longer_than_the_mtu_leaves_only_as_segments) {
+  connect(40'000);
+  const auto long_packet = [&](uint16_t segment_size) {
+    auto packet = received(kNorth, from_client(40'000, kAck, std::string(1950, 'x')));
+    packet.checksum = ip::L4Checksum::kGood;
+    packet.segment_size = segment_size;
+    give(std::move(packet));
+    return sent(south);
+  };
+  EXPECT_TRUE(long_packet(0).empty());
+  EXPECT_EQ(counters.l4.too_long.get(), 1u);
+  const auto cut = long_packet(1000);  // this port takes no long packets at all
+  ASSERT_EQ(cut.size(), 2u);
+  EXPECT_EQ(cut[0].data.size(), 1000u);
+  EXPECT_EQ(cut[1].data.size(), 950u);
+  EXPECT_TRUE(cut[0].intact);
+  EXPECT_TRUE(cut[1].intact);
+}
+
+}  // namespace
+}  // namespace sluice::l4

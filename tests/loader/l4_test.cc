@@ -1,0 +1,87 @@
+// The keys of L4 listeners, their flows and their source addresses.
+
+#include <gtest/gtest.h>
+
+#include "loader/load.h"
+#include "support/configuration_files.h"
+
+namespace sluice::loader {
+namespace {
+
+class L4Keys : public testing::Test {
+ protected:
+  // A second listener with these keys, and a first port with those.
+  Loaded load_with(const std::string& listener, const std::string& port = "",
+                   const std::string& root = "") {
+    std::string text = files.config(R"([[listener]]
+name = "other"
+address = "198.18.0.10:53"
+service = "echo"
+)" + listener + root);
+    const std::string before = "profile = \"nic.toml\"\n";
+    text.replace(text.find(before), before.size(), before + port);
+    files.write("sluiced.toml", text);
+    return load(files.path("sluiced.toml"));
+  }
+  std::string mistake(const std::string& listener, const std::string& port = "") {
+    const Loaded l = load_with(listener, port);
+    return l.mistakes.empty() ? "" : l.mistakes.front().str();
+  }
+  void expect_mistake(const std::string& part, const std::string& listener,
+                      const std::string& port = "") {
+    const std::string said = mistake(listener, port);
+    EXPECT_NE(said.find(part), std::string::npos) << said;
+  }
+
+  test::Files files;
+};
+
+TEST_F(L4Keys, become_part_of_the_snapshot) {
+  const Loaded l =
+      load_with("protocol = \"udp\"\nmode = \"nat\"\nnew_flows = 1000\nnew_flows_per_source = 10\n",
+                "snat_addresses = [\"198.18.0.20\", \"198.18.0.21\"]\n",
+                "[memory]\nflows = 1024\n[timeouts]\nflow_opening_timeout = \"5s\"\n"
+                "flow_established_timeout = \"1h\"\nflow_closing_timeout = "
+                "\"3s\"\nflow_udp_timeout = \"9s\"\n");
+  ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+  const config::Listener& listener = l.snapshot->listeners.at(1);
+  EXPECT_EQ(listener.protocol, config::Protocol::kUdp);
+  EXPECT_EQ(listener.l4, (config::L4Listener{.new_flows = 1000, .new_flows_per_source = 10}));
+  EXPECT_EQ(l.snapshot->startup.ports[0].snat_addresses,
+            (std::vector<Address>{*Address::parse("198.18.0.20"), *Address::parse("198.18.0.21")}));
+  EXPECT_EQ(l.snapshot->startup.memory.flows, 1024u);
+  EXPECT_EQ(l.snapshot->flow_timeouts,
+            (config::FlowTimeouts{.opening = 5s, .established = 1h, .closing = 3s, .udp = 9s}));
+}
+
+TEST_F(L4Keys, are_of_l4_listeners_alone) {
+  expect_mistake("mode is of listeners with protocol = \"tcp\" or \"udp\"",
+                 "protocol = \"h2c\"\nmode = \"nat\"\n");
+  expect_mistake("forward packets and see no requests", "protocol = \"tcp\"\nvia = \"a\"\n");
+}
+
+TEST_F(L4Keys, name_the_modes_that_there_are) {
+  expect_mistake("mode = \"fast\" is unknown; allowed: nat",
+                 "protocol = \"tcp\"\nmode = \"fast\"\n");
+}
+
+TEST_F(L4Keys, allow_tcp_and_udp_on_one_address_and_two_of_one_not) {
+  const std::string third =
+      "[[listener]]\nname = \"third\"\naddress = \"198.18.0.10:53\"\nservice = \"echo\"\n";
+  EXPECT_EQ(mistake("protocol = \"udp\"\n" + third + "protocol = \"tcp\"\n"), "");
+  expect_mistake("a second listener on 198.18.0.10:53",
+                 "protocol = \"tcp\"\n" + third + "protocol = \"h2c\"\n");
+}
+
+TEST_F(L4Keys, want_source_addresses_that_the_port_can_have) {
+  const auto expect = [&](const char* addresses, const char* part) {
+    expect_mistake(part, "protocol = \"tcp\"\n",
+                   std::string("snat_addresses = [") + addresses + "]\n");
+  };
+  expect("\"nowhere\"", "\"nowhere\" is not an address");
+  expect("\"198.18.0.20\", \"198.18.0.20\"", "198.18.0.20 is given twice");
+  expect("\"2001:db8::1\"", "2001:db8::1 needs an address of the same family in addresses");
+}
+
+}  // namespace
+}  // namespace sluice::loader
