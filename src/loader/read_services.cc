@@ -58,17 +58,6 @@ void read_forwarding(Table& t, config::Forwarding& forwarding) {
   t.boolean("forwarded", forwarding.forwarded);
 }
 
-// RFC 9110, 4.1: an absolute path.
-void read_health_path(Table& t, std::string& path) {
-  if (!t.string("health_path", path)) return;
-  const bool bad = std::any_of(path.begin(), path.end(),
-                               [](char c) { return c <= ' ' || c > '~' || c == '?' || c == '#'; });
-  if (bad || !path.starts_with('/'))
-    t.mistake(
-        "health_path",
-        fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
-}
-
 void read_l4(Table& t, config::Listener& listener) {
   if (!config::is_l4(listener.protocol)) {
     for (const char* key : {"mode", "new_flows", "new_flows_per_source"})
@@ -90,6 +79,17 @@ void read_l4(Table& t, config::Listener& listener) {
   constexpr int64_t kMost = 100'000'000;
   t.integer("new_flows", listener.l4.new_flows, 0, kMost);
   t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
+}
+
+// RFC 9110, 4.1: an absolute path.
+void read_health_path(Table& t, std::string& path) {
+  if (!t.string("health_path", path)) return;
+  const bool bad = std::any_of(path.begin(), path.end(),
+                               [](char c) { return c <= ' ' || c > '~' || c == '?' || c == '#'; });
+  if (bad || !path.starts_with('/'))
+    t.mistake(
+        "health_path",
+        fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
 }
 
 }  // namespace

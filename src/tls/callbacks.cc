@@ -79,6 +79,10 @@ void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ss
   s->on_message(sent == 1, type, {static_cast<const uint8_t*>(bytes), size});
 }
 
+void on_key_log(const SSL* ssl, const char* line) {
+  if (SslOwner* s = owner_of(const_cast<SSL*>(ssl)); s != nullptr) s->on_secret(line);
+}
+
 }  // namespace
 
 void install_callbacks(SSL_CTX* ctx) {
@@ -86,11 +90,12 @@ void install_callbacks(SSL_CTX* ctx) {
   SSL_CTX_set_alpn_select_cb(ctx, on_alpn, nullptr);
   SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-  install_message_callback(ctx);
+  install_reports(ctx);
 }
 
-void install_message_callback(SSL_CTX* ctx) {
+void install_reports(SSL_CTX* ctx) {
   SSL_CTX_set_msg_callback(ctx, on_message);
+  SSL_CTX_set_keylog_callback(ctx, on_key_log);
 }
 
 void set_owner(SSL* ssl, SslOwner& owner) {

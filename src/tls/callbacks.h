@@ -7,7 +7,7 @@ namespace sluice::tls {
 
 // To each context of a server, once.
 void install_callbacks(SSL_CTX* ctx);
-// To each context of a client, once: reports of records, messages and alerts only.
-void install_message_callback(SSL_CTX* ctx);
+// To each context of a client, once: reports of records, messages, alerts and secrets only.
+void install_reports(SSL_CTX* ctx);
 
 }  // namespace sluice::tls

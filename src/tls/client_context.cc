@@ -60,7 +60,7 @@ bool set_up(SSL_CTX* ctx, const config::TlsClient& settings, const std::string& 
       SSL_CTX_set_alpn_protos(ctx, reinterpret_cast<const unsigned char*>(list.data()),
                               static_cast<unsigned>(list.size())) != 0)
     return false;
-  install_message_callback(ctx);
+  install_reports(ctx);
   if (own != nullptr && !use_credential(ctx, *own)) return false;
   if (settings.verify == config::TlsClient::Verify::kNone) {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);

@@ -34,8 +34,6 @@ struct Context {
   // number.
   size_t collect() { return handshakes == nullptr || handshakes->away() == 0 ? 0 : take_back(); }
 
-  static constexpr uint32_t kMaxPlain = 16'384;  // bytes of payload in a record (RFC 8446, 5.1)
-
   Time now{};  // of the current turn
   TimerWheel& wheel;
   buf::Memory& memory;
@@ -46,7 +44,10 @@ struct Context {
   const size_t lane;
   config::Guards guards;
   Slab<Stream> streams;
-  std::array<uint8_t, kMaxPlain> scratch;  // the payload of a record that is being made
+  // The payload of a record that OpenSSL makes.
+  std::array<uint8_t, Records::kMaxPlain> scratch;
+  // False: OpenSSL makes the records of all connections that begin from now on.
+  bool own_records = true;
 
  private:
   size_t take_back();

@@ -34,6 +34,10 @@ void prepare_failures() {
   texts();
 }
 
+const char* failure_of_alert(uint8_t alert) {
+  return texts().alerts[alert].c_str();
+}
+
 const char* failure_of(const SSL* ssl) {
   constexpr const char* kOther = "TLS failed";
   const unsigned long e = ERR_peek_error();
@@ -41,7 +45,7 @@ const char* failure_of(const SSL* ssl) {
   const int reason = ERR_GET_REASON(e);
   // OpenSSL adds this number to an alert that it received.
   if (reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + kAlerts)
-    return texts().alerts[static_cast<size_t>(reason - SSL_AD_REASON_OFFSET)].c_str();
+    return failure_of_alert(static_cast<uint8_t>(reason - SSL_AD_REASON_OFFSET));
   switch (reason) {
     case SSL_R_CERTIFICATE_VERIFY_FAILED: {
       const long code = SSL_get_verify_result(ssl);

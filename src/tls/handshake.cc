@@ -9,6 +9,7 @@
 #include "tls/client_hello.h"
 #include "tls/failure.h"
 #include "tls/forwarded_certificate.h"
+#include "tls/library.h"
 
 namespace sluice::tls {
 namespace {
@@ -89,22 +90,34 @@ void Handshake::step() {
   ERR_clear_error();
 }
 
+// Ends the work of OpenSSL, unless it has to make the records.
+void Handshake::take_keys() {
+  if (own_records_) keys_ = secrets_.keys(library_of(lane_), ssl_.get(), client_ != nullptr);
+  if (keys_) ssl_.reset();
+}
+
 void Handshake::complete() {
   state_ = State::kDone;
+  version_ = SSL_get_version(ssl_.get());
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  const std::string_view alpn(reinterpret_cast<const char*>(name), size);
+  for (const std::string_view known : {kHttp2, kHttp11, kHttp10})
+    if (alpn == known) alpn_ = known;
+  if (alpn.empty() && client_ == nullptr) alpn_ = kHttp11;  // the client sent no ALPN
   if (client_ == nullptr) {
     end_ = SSL_session_reused(ssl_.get()) == 1 ? &T::handshakes_resumed : &T::handshakes_full;
     if (X509* x = SSL_get0_peer_certificate(ssl_.get());
         x != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK)
       peer_certificate_ = forwarded_certificate(*x);
+    take_keys();
     return;
   }
-  const unsigned char* name = nullptr;
-  unsigned size = 0;
-  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
-  const std::string_view alpn(reinterpret_cast<const char*>(name), size);
   // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2); HTTP/1.1 is what a pod without ALPN speaks.
   if (alpn == client_->protocol() || (alpn.empty() && client_->protocol() == kHttp11)) {
     end_ = &T::pod_handshakes;
+    take_keys();
   } else {
     failure_ = "the pod's TLS does not offer the protocol of the service (ALPN)";
     end_ = &T::pod_handshakes_failed;
@@ -133,7 +146,13 @@ void Handshake::count(stats::Tls& stats) {
 
 Handshake::Result Handshake::take_result() {
   input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(taken_));
-  return {std::move(ssl_), std::move(input_), std::move(server_name_), std::move(peer_certificate_),
+  return {std::move(keys_),
+          std::move(ssl_),
+          alpn_,
+          version_,
+          std::move(input_),
+          std::move(server_name_),
+          std::move(peer_certificate_),
           chosen_};
 }
 
@@ -149,8 +168,13 @@ bool Handshake::put_record(buf::View bytes) {
   return true;
 }
 
-void Handshake::on_message(bool sent, int type, buf::View) {
-  if (type == SSL3_RT_HEADER) ++(sent ? records_out_ : records_in_);
+void Handshake::on_message(bool sent, int type, buf::View bytes) {
+  if (type == SSL3_RT_HEADER) {
+    ++(sent ? records_out_ : records_in_);
+    secrets_.on_record(sent);
+  }
+  if (type == SSL3_RT_HANDSHAKE && !bytes.empty() && bytes[0] == SSL3_MT_FINISHED)
+    secrets_.on_finished(sent);
   if (type == SSL3_RT_ALERT) ++(sent ? alerts_out_ : alerts_in_);
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "tls/server_contexts.h"
 #include "tls/ssl_owner.h"
 #include "tls/ticket_keys.h"
+#include "tls/traffic_secrets.h"
 
 namespace sluice::tls {
 
@@ -34,6 +36,9 @@ class Handshake final : public SslOwner {
 
   // --- For the stream, while no other thread has the handshake ---
 
+  // Before the first step: OpenSSL makes the connection's records, whatever its cipher.
+  void keep_openssl() { own_records_ = false; }
+
   enum class State : uint8_t { kUnderWay, kDone, kFailed };
   State state() const { return state_; }
   void add_input(buf::View bytes) { input_.insert(input_.end(), bytes.begin(), bytes.end()); }
@@ -48,11 +53,14 @@ class Handshake final : public SslOwner {
 
   // After kDone.
   struct Result {
-    SslPtr ssl;                    // its next owner is to be set
-    std::vector<uint8_t> unread;   // bytes that came behind the handshake
-    std::string server_name;       // as the client sent it
-    std::string peer_certificate;  // of a client, verified, as pods are told of it; or empty
-    size_t chosen = 0;             // of the ServerContexts
+    std::optional<TrafficKeys> keys;  // of Sluice's own records
+    SslPtr ssl;                       // without keys; its next owner is to be set
+    std::string_view alpn;            // lives as long as the process, as `version` does
+    const char* version = "";         // "TLSv1.3"
+    std::vector<uint8_t> unread;      // bytes that came behind the handshake
+    std::string server_name;          // as the client sent it
+    std::string peer_certificate;     // of a client, verified, as pods are told of it; or empty
+    size_t chosen = 0;                // of the ServerContexts
   };
   Result take_result();
 
@@ -70,6 +78,7 @@ class Handshake final : public SslOwner {
  private:
   bool begin();
   bool begin_client();
+  void take_keys();
   // The handshake is done, or has failed; OpenSSL's queue of errors has the reason.
   void complete();
   void give_up();
@@ -77,6 +86,7 @@ class Handshake final : public SslOwner {
   uint32_t take_received(uint8_t* to, uint32_t n) override;
   bool put_record(buf::View bytes) override;
   void on_message(bool sent, int type, buf::View bytes) override;
+  void on_secret(std::string_view line) override { secrets_.on_line(line); }
   bool on_client_hello(int& alert) override;
   const TicketKeys* ticket_keys() const override { return ticket_keys_; }
 
@@ -90,6 +100,11 @@ class Handshake final : public SslOwner {
   size_t taken_ = 0;  // bytes of input_ that OpenSSL has taken
   std::vector<uint8_t> output_;
 
+  bool own_records_ = true;
+  TrafficSecrets secrets_;
+  std::optional<TrafficKeys> keys_;
+  std::string_view alpn_;
+  const char* version_ = "";
   std::string server_name_;
   std::string peer_certificate_;
   size_t chosen_ = 0;

@@ -3,6 +3,7 @@
 // questions and reports go to it.
 
 #include <cstdint>
+#include <string_view>
 
 #include "buf/slice.h"
 #include "tls/openssl.h"
@@ -19,6 +20,8 @@ class SslOwner {
   virtual bool put_record(buf::View bytes) = 0;
   // A record header, a message or an alert was sent or received (SSL_CTX_set_msg_callback(3)).
   virtual void on_message(bool sent, int type, buf::View bytes) = 0;
+  // A line of the key log (SSL_CTX_set_keylog_callback(3)).
+  virtual void on_secret(std::string_view /*line*/) {}
   // False, with an alert: the handshake ends.
   virtual bool on_client_hello(int& /*alert*/) { return false; }
   // nullptr: no tickets.

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <openssl/err.h>
-
 #include "tls/context.h"
-#include "tls/failure.h"
 
 namespace sluice::tls {
 
@@ -17,10 +14,10 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
     : transport::Stream(plain_),
       context_(context),
       lower_(std::move(lower)),
+      watch_(context.now, context.guards, context.stats, false),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       contexts_(std::move(contexts)) {
-  handshake_ = std::make_unique<Handshake>(contexts_, next_lane(), context_.ticket_keys);
-  begin_handshake();
+  begin_handshake(std::make_unique<Handshake>(contexts_, next_lane(), context_.ticket_keys));
   if (context_.guards.handshake_timeout > Duration::zero())
     context_.wheel.arm(timer_, context_.now + context_.guards.handshake_timeout);
 }
@@ -28,6 +25,7 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
 Stream::Stream(Context& context, std::shared_ptr<const ClientContext> client)
     : transport::Stream(plain_),
       context_(context),
+      watch_(context.now, context.guards, context.stats, true),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       client_(std::move(client)) {}
 
@@ -52,8 +50,8 @@ void Stream::release() {
 
 uint32_t Stream::room() const {
   if (state_ != State::kOpen || closing_) return 0;
-  const uint64_t records = plain_.size() / Context::kMaxPlain + 1;
-  const uint64_t taken = plain_.size() + records * kOverhead;
+  const uint64_t records = plain_.size() / Records::kMaxPlain + 1;
+  const uint64_t taken = plain_.size() + records * Records::kOverhead;
   const uint32_t below = lower_->room();
   return below > taken ? static_cast<uint32_t>(below - taken) : 0;
 }
@@ -70,61 +68,42 @@ void Stream::seal() {
   if (state_ != State::kOpen || closing_) return;
   while (plain_.begin() < pushed_) {
     const uint32_t below = lower_->room();
-    if (below <= kOverhead) break;
+    if (below <= Records::kOverhead) break;
     const uint64_t n = std::min<uint64_t>(
-        {pushed_ - plain_.begin(), Context::kMaxPlain, uint64_t{below} - kOverhead});
+        {pushed_ - plain_.begin(), Records::kMaxPlain, uint64_t{below} - Records::kOverhead});
     if (!seal_one(static_cast<uint32_t>(n))) break;
   }
 }
 
 // False: nothing was made, now or for ever.
 bool Stream::seal_one(uint32_t n) {
-  buf::Pool& pool = context_.memory.hold();
   constexpr uint32_t kSpare = 4;  // buffers beside those of a whole record
-  if (pool.available() < Context::kMaxPlain / buf::Queue::kMaxContiguous + kSpare) {
+  if (context_.memory.hold().available() <
+      Records::kMaxPlain / buf::Queue::kMaxContiguous + kSpare) {
     if (!timer_.armed()) context_.wheel.arm(timer_, context_.now + kMemoryRetry);
     return false;
   }
-  uint8_t* to = context_.scratch.data();
-  for (uint32_t left = n; left > 0;) {
-    const buf::Slice piece = plain_.pop(left);
-    std::memcpy(to, piece.data(), piece.size());
-    to += piece.size();
-    left -= piece.size();
-  }
   const uint64_t begin = lower_->output().end();
-  size_t written = 0;
-  const int result = SSL_write_ex(ssl_.get(), context_.scratch.data(), n, &written);
-  if (starved_) {
-    out_of_memory();
-    return false;
+  switch (records_->seal(plain_, n)) {
+    case Records::Sealed::kDone:
+      log_.add(plain_.begin(), begin, lower_->output().end());
+      return true;
+    case Records::Sealed::kNoMemory:
+      out_of_memory();
+      return false;
+    case Records::Sealed::kBroken:
+      break;
   }
-  if (result != 1 || written != n) {
-    ++context_.stats.broken;
-    failure_ = "TLS could make no record";
-    fail();
-    return false;
-  }
-  log_.add(plain_.begin(), begin, lower_->output().end());
-  return true;
-}
-
-bool Stream::put_record(buf::View bytes) {
-  if (!sends_) return true;  // nothing follows our FIN
-  if (!lower_->output().append_copy(bytes, context_.memory.hold())) {
-    starved_ = true;
-    return false;
-  }
-  written_ = true;
-  return true;
+  ++context_.stats.broken;
+  failure_ = "TLS could make no record";
+  fail();
+  return false;
 }
 
 void Stream::send_written() {
-  if (starved_) {
-    out_of_memory();
-    return;
-  }
-  if (std::exchange(written_, false) && state_ != State::kGone) lower_->push();
+  if (state_ == State::kGone) return;
+  const uint64_t end = lower_->output().end();
+  if (std::exchange(written_, end) != end) lower_->push();
 }
 
 void Stream::close() {
@@ -133,13 +112,15 @@ void Stream::close() {
   if (state_ == State::kOpen) {
     // All at once, whatever the room: the lower stream limits how long the peer may take for it.
     while (state_ == State::kOpen && plain_.begin() < pushed_) {
-      const uint64_t n = std::min<uint64_t>(pushed_ - plain_.begin(), Context::kMaxPlain);
+      const uint64_t n = std::min<uint64_t>(pushed_ - plain_.begin(), Records::kMaxPlain);
       if (seal_one(static_cast<uint32_t>(n))) continue;
       if (state_ == State::kOpen) out_of_memory();
     }
     if (state_ != State::kOpen) return;
-    SSL_shutdown(ssl_.get());  // our close_notify
-    ERR_clear_error();
+    if (records_->end() == Records::Sealed::kNoMemory) {
+      out_of_memory();
+      return;
+    }
     send_written();
     if (state_ != State::kOpen) return;
     timer_.disarm();
@@ -148,7 +129,6 @@ void Stream::close() {
     state_ = State::kFailed;
   }
   closing_ = true;
-  sends_ = false;
   lower_->close();
 }
 
@@ -159,7 +139,6 @@ void Stream::abort() {
   }
   leave_handshake();
   state_ = State::kGone;
-  sends_ = false;
   timer_.disarm();
   plain_.clear();
   early_.clear();
@@ -168,14 +147,13 @@ void Stream::abort() {
 
 void Stream::fail() {
   if (state_ == State::kFailed || state_ == State::kGone) return;
-  ERR_clear_error();
   state_ = State::kFailed;
   timer_.disarm();
   send_written();
   if (state_ == State::kGone) return;
   plain_.clear();
   early_.clear();
-  sends_ = false;
+  if (records_ != nullptr) records_->stop();
   if (!std::exchange(closing_, true)) lower_->close();
   if (!std::exchange(peer_ended_, true)) user_->on_end_of_data(*this, End::kTruncated);
 }
@@ -183,8 +161,19 @@ void Stream::fail() {
 void Stream::out_of_memory() {
   if (state_ == State::kGone) return;
   ++context_.stats.memory_refusals;
-  ERR_clear_error();
   abort();
+}
+
+void Stream::act(Guard guard) {
+  const GuardInfo& info = info_of(guard);
+  ++(context_.stats.*info.count);
+  context_.events.push({info.name, info.what, lower_->peer(), is_client()});
+  if (is_client()) {
+    failure_ = info.what;
+    if (state_ == State::kHandshake) ++context_.stats.pod_handshakes_failed;
+  }
+  leave_handshake();
+  fail();
 }
 
 void Stream::on_timer() {
@@ -197,17 +186,9 @@ void Stream::on_timer() {
 
 // --- Input ---
 
-uint32_t Stream::take_received(uint8_t* to, uint32_t n) {
-  n = std::min(n, static_cast<uint32_t>(received_.size()));
-  if (n > 0) std::memcpy(to, received_.data(), n);  // memcpy takes no null pointer
-  received_ = received_.subspan(n);
-  return n;
-}
-
 void Stream::on_established(transport::Stream&) {
   if (state_ != State::kConnecting) return;
-  handshake_ = std::make_unique<Handshake>(client_, next_lane());
-  begin_handshake();
+  begin_handshake(std::make_unique<Handshake>(client_, next_lane()));
   take_step({});
 }
 
@@ -217,10 +198,8 @@ void Stream::on_data(transport::Stream&, buf::Slice data) {
   if (state_ == State::kHandshake) {
     receive_early(std::move(data));
     if (state_ == State::kHandshake) return;
-  } else {
-    received_ = data.view();
-    if (state_ == State::kOpen) read();
-    received_ = {};
+  } else if (state_ == State::kOpen) {
+    read(std::move(data));
   }
   if (state_ == State::kFailed || (closing_ && peer_ended_)) {
     discarded_ += size;
@@ -229,9 +208,8 @@ void Stream::on_data(transport::Stream&, buf::Slice data) {
   if (state_ != State::kGone) credit();
 }
 
-// OpenSSL has taken the received bytes, up to an incomplete record, for which its own buffer has
-// room. So the lower window stays shut for plain bytes that the user has not consumed, less one
-// record at most.
+// The record layer has taken the received bytes, an incomplete record included. So the lower window
+// stays shut for plain bytes that the user has not consumed, less one record at most.
 void Stream::credit() {
   if (held_ <= unconsumed_) return;
   const uint64_t n = held_ - unconsumed_;
@@ -244,45 +222,56 @@ void Stream::consumed(uint32_t n) {
   if (state_ != State::kGone) credit();
 }
 
-void Stream::read() {
+void Stream::read(buf::Slice data) {
+  records_->receive(std::move(data));
   while (state_ == State::kOpen && !peer_ended_) {
-    buf::Slice plain = context_.memory.hold().alloc();
-    if (!plain) {
+    buf::Slice plain;
+    const Records::Read found = records_->read(plain);
+    if (found == Records::Read::kNoMemory) {
+      out_of_memory();
+      break;
+    }
+    send_written();  // the answer to a KeyUpdate, or an alert
+    if (state_ != State::kOpen) break;
+    switch (found) {
+      case Records::Read::kMore:
+        return;
+      case Records::Read::kPlain:
+        unconsumed_ += plain.size();
+        user_->on_data(*this, std::move(plain));
+        break;
+      case Records::Read::kEnd:
+        peer_ended_ = true;
+        user_->on_end_of_data(*this, End::kClean);
+        break;
+      case Records::Read::kTripped:
+        act(watch_.guard());
+        break;
+      case Records::Read::kBroken:
+      case Records::Read::kNoMemory:
+        ++context_.stats.broken;
+        if (is_client()) failure_ = records_->failure();
+        fail();
+        break;
+    }
+  }
+  records_->discard();
+}
+
+// Bytes that are in no packet buffer.
+void Stream::read(buf::View bytes) {
+  while (!bytes.empty() && state_ == State::kOpen && !peer_ended_) {
+    buf::Slice piece = context_.memory.hold().alloc();
+    if (!piece) {
       out_of_memory();
       return;
     }
-    int result = 1;
-    while (plain.tailroom() > 0) {
-      size_t n = 0;
-      result = SSL_read_ex(ssl_.get(), plain.mutable_data() + plain.size(), plain.tailroom(), &n);
-      if (result != 1 || tripped_ != Guard::kNone) break;
-      plain.grow_back(static_cast<uint32_t>(n));
-    }
-    const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), result);
-    if (error == SSL_ERROR_SSL && is_client()) failure_ = failure_of(ssl_.get());
-    ERR_clear_error();
-    send_written();  // the answer to a KeyUpdate, or an alert
-    if (state_ != State::kOpen) return;
-    if (tripped_ != Guard::kNone) {
-      act(tripped_);
-      return;
-    }
-    if (plain.size() > 0) deliver(std::move(plain));
-    if (error == SSL_ERROR_NONE || state_ != State::kOpen) continue;
-    if (error == SSL_ERROR_ZERO_RETURN) {
-      peer_ended_ = true;
-      user_->on_end_of_data(*this, End::kClean);
-    } else if (error != SSL_ERROR_WANT_READ) {
-      ++context_.stats.broken;
-      fail();
-    }
-    return;
+    const size_t n = std::min<size_t>(bytes.size(), piece.tailroom());
+    std::memcpy(piece.mutable_data(), bytes.data(), n);
+    piece.grow_back(static_cast<uint32_t>(n));
+    bytes = bytes.subspan(n);
+    read(std::move(piece));
   }
-}
-
-void Stream::deliver(buf::Slice data) {
-  unconsumed_ += data.size();
-  user_->on_data(*this, std::move(data));
 }
 
 // TCP's FIN says nothing about the plain bytes (RFC 8446, 6.1).

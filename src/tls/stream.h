@@ -1,5 +1,6 @@
 #pragma once
-// A TLS connection (RFC 8446, RFC 5246) over a byte stream: OpenSSL makes handshake and records.
+// A TLS connection (RFC 8446, RFC 5246) over a byte stream: OpenSSL makes the handshake, and a
+// record layer follows (tls/records.h).
 
 #include <cstdint>
 #include <memory>
@@ -10,13 +11,11 @@
 
 #include "base/timer_wheel.h"
 #include "tls/client_context.h"
-#include "tls/guard.h"
 #include "tls/handshake.h"
-#include "tls/openssl.h"
-#include "tls/rate_limit.h"
 #include "tls/record_log.h"
+#include "tls/record_watch.h"
+#include "tls/records.h"
 #include "tls/server_contexts.h"
-#include "tls/ssl_owner.h"
 #include "transport/layer.h"
 #include "transport/stream.h"
 
@@ -27,7 +26,7 @@ struct Context;
 // OpenSSL's error queue is empty after each call of a stream, and a stream's error ends that stream
 // only. on_established follows the handshake. A handshake that fails ends in on_end_of_data(
 // kTruncated), behind the alert for the peer, and on_closed.
-class Stream final : public transport::Stream, public transport::User, public SslOwner {
+class Stream final : public transport::Stream, public transport::User {
  public:
   // A server. The lower stream's user is to be this stream. The context outlives it.
   Stream(Context& context, transport::StreamPtr lower,
@@ -48,16 +47,16 @@ class Stream final : public transport::Stream, public transport::User, public Ss
   uint64_t transmitted() const override { return log_.transmitted(lower_->transmitted()); }
   uint64_t acknowledged() const override { return log_.acknowledged(lower_->acknowledged()); }
   uint32_t buffers() const override {
-    return lower_->buffers() + plain_.slices() + static_cast<uint32_t>(early_.size());
+    return lower_->buffers() + plain_.slices() + static_cast<uint32_t>(early_.size()) +
+           (records_ != nullptr ? records_->buffers() : 0);
   }
   uint32_t buffers_ahead() const override { return lower_->buffers_ahead(); }
   Endpoint peer() const override { return lower_->peer(); }
   Duration round_trip() const override { return lower_->round_trip(); }
   void set_user_timeout(Duration timeout) override { lower_->set_user_timeout(timeout); }
-  std::string_view alpn() const override;
+  std::string_view alpn() const override { return alpn_; }
   std::string_view server_name() const override { return server_name_; }
-  const char* security() const override;
-
+  const char* security() const override { return version_; }
   std::string_view peer_certificate() const override { return peer_certificate_; }
   Authority authority_for(std::string_view host) const override;
   const char* failure() const override { return failure_; }
@@ -68,9 +67,6 @@ class Stream final : public transport::Stream, public transport::User, public Ss
   void on_returned(std::unique_ptr<Handshake> handshake);
 
  private:
-  // The most that a record adds to its payload: header, explicit nonce of TLS 1.2 or type of the
-  // content, and tag.
-  static constexpr uint32_t kOverhead = 32;
   // Bytes that are discarded behind a failure before the connection is reset.
   static constexpr uint32_t kDiscarded = 262'144;
   // The next look for packet memory, when records could not be made for want of it.
@@ -96,17 +92,11 @@ class Stream final : public transport::Stream, public transport::User, public Ss
   void on_closed(transport::Stream& lower, transport::CloseReason reason) override;
   void release() override;
 
-  // --- SslOwner, after the handshake ---
-
-  uint32_t take_received(uint8_t* to, uint32_t n) override;
-  bool put_record(buf::View bytes) override;
-  void on_message(bool sent, int type, buf::View bytes) override;
-
   bool is_client() const { return client_ != nullptr; }
   // Of the thread that makes the next handshake.
   size_t next_lane() const;
   // stream_handshake.cc
-  void begin_handshake();
+  void begin_handshake(std::unique_ptr<Handshake> handshake);
   void receive_early(buf::Slice data);
   // Makes a step with these further bytes, or has a helper thread make it.
   void take_step(buf::View data);
@@ -116,37 +106,33 @@ class Stream final : public transport::Stream, public transport::User, public Ss
   void leave_handshake();
   // stream.cc
   void on_timer();
-  void read();
-  void deliver(buf::Slice data);
+  // Received bytes, behind the handshake.
+  void read(buf::Slice data);
+  void read(buf::View bytes);
   void credit();
   void seal();
   bool seal_one(uint32_t n);
-  // Behind each call of OpenSSL: what it wrote leaves.
+  // What was appended to the lower stream's output since the last call leaves.
   void send_written();
-  // Ends the connection behind the alert that OpenSSL may have written.
+  // Ends the connection behind the alert that may have been written.
   void fail();
   void out_of_memory();
-  // stream_guards.cc
-  void look_at_header(buf::View header);
   // Ends the connection as the guard says, and notes it.
   void act(Guard guard);
 
   Context& context_;
   transport::StreamPtr lower_;
-  SslPtr ssl_;
   State state_ = State::kConnecting;
-  Guard tripped_ = Guard::kNone;  // within a call of OpenSSL; the stream ends behind it
-  bool closing_ = false;          // our close_notify and FIN are queued
-  bool peer_ended_ = false;       // the user knows of the end of the peer's direction
-  bool written_ = false;          // the lower output has news
-  bool starved_ = false;          // put_record() found no memory
-  bool sends_ = false;            // OpenSSL may write
+  bool closing_ = false;     // our close_notify and FIN are queued
+  bool peer_ended_ = false;  // the user knows of the end of the peer's direction
+  uint64_t written_ = 0;     // of the lower output's end, at the last send_written()
+  RecordWatch watch_;
+  std::unique_ptr<Records> records_;  // behind the handshake
 
   buf::Queue plain_;  // the output, not yet in records
   uint64_t pushed_ = 0;
   mutable RecordLog log_;
 
-  buf::View received_;       // of the slice in on_data, not yet taken by OpenSSL
   uint64_t held_ = 0;        // bytes received below and not yet credited there
   uint64_t unconsumed_ = 0;  // plain bytes that the user has not consumed
 
@@ -156,12 +142,11 @@ class Stream final : public transport::Stream, public transport::User, public Ss
   std::vector<buf::Slice> early_;  // received while the handshake is away
   bool ended_early_ = false;       // the lower stream ended while the handshake is away
   uint32_t before_open_ = 0;       // bytes of the handshake
-  RateLimit key_updates_;
-  RateLimit empty_records_;
-  RateLimit tiny_records_;
-  uint32_t discarded_ = 0;  // bytes received after a failure
+  uint32_t discarded_ = 0;         // bytes received after a failure
 
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
+  std::string_view alpn_;
+  const char* version_ = "";  // "TLSv1.3"; empty before the end of the handshake
   std::string server_name_;
   std::string peer_certificate_;
   const char* failure_ = "";

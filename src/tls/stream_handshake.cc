@@ -1,13 +1,16 @@
 // The handshake of a Stream: its steps here or at a helper thread, and its end.
 
 #include "tls/context.h"
+#include "tls/openssl_records.h"
+#include "tls/own_records.h"
 #include "tls/stream.h"
 
 namespace sluice::tls {
 
-void Stream::begin_handshake() {
+void Stream::begin_handshake(std::unique_ptr<Handshake> handshake) {
+  handshake_ = std::move(handshake);
+  if (!context_.own_records) handshake_->keep_openssl();
   state_ = State::kHandshake;
-  sends_ = true;
   ++context_.stats.handshaking;
 }
 
@@ -69,8 +72,7 @@ void Stream::on_returned(std::unique_ptr<Handshake> handshake) {
 
 void Stream::after_step() {
   handshake_->count(context_.stats);
-  if (const std::vector<uint8_t> out = handshake_->take_output(); !out.empty()) put_record(out);
-  if (starved_) {
+  if (!lower_->output().append_copy(handshake_->take_output(), context_.memory.hold())) {
     out_of_memory();
     return;
   }
@@ -95,8 +97,16 @@ void Stream::after_step() {
 
 void Stream::established() {
   Handshake::Result result = handshake_->take_result();
-  ssl_ = std::move(result.ssl);
-  set_owner(ssl_.get(), *this);
+  if (result.keys) {
+    records_ = std::make_unique<OwnRecords>(std::move(*result.keys), is_client(), watch_,
+                                            context_.memory, lower_->output());
+  } else {
+    records_ =
+        std::make_unique<OpensslRecords>(std::move(result.ssl), is_client(), watch_,
+                                         context_.memory, lower_->output(), context_.scratch);
+  }
+  alpn_ = result.alpn;
+  version_ = result.version;
   server_name_ = std::move(result.server_name);
   peer_certificate_ = std::move(result.peer_certificate);
   chosen_ = result.chosen;
@@ -106,13 +116,11 @@ void Stream::established() {
   if (state_ != State::kOpen) return;
   user_->on_established(*this);
   on_writable(*lower_);  // for the bytes that waited for the handshake
-  received_ = result.unread;
-  if (!received_.empty()) read();
-  for (const buf::Slice& s : std::exchange(early_, {})) {
-    received_ = s.view();
-    read();
+  read(buf::View(result.unread));
+  for (buf::Slice& s : std::exchange(early_, {})) {
+    if (state_ != State::kOpen || peer_ended_) break;
+    read(std::move(s));
   }
-  received_ = {};
   if (state_ == State::kGone) return;
   credit();
   if (ended_early_) on_end_of_data(*lower_, transport::End::kClean);
@@ -140,18 +148,6 @@ void Stream::leave_handshake() {
     away_ = nullptr;
   }
   handshake_.reset();
-}
-
-std::string_view Stream::alpn() const {
-  const unsigned char* name = nullptr;
-  unsigned size = 0;
-  if (ssl_ != nullptr) SSL_get0_alpn_selected(ssl_.get(), &name, &size);
-  if (size == 0 && !is_client()) return kHttp11;  // the client sent no ALPN
-  return {reinterpret_cast<const char*>(name), size};
-}
-
-const char* Stream::security() const {
-  return ssl_ != nullptr ? SSL_get_version(ssl_.get()) : "";
 }
 
 // Old connections keep the contexts of their handshake, so their answers do not change.

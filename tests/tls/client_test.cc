@@ -97,9 +97,10 @@ struct LooseLayer final : transport::Layer {
   bool full = false;
 };
 
-class ClientTest : public TlsTest, public testing::WithParamInterface<int> {
+class ClientTest : public TlsTest, public testing::WithParamInterface<std::pair<int, bool>> {
  protected:
   ClientTest() {
+    context.own_records = GetParam().second;
     settings.expected = "pod.example";
     settings.server_name = "pod.example";
     pod.show(issue("pod", {"DNS:pod.example"}, &ca));
@@ -121,7 +122,7 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<int> {
     owner = Owner();
     out = layer.connect({}, owner, {});
     ASSERT_NE(out, nullptr);
-    pod.begin(GetParam());
+    pod.begin(GetParam().first);
     below.stream->establish();
     talk(chunk);
   }
@@ -199,6 +200,23 @@ TEST_P(ClientTest, ends_in_order_in_both_directions) {
   SSL_shutdown(pod.ssl());
   arrive(pod.said());
   EXPECT_EQ(owner.heard, ".");
+}
+
+TEST_P(ClientTest, takes_tickets_and_key_updates_among_the_answers) {
+  expect_success();
+  for (int i = 0; i < 3; ++i) {
+    if (GetParam().first == TLS1_3_VERSION) {
+      SSL_new_session_ticket(pod.ssl());
+      SSL_key_update(pod.ssl(),
+                     i % 2 == 0 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
+    arrive(pod.write("answer "), 3);
+    talk();
+    send("request ");
+    talk();
+  }
+  EXPECT_EQ(owner.heard, "answer answer answer ");
+  EXPECT_EQ(pod.received, "request request request ");
 }
 
 TEST_P(ClientTest, takes_a_fin_without_close_notify_for_a_truncated_end) {
@@ -289,7 +307,7 @@ TEST_P(ClientTest, hears_the_alert_of_a_pod_that_misses_a_certificate) {
   pod.require_client(ca);
   begin();
   // In TLS 1.3 a client's handshake is complete before the server has seen its certificate.
-  EXPECT_EQ(owner.established, GetParam() == TLS1_3_VERSION);
+  EXPECT_EQ(owner.established, GetParam().first == TLS1_3_VERSION);
   EXPECT_EQ(owner.heard, "!");
   const std::string why = out->failure();
   EXPECT_TRUE(why.starts_with("the pod answered with the TLS alert: ")) << why;
@@ -353,9 +371,13 @@ TEST_P(ClientTest, does_not_connect_when_that_is_impossible_below) {
   EXPECT_EQ(layer.connect({}, owner, {}), nullptr);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, ClientTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+INSTANTIATE_TEST_SUITE_P(Layers, ClientTest,
+                         testing::Values(std::pair(TLS1_2_VERSION, false),
+                                         std::pair(TLS1_3_VERSION, false),
+                                         std::pair(TLS1_3_VERSION, true)),
                          [](const auto& info) {
-                           return std::string(info.param == TLS1_2_VERSION ? "1_2" : "1_3");
+                           if (info.param.first == TLS1_2_VERSION) return "1_2";
+                           return info.param.second ? "1_3_own_records" : "1_3_openssl";
                          });
 
 }  // namespace

@@ -1,7 +1,8 @@
 // libFuzzer: a server's stream. The first byte chooses: any bytes instead of a ClientHello, or a
-// handshake of OpenSSL's client, and then what the input says: calls of either side, and bytes that
-// are put among the client's records or change them. Whatever comes, the plain bytes that the
-// server hears are a prefix of those that the client wrote, and the queue of errors is clean.
+// handshake of OpenSSL's client with either record layer, and then what the input says: calls of
+// either side, and bytes that are put among the client's records or change them. Whatever comes,
+// the plain bytes that the server hears are a prefix of those that the client wrote, and the queue
+// of errors is clean.
 
 #include <rte_eal.h>
 
@@ -152,6 +153,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Input in{data, size};
   const uint8_t kind = in.byte();
   {
+    world->context.own_records = (kind & 4) == 0;
     Session s;
     if (kind % 2 == 0) {
       const size_t chunk = in.byte() + size_t{1};

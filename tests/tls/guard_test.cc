@@ -8,9 +8,10 @@
 namespace sluice::test {
 namespace {
 
-class GuardTest : public TlsTest {
+class GuardTest : public TlsTest, public testing::WithParamInterface<bool> {
  protected:
   void SetUp() override {
+    context.own_records = GetParam();
     client.only(TLS1_3_VERSION);
     SSL_set_ciphersuites(client.ssl(), "TLS_AES_128_GCM_SHA256");
     open();
@@ -22,13 +23,13 @@ class GuardTest : public TlsTest {
   std::optional<RecordMaker> maker;
 };
 
-TEST_F(GuardTest, takes_the_records_that_this_test_makes) {
+TEST_P(GuardTest, takes_the_records_that_this_test_makes) {
   data("one");
   data("two");
   EXPECT_EQ(owner.heard, "onetwo");
 }
 
-TEST_F(GuardTest, takes_empty_records_up_to_a_limit) {
+TEST_P(GuardTest, takes_empty_records_up_to_a_limit) {
   context.guards.empty_records = {50, 2};
   for (int i = 0; i < 50; ++i) {
     data("");
@@ -46,14 +47,14 @@ TEST_F(GuardTest, takes_empty_records_up_to_a_limit) {
   EXPECT_STREQ(events.pop()->guard, "empty_records");
 }
 
-TEST_F(GuardTest, takes_few_empty_records_in_a_row_whatever_the_limit) {
+TEST_P(GuardTest, takes_few_empty_records_in_a_row_whatever_the_limit) {
   context.guards.empty_records = {0, 0};  // off
   for (int i = 0; i < 100 && !ended(); ++i) data("");
   EXPECT_TRUE(ended());
   EXPECT_EQ(stats.broken.get(), 1u);
 }
 
-TEST_F(GuardTest, an_alert_other_than_close_notify_ends_the_stream) {
+TEST_P(GuardTest, an_alert_other_than_close_notify_ends_the_stream) {
   const char alert[] = {1, SSL_AD_NO_RENEGOTIATION};  // a warning
   to_server(maker->make(SSL3_RT_ALERT, std::string_view(alert, 2)));
   EXPECT_TRUE(ended()) << "TLS 1.3 has no warnings (RFC 8446, 6)";
@@ -61,7 +62,7 @@ TEST_F(GuardTest, an_alert_other_than_close_notify_ends_the_stream) {
   EXPECT_EQ(stats.alerts_in.get(), 1u);
 }
 
-TEST_F(GuardTest, takes_few_warnings_that_the_user_has_cancelled) {
+TEST_P(GuardTest, takes_few_warnings_that_the_user_has_cancelled) {
   const char alert[] = {1, SSL_AD_USER_CANCELLED};  // the one warning that is left
   int taken = 0;
   for (; taken < 100 && !ended(); ++taken)
@@ -70,26 +71,30 @@ TEST_F(GuardTest, takes_few_warnings_that_the_user_has_cancelled) {
   EXPECT_LT(taken, 10);
 }
 
-TEST_F(GuardTest, a_ticket_from_a_client_ends_the_stream) {
+TEST_P(GuardTest, a_ticket_from_a_client_ends_the_stream) {
   const char ticket[] = {SSL3_MT_NEWSESSION_TICKET, 0, 0, 4, 0, 0, 0, 0};
   to_server(maker->make(SSL3_RT_HANDSHAKE, std::string_view(ticket, sizeof ticket)));
   EXPECT_TRUE(ended());
   EXPECT_EQ(stats.broken.get(), 1u);
 }
 
-TEST_F(GuardTest, a_record_without_a_type_ends_the_stream) {
+TEST_P(GuardTest, a_record_without_a_type_ends_the_stream) {
   to_server(maker->make(0, std::string(100, '\0')));  // padding only (RFC 8446, 5.4)
   EXPECT_TRUE(ended());
   EXPECT_EQ(stats.broken.get(), 1u);
 }
 
-TEST_F(GuardTest, padding_does_not_make_a_record_longer_than_its_content) {
+TEST_P(GuardTest, padding_does_not_make_a_record_longer_than_its_content) {
   std::string padded = "x";
   padded += static_cast<char>(SSL3_RT_APPLICATION_DATA);
   padded.append(50, '\0');
   to_server(maker->make(0, padded));
   EXPECT_EQ(owner.heard, "x");
 }
+
+INSTANTIATE_TEST_SUITE_P(Layers, GuardTest, testing::Bool(), [](const auto& info) {
+  return std::string(info.param ? "own_records" : "openssl");
+});
 
 }  // namespace
 }  // namespace sluice::test

@@ -5,11 +5,24 @@
 namespace sluice::test {
 namespace {
 
-class StreamTest : public TlsTest, public testing::WithParamInterface<int> {
+// A version, and a record layer.
+struct Kind {
+  const char* name;
+  int version;
+  bool own_records;
+  const char* ciphers = nullptr;  // of TLS 1.3
+};
+
+class StreamTest : public TlsTest, public testing::WithParamInterface<Kind> {
  protected:
   void SetUp() override {
-    client.only(GetParam());
+    context.own_records = GetParam().own_records;
+    client.only(GetParam().version);
+    if (GetParam().ciphers != nullptr) SSL_set_ciphersuites(client.ssl(), GetParam().ciphers);
     open();
+    if (GetParam().ciphers != nullptr) {
+      ASSERT_STREQ(SSL_get_cipher_name(client.ssl()), GetParam().ciphers);
+    }
   }
   static std::string text(size_t n) {
     std::string s;
@@ -115,7 +128,7 @@ TEST_P(StreamTest, goes_on_receiving_behind_its_own_end) {
   EXPECT_EQ(owner.heard, "still here");
   EXPECT_TRUE(lower->drain().size() > 0) << "close_notify";
   const uint64_t end = lower->end();
-  if (GetParam() == TLS1_3_VERSION) {
+  if (GetParam().version == TLS1_3_VERSION) {
     SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);
     to_server(client.write("more"));
   }
@@ -209,7 +222,7 @@ TEST_P(StreamTest, counts_records_and_alerts) {
 }
 
 TEST_P(StreamTest, never_negotiates_again) {
-  if (GetParam() != TLS1_2_VERSION) GTEST_SKIP() << "TLS 1.3 has no renegotiation";
+  if (GetParam().version != TLS1_2_VERSION) GTEST_SKIP() << "TLS 1.3 has no renegotiation";
   SSL_set_options(client.ssl(), SSL_OP_LEGACY_SERVER_CONNECT);
   ASSERT_EQ(SSL_renegotiate(client.ssl()), 1);
   SSL_do_handshake(client.ssl());
@@ -223,7 +236,7 @@ TEST_P(StreamTest, never_negotiates_again) {
 }
 
 TEST_P(StreamTest, answers_key_updates_up_to_a_limit) {
-  if (GetParam() != TLS1_3_VERSION) GTEST_SKIP() << "TLS 1.2 has no KeyUpdate";
+  if (GetParam().version != TLS1_3_VERSION) GTEST_SKIP() << "TLS 1.2 has no KeyUpdate";
   context.guards.key_updates = {3, 1};
   const auto update = [&] {
     SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);
@@ -255,10 +268,13 @@ TEST_P(StreamTest, takes_tiny_records_up_to_a_limit) {
   EXPECT_STREQ(events.pop()->guard, "tiny_records");
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, StreamTest, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
-                         [](const auto& info) {
-                           return std::string(info.param == TLS1_2_VERSION ? "1_2" : "1_3");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Layers, StreamTest,
+    testing::Values(Kind{"1_2", TLS1_2_VERSION, true}, Kind{"1_3_openssl", TLS1_3_VERSION, false},
+                    Kind{"1_3_aes_128", TLS1_3_VERSION, true, "TLS_AES_128_GCM_SHA256"},
+                    Kind{"1_3_aes_256", TLS1_3_VERSION, true, "TLS_AES_256_GCM_SHA384"},
+                    Kind{"1_3_chacha20", TLS1_3_VERSION, true, "TLS_CHACHA20_POLY1305_SHA256"}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace sluice::test
