@@ -10,18 +10,20 @@ namespace sluice::relay {
 namespace {
 
 // Whether the request is for the listener's health_path, and has got its answer: 200 when new calls
-// are welcome; 503 in a drain, its announcement included, or when no pod is READY.
+// are welcome; 503 in a drain, its announcement included, when the configuration has the listener
+// no more, or when no pod is READY. A CONNECT has no path, and an extended one asks for a tunnel.
 bool answered_health(Context& context, Listener& listener, ClientConnection& client,
-                     http::Stream& stream, const http::FieldList& request) {
+                     http::Stream& stream, const http::FieldList& request, bool end) {
+  if (request.has(http::Name::kProtocol)) return false;
   const std::string_view path = request.find(http::Name::kPath).value_or("");
   if (path.substr(0, path.find('?')) != listener.health_path()) return false;
-  const bool well = !context.draining && route(request, listener).service->reachable();
+  const bool well =
+      !context.draining && !listener.draining() && route(request, listener).service->reachable();
   http::FieldList answer;
   answer.add(http::Name::kStatus, well ? "200" : "503");
   answer.add("cache-control", "no-store");
   answer.add(http::Name::kContentLength, "0");
-  client.http().send_headers(stream, answer, true);
-  client.http().reset_after_output(stream, http::EndReason::kNoError);
+  client.answer_alone(stream, answer, end);
   return true;
 }
 
@@ -32,7 +34,7 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
   // 1. Behind TLS: whether the connection's handshake is the host's (RFC 9110, 7.4). 2. Fields that
   // tell the pod how the request came: Via, X-Forwarded-For, Forwarded, as the listener says.
   if (client.forwarding() != nullptr) {
-    if (client.answer_misdirected(stream, request)) return;
+    if (client.answer_misdirected(stream, request, end)) return;
     client.forwarding()->add_to(request, client.http().received_protocol());
   }
   // 3. The connection's own limit of streams, at which the client has to move away.
@@ -41,7 +43,7 @@ void admit(Context& context, Listener& listener, ClientConnection& client, http:
   // The path at which the listener itself tells how it is. It costs its client nothing but a
   // stream.
   if (!listener.health_path().empty() &&
-      answered_health(context, listener, client, stream, request)) [[unlikely]]
+      answered_health(context, listener, client, stream, request, end)) [[unlikely]]
     return;
   // 4. The bound on heap for the client's calls.
   if (client.holder().overdrawn()) [[unlikely]] {

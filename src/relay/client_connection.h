@@ -52,9 +52,12 @@ class ClientConnection final : public transport::User,
   // Counts one more request. The request may be the last one that the connection takes
   // (client_life.cc).
   void count_stream();
+  // Answers a request that is no call: the stream has no owner, and may be gone on return.
+  // request_ended: the request came whole. Else the client is told to send no more of it.
+  void answer(http::Stream& s, const http::FieldList& fields, bool request_ended);
   // Answers a request whose host has another handshake than this connection's: with 421, or with
   // 404 if no handshake for it succeeds. False: the request is in order.
-  bool answer_misdirected(http::Stream& s, const http::FieldList& request);
+  bool answer_misdirected(http::Stream& s, const http::FieldList& request, bool end);
   // nullptr when the client speaks cleartext, and the listener tells pods nothing of it.
   const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of the client was refused, since too much heap is kept for the client.
@@ -67,12 +70,12 @@ class ClientConnection final : public transport::User,
   bool take_pod_reset() override {
     return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
-  // Memory is short and this client holds the most: resets the connection, and frees all it holds.
-  void evict();
+  // Resets the connection, and frees all that it holds. why: for the access log.
+  void evict(const char* why);
   // Arms the timer of idleness, age and grace for the earliest of them (client_life.cc).
   void arm_life();
-  // The client is gone or has failed: cancels its calls at their pods.
-  void abandon_streams();
+  // The client is gone or has failed: cancels its calls at their pods. why: for the access log.
+  void abandon_streams(const char* why);
 
   void flush() override;
 
@@ -114,6 +117,8 @@ class ClientConnection final : public transport::User,
   void on_life_timer();
   void on_idle();
   void watch();
+  // HTTP has failed: for the access log.
+  const char* why_failed() const;
   // Writes to the log why HTTP/2 ends the connection.
   void report();
 

@@ -111,6 +111,18 @@ TEST_F(ResultTest, texts_that_are_no_status_are_UNKNOWN) {
   EXPECT_EQ(http_result("404"), Result::k4xx);
 }
 
+TEST_F(ResultTest,
+       a_gRPC_call_that_is_answered_without_grpc_status_has_the_one_of_its_http_status) {
+  EXPECT_EQ(grpc_result_of_http("400"), Result::kInternal);
+  EXPECT_EQ(grpc_result_of_http("401"), Result::kUnauthenticated);
+  EXPECT_EQ(grpc_result_of_http("403"), Result::kPermissionDenied);
+  EXPECT_EQ(grpc_result_of_http("404"), Result::kUnimplemented);
+  for (const char* text : {"429", "502", "503", "504"})
+    EXPECT_EQ(grpc_result_of_http(text), Result::kUnavailable) << text;
+  for (const char* text : {"204", "302", "418", "500"})
+    EXPECT_EQ(grpc_result_of_http(text), Result::kUnknown) << text;
+}
+
 TEST_F(ResultTest, durations_double_from_bucket_to_bucket) {
   stats::Durations d;
   d.record(0ns);
@@ -198,6 +210,25 @@ TEST_F(AccessTest, failures_only) {
   EXPECT_EQ(worker->access().pop()->result, Result::kCancelled);
 }
 
+TEST_F(AccessTest, the_end_tells_a_reset_from_a_lost_connection) {
+  log({});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& first = client();
+  first.h2->reset(*call(first), ErrorCode::kCancel);
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client reset the stream");
+  Peer& second = client();
+  call(second);
+  second.tcp->abort();
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client's connection was lost");
+  Peer& third = client();
+  call(third);
+  third.tcp->close();
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client closed the connection");
+}
+
 TEST_F(AccessTest, notes_that_nobody_fetches_are_counted_and_lost) {
   log({});
   Peer& c = client();
@@ -229,6 +260,22 @@ TEST_F(HealthPathTest, it_is_200_while_a_pod_is_READY) {
   EXPECT_EQ(total(), 0u) << "it is no call";
   asked("/healthy");
   EXPECT_EQ(pod(1).requests(), 1);
+}
+
+TEST_F(HealthPathTest, a_request_that_goes_on_gets_its_answer_too) {
+  endpoints({1});
+  Peer& c = client();
+  call(c, false, http2::request("/health"));
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "200");
+  EXPECT_EQ(asked(), "200");
+}
+
+TEST_F(HealthPathTest, a_tunnel_to_the_path_is_a_call) {
+  endpoints({1});
+  FieldList tunnel = http2::request("/health");
+  tunnel.add(Name::kProtocol, "websocket");
+  call(client(), false, tunnel);
+  EXPECT_EQ(total() + worker->relay.streams.get(), 1u);
 }
 
 TEST_F(HealthPathTest, it_is_503_when_no_pod_is) {
