@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "control/access_line.h"
 
@@ -18,58 +19,97 @@ std::string_view name_at(const List& list, uint32_t slot) {
 
 }  // namespace
 
-void AccessLog::use(std::unique_ptr<LineWriter> writer) {
-  if (writer_ != nullptr) lost_lines_ += writer_->lost();
-  writer_ = std::move(writer);
+std::unique_ptr<LineWriter> AccessLog::writer_for(const config::AccessLog& settings) const {
+  return std::make_unique<LineWriter>(
+      settings.file == config::AccessLog::kStderr ? std::string() : settings.file, lost_lines_);
 }
 
 void AccessLog::adopt(const config::AccessLog& settings) {
   if (!settings.on()) {
-    use(nullptr);
+    writer_ = nullptr;
   } else if (writer_ == nullptr || settings.file != settings_.file) {
     try {
-      use(std::make_unique<LineWriter>(
-          settings.file == config::AccessLog::kStderr ? std::string() : settings.file));
+      writer_ = writer_for(settings);
     } catch (const std::exception& e) {
+      if (writer_ == nullptr) {
+        settings_ = settings;
+        open_again_ = std::chrono::steady_clock::now() + kOpenAgain;
+      }
       throw std::runtime_error(fmt::format("file of [access_log]: {}", e.what()));
     }
   }
   settings_ = settings;
 }
 
+void AccessLog::try_to_open() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < open_again_) return;
+  open_again_ = now + kOpenAgain;
+  try {
+    writer_ = writer_for(settings_);
+    spdlog::info("access log: {} is open", settings_.file);
+  } catch (const std::exception& e) {
+    spdlog::debug("access log: {}", e.what());
+  }
+}
+
 void AccessLog::reopen() {
+  open_again_ = {};
   if (writer_ != nullptr) writer_->reopen();
 }
 
 void AccessLog::look(const config::Snapshot& current, const admin::Ledger& ledger) {
-  if (writer_ == nullptr) return;
-  const auto now = std::chrono::system_clock::now();
+  if (!on()) return;
+  if (writer_ == nullptr) try_to_open();
+  const auto workers = ledger.workers();
+  uint64_t lost = 0;
+  for (size_t i = 0; i < workers.size(); ++i) {
+    stats::Worker& w = *workers[(first_ + i) % workers.size()];
+    drain(w, current, ledger);
+    lost += w.access().lost();
+  }
+  ++first_;
+  lost_notes_ = lost;
+}
+
+void AccessLog::drain(stats::Worker& w, const config::Snapshot& current,
+                      const admin::Ledger& ledger) {
+  const SystemTime now = std::chrono::system_clock::now();
   const Time clock = clock_ ? clock_() : Time{};
   std::string lines;
-  uint64_t count = 0;
-  uint64_t lost = 0;
-  for (stats::Worker* w : ledger.workers()) {
-    while (const auto a = w->access().pop()) {
-      const Duration ago = clock_ ? clock - a->arrived : a->duration;
-      const admin::PodEntry* pod = a->pod == stats::Access::kNoPod ? nullptr : ledger.pod(a->pod);
-      const std::string address = pod == nullptr ? std::string() : pod->pod.endpoint.str();
-      lines += access_line(
-          *a,
-          {.listener = name_at(current.listeners, a->listener),
-           .service = name_at(current.services, a->service),
-           .pod = pod == nullptr || pod->pod.id.empty() ? std::string_view(address) : pod->pod.id},
-          now - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago));
-      ++count;
+  for (int n = 0; n < kNotesAtOnce; ++n) {
+    const auto a = w.access().pop();
+    if (!a) break;
+    if (writer_ == nullptr) {
+      ++*lost_lines_;
+      continue;
     }
-    lost += w->access().lost();
+    const Duration ago = clock_ ? clock - a->arrived : a->duration;
+    const admin::PodEntry* pod = a->pod == stats::Access::kNoPod ? nullptr : ledger.pod(a->pod);
+    const std::string address = pod == nullptr ? std::string() : pod->pod.endpoint.str();
+    lines += access_line(
+        *a,
+        {.listener = name_at(current.listeners, a->listener),
+         .service = name_at(current.services, a->service),
+         .pod = pod == nullptr || pod->pod.id.empty() ? std::string_view(address) : pod->pod.id},
+        now - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago));
+    if (lines.size() > kBytesAtOnce) write(lines);
   }
-  lost_notes_ = lost;
-  if (count == 0) return;
-  if (writer_->write(lines)) {
-    lines_ += count;
-  } else {
-    lost_lines_ += count;
-  }
+  write(lines);
+}
+
+void AccessLog::write(std::string& lines) {
+  if (lines.empty()) return;
+  lines_ += writer_->write(lines);
+  lines.clear();
+}
+
+void AccessLog::finish(const config::Snapshot& current, const admin::Ledger& ledger) {
+  look(current, ledger);
+  if (writer_ == nullptr) return;
+  writer_->finish();
+  writer_ = nullptr;
+  settings_ = {};
 }
 
 }  // namespace sluice::control

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -144,6 +145,76 @@ TEST(LineWriter, a_pipe_that_nobody_reads_holds_up_neither_the_writer_nor_its_en
   ::close(reader);
 }
 
+// A pipe that is full, with a reader that does not read.
+class Stuck {
+ public:
+  explicit Stuck(const std::filesystem::path& path) : path_(path) {
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    reader_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  }
+  ~Stuck() { ::close(reader_); }
+  // Reads until the text has come, or does not.
+  bool reads(const std::string& wanted) {
+    return soon([&] {
+      char buffer[65'536];
+      const ssize_t n = ::read(reader_, buffer, sizeof buffer);
+      if (n > 0) text_.append(buffer, static_cast<size_t>(n));
+      return text_.ends_with(wanted);
+    });
+  }
+
+ private:
+  std::filesystem::path path_;
+  int reader_;
+  std::string text_;
+};
+
+TEST(LineWriter, a_stuck_pipe_does_not_hold_up_the_end_and_its_lines_count_as_lost) {
+  const test::Files files;
+  const Stuck pipe(files.path("pipe"));
+  const auto lost = std::make_shared<std::atomic<uint64_t>>(0);
+  auto writer = std::make_unique<LineWriter>(files.path("pipe").string(), lost);
+  EXPECT_EQ(writer->write(std::string(100'000, 'x') + "\none\n"), 2u);
+  const auto began = std::chrono::steady_clock::now();
+  writer.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 500ms);
+  EXPECT_TRUE(soon([&] { return *lost == 2; }));
+}
+
+TEST(LineWriter, whole_lines_are_taken_as_far_as_there_is_room) {
+  const test::Files files;
+  const Stuck pipe(files.path("pipe"));
+  LineWriter writer(files.path("pipe").string());
+  const std::string line = std::string(999'999, 'x') + "\n";
+  EXPECT_EQ(writer.write(line + line + line + line + line + line), 4u);
+  EXPECT_EQ(writer.lost(), 2u);
+}
+
+TEST(LineWriter, reopen_frees_it_from_a_stuck_pipe_and_the_new_file_has_whole_lines) {
+  const test::Files files;
+  const auto file = files.path("access.log");
+  const Stuck pipe(file);
+  LineWriter writer(file.string());
+  const std::string lines = std::string(100'000, 'x') + "\none\n";
+  writer.write(lines);
+  std::filesystem::rename(file, files.path("old"));
+  writer.reopen();
+  EXPECT_TRUE(soon([&] { return read(file) == lines; }));
+  EXPECT_EQ(writer.lost(), 0u);
+}
+
+TEST(LineWriter, behind_a_part_of_a_line_the_next_one_begins_at_the_margin) {
+  const test::Files files;
+  Stuck pipe(files.path("pipe"));
+  LineWriter writer(files.path("pipe").string());
+  const std::string line = std::string(100'000, 'x') + "\n";
+  writer.write(line);
+  std::this_thread::sleep_for(50ms);  // a part is in the pipe, most likely
+  writer.reopen();
+  std::this_thread::sleep_for(250ms);
+  EXPECT_TRUE(pipe.reads("x\n" + line));
+}
+
 TEST(LineWriter, a_file_that_cannot_be_opened_is_named) {
   try {
     LineWriter writer("/nonexistent/access.log");
@@ -185,7 +256,7 @@ TEST_F(AccessLogTest, notes_become_lines_with_the_names_of_the_configuration) {
   const auto line = boost::json::parse(read(file())).as_object();
   EXPECT_EQ(line.at("listener").as_string(), controller->current().listeners.at(0).name);
   EXPECT_EQ(line.at("service").as_string(), controller->current().services.at(0).name);
-  const std::string metrics = controller->answer_http("/metrics").body;
+  const std::string metrics(controller->answer_http("/metrics").content());
   EXPECT_NE(metrics.find("\nsluice_access_log_lines_total 1\n"), std::string::npos);
   EXPECT_NE(metrics.find("\nsluice_access_log_lost_total 0\n"), std::string::npos);
 }
@@ -205,6 +276,43 @@ TEST_F(AccessLogTest, another_file_that_cannot_be_opened_leaves_the_one_before) 
   wait_for(2);
   push();
   EXPECT_TRUE(has_lines(1));
+}
+
+TEST_F(AccessLogTest, a_worker_that_is_always_busy_does_not_keep_control) {
+  std::atomic<bool> end{false};
+  std::thread busy([&] {
+    for (const auto until = std::chrono::steady_clock::now() + 5s;
+         !end && std::chrono::steady_clock::now() < until;)
+      push();
+  });
+  const auto began = std::chrono::steady_clock::now();
+  run(30ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);
+  end = true;
+  busy.join();
+}
+
+TEST_F(AccessLogTest, the_last_notes_are_in_the_file_when_finish_returns) {
+  for (int i = 0; i < 100; ++i) push();
+  controller->finish();
+  const std::string text = read(file());
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 100);
+}
+
+TEST_F(AccessLogTest, a_log_whose_file_cannot_be_opened_counts_its_lines_and_tries_again) {
+  files.write("sluiced.toml", files.config());
+  wait_for(2);
+  files.write("sluiced.toml", files.config(access_log("later/access.log")));
+  wait_for(3);
+  push();
+  run(50ms);
+  EXPECT_NE(
+      controller->answer_http("/metrics").content().find("\nsluice_access_log_lost_total 1\n"),
+      std::string::npos);
+  std::filesystem::create_directory(files.path("later"));
+  EXPECT_LT(
+      turns_until([&] { return std::filesystem::exists(files.path("later/access.log")); }, 5'000),
+      5'000);
 }
 
 TEST_F(AccessLogTest, without_the_table_it_ends) {
