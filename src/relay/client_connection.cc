@@ -168,7 +168,7 @@ void ClientConnection::flush() {
       ++context_.stats.relay.guard_discarded;
       on_guard("discarded", "sent on and on behind GOAWAY and FIN");
     }
-    evict("the client closed the connection");
+    evict("a guard ended the client's connection");
     return;
   }
   if (!closing_ && !http_->failed()) http_->flush(stream_->room());
@@ -286,11 +286,6 @@ void ClientConnection::end() {
   context_.touch(*this);
 }
 
-void ClientConnection::answer(http::Stream& s, const http::FieldList& fields, bool request_ended) {
-  http_->send_headers(s, fields, true);  // both sides have ended: the stream may be gone
-  if (!request_ended) http_->reset_after_output(s, http::EndReason::kNoError);
-}
-
 bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList& request,
                                           bool end) {
   using Authority = transport::Stream::Authority;
@@ -305,14 +300,20 @@ bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList
   count_stream();
   ++listener_.stats().streams;
   ++context_.stats.tls.misdirected;
-  http::FieldList fields;
+  http::FieldList answer;
   if (authority == Authority::kAnother) {
-    http::answer_misdirected(fields);
+    http::answer_misdirected(answer);
   } else {
-    http::answer_unknown_host(fields);
+    http::answer_unknown_host(answer);
   }
-  answer(s, fields, end);
+  answer_alone(s, answer, end);
   return true;
+}
+
+void ClientConnection::answer_alone(http::Stream& s, const http::FieldList& answer, bool end) {
+  http_->send_headers(s, answer, true);
+  // The answer to a whole request ends the stream, and destroys it.
+  if (!end) http_->reset_after_output(s, http::EndReason::kNoError);
 }
 
 void ClientConnection::on_headers(http::Stream& s, Section section, http::FieldList& fields,

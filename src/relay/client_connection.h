@@ -52,12 +52,12 @@ class ClientConnection final : public transport::User,
   // Counts one more request. The request may be the last one that the connection takes
   // (client_life.cc).
   void count_stream();
-  // Answers a request that is no call: the stream has no owner, and may be gone on return.
-  // request_ended: the request came whole. Else the client is told to send no more of it.
-  void answer(http::Stream& s, const http::FieldList& fields, bool request_ended);
   // Answers a request whose host has another handshake than this connection's: with 421, or with
   // 404 if no handshake for it succeeds. False: the request is in order.
   bool answer_misdirected(http::Stream& s, const http::FieldList& request, bool end);
+  // Answers a request that is no call with `answer` and no body. end: the request has ended; then
+  // the stream may be gone.
+  void answer_alone(http::Stream& s, const http::FieldList& answer, bool end);
   // nullptr when the client speaks cleartext, and the listener tells pods nothing of it.
   const Forwarding* forwarding() const { return forwarding_.get(); }
   // A call of the client was refused, since too much heap is kept for the client.

@@ -270,14 +270,6 @@ TEST_F(HealthPathTest, a_request_that_goes_on_gets_its_answer_too) {
   EXPECT_EQ(asked(), "200");
 }
 
-TEST_F(HealthPathTest, a_tunnel_to_the_path_is_a_call) {
-  endpoints({1});
-  FieldList tunnel = http2::request("/health");
-  tunnel.add(Name::kProtocol, "websocket");
-  call(client(), false, tunnel);
-  EXPECT_EQ(total() + worker->relay.streams.get(), 1u);
-}
-
 TEST_F(HealthPathTest, it_is_503_when_no_pod_is) {
   endpoints({});
   EXPECT_EQ(asked(), "503");
