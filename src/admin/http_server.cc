@@ -152,7 +152,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   void close() {
     Error ignored;
     acceptor_.close(ignored);
-    pause_.cancel();
+    closed_ = true;  // and nothing accepts again behind a pause
   }
   uint16_t port() const { return acceptor_.local_endpoint().port(); }
 
@@ -172,7 +172,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   void accept_later() {
     pause_.expires_after(kPause);
     pause_.async_wait([self = shared_from_this()](const Error& e) {
-      if (!e) self->accept();
+      if (!e && !self->closed_) self->accept();
     });
   }
 
@@ -180,6 +180,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   Answer answer_;
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
+  bool closed_ = false;
   std::deque<std::weak_ptr<Session>> sessions_;  // oldest first
 };
 

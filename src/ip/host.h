@@ -74,6 +74,9 @@ class Host final : public Output {
   std::optional<size_t> port_to(const Address& destination) const;
   void doubt(const Address& destination, Time now) override;
 
+  // Whether the address is one of Sluice's own, or a VIP.
+  bool owns(const Address& a) const { return is_local(a); }
+
   size_t neighbours() const;
   const Neighbours& neighbours(size_t port) const;
 

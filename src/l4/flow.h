@@ -41,6 +41,8 @@ struct alignas(64) Flow {
   Side side = Side::kClient;
   FlowState state = FlowState::kUdp;
   uint8_t protocol = 0;  // 0: empty
+  // Of the client's entry: the acknowledgment number that ends the pod's handshake.
+  uint32_t handshake_ack = 0;
 
   bool empty() const { return protocol == 0; }
   uint32_t hash() const { return hash_value; }

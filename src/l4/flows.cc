@@ -9,6 +9,7 @@ namespace {
 Duration timeout_of(FlowState state, const config::FlowTimeouts& t) {
   switch (state) {
     case FlowState::kUdp:
+    case FlowState::kUdpAnswered:
       return t.udp;
     case FlowState::kSynSent:
     case FlowState::kSynReceived:
@@ -73,8 +74,8 @@ const Flow* Flows::victim(uint64_t seed, Time now) {
   for (size_t i = 0; i < kSample; ++i) {
     const Flow& f = table_.slot((seed + i) & (table_.slots() - 1));
     if (f.empty()) continue;
-    if (l4::half_open(f.state)) return &f;
-    if (over(f.state)) finished = &f;
+    if (unproven(f.state)) return &f;
+    if (over(f.state) || spent(f, now)) finished = &f;
     if (const Duration d = silent_for(f, now); d > longest) {
       longest = d;
       silent = &f;

@@ -39,15 +39,22 @@ class Flows {
   void erase(const Flow& flow);
   void set_state(Flow& flow, FlowState state);
 
-  // A flow that may make room for a new one, out of a sample that begins at `seed`: one that is
-  // half open, else one that is over, else one that has been silent for long. nullptr: all are in
-  // use. A small sample suffices: under a flood most flows are half open.
+  // A flow that may make room for a new one, out of a sample that begins at `seed`: one whose
+  // client has proved nothing, else one that is over, else one that has been silent for long.
+  // nullptr: all are in use. A small sample suffices: under a flood most flows prove nothing.
   const Flow* victim(uint64_t seed, Time now);
 
   // Looks through the part of the table that is due after `elapsed`, erases the silent flows, and
   // calls forget(flow) for each.
   void sweep(Duration elapsed, const config::FlowTimeouts& timeouts, Time now,
              FunctionRef<void(const Flow&)> forget);
+
+  // The time since the last packet of either side.
+  Duration silent_for(const Flow& flow, Time now);
+  // Whether the flow is an answered one of UDP that is silent for longer than exchanges take.
+  bool spent(const Flow& flow, Time now) {
+    return flow.state == FlowState::kUdpAnswered && silent_for(flow, now) > kLongSilenceOfUdp;
+  }
 
   static uint32_t stamp(Time now) {
     return static_cast<uint32_t>(now.time_since_epoch().count() / 1'000'000);
@@ -56,8 +63,7 @@ class Flows {
  private:
   static constexpr size_t kSample = 64;
   static constexpr Duration kLongSilence = 60s;
-
-  Duration silent_for(const Flow& flow, Time now);
+  static constexpr Duration kLongSilenceOfUdp = 5s;  // most exchanges are a question and an answer
 
   size_t capacity_;
   flow::Table<Flow, FlowKey> table_;

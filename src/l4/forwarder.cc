@@ -12,6 +12,10 @@ namespace sluice::l4 {
 
 namespace {
 
+bool to_pods(const Flow& flow) {
+  return flow.side == Side::kClient;
+}
+
 // The side from which packets to a place come.
 Side side_of(Place place) {
   return place.kind == Place::Kind::kVip ? Side::kClient : Side::kPod;
@@ -48,7 +52,7 @@ Forwarder::Forwarder(const Setup& s)
       self_(s.self),
       owner_(s.owner),
       siblings_(s.siblings),
-      registry_(s.host, s.sources, s.stats),
+      registry_(s.host, s.sources, s.stats, s.workers),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
       sweep_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_sweep(now); },
@@ -59,6 +63,15 @@ void Forwarder::adopt(const config::Snapshot& snapshot) {
   registry_.adopt(snapshot, owner_ == nullptr ? 1 : owner_->workers());
   active_ = registry_.has_vips();
   if (active_ && !flows_) flows_.emplace(capacity_, secret_);
+  if (registry_.has_departed() && !sweep_timer_.armed()) wheel_.arm(sweep_timer_, swept_);
+}
+
+// How far behind the handshake the acknowledgment of a client may be that is the first to get here.
+// A stranger would have to guess it.
+constexpr uint32_t kFirstFlight = 1 << 20;
+
+bool ends_handshake(const ip::TransportPacket& packet, const Flow& flow) {
+  return load_be32(packet.payload.front().data() + 8) - flow.handshake_ack < kFirstFlight;
 }
 
 // Memory of all lookups is fetched at once.
@@ -88,8 +101,8 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   const uint8_t flags = tcp ? tcp_flags(packet) : 0;
   const bool opens = (flags & (kSyn | kAck | kRst)) == kSyn;
   Flow* flow = flows_->find(lookup);
-  if (flow != nullptr && opens && flow->side == Side::kClient && over(flow->state)) {
-    // The client uses its port again: a new connection, perhaps to another pod.
+  if (flow != nullptr && flow->side == Side::kClient && (opens || !tcp) &&
+      begins_anew(*flow, opens, now)) {
     end(Flow(*flow));
     flow = nullptr;
   }
@@ -101,7 +114,7 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
     }
     if (packet.ttl <= 1) {  // would be dropped behind the new flow
       stats_.l4.ttl_expired.add(1);
-      tell(packet, time_exceeded(packet.source.is_v4()), now);
+      tell(packet, time_exceeded(packet.source.is_v4()), expired_limit_, now);
       return true;
     }
     flow = begin(lookup, now);
@@ -110,16 +123,23 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       // A port behind which nobody is refuses connections. Other reasons may pass.
       return !tcp || (vip.live && !vip.pods.empty());
     }
-  } else if (tcp) {
-    const FlowState after = next_state(flow->state, flow->side, flags);
-    if (after != flow->state) [[unlikely]]
-      flows_->set_state(*flow, after);
   }
-  flow->seen = Flows::stamp(now);
-  const bool to_pod = flow->side == Side::kClient;
+  FlowState after = next_state(flow->state, flow->side, flags);
+  if (after != flow->state && flow->state == FlowState::kSynReceived && to_pods(*flow) &&
+      !ends_handshake(packet, *flow) && (flags & kRst) == 0)
+    after = flow->state;
+  if (tcp && !to_pods(*flow) && (flags & (kSyn | kAck)) == (kSyn | kAck)) [[unlikely]] {
+    if (Flow* client = flows_->find(flow->partner()))
+      client->handshake_ack = load_be32(packet.payload.front().data() + 4) + 1;
+  }
+  const bool to_pod = to_pods(*flow);
   const Addresses to{{rewritten_source(*flow), flow->from_port}, {flow->to, flow->to_port}};
   switch (translate(packet, header, to, host_, stats_.l4, now)) {
     case Translated::kSent:
+      // A packet that does not get there says nothing of the flow.
+      flow->seen = Flows::stamp(now);
+      if (after != flow->state) [[unlikely]]
+        flows_->set_state(*flow, after);
       if (to_pod) {
         stats_.l4.to_pods.add(1);
       } else {
@@ -127,17 +147,32 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       }
       break;
     case Translated::kTtlExpired:
-      tell(packet, time_exceeded(packet.source.is_v4()), now);
+      tell(packet, time_exceeded(packet.source.is_v4()), expired_limit_, now);
       break;
     case Translated::kTooLong:
       // Where routers may cut packets, no sender listens. Sluice does not cut them.
       if ((packet.fragmentation & ip::kDontFragment) != 0)
-        tell(packet, too_big_for(packet, to.destination.address, host_), now);
+        tell(packet, too_big_for(packet, to.destination.address, host_), too_big_limit_, now);
       break;
     case Translated::kDropped:
       break;
   }
   return true;
+}
+
+// Whether a client's SYN, or its datagram, begins a new flow in the place of this one.
+bool Forwarder::begins_anew(const Flow& flow, bool opens, Time now) {
+  const bool gone = !registry_.pod(flow.pod).live || !registry_.vip(flow.vip).live;
+  // A client that only sends would keep the flow of a pod that left for ever.
+  if (flow.protocol != kTcp) {
+    if (!gone) return false;
+    const Flow* pod = flows_->find(flow.partner());
+    return pod == nullptr ||
+           std::chrono::milliseconds(Flows::stamp(now) - pod->seen) > timeouts_.udp;
+  }
+  // The client uses its port again: a new connection, perhaps to another pod. Behind a RST, which
+  // may be forged, the pod itself says whether the connection is over.
+  return opens && over(flow.state) && (flow.state != FlowState::kReset || gone);
 }
 
 // The source of the packets of an entry, after the rewrite.
@@ -147,8 +182,9 @@ const Address& Forwarder::rewritten_source(const Flow& flow) const {
 }
 
 // An ICMP error to the packet's sender, from the address that it sent to.
-void Forwarder::tell(const ip::TransportPacket& packet, const ErrorType& type, Time now) {
-  if (!error_limit_.take(now)) {
+void Forwarder::tell(const ip::TransportPacket& packet, const ErrorType& type, TokenBucket& limit,
+                     Time now) {
+  if (!limit.take(now)) {
     stats_.l4.errors_limited.add(1);
     return;
   }
@@ -183,7 +219,16 @@ bool Forwarder::input(ip::IcmpError& error, bool handed_over, Time now) {
     return true;
   }
   const Addresses ends{{flow->to, flow->to_port}, {rewritten_source(*flow), flow->from_port}};
-  if (translate_error(error, ends, host_, now)) stats_.l4.errors_translated.add(1);
+  // A pod keeps one path MTU for all clients, as they have one address there. Its answers by UDP
+  // would become fragments, which end here; and no client may make segments tiny.
+  const bool too_big = error.kind == ip::IcmpError::Kind::kPacketTooBig;
+  const bool shared = too_big && to_pods(*flow);
+  if (!(shared && q.protocol == kUdp) &&
+      translate_error(error, ends, shared ? kLeastMtuOfPods : 0, host_, now)) {
+    stats_.l4.errors_translated.add(1);
+  } else {
+    stats_.l4.errors_dropped.add(1);
+  }
   return true;
 }
 
@@ -232,7 +277,7 @@ bool Forwarder::make_room(Time now) {
 }
 
 void Forwarder::evict(const Flow& flow) {
-  if (l4::half_open(flow.state)) {
+  if (unproven(flow.state)) {
     stats_.l4.evicted_half_open.add(1);
   } else {
     stats_.l4.evicted.add(1);
@@ -247,6 +292,11 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
     stats_.l4.no_flow.add(1);
     return nullptr;
   }
+  // Two of Sluice's own addresses would talk for ever.
+  if (host_.owns(key.remote.address)) {
+    stats_.l4.no_flow.add(1);
+    return nullptr;
+  }
   if (!admit(vip, key.remote.address, now)) return nullptr;
   const uint16_t picked =
       vip.maglev == nullptr ? Maglev::kNone : vip.maglev->pick(flow_hash(key.remote));
@@ -256,8 +306,8 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   }
   if (!make_room(now)) return nullptr;
   const uint16_t index = vip.pods[picked];
-  const Pod& pod = registry_.pod(index);
-  const auto from = source_ports_.find(pod, key.protocol, registry_, *flows_);
+  Pod& pod = registry_.pod(index);
+  const auto from = source_ports_.find(pod, key.protocol, registry_, *flows_, now);
   if (!from) {
     stats_.l4.refused_ports.add(1);
     return nullptr;
@@ -300,20 +350,21 @@ void Forwarder::forget(const Flow& flow) {
   --vip.flows;
   stats_.listener(vip.slot).active_connections.sub(1);
   stats_.pod(flow.pod).connections.sub(1);
-  if (vip.flows == 0 && !vip.live) unused_ = true;
 }
 
 void Forwarder::on_sweep(Time now) {
-  flows_->sweep(now - swept_, timeouts_, now, [&](const Flow& flow) {
-    stats_.l4.expired.add(1);
-    forget(flow);
-  });
+  if (flows_->size() > 0)
+    flows_->sweep(now - swept_, timeouts_, now, [&](const Flow& flow) {
+      stats_.l4.expired.add(1);
+      forget(flow);
+    });
   swept_ = now;
-  if (std::exchange(unused_, false) && registry_.forget_unused()) {
+  const bool departed = registry_.has_departed();
+  if (departed && registry_.forget_unused()) {
     vips_changed_ = true;
     active_ = registry_.has_vips();
   }
-  if (flows_->size() > 0) wheel_.arm(sweep_timer_, now + kSweepEvery);
+  if (flows_->size() > 0 || departed) wheel_.arm(sweep_timer_, now + kSweepEvery);
 }
 
 }  // namespace sluice::l4

@@ -51,6 +51,7 @@ class Forwarder {
     ip::Host& host;
     TimerWheel& wheel;
     stats::Worker& stats;
+    std::span<stats::Worker* const> workers;    // the counters of all; empty: there is one
     std::vector<std::vector<Address>> sources;  // SNAT addresses of each port
     size_t flows;                               // the most at once
     SipKey secret;                              // the same for all workers
@@ -95,9 +96,12 @@ class Forwarder {
 
  private:
   static constexpr Duration kSweepEvery = 20ms;
-  // ICMP errors that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)): enough for
-  // path MTU discovery of as many new flows, and too few to be of use in a flood.
+  // ICMP errors of one kind that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)):
+  // enough for path MTU discovery of as many new flows, and too few to be of use in a flood.
   static constexpr uint64_t kErrorRate = 1'000;
+
+  // What a client's network may make of the path MTU that a pod keeps for all clients: bytes.
+  static constexpr uint32_t kLeastMtuOfPods = ip::kIpv6MinMtu;
 
   void look_up(std::span<const Pending> burst);
   bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
@@ -105,7 +109,8 @@ class Forwarder {
   std::optional<unsigned> owner_of(Place place, const Endpoint& local,
                                    const Endpoint& remote) const;
   const Address& rewritten_source(const Flow& flow) const;
-  void tell(const ip::TransportPacket& packet, const ErrorType& type, Time now);
+  bool begins_anew(const Flow& flow, bool opens, Time now);
+  void tell(const ip::TransportPacket& packet, const ErrorType& type, TokenBucket& limit, Time now);
   Flow* begin(const Flows::Lookup& lookup, Time now);
   bool admit(Vip& vip, const Address& source, Time now);
   bool make_room(Time now);
@@ -125,13 +130,14 @@ class Forwarder {
   Registry registry_;
   SourcePorts source_ports_;
   Random random_;
-  TokenBucket error_limit_{kErrorRate, kErrorRate};
+  // One each, so that packets whose hop limit ends do not use up what path MTU discovery needs.
+  TokenBucket too_big_limit_{kErrorRate, kErrorRate};
+  TokenBucket expired_limit_{kErrorRate, kErrorRate};
   config::FlowTimeouts timeouts_;
   std::optional<Flows> flows_;  // there is no memory for flows before the first listener
   std::array<Flows::Lookup, kBurst> lookups_;
   Timer sweep_timer_;
   Time swept_{};
-  bool unused_ = false;  // the last flow of a removed listener has ended
   bool vips_changed_ = false;
   bool active_ = false;
 };

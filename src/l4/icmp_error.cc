@@ -21,7 +21,7 @@ namespace icmp6 = ip::icmp6;
 constexpr uint32_t kLonger = ip::kIpv6Size - ip::kIpv4Size;
 
 // Codes of "unreachable" (RFC 1812, 5.2.7.1; RFC 4443, 3.1).
-constexpr uint8_t kProtocol = 2, kPort = 3, kSourceRoute = 5, kNetProhibited = 9;
+constexpr uint8_t kProtocol = 2, kPort = 3, kNetProhibited = 9;
 constexpr uint8_t kHostProhibited = 10, kProhibited = 13, kPrecedenceCutoff = 15, kHost = 1;
 constexpr uint8_t kNoRoute6 = 0, kProhibited6 = 1, kPort6 = 4;
 
@@ -149,13 +149,16 @@ bool send_error(const ErrorType& type, const Address& from, const Quote& quote, 
   return host.send(out, now) == ip::Sent::kYes;
 }
 
-bool translate_error(const ip::IcmpError& error, const Addresses& ends, ip::Host& host, Time now) {
+bool translate_error(const ip::IcmpError& error, const Addresses& ends, uint32_t least_mtu,
+                     ip::Host& host, Time now) {
   const uint8_t* message = error.message.data();
   std::optional<ErrorType> type = ErrorType{message[0], message[1], load_be32(message + 4)};
   const bool from_v4 = error.quoted.source.is_v4();
   const bool to_v4 = ends.source.address.is_v4();
+  const bool too_big = error.kind == ip::IcmpError::Kind::kPacketTooBig;
+  if (too_big && least_mtu > 0) type = packet_too_big(from_v4, std::max(error.mtu, least_mtu));
   if (from_v4 != to_v4) {
-    if (error.kind == ip::IcmpError::Kind::kPacketTooBig) type->rest = error.mtu;
+    if (too_big) type->rest = std::max(error.mtu, least_mtu);
     type = from_v4 ? to_ipv6(*type) : to_ipv4(*type);
     if (!type) return false;
   }

@@ -49,7 +49,9 @@ bool send_error(const ErrorType& type, const Address& from, const Quote& quote, 
                 Time now);
 
 // The same for an error about the packet `quote` as it left, to be told to the flow's other end:
-// `ends` are those of the packet as that end knows it. False: the error has no meaning there.
-bool translate_error(const ip::IcmpError& error, const Addresses& ends, ip::Host& host, Time now);
+// `ends` are those of the packet as that end knows it. least_mtu: an MTU below it is told as it,
+// unless it is 0. False: the error has no meaning there.
+bool translate_error(const ip::IcmpError& error, const Addresses& ends, uint32_t least_mtu,
+                     ip::Host& host, Time now);
 
 }  // namespace sluice::l4

@@ -29,8 +29,8 @@ TokenBucket limit(uint32_t per_second, unsigned workers) {
 }  // namespace
 
 Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
-                   stats::Worker& stats)
-    : host_(host), stats_(stats) {
+                   stats::Worker& stats, std::span<stats::Worker* const> workers)
+    : host_(host), stats_(stats), workers_(workers) {
   for (size_t port = 0; port < sources.size(); ++port)
     for (const Address& a : sources[port]) sources_.push_back({a, port});
 }
@@ -40,6 +40,7 @@ void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
     v.live = false;
     v.maglev = nullptr;  // the previous snapshot's
   }
+  for (Pod& p : pods_) p.live = false;
   foreign_.clear();
   for (const config::Listener& l : snapshot.listeners) {
     if (config::is_l4(l.protocol)) {
@@ -56,6 +57,7 @@ void Registry::adopt_pod(const config::Pod& config) {
   if (config.slot >= pods_.size()) pods_.resize(config.slot + size_t{1});
   Pod& pod = pods_[config.slot];
   pod.endpoint = config.endpoint;
+  pod.live = true;
   pod.sources.clear();
   const auto port = host_.port_to(pod.endpoint.address);
   for (size_t s = 0; s < sources_.size(); ++s)
@@ -101,10 +103,23 @@ void Registry::adopt_vip(const config::Listener& l, const config::Service& servi
   vip.limits = l.l4;
 }
 
+// A worker without flows of the VIP still takes packets of those that others have, and answers for
+// the address.
+bool Registry::in_use(const Vip& vip) const {
+  return vip.flows > 0 || std::any_of(workers_.begin(), workers_.end(), [&](stats::Worker* w) {
+           return w->listener(vip.slot).active_connections.get() > 0;
+         });
+}
+
+bool Registry::has_departed() const {
+  return std::any_of(vips_.begin(), vips_.end(),
+                     [](const Vip& v) { return v.protocol != 0 && !v.live; });
+}
+
 bool Registry::forget_unused() {
   bool gone = false;
   for (Vip& v : vips_) {
-    if (v.live || v.flows > 0 || v.protocol == 0) continue;
+    if (v.live || v.protocol == 0 || in_use(v)) continue;
     v = {};
     gone = true;
   }

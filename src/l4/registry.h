@@ -5,12 +5,14 @@
 // Pods are indexed by their slots. Control gives the slot of a pod that left to another one only
 // when no worker has a flow on it (control/slots.h).
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "base/address.h"
+#include "base/chrono.h"
 #include "base/token_bucket.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
@@ -20,7 +22,9 @@ namespace sluice::l4 {
 
 struct Pod {
   Endpoint endpoint;
-  std::vector<uint16_t> sources;  // SNAT addresses of its family at the port that routes it
+  std::vector<uint16_t> sources;       // SNAT addresses of its family at the port that routes it
+  bool live = false;                   // some L4 listener has it
+  std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
 };
 
 struct Vip {
@@ -54,13 +58,17 @@ class Registry {
 
   // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
   // the object.
+  // workers: the counters of all workers, this one's included; they tell whether a listener that
+  // left has flows at another worker. Empty: there is one worker.
   Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
-           stats::Worker& stats);
+           stats::Worker& stats, std::span<stats::Worker* const> workers);
 
   // The snapshot lives until the next call. workers: the limits of a VIP are divided by it.
   void adopt(const config::Snapshot& snapshot, unsigned workers);
-  // Forgets VIPs that left and have no flow; whether there was one.
+  // Forgets VIPs that left and have no flow at any worker; whether there was one.
   bool forget_unused();
+  // Whether some VIP has left the configuration, and is kept for its flows.
+  bool has_departed() const;
 
   Place find(const Endpoint& local, uint8_t protocol) const;
   bool has_vips() const { return !places_.empty(); }
@@ -68,7 +76,7 @@ class Registry {
 
   Vip& vip(uint16_t index) { return vips_[index]; }
   const Vip& vip(uint16_t index) const { return vips_[index]; }
-  const Pod& pod(uint16_t slot) const { return pods_[slot]; }
+  Pod& pod(uint16_t slot) { return pods_[slot]; }
   const Address& source(uint16_t index) const { return sources_[index].address; }
 
  private:
@@ -83,6 +91,7 @@ class Registry {
     Place place;
   };
 
+  bool in_use(const Vip& vip) const;
   void adopt_pod(const config::Pod& pod);
   Vip& place_for(const Endpoint& address, uint8_t protocol);
   void adopt_vip(const config::Listener& listener, const config::Service& service,
@@ -93,6 +102,7 @@ class Registry {
 
   const ip::Host& host_;
   stats::Worker& stats_;
+  std::span<stats::Worker* const> workers_;
   std::vector<Source> sources_;
   std::vector<Vip> vips_;          // those without a protocol are free
   std::vector<Pod> pods_;          // by slot

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "l4/header.h"
+
 namespace sluice::l4 {
 
 bool SourcePorts::arrives_here(const Endpoint& local, const Endpoint& remote) const {
@@ -9,8 +11,11 @@ bool SourcePorts::arrives_here(const Endpoint& local, const Endpoint& remote) co
          owner_->by_hash(local, remote) == self_;
 }
 
-std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t protocol,
-                                                    const Registry& registry, Flows& flows) {
+std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
+                                                    const Registry& registry, Flows& flows,
+                                                    Time now) {
+  Time& paused_until = pod.search_after[protocol == kTcp ? 0 : 1];
+  if (now < paused_until) return std::nullopt;
   const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
   constexpr unsigned kFirst = Registry::kFirstSourcePort;
   constexpr unsigned kLast = Registry::kLastSourcePort;
@@ -20,7 +25,7 @@ std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t prot
 
   std::optional<Found> elsewhere;  // free, but its answers arrive at another worker
   unsigned tries_to_arrive = kTriesToArrive * workers;
-  std::optional<Found> half_open;
+  std::optional<Found> in_use;
   const size_t sources = pod.sources.size();
   const size_t begin = sources < 2 ? 0 : random_.below(sources);
   for (size_t s = 0; s < sources; ++s) {
@@ -37,15 +42,19 @@ std::optional<SourcePorts::Found> SourcePorts::find(const Pod& pod, uint8_t prot
       if (registry.find(local, protocol).kind != Place::Kind::kSource) continue;
       if (const Flow* flow =
               flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol})) {
-        if (arrives && l4::half_open(flow->state)) half_open = Found{source, port, flow};
-        if (half_open && i >= kTriesForFree) return elsewhere ? elsewhere : half_open;
+        if (arrives && (!in_use || over(flow->state)) &&
+            (over(flow->state) || unproven(flow->state) || flows.spent(*flow, now)))
+          in_use = Found{source, port, flow};
+        if (in_use && i >= kTriesForFree) break;  // another address may have more
         continue;
       }
       if (arrives) return Found{source, port};
       elsewhere = Found{source, port};
     }
   }
-  return elsewhere ? elsewhere : half_open;
+  if (elsewhere) return elsewhere;
+  if (!in_use) paused_until = now + kPause;
+  return in_use;
 }
 
 }  // namespace sluice::l4

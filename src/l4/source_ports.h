@@ -17,7 +17,7 @@ class SourcePorts {
   struct Found {
     uint16_t source = 0;  // index of the SNAT address
     uint16_t port = 0;
-    const Flow* displaced = nullptr;  // the half-open flow that has the port; else it is free
+    const Flow* displaced = nullptr;  // the flow that has the port; else the port is free
   };
 
   // owner: nullptr when there is one worker; outlives the object.
@@ -26,21 +26,25 @@ class SourcePorts {
 
   // A port from which no flow of `protocol` leads to the pod yet, and which is no listener's. Where
   // the NIC spreads packets by hash: one whose answers arrive here, if the search finds one.
-  // A port of a half-open flow, if the first tries find nothing but such: a flood of SYNs must not
-  // use up the ports. nullopt: no port was free in a search of bounded length, which sees nearly
-  // every port when few are free.
-  std::optional<Found> find(const Pod& pod, uint8_t protocol, const Registry& registry,
-                            Flows& flows);
+  // Where the first tries find no free port: one of a flow that is over, of a flow whose client has
+  // proved nothing, or of a UDP flow whose exchange seems over. So floods of SYNs and datagrams
+  // displace themselves. nullopt: no port was free in a search of bounded length, which sees nearly
+  // every port when few are free. A search that fails is not repeated for kPause.
+  std::optional<Found> find(Pod& pod, uint8_t protocol, const Registry& registry, Flows& flows,
+                            Time now);
 
  private:
   // The ports that are tried for one SNAT address. With 95 % of all in use a search of this length
   // fails for two flows in a million.
   static constexpr unsigned kTries = 256;
-  // The tries after which the port of a half-open flow will do. With half of the ports in use by
-  // flows that are not, the search still finds a free one almost always.
+  // The tries after which a port that is in use will do. With half of the ports in use by flows
+  // that go on, the search still finds a free one almost always.
   static constexpr unsigned kTriesForFree = 16;
   // The tries for a port whose answers arrive here, for each worker.
   static constexpr unsigned kTriesToArrive = 8;
+
+  // A search that fails looks at kTries entries: a flood of new flows must not make many of them.
+  static constexpr Duration kPause = 10ms;
 
   bool arrives_here(const Endpoint& local, const Endpoint& remote) const;
 

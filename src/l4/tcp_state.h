@@ -10,7 +10,8 @@ namespace sluice::l4 {
 enum class Side : uint8_t { kClient, kPod };
 
 enum class FlowState : uint8_t {
-  kUdp,
+  kUdp,          // datagrams of the client alone
+  kUdpAnswered,  // a datagram of the pod
   kSynSent,      // the client's SYN
   kSynReceived,  // the pod's SYN-ACK
   kEstablished,  // the client's ACK
@@ -25,13 +26,18 @@ enum class FlowState : uint8_t {
 //
 // Sequence numbers are not watched, so a RST may be forged. Its receiver knows: it answers a forged
 // one with a challenge ACK (RFC 5961, 3.2) and goes on. So a segment behind a RST takes it back. A
-// segment that crossed a true RST draws another one.
+// segment that crossed a true RST draws another one. A client's SYN behind a RST changes nothing:
+// the pod says by its answer whether the connection lives.
 FlowState next_state(FlowState before, Side from, uint8_t flags);
 
 inline bool half_open(FlowState s) {
   return s == FlowState::kSynSent || s == FlowState::kSynReceived;
 }
-// A SYN of the same four-tuple begins a new connection.
+// Nothing shows that the client is at its address.
+inline bool unproven(FlowState s) {
+  return half_open(s) || s == FlowState::kUdp;
+}
+// The connection has ended, or seems to.
 inline bool over(FlowState s) {
   return s == FlowState::kClosing || s == FlowState::kRefused || s == FlowState::kReset;
 }

@@ -13,8 +13,8 @@ namespace sluice::stats {
   X(Gauge,   flows, "flows now")                                                                   \
   X(Gauge,   half_open, "TCP flows now whose handshake is not over")                               \
   X(Counter, expired, "flows forgotten: silent for longer than the timeout of their state")        \
-  X(Counter, evicted_half_open, "flows forgotten early, before their handshake was over: the table was full") \
-  X(Counter, evicted, "other flows forgotten early: the table was full")                           \
+  X(Counter, evicted_half_open, "flows forgotten early, whose client had proved nothing: the table or the ports were full") \
+  X(Counter, evicted, "other flows forgotten early: the table or the ports were full")                           \
   X(Counter, refused_full, "new flows refused: the table was full of flows in use")                \
   X(Counter, refused_ports, "new flows refused: no source port toward the pod was free")           \
   X(Counter, refused_rate, "new flows refused: more than new_flows of the listener")               \
@@ -26,8 +26,9 @@ namespace sluice::stats {
   X(Counter, ttl_expired, "packets dropped: their TTL or hop limit ended here")                    \
   X(Counter, too_long, "packets dropped: longer than the MTU of the port that they leave by")      \
   X(Counter, errors_translated, "ICMP errors about packets of a flow, passed on to the flow's other end") \
+  X(Counter, errors_dropped, "ICMP errors about packets of a flow that mean nothing to the other end, or would hurt other clients") \
   X(Counter, errors_sent, "ICMP errors sent: a packet was too long, or its TTL or hop limit ended here") \
-  X(Counter, errors_limited, "ICMP errors not sent: more than 1,000 a second")                     \
+  X(Counter, errors_limited, "ICMP errors not sent: more than 1,000 of a kind in a second")                     \
   X(Counter, unsent, "packets dropped: no route, no neighbour, no buffer or no descriptor")
 // clang-format on
 

@@ -8,6 +8,7 @@
 
 #include "base/byte_order.h"
 #include "tls/failure.h"
+#include "tls/keep.h"
 
 namespace sluice::tls {
 namespace {
@@ -17,9 +18,6 @@ constexpr uint32_t kTag = TrafficKey::kTagSize;
 constexpr uint32_t kLeast = kTag + 1;                    // a record's content has a type
 constexpr uint32_t kMost = Records::kMaxPlain + 256;     // RFC 8446, 5.2
 constexpr uint32_t kMostInner = Records::kMaxPlain + 1;  // content, type and padding (5.4)
-// Pieces of a record below this size are copied into one buffer, so that a peer that sends a few
-// bytes a segment pins few buffers.
-constexpr uint32_t kCopied = 256;
 // Records that carry nothing, one after the other, whatever the guards say: as many as OpenSSL
 // takes.
 constexpr uint32_t kMostEmpty = 32;
@@ -69,7 +67,7 @@ Records::Read OwnRecords::collect() {
   } else if (fresh_.size() == missing) {
     record_.append(std::move(fresh_));  // is opened and given before the caller returns
   } else {
-    return keep(std::move(fresh_)) ? Read::kMore : Read::kNoMemory;
+    return keep(std::move(fresh_), record_, memory_) ? Read::kMore : Read::kNoMemory;
   }
   return Read::kPlain;
 }
@@ -78,7 +76,7 @@ Records::Read OwnRecords::collect_header() {
   if (!record_.empty() || fresh_.size() < kHeader) {
     const auto missing = static_cast<uint32_t>(kHeader - record_.size());
     const uint32_t n = std::min(missing, fresh_.size());
-    if (n > 0 && !keep(fresh_.split_front(n))) return Read::kNoMemory;
+    if (n > 0 && !keep(fresh_.split_front(n), record_, memory_)) return Read::kNoMemory;
     if (n < missing) return Read::kMore;
     uint8_t* to = header_.data();
     record_.peek(record_.begin(), kHeader,
@@ -96,15 +94,6 @@ Records::Read OwnRecords::collect_header() {
   watch_.received();
   watch_.on_data(static_cast<int>(length - kLeast));
   return watch_.tripped() ? Read::kTripped : Read::kPlain;
-}
-
-// A piece that stays beyond the call of receive().
-bool OwnRecords::keep(buf::Slice piece) {
-  if (piece.size() < kCopied) return record_.append_copy(piece.view(), memory_.hold());
-  piece = memory_.retain(std::move(piece));
-  if (!piece) return false;
-  record_.append(std::move(piece));
-  return true;
 }
 
 Records::Read OwnRecords::open() {
@@ -139,6 +128,7 @@ Records::Read OwnRecords::open() {
   record_.trim_to(at);
   if (type == SSL3_RT_ALERT) return take_alert(size);
   if (type == SSL3_RT_HANDSHAKE) return take_messages(size);
+  // Nothing comes between the parts of a message (RFC 8446, 5.1).
   if (type != SSL3_RT_APPLICATION_DATA || messages_.within())
     return broken(SSL_AD_UNEXPECTED_MESSAGE);
   content_left_ = size;
@@ -153,12 +143,15 @@ Records::Read OwnRecords::open() {
 
 Records::Read OwnRecords::take_alert(uint32_t size) {
   std::array<uint8_t, 2> alert{};
+  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);  // RFC 8446, 5.4
   if (size != alert.size()) return broken(SSL_AD_DECODE_ERROR);
   uint8_t* to = alert.data();
   record_.peek(record_.begin(), size,
                [&](const buf::Fragment& f) { to = std::copy(f.begin(), f.end(), to); });
   record_.clear();
   watch_.alert_received();
+  const bool fatal = alert[1] != SSL_AD_CLOSE_NOTIFY && alert[1] != SSL_AD_USER_CANCELLED;
+  if (messages_.within() && !fatal) return broken(SSL_AD_UNEXPECTED_MESSAGE);
   switch (alert[1]) {  // in TLS 1.3 the level says nothing (RFC 8446, 6)
     case SSL_AD_CLOSE_NOTIFY:
       return Read::kEnd;
@@ -171,7 +164,7 @@ Records::Read OwnRecords::take_alert(uint32_t size) {
 }
 
 Records::Read OwnRecords::take_messages(uint32_t size) {
-  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);
+  if (size == 0) return broken(SSL_AD_UNEXPECTED_MESSAGE);  // RFC 8446, 5.4
   std::optional<uint8_t> alert;
   record_.peek(record_.begin(), size, [&](const buf::Fragment& f) {
     if (!alert) alert = messages_.take(f);
@@ -192,7 +185,7 @@ Records::Read OwnRecords::take_messages(uint32_t size) {
     case Sealed::kBroken:
       break;
   }
-  return Read::kBroken;
+  return broken(SSL_AD_INTERNAL_ERROR);
 }
 
 Records::Read OwnRecords::broken(uint8_t alert) {

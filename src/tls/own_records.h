@@ -33,7 +33,6 @@ class OwnRecords final : public Records {
   // own_records.cc
   Read collect();
   Read collect_header();
-  bool keep(buf::Slice piece);
   Read open();
   Read take_alert(uint32_t size);
   Read take_messages(uint32_t size);

@@ -122,7 +122,9 @@ Records::Sealed OwnRecords::update_sending() {
   const Sealed s = seal_small(SSL3_RT_HANDSHAKE, kMessage.size(),
                               [](uint8_t* to) { std::copy(kMessage.begin(), kMessage.end(), to); });
   if (s != Sealed::kDone) return s;
-  return keys_.seal->update() ? Sealed::kDone : Sealed::kBroken;
+  if (keys_.seal->update()) return Sealed::kDone;
+  ERR_clear_error();
+  return Sealed::kBroken;
 }
 
 }  // namespace sluice::tls

@@ -12,14 +12,20 @@ namespace sluice::tls {
 class RecordLog {
  public:
   // A record, or several made together, was appended below at [begin, end), and carries all plain
-  // bytes up to `plain_end`.
-  void add(uint64_t plain_end, uint64_t begin, uint64_t end) {
+  // bytes up to `plain_end`. acknowledged_below: the lower stream's position now. The records
+  // before it leave the log here, since the user of a stream need not ever ask what is
+  // acknowledged.
+  void add(uint64_t plain_end, uint64_t begin, uint64_t end, uint64_t acknowledged_below) {
+    acknowledged(acknowledged_below);
     if (head_ == records_.size()) {
       records_.clear();
       head_ = 0;
     }
     records_.push_back({plain_end, begin, end});
   }
+
+  // Records that are kept.
+  size_t size() const { return records_.size(); }
 
   // The positions below are those of the lower stream.
   uint64_t acknowledged(uint64_t below) {

@@ -86,7 +86,7 @@ bool Stream::seal_one(uint32_t n) {
   const uint64_t begin = lower_->output().end();
   switch (records_->seal(plain_, n)) {
     case Records::Sealed::kDone:
-      log_.add(plain_.begin(), begin, lower_->output().end());
+      log_.add(plain_.begin(), begin, lower_->output().end(), lower_->acknowledged());
       return true;
     case Records::Sealed::kNoMemory:
       out_of_memory();
@@ -135,7 +135,7 @@ void Stream::close() {
 void Stream::abort() {
   if (state_ == State::kHandshake && is_client()) {
     ++context_.stats.pod_handshakes_failed;
-    failure_ = "no end of the TLS handshake in time";
+    if (*failure_ == '\0') failure_ = "no end of the TLS handshake in time";
   }
   leave_handshake();
   state_ = State::kGone;
@@ -161,6 +161,7 @@ void Stream::fail() {
 void Stream::out_of_memory() {
   if (state_ == State::kGone) return;
   ++context_.stats.memory_refusals;
+  if (is_client()) failure_ = "no packet memory for TLS";
   abort();
 }
 
@@ -223,6 +224,8 @@ void Stream::consumed(uint32_t n) {
 }
 
 void Stream::read(buf::Slice data) {
+  const uint32_t before = records_->buffers();
+  bool heard = false;  // by the user
   records_->receive(std::move(data));
   while (state_ == State::kOpen && !peer_ended_) {
     buf::Slice plain;
@@ -235,8 +238,11 @@ void Stream::read(buf::Slice data) {
     if (state_ != State::kOpen) break;
     switch (found) {
       case Records::Read::kMore:
+        // The user charges the peer for the buffers of an incomplete record.
+        if (!heard && records_->buffers() > before) user_->on_gap(*this);
         return;
       case Records::Read::kPlain:
+        heard = true;
         unconsumed_ += plain.size();
         user_->on_data(*this, std::move(plain));
         break;

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/timer_wheel.h"
 #include "tls/client_context.h"
@@ -47,7 +46,7 @@ class Stream final : public transport::Stream, public transport::User {
   uint64_t transmitted() const override { return log_.transmitted(lower_->transmitted()); }
   uint64_t acknowledged() const override { return log_.acknowledged(lower_->acknowledged()); }
   uint32_t buffers() const override {
-    return lower_->buffers() + plain_.slices() + static_cast<uint32_t>(early_.size()) +
+    return lower_->buffers() + plain_.slices() + early_.slices() +
            (records_ != nullptr ? records_->buffers() : 0);
   }
   uint32_t buffers_ahead() const override { return lower_->buffers_ahead(); }
@@ -67,6 +66,10 @@ class Stream final : public transport::Stream, public transport::User {
   void on_returned(std::unique_ptr<Handshake> handshake);
 
  private:
+  // Bytes and packet buffers that may wait for a handshake which is away. As many bytes as TCP's
+  // window has at the start, so clients that upload at once pass.
+  static constexpr uint64_t kMostEarly = 262'144;
+  static constexpr uint32_t kMostEarlyBuffers = 256;
   // Bytes that are discarded behind a failure before the connection is reset.
   static constexpr uint32_t kDiscarded = 262'144;
   // The next look for packet memory, when records could not be made for want of it.
@@ -138,11 +141,11 @@ class Stream final : public transport::Stream, public transport::User {
 
   // While state_ is kHandshake, one of the two.
   std::unique_ptr<Handshake> handshake_;
-  Handshake* away_ = nullptr;      // at a helper thread
-  std::vector<buf::Slice> early_;  // received while the handshake is away
-  bool ended_early_ = false;       // the lower stream ended while the handshake is away
-  uint32_t before_open_ = 0;       // bytes of the handshake
-  uint32_t discarded_ = 0;         // bytes received after a failure
+  Handshake* away_ = nullptr;  // at a helper thread
+  buf::Queue early_;           // received while the handshake is away
+  bool ended_early_ = false;   // the lower stream ended while the handshake is away
+  uint32_t before_open_ = 0;   // bytes of the handshake
+  uint32_t discarded_ = 0;     // bytes received after a failure
 
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
   std::string_view alpn_;

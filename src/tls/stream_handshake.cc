@@ -1,6 +1,7 @@
 // The handshake of a Stream: its steps here or at a helper thread, and its end.
 
 #include "tls/context.h"
+#include "tls/keep.h"
 #include "tls/openssl_records.h"
 #include "tls/own_records.h"
 #include "tls/stream.h"
@@ -20,9 +21,13 @@ void Stream::receive_early(buf::Slice data) {
     take_step(data.view());
     return;
   }
-  data = context_.memory.retain(std::move(data));
-  if (data) {
-    early_.push_back(std::move(data));
+  // Before Sluice has answered, a client can send nothing but its ClientHello.
+  const bool answered = lower_->output().end() > 0;
+  const uint64_t most = answered ? kMostEarly : context_.guards.handshake_size;
+  if (early_.size() + data.size() > most || early_.slices() >= kMostEarlyBuffers) {
+    act(Guard::kSize);
+  } else if (keep(std::move(data), early_, context_.memory)) {
+    user_->on_gap(*this);
   } else {
     out_of_memory();
   }
@@ -59,11 +64,9 @@ void Stream::on_returned(std::unique_ptr<Handshake> handshake) {
   after_step();
   if (state_ != State::kHandshake || away_ != nullptr) return;
   if (!early_.empty()) {
-    const std::vector<buf::Slice> early = std::exchange(early_, {});
-    for (const buf::Slice& s : early) {
-      handshake_->add_input(s.view());
-      before_open_ += s.size();
-    }
+    early_.for_each([&](const buf::Slice& s) { handshake_->add_input(s.view()); });
+    before_open_ += static_cast<uint32_t>(early_.size());
+    early_.clear();
     take_step({});
   } else if (ended_early_) {
     on_end_of_data(*lower_, transport::End::kClean);
@@ -117,10 +120,8 @@ void Stream::established() {
   user_->on_established(*this);
   on_writable(*lower_);  // for the bytes that waited for the handshake
   read(buf::View(result.unread));
-  for (buf::Slice& s : std::exchange(early_, {})) {
-    if (state_ != State::kOpen || peer_ended_) break;
-    read(std::move(s));
-  }
+  while (!early_.empty() && state_ == State::kOpen && !peer_ended_) read(early_.pop(UINT32_MAX));
+  early_.clear();
   if (state_ == State::kGone) return;
   credit();
   if (ended_early_) on_end_of_data(*lower_, transport::End::kClean);

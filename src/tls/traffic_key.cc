@@ -41,6 +41,7 @@ TrafficKey::TrafficKey(OSSL_LIB_CTX* library, const CipherSuite& suite, Use use,
 
 TrafficKey::~TrafficKey() {
   OPENSSL_cleanse(secret_.data(), secret_.size());
+  OPENSSL_cleanse(iv_.data(), iv_.size());
 }
 
 std::unique_ptr<TrafficKey> TrafficKey::make(OSSL_LIB_CTX* library, const CipherSuite& suite,

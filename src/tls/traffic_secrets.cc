@@ -36,6 +36,10 @@ std::optional<TrafficKeys> TrafficSecrets::keys(OSSL_LIB_CTX* library, const SSL
                                                 bool client) const {
   // Bytes that OpenSSL has read and not worked on are of a record that would be lost.
   if (SSL_version(ssl) != TLS1_3_VERSION || SSL_has_pending(ssl) == 1) return std::nullopt;
+  // The peer takes shorter records only (RFC 6066, 4), and OpenSSL makes those.
+  const uint8_t fragment = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
+  if (fragment >= TLSEXT_max_fragment_length_512 && fragment <= TLSEXT_max_fragment_length_4096)
+    return std::nullopt;
   const CipherSuite* suite = suite_of(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)));
   if (suite == nullptr) return std::nullopt;
   const auto make = [&](const Secret& secret, TrafficKey::Use use, uint64_t sequence) {

@@ -14,6 +14,7 @@
 #include "admin/metrics_text.h"
 #include "example.h"
 #include "support/configuration_files.h"
+#include "support/sanitizers.h"
 
 namespace sluice::admin {
 namespace {
@@ -21,6 +22,12 @@ namespace {
 class MetricsTest : public testing::Test, protected Example {
  protected:
   std::string text() { return metrics(view()).take(); }
+  template <class F>
+  static double seconds(F&& f) {
+    const auto began = std::chrono::steady_clock::now();
+    f();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
   bool has(const std::string& line) { return text().find("\n" + line + "\n") != std::string::npos; }
 };
 
@@ -82,7 +89,9 @@ TEST_F(MetricsTest, promtool_has_no_complaint) {
   EXPECT_EQ(::pclose(out), 0) << complaints;
 }
 
-TEST_F(MetricsTest, a_scrape_of_all_pods_that_are_allowed_takes_less_than_a_second) {
+// The time of a scrape is compared with the time of a bare loop that prints as many lines, on the
+// same machine at the same moment. It takes about four times as long, some 20 ms.
+TEST_F(MetricsTest, a_scrape_of_all_pods_that_are_allowed_takes_at_most_a_few_times_bare_printing) {
   auto& pods = snapshot.services[0].pods;
   pods.clear();
   for (uint32_t i = 0; i < stats::kMaxPods; ++i)
@@ -90,13 +99,28 @@ TEST_F(MetricsTest, a_scrape_of_all_pods_that_are_allowed_takes_less_than_a_seco
                     .id = "00000000-0000-0000-0000-" + std::to_string(100'000'000'000 + i),
                     .slot = i});
   ledger.record(snapshot, {});
-  const auto began = std::chrono::steady_clock::now();
-  const std::string all = text();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  EXPECT_LT(took.count(), 1.0);
-  const auto series = std::count(all.begin(), all.end(), '\n');
-  EXPECT_LT(series, 150'000);
-  RecordProperty("milliseconds", static_cast<int>(took.count() * 1000));
+  double best = 1e9;  // of several tries: a stall of the machine hits one of them
+  size_t series = 0;
+  for (int i = 0; i < 5; ++i) {
+    std::string all;
+    const double took = seconds([&] { all = text(); });
+    series = std::count(all.begin(), all.end(), '\n');
+    std::string bare;
+    const double printing = seconds([&] {
+      char line[160];
+      for (size_t n = 0; n < series; ++n) {
+        std::snprintf(line, sizeof line, "sluice_pod{service=\"%s\",pod=\"%zu\"} %zu\n", "echo", n,
+                      n);
+        bare += line;
+      }
+    });
+    best = std::min(best, took / printing);
+  }
+  EXPECT_LT(series, 150'000u);
+  if (!test::kSanitized) {
+    EXPECT_LT(best, 20);
+  }
+  RecordProperty("of_bare_printing_in_percent", static_cast<int>(best * 100));
 }
 
 TEST(MetricsTextTest, a_text_is_used_for_nine_times_as_long_as_it_took_to_make) {

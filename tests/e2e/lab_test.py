@@ -40,7 +40,7 @@ class Lab(unittest.TestCase):
         curl = ("curl", "-sS", "-m", "10")
         for version in ("--http1.1", "--http1.0", "--http2-prior-knowledge"):
             self.assertRegex(run(layout.CLIENT_NAMESPACE, *curl, version, f"http://{layout.VIP}/"), "^pod[12]$")
-        to_ipv6 = (*curl, "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.PORT + 1}/")
+        to_ipv6 = (*curl, "--http2-prior-knowledge", f"http://{layout.VIP}:{layout.IPV6_PODS_PORT}/")
         self.assertEqual(run(layout.CLIENT_NAMESPACE, *to_ipv6), "pod1")
         code, said = tools_lab("pods", "1")
         self.assertEqual(code, 0, said)

@@ -26,6 +26,7 @@ struct Packet {
   uint8_t flags = 0;  // of TCP
   uint8_t ttl = 64;
   uint8_t tos = 0;
+  uint32_t ack = 1;  // of TCP; SYN-ACKs have the sequence number 0
   std::string data;
   bool intact = true;  // the checksum
 
@@ -45,6 +46,7 @@ inline std::string transport(const Packet& p) {
   if (p.protocol == kTcp) {
     h[12] = 0x50;
     h[kTcpFlags] = p.flags;
+    if ((p.flags & kAck) != 0) store_be32(h + 8, p.ack);
   } else {
     store_be16(h + 4, static_cast<uint16_t>(8 + p.data.size()));
   }
@@ -248,10 +250,12 @@ class ForwarderTest : public ip::HostTest {
   Endpoint vip{{}, 80};
   Address own;  // of Sluice, toward the pods
   config::Snapshot snapshot;
-  stats::Worker counters;
+  stats::Worker counters, other_worker;
+  std::array<stats::Worker*, 1> siblings{&other_worker};
   Forwarder forwarder{{.host = dual,
                        .wheel = wheel,
                        .stats = counters,
+                       .workers = siblings,
                        .sources = {{ip::addr("198.18.0.2"), ip::addr("2001:db8::2")},
                                    {ip::addr("198.18.1.1"), ip::addr("2001:db8:1::1")}},
                        .flows = kFlows,

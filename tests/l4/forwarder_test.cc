@@ -107,13 +107,92 @@ TEST_F(Forwarding, a_listener_that_comes_back_while_its_flows_live_takes_new_one
 }
 
 TEST_F(Forwarding, a_client_that_uses_its_port_again_gets_a_new_flow) {
-  connect(40'000);
-  arrive(kNorth, from_client(40'000, kRst));
+  const Packet syn = connect(40'000);
+  arrive(kNorth, from_client(40'000, kFin | kAck));
+  arrive(kSouth, from_pod(syn, kFin | kAck));
   take_sent();
   arrive(kNorth, from_client(40'000, kSyn));
   EXPECT_EQ(only(south).flags, kSyn);
   EXPECT_EQ(counters.l4.flows_begun.get(), 2u);
   EXPECT_EQ(forwarder.flows(), 1u);
+}
+
+TEST_F(Forwarding, a_forged_reset_and_a_forged_syn_do_not_move_a_connection) {
+  const Packet syn = connect(40'000);
+  arrive(kNorth, from_client(40'000, kRst));
+  arrive(kNorth, from_client(40'000, kSyn));
+  take_sent();
+  arrive(kNorth, from_client(40'000, kAck, "data"));
+  EXPECT_EQ(only(south).source.str(), syn.source.str());
+  EXPECT_EQ(counters.l4.flows_begun.get(), 1u);
+}
+
+TEST_F(Forwarding, a_pod_that_answers_a_syn_behind_a_reset_has_a_new_connection) {
+  const Packet syn = connect(40'000);
+  arrive(kNorth, from_client(40'000, kRst));
+  arrive(kNorth, from_client(40'000, kSyn));
+  arrive(kSouth, from_pod(syn, kSyn | kAck));
+  EXPECT_EQ(forwarder.half_open(), 1u);
+  arrive(kNorth, from_client(40'000, kAck));
+  EXPECT_EQ(forwarder.half_open(), 0u);
+}
+
+TEST_F(Forwarding, a_stranger_that_does_not_see_the_pods_answer_establishes_nothing) {
+  arrive(kNorth, from_client(40'000, kSyn));
+  const Packet syn = only(south);
+  arrive(kSouth, from_pod(syn, kSyn | kAck));
+  Packet ack = from_client(40'000, kAck);
+  ack.ack = 0x7000'0000;
+  arrive(kNorth, ack);
+  ack.flags = kFin | kAck;
+  arrive(kNorth, ack);
+  arrive(kNorth, from_client(40'000, kFin));
+  Packet last = from_client(40'000, kAck);
+  last.ttl = 1;  // ends here
+  arrive(kNorth, last);
+  EXPECT_EQ(forwarder.half_open(), 1u);
+  arrive(kNorth, from_client(40'000, kAck));
+  EXPECT_EQ(forwarder.half_open(), 0u);
+}
+
+TEST_F(Forwarding, datagrams_leave_a_pod_that_left_and_is_silent) {
+  const Packet question{
+      .source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"};
+  arrive(kNorth, question);
+  const Packet seen = only(south);
+  auto& pods = snapshot.services[0].pods;
+  std::erase_if(pods, [&](const config::Pod& p) { return p.endpoint == seen.destination; });
+  adopt();
+  for (int i = 0; i < 4; ++i) {  // twenty seconds apart
+    now += 20s;
+    wheel.advance(now);
+    arrive(kNorth, question);
+  }
+  const auto all = sent(south);
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all.front().destination.str(), seen.destination.str());
+  EXPECT_NE(all.back().destination.str(), seen.destination.str());
+}
+
+TEST_F(Forwarding, addresses_of_its_own_do_not_talk_to_each_other) {
+  // As a router would send it.
+  ip::TransportPacket loop = received(
+      kNorth, {.source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"});
+  loop.source = vip.address;
+  give(std::move(loop));
+  EXPECT_TRUE(sent(south).empty());
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
+TEST_F(Forwarding, a_removed_listener_stays_while_another_worker_has_flows) {
+  siblings[0]->listener(0).active_connections.add(1);
+  snapshot.listeners.clear();
+  adopt();
+  EXPECT_EQ(forwarder.vips().size(), 1u);
+  siblings[0]->listener(0).active_connections.sub(1);
+  now += 1s;
+  wheel.advance(now);
+  EXPECT_TRUE(forwarder.vips().empty());
 }
 
 TEST_F(Forwarding, a_forged_reset_does_not_shorten_the_life_of_a_flow) {
@@ -192,6 +271,20 @@ class CrowdedPorts : public ForwarderTest {
 
   std::optional<Forwarder> big;
 };
+
+TEST_F(CrowdedPorts, datagrams_do_not_use_up_the_source_ports) {
+  const auto datagram = [&](const Endpoint& source) {
+    const Packet p{
+        .source = source, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"};
+    Pending pending{.packet = received(kNorth, p), .place = {Place::Kind::kVip, 1}};
+    big->input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+  };
+  for (uint32_t n = 0; n < 40'000; ++n) {
+    datagram({Address::v4(0xc6130000u + n), 1000});
+    if (n % 32 == 0) take_sent();
+  }
+  EXPECT_EQ(counters.l4.refused_ports.get(), 0u);
+}
 
 TEST_F(CrowdedPorts, a_flood_does_not_use_up_the_source_ports) {
   for (uint32_t n = 0; n < 40'000; ++n) {

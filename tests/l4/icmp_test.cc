@@ -131,6 +131,16 @@ TEST_P(IcmpErrors, a_path_to_a_client_that_takes_less_is_told_to_the_pod) {
                answer);
 }
 
+TEST_P(IcmpErrors, no_client_makes_the_segments_for_all_clients_tiny) {
+  const Packet syn = connect(40'000);
+  arrive(kSouth, from_pod(syn, kAck, "data"));
+  const Packet left = only(north);
+  EXPECT_TRUE(error(kNorth, client_router(), packet_too_big(families_.client_v4, 68), left));
+  const auto told = errors(south);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_GE(told[0].type.rest, 1280u - 20);
+}
+
 TEST_P(IcmpErrors, a_port_of_a_pod_that_nobody_listens_at_is_told_to_the_client) {
   const Packet question{
       .source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "question"};

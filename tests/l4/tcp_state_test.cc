@@ -53,8 +53,21 @@ TEST(FlowStates, are_not_opened_by_a_client_alone) {
   EXPECT_EQ(next_state(FlowState::kSynSent, Side::kClient, kSyn), FlowState::kSynSent);
 }
 
-TEST(FlowStates, of_udp_do_not_change) {
+TEST(FlowStates, are_not_established_by_a_fin) {
+  for (const FlowState s : {FlowState::kSynSent, FlowState::kSynReceived})
+    EXPECT_EQ(next_state(s, Side::kClient, kFin), s);
+}
+
+TEST(FlowStates, take_a_reset_of_the_handshake_back_when_the_pod_goes_on) {
+  const FlowState s = next_state(FlowState::kSynReceived, Side::kClient, kRst);
+  EXPECT_TRUE(over(s));
+  EXPECT_EQ(next_state(s, Side::kPod, kAck), FlowState::kEstablished);
+}
+
+TEST(FlowStates, of_udp_tell_whether_the_pod_has_answered) {
   EXPECT_EQ(next_state(FlowState::kUdp, Side::kClient, 0), FlowState::kUdp);
+  EXPECT_EQ(next_state(FlowState::kUdp, Side::kPod, 0), FlowState::kUdpAnswered);
+  EXPECT_EQ(next_state(FlowState::kUdpAnswered, Side::kClient, 0), FlowState::kUdpAnswered);
 }
 
 }  // namespace

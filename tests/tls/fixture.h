@@ -27,6 +27,10 @@ struct Owner final : transport::User {
     heard.append(reinterpret_cast<const char*>(data.data()), data.size());
     if (reads) s.consumed(data.size());
   }
+  void on_gap(transport::Stream& s) override {
+    ++gaps;
+    charged = s.buffers();
+  }
   void on_end_of_data(transport::Stream&, transport::End end) override {
     heard += end == transport::End::kClean ? "." : "!";
   }
@@ -38,6 +42,8 @@ struct Owner final : transport::User {
   std::string heard;  // "." and "!": a clean and a truncated end
   std::optional<CloseReason> closed;
   int writable = 0;
+  int gaps = 0;
+  uint32_t charged = 0;  // buffers at the last gap
 };
 
 // OpenSSL's client over memory.

@@ -139,11 +139,44 @@ TEST_F(HandshakePoolTest, what_waits_keeps_the_window_shut) {
   const uint64_t taken = lower->taken;
   to_server(std::string(50'000, 'x'));
   EXPECT_EQ(lower->taken, taken);
-  EXPECT_GT(server->buffers(), 40u);
+  EXPECT_GE(server->buffers(), 25u);
+  EXPECT_LE(server->buffers(), 26u) << "segments of less than half a buffer are copied";
+  EXPECT_EQ(owner.charged, server->buffers());
   release();
   collect();
   EXPECT_EQ(owner.heard, "!") << "that was no TLS";
   EXPECT_EQ(server->buffers(), lower->buffers());
+}
+
+TEST_F(HandshakePoolTest, a_client_sends_no_more_than_a_hello_before_it_has_an_answer) {
+  begin(1, true);
+  accept();
+  to_server(client.turn());
+  for (int i = 0; i < 1'000 && !lower->closed; ++i) to_server(std::string(100, 'x'));
+  EXPECT_TRUE(lower->closed);
+  EXPECT_LE(lower->received, context.guards.handshake_size + 2'000u);
+  EXPECT_EQ(server->buffers(), 0u);
+  EXPECT_EQ(stats.failed_size.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "handshake_size");
+  release();
+  collect();
+}
+
+TEST_F(HandshakePoolTest, a_client_may_upload_at_once_up_to_a_limit) {
+  begin();
+  for (const size_t bytes : {200'000u, 400'000u}) {
+    memory.refresh();
+    client.renew();
+    last_step_is_away();
+    const std::string body(bytes, 'x');
+    to_server(client.write(body), 1'448);
+    EXPECT_EQ(lower->closed, bytes > 262'144);
+    collect();
+    if (!lower->closed) {
+      EXPECT_TRUE(owner.heard == body);
+    }
+  }
+  EXPECT_EQ(stats.failed_size.get(), 1u);
 }
 
 TEST_F(HandshakePoolTest, the_end_of_a_client_during_its_handshake_is_its_failure) {

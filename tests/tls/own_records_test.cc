@@ -151,6 +151,26 @@ TEST_F(OwnRecordsTest, pin_few_buffers_when_they_come_in_single_bytes) {
   EXPECT_EQ(receiver->buffers(), 0u);
 }
 
+TEST_F(OwnRecordsTest, pin_few_buffers_when_they_come_in_small_segments) {
+  begin();
+  seal(std::string(16'384, 'x'));
+  uint32_t most = 0;
+  while (!out.empty()) {
+    arrive(out.pop(500).view());
+    most = std::max(most, receiver->buffers());
+  }
+  EXPECT_LE(most, 9u);
+}
+
+TEST_F(OwnRecordsTest, are_read_while_nothing_more_may_be_retained) {
+  memory = buf::Memory(pool, pool, 1'000, 1'000);
+  begin();
+  const std::string text(16'384, 'x');
+  seal(text);
+  EXPECT_TRUE(transfer(1'448) == text);
+  EXPECT_EQ(last, tls::Records::Read::kMore);
+}
+
 TEST_F(OwnRecordsTest, get_a_new_key_before_the_old_one_is_used_up) {
   suite.most_records = 10;
   begin();  // record 7

@@ -194,7 +194,11 @@ TEST_F(RecordLayersTest, agree_on_alerts) {
   EXPECT_EQ(agreed(alert(2, SSL_AD_INTERNAL_ERROR)).heard, "x!");
   EXPECT_EQ(agreed(alert(1, SSL_AD_NO_RENEGOTIATION)).heard, "x!");
   EXPECT_EQ(agreed(alert(1, SSL_AD_USER_CANCELLED)).heard, "xy");
-  for (const std::string& bytes : {std::string(), std::string("\1"), std::string("\1\0\1\0", 4)})
+  EXPECT_EQ(agreed_but_for_the_alert([](RecordMaker& m) { return m.make(SSL3_RT_ALERT, ""); },
+                                     "sslv3 alert unexpected message"),
+            "!")
+      << "RFC 8446, 5.4";
+  for (const std::string& bytes : {std::string("\1"), std::string("\1\0\1\0", 4)})
     EXPECT_EQ(agreed_but_for_the_alert([&](RecordMaker& m) { return m.make(SSL3_RT_ALERT, bytes); },
                                        "tlsv1 alert decode error"),
               "!");
@@ -230,6 +234,36 @@ TEST_F(RecordLayersTest, agree_on_a_message_in_several_records) {
             }).heard,
             "!")
       << "nothing comes between its parts";
+  for (const int what : {SSL_AD_CLOSE_NOTIFY, SSL_AD_USER_CANCELLED}) {
+    const Outcome o = hear(
+        true,
+        [what](RecordMaker& m) {
+          return records(m, {{SSL3_RT_HANDSHAKE, text("\x18\0", 2)},
+                             {SSL3_RT_ALERT, std::string("\1") + static_cast<char>(what)}});
+        },
+        1'000);
+    EXPECT_EQ(o.heard, "!");
+    EXPECT_EQ(o.alert, "sslv3 alert unexpected message") << "no alert that is not fatal either";
+  }
+}
+
+TEST_F(RecordLayersTest, leave_short_records_to_openssl_where_the_client_asks_for_them) {
+  client.renew();
+  client.only(TLS1_3_VERSION);
+  SSL_set_tlsext_max_fragment_length(client.ssl(), TLSEXT_max_fragment_length_512);
+  open();
+  lower->drain();
+  send(std::string(5'000, 'x'));
+  const std::string sent = lower->drain();
+  for (size_t at = 0; at < sent.size();) {
+    const auto size = static_cast<size_t>(static_cast<uint8_t>(sent[at + 3]) << 8 |
+                                          static_cast<uint8_t>(sent[at + 4]));
+    EXPECT_LE(size, 512u + 17u);
+    at += 5 + size;
+  }
+  client.hear(sent);
+  client.turn();
+  EXPECT_EQ(client.received, std::string(5'000, 'x'));
 }
 
 TEST_F(RecordLayersTest, agree_that_a_change_of_ciphers_comes_in_the_handshake_only) {

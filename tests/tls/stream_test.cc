@@ -201,6 +201,18 @@ TEST_P(StreamTest, without_packet_memory_waits_and_goes_on) {
   EXPECT_EQ(client.received, text(1'000));
 }
 
+TEST_P(StreamTest, tells_its_user_of_the_buffers_of_an_incomplete_record) {
+  const bool own = GetParam().own_records && GetParam().version == TLS1_3_VERSION;
+  if (!own) GTEST_SKIP() << "OpenSSL keeps the record in its own memory";
+  const std::string record = client.write(text(16'384));
+  to_server(record.substr(0, 16'000), 1'448);
+  EXPECT_EQ(owner.heard, "");
+  EXPECT_GT(owner.gaps, 0);
+  EXPECT_GE(owner.charged, 8u) << "of 2,048 bytes";
+  to_server(record.substr(16'000), 1'448);
+  EXPECT_EQ(owner.heard, text(16'384));
+}
+
 TEST_P(StreamTest, an_abort_is_one_below) {
   send("never heard");
   server->abort();
