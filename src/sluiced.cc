@@ -236,6 +236,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
   control::notify_serving();
   io.run();
   for (uint32_t i = 0; i < startup.workers; ++i) hardware.eal().join(i);
+  controller.finish();
   spdlog::info("ended");
 }
 

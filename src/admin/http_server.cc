@@ -13,7 +13,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include <fmt/format.h>
@@ -62,6 +62,7 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
 
  private:
   using Request = http::request<http::empty_body>;
+  using Body = http::span_body<const char>;
 
   HttpAnswer answer_to(const Request& request) {
     const auto field = [&](http::field name) -> std::optional<std::string_view> {
@@ -84,7 +85,9 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     return answer_(target.substr(0, target.find('?')));
   }
 
-  void respond(HttpAnswer answer) {
+  void respond(HttpAnswer with) {
+    content_ = std::move(with);
+    const HttpAnswer& answer = content_;
     response_.version(11);
     response_.result(answer.status);
     response_.set(http::field::content_type,
@@ -93,8 +96,8 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     response_.set("X-Content-Type-Options", "nosniff");
     if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(false);
-    response_.content_length(answer.body.size());
-    if (!head_) response_.body() = std::move(answer.body);
+    response_.content_length(answer.content().size());
+    if (!head_) response_.body() = {answer.content().data(), answer.content().size()};
     stream_.expires_after(kPatience);
     const auto sent = [self = shared_from_this()](const Error&, size_t) {
       Error ignored;
@@ -113,8 +116,9 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   Answer answer_;
   beast::flat_buffer buffer_{kMaxRequest};
   http::request_parser<http::empty_body> parser_;
-  http::response<http::string_body> response_;
-  std::optional<http::response_serializer<http::string_body>> serializer_;
+  HttpAnswer content_;  // lives until it has been sent
+  http::response<Body> response_;
+  std::optional<http::response_serializer<Body>> serializer_;
   bool head_ = false;
 };
 

@@ -22,6 +22,9 @@ struct HttpAnswer {
   unsigned status = 200;
   std::string_view content_type;  // lives as long as the process
   std::string body;
+  std::shared_ptr<const std::string> shared{};  // in place of `body`; nullptr: there is none
+
+  std::string_view content() const { return shared ? *shared : body; }
 };
 
 class HttpServer {

@@ -169,8 +169,13 @@ void Controller::follow(const loader::Loaded& loaded) {
   try {
     access_log_.adopt(current().access_log);
   } catch (const std::exception& e) {
-    spdlog::error("{}; the file as it was stays", e.what());
+    spdlog::error("{}; {}", e.what(),
+                  access_log_.open() ? "the file as it was stays" : "it is tried each second");
   }
+}
+
+void Controller::finish() {
+  access_log_.finish(current(), ledger_);
 }
 
 void Controller::serve_http() {
@@ -269,6 +274,7 @@ admin::Identity Controller::identity() {
           .file = file_.string(),
           .refused = refused_ != Refused::kNothing,
           .uptime_s = up.count(),
+          .start_time_s = std::chrono::duration<double>(start_time_.time_since_epoch()).count(),
           .listed = listed_};
 }
 

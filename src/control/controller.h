@@ -71,6 +71,10 @@ class Controller {
   // a new snapshot was published.
   bool reload(std::string_view reason);
 
+  // The workers have ended: writes the last lines of the access log, and waits a little for its
+  // file.
+  void finish();
+
   const config::Snapshot& current() const { return *publisher_.current(); }
   // The answer to a command of the admin socket.
   boost::json::object answer(std::string_view command, const boost::json::object& request = {});
@@ -160,6 +164,8 @@ class Controller {
   LinkWatch link_watch_;
   bool draining_ = false;
   Refused refused_ = Refused::kNothing;
+  // Once, so that a step of the clock does not look like another start.
+  const std::chrono::system_clock::time_point start_time_ = std::chrono::system_clock::now();
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -174,7 +174,7 @@ void Relay::relieve_memory() {
     freed += victim->holder().weight();
     ++context_.stats.relay.guard_memory;
     context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
-    victim->evict();
+    victim->evict("memory is short, and the client holds the most");
   }
 }
 

@@ -609,6 +609,15 @@ TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
   EXPECT_EQ(in_flight(1), 0u);
 }
 
+TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {
+  snapshot.listeners[0].health_path = "/chat";
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  ask(raw(), kUpgrade);
+  EXPECT_EQ(p.requests.size(), 1u);
+}
+
 TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_2_that_offers_extended_CONNECT) {
   pod(1).config.pass_connect = true;
   pod(1).way = TestPod::Way::kHeadersOnly;
