@@ -179,6 +179,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
   const SipKey secret = worker::random_key();
   const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
                            worker::ephemeral_ports(worker::tcp_config(*published.get())));
+  const std::vector<std::string> unsteered = hardware.steer(startup, owner);
   // A worker alone has its limits to itself, and nobody to hand packets to.
   const bool several = startup.workers > 1;
   std::unique_ptr<worker::Process> process;
@@ -231,6 +232,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
   for (size_t p = 0; p < startup.ports.size(); ++p)
     for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
   for (const std::string& far : hardware.far_ports(startup)) spdlog::warn("{}", far);
+  for (const std::string& note : unsteered) spdlog::warn("{}", note);
   spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
                startup.ports.size());
   control::notify_serving();

@@ -38,6 +38,8 @@ struct NicProfile {
   bool multi_segment = false;      // transmits chains of buffers correctly
   bool tx_checksum = false;        // TCP and UDP; the IPv4 header too where the device offers it
   bool tso = false;                // cuts a large TCP packet into segments
+  bool tso_length = false;         // a packet to be cut needs its length: in the IPv4 header, and
+                                   // in the pseudo-header's sum (VIRTIO 1.2, 5.1.6.2)
   bool rx_checksum = false;        // the device's verdict on TCP and UDP checksums can be trusted
   bool lro = false;                // may join received TCP segments
   bool scatter = false;            // a received frame may lie in several buffers

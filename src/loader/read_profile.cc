@@ -24,6 +24,7 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes) {
   t.boolean("multi_segment", p.multi_segment);
   t.boolean("tx_checksum", p.tx_checksum);
   t.boolean("tso", p.tso);
+  t.boolean("tso_length", p.tso_length);
   t.boolean("rx_checksum", p.rx_checksum);
   t.boolean("lro", p.lro);
   t.boolean("scatter", p.scatter);

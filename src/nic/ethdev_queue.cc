@@ -20,7 +20,7 @@ EthdevQueue::EthdevQueue(const Setup& setup)
       max_tso_(setup.max_tso),
       tx_pool_only_(setup.tx_pool_only),
       mac_(setup.mac),
-      hash_check_(setup.rss) {}
+      hash_check_(setup.rss, setup.queue) {}
 
 EthdevQueue::~EthdevQueue() {
   rte_pktmbuf_free_bulk(gather_.data(), gathered_);

@@ -9,6 +9,7 @@
 
 #include "nic/port_queue.h"
 #include "nic/rss.h"
+#include "nic/steering_program.h"
 #include "stats/nic_port.h"
 
 namespace sluice::nic {
@@ -31,6 +32,11 @@ class NetworkPort {
   // The hash by which the port spreads flows over its queues, which are worker by worker; nullptr:
   // the queue of a frame says nothing.
   virtual const RssState* rss() const { return nullptr; }
+
+  // Has the port lead frames to the queues of their owners, if it can learn how (a TAP device).
+  // Without it they are handed over. Once, before frames are received. Empty, or the reason why the
+  // kernel refuses.
+  virtual std::string steer(const FlowOwners&) { return {}; }
 
   // Frames that were lost before a worker saw them. May make system calls: for the control thread,
   // not for workers.

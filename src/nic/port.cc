@@ -36,6 +36,18 @@ rte_eth_dev_info info_of(const std::string& port, uint16_t device) {
   return info;
 }
 
+// Frames that came before the device had its hash key lie in queues that the key does not name.
+void discard_received(uint16_t device, uint16_t queues) {
+  constexpr unsigned kMostBursts = 1024;  // 32,768 frames: the largest ring
+  std::array<rte_mbuf*, 32> burst;
+  for (uint16_t q = 0; q < queues; ++q)
+    for (unsigned i = 0; i < kMostBursts; ++i) {
+      const uint16_t n = rte_eth_rx_burst(device, q, burst.data(), burst.size());
+      if (n == 0) break;
+      rte_pktmbuf_free_bulk(burst.data(), n);
+    }
+}
+
 std::string device_names() {
   std::string names;
   uint16_t id;
@@ -131,6 +143,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   rte_eth_allmulticast_enable(device);  // ARP is broadcast; NDP needs multicast, where it exists
 
   rss_.push_back(std::make_unique<RssState>(rss ? take_rss(device, info) : RssState{}));
+  if (rss) discard_received(device, queues);
 
   rte_ether_addr mac;
   check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
@@ -155,9 +168,8 @@ config::Flows Port::flows() const {
   if (options_.profile.flows != Flows::kRss) return options_.profile.flows;
   const bool known =
       std::all_of(rss_.begin(), rss_.end(), [](const auto& rss) { return rss->known(); });
-  const bool differs = std::any_of(queues_.begin(), queues_.end(), [](const auto& q) {
-    return q->hash_check().verdict() == HashVerdict::kDiffers;
-  });
+  const bool differs = std::any_of(queues_.begin(), queues_.end(),
+                                   [](const auto& q) { return q->hash_check().failed(); });
   return known && !differs ? Flows::kRss : Flows::kNone;
 }
 

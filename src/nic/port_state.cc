@@ -110,6 +110,14 @@ std::string hex(uint32_t n) {
   return text;
 }
 
+std::string fault_of(const HashCheck& check) {
+  if (check.verdict() == HashVerdict::kOtherQueue)
+    return "a frame came to queue " + std::to_string(check.of_device()) +
+           ", and its hash names queue " + std::to_string(check.of_software());
+  return "the device's hash of a frame was " + hex(check.of_device()) + ", and software's is " +
+         hex(check.of_software());
+}
+
 // The reason for the port's word about flows; empty when the profile's word needs no proof.
 std::string flows_reason(const Port& port) {
   if (port.profile().flows != config::Flows::kRss) return {};
@@ -121,9 +129,7 @@ std::string flows_reason(const Port& port) {
   bool running = false;
   for (unsigned q = 0; q < port.queues(); ++q) {
     const HashCheck& check = port.queue(q).hash_check();
-    if (check.verdict() == HashVerdict::kDiffers)
-      return "the device's hash of a frame was " + hex(check.of_device()) + ", and software's is " +
-             hex(check.of_software());
+    if (check.failed()) return fault_of(check);
     running |= check.running();
     compared += check.compared();
   }
@@ -150,9 +156,7 @@ stats::NicPort state_of(const Port& port) {
 std::string hash_fault(const Port& port) {
   for (unsigned q = 0; q < port.queues(); ++q) {
     const HashCheck& check = port.queue(q).hash_check();
-    if (check.verdict() == HashVerdict::kDiffers)
-      return "the device's hash of a frame was " + hex(check.of_device()) + ", and software's is " +
-             hex(check.of_software());
+    if (check.failed()) return fault_of(check);
   }
   return {};
 }

@@ -33,6 +33,7 @@ Traits traits_of(const config::NicProfile& profile, const rte_eth_dev_info& devi
   t.tx_ipv4_checksum = t.tx_checksum && sends(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM);
   // A segmented packet is a chain, and hardware makes the checksum of every segment.
   t.tso = profile.tso && t.multi_segment && t.tx_checksum && sends(RTE_ETH_TX_OFFLOAD_TCP_TSO);
+  t.tso_length = t.tso && profile.tso_length;
   if (t.multi_segment) t.tx_offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   if (t.tx_checksum) t.tx_offloads |= kTxChecksum;
   if (t.tx_ipv4_checksum) t.tx_offloads |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;

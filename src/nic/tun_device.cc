@@ -186,6 +186,11 @@ bool TunDevice::up() const {
          (queue.revents & POLLOUT) != 0;
 }
 
+uint32_t TunDevice::queue_length() const {
+  ifreq request = request_for(interface_);
+  return Control().ask(SIOCGIFTXQLEN, request) ? static_cast<uint32_t>(request.ifr_qlen) : 0;
+}
+
 // By proc(5) rather than sysfs: a mount of sysfs shows the namespace in which it was mounted.
 TunDevice::Counters TunDevice::counters() const {
   std::ifstream file("/proc/thread-self/net/dev");

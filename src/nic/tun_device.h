@@ -43,6 +43,10 @@ class TunDevice {
   // Also when the interface has been moved to another namespace. Makes a system call.
   bool up() const;
 
+  // Frames that may wait for one queue (txqueuelen); 0 when the interface has left the namespace of
+  // the calling thread.
+  uint32_t queue_length() const;
+
   // What the kernel counted since the interface was made; zeros when the interface has left the
   // namespace of the calling thread.
   struct Counters {

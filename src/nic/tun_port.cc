@@ -36,6 +36,13 @@ TunPort::TunPort(const TunPortOptions& options, const Pools& pools, unsigned wor
                         .rest = tsc_hz() * kRestMicroseconds / 1'000'000}));
 }
 
+std::string TunPort::steer(const FlowOwners& owners) {
+  if (owners.workers < 2) return {};
+  steering_refused_ = attach_steering(device_.queue(0), owners);
+  steered_ = steering_refused_.empty();
+  return steering_refused_;
+}
+
 NetworkPort::DeviceCounters TunPort::device_counters() const {
   DeviceCounters all{.rx_missed = device_.counters().unread};
   for (const auto& queue : queues_) all.rx_no_buffer += queue->rx_no_buffer();
@@ -54,10 +61,14 @@ stats::NicPort TunPort::state() const {
                      .queues = static_cast<uint16_t>(queues_.size()),
                      .rx_missed = counted.unread,
                      .rx_no_buffer = device_counters().rx_no_buffer,
-                     .tx_errors = counted.refused};
+                     .tx_errors = counted.refused,
+                     .counters = {{"txqueuelen", device_.queue_length()}}};
   return {.profile = options_.profile,
           .profile_named = options_.profile_named,
-          .flows = std::string(config::text_of(config::Flows::kNone)),
+          .flows = steered_ ? "steered" : std::string(config::text_of(config::Flows::kNone)),
+          .flows_reason = steered_ ? "a program in the kernel computes the owner of a flow"
+                          : steering_refused_.empty() ? std::string()
+                                                      : "no steering program: " + steering_refused_,
           .devices = {std::move(d)}};
 }
 

@@ -30,6 +30,7 @@ class TunPort final : public NetworkPort {
   const std::array<uint8_t, 6>& mac() const override { return device_.mac(); }
   uint16_t mtu() const override { return options_.mtu; }
   PortQueue& queue(unsigned worker) override { return *queues_[worker]; }
+  std::string steer(const FlowOwners& owners) override;
   const std::vector<std::string>& notes() const override { return notes_; }
   DeviceCounters device_counters() const override;
   stats::NicPort state() const override;
@@ -40,6 +41,8 @@ class TunPort final : public NetworkPort {
   TunPortOptions options_;
   DeviceLocks lock_;
   TunDevice device_;
+  bool steered_ = false;            // by Sluice's program in the kernel
+  std::string steering_refused_;    // empty: it was not, or nobody asked for it
   std::vector<std::string> notes_;  // none: no claim of the profile is asked of the device
   std::vector<std::unique_ptr<TunQueue>> queues_;
 };

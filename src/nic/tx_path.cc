@@ -14,6 +14,12 @@ std::unique_ptr<EthdevQueue> make(const EthdevQueue::Setup& setup) {
 template <bool kIpv4>
 std::unique_ptr<EthdevQueue> make_with_checksum(const Traits& traits,
                                                 const EthdevQueue::Setup& setup) {
+  if (traits.tso && traits.tso_length)
+    return make<TxPath{.multi_segment = true,
+                       .checksum = true,
+                       .ipv4_checksum = kIpv4,
+                       .tso = true,
+                       .tso_length = true}>(setup);
   if (traits.tso)
     return make<TxPath{
         .multi_segment = true, .checksum = true, .ipv4_checksum = kIpv4, .tso = true}>(setup);

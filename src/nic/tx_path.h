@@ -17,6 +17,7 @@ struct TxPath {
   bool checksum = false;       // else software fills IPv4, TCP and UDP checksums
   bool ipv4_checksum = false;  // with `checksum`; else software fills that of the IPv4 header
   bool tso = false;            // else software cuts packets with a segment_size
+  bool tso_length = false;     // with `tso`: packets to be cut carry their length
 };
 
 template <TxPath kPath>
@@ -187,7 +188,10 @@ class PathQueue final : public EthdevQueue {
     if constexpr (kPath.checksum) {
       if (sums_by_nic(frame)) {
         const uint32_t transport = m->pkt_len - frame.l2_size - frame.l3_size;
-        fill_pseudo_checksum(frame, headers, segmented_by_nic ? 0 : transport);
+        const bool length = kPath.tso_length || !segmented_by_nic;
+        if (kPath.tso_length && segmented_by_nic && frame.v4)
+          store_be16(headers + frame.l2_size + 2, static_cast<uint16_t>(frame.l3_size + transport));
+        fill_pseudo_checksum(frame, headers, length ? transport : 0);
         if (frame.v4 && !kPath.ipv4_checksum) fill_ipv4_checksum(frame, headers);
         if (frame.v4 && kPath.ipv4_checksum) store_be16(headers + frame.l2_size + 10, 0);
         m->l2_len = frame.l2_size;

@@ -58,7 +58,7 @@ struct NicClaim {
 struct NicPort {
   std::string profile;
   bool profile_named = false;  // by the configuration; otherwise the profile matched the device
-  std::string flows;           // "rss", "returns-where-sent" or "none", as the port uses it now
+  std::string flows;           // "rss", "returns-where-sent", "steered" or "none", as used now
   std::string flows_reason;    // the hash check's result, or why the profile's word is not used
   std::vector<NicClaim> claims;
   std::vector<NicDevice> devices;

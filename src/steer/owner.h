@@ -45,6 +45,8 @@ class Owner {
 
   unsigned workers() const { return workers_; }
   EphemeralPorts ephemeral() const { return ephemeral_; }
+  // The key of the hash in software, of flow::hash().
+  const SipKey& key() const { return secret_; }
 
   // Whether `local` may be the end of a connection that Sluice opened: an address of a port, and an
   // ephemeral port. A listener may have such an endpoint too.

@@ -170,6 +170,24 @@ std::vector<steer::OwnerPort> Hardware::owner_ports(const config::Startup& start
   return all;
 }
 
+std::vector<std::string> Hardware::steer(const config::Startup& startup,
+                                         const steer::Owner& owner) {
+  nic::FlowOwners owners{.workers = owner.workers(),
+                         .key = owner.key(),
+                         .first_port = owner.ephemeral().first,
+                         .last_port = owner.ephemeral().last};
+  for (const config::Port& port : startup.ports)
+    for (const Prefix& p : port.addresses) owners.addresses.push_back(p.address);
+  std::vector<std::string> refused;
+  for (const auto& device : devices_)
+    if (std::string reason = device->steer(owners); !reason.empty())
+      refused.push_back("port '" + device->name() +
+                        "': packets are handed over between workers, since no program leads them "
+                        "to the workers of their flows (" +
+                        reason + ")");
+  return refused;
+}
+
 nic::NetworkPort::DeviceCounters Hardware::device_counters(size_t port) const {
   const bool first = std::find(ports_.begin(), ports_.end(), ports_[port]) ==
                      ports_.begin() + static_cast<std::ptrdiff_t>(port);

@@ -31,6 +31,9 @@ class Hardware {
   std::vector<nic::PortQueue*> queues(unsigned worker);
   // What decides the worker of a frame, port by port.
   std::vector<steer::OwnerPort> owner_ports(const config::Startup& startup) const;
+  // Has the ports that can learn it lead frames to the owners of their flows. Once, before the
+  // workers start. One sentence for each port that the kernel does not allow it.
+  std::vector<std::string> steer(const config::Startup& startup, const steer::Owner& owner);
   // The reason why nothing can arrive at the port, for the operator; empty when no reason is known.
   // Asks the kernel: for the control thread, not for workers.
   std::string deaf(size_t port) const;

@@ -100,7 +100,7 @@ class HashCheckTest : public testing::Test {
 };
 
 TEST_F(HashCheckTest, ends_after_a_thousand_hashes_that_agree) {
-  HashCheck check(&rss);
+  HashCheck check(&rss, 0);
   look(check, frame_v4(), kHashV4, 600);
   EXPECT_TRUE(check.running());
   look(check, frame_v6(), kHashV6, 400);
@@ -109,7 +109,7 @@ TEST_F(HashCheckTest, ends_after_a_thousand_hashes_that_agree) {
 }
 
 TEST_F(HashCheckTest, ends_at_the_first_hash_that_differs_and_knows_both) {
-  HashCheck check(&rss);
+  HashCheck check(&rss, 0);
   look(check, frame_v4(), kHashV4, 10);
   look(check, frame_v4(), 42);
   EXPECT_EQ(check.verdict(), HashVerdict::kDiffers);
@@ -117,9 +117,23 @@ TEST_F(HashCheckTest, ends_at_the_first_hash_that_differs_and_knows_both) {
   EXPECT_EQ(check.of_software(), kHashV4);
 }
 
-TEST_F(HashCheckTest, passes_over_frames_without_a_hash_and_frames_that_are_not_tcp) {
-  HashCheck check(&rss);
-  look(check, frame_v4(), 42, 1, 0);
+TEST_F(HashCheckTest, ends_at_the_first_frame_at_a_queue_that_its_hash_does_not_name) {
+  rss.reta.assign(128, 1);
+  for (const uint64_t flags : {uint64_t{RTE_MBUF_F_RX_RSS_HASH}, uint64_t{0}}) {
+    HashCheck right(&rss, 1);
+    look(right, frame_v4(), kHashV4, HashCheck::kFrames, flags);
+    EXPECT_EQ(right.verdict(), HashVerdict::kAgrees);
+    HashCheck wrong(&rss, 3);
+    look(wrong, frame_v4(), kHashV4, 1, flags);
+    EXPECT_EQ(wrong.verdict(), HashVerdict::kOtherQueue);
+    EXPECT_TRUE(wrong.failed());
+    EXPECT_EQ(wrong.of_device(), 3u);
+    EXPECT_EQ(wrong.of_software(), 1u);
+  }
+}
+
+TEST_F(HashCheckTest, passes_over_frames_that_are_not_tcp) {
+  HashCheck check(&rss, 0);
   std::vector<uint8_t> udp = frame_v4();
   udp[23] = 17;
   look(check, udp, 42);
@@ -129,8 +143,8 @@ TEST_F(HashCheckTest, passes_over_frames_without_a_hash_and_frames_that_are_not_
 
 TEST_F(HashCheckTest, does_not_begin_without_a_key) {
   RssState unknown;
-  EXPECT_FALSE(HashCheck(&unknown).running());
-  EXPECT_FALSE(HashCheck(nullptr).running());
+  EXPECT_FALSE(HashCheck(&unknown, 0).running());
+  EXPECT_FALSE(HashCheck(nullptr, 0).running());
 }
 
 }  // namespace

@@ -216,6 +216,7 @@ TEST_F(Tun, an_interface_is_made_set_up_and_removed) {
   EXPECT_EQ(request.ifr_mtu, 1400);
   ASSERT_EQ(::ioctl(control.fd, SIOCGIFTXQLEN, &request), 0);
   EXPECT_EQ(request.ifr_qlen, 10'000);
+  EXPECT_EQ(device_->queue_length(), 10'000u);
   ip("link set t0 down");
   EXPECT_FALSE(device_->up());
   device_.reset();
