@@ -303,7 +303,9 @@ class Crossing : public testing::Test {
     if (in.receive(&frame, 1) == 0) return;
     ip::Input input = host.input(0, std::move(frame), now);
     if (auto* packet = std::get_if<ip::TransportPacket>(&input)) {
-      const l4::Addresses to{{address(v4 ? "198.18.1.1" : "2001:db8:1::1"), 9999}, {pod, 8080}};
+      const l4::Way to{.to = {{address(v4 ? "198.18.1.1" : "2001:db8:1::1"), 9999}, {pod, 8080}},
+                       .mode = config::Forward::kNat,
+                       .pod = pod};
       stats::L4 counters;
       l4::translate(*packet, 20, to, host, counters, now);
     }

@@ -189,6 +189,7 @@ class Idle {
   template <class Done>
   void until(Done done) {
     for (int i = 0; i < kPatience; ++i) {
+      if (speak_ == Speak::kWebSocket) world_.clock.now += 1'000'000;  // connects have a rate
       turn();
       if (done()) return;
     }
