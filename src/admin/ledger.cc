@@ -51,6 +51,8 @@ PodTotals Ledger::sum(uint32_t slot) const {
     t.retried += p.retried.get();
     t.connections += p.connections.get();
     t.connect_failures += p.connect_failures.get();
+    t.relayed_in += p.relayed_in.get();
+    t.relayed_out += p.relayed_out.get();
     t.latency.add(p.latency);
   }
   return t;
@@ -63,6 +65,8 @@ PodTotals Ledger::totals(uint32_t slot) const {
     t.failed -= it->second.failed;
     t.retried -= it->second.retried;
     t.connect_failures -= it->second.connect_failures;
+    t.relayed_in -= it->second.relayed_in;
+    t.relayed_out -= it->second.relayed_out;
     t.latency.subtract(it->second.latency);
   }
   return t;

@@ -9,9 +9,10 @@
 
 namespace sluice::config {
 
-// How the packets of a flow reach its pod.
+// How a connection or a flow reaches its pod.
 enum class Forward : uint8_t {
-  kNat,  // full NAT: the pod sees an address of Sluice's own
+  kNat,    // packets, by full NAT: the pod sees an address of Sluice's own
+  kRelay,  // bytes: Sluice's TCP is the end of two connections, the client's and the pod's
 };
 
 // Of a listener of `tcp` or `udp`.
