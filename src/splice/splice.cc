@@ -260,8 +260,10 @@ void Splice::on_data(Side& side, buf::Slice data) {
 void Splice::on_end_of_data(Side& side, transport::End how) {
   moved_at_ = context_.now;
   if (how == transport::End::kTruncated) {
-    // Bytes may be missing, and the pod must not take it for a clean end.
-    if (state_ < State::kResetting) reset_behind_data(side, End::kTruncated);
+    // Bytes may be missing, and the pod must not take it for a clean end. In a handshake it is the
+    // failure, and the stream ends by itself, behind its alert.
+    if (state_ != State::kNew && state_ < State::kResetting)
+      reset_behind_data(side, End::kTruncated);
     return;
   }
   if (hello_ != nullptr) {
@@ -330,7 +332,7 @@ void Splice::reset_behind_data(Side& gone, End why) {
   left_ = &left;
   gone.ended = false;  // no FIN follows
   left.waiting.clear();
-  if (gone.stream != nullptr) gone.stream->abort();
+  if (gone.stream != nullptr) gone.stream->close();  // behind the alert of a TLS stream
   reset_at_ = context_.now + kLastBytes;
   touch();
 }
@@ -339,7 +341,12 @@ void Splice::finish_reset() {
   transport::Stream& left = *left_->stream;
   const bool taken = other(*left_).waiting.empty() && left.acknowledged() >= left.output().end();
   if (taken || context_.now >= reset_at_) {
-    end(end_);
+    left.abort();
+    state_ = State::kEnded;
+    client_.waiting.clear();
+    pod_.waiting.clear();
+    step_timer_.disarm();
+    if (other(*left_).stream != nullptr) context_.wheel.arm(step_timer_, context_.now + kLastWords);
     return;
   }
   const Duration look = std::clamp<Duration>(left.round_trip() / 2, 1ms, 50ms);
@@ -390,6 +397,9 @@ void Splice::on_step_timer() {
     touch();
   } else if (state_ == State::kRefused) {
     end(end_);
+  } else if (state_ == State::kEnded) {
+    for (Side* side : {&client_, &pod_})
+      if (side->stream != nullptr) side->stream->abort();
   } else if (hello_ != nullptr) {
     context_.stats.events.push({"hello_timeout", "sent no whole ClientHello in time", peer_});
     end(End::kHelloTimeout);

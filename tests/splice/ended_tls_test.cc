@@ -81,7 +81,10 @@ TEST_F(EndedTls, the_name_chooses_the_service_and_alpn_has_the_listeners_protoco
   Peer& d = client();
   talk(d, other);
   EXPECT_FALSE(other.done);
+  EXPECT_EQ(other.error, "tlsv1 alert no application protocol") << "the alert arrives";
   EXPECT_EQ(worker->tls.failed_protocol.get(), 1u);
+  d.tcp->close();
+  run(100ms);
   EXPECT_EQ(counters().refused_handshake.get(), 1u);
   EXPECT_EQ(counters().open.get(), 1u);
 }

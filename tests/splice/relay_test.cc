@@ -98,7 +98,7 @@ TEST_F(Relay, a_reset_of_the_pod_is_a_reset_of_the_client_behind_the_bytes_befor
   pod(1).peer().say("last words");
   run();
   pod(1).peer().tcp->abort();
-  run(10ms);
+  run(100ms);  // a delayed ACK
   EXPECT_EQ(c.heard, "last words");
   EXPECT_FALSE(c.ended);
   EXPECT_EQ(c.closed, tcp::CloseReason::kReset);
