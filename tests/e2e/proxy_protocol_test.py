@@ -86,7 +86,7 @@ service = "pod-{port}"
                 with self.subTest(f"port {port}, {vip}"):
                     url = f"http://[{vip}]:{port}/" if ":" in vip else f"http://{vip}:{port}/"
                     own = 40_000 + port
-                    heard = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "-g", "--retry", "5", "--retry-all-errors", "--local-port",
+                    heard = run(layout.CLIENT_NAMESPACE, "curl", "-s", "-g", "--retry", "5", "--retry-all-errors", "--local-port",
                                 f"{own}-{own + 20}", url).split()
                     self.assertEqual((heard[0], heard[2]), (client, vip))
                     self.assertIn(int(heard[1]), range(own, own + 21))
