@@ -12,6 +12,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -31,6 +32,7 @@
 #include "nic/port_queue.h"
 #include "nic/tsc.h"
 #include "start_log.h"
+#include "stats/flow_page.h"
 #include "stats/worker.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
@@ -97,9 +99,7 @@ std::vector<std::unique_ptr<worker::Sleeper>> make_sleepers(const config::Startu
     std::vector<int> descriptors;
     for (const nic::PortQueue* queue : hardware.queues(i))
       descriptors.push_back(queue->descriptor());
-    // Nobody wakes a worker to which another one hands frames.
-    const bool told = startup.workers == 1 &&
-                      std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
+    const bool told = std::find(descriptors.begin(), descriptors.end(), -1) == descriptors.end();
     if (startup.idle == config::Idle::kSleep || (startup.idle == config::Idle::kAuto && told))
       all[i] = std::make_unique<worker::Sleeper>(descriptors);
   }
@@ -107,18 +107,15 @@ std::vector<std::unique_ptr<worker::Sleeper>> make_sleepers(const config::Startu
 }
 
 // nullptr: the workers make their handshakes themselves.
-std::unique_ptr<tls::HandshakePool> make_helpers(
-    const config::Startup& startup, const std::vector<std::unique_ptr<worker::Sleeper>>& sleepers) {
+std::unique_ptr<tls::HandshakePool> make_helpers(const config::Startup& startup,
+                                                 std::function<void(size_t worker)> wake) {
   if (startup.handshake_threads == 0) return nullptr;
   return std::make_unique<tls::HandshakePool>(tls::HandshakePool::Options{
       .helpers = startup.handshake_threads,
       .workers = startup.workers,
       .begin_thread = [cores = worker::helper_cores(startup, worker::present_cores())](
                           size_t helper) { worker::begin_helper(helper, cores); },
-      .wake =
-          [&sleepers](size_t worker) {
-            if (sleepers[worker] != nullptr) sleepers[worker]->wake();
-          }});
+      .wake = std::move(wake)});
 }
 
 // Returns after all workers have ended. Throws the errors of starting.
@@ -136,6 +133,11 @@ void serve(const std::string& file, loader::Loaded loaded) {
   std::vector<stats::Worker*> all;
   for (uint32_t i = 0; i < startup.workers; ++i)
     all.push_back(counters.emplace_back(std::make_unique<stats::Worker>()).get());
+
+  std::vector<std::unique_ptr<stats::FlowPage>> pages;
+  std::vector<stats::FlowPage*> flow_pages;
+  for (uint32_t i = 0; i < startup.workers; ++i)
+    flow_pages.push_back(pages.emplace_back(std::make_unique<stats::FlowPage>()).get());
 
   config::Published published;
   worker::Orders orders;
@@ -166,30 +168,39 @@ void serve(const std::string& file, loader::Loaded loaded) {
        .nic = [&](size_t port) { return hardware.state(port); },
        .on_publish = [&] { wake_all(); },
        .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); },
-       .clock = [&clock] { return clock.at(clock.cycles()); }});
+       .clock = [&clock] { return clock.at(clock.cycles()); },
+       .flow_pages = flow_pages,
+       .on_flush =
+           [&](uint32_t pod) {
+             orders.flush(pod);
+             wake_all();
+           }});
 
   const SipKey secret = worker::random_key();
   const steer::Owner owner(startup.workers, secret, hardware.owner_ports(startup),
                            worker::ephemeral_ports(worker::tcp_config(*published.get())));
-  steer::Exchange exchange(startup.workers);
   // A worker alone has its limits to itself, and nobody to hand packets to.
   const bool several = startup.workers > 1;
   std::unique_ptr<worker::Process> process;
   if (several) process = std::make_unique<worker::Process>(*published.get(), worker::random_key());
   std::vector<std::unique_ptr<worker::Sleeper>> sleepers = make_sleepers(startup, hardware);
-  wake_all = [&sleepers] {
-    for (const auto& s : sleepers)
-      if (s != nullptr) s->wake();
+  const auto wake = [&sleepers](size_t worker) {
+    if (sleepers[worker] != nullptr) sleepers[worker]->wake();
   };
-  const std::unique_ptr<tls::HandshakePool> helpers = make_helpers(startup, sleepers);
+  wake_all = [&sleepers, wake] {
+    for (size_t i = 0; i < sleepers.size(); ++i) wake(i);
+  };
+  steer::Exchange exchange(startup.workers, wake);
+  const std::unique_ptr<tls::HandshakePool> helpers = make_helpers(startup, wake);
   worker::prepare_whereabouts();
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
     workers.push_back(std::make_unique<ProductionWorker>(
         ProductionWorker::Setup{.ports = hardware.queues(i),
                                 .clock = clock,
-                                .rx = hardware.pools().rx(),
+                                .rx = hardware.pools().rx(i),
                                 .hold = hardware.pools().hold(i),
+                                .rx_of_others = hardware.pools().rx_of_others(i),
                                 .pin_above = hardware.pools().reserve(),
                                 .published = published,
                                 .orders = orders,
@@ -200,6 +211,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .process = process.get(),
                                 .owner = several ? &owner : nullptr,
                                 .exchange = several ? &exchange : nullptr,
+                                .flow_page = flow_pages[i],
                                 .ticket_keys = &ticket_keys,
                                 .handshakes = helpers ? &helpers->queue(i) : nullptr}));
 
@@ -218,11 +230,13 @@ void serve(const std::string& file, loader::Loaded loaded) {
   StartLog::succeeded();
   for (size_t p = 0; p < startup.ports.size(); ++p)
     for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
+  for (const std::string& far : hardware.far_ports(startup)) spdlog::warn("{}", far);
   spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
                startup.ports.size());
   control::notify_serving();
   io.run();
   for (uint32_t i = 0; i < startup.workers; ++i) hardware.eal().join(i);
+  controller.finish();
   spdlog::info("ended");
 }
 

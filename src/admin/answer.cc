@@ -23,7 +23,7 @@ boost::json::object answer(std::string_view command, const View& view) {
   if (command == "status") return report_status(current, ledger, identity);
   return {
       {"error", fmt::format("unknown command {}; allowed: status, stats, pods, listeners, sources, "
-                            "certificates, guards, nic, workers",
+                            "certificates, guards, nic, workers, flows, flush",
                             command)}};
 }
 

@@ -5,10 +5,9 @@
 namespace sluice::admin {
 namespace {
 
-constexpr std::string_view kText = "text/plain; charset=utf-8";
-
 HttpAnswer verdict(const std::string& complaints) {
-  return complaints.empty() ? HttpAnswer{200, kText, "ok\n"} : HttpAnswer{503, kText, complaints};
+  return complaints.empty() ? HttpAnswer{200, kPlainText, "ok\n"}
+                            : HttpAnswer{503, kPlainText, complaints};
 }
 
 }  // namespace

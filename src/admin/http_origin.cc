@@ -15,9 +15,8 @@ bool is_port(std::string_view text) {
          text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-}  // namespace
-
-bool is_own_host(std::string_view host, const config::AdminHttp& settings) {
+// own_too: the server's address and localhost count as well.
+bool is_known_host(std::string_view host, const config::AdminHttp& settings, bool own_too) {
   std::string name(host);
   std::transform(name.begin(), name.end(), name.begin(), lower);
   std::string port;
@@ -30,15 +29,24 @@ bool is_own_host(std::string_view host, const config::AdminHttp& settings) {
   }
   if (std::find(settings.hosts.begin(), settings.hosts.end(), name) != settings.hosts.end())
     return true;
+  if (!own_too) return false;
   const std::string own = settings.address->str();  // with brackets around IPv6
   const size_t end = own.rfind(':');
   return (name == "localhost" || name == own.substr(0, end)) &&
          (port.empty() || port == own.substr(end + 1));
 }
 
+}  // namespace
+
+bool is_own_host(std::string_view host, const config::AdminHttp& settings) {
+  return is_known_host(host, settings, true);
+}
+
 bool is_own_origin(std::string_view origin, const config::AdminHttp& settings) {
-  constexpr std::string_view kScheme = "http://";
-  return origin.starts_with(kScheme) && is_own_host(origin.substr(kScheme.size()), settings);
+  constexpr std::string_view kHttp = "http://", kHttps = "https://";
+  if (origin.starts_with(kHttps))
+    return is_known_host(origin.substr(kHttps.size()), settings, false);
+  return origin.starts_with(kHttp) && is_own_host(origin.substr(kHttp.size()), settings);
 }
 
 }  // namespace sluice::admin

@@ -13,7 +13,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include <fmt/format.h>
@@ -30,7 +30,6 @@ using Error = boost::system::error_code;
 namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // after an accept that failed
-constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 tcp::endpoint endpoint_of(const Endpoint& e) {
   return {asio::ip::make_address(e.address.str()), e.port};
@@ -55,14 +54,15 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
                        if (!e) self->respond(self->answer_to(self->parser_.get()));
                        // Garbage that is no request gets no answer, but those that can read one do.
                        if (e == http::error::header_limit)
-                         self->respond({431, kText, "too large\n"});
+                         self->respond({431, kPlainText, "too large\n"});
                        if (e == http::error::body_limit)
-                         self->respond({413, kText, "no body is wanted\n"});
+                         self->respond({413, kPlainText, "no body is wanted\n"});
                      });
   }
 
  private:
   using Request = http::request<http::empty_body>;
+  using Body = http::span_body<const char>;
 
   HttpAnswer answer_to(const Request& request) {
     const auto field = [&](http::field name) -> std::optional<std::string_view> {
@@ -72,20 +72,22 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     };
     const auto host = field(http::field::host);
     if (!host || !is_own_host(*host, settings_))
-      return {421, kText, "the Host is not this server's; hosts of [admin] adds names\n"};
+      return {421, kPlainText, "the Host is not this server's; hosts of [admin] adds names\n"};
     if (request.count(http::field::origin) != 0) {
       const auto origin = field(http::field::origin);
       if (!origin || !is_own_origin(*origin, settings_))
-        return {403, kText, "pages of other origins may not read this\n"};
+        return {403, kPlainText, "pages of other origins may not read this\n"};
     }
     head_ = request.method() == http::verb::head;
     if (!head_ && request.method() != http::verb::get)
-      return {405, kText, "this server only reads\n"};
+      return {405, kPlainText, "this server only reads\n"};
     const std::string_view target(request.target().data(), request.target().size());
     return answer_(target.substr(0, target.find('?')));
   }
 
-  void respond(HttpAnswer answer) {
+  void respond(HttpAnswer with) {
+    content_ = std::move(with);
+    const HttpAnswer& answer = content_;
     response_.version(11);
     response_.result(answer.status);
     response_.set(http::field::content_type,
@@ -94,8 +96,8 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     response_.set("X-Content-Type-Options", "nosniff");
     if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(false);
-    response_.content_length(answer.body.size());
-    if (!head_) response_.body() = std::move(answer.body);
+    response_.content_length(answer.content().size());
+    if (!head_) response_.body() = {answer.content().data(), answer.content().size()};
     stream_.expires_after(kPatience);
     const auto sent = [self = shared_from_this()](const Error&, size_t) {
       Error ignored;
@@ -114,8 +116,9 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   Answer answer_;
   beast::flat_buffer buffer_{kMaxRequest};
   http::request_parser<http::empty_body> parser_;
-  http::response<http::string_body> response_;
-  std::optional<http::response_serializer<http::string_body>> serializer_;
+  HttpAnswer content_;  // lives until it has been sent
+  http::response<Body> response_;
+  std::optional<http::response_serializer<Body>> serializer_;
   bool head_ = false;
 };
 

@@ -16,10 +16,15 @@
 
 namespace sluice::admin {
 
+inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";  // a content type
+
 struct HttpAnswer {
   unsigned status = 200;
   std::string_view content_type;  // lives as long as the process
   std::string body;
+  std::shared_ptr<const std::string> shared{};  // in place of `body`; nullptr: there is none
+
+  std::string_view content() const { return shared ? *shared : body; }
 };
 
 class HttpServer {

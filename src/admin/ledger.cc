@@ -5,7 +5,7 @@
 namespace sluice::admin {
 
 void Ledger::record(const config::Snapshot& snapshot, std::span<const uint32_t> reused) {
-  for (const uint32_t slot : reused) base_[slot] = sum(slot);
+  for (const uint32_t slot : reused) base_[slot] = {sum(slot), latency(slot)};
   const auto now = std::chrono::steady_clock::now();
   for (auto& [slot, entry] : known_)
     if (!entry.left) entry.left = now;
@@ -41,8 +41,8 @@ std::vector<PodEntry> Ledger::entries(const config::Snapshot& current,
   return out;
 }
 
-PodTotals Ledger::sum(uint32_t slot) const {
-  PodTotals t;
+PodCounts Ledger::sum(uint32_t slot) const {
+  PodCounts t;
   for (const stats::Worker* w : workers_) {
     const stats::Pod& p = w->pod(slot);
     t.streams += p.streams.get();
@@ -53,13 +53,18 @@ PodTotals Ledger::sum(uint32_t slot) const {
     t.connect_failures += p.connect_failures.get();
     t.relayed_in += p.relayed_in.get();
     t.relayed_out += p.relayed_out.get();
-    t.latency.add(p.latency);
   }
   return t;
 }
 
-PodTotals Ledger::totals(uint32_t slot) const {
-  PodTotals t = sum(slot);
+HistogramSum Ledger::latency(uint32_t slot) const {
+  HistogramSum h;
+  for (const stats::Worker* w : workers_) h.add(w->pod(slot).latency);
+  return h;
+}
+
+PodCounts Ledger::counts(uint32_t slot) const {
+  PodCounts t = sum(slot);
   if (const auto it = base_.find(slot); it != base_.end()) {
     t.streams -= it->second.streams;
     t.failed -= it->second.failed;
@@ -67,8 +72,13 @@ PodTotals Ledger::totals(uint32_t slot) const {
     t.connect_failures -= it->second.connect_failures;
     t.relayed_in -= it->second.relayed_in;
     t.relayed_out -= it->second.relayed_out;
-    t.latency.subtract(it->second.latency);
   }
+  return t;
+}
+
+PodTotals Ledger::totals(uint32_t slot) const {
+  PodTotals t{counts(slot), latency(slot)};
+  if (const auto it = base_.find(slot); it != base_.end()) t.latency.subtract(it->second.latency);
   return t;
 }
 

@@ -17,7 +17,7 @@
 namespace sluice::admin {
 
 // A pod's counters, summed over workers, since the slot became the pod's.
-struct PodTotals {
+struct PodCounts {
   uint64_t streams = 0;
   uint64_t active = 0;
   uint64_t failed = 0;
@@ -26,9 +26,11 @@ struct PodTotals {
   uint64_t connect_failures = 0;
   uint64_t relayed_in = 0;
   uint64_t relayed_out = 0;
-  HistogramSum latency;
 
   bool idle() const { return active == 0 && connections == 0; }
+};
+struct PodTotals : PodCounts {
+  HistogramSum latency;
 };
 
 struct PodEntry {
@@ -55,6 +57,7 @@ class Ledger {
   // As well, and pods that left less than kRemembered ago.
   std::vector<PodEntry> remembered(const config::Snapshot& current) const;
   PodTotals totals(uint32_t slot) const;
+  PodCounts counts(uint32_t slot) const;  // totals() without the latency, which is costly to sum
   // The last pod that had the slot; nullptr when no pod ever had it.
   const PodEntry* pod(uint32_t slot) const {
     const auto it = known_.find(slot);
@@ -63,7 +66,8 @@ class Ledger {
   std::span<stats::Worker* const> workers() const { return workers_; }
 
  private:
-  PodTotals sum(uint32_t slot) const;
+  PodCounts sum(uint32_t slot) const;
+  HistogramSum latency(uint32_t slot) const;
   std::vector<PodEntry> entries(const config::Snapshot& current,
                                 std::chrono::steady_clock::duration after_leaving) const;
 

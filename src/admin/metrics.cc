@@ -20,11 +20,10 @@ constexpr std::chrono::minutes kStale{10};
 void process(Exposition& out, const View& view) {
   uint64_t adopted = UINT64_MAX;
   for (const stats::Worker* w : view.ledger.workers()) adopted = std::min(adopted, w->generation());
-  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
   out.family("sluice_build_info", kGauge, "1, with the version");
   out.sample({{"version", kVersion}}, uint64_t{1});
   out.family("sluice_start_time_seconds", kGauge, "the start, as seconds since 1970");
-  out.sample({}, now.count() - view.identity.uptime_s);
+  out.sample({}, view.identity.start_time_s);
   out.family("sluice_draining", kGauge, "1 from the first SIGTERM on");
   out.sample({}, uint64_t{view.identity.draining()});
   out.family("sluice_generation", kGauge, "the generation of the configuration in use");

@@ -2,6 +2,7 @@
 // The text of /metrics, which the control thread makes.
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -16,23 +17,23 @@ class MetricsText {
 
   // make() gives a new text. now() is Clock::now, but for tests.
   template <class Make, class Now>
-  const std::string& get(Make&& make, Now&& now) {
+  std::shared_ptr<const std::string> get(Make&& make, Now&& now) {
     const Clock::time_point begin = now();
     if (begin < fresh_until_) return text_;
-    text_ = std::forward<Make>(make)();
+    text_ = std::make_shared<const std::string>(std::forward<Make>(make)());
     const Clock::time_point end = now();
     fresh_until_ = end + kRest * (end - begin);
     return text_;
   }
   template <class Make>
-  const std::string& get(Make&& make) {
+  std::shared_ptr<const std::string> get(Make&& make) {
     return get(std::forward<Make>(make), Clock::now);
   }
 
  private:
   static constexpr int kRest = 9;
 
-  std::string text_;
+  std::shared_ptr<const std::string> text_;  // answers that are under way have it as well
   Clock::time_point fresh_until_{};
 };
 

@@ -7,9 +7,9 @@ namespace sluice::admin {
 void pod_metrics(Exposition& out, const View& view) {
   using enum Exposition::Type;
   const std::vector<PodEntry> pods = view.ledger.remembered(view.current);
-  std::vector<PodTotals> totals;
+  std::vector<PodCounts> totals;
   totals.reserve(pods.size());
-  for (const PodEntry& p : pods) totals.push_back(view.ledger.totals(p.pod.slot));
+  for (const PodEntry& p : pods) totals.push_back(view.ledger.counts(p.pod.slot));
   const auto family = [&](std::string_view name, Exposition::Type type, std::string_view help,
                           auto number) {
     out.family(name, type, help);
@@ -20,28 +20,28 @@ void pod_metrics(Exposition& out, const View& view) {
                  uint64_t{number(totals[i], pods[i])});
   };
   family("sluice_pod_ready", kGauge, "1 while some worker has a connection to the pod",
-         [&](const PodTotals&, const PodEntry& p) {
+         [&](const PodCounts&, const PodEntry& p) {
            return state_of(view.ledger, p.pod.slot) == pods::Connectivity::kReady;
          });
   family("sluice_pod_draining", kGauge, "1 when the pod is no endpoint any more",
-         [](const PodTotals&, const PodEntry& p) { return p.draining; });
+         [](const PodCounts&, const PodEntry& p) { return p.draining; });
   family("sluice_pod_streams_total", kCounter, "streams sent to the pod, retries included",
-         [](const PodTotals& t, const PodEntry&) { return t.streams; });
+         [](const PodCounts& t, const PodEntry&) { return t.streams; });
   family("sluice_pod_active_streams", kGauge, "streams on the pod now",
-         [](const PodTotals& t, const PodEntry&) { return t.active; });
+         [](const PodCounts& t, const PodEntry&) { return t.active; });
   family("sluice_pod_failed_total", kCounter,
          "streams whose calls failed without the pod's own end",
-         [](const PodTotals& t, const PodEntry&) { return t.failed; });
+         [](const PodCounts& t, const PodEntry&) { return t.failed; });
   family("sluice_pod_retried_total", kCounter, "streams taken back, and their calls tried again",
-         [](const PodTotals& t, const PodEntry&) { return t.retried; });
+         [](const PodCounts& t, const PodEntry&) { return t.retried; });
   family("sluice_pod_connections", kGauge, "connections to the pod now",
-         [](const PodTotals& t, const PodEntry&) { return t.connections; });
+         [](const PodCounts& t, const PodEntry&) { return t.connections; });
   family("sluice_pod_connect_failures_total", kCounter, "connections that were not established",
-         [](const PodTotals& t, const PodEntry&) { return t.connect_failures; });
+         [](const PodCounts& t, const PodEntry&) { return t.connect_failures; });
   family("sluice_pod_relayed_in_total", kCounter, "bytes relayed to the pod",
-         [](const PodTotals& t, const PodEntry&) { return t.relayed_in; });
+         [](const PodCounts& t, const PodEntry&) { return t.relayed_in; });
   family("sluice_pod_relayed_out_total", kCounter, "bytes relayed from the pod",
-         [](const PodTotals& t, const PodEntry&) { return t.relayed_out; });
+         [](const PodCounts& t, const PodEntry&) { return t.relayed_out; });
 }
 
 }  // namespace sluice::admin

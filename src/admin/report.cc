@@ -37,7 +37,18 @@ const char* name_of(config::Protocol protocol) {
 // Empty: the listener serves calls.
 const char* mode_of(const config::Listener& l) {
   if (l.serves_calls()) return "";
-  return l.relays_bytes() ? "relay" : "nat";
+  if (l.relays_bytes()) return "relay";
+  switch (l.l4.mode) {
+    case config::Forward::kNat:
+      return "nat";
+    case config::Forward::kRelay:
+      return "relay";
+    case config::Forward::kDsr:
+      return "dsr";
+    case config::Forward::kIpip:
+      return "ipip";
+  }
+  return "";
 }
 
 // Numbers by name.

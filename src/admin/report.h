@@ -39,7 +39,8 @@ struct Identity {
   std::string file;               // the configuration that it was started with
   bool refused = false;           // the files on disk were refused: an older generation is in use
   double uptime_s = 0;
-  bool listed = true;  // each source has had its first list
+  double start_time_s = 0;  // since 1970
+  bool listed = true;       // each source has had its first list
 
   static constexpr const char* kDraining = "draining";
   bool draining() const { return std::string_view(state) == kDraining; }

@@ -118,6 +118,12 @@ std::string time(const Snapshot& s) {
   return d == Duration::zero() ? "off" : seconds(d);
 }
 
+std::string min_rate(const Snapshot& s) {
+  const config::Guards& g = s.guards;
+  if (g.min_rate == 0) return "off";
+  return fmt::format("{} bytes/s, {} late", g.min_rate, seconds(g.min_rate_grace));
+}
+
 using G = config::Guards;
 
 // TCP's own guards have no keys: the RFCs define them.
@@ -223,6 +229,24 @@ const Row kRows[] = {
      Action::kErrorAndClose, "HTTP/1.1: slow bodies (R-U-Dead-Yet)"},
     {"http1_slow_read", http1<&Http1::guard_slow_read>, time<&G::stall_timeout>, Action::kReset,
      "HTTP/1.1: slow read"},
+    {"http1_body_rate", http1<&Http1::guard_body_rate>, min_rate, Action::kErrorAndClose,
+     "HTTP/1.1: bodies of a byte at a time (R-U-Dead-Yet)"},
+    {"http1_read_rate", http1<&Http1::guard_read_rate>, min_rate, Action::kReset,
+     "HTTP/1.1: answers that are read a byte at a time"},
+    {"http1_tiny_chunks", http1<&Http1::guard_tiny_chunks>, rate<&G::tiny_data>,
+     Action::kErrorAndClose, "HTTP/1.1: one byte per chunk"},
+    {"http1_pipelined", http1<&Http1::pipelined_waits>,
+     [](const Snapshot& s) { return fmt::format("{} bytes", s.limits.receive_buffer); },
+     Action::kWait, "HTTP/1.1: requests that are not answered yet"},
+    {"connection_requests", relay<&Relay::client_count_goaways>,
+     [](const Snapshot& s) { return std::to_string(s.limits.max_connection_streams); },
+     Action::kMove, "connections that never end; HTTP/1.1 says Connection: close"},
+    {"connection_age", relay<&Relay::client_age_goaways>,
+     [](const Snapshot& s) {
+       const Duration d = s.timeouts.max_connection_age;
+       return d == Duration::zero() ? std::string("off") : seconds(d);
+     },
+     Action::kMove, "connections that never end; HTTP/1.1 says Connection: close"},
     {"closing", relay<&Relay::guard_closing>, time<&G::closing_timeout>, Action::kReset,
      "windows held at zero behind GOAWAY and FIN"},
     {"discarded", relay<&Relay::guard_discarded>, number<&G::discarded>, Action::kReset,

@@ -67,7 +67,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
         !error && request.is_object() ? request.get_object().if_contains("command") : nullptr;
     if (!command || !command->is_string())
       return {{"error", "the request must be one line like {\"command\":\"pods\"}"}};
-    return answer_(command->get_string());
+    return answer_(command->get_string(), request.get_object());
   }
 
   Protocol::socket socket_;

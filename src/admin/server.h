@@ -20,8 +20,10 @@ class Server {
   static constexpr size_t kMaxSessions = 16;           // at a time; further ones are closed at once
   static constexpr std::chrono::seconds kPatience{5};  // for a request and its answer
 
-  // The answer to a command; an object with "error" for an unknown command.
-  using Answer = std::function<boost::json::object(std::string_view command)>;
+  // The answer to a command, whose other keys are in `request`; an object with "error" for an
+  // unknown command.
+  using Answer = std::function<boost::json::object(std::string_view command,
+                                                   const boost::json::object& request)>;
 
   // The reason why no socket can be made at the path: a living daemon answers on it, or its
   // directory cannot be written to. Empty when there is none. Makes the directory. For the time

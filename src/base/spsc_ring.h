@@ -28,9 +28,11 @@ class SpscRing {
     slots_[staged_++ & mask_] = std::move(item);
     return true;
   }
-  void publish() {
-    if (staged_ != tail_.load(std::memory_order_relaxed))
-      tail_.store(staged_, std::memory_order_release);
+  // Returns whether an item had been staged.
+  bool publish() {
+    if (staged_ == tail_.load(std::memory_order_relaxed)) return false;
+    tail_.store(staged_, std::memory_order_release);
+    return true;
   }
 
   // The consumer: moves up to out.size() items to `out`, oldest first, and returns their number.

@@ -1,27 +1,50 @@
 #include "buf/memory.h"
 
 #include <cstring>
+#include <utility>
 
 namespace sluice::buf {
 
 void Memory::refresh() {
+  ++turn_;
   rx_free_ = rx_.available();
   hold_free_ = hold_.available();
 }
 
 Slice Memory::retain(Slice s) {
-  if (s.mbuf()->pool != rx_.mempool()) return s;
+  if (s.mbuf()->pool != rx_.mempool()) return retain_other(std::move(s));
   if (rx_free_ > pin_above_) {
     --rx_free_;  // an estimate until the next refresh, on the safe side
     ++pinned_;
     return s;
   }
-  Slice copy = alloc();
-  if (copy && copy.tailroom() >= s.size()) {
-    std::memcpy(copy.mutable_data(), s.data(), s.size());
-    copy.grow_back(s.size());
+  return copy(s);
+}
+
+// The pool of another worker is asked at the first of its packets in a turn. What lies in caches of
+// workers does not count as free.
+Slice Memory::retain_other(Slice s) {
+  for (Other& o : others_) {
+    if (s.mbuf()->pool != o.pool.mempool()) continue;
+    if (o.looked_at != turn_) {
+      o.looked_at = turn_;
+      o.free = o.pool.available();
+    }
+    if (o.free <= pin_above_) return copy(s);
+    --o.free;
+    ++pinned_;
+    return s;
+  }
+  return s;  // of the hold pool
+}
+
+Slice Memory::copy(const Slice& s) {
+  Slice fresh = alloc();
+  if (fresh && fresh.tailroom() >= s.size()) {
+    std::memcpy(fresh.mutable_data(), s.data(), s.size());
+    fresh.grow_back(s.size());
     ++copied_;
-    return copy;
+    return fresh;
   }
   ++refused_;
   return {};

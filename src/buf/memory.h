@@ -3,6 +3,7 @@
 // from. Kept data must never starve that pool, or the ACKs that would free the data cannot arrive.
 
 #include <cstdint>
+#include <vector>
 
 #include "buf/pool.h"
 #include "buf/slice.h"
@@ -24,6 +25,12 @@ class Memory {
         hold_reserve_(hold_reserve),
         hold_half_(hold.size() / 2) {
     refresh();
+  }
+
+  // The receive pools of other workers, whose packets reach this worker by hand-over. Such a packet
+  // counts against the pool that it came from, by the same watermark.
+  void set_others(const std::vector<Pool>& pools) {
+    for (const Pool& pool : pools) others_.push_back({pool});
   }
 
   // Once a loop turn: reads the number of free buffers.
@@ -51,8 +58,19 @@ class Memory {
   uint64_t refused() const { return refused_; }  // slices ever refused
 
  private:
+  struct Other {
+    Pool pool;
+    uint32_t free = 0;  // at the turn of the last look
+    uint64_t looked_at = 0;
+  };
+
+  Slice retain_other(Slice s);
+  Slice copy(const Slice& s);
+
   Pool rx_;
   Pool hold_;
+  std::vector<Other> others_;
+  uint64_t turn_ = 0;
   uint32_t pin_above_;
   uint32_t hold_reserve_;
   uint32_t hold_half_;

@@ -1,8 +1,8 @@
 #pragma once
-// [guards]: limits on the behaviour of an HTTP/2 peer that costs Sluice more than the peer. Each
-// guard has a counter (stats/http2.h), and `sluicectl guards` shows the guards with these numbers.
-// A reload applies to live connections too, at the latest when they have used up their earlier
-// allowance. So an operator can answer an attack under way.
+// [guards]: limits on the behaviour of a peer that costs Sluice more than the peer. Each guard has
+// a counter (stats/http2.h, stats/http1.h), and `sluicectl guards` shows the guards with these
+// numbers. A reload applies to live connections too, at the latest when they have used up their
+// earlier allowance. So an operator can answer an attack under way.
 
 #include <cstdint>
 
@@ -46,7 +46,8 @@ struct Guards {
   Rate unknown_frames{100, 10};
   // DATA that neither carries a byte nor ends its stream (CVE-2019-9518).
   Rate empty_data{100, 10};
-  // DATA of less than kTinyData bytes that does not end its stream: one byte per frame.
+  // DATA of less than kTinyData bytes that does not end its stream: one byte per frame. Chunks of
+  // HTTP/1.1 of that size, too.
   Rate tiny_data{10'000, 1'000};
   // DATA of less than kTinyData bytes, or HEADERS, with more padding than content.
   Rate padding{10'000, 1'000};
@@ -76,6 +77,12 @@ struct Guards {
   Duration settings_timeout = 30s;  // to the ACK of Sluice's SETTINGS (RFC 9113, 6.5.3)
   Duration headers_timeout = 10s;   // from a frame's or field block's first byte to its last
   Duration stall_timeout = 5min;    // data waits, and the peer takes none of it (CVE-2019-9517)
+  // HTTP/1.1, whose connections carry one exchange: bytes a second of a client's body that has
+  // begun, and of an answer that the client reads. Kestrel has the same rate. Zero: off.
+  uint32_t min_rate = 240;
+  // How long a client may move nothing before it is too slow. A client that is faster does not earn
+  // more. Whole seconds; as long as nginx waits for a byte (client_body_timeout).
+  Duration min_rate_grace = 60s;
   // Sluice's FIN waits, and the peer takes the data before it more slowly than any line carries.
   // Half of the time that TCP waits for a peer that has vanished, since nobody waits for such a
   // connection any more. TCP measures this timeout, and not in whole seconds

@@ -13,11 +13,25 @@ namespace sluice::config {
 enum class Forward : uint8_t {
   kNat,    // packets, by full NAT: the pod sees an address of Sluice's own
   kRelay,  // bytes: Sluice's TCP is the end of two connections, the client's and the pod's
+  kDsr,    // the packet as it came, to the MAC address of the pod, which has the VIP itself
+  kIpip,   // the packet within another one, to the pod, which has the VIP itself (RFC 2003, RFC
+           // 2473)
+};
+// Whether pods answer clients themselves, so that only the clients' packets pass Sluice.
+constexpr bool is_one_way(Forward mode) {
+  return mode == Forward::kDsr || mode == Forward::kIpip;
+}
+
+// That becomes of the flows of a pod that leaves the configuration.
+enum class Leaving : uint8_t {
+  kDrain,  // they go on until they end
+  kFlush,  // they end at once, of TCP with RST to both sides
 };
 
 // Of a listener of `tcp` or `udp`.
 struct L4Listener {
   Forward mode = Forward::kNat;
+  Leaving leaving_pods = Leaving::kDrain;
   // New flows a second, in all workers together; 0: no limit.
   uint32_t new_flows = 0;
   uint32_t new_flows_per_source = 0;  // of one IPv4 address, or one IPv6 /64

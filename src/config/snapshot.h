@@ -76,7 +76,7 @@ struct Service {
   std::string name;
   Balance balance = Balance::kRoundRobin;
   PodProtocol protocol = PodProtocol::kH2c;
-  TlsClient tls;          // of kH2 and kHttps1
+  TlsClient tls;                                        // of kH2 and kHttps1
   ProxyProtocol proxy_protocol = ProxyProtocol::kNone;  // of connections that are relayed
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
   PodTable table;         // of L4 listeners

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "admin/flow_commands.h"
 #include "admin/http_answer.h"
 #include "control/maglev_tables.h"
 
@@ -94,9 +95,11 @@ void Controller::start() {
   wait_for_end_signal();
   sample_every_second();
   look_often();
-  admin_ =
-      std::make_unique<admin::Server>(io_, current().startup.admin_socket,
-                                      [this](std::string_view command) { return answer(command); });
+  admin_ = std::make_unique<admin::Server>(
+      io_, current().startup.admin_socket,
+      [this](std::string_view command, const boost::json::object& request) {
+        return answer(command, request);
+      });
   serve_http();
   access_log_.adopt(current().access_log);
   log_access();
@@ -166,8 +169,13 @@ void Controller::follow(const loader::Loaded& loaded) {
   try {
     access_log_.adopt(current().access_log);
   } catch (const std::exception& e) {
-    spdlog::error("{}; the file as it was stays", e.what());
+    spdlog::error("{}; {}", e.what(),
+                  access_log_.open() ? "the file as it was stays" : "it is tried each second");
   }
+}
+
+void Controller::finish() {
+  access_log_.finish(current(), ledger_);
 }
 
 void Controller::serve_http() {
@@ -266,6 +274,7 @@ admin::Identity Controller::identity() {
           .file = file_.string(),
           .refused = refused_ != Refused::kNothing,
           .uptime_s = up.count(),
+          .start_time_s = std::chrono::duration<double>(start_time_.time_since_epoch()).count(),
           .listed = listed_};
 }
 
@@ -305,7 +314,15 @@ auto Controller::with_view(Use&& use) {
   return use(view);
 }
 
-boost::json::object Controller::answer(std::string_view command) {
+boost::json::object Controller::answer(std::string_view command,
+                                       const boost::json::object& request) {
+  if (command == "flows" && !events_.flow_pages.empty()) {
+    auto page = admin::list_flows(request, current(), ledger_, events_.flow_pages);
+    if (events_.on_publish) events_.on_publish();  // workers that sleep have a question to answer
+    return page;
+  }
+  if (command == "flush" && events_.on_flush)
+    return admin::flush_pod(request, current(), ledger_, events_.on_flush);
   return with_view([&](const admin::View& view) { return admin::answer(command, view); });
 }
 

@@ -34,6 +34,7 @@
 #include "control/stall_watch.h"
 #include "discovery/file_watcher.h"
 #include "loader/load.h"
+#include "stats/flow_page.h"
 #include "stats/worker.h"
 
 namespace sluice::control {
@@ -49,7 +50,9 @@ class Controller {
     admin::NicProbe nic;
     std::function<void()> on_publish;  // a snapshot has been published
     StallWatch::Probe whereabouts;
-    std::function<Time()> clock;  // of the workers
+    std::function<Time()> clock;                       // of the workers
+    std::vector<stats::FlowPage*> flow_pages{};        // one for each worker
+    std::function<void(uint32_t slot)> on_flush = {};  // the L4 flows of this pod are to end
   };
 
   // Publishes the result of load(file), which has no mistakes: workers may begin. The workers'
@@ -68,9 +71,13 @@ class Controller {
   // a new snapshot was published.
   bool reload(std::string_view reason);
 
+  // The workers have ended: writes the last lines of the access log, and waits a little for its
+  // file.
+  void finish();
+
   const config::Snapshot& current() const { return *publisher_.current(); }
   // The answer to a command of the admin socket.
-  boost::json::object answer(std::string_view command);
+  boost::json::object answer(std::string_view command, const boost::json::object& request = {});
   // The answer to GET of a path of the admin HTTP server.
   admin::HttpAnswer answer_http(std::string_view path);
 
@@ -157,6 +164,8 @@ class Controller {
   LinkWatch link_watch_;
   bool draining_ = false;
   Refused refused_ = Refused::kNothing;
+  // Once, so that a step of the clock does not look like another start.
+  const std::chrono::system_clock::time_point start_time_ = std::chrono::system_clock::now();
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -65,6 +65,7 @@ bool ChunkedDecoder::step(uint8_t c) {
     case State::kLineFeed:
       if (c != '\n') return fail("a bare CR behind a chunk size");
       state_ = State::kData;
+      size_ = left_;
       return true;
     case State::kDataReturn:
       if (c != '\r') return fail("a chunk longer than its size");

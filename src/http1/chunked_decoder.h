@@ -23,6 +23,8 @@ class ChunkedDecoder {
   // Takes bytes from the front of `data`, which is not empty.
   Event read(buf::Slice& data, buf::Slice& piece);
   const char* what() const { return what_; }
+  // Bytes of the chunk that `piece` is of.
+  uint64_t size() const { return size_; }
 
  private:
   enum class State : uint8_t {
@@ -44,6 +46,7 @@ class ChunkedDecoder {
   State state_ = State::kFirstDigit;
   uint8_t digits_ = 0;
   uint32_t extension_ = 0;  // bytes so far
+  uint64_t size_ = 0;       // of the chunk
   uint64_t left_ = 0;       // of the chunk
   const char* what_ = "";
 };

@@ -51,10 +51,9 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
     s.body_ = Stream::Body::kChunked;
     hop.chunked = true;
   }
-  thread_local std::string text;
-  text.clear();
+  HeadText& text = HeadText::scratch();
   write_request(text, request, hop);
-  if (!write(text)) return &s;
+  if (!write(text.view())) return &s;
   if (end && s.tunnel_ == Stream::Tunnel::kNone) s.end_sent_ = true;
   return &s;
 }

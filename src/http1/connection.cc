@@ -33,7 +33,10 @@ bool Connection::receive(buf::Slice data, Time now) {
     park(std::move(data));
   } else {
     read(data);
-    if (data.size() > 0 && !over()) park(std::move(data));
+    if (data.size() > 0 && !over()) {
+      if (input_ == Input::kHead) ++stats_.pipelined_waits;
+      park(std::move(data));
+    }
   }
   charge_input();
   give_credit();
@@ -72,7 +75,7 @@ bool Connection::keep(buf::Queue& queue, buf::Slice data) {
   return true;
 }
 
-void Connection::charge_input() {
+void Connection::recharge() {
   if (account_ == nullptr) return;
   const uint32_t buffers = waiting_.slices() + (front_ ? 1 : 0);
   const auto heap = static_cast<uint32_t>(section_.heap());
@@ -173,7 +176,8 @@ void Connection::read_chunked(buf::Slice& data) {
     case ChunkedDecoder::Event::kMore:
       break;
     case ChunkedDecoder::Event::kData:
-      deliver(std::move(piece), false);
+      on_chunk(piece.size(), chunks_.size());
+      if (!over()) deliver(std::move(piece), false);
       break;
     case ChunkedDecoder::Event::kEnd:
       input_ = Input::kTrailers;
@@ -207,11 +211,13 @@ void Connection::read_trailers(buf::Slice& data) {
 void Connection::deliver(buf::Slice piece, bool end) {
   const uint32_t n = piece.size();
   body_moved_ |= n > 0;
+  body_bytes_ += n;
   if (end) input_ = Input::kHead;
   if (!stream_) {
     taken_ += n;
     return;
   }
+  if (n > 0) stream_->expects_ = false;
   if (end) stream_->remote_ended_ = true;
   if (stream_->owner() != nullptr) {
     owed_ += n;
@@ -288,8 +294,7 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 
 bool Connection::wants_watch() const {
   // A tunnel whose peer has ended its side reads nothing more, and still has to end.
-  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
-  return section_.begun() || input_ != Input::kHead || in_tunnel || head_late() ||
+  return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() ||
          transport_.acknowledged() < output_.end();
 }
 
@@ -317,15 +322,15 @@ Connection::Watched Connection::watch(Time now) {
   }
   // Where the owner has not taken the last bytes, the peer has to wait for it. Both ends of a
   // tunnel may be silent for as long as they like, until one of them has ended its side.
-  const bool in_tunnel = stream_ && stream_->tunnel_ != Stream::Tunnel::kNone;
-  const bool silent = in_tunnel ? stream_->end_sent_ != stream_->remote_ended_
-                                : input_ != Input::kHead && owed_ == 0 && !input_waits();
+  const bool silent = in_tunnel() ? stream_->end_sent_ != stream_->remote_ended_ : awaits_body();
   body_looks_ = silent && !std::exchange(body_moved_, false) ? body_looks_ + 1 : 0;
   if (!failed_ && http::StallWatch::over(static_cast<uint16_t>(body_looks_), g.stall_timeout)) {
     ++stats_.guard_slow_body;
     refuse({408, "nothing of a body that is not whole"});
     guard_ = "http1_slow_body";
   }
+  const uint32_t body = std::exchange(body_bytes_, 0);
+  if (!failed_ && watch_rates(body) == Watched::kGone) return Watched::kGone;
   return failed_ ? Watched::kFailed : Watched::kFine;
 }
 

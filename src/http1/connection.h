@@ -93,6 +93,11 @@ class Connection : public http::Connection {
   // The end of a flush.
   virtual void after_flush() = 0;
   virtual bool head_late() const { return false; }  // no first head yet
+  // A piece of a chunk of the peer's body, or the whole chunk. The bytes of both.
+  virtual void on_chunk(uint32_t /*piece*/, uint64_t /*chunk*/) {}
+  // A look at a connection that moves, of watch(). body: bytes of the peer's body since the look
+  // before.
+  virtual Watched watch_rates(uint32_t) { return Watched::kFine; }
 
   // --- Input ---
 
@@ -100,6 +105,11 @@ class Connection : public http::Connection {
   void begin_body(const Framing& framing, bool until_close);
   bool mid_message() const { return input_ != Input::kHead || section_.begun(); }
   bool input_waits() const { return static_cast<bool>(front_) || !waiting_.empty(); }
+  bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }
+  // The peer's body is not whole, and nobody but the peer is waited for.
+  bool awaits_body() const {
+    return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits();
+  }
   // The peer's side of the stream has ended. Finishes the stream if ours has too.
   void remote_end();
   // The tunnel that the stream asks for is open: raw bytes both ways, until both sides end. Bytes
@@ -161,7 +171,10 @@ class Connection : public http::Connection {
   // Bytes of a chunk's or a body's frame. False: no memory.
   bool frame(Stream& s, uint64_t n);
   bool keep(buf::Queue& queue, buf::Slice data);
-  void charge_input();
+  void charge_input() {
+    if (input_waits() || section_.begun() || (charged_buffers_ | charged_heap_) != 0) recharge();
+  }
+  void recharge();
 
   ChunkedDecoder chunks_;
   int64_t left_ = 0;    // of Input::kLength
@@ -174,6 +187,7 @@ class Connection : public http::Connection {
   http::StallWatch stalls_;
   uint32_t body_looks_ = 0;  // in a row that found a body that did not move
   bool body_moved_ = false;
+  uint32_t body_bytes_ = 0;  // of the peer's body since the last look
 };
 
 }  // namespace sluice::http1

@@ -101,11 +101,11 @@ void Connection::write_end(Stream& s) {
     return;
   }
   if (s.body_ == Stream::Body::kChunked) {
-    thread_local std::string text;
-    text.assign(kLastChunk);
+    HeadText& text = HeadText::scratch();
+    text.add(kLastChunk);
     static const FieldList kNoFields;
     write_trailers(text, s.trailers_ != nullptr ? *s.trailers_ : kNoFields);
-    if (!write(text)) return;
+    if (!write(text.view())) return;
     s.trailers_.reset();
     s.settle();
   }

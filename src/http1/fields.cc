@@ -9,23 +9,18 @@
 namespace sluice::http1 {
 namespace {
 
-enum : uint8_t { kToken = 1, kInValue = 2 };
-
-constexpr std::array<uint8_t, 256> kCharacters = [] {
-  std::array<uint8_t, 256> all{};
-  for (unsigned c = 0x20; c <= 0xff; ++c)
-    if (c != 0x7f) all[c] |= kInValue;
-  all['\t'] |= kInValue;
-  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                       "0123456789!#$%&'*+-.^_`|~"))
-    all[static_cast<unsigned char>(c)] |= kToken;
+// The lower-case form of a character that a token may have (RFC 9110, 5.6.2); 0 for all others.
+constexpr std::array<char, 256> kTokenLower = [] {
+  std::array<char, 256> all{};
+  for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"))
+    all[static_cast<unsigned char>(c)] = c;
+  for (char c = 'A'; c <= 'Z'; ++c)
+    all[static_cast<unsigned char>(c)] = static_cast<char>(c + ('a' - 'A'));
   return all;
 }();
 
-bool consists_of(std::string_view text, uint8_t kind) {
-  for (const char c : text)
-    if ((kCharacters[static_cast<unsigned char>(c)] & kind) == 0) return false;
-  return true;
+char token_lower(char c) {
+  return kTokenLower[static_cast<unsigned char>(c)];
 }
 
 bool blank(char c) {
@@ -82,9 +77,15 @@ bool protected_name(std::string_view name) {
 
 constexpr size_t kMostOptions = 32;  // of Connection, in one section
 
+// Fields of this hop, which go no further.
+constexpr uint32_t kOfThisHop = http::bit_of(Name::kConnection) | http::bit_of(Name::kKeepAlive) |
+                                http::bit_of(Name::kProxyConnection) |
+                                http::bit_of(Name::kTransferEncoding) |
+                                http::bit_of(Name::kUpgrade) | http::bit_of(Name::kTe);
+
 // The memory of the thread's object.
 struct Store {
-  std::string names;
+  http::Growing<char, FieldList::kSlack> names;
   struct Entry {
     std::string_view name;
     std::string_view value;
@@ -99,10 +100,48 @@ Store& store() {
   return s;
 }
 
+bool named_by_connection(std::string_view name) {
+  const Store& s = store();
+  const auto end = s.options.begin() + static_cast<std::ptrdiff_t>(s.options_used);
+  return !protected_name(name) && std::find(s.options.begin(), end, name) != end;
+}
+
+// Why the name in front of a colon is none.
+Fault name_fault(std::string_view line) {
+  if (line.empty()) return bad("a field without a name");
+  if (blank(line.front())) return bad("a field that continues on a second line");  // 5.2
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return bad("a field without a colon");
+  if (colon == 0) return bad("a field without a name");
+  if (blank(line[colon - 1])) return bad("a blank in front of a colon");  // 5.1
+  return bad("a character that no field's name may have");
+}
+
 constexpr std::string_view kKeyName = "sec-websocket-key";
 constexpr std::string_view kAcceptName = "sec-websocket-accept";
 
 }  // namespace
+
+// Eight bytes at a time: a top bit is set where a byte
+// is below the blank, or DEL.
+bool valid_value(std::string_view value) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
+  const auto suspicious = [](uint64_t x) {
+    const uint64_t del = x ^ kOnes * 0x7f;
+    return (((x - kOnes * ' ') & ~x) | ((del - kOnes) & ~del)) & kTops;
+  };
+  const auto bad_byte = [](char c) {
+    return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f;
+  };
+  const char* p = value.data();
+  const char* const end = p + value.size();
+  for (; end - p >= 8; p += 8) {
+    uint64_t x;
+    std::memcpy(&x, p, 8);
+    if (suspicious(x) != 0 && std::any_of(p, p + 8, bad_byte)) return false;
+  }
+  return std::none_of(p, end, bad_byte);
+}
 
 bool same_text(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -122,33 +161,34 @@ Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor) {
   s.lines.clear();
   s.options_used = 0;
   s.names.clear();
-  s.names.reserve(text.size());  // names refer to it, so it must not move
-  for (;;) {
-    const size_t end = text.find("\r\n");
-    if (end == std::string_view::npos) return bad("a section without an end");
-    if (end == 0) break;
+  if (!text.ends_with("\r\n")) return bad("a section without an end");
+  char* names = s.names.room(text.size());  // does not move: the lines refer to it
+  // No loop below passes the CR of the text's end.
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  while (p[0] != '\r' || p[1] != '\n') {
     if (s.lines.size() >= most) return {431, "more fields than header_fields"};
-    if (const Fault f = read_line(text.substr(0, end))) return f;
-    text.remove_prefix(end + 2);
+    const char* const line = p;
+    char* const name = names;
+    while (const char c = token_lower(*p)) {
+      *names++ = c;
+      ++p;
+    }
+    const auto* stop = static_cast<const char*>(std::memchr(p, '\r', static_cast<size_t>(end - p)));
+    if (*p != ':' || names == name) return name_fault({line, static_cast<size_t>(stop - line)});
+    ++p;
+    if (stop[1] != '\n') return bad("a control byte in a field's value");
+    const std::string_view value = trimmed({p, static_cast<size_t>(stop - p)});
+    if (!valid_value(value)) return bad("a control byte in a field's value");
+    if (const Fault f = take_field({name, static_cast<size_t>(names - name)}, value)) return f;
+    p = stop + 2;
+    if (p == end) return bad("a section without an end");
   }
   return judge_framing(minor);
 }
 
-Fault FieldLines::read_line(std::string_view line) {
-  if (blank(line.front())) return bad("a field that continues on a second line");  // 5.2
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return bad("a field without a colon");
-  const std::string_view name = line.substr(0, colon);
-  if (name.empty()) return bad("a field without a name");
-  if (blank(name.back())) return bad("a blank in front of a colon");  // 5.1
-  if (!consists_of(name, kToken)) return bad("a character that no field's name may have");
-  const std::string_view value = trimmed(line.substr(colon + 1));
-  if (!consists_of(value, kInValue)) return bad("a control byte in a field's value");
-
+Fault FieldLines::take_field(std::string_view low, std::string_view value) {
   Store& s = store();
-  const size_t at = s.names.size();
-  for (const char c : name) s.names.push_back(lower(c));
-  const std::string_view low(s.names.data() + at, name.size());
   const Name id = name_of(low);
   s.lines.push_back({low, value, id});
   switch (id) {
@@ -169,6 +209,9 @@ Fault FieldLines::read_line(std::string_view line) {
     case Name::kHost:
       ++facts_.hosts;
       facts_.host = value;
+      break;
+    case Name::kExpect:
+      facts_.expects = true;
       break;
     case Name::kTe:
       for_each_element(value, [&](std::string_view e) {
@@ -224,27 +267,21 @@ Fault FieldLines::judge_framing(unsigned minor) {
 }
 
 void FieldLines::append_to(FieldList& out, uint32_t except, bool upgraded) const {
-  Store& s = store();
+  const Store& s = store();
+  const uint32_t dropped = (kOfThisHop | except) & ~http::bit_of(Name::kOther);
   for (const Store::Entry& line : s.lines) {
-    switch (line.id) {
-      case Name::kConnection:
-      case Name::kKeepAlive:
-      case Name::kProxyConnection:
-      case Name::kTransferEncoding:
-      case Name::kUpgrade:
-      case Name::kTe:
-        continue;
-      default:
-        break;
+    if ((http::bit_of(line.id) & dropped) != 0) continue;
+    if (line.id == Name::kOther) {
+      if (upgraded && (line.name == kKeyName || line.name == kAcceptName)) continue;
+      if (line.name == "http2-settings") continue;  // RFC 9113, 3.1: Upgrade to h2c is ignored
     }
-    if (line.id != Name::kOther && (http::bit_of(line.id) & except) != 0) continue;
-    if (upgraded && (line.name == kKeyName || line.name == kAcceptName)) continue;
-    if (line.name == "http2-settings") continue;  // RFC 9113, 3.1: Upgrade to h2c is ignored
-    const auto options_end = s.options.begin() + static_cast<std::ptrdiff_t>(s.options_used);
-    if (s.options_used > 0 && !protected_name(line.name) &&
-        std::find(s.options.begin(), options_end, line.name) != options_end)
+    if (s.options_used > 0 && named_by_connection(line.name)) [[unlikely]]
       continue;
-    out.add(line.name, line.value, line.id);
+    char* to = out.room(line.name.size() + line.value.size());
+    std::memcpy(to, line.name.data(), line.name.size());
+    if (!line.value.empty())
+      std::memcpy(to + line.name.size(), line.value.data(), line.value.size());
+    out.commit(line.name.size(), line.value.size(), {.id = line.id, .sound = true});
   }
 }
 

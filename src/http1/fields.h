@@ -22,6 +22,9 @@ inline constexpr std::string_view kWebSocket = "websocket";
 // Compares without regard to the case of ASCII letters.
 bool same_text(std::string_view a, std::string_view b);
 
+// No control byte but the tab (RFC 9110, 5.5).
+bool valid_value(std::string_view value);
+
 // Facts about one message, from its fields.
 struct FieldFacts {
   Framing framing;
@@ -29,6 +32,7 @@ struct FieldFacts {
   bool keep_alive = false;  // Connection: keep-alive, which HTTP/1.0 needs
   uint32_t hosts = 0;       // Host fields
   std::string_view host;
+  bool expects = false;             // Expect
   bool takes_trailers = false;      // TE: trailers
   uint32_t keep_alive_timeout = 0;  // seconds of Keep-Alive: timeout; 0: none
   // Connection: upgrade and Upgrade: websocket (RFC 6455, 4.2.1)
@@ -48,12 +52,14 @@ class FieldLines {
   // section that two readers might frame differently.
   Fault read(std::string_view text, uint32_t most, unsigned minor);
   const FieldFacts& facts() const { return facts_; }
-  // Adds the fields that go beyond this hop (RFC 9110, 7.6.1). except: names that are left out, as
-  // http::bit_of() has them. upgraded: the keys of WebSocket's handshake are left out too.
+  // Adds the fields that go beyond this hop (RFC 9110, 7.6.1), as sound ones. except: names that
+  // are left out, as http::bit_of() has them. upgraded: the keys of WebSocket's handshake are left
+  // out too.
   void append_to(FieldList& out, uint32_t except = 0, bool upgraded = false) const;
 
  private:
-  Fault read_line(std::string_view line);
+  // A field with its lower-case name.
+  Fault take_field(std::string_view name, std::string_view value);
   Fault read_options(std::string_view value);
   Fault judge_framing(unsigned minor);
 

@@ -1,7 +1,9 @@
 #include "http1/head.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstring>
 #include <string>
 
 #include "http/validation.h"
@@ -36,8 +38,24 @@ int minor_of(std::string_view version, Fault& fault) {
   return version[7] == '0' ? 0 : 1;
 }
 
-bool visible(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+// The visible characters of ASCII, but no fragment.
+constexpr std::array<bool, 256> kInTarget = [] {
+  std::array<bool, 256> all{};
+  for (unsigned c = 0x21; c < 0x7f; ++c) all[c] = c != '#';
+  return all;
+}();
+bool valid_target(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return kInTarget[static_cast<unsigned char>(c)]; });
+}
+
+// A field whose characters are known to be valid.
+void add_sound(FieldList& out, Name id, std::string_view value) {
+  const std::string_view name = http::text_of(id);
+  char* to = out.room(name.size() + value.size());
+  std::memcpy(to, name.data(), name.size());
+  if (!value.empty()) std::memcpy(to + name.size(), value.data(), value.size());
+  out.commit(name.size(), value.size(), {.id = id, .sound = true});
 }
 
 // The parts of a request target (RFC 9112, 3.2).
@@ -56,8 +74,27 @@ bool begins(std::string_view text, std::string_view with) {
                                                   [](char a, char b) { return a == lower(b); });
 }
 
+// uri-host [ ":" port ] (RFC 9112, 3.2), as far as colons and brackets go: two readers have to find
+// the same host. http::valid_request() looks at the other characters. port: there has to be one.
+bool has_host(std::string_view authority, bool port) {
+  size_t end = std::min(authority.find_first_of(":[]"), authority.size());
+  if (authority.starts_with('[')) {
+    end = authority.find(']');
+    if (end == std::string_view::npos || end == 1) return false;
+    for (const char c : authority.substr(1, end - 1))
+      if (c == '[' || !valid_target({&c, 1})) return false;
+    ++end;
+  }
+  if (end == 0) return false;
+  const std::string_view rest = authority.substr(end);
+  if (rest.empty()) return !port;
+  return rest.front() == ':' && std::all_of(rest.begin() + 1, rest.end(), digit) &&
+         !(port && rest.size() == 1);
+}
+
 Fault parse_target(std::string_view text, std::string_view method, Target& target) {
-  if (text.empty() || !visible(text)) return bad("a request target with a byte that no URI has");
+  if (text.empty() || !valid_target(text))
+    return bad("a request target with a byte that no URI has");
   if (text.front() == '/' || text == "*") {
     target.path = text;
     return {};
@@ -73,7 +110,7 @@ Fault parse_target(std::string_view text, std::string_view method, Target& targe
   target.absolute = true;
   const size_t end = std::min(text.find_first_of("/?#"), text.size());
   target.authority = text.substr(0, end);
-  if (target.authority.empty()) return bad("a request target without a host");
+  if (!has_host(target.authority, false)) return bad("a request target without a host");
   text.remove_prefix(end);
   if (text.empty()) {
     target.path = method == "OPTIONS" ? "*" : "/";  // 3.2.4
@@ -85,14 +122,6 @@ Fault parse_target(std::string_view text, std::string_view method, Target& targe
     target.path = text;
   }
   return {};
-}
-
-// host ":" port (RFC 9112, 3.2.3)
-bool has_port(std::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  return colon != std::string_view::npos && colon > 0 && colon + 1 < authority.size() &&
-         std::all_of(authority.begin() + static_cast<std::ptrdiff_t>(colon) + 1, authority.end(),
-                     digit);
 }
 
 }  // namespace
@@ -115,9 +144,11 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
   const FieldFacts& facts = lines.facts();
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);
+  head.expects = minor > 0 && facts.expects;
   // RFC 9112, 3.2
   if (facts.hosts > 1) return bad("a second Host");
   if (facts.hosts == 0 && minor > 0) return bad("no Host");
+  if (!facts.host.empty() && !has_host(facts.host, false)) return bad("a Host that is none");
   const std::string_view text_of_target = line.substr(first + 1, last - first - 1);
   http::RequestFacts ignored;
   if (method == "CONNECT") {
@@ -127,7 +158,7 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
     out.add(Name::kMethod, method);
     out.add(Name::kAuthority, text_of_target);
     lines.append_to(out, http::bit_of(Name::kHost) | http::bit_of(Name::kContentLength));
-    if (!has_port(text_of_target) || !http::valid_request(out, true, ignored))
+    if (!has_host(text_of_target, true) || !http::valid_request(out, true, ignored))
       return bad("CONNECT with a target that is no host and port");
     return {};
   }
@@ -139,11 +170,11 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
                         facts.framing.length <= 0;
   if (upgraded) head.websocket_key = facts.websocket_key;
   out.add(Name::kMethod, upgraded ? "CONNECT" : method);
-  if (upgraded) out.add(Name::kProtocol, kWebSocket);
-  out.add(Name::kScheme, target.scheme);
+  if (upgraded) add_sound(out, Name::kProtocol, kWebSocket);
+  add_sound(out, Name::kScheme, target.scheme);
   const std::string_view authority = target.absolute ? target.authority : facts.host;
   if (!authority.empty()) out.add(Name::kAuthority, authority);
-  out.add(Name::kPath, target.path);
+  add_sound(out, Name::kPath, target.path);
   // Also when the target beats Host, Host must be one (3.2.2).
   if (target.absolute && !facts.host.empty() && !http::sound(":authority", facts.host))
     return bad("a Host that is none");
@@ -165,9 +196,7 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
   if (line.size() < kUpToStatus || line[8] != ' ' || !digit(line[9]) || !digit(line[10]) ||
       !digit(line[11]) || (line.size() > kUpToStatus && line[kUpToStatus] != ' '))
     return bad("a status line without a status");
-  for (const char c : line)
-    if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f)
-      return bad("a control byte in a status line");
+  if (!valid_value(line)) return bad("a control byte in a status line");
   const std::string_view status = line.substr(9, 3);
   head.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
 
@@ -182,8 +211,10 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
     if (minor == 0 || !facts.upgrade || !facts.websocket) return bad("a 101 without Upgrade");
     head.websocket_accept = facts.websocket_accept;
   }
-  out.add(Name::kStatus, upgraded ? "200" : status);
-  lines.append_to(out, upgraded ? http::bit_of(Name::kContentLength) : 0, upgraded);
+  add_sound(out, Name::kStatus, upgraded ? "200" : status);
+  // RFC 9110, 8.6: these have no body, and Content-Length says nothing.
+  const bool lengthless = head.status < 200 || head.status == 204;
+  lines.append_to(out, lengthless ? http::bit_of(Name::kContentLength) : 0, upgraded);
   int same_status;
   int64_t length;
   if (!http::valid_response(out, same_status, length))

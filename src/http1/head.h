@@ -16,6 +16,7 @@ struct RequestHead {
   Framing framing;
   bool keep = false;  // the client lets the connection stay open
   bool to_head = false;
+  bool expects = false;  // the client may wait for 100 before it sends the body
   bool connect = false;  // the method is CONNECT, in the authority form
   // Of an Upgrade to WebSocket, which `out` has as an extended CONNECT (RFC 8441, 5); a part of
   // `text`. Empty: the request asks for none.

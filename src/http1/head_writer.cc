@@ -3,24 +3,30 @@
 namespace sluice::http1 {
 namespace {
 
-void line(std::string& to, std::string_view name, std::string_view value) {
-  to.append(name).append(": ").append(value).append("\r\n");
+// Some programs read a number with leading zeros as octal.
+std::string_view without_zeros(std::string_view number) {
+  while (number.size() > 1 && number.front() == '0') number.remove_prefix(1);
+  return number;
 }
 
-void write_hop(std::string& to, const HopFields& hop) {
-  if (hop.empty) to += "content-length: 0\r\n";
-  if (hop.chunked) to += "transfer-encoding: chunked\r\n";
+void write_field(HeadText& to, const Field& f) {
+  to.add(f.name, f.id == Name::kContentLength ? without_zeros(f.value) : f.value);
+}
+
+void write_hop(HeadText& to, const HopFields& hop) {
+  if (hop.empty) to.add("content-length: 0\r\n");
+  if (hop.chunked) to.add("transfer-encoding: chunked\r\n");
   const bool upgraded = !hop.websocket_key.empty() || !hop.websocket_accept.empty();
   if (upgraded) {
-    to += "connection: upgrade\r\nupgrade: websocket\r\n";
-    if (!hop.websocket_key.empty()) line(to, "sec-websocket-key", hop.websocket_key);
-    if (!hop.websocket_accept.empty()) line(to, "sec-websocket-accept", hop.websocket_accept);
+    to.add("connection: upgrade\r\nupgrade: websocket\r\n");
+    if (!hop.websocket_key.empty()) to.add("sec-websocket-key", hop.websocket_key);
+    if (!hop.websocket_accept.empty()) to.add("sec-websocket-accept", hop.websocket_accept);
   } else if (hop.close) {
-    to += "connection: close\r\n";
+    to.add("connection: close\r\n");
   } else if (hop.keep_alive) {
-    to += "connection: keep-alive\r\n";
+    to.add("connection: keep-alive\r\n");
   }
-  to += "\r\n";
+  to.add("\r\n");
 }
 
 }  // namespace
@@ -31,64 +37,77 @@ int status_of(const FieldList& response) {
   return status;
 }
 
-void write_response(std::string& to, const FieldList& fields, const HopFields& hop) {
+HeadText& HeadText::scratch() {
+  thread_local HeadText text;
+  text.text_.clear();
+  return text;
+}
+
+void write_response(HeadText& to, const FieldList& fields, const HopFields& hop) {
   const bool upgraded = !hop.websocket_accept.empty();
-  to += "HTTP/1.1 ";
-  to += upgraded ? "101" : fields.find(Name::kStatus).value_or("500");
-  to += ' ';  // also without a reason (RFC 9112, 4)
-  to += reason_of(upgraded ? 101 : status_of(fields));
-  to += "\r\n";
+  to.add("HTTP/1.1 ");
+  to.add(upgraded ? "101" : fields.find(Name::kStatus).value_or("500"));
+  to.add(" ");  // also without a reason (RFC 9112, 4)
+  to.add(reason_of(upgraded ? 101 : status_of(fields)));
+  to.add("\r\n");
   for (const Field f : fields) {
     if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length) ||
         (upgraded && f.name == "sec-websocket-accept"))
       continue;
-    line(to, f.name, f.value);
+    write_field(to, f);
   }
   write_hop(to, hop);
 }
 
 // Cookies in several fields are HTTP/2's (RFC 9113, 8.2.3). TE is a field of one hop, and pods send
 // trailers without it.
-void write_request(std::string& to, const FieldList& fields, const HopFields& hop) {
-  const auto authority = fields.find(Name::kAuthority);
+void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) {
   const bool upgraded = !hop.websocket_key.empty();
-  const std::string_view method = fields.find(Name::kMethod).value_or("");
-  to.append(upgraded ? "GET" : method).append(" ");
-  // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
-  to.append(fields.find(Name::kPath).value_or(method == "CONNECT" ? authority.value_or("") : "/"));
-  to.append(" HTTP/1.1\r\n");
-  line(to, "host", authority ? *authority : fields.find(Name::kHost).value_or(""));
-  bool cookie = false, version = false;
+  std::string_view method, path, host;
+  bool authority = false;
   for (const Field f : fields) {
-    if (f.name.starts_with(':') || f.id == Name::kHost || f.id == Name::kTe ||
-        (f.id == Name::kContentLength && hop.no_length) ||
+    if (f.id == Name::kMethod) method = f.value;
+    if (f.id == Name::kPath) path = f.value;
+    if (f.id == Name::kAuthority) authority = true;
+    if (f.id == Name::kAuthority || (f.id == Name::kHost && !authority)) host = f.value;
+  }
+  // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
+  if (path.empty()) path = method == "CONNECT" ? host : "/";
+  to.add(upgraded ? "GET" : method);
+  to.add(" ");
+  to.add(path);
+  to.add(" HTTP/1.1\r\n");
+  to.add("host", host);
+  constexpr uint32_t kElsewhere = http::bit_of(Name::kMethod) | http::bit_of(Name::kPath) |
+                                  http::bit_of(Name::kAuthority) | http::bit_of(Name::kScheme) |
+                                  http::bit_of(Name::kProtocol) | http::bit_of(Name::kHost) |
+                                  http::bit_of(Name::kTe) | http::bit_of(Name::kCookie);
+  bool version = false;
+  for (const Field f : fields) {
+    if ((http::bit_of(f.id) & kElsewhere) != 0 || (f.id == Name::kContentLength && hop.no_length) ||
         (upgraded && f.name == "sec-websocket-key"))
       continue;
-    version |= f.name == "sec-websocket-version";
-    if (f.id == Name::kCookie) {
-      cookie = true;
-      continue;
-    }
-    line(to, f.name, f.value);
+    version |= upgraded && f.name == "sec-websocket-version";
+    write_field(to, f);
   }
-  if (upgraded && !version) line(to, "sec-websocket-version", "13");
-  if (cookie) {
-    to += "cookie: ";
+  if (upgraded && !version) to.add("sec-websocket-version", "13");
+  if (fields.has(Name::kCookie)) {
+    to.add("cookie: ");
     bool first = true;
     for (const Field f : fields) {
       if (f.id != Name::kCookie) continue;
-      if (!first) to += "; ";
+      if (!first) to.add("; ");
       first = false;
-      to += f.value;
+      to.add(f.value);
     }
-    to += "\r\n";
+    to.add("\r\n");
   }
   write_hop(to, hop);
 }
 
-void write_trailers(std::string& to, const FieldList& fields) {
-  for (const Field f : fields) line(to, f.name, f.value);
-  to += "\r\n";
+void write_trailers(HeadText& to, const FieldList& fields) {
+  for (const Field f : fields) to.add(f.name, f.value);
+  to.add("\r\n");
 }
 
 std::string_view reason_of(int status) {

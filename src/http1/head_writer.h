@@ -2,7 +2,7 @@
 // Writes heads and trailer sections (RFC 9112, 2.1) from parsed fields: no byte of a received head
 // is passed on as it came.
 
-#include <string>
+#include <cstring>
 #include <string_view>
 
 #include "http1/http.h"
@@ -22,11 +22,38 @@ struct HopFields {
   std::string_view websocket_accept = {};
 };
 
+// The text of a head or a trailer section.
+class HeadText {
+ public:
+  // One for each thread, empty.
+  static HeadText& scratch();
+
+  void add(std::string_view text) {
+    if (!text.empty()) std::memcpy(text_.room(text.size()), text.data(), text.size());
+    text_.grow(text.size());
+  }
+  // A line of a field.
+  void add(std::string_view name, std::string_view value) {
+    const size_t size = name.size() + value.size() + 4;
+    char* to = text_.room(size);
+    std::memcpy(to, name.data(), name.size());
+    to += name.size();
+    std::memcpy(to, ": ", 2);
+    if (!value.empty()) std::memcpy(to + 2, value.data(), value.size());
+    std::memcpy(to + 2 + value.size(), "\r\n", 2);
+    text_.grow(size);
+  }
+  std::string_view view() const { return {text_.data(), text_.size()}; }
+
+ private:
+  http::Growing<char, 32> text_;
+};
+
 // The fields are valid (http/validation.h). The text is appended.
-void write_response(std::string& to, const FieldList& fields, const HopFields& hop);
-void write_request(std::string& to, const FieldList& fields, const HopFields& hop);
+void write_response(HeadText& to, const FieldList& fields, const HopFields& hop);
+void write_request(HeadText& to, const FieldList& fields, const HopFields& hop);
 // The trailer section with its last empty line.
-void write_trailers(std::string& to, const FieldList& fields);
+void write_trailers(HeadText& to, const FieldList& fields);
 
 // The three digits of :status.
 int status_of(const FieldList& response);

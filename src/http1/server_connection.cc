@@ -1,5 +1,6 @@
 #include "http1/server_connection.h"
 
+#include <algorithm>
 #include <string>
 
 #include "http1/codec.h"
@@ -40,6 +41,8 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
   s.old_ = head.minor == 0;
   received_protocol_ = s.old_ ? "1.0" : "1.1";
   closes_ |= !head.keep;
+  body_rate_.begin();
+  tiny_chunks_ -= std::min(tiny_chunks_, kEarnedChunks);
   s.websocket_ = !head.websocket_key.empty();
   if (s.websocket_) s.accept_ = accept_of(head.websocket_key);
   if (s.websocket_ || head.connect) {
@@ -49,6 +52,7 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
     begin_body(head.framing, false);
   }
   const bool end = input_ == Input::kHead;
+  s.expects_ = head.expects && !end;
   s.remote_ended_ = end;
   const uint32_t id = s.id_;
   handler_.on_headers(s, Handler::Section::kRequest, fields, end);
@@ -69,14 +73,14 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   }
   const int status = status_of(fields);
   HopFields hop;
-  thread_local std::string text;
-  text.clear();
+  HeadText& text = HeadText::scratch();
   if (status < 200) {  // RFC 9110, 15.2: an HTTP/1.0 client knows none
     // Without room an informational answer is left out: nobody may pile them up.
     if (s.old_ || status == 101 || room_ <= 0) return;
     hop.no_length = true;
     write_response(text, fields, hop);
-    write(text);
+    write(text.view());
+    if (status == 100) s.expects_ = false;
     return;
   }
   s.head_written_ = true;
@@ -86,7 +90,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
     hop.no_length = true;
     if (s.websocket_) hop.websocket_accept = view(s.accept_);
     write_response(text, fields, hop);
-    if (!write(text)) return;
+    if (!write(text.view())) return;
     open_tunnel(s);
     closes_ = true;
     if (end) write_end(s);
@@ -113,12 +117,13 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
     s.body_ = Stream::Body::kChunked;
     hop.chunked = true;
   }
-  // The rest of a request whose whole answer is here is not read.
-  closes_ |= (end && !s.remote_ended_) || (ended_ && !input_waits());
+  // The rest of a request whose whole answer is here is not read. Behind an answer instead of 100,
+  // nobody can tell whether the client sends the body or its next request.
+  closes_ |= (end && !s.remote_ended_) || s.expects_ || (ended_ && !input_waits());
   hop.close = closes_;
   hop.keep_alive = !closes_ && s.old_;
   write_response(text, fields, hop);
-  if (!write(text)) return;
+  if (!write(text.view())) return;
   if (end) write_end(s);
   // A stream that its request has not ended waits for flush(): the caller may still refer to it.
   if (stream_ && s.remote_ended_) settle_end();
@@ -156,10 +161,10 @@ void ServerConnection::reset(http::Stream& stream, EndReason reason) {
 void ServerConnection::answer(int status) {
   FieldList fields;
   fields.add(Name::kStatus, std::to_string(status));
-  std::string text;
+  HeadText& text = HeadText::scratch();
   write_response(text, fields,
                  {.empty = true, .close = closes_, .keep_alive = stream_ && stream_->old_});
-  write(text);
+  write(text.view());
 }
 
 void ServerConnection::break_off(Stream& s, EndedBy by) {
@@ -241,6 +246,39 @@ bool ServerConnection::end_of_input() {
   if (!stream_ && !input_waits()) return false;
   ended_ = true;
   return true;
+}
+
+// Chunks of a few bytes cost more than they carry. Time, requests and large chunks earn some, so
+// that a line with its end in a chunk of its own is no fault.
+void ServerConnection::on_chunk(uint32_t piece, uint64_t chunk) {
+  if (chunk >= config::kTinyData) {
+    tiny_chunks_ -= std::min(tiny_chunks_, piece / 16);
+    return;
+  }
+  const config::Rate& rate = guards().tiny_data;
+  if (rate.burst == 0 || ++tiny_chunks_ <= rate.burst) return;
+  ++stats_.guard_tiny_chunks;
+  refuse(bad("too many chunks of a few bytes"));
+  guard_ = "http1_tiny_chunks";
+}
+
+Connection::Watched ServerConnection::watch_rates(uint32_t body) {
+  const config::Guards& g = guards();
+  tiny_chunks_ -= std::min(tiny_chunks_, g.tiny_data.per_second);
+  if (in_tunnel()) return Watched::kFine;  // both sides may be as slow as they like
+  if (answer_rate_.too_slow(transport_.acknowledged(), output_.end(), g.min_rate,
+                            g.min_rate_grace)) {
+    ++stats_.guard_read_rate;
+    guard_ = "http1_read_rate";
+    detail_ = "reads an answer more slowly than min_rate";
+    return Watched::kGone;
+  }
+  if (awaits_body() && body_rate_.too_slow(body, g.min_rate, g.min_rate_grace)) {
+    ++stats_.guard_body_rate;
+    refuse({408, "a body slower than min_rate"});
+    guard_ = "http1_body_rate";
+  }
+  return Watched::kFine;
 }
 
 bool ServerConnection::announce_drain(uint64_t) {

@@ -4,6 +4,7 @@
 
 #include "http1/connection.h"
 #include "http1/head.h"
+#include "http1/rate_watch.h"
 
 namespace sluice::http1 {
 
@@ -11,6 +12,8 @@ class ServerConnection final : public Connection {
  public:
   // Empty lines in front of a request that are skipped (RFC 9112, 2.2).
   static constexpr uint32_t kEmptyLines = 4;
+  // Chunks of a few bytes that each request earns.
+  static constexpr uint32_t kEarnedChunks = 2;
 
   // pass_connect: requests to CONNECT reach the owner.
   ServerConnection(const Parts& parts, bool pass_connect)
@@ -36,6 +39,8 @@ class ServerConnection final : public Connection {
   void break_off(Stream& s, EndedBy by) override;
   void after_flush() override;
   bool head_late() const override { return begun_ == 0; }
+  void on_chunk(uint32_t piece, uint64_t chunk) override;
+  Watched watch_rates(uint32_t body) override;
 
   void begin_request(const RequestHead& head, FieldList& fields);
   // An answer without a body, of Sluice's own.
@@ -49,6 +54,9 @@ class ServerConnection final : public Connection {
   bool closes_ = false;  // the connection ends behind the answer under way
   bool ended_ = false;   // the client's FIN
   uint32_t empty_lines_ = 0;
+  uint32_t tiny_chunks_ = 0;  // that were not earned
+  RateWatch body_rate_;
+  OutputRateWatch answer_rate_;
 };
 
 }  // namespace sluice::http1

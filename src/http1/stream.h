@@ -45,10 +45,13 @@ class Stream final : public http::Stream {
   bool answered_ = false;      // client role: the head of the final answer has arrived
   bool to_head_ = false;       // the request's method is HEAD
   bool old_ = false;           // server role: the request is HTTP/1.0's
-  bool left_ = false;          // reset_after_output(): the owner is done with the stream
-  bool closed_ = false;        // on_closed or on_reset is running
-  WebSocketAccept accept_;     // of websocket_: to be sent, or expected
-  int64_t body_left_ = 0;      // of Body::kLength
+  // Server role: the client may have kept the body back (RFC 9110, 10.1.1), for Sluice has passed
+  // on no 100, and nothing of the body has come.
+  bool expects_ = false;
+  bool left_ = false;       // reset_after_output(): the owner is done with the stream
+  bool closed_ = false;     // on_closed or on_reset is running
+  WebSocketAccept accept_;  // of websocket_: to be sent, or expected
+  int64_t body_left_ = 0;   // of Body::kLength
   buf::Queue data_;
   std::unique_ptr<FieldList> trailers_;
 };

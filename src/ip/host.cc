@@ -243,14 +243,14 @@ Input Host::input_ipv4(Port& port, InFrame& frame, Time now) {
       e != Ipv4::Error::kNone)
     return reason_of(e);
   if (!port.answers_for(header.destination)) return foreign(header.destination);
-  if (header.fragment()) return Drop::kFragment;
+  const bool icmp = header.protocol == static_cast<uint8_t>(Protocol::kIcmp);
+  if (header.fragment() && (icmp || !takes_fragments_)) return Drop::kFragment;
   // A source that nobody can answer: broadcast, multicast and class E, loopback, zero.
   const uint32_t source = header.source.v4_host();
   if (source >= 0xe0000000 || source >> 24 == 127 || source >> 24 == 0) return Drop::kBadSource;
   packet.drop_back(packet.size() - header.total_size);
   packet.drop_front(header.header_size);
-  if (header.protocol == static_cast<uint8_t>(Protocol::kIcmp))
-    return input_icmp(header, std::move(packet), now);
+  if (icmp) return input_icmp(header, std::move(packet), now);
   return transport_packet(header, frame);
 }
 
@@ -293,12 +293,15 @@ Sent Host::send(const OutPacket& packet, Time now) {
   return send_from(nullptr, packet, now);
 }
 
+Sent Host::send_via(const Address& neighbour, const OutPacket& packet, Time now) {
+  const Route* route = routes_.find(neighbour);
+  if (route == nullptr || route->via) return Sent::kNoRoute;
+  return send_to(neighbour, *ports_[route->port], packet, now);
+}
+
 // link: the port whose link-local address the packet answers to, since routes do not have such
 // addresses.
 Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
-  assert(packet.header.size() <= kMaxTransportHeader);
-  assert(packet.checksum_offset == 0 || packet.checksum_filled ||
-         load_be16(packet.header.data() + packet.checksum_offset) == 0);
   const Address* next_hop = &packet.destination;
   Port* out = link;
   if (link == nullptr || !is_link_local(packet.destination)) {
@@ -307,7 +310,13 @@ Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
     out = ports_[route->port].get();
     if (route->via) next_hop = &*route->via;
   }
-  Port& port = *out;
+  return send_to(*next_hop, *out, packet, now);
+}
+
+Sent Host::send_to(const Address& next_hop, Port& port, const OutPacket& packet, Time now) {
+  assert(packet.header.size() <= kMaxTransportHeader);
+  assert(packet.checksum_offset == 0 || packet.checksum_filled ||
+         load_be16(packet.header.data() + packet.checksum_offset) == 0);
   const bool v4 = packet.destination.is_v4();
   const uint32_t ip_size = v4 ? kIpv4Size : kIpv6Size;
   const uint16_t type = v4 ? kEtherIpv4 : kEtherIpv6;
@@ -335,7 +344,7 @@ Sent Host::send_from(Port* link, const OutPacket& packet, Time now) {
         static_cast<uint16_t>(kEthernetSize + ip_size + packet.checksum_offset);
 
   Neighbours::Entry* waiting = nullptr;
-  const Mac* mac = port.neighbours.lookup(*next_hop, now, &waiting);
+  const Mac* mac = port.neighbours.lookup(next_hop, now, &waiting);
   if (mac != nullptr) {
     emit_ethernet(headers.data(), *mac, port.link.mac(), type);
     return port.link.transmit(frame) ? Sent::kYes : Sent::kNoMemory;

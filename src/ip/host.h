@@ -41,6 +41,9 @@ class Host final : public Output {
        TimerWheel& wheel, stats::Changes* changes = nullptr);
   ~Host();
 
+  // Whether fragments of IPv4 are handed up, each as it came; false at first. Those of IPv6 never
+  // are.
+  void set_takes_fragments(bool takes) { takes_fragments_ = takes; }
   // The addresses of listeners: answered for on the port whose network holds them, or on every port
   // if no network does. New ones are announced by gratuitous ARP, or by an unsolicited neighbour
   // advertisement.
@@ -67,6 +70,9 @@ class Host final : public Output {
   Input input(unsigned port, InFrame&& frame, Time now);
 
   Sent send(const OutPacket& packet, Time now) override;
+  // To the MAC address of a neighbour, whatever the routes say of the packet's destination.
+  // kNoRoute: `neighbour` is behind a gateway, or nowhere.
+  Sent send_via(const Address& neighbour, const OutPacket& packet, Time now);
   uint32_t max_segment(const Address& destination) const override;
   const Address* source_for(const Address& destination) const override;
   uint32_t max_tso(const Address& destination) const override;
@@ -89,6 +95,7 @@ class Host final : public Output {
   Input input_icmp6(Port& port, const Ipv6& header, buf::Chain chain, Time now);
   Input input_ndp(Port& port, const Ipv6& header, buf::View message, Time now);
   Sent send_from(Port* link, const OutPacket& packet, Time now);
+  Sent send_to(const Address& next_hop, Port& port, const OutPacket& packet, Time now);
   void tell(const NeighbourNews& news, Time now);
   void announce(Port& port, const Address& a);
   void announce_ipv6(Port& port, const Address& a);
@@ -104,6 +111,7 @@ class Host final : public Output {
   buf::Memory& memory_;
   NeighbourListener* listener_ = nullptr;
   bool announces_ = true;
+  bool takes_fragments_ = false;
   TokenBucket echo_limit_{kEchoRate, kEchoRate};
 };
 

@@ -71,8 +71,14 @@ Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
 
 void emit_ipv6(uint8_t* p, const OutPacket& packet) {
   uint32_t ports = 0;
-  if (packet.protocol == Protocol::kTcp || packet.protocol == Protocol::kUdp)
+  if (packet.protocol == Protocol::kTcp || packet.protocol == Protocol::kUdp) {
     std::memcpy(&ports, packet.header.data(), sizeof ports);
+  } else if (packet.protocol == Protocol::kIpv4) {
+    // Of a packet within this one: its source (RFC 6438).
+    std::memcpy(&ports, packet.header.data() + 12, sizeof ports);
+  } else if (packet.protocol == Protocol::kIpv6) {
+    std::memcpy(&ports, packet.header.data() + 20, sizeof ports);
+  }
   const uint64_t flow = mix64(hash_of(packet.source) ^ mix64(hash_of(packet.destination) + ports));
   const auto label = static_cast<uint32_t>(flow & 0xfffff);
   store_be32(p, uint32_t{6} << 28 | uint32_t{packet.tos} << 20 | label);

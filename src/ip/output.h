@@ -15,7 +15,14 @@ inline constexpr uint8_t kDefaultTtl = 64;
 inline constexpr uint16_t kDontFragment = 0x4000;    // of IPv4's flags and fragment offset
 inline constexpr uint32_t kMaxTransportHeader = 60;  // bytes: TCP with all options
 
-enum class Protocol : uint8_t { kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58 };
+enum class Protocol : uint8_t {
+  kIcmp = 1,
+  kIpv4 = 4,  // a whole packet (RFC 2003, RFC 2473)
+  kTcp = 6,
+  kUdp = 17,
+  kIpv6 = 41,
+  kIcmp6 = 58
+};
 
 // One transport segment, borrowed for the call.
 struct OutPacket {

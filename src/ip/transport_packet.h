@@ -1,6 +1,6 @@
 #pragma once
 // The packet that IP delivers to a transport: a whole packet for one of the host's addresses,
-// without its IP header.
+// without its IP header. Where the host takes fragments, it may be one.
 
 #include <cstdint>
 #include <optional>

@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/hash.h"
+#include "config/l4.h"
 #include "l4/tcp_state.h"
 
 namespace sluice::l4 {
@@ -24,7 +25,9 @@ struct FlowKey {
 // Keyed, since strangers choose the remote endpoints.
 uint32_t hash(const SipKey& secret, const FlowKey& key);
 
-// A NAT flow has two entries, one for each side. Each packet touches only that of its sender.
+// A NAT flow has two entries, one for each side. Each packet touches only that of its sender. Of a
+// flow of the other modes only the client's side passes Sluice, and has an entry; `from` and the
+// ports of the rewrite mean nothing there.
 struct alignas(64) Flow {
   Address remote;
   Address to;  // the destination after the rewrite: the pod, or the client
@@ -41,8 +44,10 @@ struct alignas(64) Flow {
   Side side = Side::kClient;
   FlowState state = FlowState::kUdp;
   uint8_t protocol = 0;  // 0: empty
-  // Of the client's entry: the acknowledgment number that ends the pod's handshake.
-  uint32_t handshake_ack = 0;
+  config::Forward mode = config::Forward::kNat;
+  // Of TCP: the last acknowledgment number of this side, which is the next sequence number that it
+  // expects. Of the client's entry before: the one that ends the pod's handshake.
+  uint32_t ack = 0;
 
   bool empty() const { return protocol == 0; }
   uint32_t hash() const { return hash_value; }
@@ -51,7 +56,8 @@ struct alignas(64) Flow {
            side == k.side && protocol == k.protocol && remote == k.remote.address;
   }
   FlowKey key() const { return {{remote, remote_port}, local, local_port, side, protocol}; }
-  // The key of the entry for the other direction.
+  bool one_way() const { return config::is_one_way(mode); }
+  // The key of the entry for the other direction, of a NAT flow.
   FlowKey partner() const {
     return {{to, to_port},
             from,

@@ -28,6 +28,10 @@ Duration timeout_of(FlowState state, const config::FlowTimeouts& t) {
 void Flows::insert(const Flow& flow) {
   Flow client = flow;
   client.hash_value = table_.hash(client.key());
+  table_.insert(client);
+  ++size_;
+  if (l4::half_open(client.state)) ++half_open_;
+  if (client.one_way()) return;
   Flow pod = client;
   pod.remote = client.to;
   pod.remote_port = client.to_port;
@@ -39,30 +43,31 @@ void Flows::insert(const Flow& flow) {
   pod.from_port = client.local_port;
   pod.side = Side::kPod;
   pod.hash_value = table_.hash(pod.key());
-  table_.insert(client);
   table_.insert(pod);
-  if (l4::half_open(client.state)) ++half_open_;
 }
 
 void Flows::erase(const Flow& flow) {
   const FlowKey key = flow.key();
+  const bool two = !flow.one_way();
   const FlowKey partner = flow.partner();
   if (l4::half_open(flow.state)) --half_open_;
   if (Flow* f = table_.find(key)) table_.erase(*f);
-  if (Flow* f = table_.find(partner)) table_.erase(*f);
+  if (two)
+    if (Flow* f = table_.find(partner)) table_.erase(*f);
+  --size_;
 }
 
 void Flows::set_state(Flow& flow, FlowState state) {
   half_open_ -= l4::half_open(flow.state) ? 1 : 0;
   half_open_ += l4::half_open(state) ? 1 : 0;
   flow.state = state;
-  if (Flow* partner = table_.find(flow.partner())) partner->state = state;
+  if (Flow* partner = partner_of(flow)) partner->state = state;
 }
 
 // Each side's entry has its own time.
 Duration Flows::silent_for(const Flow& flow, Time now) {
   uint32_t silence = stamp(now) - flow.seen;
-  if (const Flow* partner = table_.find(flow.partner()))
+  if (const Flow* partner = partner_of(flow))
     silence = std::min(silence, stamp(now) - partner->seen);
   return std::chrono::milliseconds(silence);
 }

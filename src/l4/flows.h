@@ -1,6 +1,6 @@
 #pragma once
-// The flows of one worker: two entries each, their expiry by state, and eviction where the table is
-// full.
+// The flows of one worker: one or two entries each, their expiry by state, and eviction where the
+// table is full.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@ class Flows {
   // The whole table is looked through once in this time.
   static constexpr Duration kSweep = 5s;
 
-  // capacity: flows.
+  // capacity: flows of two entries.
   Flows(size_t capacity, const SipKey& secret)
       : capacity_(capacity), table_(capacity * 2, secret) {}
 
@@ -28,14 +28,20 @@ class Flows {
   Flow* find(const Lookup& lookup) { return table_.find(lookup); }
   Flow* find(const FlowKey& key) { return table_.find(key); }
 
-  bool full() const { return size() >= capacity_; }
-  size_t size() const { return table_.size() / 2; }
+  // The slots of the table, and the client's entry in one; nullptr: it has none.
+  size_t slots() const { return table_.slots(); }
+  const Flow* client_at(size_t slot) {
+    const Flow& f = table_.slot(slot);
+    return f.empty() || f.side != Side::kClient ? nullptr : &f;
+  }
+  bool full() const { return table_.size() + 2 > capacity_ * 2; }
+  size_t size() const { return size_; }
   size_t half_open() const { return half_open_; }
 
-  // There is room. `flow` is the client's entry, with all fields but hash_value; the pod's entry is
-  // its mirror.
+  // There is room. `flow` is the client's entry, with all fields but hash_value; the pod's entry,
+  // if the flow has one, is its mirror.
   void insert(const Flow& flow);
-  // Both entries of a flow.
+  // All entries of a flow.
   void erase(const Flow& flow);
   void set_state(Flow& flow, FlowState state);
 
@@ -49,6 +55,10 @@ class Flows {
   void sweep(Duration elapsed, const config::FlowTimeouts& timeouts, Time now,
              FunctionRef<void(const Flow&)> forget);
 
+  // The entry for the other direction; nullptr: there is none.
+  Flow* partner_of(const Flow& flow) {
+    return flow.one_way() ? nullptr : table_.find(flow.partner());
+  }
   // The time since the last packet of either side.
   Duration silent_for(const Flow& flow, Time now);
   // Whether the flow is an answered one of UDP that is silent for longer than exchanges take.
@@ -67,6 +77,7 @@ class Flows {
 
   size_t capacity_;
   flow::Table<Flow, FlowKey> table_;
+  size_t size_ = 0;
   size_t half_open_ = 0;
   size_t swept_ = 0;  // the next slot
 };

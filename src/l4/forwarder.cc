@@ -21,10 +21,18 @@ Side side_of(Place place) {
   return place.kind == Place::Kind::kVip ? Side::kClient : Side::kPod;
 }
 
-// That a packet is too long for the port toward `to`, in the sender's version of IP.
-ErrorType too_big_for(const ip::TransportPacket& packet, const Address& to, const ip::Host& host) {
+// That a packet is too long for its way, in the sender's version of IP.
+ErrorType too_big_for(const ip::TransportPacket& packet, const Way& way, const ip::Host& host) {
   const bool v4 = packet.source.is_v4();
-  return packet_too_big(v4, host.max_segment(to) + (v4 ? ip::kIpv4Size : ip::kIpv6Size));
+  return packet_too_big(v4, longest_segment(way, host) + (v4 ? ip::kIpv4Size : ip::kIpv6Size));
+}
+
+FlowKey key_of(const Pending& p) {
+  return {{p.packet.source, p.packet.ports->source},
+          p.place.index,
+          p.packet.ports->destination,
+          side_of(p.place),
+          p.packet.protocol};
 }
 
 // For Maglev. The same on every appliance and after a restart: a flow that reaches another
@@ -52,17 +60,23 @@ Forwarder::Forwarder(const Setup& s)
       self_(s.self),
       owner_(s.owner),
       siblings_(s.siblings),
+      process_(s.process == nullptr ? alone_.emplace(1) : *s.process),
       registry_(s.host, s.sources, s.stats, s.workers),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
+      fragments_(secret_),
+      identification_(static_cast<uint16_t>(s.self)),
       sweep_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_sweep(now); },
+                   this),
+      flush_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_flush(now); },
                    this) {}
 
 void Forwarder::adopt(const config::Snapshot& snapshot) {
   timeouts_ = snapshot.flow_timeouts;
-  registry_.adopt(snapshot, owner_ == nullptr ? 1 : owner_->workers());
-  active_ = registry_.has_vips();
+  registry_.adopt(snapshot);
+  set_active();
   if (active_ && !flows_) flows_.emplace(capacity_, secret_);
+  begin_flush();
   if (registry_.has_departed() && !sweep_timer_.armed()) wheel_.arm(sweep_timer_, swept_);
 }
 
@@ -71,7 +85,7 @@ void Forwarder::adopt(const config::Snapshot& snapshot) {
 constexpr uint32_t kFirstFlight = 1 << 20;
 
 bool ends_handshake(const ip::TransportPacket& packet, const Flow& flow) {
-  return load_be32(packet.payload.front().data() + 8) - flow.handshake_ack < kFirstFlight;
+  return load_be32(packet.payload.front().data() + 8) - flow.ack < kFirstFlight;
 }
 
 // Memory of all lookups is fetched at once.
@@ -80,11 +94,7 @@ void Forwarder::look_up(std::span<const Pending> burst) {
   const Flows::Lookup* before = nullptr;
   for (size_t i = 0; i < burst.size(); ++i) {
     const Pending& p = burst[i];
-    lookups_[i].key = {{p.packet.source, p.packet.ports->source},
-                       p.place.index,
-                       p.packet.ports->destination,
-                       side_of(p.place),
-                       p.packet.protocol};
+    lookups_[i].key = key_of(p);
     flows_->begin(lookups_[i], before);
     before = &lookups_[i];
   }
@@ -92,6 +102,8 @@ void Forwarder::look_up(std::span<const Pending> burst) {
 
 bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   ip::TransportPacket& packet = pending.packet;
+  if (is_later_fragment(packet)) [[unlikely]]
+    return take_fragment(pending, lookup, now);
   const uint32_t header = header_size(packet);
   if (header == 0) {
     stats_.l4.malformed.add(1);
@@ -101,6 +113,8 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   const uint8_t flags = tcp ? tcp_flags(packet) : 0;
   const bool opens = (flags & (kSyn | kAck | kRst)) == kSyn;
   Flow* flow = flows_->find(lookup);
+  if (flow == nullptr && pending.place.shared) [[unlikely]]
+    return take_as_listeners(pending, now);
   if (flow != nullptr && flow->side == Side::kClient && (opens || !tcp) &&
       begins_anew(*flow, opens, now)) {
     end(Flow(*flow));
@@ -112,7 +126,9 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       stats_.l4.no_flow.add(1);
       return !tcp;
     }
-    if (packet.ttl <= 1) {  // would be dropped behind the new flow
+    // Would be dropped behind the new flow.
+    if (packet.ttl <= 1 &&
+        registry_.vip(pending.place.index).limits.mode != config::Forward::kDsr) {
       stats_.l4.ttl_expired.add(1);
       tell(packet, time_exceeded(packet.source.is_v4()), expired_limit_, now);
       return true;
@@ -124,20 +140,23 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
       return !tcp || (vip.live && !vip.pods.empty());
     }
   }
-  FlowState after = next_state(flow->state, flow->side, flags);
+  FlowState after = flow->one_way() ? next_state_of_client(flow->state, flags)
+                                    : next_state(flow->state, flow->side, flags);
   if (after != flow->state && flow->state == FlowState::kSynReceived && to_pods(*flow) &&
       !ends_handshake(packet, *flow) && (flags & kRst) == 0)
     after = flow->state;
   if (tcp && !to_pods(*flow) && (flags & (kSyn | kAck)) == (kSyn | kAck)) [[unlikely]] {
     if (Flow* client = flows_->find(flow->partner()))
-      client->handshake_ack = load_be32(packet.payload.front().data() + 4) + 1;
+      client->ack = load_be32(packet.payload.front().data() + 4) + 1;
   }
   const bool to_pod = to_pods(*flow);
-  const Addresses to{{rewritten_source(*flow), flow->from_port}, {flow->to, flow->to_port}};
-  switch (translate(packet, header, to, host_, stats_.l4, now)) {
+  const Way way = way_of(*flow, packet);
+  const uint32_t acknowledged = tcp ? load_be32(packet.payload.front().data() + 8) : 0;
+  switch (translate(packet, header, way, host_, stats_.l4, now)) {
     case Translated::kSent:
       // A packet that does not get there says nothing of the flow.
       flow->seen = Flows::stamp(now);
+      if ((flags & kAck) != 0 && !(to_pod && l4::half_open(after))) flow->ack = acknowledged;
       if (after != flow->state) [[unlikely]]
         flows_->set_state(*flow, after);
       if (to_pod) {
@@ -152,7 +171,7 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
     case Translated::kTooLong:
       // Where routers may cut packets, no sender listens. Sluice does not cut them.
       if ((packet.fragmentation & ip::kDontFragment) != 0)
-        tell(packet, too_big_for(packet, to.destination.address, host_), too_big_limit_, now);
+        tell(packet, too_big_for(packet, way, host_), too_big_limit_, now);
       break;
     case Translated::kDropped:
       break;
@@ -160,12 +179,66 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   return true;
 }
 
+void Forwarder::set_active() {
+  active_ = registry_.has_vips();
+  host_.set_takes_fragments(active_);
+}
+
+// Datagrams of several clients leave from one address, so their identifications have to be made
+// anew.
+bool Forwarder::know_fragment(ip::TransportPacket& packet, Time now) {
+  if (is_later_fragment(packet)) {
+    const Fragments::Datagram* datagram = fragments_.find(packet, now);
+    if (datagram == nullptr) {
+      stats_.l4.fragments_dropped.add(1);
+      return false;
+    }
+    packet.ports = datagram->ports;
+    packet.identification = datagram->identification;
+    return true;
+  }
+  if (!packet.ports || find(packet).kind == Place::Kind::kForeign) return true;
+  const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
+  identification_ = static_cast<uint16_t>(identification_ + workers);
+  fragments_.remember(packet, {*packet.ports, identification_}, now);
+  packet.identification = identification_;
+  return true;
+}
+
+// Behind the first: there is no transport header, and nothing of TCP to see.
+bool Forwarder::take_fragment(Pending& pending, const Flows::Lookup& lookup, Time now) {
+  ip::TransportPacket& packet = pending.packet;
+  Flow* flow = flows_->find(lookup);
+  if (flow == nullptr) {
+    if (!hand_over(pending)) stats_.l4.fragments_dropped.add(1);
+    return true;
+  }
+  const bool to_pod = to_pods(*flow);
+  if (translate_fragment(packet, way_of(*flow, packet), host_, stats_.l4, now) != Translated::kSent)
+    return true;
+  flow->seen = Flows::stamp(now);
+  stats_.l4.fragments.add(1);
+  (to_pod ? stats_.l4.to_pods : stats_.l4.to_clients).add(1);
+  return true;
+}
+
+// A packet to a listener at a source address, of no flow that began before the listener came.
+bool Forwarder::take_as_listeners(Pending& pending, Time now) {
+  pending.place = pending.place.of_listener();
+  if (pending.place.kind == Place::Kind::kForeign) return false;
+  Flows::Lookup lookup;
+  lookup.key = key_of(pending);
+  flows_->begin(lookup, nullptr);
+  return take(pending, lookup, now);
+}
+
 // Whether a client's SYN, or its datagram, begins a new flow in the place of this one.
 bool Forwarder::begins_anew(const Flow& flow, bool opens, Time now) {
   const bool gone = !registry_.pod(flow.pod).live || !registry_.vip(flow.vip).live;
   // A client that only sends would keep the flow of a pod that left for ever.
   if (flow.protocol != kTcp) {
-    if (!gone) return false;
+    // A pod that answers clients itself may still do so.
+    if (!gone || flow.one_way()) return false;
     const Flow* pod = flows_->find(flow.partner());
     return pod == nullptr ||
            std::chrono::milliseconds(Flows::stamp(now) - pod->seen) > timeouts_.udp;
@@ -179,6 +252,14 @@ bool Forwarder::begins_anew(const Flow& flow, bool opens, Time now) {
 const Address& Forwarder::rewritten_source(const Flow& flow) const {
   return flow.side == Side::kClient ? registry_.source(flow.from)
                                     : registry_.vip(flow.from).address.address;
+}
+
+Way Forwarder::way_of(const Flow& flow, const ip::TransportPacket& packet) const {
+  if (!flow.one_way())
+    return {{{rewritten_source(flow), flow.from_port}, {flow.to, flow.to_port}}, flow.mode, {}};
+  return {{{packet.source, packet.ports->source}, {packet.destination, packet.ports->destination}},
+          flow.mode,
+          flow.to};
 }
 
 // An ICMP error to the packet's sender, from the address that it sent to.
@@ -201,21 +282,36 @@ void Forwarder::tell(const ip::TransportPacket& packet, const ErrorType& type, T
   if (send_error(type, packet.destination, quote, host_, now)) stats_.l4.errors_sent.add(1);
 }
 
-// The error is about a packet that Sluice sent: its source is an address of Sluice's own, and its
-// destination is that of a flow.
+// The error is about a packet from an address of Sluice's own, and its destination is that of a
+// flow. A pod with the VIP has sent it itself, and gets the error as it is.
 bool Forwarder::input(ip::IcmpError& error, bool handed_over, Time now) {
   const ip::QuotedPacket& q = error.quoted;
   if (!q.ports) return false;
   const Endpoint local{q.source, q.ports->source};
   const Endpoint remote{q.destination, q.ports->destination};
-  const Place place = registry_.find(local, q.protocol);
+  Place place = registry_.find(local, q.protocol);
+  const auto find = [&] {
+    return flows_->find(FlowKey{remote, place.index, local.port, side_of(place), q.protocol});
+  };
   if (place.kind == Place::Kind::kForeign) return false;
-  const Flow* flow =
-      flows_->find(FlowKey{remote, place.index, local.port, side_of(place), q.protocol});
+  const Flow* flow = find();
+  if (flow == nullptr && place.shared) {
+    place = place.of_listener();
+    if (place.kind == Place::Kind::kForeign) return false;
+    flow = find();
+  }
   if (flow == nullptr) {
     const auto owner = owner_of(place, local, remote);
     if (handed_over || !owner) return false;
     siblings_->hand_over(*owner, std::move(error));
+    return true;
+  }
+  if (flow->one_way()) {
+    if (pass_on_error(error, flow->mode, flow->to, host_, now)) {
+      stats_.l4.errors_translated.add(1);
+    } else {
+      stats_.l4.errors_dropped.add(1);
+    }
     return true;
   }
   const Addresses ends{{flow->to, flow->to_port}, {rewritten_source(*flow), flow->from_port}};
@@ -253,12 +349,15 @@ bool Forwarder::hand_over(Pending& pending) {
 }
 
 bool Forwarder::admit(Vip& vip, const Address& source, Time now) {
-  if (!vip.sources.empty() &&
-      !vip.sources[mix64(source_of(source) ^ secret_.k0) & (vip.sources.size() - 1)].take(now)) {
+  // Exact: a source that is refused only reads what workers share.
+  if (const uint32_t rate = vip.limits.new_flows_per_source;
+      rate > 0 && process_.new_flows_of_source(vip.slot, mix64(source_of(source) ^ secret_.k0))
+                          .take(1, rate, rate, now) == 0) {
     stats_.l4.refused_source.add(1);
     return false;
   }
-  if (!vip.new_flows.take(now)) {
+  if (!vip.new_flows.take(process_.new_flows(vip.slot), vip.limits.new_flows, process_.workers(),
+                          now)) {
     stats_.l4.refused_rate.add(1);
     return false;
   }
@@ -266,13 +365,14 @@ bool Forwarder::admit(Vip& vip, const Address& source, Time now) {
 }
 
 bool Forwarder::make_room(Time now) {
-  if (!flows_->full()) return true;
-  const Flow* victim = flows_->victim(random_.next(), now);
-  if (victim == nullptr) {
-    stats_.l4.refused_full.add(1);
-    return false;
+  while (flows_->full()) {  // a victim may have one entry, and the new flow need two
+    const Flow* victim = flows_->victim(random_.next(), now);
+    if (victim == nullptr) {
+      stats_.l4.refused_full.add(1);
+      return false;
+    }
+    evict(*victim);
   }
-  evict(*victim);
   return true;
 }
 
@@ -307,24 +407,18 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   if (!make_room(now)) return nullptr;
   const uint16_t index = vip.pods[picked];
   Pod& pod = registry_.pod(index);
-  const auto from = source_ports_.find(pod, key.protocol, registry_, *flows_, now);
-  if (!from) {
-    stats_.l4.refused_ports.add(1);
-    return nullptr;
-  }
-  if (from->displaced != nullptr) evict(*from->displaced);
   Flow flow;
+  flow.mode = vip.limits.mode;
   flow.remote = key.remote.address;
   flow.remote_port = key.remote.port;
   flow.to = pod.endpoint.address;
   flow.to_port = pod.endpoint.port;
   flow.local = flow.vip = key.local;
   flow.local_port = key.local_port;
-  flow.from = from->source;
-  flow.from_port = from->port;
   flow.pod = index;
   flow.state = key.protocol == kTcp ? FlowState::kSynSent : FlowState::kUdp;
   flow.protocol = key.protocol;
+  if (!flow.one_way() && !choose_port(flow, pod, now)) return nullptr;
   flow.seen = Flows::stamp(now);
   flows_->insert(flow);
   ++vip.flows;
@@ -338,6 +432,19 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
     wheel_.arm(sweep_timer_, now + kSweepEvery);
   }
   return flows_->find(lookup);
+}
+
+// The source of a NAT flow toward its pod. False, counted: there is none.
+bool Forwarder::choose_port(Flow& flow, Pod& pod, Time now) {
+  const auto from = source_ports_.find(pod, flow.protocol, registry_, *flows_, now);
+  if (!from) {
+    stats_.l4.refused_ports.add(1);
+    return false;
+  }
+  if (from->displaced != nullptr) evict(*from->displaced);
+  flow.from = from->source;
+  flow.from_port = from->port;
+  return true;
 }
 
 void Forwarder::end(const Flow& flow) {
@@ -362,7 +469,7 @@ void Forwarder::on_sweep(Time now) {
   const bool departed = registry_.has_departed();
   if (departed && registry_.forget_unused()) {
     vips_changed_ = true;
-    active_ = registry_.has_vips();
+    set_active();
   }
   if (flows_->size() > 0 || departed) wheel_.arm(sweep_timer_, now + kSweepEvery);
 }

@@ -16,9 +16,13 @@
 #include "ip/host.h"
 #include "ip/icmp_error.h"
 #include "l4/flows.h"
+#include "l4/fragments.h"
 #include "l4/icmp_error.h"
+#include "l4/process.h"
 #include "l4/registry.h"
 #include "l4/source_ports.h"
+#include "l4/way.h"
+#include "stats/flow_page.h"
 #include "stats/worker.h"
 #include "steer/owner.h"
 
@@ -57,8 +61,9 @@ class Forwarder {
     SipKey secret;                              // the same for all workers
     uint64_t seed;
     unsigned self = 0;
-    const steer::Owner* owner = nullptr;  // both nullptr when there is one worker
+    const steer::Owner* owner = nullptr;  // all nullptr when there is one worker
     Siblings* siblings = nullptr;
+    Process* process = nullptr;
   };
 
   explicit Forwarder(const Setup& setup);
@@ -77,16 +82,32 @@ class Forwarder {
     return registry_.find({packet.destination, packet.ports->destination}, packet.protocol);
   }
 
+  // A fragment, before find(): one behind the first gets its ports. False, counted: its first one
+  // is not known.
+  bool know_fragment(ip::TransportPacket& packet, Time now);
+
   // The packets of a burst, in order, each at a place of L4's. Calls back(packet, handed_over) with
-  // TCP packets of no flow, which are TCP's to refuse.
+  // undamaged TCP packets that are not of L4's flows, and TCP's to take or to refuse.
   template <class Back>
   void input(std::span<Pending> burst, Time now, Back&& back) {
     look_up(burst);
     for (size_t i = 0; i < burst.size(); ++i) {
-      if (!take(burst[i], lookups_[i], now)) back(burst[i].packet, burst[i].handed_over);
+      if (!take(burst[i], lookups_[i], now)) {
+        if (ip::verify_checksum(burst[i].packet)) {
+          back(burst[i].packet, burst[i].handed_over);
+        } else {
+          stats_.l4.bad_checksum.add(1);
+        }
+      }
       burst[i].packet.payload.clear();
     }
   }
+
+  // Goes on with the answer to the question of `page`, and publishes it when it is whole. A bounded
+  // part of the table is looked through in one call.
+  void list(stats::FlowPage& page, Time now);
+  // Ends the flows of the pod in this slot, in the turns that follow, those of TCP with RST.
+  void flush(uint32_t pod);
 
   // False: the error is not about a packet of a flow.
   bool input(ip::IcmpError& error, bool handed_over, Time now);
@@ -96,6 +117,10 @@ class Forwarder {
 
  private:
   static constexpr Duration kSweepEvery = 20ms;
+  // The pace of a flush, in slots of the table: a second for a million flows.
+  static constexpr Duration kFlushEvery = 1ms;
+  static constexpr size_t kFlushSlots = 4'096;
+  static constexpr size_t kListSlots = 2'048;  // of one turn
   // ICMP errors of one kind that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)):
   // enough for path MTU discovery of as many new flows, and too few to be of use in a flood.
   static constexpr uint64_t kErrorRate = 1'000;
@@ -105,10 +130,15 @@ class Forwarder {
 
   void look_up(std::span<const Pending> burst);
   bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
+  bool take_as_listeners(Pending& pending, Time now);
+  bool take_fragment(Pending& pending, const Flows::Lookup& lookup, Time now);
+  void set_active();
   bool hand_over(Pending& pending);
   std::optional<unsigned> owner_of(Place place, const Endpoint& local,
                                    const Endpoint& remote) const;
   const Address& rewritten_source(const Flow& flow) const;
+  Way way_of(const Flow& flow, const ip::TransportPacket& packet) const;
+  bool choose_port(Flow& flow, Pod& pod, Time now);
   bool begins_anew(const Flow& flow, bool opens, Time now);
   void tell(const ip::TransportPacket& packet, const ErrorType& type, TokenBucket& limit, Time now);
   Flow* begin(const Flows::Lookup& lookup, Time now);
@@ -118,6 +148,10 @@ class Forwarder {
   void end(const Flow& flow);
   void forget(const Flow& flow);
   void on_sweep(Time now);
+  bool to_be_flushed(const Flow& flow);
+  void begin_flush();
+  void on_flush(Time now);
+  void reset(const Flow& flow, Time now);
 
   ip::Host& host_;
   TimerWheel& wheel_;
@@ -127,6 +161,8 @@ class Forwarder {
   const unsigned self_;
   const steer::Owner* const owner_;
   Siblings* const siblings_;
+  std::optional<Process> alone_;  // of a worker without siblings
+  Process& process_;
   Registry registry_;
   SourcePorts source_ports_;
   Random random_;
@@ -136,7 +172,11 @@ class Forwarder {
   config::FlowTimeouts timeouts_;
   std::optional<Flows> flows_;  // there is no memory for flows before the first listener
   std::array<Flows::Lookup, kBurst> lookups_;
+  Fragments fragments_;
+  uint16_t identification_ = 0;  // of the last fragmented datagram
   Timer sweep_timer_;
+  Timer flush_timer_;
+  size_t flush_left_ = 0;  // slots
   Time swept_{};
   bool vips_changed_ = false;
   bool active_ = false;

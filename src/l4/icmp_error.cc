@@ -177,4 +177,21 @@ bool translate_error(const ip::IcmpError& error, const Addresses& ends, uint32_t
   return send_error(*type, ends.destination.address, quote, host, now);
 }
 
+bool pass_on_error(const ip::IcmpError& error, config::Forward mode, const Address& pod,
+                   ip::Host& host, Time now) {
+  const buf::View message = error.message.view();
+  const buf::Fragment rest(message.subspan(icmp::kHeaderSize), error.message.mbuf());
+  ip::OutPacket out;
+  out.source = error.source;
+  out.destination = error.destination;
+  out.protocol = error.source.is_v4() ? ip::Protocol::kIcmp : ip::Protocol::kIcmp6;
+  out.header = message.first(icmp::kHeaderSize);
+  out.payload = {&rest, 1};
+  out.payload_size = static_cast<uint32_t>(rest.size());
+  out.checksum_filled = true;
+  const Way way{{{error.source, 0}, {error.destination, 0}}, mode, pod};
+  if (message.size() > longest_segment(way, host)) return false;
+  return send_on(way, out, host, now) == ip::Sent::kYes;
+}
+
 }  // namespace sluice::l4

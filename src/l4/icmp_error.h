@@ -8,7 +8,7 @@
 #include "buf/slice.h"
 #include "ip/host.h"
 #include "ip/icmp_error.h"
-#include "l4/rewrite.h"
+#include "l4/way.h"
 
 namespace sluice::l4 {
 
@@ -53,5 +53,9 @@ bool send_error(const ErrorType& type, const Address& from, const Quote& quote, 
 // unless it is 0. False: the error has no meaning there.
 bool translate_error(const ip::IcmpError& error, const Addresses& ends, uint32_t least_mtu,
                      ip::Host& host, Time now);
+
+// The error as it is, to a pod that has the address to which it came. False: it could not be sent.
+bool pass_on_error(const ip::IcmpError& error, config::Forward mode, const Address& pod,
+                   ip::Host& host, Time now);
 
 }  // namespace sluice::l4

@@ -4,12 +4,11 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "l4/header.h"
 
 namespace sluice::l4 {
 
 namespace {
-
-constexpr auto kTcp = static_cast<uint8_t>(ip::Protocol::kTcp);
 
 uint8_t protocol_of(const config::Listener& l) {
   return static_cast<uint8_t>(l.protocol == config::Protocol::kUdp ? ip::Protocol::kUdp
@@ -18,12 +17,6 @@ uint8_t protocol_of(const config::Listener& l) {
 
 uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
   return mix64(hash_of(local.address) ^ (uint64_t{local.port} << 8 | protocol));
-}
-
-TokenBucket limit(uint32_t per_second, unsigned workers) {
-  if (per_second == 0) return {0, 1};
-  const uint32_t share = std::max(1u, per_second / workers);
-  return {share, share};
 }
 
 }  // namespace
@@ -35,7 +28,7 @@ Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> s
     for (const Address& a : sources[port]) sources_.push_back({a, port});
 }
 
-void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
+void Registry::adopt(const config::Snapshot& snapshot) {
   for (Vip& v : vips_) {
     v.live = false;
     v.maglev = nullptr;  // the previous snapshot's
@@ -44,7 +37,7 @@ void Registry::adopt(const config::Snapshot& snapshot, unsigned workers) {
   foreign_.clear();
   for (const config::Listener& l : snapshot.listeners) {
     if (l.forwards_packets()) {
-      adopt_vip(l, snapshot.services[l.service], workers);
+      adopt_vip(l, snapshot.services[l.service]);
     } else {
       foreign_.push_back(l.address);
     }
@@ -77,8 +70,7 @@ Vip& Registry::place_for(const Endpoint& address, uint8_t protocol) {
   return *at;
 }
 
-void Registry::adopt_vip(const config::Listener& l, const config::Service& service,
-                         unsigned workers) {
+void Registry::adopt_vip(const config::Listener& l, const config::Service& service) {
   const uint8_t protocol = protocol_of(l);
   Vip& vip = place_for(l.address, protocol);
   vip.address = l.address;
@@ -96,10 +88,6 @@ void Registry::adopt_vip(const config::Listener& l, const config::Service& servi
     vip.pods.push_back(static_cast<uint16_t>(p.slot));
   }
   vip.maglev = service.table.maglev.get();
-  // Buckets stay as they are while their limits stay, so that publications do not refill them.
-  if (l.l4.new_flows != vip.limits.new_flows) vip.new_flows = limit(l.l4.new_flows, workers);
-  if (const uint32_t rate = l.l4.new_flows_per_source; rate != vip.limits.new_flows_per_source)
-    vip.sources.assign(rate == 0 ? 0 : kSourceBuckets, limit(rate, workers));
   vip.limits = l.l4;
 }
 
@@ -114,6 +102,12 @@ bool Registry::in_use(const Vip& vip) const {
 bool Registry::has_departed() const {
   return std::any_of(vips_.begin(), vips_.end(),
                      [](const Vip& v) { return v.protocol != 0 && !v.live; });
+}
+
+bool Registry::has_flushes() const {
+  return std::any_of(pods_.begin(), pods_.end(), [](const Pod& p) { return p.flush; }) ||
+         std::any_of(vips_.begin(), vips_.end(),
+                     [](const Vip& v) { return v.limits.leaving_pods == config::Leaving::kFlush; });
 }
 
 bool Registry::forget_unused() {
@@ -136,10 +130,24 @@ void Registry::index() {
       std::bit_ceil((static_cast<size_t>(vips) + foreign_.size() + sources_.size()) * 4));
   for (size_t i = 0; i < vips_.size(); ++i)
     if (present(vips_[i]))
-      insert(vips_[i].address, vips_[i].protocol, {Place::Kind::kVip, static_cast<uint16_t>(i)});
-  for (const Endpoint& e : foreign_) insert(e, kTcp, {});
+      insert_listener(vips_[i].address, vips_[i].protocol,
+                      {Place::Kind::kVip, static_cast<uint16_t>(i)});
+  for (const Endpoint& e : foreign_) insert_listener(e, kTcp, {});
   for (size_t i = 0; i < sources_.size(); ++i)
     insert({sources_[i].address, 0}, 0, {Place::Kind::kSource, static_cast<uint16_t>(i)});
+}
+
+// At a source address and a port of L4's range flows may have begun before the listener came.
+void Registry::insert_listener(const Endpoint& local, uint8_t protocol, Place place) {
+  const auto source = std::find_if(sources_.begin(), sources_.end(),
+                                   [&](const Source& s) { return s.address == local.address; });
+  if (source != sources_.end() && local.port >= kFirstSourcePort && local.port <= kLastSourcePort)
+    place = {.kind = Place::Kind::kSource,
+             .index = static_cast<uint16_t>(source - sources_.begin()),
+             .shared = true,
+             .listener = place.kind,
+             .vip = place.index};
+  insert(local, protocol, place);
 }
 
 void Registry::insert(const Endpoint& local, uint8_t protocol, Place place) {

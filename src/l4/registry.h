@@ -13,7 +13,7 @@
 
 #include "base/address.h"
 #include "base/chrono.h"
-#include "base/token_bucket.h"
+#include "base/shared_rate.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
 #include "stats/worker.h"
@@ -24,6 +24,7 @@ struct Pod {
   Endpoint endpoint;
   std::vector<uint16_t> sources;       // SNAT addresses of its family at the port that routes it
   bool live = false;                   // some L4 listener has it
+  bool flush = false;                  // its flows are to end
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
 };
 
@@ -35,9 +36,8 @@ struct Vip {
   bool live = false;
   std::vector<uint16_t> pods;      // of its service; their slots
   const Maglev* maglev = nullptr;  // over `pods`; the snapshot's
-  config::L4Listener limits;       // those that the buckets have
-  TokenBucket new_flows{0, 1};
-  std::vector<TokenBucket> sources;  // by hash of the source; empty: no limit
+  config::L4Listener limits;
+  RateLease new_flows;  // this worker's share of the limit
 };
 
 // What an endpoint of Sluice's own is to L4.
@@ -45,6 +45,14 @@ struct Place {
   enum class Kind : uint8_t { kForeign, kVip, kSource };
   Kind kind = Kind::kForeign;
   uint16_t index = 0;
+  // Of kSource: a listener has the endpoint, too. Flows from there that began before the listener
+  // came go on; all other packets are the listener's, which is L4's (`listener` is kVip) or not.
+  bool shared = false;
+  Kind listener = Kind::kForeign;
+  uint16_t vip = 0;
+
+  // The listener's part of a shared place.
+  Place of_listener() const { return {listener, vip}; }
 };
 
 class Registry {
@@ -53,8 +61,6 @@ class Registry {
   // destination says whose it is.
   static constexpr uint16_t kFirstSourcePort = 1'024;
   static constexpr uint16_t kLastSourcePort = 32'767;
-  // Of one VIP: each has the rate limit of the sources that share it.
-  static constexpr size_t kSourceBuckets = 4'096;
 
   // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
   // the object.
@@ -63,8 +69,8 @@ class Registry {
   Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
            stats::Worker& stats, std::span<stats::Worker* const> workers);
 
-  // The snapshot lives until the next call. workers: the limits of a VIP are divided by it.
-  void adopt(const config::Snapshot& snapshot, unsigned workers);
+  // The snapshot lives until the next call.
+  void adopt(const config::Snapshot& snapshot);
   // Forgets VIPs that left and have no flow at any worker; whether there was one.
   bool forget_unused();
   // Whether some VIP has left the configuration, and is kept for its flows.
@@ -77,6 +83,12 @@ class Registry {
   Vip& vip(uint16_t index) { return vips_[index]; }
   const Vip& vip(uint16_t index) const { return vips_[index]; }
   Pod& pod(uint16_t slot) { return pods_[slot]; }
+  bool has_pod(uint32_t slot) const { return slot < pods_.size(); }
+  // Whether flows may have to end before their time.
+  bool has_flushes() const;
+  void end_flush() {
+    for (Pod& p : pods_) p.flush = false;
+  }
   const Address& source(uint16_t index) const { return sources_[index].address; }
 
  private:
@@ -94,10 +106,10 @@ class Registry {
   bool in_use(const Vip& vip) const;
   void adopt_pod(const config::Pod& pod);
   Vip& place_for(const Endpoint& address, uint8_t protocol);
-  void adopt_vip(const config::Listener& listener, const config::Service& service,
-                 unsigned workers);
+  void adopt_vip(const config::Listener& listener, const config::Service& service);
   void index();
   void insert(const Endpoint& local, uint8_t protocol, Place place);
+  void insert_listener(const Endpoint& local, uint8_t protocol, Place place);
   const Entry* lookup(const Endpoint& local, uint8_t protocol) const;
 
   const ip::Host& host_;

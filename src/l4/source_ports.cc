@@ -39,7 +39,9 @@ std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
         if (--tries_to_arrive == 0) return elsewhere;
         continue;
       }
-      if (registry.find(local, protocol).kind != Place::Kind::kSource) continue;
+      if (const Place place = registry.find(local, protocol);
+          place.kind != Place::Kind::kSource || place.shared)
+        continue;
       if (const Flow* flow =
               flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol})) {
         if (arrives && (!in_use || over(flow->state)) &&

@@ -1,15 +1,8 @@
 #include "l4/tcp_state.h"
 
+#include "l4/header.h"
+
 namespace sluice::l4 {
-
-namespace {
-
-constexpr uint8_t kFin = 0x01;
-constexpr uint8_t kSyn = 0x02;
-constexpr uint8_t kRst = 0x04;
-constexpr uint8_t kAck = 0x10;
-
-}  // namespace
 
 FlowState next_state(FlowState before, Side from, uint8_t flags) {
   using enum FlowState;
@@ -36,6 +29,20 @@ FlowState next_state(FlowState before, Side from, uint8_t flags) {
     return before == kClientFin || over(before) ? kClosing : kPodFin;
   }
   return before;
+}
+
+FlowState next_state_of_client(FlowState before, uint8_t flags) {
+  using enum FlowState;
+  if (before == kUdp) return before;
+  if ((flags & kRst) != 0) {
+    if (half_open(before)) return kRefused;
+    return over(before) ? before : kReset;
+  }
+  if ((flags & kSyn) != 0)
+    return (before == kRefused || before == kClosing) && (flags & kAck) == 0 ? kSynSent : before;
+  if ((flags & kAck) == 0) return before;
+  if ((flags & kFin) != 0) return kClosing;
+  return before == kClosing ? kClosing : kEstablished;
 }
 
 }  // namespace sluice::l4

@@ -30,6 +30,11 @@ enum class FlowState : uint8_t {
 // the pod says by its answer whether the connection lives.
 FlowState next_state(FlowState before, Side from, uint8_t flags);
 
+// The same where only the client's packets are seen. Its ACK behind the SYN ends the handshake, and
+// its FIN the connection, as far as Sluice can tell: most clients that have sent it wait for no
+// more than the rest of an answer, whose ACKs pass here.
+FlowState next_state_of_client(FlowState before, uint8_t flags);
+
 inline bool half_open(FlowState s) {
   return s == FlowState::kSynSent || s == FlowState::kSynReceived;
 }

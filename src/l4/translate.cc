@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/byte_order.h"
+#include "l4/fragments.h"
 #include "l4/header.h"
 #include "l4/mss.h"
 
@@ -14,21 +15,27 @@ namespace {
 // The buffers of a long packet: 64 KiB in buffers of 1 KiB.
 constexpr size_t kMaxBuffers = 64;
 
-bool send(const ip::OutPacket& out, ip::Host& host, stats::L4& counters, Time now) {
-  if (host.send(out, now) == ip::Sent::kYes) return true;
+bool send(const Way& way, const ip::OutPacket& out, ip::Host& host, stats::L4& counters, Time now) {
+  if (send_on(way, out, host, now) == ip::Sent::kYes) return true;
   counters.unsent.add(1);
   return false;
 }
 
 // A sender may leave out the checksum of UDP in IPv4 (RFC 768), but not in IPv6 (RFC 8200, 8.1).
-bool needs_sum(const ip::TransportPacket& packet, const Addresses& to) {
-  return packet.protocol == kUdp && !to.destination.address.is_v4() &&
+bool needs_sum(const ip::TransportPacket& packet, const Way& way) {
+  return packet.protocol == kUdp && !config::is_one_way(way.mode) &&
+         !way.to.destination.address.is_v4() &&
          load_be16(packet.payload.front().data() + kUdpChecksum) == 0;
+}
+
+// No NIC is asked to cut packets within packets.
+uint32_t max_tso(const Way& way, const ip::Host& host) {
+  return way.mode == config::Forward::kIpip ? 0 : host.max_tso(way.next());
 }
 
 // A packet of several buffers, or of several segments: in pieces of whole segments, as long as the
 // outgoing port takes them.
-bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host,
+bool send_pieces(const Way& way, ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host,
                  stats::L4& counters, Time now) {
   std::array<buf::Slice, kMaxBuffers> buffers;
   std::array<buf::Fragment, kMaxBuffers> fragments;
@@ -46,7 +53,7 @@ bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host
 
   const uint32_t segment = out.segment_size;
   const uint32_t largest =
-      segment == 0 ? left : std::max(segment, host.max_tso(out.destination) / segment * segment);
+      segment == 0 ? left : std::max(segment, max_tso(way, host) / segment * segment);
   std::array<uint8_t, ip::kMaxTransportHeader> copy;
   std::array<buf::Fragment, kMaxBuffers> piece;
   uint32_t offset = 0;
@@ -74,7 +81,7 @@ bool send_pieces(ip::OutPacket& out, ip::TransportPacket& packet, ip::Host& host
     out.payload = {piece.data(), pieces};
     out.payload_size = size;
     out.segment_size = static_cast<uint16_t>(size > segment ? segment : 0);
-    if (!send(out, host, counters, now)) return false;
+    if (!send(way, out, host, counters, now)) return false;
   } while (left > 0);
   return true;
 }
@@ -85,13 +92,15 @@ Translated sent(bool yes) {
 
 }  // namespace
 
-Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Addresses& to,
+Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Way& way,
                      ip::Host& host, stats::L4& counters, Time now) {
-  if (packet.ttl <= 1) {
+  const Addresses& to = way.to;
+  const bool as_it_came = way.mode == config::Forward::kDsr;
+  if (packet.ttl <= 1 && !as_it_came) {
     counters.ttl_expired.add(1);
     return Translated::kTtlExpired;
   }
-  const uint32_t longest = host.max_segment(to.destination.address);
+  const uint32_t longest = longest_segment(way, host);
   if (longest == 0) {
     counters.unsent.add(1);
     return Translated::kDropped;
@@ -104,44 +113,82 @@ Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Ad
     return Translated::kTooLong;
   }
 
+  // Of a fragment nobody can sum the whole.
+  const bool fragment = is_fragment(packet);
+  if (fragment && packet.source.is_v4() != to.source.address.is_v4()) {
+    counters.fragments_dropped.add(1);
+    return Translated::kDropped;
+  }
   ip::OutPacket out;
-  out.checksum_filled = packet.checksum != ip::L4Checksum::kNone && segment == 0 &&
-                        packet.segment_size == 0 && packet.payload.single() &&
-                        !needs_sum(packet, to);
+  out.checksum_filled =
+      fragment || (packet.checksum != ip::L4Checksum::kNone && segment == 0 &&
+                   packet.segment_size == 0 && packet.payload.single() && !needs_sum(packet, way));
   // A checksum that is filled anew would hide damage.
   if (!out.checksum_filled && !ip::verify_checksum(packet)) {
     counters.bad_checksum.add(1);
     return Translated::kDropped;
   }
   uint8_t* header = packet.payload.front().mutable_data();
-  if (packet.protocol == kTcp && (header[kTcpFlags] & kSyn) != 0) {
+  if (packet.protocol == kTcp && (header[kTcpFlags] & kSyn) != 0 && !as_it_came) {
     const uint32_t most = std::min(longest, host.max_segment(packet.source));
     if (most > kTcpHeader) clamp_mss(header, header_size, static_cast<uint16_t>(most - kTcpHeader));
   }
-  if (out.checksum_filled) {
+  if (!out.checksum_filled) {
+    rewrite_unsummed(header, packet.protocol, to);
+  } else if (!config::is_one_way(way.mode)) {
     const Addresses from{{packet.source, packet.ports->source},
                          {packet.destination, packet.ports->destination}};
     rewrite(header, packet.protocol, from, to);
-  } else {
-    rewrite_unsummed(header, packet.protocol, to);
   }
   out.source = to.source.address;
   out.destination = to.destination.address;
   out.protocol = static_cast<ip::Protocol>(packet.protocol);
   out.tos = packet.tos;
-  out.ttl = static_cast<uint8_t>(packet.ttl - 1);
+  out.ttl = static_cast<uint8_t>(packet.ttl - (as_it_came ? 0 : 1));
   out.fragmentation = packet.fragmentation;
   out.identification = packet.identification;
   out.header = {header, header_size};
   out.checksum_offset = checksum_offset(packet.protocol);
   out.segment_size = static_cast<uint16_t>(segment);
   if (!packet.payload.single() || segment != 0) [[unlikely]]
-    return sent(send_pieces(out, packet, host, counters, now));
+    return sent(send_pieces(way, out, packet, host, counters, now));
   const buf::Slice& front = packet.payload.front();
   const buf::Fragment rest(front.view().subspan(header_size), front.mbuf());
   out.payload = {&rest, 1};
   out.payload_size = static_cast<uint32_t>(rest.size());
-  return sent(send(out, host, counters, now));
+  return sent(send(way, out, host, counters, now));
+}
+
+Translated translate_fragment(const ip::TransportPacket& packet, const Way& way, ip::Host& host,
+                              stats::L4& counters, Time now) {
+  const bool as_it_came = way.mode == config::Forward::kDsr;
+  if (packet.ttl <= 1 && !as_it_came) {
+    counters.ttl_expired.add(1);
+    return Translated::kTtlExpired;
+  }
+  if (!packet.payload.single() || packet.source.is_v4() != way.to.source.address.is_v4()) {
+    counters.fragments_dropped.add(1);
+    return Translated::kDropped;
+  }
+  if (packet.payload.size() > longest_segment(way, host)) {
+    counters.too_long.add(1);
+    return Translated::kTooLong;
+  }
+  const buf::Slice& front = packet.payload.front();
+  const buf::Fragment all(front.view(), front.mbuf());
+  ip::OutPacket out;
+  out.source = way.to.source.address;
+  out.destination = way.to.destination.address;
+  out.protocol = static_cast<ip::Protocol>(packet.protocol);
+  out.tos = packet.tos;
+  out.ttl = static_cast<uint8_t>(packet.ttl - (as_it_came ? 0 : 1));
+  out.fragmentation = packet.fragmentation;
+  out.identification = packet.identification;
+  out.checksum_filled = true;
+  out.header = front.view().first(0);
+  out.payload = {&all, 1};
+  out.payload_size = static_cast<uint32_t>(all.size());
+  return sent(send(way, out, host, counters, now));
 }
 
 }  // namespace sluice::l4

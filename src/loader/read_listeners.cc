@@ -5,6 +5,7 @@
 #include <cctype>
 #include <map>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -29,11 +30,27 @@ void read_forwarding(Table& t, config::Forwarding& forwarding) {
   t.boolean("forwarded", forwarding.forwarded);
 }
 
+// Pods of the one-way modes get packets with the port of the listener.
+void warn_of_port(const config::Listener& listener, const config::Service& service,
+                  const Table& service_table, Reading& reading) {
+  if (!config::is_one_way(listener.l4.mode)) return;
+  for (const config::Pod& pod : service.pods)
+    if (pod.endpoint.port != listener.address.port) {
+      reading.warnings.push_back(service_table.place(
+          "endpoints",
+          fmt::format("the pod {} gets packets at port {} of {}, since the listener {} leaves "
+                      "packets as they are",
+                      pod.endpoint.str(), listener.address.port, listener.address.address.str(),
+                      listener.name)));
+      return;
+    }
+}
+
 void read_l4(Table& t, config::Listener& listener) {
   using config::Protocol;
   const bool packets = listener.protocol == Protocol::kTcp || listener.protocol == Protocol::kUdp;
   if (!packets)
-    for (const char* key : {"mode", "new_flows", "new_flows_per_source"})
+    for (const char* key : {"mode", "leaving_pods", "new_flows", "new_flows_per_source"})
       if (t.has(key))
         t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
   if (!config::is_l4(listener.protocol)) return;
@@ -50,18 +67,21 @@ void read_l4(Table& t, config::Listener& listener) {
       listener.l4.mode = config::Forward::kRelay;
     } else if (mode == "relay") {
       t.mistake("mode", "mode = \"relay\" is of listeners with protocol = \"tcp\"");
+    } else if (mode == "dsr" || mode == "ipip") {
+      listener.l4.mode = mode == "dsr" ? config::Forward::kDsr : config::Forward::kIpip;
     } else if (mode != "nat") {
-      const bool planned = mode == "dsr" || mode == "ipip";
-      t.mistake("mode", fmt::format("mode = \"{}\" is {}; allowed: nat, relay", mode,
-                                    planned ? "not there yet" : "unknown"));
+      t.mistake("mode",
+                fmt::format("mode = \"{}\" is unknown; allowed: nat, relay, dsr, ipip", mode));
     }
   }
   if (listener.relays_bytes())
-    for (const char* key : {"new_flows", "new_flows_per_source"})
+    for (const char* key : {"leaving_pods", "new_flows", "new_flows_per_source"})
       if (t.has(key))
         t.mistake(key, fmt::format("{} is of listeners that forward packets, not of mode = "
                                    "\"relay\"; see connections_per_address of [limits]",
                                    key));
+  if (const auto leaving = t.choice("leaving_pods", {"drain", "flush"}); leaving == 1u)
+    listener.l4.leaving_pods = config::Leaving::kFlush;
   constexpr int64_t kMost = 100'000'000;
   t.integer("new_flows", listener.l4.new_flows, 0, kMost);
   t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
@@ -132,7 +152,8 @@ void read_health_path(Table& t, std::string& path) {
 
 }  // namespace
 
-std::set<std::string> read_listeners(Table& root, Reading& reading) {
+std::set<std::string> read_listeners(Table& root, std::span<const Table> service_tables,
+                                     Reading& reading) {
   config::Snapshot& snapshot = reading.snapshot;
   std::map<std::string, uint32_t> services;
   bool all_named = true;
@@ -194,6 +215,7 @@ std::set<std::string> read_listeners(Table& root, Reading& reading) {
         from.mistake("service", fmt::format("the service {} has TLS toward its pods; listeners "
                                             "that relay bytes do not make it",
                                             service));
+      warn_of_port(listener, found, service_tables[it->second], reading);
       return it->second;
     };
     read_routes(t, listener, read_service_name);

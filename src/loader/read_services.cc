@@ -59,7 +59,7 @@ void read_services(Table& root, Reading& reading) {
     snapshot.services.push_back(std::move(service));
   }
 
-  const std::set<std::string> used = read_listeners(root, reading);
+  const std::set<std::string> used = read_listeners(root, service_tables, reading);
   for (size_t i = 0; i < snapshot.services.size(); ++i)
     if (!used.contains(snapshot.services[i].name))
       reading.warnings.push_back(service_tables[i].place(

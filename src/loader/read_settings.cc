@@ -37,6 +37,8 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("settings_timeout", g.settings_timeout, 0s, kLong);
   t.duration("headers_timeout", g.headers_timeout, 0s, kLong);
   t.duration("stall_timeout", g.stall_timeout, 0s, kLong);
+  t.integer("min_rate", g.min_rate, 0, 1 << 20);
+  t.duration("min_rate_grace", g.min_rate_grace, 1s, kLong);
   t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
   t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
   t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);

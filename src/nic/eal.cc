@@ -4,6 +4,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
+#include <rte_lcore.h>
 
 #include <chrono>
 #include <filesystem>
@@ -160,6 +161,10 @@ Eal::Eal(const EalOptions& options)
 Eal::~Eal() {
   for (unsigned i = 0; i < workers_; ++i) join(i);
   rte_eal_cleanup();
+}
+
+int Eal::node(unsigned worker) const {
+  return static_cast<int>(rte_lcore_to_socket_id(worker + kFirstWorkerLcore));
 }
 
 void Eal::launch(unsigned worker, std::function<void()> loop) {

@@ -47,6 +47,8 @@ class Eal {
   Eal(Eal&&) = delete;
 
   unsigned workers() const { return workers_; }
+  // The NUMA node of the worker's core; -1: unknown.
+  int node(unsigned worker) const;
 
   // Runs `loop` on worker's core, once at a time. The callable lives until join(worker).
   void launch(unsigned worker, std::function<void()> loop);

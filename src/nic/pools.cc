@@ -29,14 +29,19 @@ uint32_t in_rings(const std::vector<config::NicProfile>& ports, unsigned workers
   return sum;
 }
 
-rte_mempool* make_plain_pool(const std::string& name, uint32_t count, uint16_t data_room) {
+rte_mempool* make_plain_pool(const std::string& name, uint32_t count, uint16_t data_room,
+                             int node) {
   try {
-    return buf::make_pool(name, count, data_room, static_cast<int>(rte_socket_id()));
+    return buf::make_pool(name, count, data_room, node);
   } catch (const std::runtime_error& e) {
     throw Error(std::string(e.what()) +
                 ". Give DPDK more memory or ask for fewer buffers; one takes about " +
                 std::to_string(data_room + 256) + " bytes.");
   }
+}
+
+int node_of_worker(const PoolOptions& options, unsigned worker) {
+  return options.nodes.empty() ? static_cast<int>(rte_socket_id()) : options.nodes[worker];
 }
 
 struct Span {
@@ -64,25 +69,42 @@ uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned worke
   return reserve;
 }
 
-Pools::Pools(const PoolOptions& options, const std::vector<config::NicProfile>& ports)
-    : reserve_(rx_reserve(ports, options.workers)) {
-  const uint32_t least = in_rings(ports, options.workers) + reserve_ + kUsable;
+Pools::Pools(const PoolOptions& options, const std::vector<config::NicProfile>& ports) {
+  const bool shared = any_dense(ports);
+  const unsigned shares = shared ? 1 : options.workers;   // of the receive buffers
+  const unsigned sharers = shared ? options.workers : 1;  // of one receive pool
+  reserve_ = rx_reserve(ports, sharers);
+  const uint32_t least = shares * (in_rings(ports, sharers) + reserve_ + kUsable);
   if (options.rx_mbufs < least)
     throw Error("rx_mbufs = " + std::to_string(options.rx_mbufs) +
                 " is too small: the rings of the ports keep up to " +
                 std::to_string(in_rings(ports, options.workers)) + ", refilling them needs " +
-                std::to_string(reserve_) + ", and data must fit too. Set it to " +
+                std::to_string(shares * reserve_) + ", and data must fit too. Set it to " +
                 std::to_string(least) + " or more.");
-  const int socket = static_cast<int>(rte_socket_id());
-  rx_.reset(any_dense(ports) ? make_dense_pool("rx", options.rx_mbufs, options.data_room, socket)
-                             : make_plain_pool("rx", options.rx_mbufs, options.data_room));
   const bool all_from_rx = std::all_of(
       ports.begin(), ports.end(), [](const config::NicProfile& p) { return p.tx_from_rx_pool; });
-  if (!all_from_rx || ports.empty())
-    tx_.reset(make_plain_pool("tx", options.tx_mbufs, options.data_room));
-  for (unsigned w = 0; w < options.workers; ++w)
+  if (shared)
+    rx_.emplace_back(
+        make_dense_pool("rx", options.rx_mbufs, options.data_room, node_of_worker(options, 0)));
+  for (unsigned w = 0; w < options.workers; ++w) {
+    const std::string number = std::to_string(w);
+    const int node = node_of_worker(options, w);
+    if (!shared)
+      rx_.emplace_back(
+          make_plain_pool("rx" + number, options.rx_mbufs / shares, options.data_room, node));
+    if (!all_from_rx || ports.empty())
+      tx_.emplace_back(make_plain_pool("tx" + number, options.tx_mbufs / options.workers,
+                                       options.data_room, node));
     hold_.emplace_back(
-        make_plain_pool("hold" + std::to_string(w), options.hold_mbufs, options.data_room));
+        make_plain_pool("hold" + number, options.hold_mbufs, options.data_room, node));
+  }
+}
+
+std::vector<buf::Pool> Pools::rx_of_others(unsigned worker) const {
+  std::vector<buf::Pool> all;
+  for (const Owned& pool : rx_)
+    if (pool.get() != rx(worker).mempool()) all.emplace_back(pool.get());
+  return all;
 }
 
 rte_mempool* make_dense_pool(const std::string& name, uint32_t count, uint16_t data_room,

@@ -68,7 +68,7 @@ Port::Port(const PortOptions& options, const Pools& pools, unsigned workers) : o
   for (const std::string& device : options_.devices) {
     const uint16_t id = device_id(name(), device);
     const Claim claim{name(), device, options_.profile, info_of(name(), id), options_.mtu, queues};
-    std::vector<std::string> faults = find_contradictions(claim, pools.rx().mempool());
+    std::vector<std::string> faults = find_contradictions(claim, pools.rx(0).mempool());
     auto& missing = options_.profile_named ? faults : notes_;
     for (std::string& what : find_missing_offers(claim)) missing.push_back(std::move(what));
     for (const std::string& what : faults) wrong += (wrong.empty() ? "" : "\n") + what;
@@ -117,10 +117,13 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   check(rte_eth_dev_adjust_nb_rx_tx_desc(device, &rx_ring, &tx_ring), "sizing the rings");
   rings_ = {rx_ring, tx_ring};
   const int socket = rte_eth_dev_socket_id(device);
+  // The queues of a port's devices are its workers' in order.
+  const auto first_worker = static_cast<unsigned>(queues_.size());
   for (uint16_t q = 0; q < queues; ++q) {
+    const unsigned worker = first_worker + q;
     rte_eth_txconf tx = info.default_txconf;
     tx.offloads = traits_.tx_offloads;
-    check(rte_eth_rx_queue_setup(device, q, rx_ring, socket, nullptr, pools.rx().mempool()),
+    check(rte_eth_rx_queue_setup(device, q, rx_ring, socket, nullptr, pools.rx(worker).mempool()),
           "setting up a receive queue");
     check(rte_eth_tx_queue_setup(device, q, tx_ring, socket, &tx), "setting up a transmit queue");
   }
@@ -134,16 +137,17 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   // A port of several devices uses the MAC address of the first.
   if (queues_.empty()) std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
   for (uint16_t q = 0; q < queues; ++q)
-    queues_.push_back(make_queue(traits_, {.device = device,
-                                           .queue = q,
-                                           .mtu = options_.mtu,
-                                           .max_tso = max_tso(traits_, options_.mtu),
-                                           .tx_burst = options_.profile.tx_burst,
-                                           .tx_segments = traits_.tx_segments,
-                                           .mac = mac_,
-                                           .tx_pool = pools.tx(options_.profile).mempool(),
-                                           .tx_pool_only = options_.profile.tx_from_rx_pool,
-                                           .rss = rss_.back().get()}));
+    queues_.push_back(
+        make_queue(traits_, {.device = device,
+                             .queue = q,
+                             .mtu = options_.mtu,
+                             .max_tso = max_tso(traits_, options_.mtu),
+                             .tx_burst = options_.profile.tx_burst,
+                             .tx_segments = traits_.tx_segments,
+                             .mac = mac_,
+                             .tx_pool = pools.tx(options_.profile, first_worker + q).mempool(),
+                             .tx_pool_only = options_.profile.tx_from_rx_pool,
+                             .rss = rss_.back().get()}));
 }
 
 config::Flows Port::flows() const {

@@ -32,7 +32,7 @@ TunPort::TunPort(const TunPortOptions& options, const Pools& pools, unsigned wor
         TunQueue::Setup{.fd = device_.queue(w),
                         .mtu = options.mtu,
                         .mac = device_.mac(),
-                        .rx_pool = pools.rx().mempool(),
+                        .rx_pool = pools.rx(w).mempool(),
                         .rest = tsc_hz() * kRestMicroseconds / 1'000'000}));
 }
 

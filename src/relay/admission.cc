@@ -10,12 +10,15 @@ namespace sluice::relay {
 namespace {
 
 // Whether the request is for the listener's health_path, and has got its answer: 200 when new calls
-// are welcome; 503 in a drain, its announcement included, or when no pod is READY.
+// are welcome; 503 in a drain, its announcement included, when the configuration has the listener
+// no more, or when no pod is READY. A CONNECT has no path, and an extended one asks for a tunnel.
 bool answered_health(Context& context, Listener& listener, ClientConnection& client,
                      http::Stream& stream, const http::FieldList& request, bool end) {
+  if (request.has(http::Name::kProtocol)) return false;
   const std::string_view path = request.find(http::Name::kPath).value_or("");
   if (path.substr(0, path.find('?')) != listener.health_path()) return false;
-  const bool well = !context.draining && route(request, listener).service->reachable();
+  const bool well =
+      !context.draining && !listener.draining() && route(request, listener).service->reachable();
   http::FieldList answer;
   answer.add(http::Name::kStatus, well ? "200" : "503");
   answer.add("cache-control", "no-store");

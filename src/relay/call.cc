@@ -131,8 +131,12 @@ void Call::client_sent(uint32_t n) {
   attempt_.connection().http().consumed(attempt_.stream(), n);
 }
 
-void Call::client_reset(EndReason code) {
-  count(result_of_client_reset(), "the client reset the stream");
+void Call::client_reset(EndReason code, const char* why) {
+  if (served()) {
+    count(result_);
+  } else {
+    count(grpc_ ? stats::Result::kCancelled : stats::Result::kIncomplete, why);
+  }
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   if (attached()) {

@@ -37,8 +37,8 @@ class Call final : public ListHook<Call>,
   void client_data(buf::Slice data, bool end);
   void client_trailers(http::FieldList& fields);
   void client_sent(uint32_t n);
-  // The client sent RST_STREAM, or the client's connection was lost.
-  void client_reset(http::EndReason code);
+  // The client sent RST_STREAM, or its connection ended. why: for the access log.
+  void client_reset(http::EndReason code, const char* why);
   // Both directions have ended for the client. The part of the request that the pod has not read
   // still goes to the pod: an early answer does not mean that the rest is not wanted (RFC 9113,
   // 8.1).
@@ -120,7 +120,8 @@ class Call final : public ListHook<Call>,
     if (context_.access_log.on()) [[unlikely]]
       note_access(result, why);
   }
-  stats::Result result_of_client_reset() const;
+  // What the client has got of the answer is all that it wants.
+  bool served() const;
   void note_access(stats::Result result, const char* why);
   // When neither side has a stream any more: leaves everything that counts the call.
   void end_if_over();

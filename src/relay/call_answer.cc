@@ -16,9 +16,8 @@ using Section = http::Handler::Section;
 
 namespace {
 
-// Nearly always the first field.
+// Of fields that have it. Nearly always the first one.
 std::string_view status_of_trailers(const http::FieldList& fields) {
-  if (!fields.has(http::Name::kGrpcStatus)) return {};
   if (fields.known(0).id == http::Name::kGrpcStatus) return fields.value(0);
   return *fields.find(http::Name::kGrpcStatus);
 }
@@ -42,7 +41,11 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         return;
       response_ = Response::kStarted;  // from here on the call belongs to this pod
       // :status is the only pseudo-header field of an answer, so it stands first.
-      if (!grpc_) result_ = http_result(fields.value(0));
+      if (!grpc_) {
+        result_ = http_result(fields.value(0));
+      } else if (fields.value(0) != "200") [[unlikely]] {
+        result_ = grpc_result_of_http(fields.value(0));
+      }
       if (context_.access_log.on()) [[unlikely]] {
         first_byte_ = context_.now;
         status_ = status_number(fields.value(0));
@@ -55,7 +58,8 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       }
     }
     if (end) {
-      if (grpc_) result_ = grpc_result(status_of_trailers(fields));
+      if (grpc_ && fields.has(http::Name::kGrpcStatus))
+        result_ = grpc_result(status_of_trailers(fields));
       response_ended();
     }
   }

@@ -34,11 +34,31 @@ Result grpc_result(http::EndReason code) {
   }
 }
 
-// The client has reset its stream.
-Result Call::result_of_client_reset() const {
-  // The answer is whole, or the call is an open tunnel, which ends when one side wants.
-  if (response_ == Response::kEnded || (connect_ && result_ == Result::k2xx)) return result_;
-  return grpc_ ? Result::kCancelled : Result::kIncomplete;
+Result grpc_result_of_http(std::string_view status) {
+  switch (status_number(status)) {
+    case 400:
+      return Result::kInternal;
+    case 401:
+      return Result::kUnauthenticated;
+    case 403:
+      return Result::kPermissionDenied;
+    case 404:
+      return Result::kUnimplemented;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return Result::kUnavailable;
+    default:
+      return Result::kUnknown;
+  }
+}
+
+// All of the answer has left the stream's queue, or the call is an open tunnel, which ends when one
+// side wants.
+bool Call::served() const {
+  return (response_ == Response::kEnded && client_stream_->output_done()) ||
+         (connect_ && result_ == Result::k2xx);
 }
 
 void Call::note_access(Result result, const char* why) {

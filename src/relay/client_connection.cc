@@ -71,11 +71,11 @@ void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
   const uint32_t n = data.size();
   if (http_->credits()) {
     // Behind our FIN the window stays shut, which bounds the bytes that still come.
-    if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams();
+    if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams(why_failed());
     return;
   }
   if (closing_) discarded_ += n;
-  if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams();
+  if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams(why_failed());
   stream.consumed(n);
 }
 
@@ -123,7 +123,7 @@ void ClientConnection::on_end_of_data(transport::Stream&, transport::End end) {
     return;
   }
   peer_ended_ = true;
-  abandon_streams();
+  abandon_streams("the client closed the connection");
   context_.touch(*this);
 }
 
@@ -136,22 +136,27 @@ void ClientConnection::on_closed(transport::Stream&, transport::CloseReason reas
     ++context_.stats.relay.guard_closing;
     on_guard("closing", "took nothing of its connection's end");
   }
-  abandon_streams();
+  abandon_streams("the client's connection was lost");
   context_.clients.destroy(this);
 }
 
-void ClientConnection::abandon_streams() {
-  http_->for_each_stream([](http::Stream& s) {
+const char* ClientConnection::why_failed() const {
+  return http_->guard() == nullptr ? "the client broke the protocol"
+                                   : "a guard ended the client's connection";
+}
+
+void ClientConnection::abandon_streams(const char* why) {
+  http_->for_each_stream([why](http::Stream& s) {
     Call& call = call_of(s);
     s.set_owner(nullptr);
-    call.client_reset(http::EndReason::kCancelled);
+    call.client_reset(http::EndReason::kCancelled, why);
   });
 }
 
-void ClientConnection::evict() {
+void ClientConnection::evict(const char* why) {
   if (evicted_) return;
   closing_ = evicted_ = true;
-  abandon_streams();
+  abandon_streams(why);
   holder_.forget_client();
   http_->stop();
   stream_->abort();
@@ -163,7 +168,7 @@ void ClientConnection::flush() {
       ++context_.stats.relay.guard_discarded;
       on_guard("discarded", "sent on and on behind GOAWAY and FIN");
     }
-    evict();
+    evict("a guard ended the client's connection");
     return;
   }
   if (!closing_ && !http_->failed()) http_->flush(stream_->room());
@@ -171,18 +176,18 @@ void ClientConnection::flush() {
     const bool idle = http_->open_streams() == 0;
     if (http_->failed() && http_->ending() == http::Connection::Ending::kAbort) {
       report();
-      evict();
+      evict(why_failed());
       return;
     }
     if (http_->failed()) {
-      abandon_streams();
+      abandon_streams(why_failed());
       closing_ = true;
       report();
     } else if (idle && !idle_) {
       on_idle();
     }
     if (!closing_ && http_->ending() == http::Connection::Ending::kAbort) {
-      evict();
+      evict("the answer ended with the connection");
       return;
     }
     if (!closing_ && (peer_ended_ || http_->ending() != http::Connection::Ending::kNo ||
@@ -218,7 +223,7 @@ void ClientConnection::watch() {
       return;
     case http::Connection::Watched::kGone:
       report();
-      evict();
+      evict(why_failed());
       return;
   }
 }
@@ -263,7 +268,7 @@ void ClientConnection::on_drain_timer() {
       end();
       return;
     case Drain::kEnding:
-      evict();
+      evict("the load balancer ends");
       return;
   }
 }
@@ -336,7 +341,7 @@ void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
 void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy) {
   Call& call = call_of(s);
   s.set_owner(nullptr);
-  call.client_reset(code);
+  call.client_reset(code, "the client reset the stream");
 }
 
 void ClientConnection::on_closed(http::Stream& s) {

@@ -40,6 +40,10 @@ class ClientConnection final : public transport::User,
   // within kLastWords.
   void end();
 
+  // The client may begin another call. Behind the final GOAWAY, or a second after a client of
+  // HTTP/1.1 might have heard of the drain, it may not.
+  bool takes_calls() const { return !closing_ && drain_ <= Drain::kAnnounced; }
+
   // Memory kept for the client: output that the client has not taken, requests that pods have not
   // taken, data that arrived ahead of a gap, requests kept for another attempt, and the calls' own
   // objects. A packet buffer counts whole, however few bytes are in it.
@@ -70,12 +74,12 @@ class ClientConnection final : public transport::User,
   bool take_pod_reset() override {
     return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
   }
-  // Memory is short and this client holds the most: resets the connection, and frees all it holds.
-  void evict();
+  // Resets the connection, and frees all that it holds. why: for the access log.
+  void evict(const char* why);
   // Arms the timer of idleness, age and grace for the earliest of them (client_life.cc).
   void arm_life();
-  // The client is gone or has failed: cancels its calls at their pods.
-  void abandon_streams();
+  // The client is gone or has failed: cancels its calls at their pods. why: for the access log.
+  void abandon_streams(const char* why);
 
   void flush() override;
 
@@ -117,6 +121,8 @@ class ClientConnection final : public transport::User,
   void on_life_timer();
   void on_idle();
   void watch();
+  // HTTP has failed: for the access log.
+  const char* why_failed() const;
   // Writes to the log why HTTP/2 ends the connection.
   void report();
 

@@ -26,7 +26,7 @@ class Listener final : public tcp::Acceptor {
   ~Listener() {
     while (Handshake* h = handshakes_.pop_front()) context_.handshakes.destroy(h);
     while (ClientConnection* c = clients_.pop_front()) {
-      c->abandon_streams();
+      c->abandon_streams("the load balancer ends");
       context_.clients.destroy(c);
     }
   }
@@ -83,7 +83,15 @@ class Listener final : public tcp::Acceptor {
   void arm_lives() {
     for (ClientConnection& c : clients_) c.arm_life();
   }
+  // The listener takes no more connections, and its clients are moved away.
+  bool draining() const { return draining_; }
   bool idle() { return clients_.empty() && handshakes_.empty(); }
+  // A client that is connected may begin another call.
+  bool takes_calls() {
+    for (const ClientConnection& c : clients_)
+      if (c.takes_calls()) return true;
+    return !handshakes_.empty();
+  }
 
   stats::Listener& stats() { return context_.stats.listener(slot_); }
   uint32_t slot() const { return slot_; }

@@ -14,7 +14,9 @@ Relay::Relay(const Setup& setup)
       context_(setup.now, setup.tcp, setup.plain, setup.http1, setup.http2, setup.wheel,
                setup.memory, setup.workers, setup.self, setup.seed, setup.process,
                setup.ticket_keys, setup.handshakes),
-      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this) {}
+      drain_timer_([](void* self, Time) { static_cast<Relay*>(self)->on_drain_timer(); }, this),
+      leaving_timer_([](void* self, Time) { static_cast<Relay*>(self)->retire_services(); }, this) {
+}
 
 Relay::~Relay() {
   // Clients end first: they cancel their calls at pods that are still there.
@@ -23,6 +25,7 @@ Relay::~Relay() {
   retired_listeners_.clear();
   context_.destroy_calls_over();
   services_.clear();
+  leaving_services_.clear();
   retired_services_.clear();
 }
 
@@ -75,11 +78,8 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     }
     by_index.push_back(services.back().get());
   }
-  for (auto& s : services_) {
-    if (s == nullptr) continue;
-    s->retire();
-    retired_services_.push_back(std::move(s));
-  }
+  for (auto& s : services_)
+    if (s != nullptr) leaving_services_.push_back(std::move(s));
   services_ = std::move(services);
 
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -111,6 +111,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     for (Listener* l : fresh) l->open();
   forget_listeners();
   set_vips();
+  retire_services();
   // Clients of a listener that stays may still have calls on a service that left. Clients of a
   // listener that left may still make some.
   std::erase_if(retired_services_, [&](const auto& s) {
@@ -118,6 +119,21 @@ void Relay::adopt(const config::Snapshot& snapshot) {
            std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
                         [&](const auto& l) { return l->routes().lead_to(*s); });
   });
+}
+
+// A service that left together with its listener goes on until no client of the listener can begin
+// another call. Clients learn of the drain by an answer or a GOAWAY, and may ask before that.
+void Relay::retire_services() {
+  for (auto& s : leaving_services_) {
+    const bool wanted =
+        std::any_of(retired_listeners_.begin(), retired_listeners_.end(),
+                    [&](const auto& l) { return l->routes().lead_to(*s) && l->takes_calls(); });
+    if (wanted) continue;
+    s->retire();
+    retired_services_.push_back(std::move(s));
+  }
+  std::erase(leaving_services_, nullptr);
+  if (!leaving_services_.empty()) context_.wheel.arm(leaving_timer_, context_.now + kLeavingLook);
 }
 
 bool Relay::forget_listeners() {
@@ -158,7 +174,7 @@ void Relay::relieve_memory() {
     freed += victim->holder().weight();
     ++context_.stats.relay.guard_memory;
     context_.stats.events.push({"memory", "held the most while memory was short", victim->peer()});
-    victim->evict();
+    victim->evict("memory is short, and the client holds the most");
   }
 }
 
@@ -173,6 +189,7 @@ void Relay::flush() {
   relieve_memory();
   if (!retired_listeners_.empty() && forget_listeners()) set_vips();
   for (auto& s : services_) s->pump();
+  for (auto& s : leaving_services_) s->pump();
   for (auto& s : retired_services_) s->pump();
   in_stage(Stage::kHttp, [&] {
     while (Flushable* f = context_.dirty.pop_front()) f->flush();

@@ -63,6 +63,9 @@ class Relay {
   // Destroys listeners that left the configuration, once their last client has gone. True when
   // there were any.
   bool forget_listeners();
+  // Retires services that left the configuration, once no client can begin a call to them.
+  void retire_services();
+  static constexpr Duration kLeavingLook = 250ms;  // between two looks
   // Sets the addresses of all listeners, with those that left and still have clients: such a client
   // can be moved away only while its address answers.
   void set_vips();
@@ -80,7 +83,8 @@ class Relay {
   ip::Host& host_;
   Context context_;
   std::vector<std::unique_ptr<Service>> services_;
-  std::vector<std::unique_ptr<Service>> retired_services_;
+  std::vector<std::unique_ptr<Service>> leaving_services_;  // that clients may still call
+  std::vector<std::unique_ptr<Service>> retired_services_;  // whose pods drain
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> retired_listeners_;
   std::vector<Address> other_vips_;
@@ -89,6 +93,7 @@ class Relay {
   Drain drain_ = Drain::kNo;
   Duration drain_timeout_{};
   Timer drain_timer_;
+  Timer leaving_timer_;
 };
 
 }  // namespace sluice::relay

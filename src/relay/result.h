@@ -29,6 +29,9 @@ inline stats::Result http_result(std::string_view status) {
                   : static_cast<stats::Result>(static_cast<unsigned>(stats::Result::k1xx) + kind);
 }
 
+// :status of a gRPC call that was answered without grpc-status
+// (grpc/doc/http-grpc-status-mapping.md).
+stats::Result grpc_result_of_http(std::string_view status);
 // :status as a number; 0 when it is none.
 uint16_t status_number(std::string_view status);
 // A gRPC call whose stream was reset (grpc/doc/PROTOCOL-HTTP2.md, Errors).

@@ -24,8 +24,7 @@ class Side final : public transport::User {
 
   // Packet buffers that are kept for this side's bytes, and for those on their way to it.
   uint32_t buffers() const {
-    return waiting.slices() +
-           (stream == nullptr ? 0 : stream->buffers() + stream->buffers_ahead());
+    return waiting.slices() + (stream == nullptr ? 0 : stream->buffers() + stream->buffers_ahead());
   }
 
  private:

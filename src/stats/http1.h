@@ -22,7 +22,11 @@ namespace sluice::stats {
   X(Counter, guard_no_request, "connections ended: no request in time")                                           \
   X(Counter, guard_slow_head,  "connections ended: a head or trailers not complete in time")                      \
   X(Counter, guard_slow_body,  "connections ended: nothing of a body that is not whole")                          \
-  X(Counter, guard_slow_read,  "connections reset: took nothing of what waits for them")
+  X(Counter, guard_slow_read,  "connections reset: took nothing of what waits for them")                          \
+  X(Counter, guard_body_rate,  "connections ended: a body slower than min_rate")                                  \
+  X(Counter, guard_read_rate,  "connections reset: read an answer more slowly than min_rate")                     \
+  X(Counter, guard_tiny_chunks, "connections ended: too many chunks of a few bytes")                              \
+  X(Counter, pipelined_waits,  "times that requests of a client began to wait behind an answer")
 // clang-format on
 
 struct Http1 {

@@ -12,6 +12,7 @@ namespace sluice::stats {
   X(Counter, flows_begun, "flows begun")                                                           \
   X(Gauge,   flows, "flows now")                                                                   \
   X(Gauge,   half_open, "TCP flows now whose handshake is not over")                               \
+  X(Counter, flushed, "flows ended early, since their pod left or was flushed")                    \
   X(Counter, expired, "flows forgotten: silent for longer than the timeout of their state")        \
   X(Counter, evicted_half_open, "flows forgotten early, whose client had proved nothing: the table or the ports were full") \
   X(Counter, evicted, "other flows forgotten early: the table or the ports were full")                           \
@@ -20,6 +21,8 @@ namespace sluice::stats {
   X(Counter, refused_rate, "new flows refused: more than new_flows of the listener")               \
   X(Counter, refused_source, "new flows refused: more than new_flows_per_source of the listener")  \
   X(Counter, refused_no_pod, "new flows refused: the service has no pod of the listener's family") \
+  X(Counter, fragments, "fragments forwarded behind their first one")                              \
+  X(Counter, fragments_dropped, "fragments dropped: their first one had not come, was forgotten, or would have changed the version of IP") \
   X(Counter, no_flow, "packets that belong to no flow and may not begin one")                      \
   X(Counter, malformed, "packets whose transport header is not whole")                             \
   X(Counter, bad_checksum, "packets dropped: their transport checksum was wrong")                  \

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -24,19 +25,25 @@ class Exchange {
     SpscRing<ip::NeighbourNews> news{kNews};
   };
 
-  explicit Exchange(unsigned workers);
+  // Ends a worker's sleep, if the worker sleeps. For any thread.
+  using Wake = std::function<void(unsigned worker)>;
+  // wake: empty: no worker sleeps.
+  explicit Exchange(unsigned workers, Wake wake = {});
 
   unsigned workers() const { return workers_; }
   // Of two different workers.
   Way& way(unsigned from, unsigned to) { return *ways_[from * workers_ + to]; }
+  // The items that a worker has staged for another one become visible to that one.
+  void publish(unsigned from, unsigned to);
 
   // A worker without clients of its own still receives packets of other workers' clients. So
   // workers that drain end together: each reports once that it has drained.
-  void report_drained() { drained_.fetch_add(1, std::memory_order_relaxed); }
+  void report_drained();
   bool all_drained() const { return drained_.load(std::memory_order_relaxed) == workers_; }
 
  private:
   const unsigned workers_;
+  const Wake wake_;
   std::vector<std::unique_ptr<Way>> ways_;  // by sender and receiver
   std::atomic<unsigned> drained_{0};
 };

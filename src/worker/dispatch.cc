@@ -10,8 +10,15 @@
 
 namespace sluice::worker {
 
-inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters) {
-  if (forwards() && stage_l4(packet, false)) return;
+inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters, Time now) {
+  if (forwards()) {
+    if (l4::is_fragment(packet)) [[unlikely]] {
+      if (!l4_->know_fragment(packet, now)) return;
+      if (!stage_l4(packet, false)) counters.drop(stats::Drop::kFragment);
+      return;
+    }
+    if (stage_l4(packet, false)) return;
+  }
   if (packet.protocol != static_cast<uint8_t>(ip::Protocol::kTcp)) {
     counters.drop(stats::Drop::kUnknownProtocol);
     return;
@@ -41,7 +48,7 @@ void Dispatch::flush_l4(Time now) {
   const size_t count = std::exchange(forwarded_count_, 0);
   l4_->input({forwarded_.data(), count}, now,
              [this](ip::TransportPacket& packet, bool handed_over) {
-               if (ip::verify_checksum(packet)) stage(packet).hand_overs = handed_over ? 1 : 0;
+               stage(packet).hand_overs = handed_over ? 1 : 0;
              });
 }
 
@@ -58,7 +65,7 @@ inline tcp::Received& Dispatch::stage(ip::TransportPacket& packet) {
 
 inline void Dispatch::take(ip::Input& in, stats::Port& counters, Time now) {
   if (auto* packet = std::get_if<ip::TransportPacket>(&in)) {
-    take(*packet, counters);
+    take(*packet, counters, now);
   } else if (const auto* reason = std::get_if<stats::Drop>(&in)) {
     counters.drop(*reason);
   } else if (auto* error = std::get_if<ip::IcmpError>(&in)) {
@@ -119,15 +126,20 @@ size_t Dispatch::take_over(Time now) {
 void Dispatch::take_over(steer::Packet& given, Time now) {
   ip::TransportPacket& packet = given.packet;
   if (forwards() && stage_l4(packet, true)) return;
-  if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kUdp)) return;  // its listener has gone
-  if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp)) {
-    if (!ip::verify_checksum(packet)) return;
+  if (packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp) && ip::verify_checksum(packet)) {
     stage(packet).hand_overs = given.hand_overs;
     return;
   }
-  if (auto error =
-          ip::parse_icmp_error(packet.source, packet.destination, packet.payload.pop_front()))
-    take(*error, true, now);
+  const bool transport = packet.protocol == static_cast<uint8_t>(ip::Protocol::kUdp) ||
+                         packet.protocol == static_cast<uint8_t>(ip::Protocol::kTcp);
+  if (!transport) {
+    if (auto error =
+            ip::parse_icmp_error(packet.source, packet.destination, packet.payload.pop_front());
+        error && take(*error, true, now))
+      return;
+  }
+  steering_->count_dropped();
+  packet.payload.clear();
 }
 
 bool Dispatch::take(ip::IcmpError& error, bool handed_over, Time now) {

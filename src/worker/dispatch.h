@@ -51,7 +51,7 @@ class Dispatch {
   void input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters, Time now);
   static void fetch(const ip::InFrame& frame);
   void take(ip::Input& in, stats::Port& counters, Time now);
-  void take(ip::TransportPacket& packet, stats::Port& counters);
+  void take(ip::TransportPacket& packet, stats::Port& counters, Time now);
   // False: nobody here sent the packet that the error quotes, or nobody uses such an error.
   bool take(ip::IcmpError& error, bool handed_over, Time now);
   void take_over(steer::Packet& packet, Time now);

@@ -1,6 +1,7 @@
 #include "worker/hardware.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "nic/identity.h"
 #include "nic/port.h"
@@ -51,12 +52,24 @@ size_t first_with_devices(const config::Startup& startup, size_t i) {
                              startup.ports.begin());
 }
 
-nic::PoolOptions pool_options(const config::Startup& startup) {
+std::vector<nic::PortNode> nodes_of(const config::Startup& startup) {
+  std::vector<nic::PortNode> nodes;
+  for (const config::Port& p : startup.ports)
+    nodes.push_back({p.name, nic::node_of(p.name, p.devices.front())});
+  return nodes;
+}
+
+nic::PoolOptions pool_options(const config::Startup& startup, const nic::Eal& eal,
+                              const std::vector<nic::PortNode>& ports) {
+  std::vector<int> nodes;
+  for (unsigned w = 0; w < startup.workers; ++w)
+    nodes.push_back(nic::pool_node(ports, eal.node(w)));
   return {.rx_mbufs = startup.dpdk.rx_mbufs,
           .tx_mbufs = startup.dpdk.tx_mbufs,
           .hold_mbufs = startup.dpdk.hold_mbufs,
           .data_room = startup.dpdk.data_room,
-          .workers = startup.workers};
+          .workers = startup.workers,
+          .nodes = std::move(nodes)};
 }
 
 // The interfaces from which a port's devices receive through an XDP program.
@@ -110,7 +123,8 @@ std::vector<std::string> missing_privileges(const config::Startup& startup) {
 Hardware::Hardware(const config::Startup& startup)
     : eal_(eal_options(startup)),
       profiles_(profiles_of(startup)),
-      pools_(pool_options(startup), device_profiles(startup, profiles_)) {
+      nodes_(nodes_of(startup)),
+      pools_(pool_options(startup, eal_, nodes_), device_profiles(startup, profiles_)) {
   for (size_t i = 0; i < startup.ports.size(); ++i) {
     const config::Port& p = startup.ports[i];
     xdp_interfaces_.push_back(xdp_interfaces(startup.dpdk, p));
@@ -169,6 +183,14 @@ std::string Hardware::deaf(size_t port) const {
              "' is gone: another process detached it, and the kernel takes what arrives. Only a "
              "restart of sluiced attaches it again";
   return {};
+}
+
+std::vector<std::string> Hardware::far_ports(const config::Startup& startup) const {
+  std::vector<std::string> all;
+  for (unsigned w = 0; w < startup.workers; ++w)
+    for (std::string& far : nic::far_ports(w, startup.dpdk.worker_cores[w], eal_.node(w), nodes_))
+      all.push_back(std::move(far));
+  return all;
 }
 
 std::vector<nic::PortQueue*> Hardware::queues(unsigned worker) {

@@ -9,6 +9,7 @@
 #include "config/startup.h"
 #include "nic/eal.h"
 #include "nic/network_port.h"
+#include "nic/numa.h"
 #include "nic/pools.h"
 #include "nic/vlan.h"
 #include "stats/nic_port.h"
@@ -43,6 +44,8 @@ class Hardware {
   std::string hash_fault(size_t port) const { return ports_[port]->hash_fault(); }
   // One sentence for each claim of the port's profile that the port does without.
   const std::vector<std::string>& notes(size_t port) const { return ports_[port]->notes(); }
+  // One sentence for each worker and port on different NUMA nodes.
+  std::vector<std::string> far_ports(const config::Startup& startup) const;
 
  private:
   void make_queues(const config::Startup& startup);
@@ -50,6 +53,7 @@ class Hardware {
   nic::Eal eal_;
   std::vector<std::vector<std::string>> xdp_interfaces_;  // by port
   std::vector<config::NicProfile> profiles_;
+  std::vector<nic::PortNode> nodes_;  // by port
   nic::Pools pools_;
   std::vector<std::unique_ptr<nic::NetworkPort>> devices_;
   std::vector<nic::NetworkPort*>

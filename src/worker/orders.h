@@ -1,5 +1,6 @@
 #pragma once
-// The orders of control to the workers besides snapshots: to drain, to end, to announce addresses.
+// The orders of control to the workers besides snapshots: to drain, to end, to announce addresses,
+// to end the L4 flows of a pod.
 
 #include <array>
 #include <atomic>
@@ -25,6 +26,15 @@ class Orders {
     if (order > get()) order_.store(order, std::memory_order_relaxed);
   }
 
+  // To end the flows of the pod in this slot.
+  void flush(uint32_t pod) {
+    pod_flushes_[pod].fetch_add(1, std::memory_order_relaxed);
+    flushes_.fetch_add(1, std::memory_order_release);
+  }
+  // The orders to flush so far, of all pods and of one.
+  uint32_t flushes() const { return flushes_.load(std::memory_order_acquire); }
+  uint32_t flushes(uint32_t pod) const { return pod_flushes_[pod].load(std::memory_order_relaxed); }
+
   // To announce the port's addresses, as its link has come up.
   void announce(size_t port) {
     port_announcements_[port].fetch_add(1, std::memory_order_relaxed);
@@ -40,6 +50,8 @@ class Orders {
  private:
   std::atomic<uint32_t> announcements_{0};
   std::array<std::atomic<uint32_t>, stats::kMaxPorts> port_announcements_{};
+  std::atomic<uint32_t> flushes_{0};
+  std::array<std::atomic<uint32_t>, stats::kMaxPods> pod_flushes_{};
   std::atomic<Order> order_{Order::kRun};
 };
 

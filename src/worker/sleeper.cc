@@ -1,10 +1,12 @@
 #include "worker/sleeper.h"
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
@@ -12,18 +14,44 @@
 
 namespace sluice::worker {
 
+namespace {
+
+int checked(int descriptor, const char* call) {
+  if (descriptor < 0) throw std::system_error(errno, std::generic_category(), call);
+  return descriptor;
+}
+
+}  // namespace
+
+// The eventfd is edge-triggered, so that nobody has to read it: each write is an edge, also one
+// that came before the wait.
 Sleeper::Sleeper(const std::vector<int>& descriptors) {
-  const int event = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (event < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  wait_for_.push_back({.fd = event, .events = POLLIN, .revents = 0});
-  for (const int fd : descriptors) {
-    deaf_ |= fd < 0;
-    if (fd >= 0) wait_for_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+  try {
+    epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+    event_ = checked(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+    add(event_, EPOLLIN | EPOLLET);
+    for (const int fd : descriptors) {
+      deaf_ |= fd < 0;
+      if (fd >= 0) add(fd, EPOLLIN);
+    }
+  } catch (...) {
+    ::close(event_);
+    ::close(epoll_);
+    throw;
   }
 }
 
 Sleeper::~Sleeper() {
-  ::close(wait_for_.front().fd);
+  ::close(event_);
+  ::close(epoll_);
+}
+
+void Sleeper::add(int descriptor, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  // Ports may share a device, and so a descriptor.
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) < 0 && errno != EEXIST)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
 void Sleeper::begin_thread() {
@@ -33,18 +61,15 @@ void Sleeper::begin_thread() {
 void Sleeper::sleep(Duration longest) {
   const Duration most = std::clamp(longest, Duration::zero(), deaf_ ? kNap : kLongest);
   const timespec timeout{.tv_sec = most / 1s, .tv_nsec = (most % 1s).count()};
-  ::ppoll(wait_for_.data(), wait_for_.size(), &timeout, nullptr);
-  announced_.store(false, std::memory_order_relaxed);
-  uint64_t rings = 0;
-  if (wait_for_.front().revents != 0 && ::read(wait_for_.front().fd, &rings, sizeof rings) < 0 &&
-      errno != EAGAIN)
-    throw std::system_error(errno, std::generic_category(), "eventfd");
+  std::array<epoll_event, 16> events;  // they say only that there is something
+  ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &timeout, nullptr);
+  cancel();
 }
 
 void Sleeper::ring() {
   const uint64_t one = 1;
   // A full counter wakes as well.
-  [[maybe_unused]] const ssize_t n = ::write(wait_for_.front().fd, &one, sizeof one);
+  [[maybe_unused]] const ssize_t n = ::write(event_, &one, sizeof one);
 }
 
 }  // namespace sluice::worker

@@ -1,8 +1,6 @@
 #pragma once
 // The sleep of a worker that has nothing to do. It ends with whatever can wake the worker: a frame
-// at a port that has a descriptor, an order, or the next timer.
-
-#include <poll.h>
+// at a port that has a descriptor, packets of another worker, an order, or the next timer.
 
 #include <atomic>
 #include <vector>
@@ -30,8 +28,11 @@ class Sleeper {
   static void begin_thread();
 
   // The worker says that it is about to sleep, and then looks once more at everything. So a
-  // wake() that comes after that look is not lost.
-  void announce() { announced_.store(true); }
+  // wake() or a frame that comes after that look is not lost.
+  void announce() {
+    announced_.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
   void cancel() { announced_.store(false, std::memory_order_relaxed); }
   bool announced() const { return announced_.load(std::memory_order_relaxed); }
   // Sleeps for `longest` at most.
@@ -41,15 +42,19 @@ class Sleeper {
   // whatever the worker shall find.
   void wake() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (announced_.load(std::memory_order_relaxed)) ring();
+    // One of several that wake the worker at the same time is enough.
+    if (announced_.load(std::memory_order_relaxed) && announced_.exchange(false)) ring();
   }
 
  private:
+  void add(int descriptor, uint32_t events);
   void ring();
 
-  std::vector<pollfd> wait_for_;  // the eventfd first
-  bool deaf_ = false;             // a port has no descriptor
-  std::atomic<bool> announced_{false};
+  bool deaf_ = false;  // a port has no descriptor
+  int epoll_ = -1;
+  int event_ = -1;  // of ring()
+  // Written by the worker when it goes to sleep, and by the first that wakes it.
+  alignas(64) std::atomic<bool> announced_{false};
 };
 
 }  // namespace sluice::worker

@@ -87,11 +87,8 @@ void Steering::hear(const ip::NeighbourNews& news) {
 
 void Steering::publish() {
   if (!std::exchange(staged_, false)) return;
-  for (unsigned to = 0; to < owner_.workers(); ++to) {
-    if (to == self_) continue;
-    exchange_.way(self_, to).packets.publish();
-    exchange_.way(self_, to).news.publish();
-  }
+  for (unsigned to = 0; to < owner_.workers(); ++to)
+    if (to != self_) exchange_.publish(self_, to);
 }
 
 template <class T>

@@ -29,6 +29,8 @@ class Steering final : public tcp::Siblings, public l4::Siblings, public ip::Nei
   bool hand_over(const Endpoint& local, const Endpoint& remote, ip::IcmpError& error);
   void hand_over(unsigned worker, ip::TransportPacket&& packet) override;
   void hand_over(unsigned worker, ip::IcmpError&& error) override;
+  // A packet that another worker gave is dropped.
+  void count_dropped() { counters_.dropped.add(1); }
   // To all other workers.
   void hear(const ip::NeighbourNews& news) override;
   // Everything that was handed over since the last call becomes visible to the other workers.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/timer_wheel.h"
@@ -36,7 +37,7 @@
 namespace sluice::worker {
 
 template <class PortT, class Clock>
-class Worker {
+class alignas(64) Worker {
  public:
   // Everything referred to outlives the worker. A snapshot has been published before.
   struct Setup {
@@ -44,7 +45,8 @@ class Worker {
     Clock& clock;
     buf::Pool rx;
     buf::Pool hold;
-    uint32_t pin_above;  // see buf::Memory
+    std::vector<buf::Pool> rx_of_others = {};  // receive pools of other workers
+    uint32_t pin_above;                        // see buf::Memory
     const config::Published& published;
     const Orders& orders;
     std::span<stats::Worker* const> workers;  // the counters of all of them
@@ -55,6 +57,7 @@ class Worker {
     Process* process = nullptr;
     const steer::Owner* owner = nullptr;
     steer::Exchange* exchange = nullptr;
+    stats::FlowPage* flow_page = nullptr;          // where control asks for this worker's flows
     const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
     tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
   };
@@ -86,6 +89,12 @@ class Worker {
     }
     if (orders_.announcements() != announcements_) [[unlikely]]
       follow_announcements();
+    if (orders_.flushes() != flushes_) [[unlikely]]
+      follow_flushes();
+    if (flow_page_ != nullptr && flow_page_->asked()) [[unlikely]] {
+      forwarder_.list(*flow_page_, now);
+      worked_ = true;
+    }
     const Order order = orders_.get();
     if (order == Order::kDrain && !draining_) {
       draining_ = true;
@@ -163,7 +172,8 @@ class Worker {
                     .seed = mix64((setup.secret.k1 ^ setup.secret.k0) + setup.self + 3),
                     .self = static_cast<unsigned>(setup.self),
                     .owner = steering_ ? setup.owner : nullptr,
-                    .siblings = steering_ ? &*steering_ : nullptr}),
+                    .siblings = steering_ ? &*steering_ : nullptr,
+                    .process = setup.process == nullptr ? nullptr : &setup.process->l4}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,
@@ -188,9 +198,11 @@ class Worker {
                   .self = setup.self,
                   .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self + 4),
                   .now = clock_.at(cycles)}),
+        flow_page_(setup.flow_page),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
         turn_began_(cycles) {
+    memory_.set_others(setup.rx_of_others);
     if (!steering_) return;
     tcp_.set_siblings(&*steering_);
     host_.set_neighbour_listener(&*steering_);
@@ -247,6 +259,15 @@ class Worker {
       if (ordered == port_announcements_[p]) continue;
       port_announcements_[p] = ordered;
       host_.announce(p);
+    }
+  }
+
+  void follow_flushes() {
+    flushes_ = orders_.flushes();
+    pod_flushes_.resize(stats::kMaxPods);
+    for (uint32_t pod = 0; pod < stats::kMaxPods; ++pod) {
+      const uint32_t ordered = orders_.flushes(pod);
+      if (ordered != std::exchange(pod_flushes_[pod], ordered)) forwarder_.flush(pod);
     }
   }
 
@@ -380,6 +401,10 @@ class Worker {
   // The orders to announce that were followed.
   uint32_t announcements_ = 0;
   std::array<uint32_t, stats::kMaxPorts> port_announcements_{};
+  // The orders to flush that were followed.
+  uint32_t flushes_ = 0;
+  std::vector<uint32_t> pod_flushes_;  // by slot; empty: there was none
+  stats::FlowPage* const flow_page_;
   TurnSampler sampler_;
   Sleeper* const sleeper_;
   Time idle_since_{};

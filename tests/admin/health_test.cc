@@ -74,7 +74,7 @@ TEST_F(HealthTest, each_path_has_its_answer) {
   MetricsText text;
   EXPECT_EQ(http_answer("/healthz", view(), text).body, "ok\n");
   EXPECT_EQ(http_answer("/readyz", view(), text).body, "ok\n");
-  EXPECT_TRUE(http_answer("/metrics", view(), text).body.starts_with("# HELP sluice_"));
+  EXPECT_TRUE(http_answer("/metrics", view(), text).content().starts_with("# HELP sluice_"));
   EXPECT_EQ(http_answer("/", view(), text).status, 404u);
 }
 

@@ -150,6 +150,8 @@ TEST(HttpOrigin, the_servers_own_hosts) {
   EXPECT_TRUE(is_own_origin("http://localhost:9464", v4));
   EXPECT_FALSE(is_own_origin("https://localhost:9464", v4));
   EXPECT_FALSE(is_own_origin("null", v4));
+  EXPECT_TRUE(is_own_origin("https://lb1.example", v4)) << "something in front ends TLS";
+  EXPECT_FALSE(is_own_origin("https://evil.example", v4));
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ TEST(MetricsTextTest, a_text_is_used_for_nine_times_as_long_as_it_took_to_make) 
   MetricsText::Clock::time_point now{1h};
   int made = 0;
   const auto get = [&] {
-    return text.get(
+    return *text.get(
         [&] {
           now += 100ms;
           return std::to_string(++made);

@@ -52,7 +52,8 @@ class ServerTest : public testing::Test {
 
   test::Files files;
   boost::asio::io_context io;
-  Server server{io, files.path("admin.sock"), [](std::string_view command) {
+  Server server{io, files.path("admin.sock"),
+                [](std::string_view command, const boost::json::object&) {
                   return boost::json::object{{command, boost::json::array()}};
                 }};
 };
@@ -92,9 +93,10 @@ TEST_F(ServerTest, silent_clients_neither_pile_up_nor_keep_others_out_for_good) 
 
 TEST_F(ServerTest, a_living_daemons_socket_is_not_taken_over) {
   boost::asio::io_context other;
-  EXPECT_THROW(Server(other, files.path("admin.sock"),
-                      [](std::string_view) { return boost::json::object(); }),
-               std::runtime_error);
+  EXPECT_THROW(
+      Server(other, files.path("admin.sock"),
+             [](std::string_view, const boost::json::object&) { return boost::json::object(); }),
+      std::runtime_error);
   EXPECT_TRUE(fs::exists(files.path("admin.sock")));
 }
 
@@ -115,7 +117,7 @@ TEST(Server, replaces_the_socket_of_a_dead_daemon) {
   ::close(fd);
   boost::asio::io_context io;
   Server server(io, files.path("admin.sock"),
-                [](std::string_view) { return boost::json::object(); });
+                [](std::string_view, const boost::json::object&) { return boost::json::object(); });
 }
 
 }  // namespace

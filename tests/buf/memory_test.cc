@@ -40,6 +40,24 @@ TEST(Memory, within_one_turn_counts_what_it_pins_without_asking_the_pool) {
   EXPECT_EQ(memory.copied(), 3u);
 }
 
+TEST(Memory, charges_a_packet_of_another_worker_to_the_pool_that_it_came_from) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold");
+  TestPool other("other", 15);
+  Memory memory(rx, hold, 10, 2);
+  memory.set_others({other});
+  std::vector<Slice> kept;
+  for (int i = 0; i < 8; ++i) kept.push_back(memory.retain(other.filled("x")));
+  EXPECT_EQ(memory.copied() + memory.pinned(), 8u);
+  EXPECT_LE(memory.pinned(), 5u);
+  EXPECT_EQ(memory.rx_free(), 15u) << "the worker's own pool has all of its buffers";
+  const uint64_t pinned = memory.pinned();
+  kept.clear();
+  memory.refresh();
+  kept.push_back(memory.retain(other.filled("x")));
+  EXPECT_EQ(memory.pinned(), pinned + 1);
+}
+
 TEST(Memory, refuses_when_both_pools_are_down_to_their_reserves) {
   TestPool rx("rx", 15);
   TestPool hold("hold", 7);

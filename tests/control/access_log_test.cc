@@ -256,7 +256,7 @@ TEST_F(AccessLogTest, notes_become_lines_with_the_names_of_the_configuration) {
   const auto line = boost::json::parse(read(file())).as_object();
   EXPECT_EQ(line.at("listener").as_string(), controller->current().listeners.at(0).name);
   EXPECT_EQ(line.at("service").as_string(), controller->current().services.at(0).name);
-  const std::string metrics = controller->answer_http("/metrics").body;
+  const std::string metrics(controller->answer_http("/metrics").content());
   EXPECT_NE(metrics.find("\nsluice_access_log_lines_total 1\n"), std::string::npos);
   EXPECT_NE(metrics.find("\nsluice_access_log_lost_total 0\n"), std::string::npos);
 }
@@ -276,6 +276,45 @@ TEST_F(AccessLogTest, another_file_that_cannot_be_opened_leaves_the_one_before) 
   wait_for(2);
   push();
   EXPECT_TRUE(has_lines(1));
+}
+
+TEST_F(AccessLogTest, a_worker_that_is_always_busy_does_not_keep_control) {
+  std::atomic<bool> end{false};
+  std::thread busy([&] {
+    for (const auto until = std::chrono::steady_clock::now() + 5s;
+         !end && std::chrono::steady_clock::now() < until;)
+      push();
+  });
+  const auto began = std::chrono::steady_clock::now();
+  run(30ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);
+  end = true;
+  busy.join();
+}
+
+TEST_F(AccessLogTest, the_last_notes_are_in_the_file_when_finish_returns) {
+  for (int i = 0; i < 100; ++i) push();
+  controller->finish();
+  const std::string text = read(file());
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 100);
+}
+
+TEST_F(AccessLogTest, a_log_whose_file_cannot_be_opened_counts_its_lines_and_tries_again) {
+  files.write("sluiced.toml", files.config());
+  wait_for(2);
+  files.write("sluiced.toml", files.config(access_log("later/access.log")));
+  wait_for(3);
+  push();
+  const auto counted = [&] {
+    return controller->answer_http("/metrics")
+               .content()
+               .find("\nsluice_access_log_lost_total 1\n") != std::string_view::npos;
+  };
+  EXPECT_LT(turns_until(counted, 5'000), 5'000);
+  std::filesystem::create_directory(files.path("later"));
+  EXPECT_LT(
+      turns_until([&] { return std::filesystem::exists(files.path("later/access.log")); }, 5'000),
+      5'000);
 }
 
 TEST_F(AccessLogTest, without_the_table_it_ends) {

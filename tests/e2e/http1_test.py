@@ -8,10 +8,11 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from typing import Callable
 
 from scripted import inside
-from support import LabTest, lab, layout, main, process, run, service, worker
+from support import LabTest, daemon, lab, layout, log_size, logged, main, process, run, service, worker
 
 PORT = 6001
 
@@ -124,6 +125,27 @@ class Http1(LabTest):
         self.assertEqual(heard.count(b"HTTP/1.1"), 1)
         self.assertEqual(worker()["http1"]["bad_requests"], before + 1)
 
+    def test_a_body_of_a_byte_at_a_time_is_stopped_counted_and_named(self) -> None:
+        with Pod() as pod:
+            self.relay_to(pod)
+            tables = service("http1", PORT, pod.endpoint, keys='protocol = "http1"', protocol="http")
+            self.reload(tables + '\n[guards]\nmin_rate = 240\nmin_rate_grace = "1s"\n')
+            guards, log = {row["guard"]: row["count"] for row in daemon.ask("guards")["guards"]}, log_size()
+            with self.raw() as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 1000\r\n\r\n")
+                client.settimeout(0.2)
+                heard, until = b"", time.monotonic() + 20
+                while not heard and time.monotonic() < until:
+                    client.sendall(b"x")
+                    try:
+                        heard = client.recv(65_536)
+                    except TimeoutError:
+                        pass
+            self.assertTrue(heard.startswith(b"HTTP/1.1 408 "), heard)
+            now = {row["guard"]: row["count"] for row in daemon.ask("guards")["guards"]}
+            self.assertEqual(now["http1_body_rate"], guards["http1_body_rate"] + 1)
+            self.assertTrue(logged(log, rf"client {layout.CLIENT_ADDRESS}:\d+: guard http1_body_rate:"))
+
     def test_the_labs_port_80_takes_both_versions(self) -> None:
         url = f"http://{layout.VIP}/sluice.lab.Echo/Unary"
         post = ("-X", "POST", "-H", "content-type: application/grpc", "-H", "te: trailers", "-o", "/dev/null", "-w", "%{http_code}")
@@ -154,6 +176,12 @@ class Http1(LabTest):
             self.relay_to(pod)
             tables = service("http1", PORT, pod.endpoint, keys='protocol = "http1"', protocol="http")
             self.ends_between_two_answers(lambda: self.reload(tables[tables.index("[[service]]"):]))
+
+    def test_a_kept_connection_ends_between_two_answers_when_its_listener_and_service_go(self) -> None:
+        with Pod() as pod:
+            self.relay_to(pod)
+            # The reload that follows the test needs something to change.
+            self.ends_between_two_answers(lambda: self.reload(timeouts={"drain_timeout": "11s"}))
 
     def test_a_kept_connection_ends_between_two_answers_at_a_drain(self) -> None:
         with Pod() as pod:

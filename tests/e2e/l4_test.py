@@ -155,6 +155,40 @@ class L4:
         self.assertLessEqual(flows, CONNECTIONS)
         self.assertGreater(flows, 0.9 * CONNECTIONS)  # a socket may get the port of an earlier one, and then its flow
 
+    def test_datagrams_in_fragments_and_their_answers_cross_whole(self) -> None:
+        self.configure(tables([1, 2]))
+        heard = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, PEER, "ask", layout.VIP, str(ECHO_PORT), "20", "5000"))
+        self.assertTrue(all(len(set(names)) == 1 for names in heard), heard)
+        self.assertGreater(counter("fragments"), 20 * 3 * 2)
+
+    def test_flows_are_listed_and_a_pod_is_flushed(self) -> None:
+        self.configure(tables([1, 2]))
+        held = self.hold(20)
+        self.assertEqual(set(held.pods), {"pod1", "pod2"})
+        flows = json.loads(self.sluicectl("flows", "--listener", "echo-tcp", "--json"))["flows"]
+        ours = [flow for flow in flows if flow["state"] == "established"]
+        self.assertGreaterEqual(len(ours), 20)
+        self.assertIn("established", self.sluicectl("flows"))
+        pod = f"{layout.pod_address(1)}:{ECHO_PORT}"
+        self.assertEqual({flow["pod"] for flow in json.loads(self.sluicectl("flows", "--pod", pod, "--json"))["flows"]}, {pod})
+        before = counter("flushed")
+        self.sluicectl("flush", pod)
+        expected = [pod if pod == "pod2" else "reset" for pod in held.pods]
+        self.assertTrue(process.wait_until(lambda: held.ask() == expected, 10))
+        self.assertGreaterEqual(counter("flushed") - before, held.pods.count("pod1"))
+
+    def test_a_listener_that_flushes_resets_the_connections_of_a_pod_that_leaves(self) -> None:
+        flushing = lambda pods: tables(pods).replace('mode = "nat"', 'mode = "nat"\nleaving_pods = "flush"')
+        self.configure(flushing([1, 2]))
+        held = self.hold(20)
+        self.configure(flushing([2]))
+        expected = [pod if pod == "pod2" else "reset" for pod in held.pods]
+        self.assertTrue(process.wait_until(lambda: held.ask() == expected, 10))
+
+    def sluicectl(self, *words: str) -> str:
+        return subprocess.run([layout.sluicectl_binary(), "--socket", layout.ADMIN_SOCKET, *words], stdout=subprocess.PIPE, text=True,
+                              check=True, timeout=30).stdout
+
     def test_a_file_crosses_whole(self) -> None:
         with tempfile.TemporaryDirectory() as files:
             content = Path(files, "file")

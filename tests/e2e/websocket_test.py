@@ -3,17 +3,20 @@
 
 import asyncio
 import os
+import signal
 import socket
 import threading
+import time
 
 import websockets
 
 from scripted import inside
-from sluicelab.process import wait_until
-from support import LabTest, layout, main, service
+from sluicelab.process import alive, wait_until
+from support import LabTest, daemon, lab, layout, main, service
 
 PORT = 6002
 SECONDS = 30
+DRAIN_SECONDS = 4
 
 
 class EchoPod:
@@ -95,6 +98,29 @@ class WebSocket(LabTest):
                 await asyncio.gather(*(client.close() for client in clients))
 
             asyncio.run(talk())
+
+    def test_a_drain_lets_it_live_for_drain_timeout_and_then_ends_it(self) -> None:
+        with EchoPod() as pod:
+            self.addCleanup(self.reload)
+            self.reload(service("websocket", PORT, pod.endpoint, keys='protocol = "http1"', protocol="http"),
+                        timeouts={"drain_timeout": f"{DRAIN_SECONDS}s"})
+            self.assertTrue(wait_until(daemon.adopted, 10))
+            pid = lab.status()["sluiced"]["pid"]
+
+            async def talk() -> None:
+                client = await self.connect(ping_interval=None)
+                os.kill(pid, signal.SIGTERM)
+                begun = time.monotonic()
+                while time.monotonic() - begun < DRAIN_SECONDS - 1:
+                    await client.send("still here")
+                    self.assertEqual(await asyncio.wait_for(client.recv(), SECONDS), "still here")
+                    await asyncio.sleep(0.1)
+                with self.assertRaises(websockets.ConnectionClosed):
+                    await asyncio.wait_for(client.recv(), SECONDS)
+
+            asyncio.run(talk())
+            self.assertTrue(wait_until(lambda: not alive(pid), 10), "nothing keeps sluiced")
+            lab.restart_sluiced()
 
     def test_a_client_that_vanishes_ends_the_pods_side(self) -> None:
         with EchoPod() as pod:

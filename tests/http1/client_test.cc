@@ -50,6 +50,16 @@ TEST_F(ClientTest, reads_chunks_and_trailers) {
   EXPECT_TRUE(http->can_open());
 }
 
+TEST_F(ClientTest, a_length_that_says_nothing_is_dropped) {
+  ask();
+  hear(
+      "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n"
+      "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(owner.log.at(0), "informational :status=103 link=</a>");
+  EXPECT_EQ(owner.log.at(1), "response :status=204 end");
+  EXPECT_TRUE(http->can_open());
+}
+
 TEST_F(ClientTest, answers_to_HEAD_and_of_204_and_304_have_no_body) {
   ask("HEAD");
   hear("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");

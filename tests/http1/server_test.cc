@@ -106,6 +106,26 @@ TEST_F(ServerTest, informational_answers_are_passed_on_before_the_body_is_sent) 
   EXPECT_EQ(say(), kOk);
 }
 
+TEST_F(ServerTest, behind_an_answer_instead_of_100_the_connection_ends) {
+  const std::string expect =
+      "PUT / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  hear(expect);
+  answer(*owner.last);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  // The next request of a client that kept the body back, and no body.
+  hear(kGet);
+  EXPECT_EQ(owner.body, "");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(ServerTest, a_client_that_did_not_wait_for_100_keeps_its_connection) {
+  hear("PUT / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\na");
+  answer(*owner.last);
+  EXPECT_EQ(say(), kOk);
+  hear("b");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
 TEST_F(ServerTest, HTTP_1_0_gets_no_informational_answer_no_chunks_and_the_end_of_the_connection) {
   hear("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(owner.log.at(0), "request :method=GET :scheme=http :path=/ end");
@@ -139,6 +159,23 @@ TEST_F(ServerTest, the_absolute_form_beats_Host) {
   answer(*owner.last);
   hear("GET http://real?x HTTP/1.1\r\nHost: real\r\n\r\n");
   EXPECT_EQ(owner.log.back(), "request :method=GET :scheme=http :authority=real :path=/?x end");
+}
+
+TEST_F(ServerTest, takes_hosts_of_all_forms) {
+  for (const std::string host :
+       {"v", "v:80", "v:", "[::1]", "[::1]:8080", "1.2.3.4:5", "a-b.c_d"}) {
+    hear("GET /a HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    EXPECT_EQ(owner.log.back(),
+              "request :method=GET :scheme=http :authority=" + host + " :path=/a end");
+    answer(*owner.last);
+  }
+}
+
+TEST_F(ServerTest, a_length_is_passed_on_without_leading_zeros) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "0002"}}), false);
+  send(*owner.last, "ok", true);
+  EXPECT_EQ(say(), kOk);
 }
 
 TEST_F(ServerTest, fields_of_this_hop_go_no_further_and_Connection_cannot_name_what_others_need) {

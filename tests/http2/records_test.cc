@@ -158,17 +158,17 @@ TEST_F(Records, headers_that_are_not_sealed_have_not_left) {
 }
 
 constexpr uint32_t kPingSize = kFrameHeaderSize + 8;
-const std::string kPing = frame(FrameType::kPing, 0, 0, "12345678");
+const std::string kPingFrame = frame(FrameType::kPing, 0, 0, "12345678");
 
 TEST_F(Records, answers_count_as_unread_until_their_whole_record_was_acknowledged) {
   guards.unread_answers = 4 * kPingSize;
   begin();
-  hear(kPing + kPing + kPing + kPing);
+  hear(kPingFrame + kPingFrame + kPingFrame + kPingFrame);
   server->flush();
   server->lower.transmit();
   EXPECT_TRUE(server->wire.output().empty());
   server->lower.acknowledge(server->lower.end() - 1);
-  hear(kPing);
+  hear(kPingFrame);
   EXPECT_TRUE(server->http2.failed());
   EXPECT_STREQ(server->http2.guard(), "unread_answers");
 }
@@ -177,7 +177,7 @@ TEST_F(Records, answers_that_were_acknowledged_do_not_count) {
   guards.unread_answers = 4 * kPingSize;
   begin();
   for (int i = 0; i < 20; ++i) {
-    hear(kPing + kPing + kPing + kPing);
+    hear(kPingFrame + kPingFrame + kPingFrame + kPingFrame);
     server->flush();
     server->lower.drain();
   }
@@ -188,7 +188,7 @@ TEST_F(Records, sealed_output_that_nobody_acknowledges_is_watched) {
   guards.stall_timeout = 3 * http::Connection::kWatchPeriod;
   begin();
   EXPECT_FALSE(server->http2.wants_watch());
-  hear(kPing);
+  hear(kPingFrame);
   server->flush();
   server->lower.transmit();
   EXPECT_TRUE(server->wire.output().empty());
@@ -205,7 +205,7 @@ TEST_F(Records, sealed_output_that_nobody_acknowledges_is_watched) {
 TEST_F(Records, a_record_that_was_acknowledged_is_progress) {
   guards.stall_timeout = 3 * http::Connection::kWatchPeriod;
   begin(kPingSize);
-  for (int i = 0; i < 10; ++i) hear(kPing);
+  for (int i = 0; i < 10; ++i) hear(kPingFrame);
   server->flush();
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(server->http2.held().bytes, (10u - static_cast<uint32_t>(i)) * kPingSize);

@@ -127,7 +127,8 @@ class ForwarderTest : public ip::HostTest {
   static constexpr size_t kFlows = 32;
   static constexpr unsigned kNorth = 0, kSouth = 1;  // the ports of clients and of pods
 
-  explicit ForwarderTest(Families families = {}) : families_(families) {
+  explicit ForwarderTest(Families families = {}, config::Forward mode = config::Forward::kNat)
+      : families_(families), mode_(mode) {
     client.address = ip::addr(families.client_v4 ? "198.18.0.1" : "2001:db8::1");
     vip.address = ip::addr(families.client_v4 ? "198.18.0.10" : "2001:db8::10");
     own = ip::addr(families.pod_v4 ? "198.18.1.1" : "2001:db8:1::1");
@@ -153,6 +154,7 @@ class ForwarderTest : public ip::HostTest {
     l.address = address;
     l.protocol = protocol;
     l.slot = static_cast<uint32_t>(snapshot.listeners.size());
+    l.l4.mode = mode_;
     snapshot.listeners.push_back(l);
   }
   // The snapshot, with tables as control makes them.
@@ -242,9 +244,11 @@ class ForwarderTest : public ip::HostTest {
   }
 
   Families families_;
+  config::Forward mode_;
   std::array<ip::PortAddresses, 2> dual_ports{
       ip::PortAddresses{{*Prefix::parse("198.18.0.2/24"), *Prefix::parse("2001:db8::2/64")}, {}},
-      ip::PortAddresses{{*Prefix::parse("198.18.1.1/24"), *Prefix::parse("2001:db8:1::1/64")}, {}}};
+      ip::PortAddresses{{*Prefix::parse("198.18.1.1/24"), *Prefix::parse("2001:db8:1::1/64")},
+                        {ip::Route{*Prefix::parse("10.0.0.0/8"), ip::addr("198.18.1.254"), 0}}}};
   ip::Host dual{links, dual_ports, memory, wheel, &changes};
   Endpoint client{{}, 40'000};
   Endpoint vip{{}, 80};

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -184,6 +185,32 @@ TEST_F(Forwarding, addresses_of_its_own_do_not_talk_to_each_other) {
   EXPECT_EQ(forwarder.flows(), 0u);
 }
 
+TEST_F(Forwarding, a_listener_at_the_source_of_a_flow_takes_all_packets_but_that_flows) {
+  const Packet syn = connect(40'000);
+  for (const auto protocol : {config::Protocol::kH2c, config::Protocol::kTcp}) {
+    listen(syn.source, protocol);
+    adopt();
+    arrive(kSouth, from_pod(syn, kAck, "answer"));
+    EXPECT_EQ(only(north).data, "answer");
+    const Packet other{
+        .source = {client.address, 50'000}, .destination = syn.source, .flags = kSyn};
+    // An L4 listener has a flow for it, and another one gets it from the forwarder.
+    EXPECT_EQ(arrive(kSouth, other), protocol == config::Protocol::kH2c);
+    EXPECT_EQ(counters.l4.flows_begun.get(), protocol == config::Protocol::kH2c ? 1u : 2u);
+    EXPECT_EQ(arrive(kSouth, other), protocol == config::Protocol::kH2c);
+    EXPECT_EQ(counters.l4.flows_begun.get(), protocol == config::Protocol::kH2c ? 1u : 2u);
+    snapshot.listeners.pop_back();
+    take_sent();
+  }
+}
+
+TEST_F(Forwarding, damaged_segments_of_no_flow_are_counted) {
+  auto packet = received(kNorth, from_client(40'000, kAck, "data"));
+  packet.payload.front().mutable_data()[21] ^= 1;
+  EXPECT_FALSE(give(std::move(packet)));
+  EXPECT_EQ(counters.l4.bad_checksum.get(), 1u);
+}
+
 TEST_F(Forwarding, a_removed_listener_stays_while_another_worker_has_flows) {
   siblings[0]->listener(0).active_connections.add(1);
   snapshot.listeners.clear();
@@ -238,6 +265,42 @@ TEST_F(Forwarding, a_publication_does_not_refill_the_limits_of_new_flows) {
     adopt();
   }
   EXPECT_EQ(sent(south).size(), 3u);
+}
+
+TEST_F(Forwarding, limits_of_new_flows_are_those_of_all_workers) {
+  Process process{2};
+  std::deque<Forwarder> workers;
+  for (unsigned w = 0; w < 2; ++w)
+    workers.emplace_back(Forwarder::Setup{.host = dual,
+                                          .wheel = wheel,
+                                          .stats = counters,
+                                          .sources = {{}, {own}},
+                                          .flows = 4 * kFlows,
+                                          .secret = {77, 78},
+                                          .seed = 79 + w,
+                                          .process = &process});
+  uint16_t port = 1'000;
+  const auto begun = [&](Forwarder& worker) {
+    const uint64_t before = counters.l4.flows_begun.get();
+    for (int i = 0; i < 10; ++i) {
+      Pending pending{.packet = received(kNorth, from_client(++port, kSyn)),
+                      .place = {Place::Kind::kVip, 0}};
+      worker.input({&pending, 1}, now, [](ip::TransportPacket&, bool) {});
+    }
+    return counters.l4.flows_begun.get() - before;
+  };
+  for (const config::L4Listener& limits :
+       {config::L4Listener{.new_flows = 13}, config::L4Listener{.new_flows_per_source = 13}}) {
+    now += 2s;
+    snapshot.listeners[0].l4 = limits;
+    adopt();
+    for (Forwarder& w : workers) w.adopt(snapshot);
+    EXPECT_EQ(begun(workers[0]), 10u);
+    EXPECT_EQ(begun(workers[1]), 3u);
+    EXPECT_EQ(begun(workers[0]), 0u);
+    now += 1s;
+    EXPECT_EQ(begun(workers[1]), 10u);
+  }
 }
 
 TEST_F(Forwarding, a_header_that_is_not_whole_is_dropped) {

@@ -70,5 +70,22 @@ TEST(FlowStates, of_udp_tell_whether_the_pod_has_answered) {
   EXPECT_EQ(next_state(FlowState::kUdpAnswered, Side::kClient, 0), FlowState::kUdpAnswered);
 }
 
+TEST(FlowStates, are_told_by_the_client_alone_where_the_pod_answers_elsewhere) {
+  FlowState s = next_state_of_client(FlowState::kSynSent, kSyn);
+  EXPECT_EQ(s, FlowState::kSynSent);
+  EXPECT_EQ(next_state_of_client(s, kRst), FlowState::kRefused);
+  EXPECT_EQ(next_state_of_client(FlowState::kRefused, kSyn), FlowState::kSynSent);
+  s = next_state_of_client(s, kAck);
+  EXPECT_EQ(s, FlowState::kEstablished);
+  EXPECT_EQ(next_state_of_client(s, kSyn), FlowState::kEstablished);
+  EXPECT_EQ(next_state_of_client(s, kRst), FlowState::kReset);
+  EXPECT_EQ(next_state_of_client(FlowState::kReset, kAck), FlowState::kEstablished);
+  s = next_state_of_client(s, kAck | kFin);
+  EXPECT_TRUE(over(s));
+  EXPECT_EQ(next_state_of_client(s, kAck), s);
+  EXPECT_EQ(next_state_of_client(s, kSyn), FlowState::kSynSent);
+  EXPECT_EQ(next_state_of_client(FlowState::kUdp, 0), FlowState::kUdp);
+}
+
 }  // namespace
 }  // namespace sluice::l4

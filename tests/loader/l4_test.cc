@@ -126,6 +126,21 @@ TEST_F(L4Keys, tls_needs_no_service_of_its_own_when_it_has_routes) {
   EXPECT_EQ(l.snapshot->listeners.at(1).service, config::Listener::kNoService);
 }
 
+TEST_F(L4Keys, warn_of_pods_that_get_packets_at_another_port_than_that_of_their_endpoint) {
+  for (const char* mode : {"dsr", "ipip"}) {
+    const Loaded l = load_with(std::string("protocol = \"udp\"\nmode = \"") + mode + "\"\n");
+    ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+    EXPECT_EQ(l.snapshot->listeners.at(1).l4.mode,
+              std::string(mode) == "dsr" ? config::Forward::kDsr : config::Forward::kIpip);
+    std::string said;
+    for (const Mistake& m : l.warnings) said += m.text + "\n";
+    EXPECT_NE(said.find("the pod 10.0.0.1:80 gets packets at port 53 of 198.18.0.10, since the "
+                        "listener other leaves packets as they are"),
+              std::string::npos)
+        << said;
+  }
+}
+
 TEST_F(L4Keys, allow_tcp_and_udp_on_one_address_and_two_of_one_not) {
   const std::string third =
       "[[listener]]\nname = \"third\"\naddress = \"198.18.0.10:53\"\nservice = \"echo\"\n";

@@ -331,7 +331,8 @@ TEST(Load, every_guard_has_its_key) {
       "unread_answers = 5000\ndiscarded = 6000\npreface_timeout = \"6s\"\nsettings_timeout = "
       "\"7s\"\n"
       "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n"
-      "handshake_timeout = \"11s\"\nhandshake_size = 12000\nwaiting_handshakes = 13\n";
+      "handshake_timeout = \"11s\"\nhandshake_size = 12000\nwaiting_handshakes = 13\n"
+      "min_rate = 14\nmin_rate_grace = \"15s\"\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -358,6 +359,8 @@ TEST(Load, every_guard_has_its_key) {
   g.handshake_timeout = 11s;
   g.handshake_size = 12000;
   g.waiting_handshakes = 13;
+  g.min_rate = 14;
+  g.min_rate_grace = 15s;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

@@ -143,7 +143,7 @@ int run(int argc, char** argv) {
   const nic::QueueStats& s = port.queue(0).stats();
   std::printf("rx %lu tx %lu full %lu nomem %lu oversize %lu flattened %lu free %u of %u\n",
               s.rx_packets, s.tx_packets, s.tx_full, s.tx_no_memory, s.tx_oversize, s.rx_flattened,
-              pools.rx().available(), pools.rx().size());
+              pools.rx(0).available(), pools.rx(0).size());
   return 0;
 }
 

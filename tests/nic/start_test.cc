@@ -183,10 +183,29 @@ TEST(Pools, a_port_that_sends_from_its_receive_pool_gets_that_pool) {
   config::NicProfile other;
   Pools pools({.rx_mbufs = 16383, .tx_mbufs = 1023, .hold_mbufs = 511, .workers = 2},
               {af_xdp, other});
-  EXPECT_EQ(pools.tx(af_xdp).mempool(), pools.rx().mempool());
-  EXPECT_NE(pools.tx(other).mempool(), pools.rx().mempool());
-  EXPECT_NE(pools.hold(0).mempool(), pools.hold(1).mempool());
-  EXPECT_TRUE(is_dense(pools.rx().mempool()));
+  EXPECT_EQ(pools.tx(af_xdp, 1).mempool(), pools.rx(1).mempool());
+  EXPECT_NE(pools.tx(other, 1).mempool(), pools.rx(1).mempool());
+  EXPECT_TRUE(is_dense(pools.rx(0).mempool()));
+}
+
+TEST(Pools, of_workers_are_apart_but_for_a_dense_one) {
+  const PoolOptions options{.rx_mbufs = 16383, .tx_mbufs = 1023, .hold_mbufs = 511, .workers = 2};
+  config::NicProfile dense;
+  dense.dense_pool = true;
+  {
+    Pools pools(options, {config::NicProfile{}});
+    EXPECT_NE(pools.rx(0).mempool(), pools.rx(1).mempool());
+    EXPECT_NE(pools.tx({}, 0).mempool(), pools.tx({}, 1).mempool());
+    EXPECT_NE(pools.hold(0).mempool(), pools.hold(1).mempool());
+    EXPECT_EQ(pools.rx(0).size(), 8191u);
+    ASSERT_EQ(pools.rx_of_others(0).size(), 1u);
+    EXPECT_EQ(pools.rx_of_others(0)[0].mempool(), pools.rx(1).mempool());
+  }
+  Pools pools(options, {dense});
+  EXPECT_EQ(pools.rx(0).mempool(), pools.rx(1).mempool());
+  EXPECT_EQ(pools.rx(0).size(), 16383u);
+  EXPECT_TRUE(pools.rx_of_others(0).empty());
+  EXPECT_NE(pools.tx(dense, 0).mempool(), pools.tx(dense, 1).mempool());
 }
 
 TEST(EalArguments, pin_the_control_thread_and_each_worker) {

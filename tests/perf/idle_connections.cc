@@ -1,17 +1,21 @@
 // What idle client connections cost a worker: opens so many over the simulated port, makes some
 // calls on each with the fields of a gRPC client, lets them rest, and prints what the process has
-// grown by. The clients are two numbers each, allocated before.
+// grown by. The clients are two numbers each, allocated before. With `http1`, clients and pods
+// speak HTTP/1.1; with `websocket`, each connection is one WebSocket at rest, and pods keep no
+// state.
 //
-//   idle_connections CONNECTIONS CALLS     prints one JSON line
+//   idle_connections CONNECTIONS CALLS [http1 | websocket]     prints one JSON line
 
 #include <nghttp2/nghttp2.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "http1/websocket.h"
 #include "perf/world.h"
 #include "support/eal.h"
 
@@ -76,10 +80,31 @@ std::vector<std::string> header_blocks(int calls) {
   return blocks;
 }
 
+// What the clients do.
+enum class Speak { kH2c, kHttp1, kWebSocket };
+
+constexpr std::string_view kRequest =
+    "POST /sluice.lab.Echo/Unary HTTP/1.1\r\nHost: 198.18.0.10:50051\r\n"
+    "User-Agent: python-requests/2.28.1\r\nAccept: */*\r\nContent-Length: 4\r\n\r\nbody";
+constexpr std::string_view kUpgrade =
+    "GET /chat HTTP/1.1\r\nHost: 198.18.0.10:50051\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 class Idle {
  public:
-  Idle(size_t connections, int calls)
-      : clients_(connections), blocks_(header_blocks(calls)), calls_(calls) {}
+  Idle(size_t connections, int calls, Speak speak)
+      : clients_(connections),
+        blocks_(header_blocks(calls)),
+        calls_(calls),
+        speak_(speak),
+        world_(2, 100, false, speak != Speak::kH2c) {
+    if (speak == Speak::kH2c) return;
+    world_.snapshot.listeners[0].protocol = config::Protocol::kHttp;
+    world_.snapshot.limits.http1_pod_connections = 65'536;
+    if (speak == Speak::kWebSocket)
+      world_.strange_pod = [this](const uint8_t* frame) { answer_as_pod(frame); };
+  }
 
   int run() {
     world_.snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/16")};
@@ -120,6 +145,24 @@ class Idle {
   void serve(size_t from, size_t count) {
     for (size_t i = from; i < from + count; ++i) segment(i, kSyn, {});
     until([&] { return opened_ == from + count; });
+    if (speak_ == Speak::kWebSocket) {
+      for (size_t i = from; i < from + count; ++i) say(i, std::string(kUpgrade));
+      until([&] { return world_.counters.http1.tunnels.get() == 2 * (from + count); });
+      settle();
+      return;
+    }
+    if (speak_ == Speak::kHttp1) {
+      for (int call = 0; call < calls_; ++call) {
+        const uint64_t begun = streams_begun();
+        for (size_t i = from; i < from + count; ++i) say(i, std::string(kRequest));
+        until([&] {
+          return streams_begun() == begun + count &&
+                 world_.counters.listener(0).active_streams.get() == 0;
+        });
+      }
+      settle();
+      return;
+    }
     const std::string hello =
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2::frame(http2::FrameType::kSettings, 0, 0);
     for (size_t i = from; i < from + count; ++i) say(i, hello);
@@ -199,23 +242,61 @@ class Idle {
     to_acknowledge_.push_back(i);
   }
 
+  // A pod that takes WebSockets, and whose state is in what it hears.
+  void answer_as_pod(const uint8_t* frame) {
+    const uint8_t* tcp = frame + kTcpAt;
+    const uint32_t header = (tcp[12] >> 4) * 4u;
+    const uint32_t size = load_be16(frame + kFrameAt + 2) - 20u - header;
+    const bool syn = (tcp[13] & kSyn) != 0;
+    if (!syn && size == 0) return;
+    std::string answer;
+    if (!syn) {
+      constexpr std::string_view kKey = "sec-websocket-key: ";
+      const std::string_view text(reinterpret_cast<const char*>(tcp + header), size);
+      const size_t at = text.find(kKey);
+      if (at == std::string_view::npos) return;
+      const http1::WebSocketAccept accept = http1::accept_of(text.substr(at + kKey.size(), 24));
+      answer =
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: " +
+          std::string(http1::view(accept)) + "\r\n\r\n";
+    }
+    std::string bytes(20, '\0');
+    auto* b = reinterpret_cast<uint8_t*>(bytes.data());
+    std::memcpy(b, tcp + 2, 2);
+    std::memcpy(b + 2, tcp, 2);
+    store_be32(b + 4, syn ? 1 : load_be32(tcp + 8));
+    store_be32(b + 8, load_be32(tcp + 4) + (syn ? 1 : size));
+    b[12] = 5 << 4;
+    b[13] = syn ? kSyn | kAckFlag : kAckFlag | kPush;
+    store_be16(b + 14, 65535);
+    world_.send({Address::v4(load_be32(frame + kFrameAt + 16)),
+                 Address::v4(load_be32(frame + kFrameAt + 12)), bytes + answer});
+  }
+
   std::vector<Client> clients_;
   const std::vector<std::string> blocks_;
   const int calls_;
+  const Speak speak_;
   std::vector<size_t> to_acknowledge_;
   size_t opened_ = 0;
-  World world_{2, 100, false};
+  World world_;
 };
 
 }  // namespace
 }  // namespace sluice::perf
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: idle_connections CONNECTIONS CALLS\n");
+  using sluice::perf::Speak;
+  const std::string_view mode = argc == 4 ? argv[3] : "";
+  if (argc < 3 || argc > 4 || (argc == 4 && mode != "http1" && mode != "websocket")) {
+    std::fprintf(stderr, "usage: idle_connections CONNECTIONS CALLS [http1 | websocket]\n");
     return 2;
   }
+  const Speak speak = mode == "http1"       ? Speak::kHttp1
+                      : mode == "websocket" ? Speak::kWebSocket
+                                            : Speak::kH2c;
   return sluice::test::with_eal([&] {
-    return sluice::perf::Idle(std::strtoul(argv[1], nullptr, 10), std::atoi(argv[2])).run();
+    return sluice::perf::Idle(std::strtoul(argv[1], nullptr, 10), std::atoi(argv[2]), speak).run();
   });
 }

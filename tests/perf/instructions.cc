@@ -35,6 +35,9 @@ namespace {
 
 using http::Name;
 
+// What clients and pods speak.
+enum class Speak { kH2c, kHttp1, kHttp1ToH2c };
+
 struct Workload {
   const char* name;
   int connections;
@@ -44,6 +47,7 @@ struct Workload {
   bool grpc;       // a gRPC client's fields, a fresh deadline in each call
   bool reconnect;  // a connection for each call, closed by the client
   uint64_t calls;  // that are counted
+  Speak speak = Speak::kH2c;
 };
 
 constexpr size_t kRequest = 100;           // bytes
@@ -59,11 +63,19 @@ constexpr Workload kWorkloads[] = {
     {"unary-64KiB-4x4", 4, 4, 65536, 1, false, false, 100},
     {"grpc-unary-100B-10x32", 10, 32, 100, 1, true, false, 2000},
     {"connection-per-call-100B-32x1", 32, 1, 100, 1, false, true, 500},
+    {"unary-100B-64x1", 64, 1, 100, 1, false, false, 2000},
+    {"http1-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttp1},
+    {"http1-h2c-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttp1ToH2c},
+    {"http1-connection-per-call-100B-32x1", 32, 1, 100, 1, false, true, 500, Speak::kHttp1},
 };
 
 class Run {
  public:
-  explicit Run(const Workload& w) : w_(w), world_(w.pods, w.answer), lanes_(w.connections) {}
+  explicit Run(const Workload& w)
+      : w_(w), world_(w.pods, w.answer, false, w.speak == Speak::kHttp1), lanes_(w.connections) {
+    if (http1()) world_.snapshot.listeners[0].protocol = config::Protocol::kHttp;
+    world_.start();
+  }
 
   // Turns until so many calls have ended.
   void until(uint64_t calls, bool measured) {
@@ -88,12 +100,45 @@ class Run {
  private:
   struct Lane {
     relay::Peer* peer = nullptr;
+    Http1Side* http1 = nullptr;
     int in_flight = 0;
     bool called = false;  // its one call has begun
     bool closing = false;
   };
 
+  bool http1() const { return w_.speak != Speak::kH2c; }
+
+  void drive_http1(Lane& lane) {
+    if (lane.http1 != nullptr && w_.reconnect && lane.called && lane.in_flight == 0) {
+      if (lane.http1->tcp != nullptr) {
+        if (!std::exchange(lane.closing, true)) lane.http1->tcp->close();
+        return;
+      }
+      std::erase_if(world_.http1_clients, [&](const auto& c) { return c.get() == lane.http1; });
+      lane = {};
+    }
+    if (lane.http1 == nullptr) {
+      lane.http1 = &world_.connect_http1();
+      lane.http1->on_message = [this, &lane] {
+        --lane.in_flight;
+        ++ended;
+      };
+    }
+    if (!lane.http1->usable() || lane.in_flight > 0 || (w_.reconnect && lane.called)) return;
+    static const std::string kRequestBytes =
+        "POST /sluice.lab.Echo/Unary HTTP/1.1\r\nHost: 198.18.0.10\r\n"
+        "User-Agent: wrk/4.1.0\r\ncontent-type: application/json\r\ncontent-length: " +
+        std::to_string(kRequest) + "\r\n\r\n" + std::string(kRequest, 'q');
+    lane.http1->say(kRequestBytes);
+    ++lane.in_flight;
+    lane.called = true;
+  }
+
   void drive(Lane& lane) {
+    if (http1()) {
+      drive_http1(lane);
+      return;
+    }
     if (lane.peer != nullptr && w_.reconnect && lane.called && lane.in_flight == 0) {
       if (lane.peer->tcp != nullptr) {
         if (!std::exchange(lane.closing, true)) lane.peer->tcp->close();

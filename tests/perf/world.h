@@ -17,6 +17,7 @@
 #include "ip/checksum.h"
 #include "nic/frame.h"
 #include "nic/port_queue.h"
+#include "perf/http1.h"
 #include "relay/fixture.h"
 #include "worker/worker.h"
 
@@ -152,9 +153,15 @@ class Pod final : public tcp::Acceptor {
 class World {
  public:
   // Not at once: the snapshot may be changed before start().
-  World(int pod_count, size_t answer_bytes, bool at_once = true) {
-    for (int i = 1; i <= pod_count; ++i)
-      pods.push_back(std::make_unique<Pod>(outside, i, std::string(answer_bytes, 'x')));
+  World(int pod_count, size_t answer_bytes, bool at_once = true, bool http1_pods_ = false) {
+    for (int i = 1; i <= pod_count; ++i) {
+      const std::string answer(answer_bytes, 'x');
+      if (http1_pods_) {
+        http1_pods.push_back(std::make_unique<Http1Pod>(outside, i, answer));
+      } else {
+        pods.push_back(std::make_unique<Pod>(outside, i, answer));
+      }
+    }
     snapshot.generation = 1;
     snapshot.startup.ports.resize(2);
     snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
@@ -165,6 +172,7 @@ class World {
                                  .connect_timeout = std::chrono::seconds(1),
                                  .queue_timeout = std::chrono::seconds(5),
                                  .queue_limit = 1024});
+    if (http1_pods_) snapshot.services[0].protocol = config::PodProtocol::kHttp1;
     for (int i = 1; i <= pod_count; ++i)
       snapshot.services[0].pods.push_back({.endpoint = relay::pod_at(i),
                                            .id = "pod" + std::to_string(i),
@@ -190,6 +198,8 @@ class World {
     outside.stack.for_each([](tcp::Connection& c) { c.abort(); });
     outside.stack.flush(now());
     clients.clear();
+    http1_clients.clear();
+    http1_pods.clear();
     outside.out.clear();
     north.arriving.clear();
     south.arriving.clear();
@@ -203,6 +213,14 @@ class World {
     relay::Peer& p = *clients.back();
     p.begin(*outside.stack.connect({}, relay::kVip, &p, now()));
     return p;
+  }
+
+  // On a listener that takes HTTP/1.1.
+  Http1Side& connect_http1() {
+    http1_clients.push_back(std::make_unique<Http1Side>(outside));
+    Http1Side& c = *http1_clients.back();
+    c.tcp = outside.stack.connect({}, relay::kVip, &c, now());
+    return c;
   }
 
   // The worker's turn, then the world's.
@@ -238,10 +256,14 @@ class World {
   std::vector<stats::Worker*> all{&counters};
   SimPort north{1}, south{2};
   std::vector<std::unique_ptr<Pod>> pods;
+  std::vector<std::unique_ptr<Http1Pod>> http1_pods;
   std::vector<std::unique_ptr<relay::Peer>> clients;
+  std::vector<std::unique_ptr<Http1Side>> http1_clients;
   std::unique_ptr<SimWorker> worker;
   // Frames to the north that are not for the world's own clients.
   std::function<void(const uint8_t* frame)> stranger;
+  // If set, all frames to pods.
+  std::function<void(const uint8_t* frame)> strange_pod;
 
  private:
   static constexpr std::array<uint8_t, 6> kMac{2, 0, 0, 0, 0, 9};  // of everybody outside
@@ -264,6 +286,10 @@ class World {
       }
       if (stranger && &port == &north && v4(b + kEthernet + 16) != *outside.source_for({})) {
         stranger(b);
+        continue;
+      }
+      if (strange_pod && &port == &south) {
+        strange_pod(b);
         continue;
       }
       const uint16_t size = load_be16(b + kEthernet + 2);

@@ -43,6 +43,13 @@ TEST_F(ConnectTest, is_refused_by_default_and_no_pod_hears_of_it) {
   EXPECT_EQ(heard(c, 3).body, "pod1") << "the connection goes on";
 }
 
+TEST_F(ConnectTest, an_extended_one_for_the_path_of_health_goes_to_the_pod) {
+  snapshot.listeners[0].health_path = "/chat";
+  pass();
+  call(client(), false, extended());
+  EXPECT_EQ(pod(1).requests(), 1);
+}
+
 TEST_F(ConnectTest, where_it_is_passed_bytes_go_both_ways) {
   pass();
   Peer& c = client();

@@ -5,7 +5,7 @@
 namespace sluice::relay {
 namespace {
 
-std::string text(const FieldList& fields) {
+std::string joined(const FieldList& fields) {
   std::string out;
   for (const http::Field f : fields) out += (out.empty() ? "" : " ") + http2::text(f.name, f.value);
   return out;
@@ -34,7 +34,7 @@ TEST_F(GrpcPassing, te_and_all_metadata_reach_the_pod_in_their_order) {
   f.add("trace-bin", "AAEC/w==");
   f.add("twice", "b");
   call(client(), true, f);
-  EXPECT_EQ(text(asked()), text(f));
+  EXPECT_EQ(joined(asked()), joined(f));
 }
 
 TEST_F(GrpcPassing, content_subtypes_that_nobody_knows_pass) {
@@ -69,7 +69,7 @@ TEST_F(GrpcPassing, trailers_only_stays_one_field_section_with_its_encoded_messa
   only.add("grpc-status-details-bin", "CAUS");
   pods_side().send_headers(*pod(1).last, only, true);
   run();
-  EXPECT_EQ(text(heard(c).headers), text(only));
+  EXPECT_EQ(joined(heard(c).headers), joined(only));
   EXPECT_TRUE(heard(c).trailers.empty());
   EXPECT_TRUE(heard(c).closed);
 }
@@ -83,7 +83,7 @@ TEST_F(GrpcPassing, trailers_and_statuses_that_nobody_knows_pass) {
   pods_side().send_headers(*pod(1).last, http2::response(), false);
   pods_side().send_headers(*pod(1).last, end, true);
   run();
-  EXPECT_EQ(text(heard(c).trailers), text(end));
+  EXPECT_EQ(joined(heard(c).trailers), joined(end));
 }
 
 TEST_F(GrpcPassing, an_http_status_of_the_pod_is_the_clients_to_map) {
@@ -94,7 +94,7 @@ TEST_F(GrpcPassing, an_http_status_of_the_pod_is_the_clients_to_map) {
   refused.add(Name::kContentType, "text/html");
   pods_side().send_headers(*pod(1).last, refused, true);
   run();
-  EXPECT_EQ(text(heard(c).headers), text(refused));
+  EXPECT_EQ(joined(heard(c).headers), joined(refused));
 }
 
 TEST_F(GrpcPassing, informational_answers_pass_before_the_final_one) {
@@ -167,7 +167,7 @@ TEST_F(GrpcPassing, trailers_of_a_request_pass_without_what_must_stand_before_it
   run();
   const auto& asked = pod(1).peer().owner.streams[1];
   EXPECT_TRUE(asked.ended);
-  EXPECT_EQ(text(asked.trailers), "checksum=abc");
+  EXPECT_EQ(joined(asked.trailers), "checksum=abc");
   EXPECT_EQ(worker->relay.trailers_dropped.get(), 8u);
 }
 

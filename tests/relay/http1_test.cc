@@ -281,6 +281,55 @@ TEST_F(Http1RelayTest, an_idle_connection_is_closed_a_second_into_the_drain) {
   EXPECT_TRUE(c.ended);
 }
 
+TEST_F(Http1RelayTest, a_reload_without_the_listener_and_its_service_loses_no_request) {
+  Http1Pod& pod = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  snapshot.listeners.clear();
+  snapshot.services.clear();
+  adopt();
+  run();
+  EXPECT_EQ(ask(c, kGet), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_TRUE(c.ended);
+  run(2s);
+  EXPECT_TRUE(pod.side(0).closed) << "nobody can call the service any more";
+}
+
+TEST_F(Http1RelayTest, a_reload_without_the_listener_and_its_service_loses_no_call_of_HTTP_2) {
+  endpoints({1});
+  Peer& p = client();
+  snapshot.listeners.clear();
+  snapshot.services.clear();
+  adopt();
+  // The client has not heard of its GOAWAY yet.
+  http2::Stream* s = p.h2->open(grpc(), true, &p.owner);
+  ASSERT_NE(s, nullptr);
+  const uint32_t id = s->id();
+  run();
+  EXPECT_EQ(field(p.owner.streams[id].headers, Name::kStatus), "200");
+  run(2s);
+  EXPECT_TRUE(pod(1).peer().closed);
+}
+
+TEST_F(Http1RelayTest,
+       a_connection_ends_behind_max_connection_streams_requests_and_at_max_connection_age) {
+  snapshot.limits.max_connection_streams = 2;
+  endpoints({1});
+  RawSide& c = raw();
+  EXPECT_EQ(ask(c, kGet).find("connection: close"), std::string::npos);
+  EXPECT_NE(ask(c, kGet).find("connection: close"), std::string::npos);
+  EXPECT_TRUE(c.ended);
+  EXPECT_EQ(worker->relay.client_count_goaways.get(), 1u);
+
+  snapshot.timeouts.max_connection_age = 10s;
+  adopt();
+  RawSide& old = raw();
+  while (worker->relay.client_age_goaways.get() == 0) run(100ms);
+  EXPECT_NE(ask(old, kGet).find("connection: close"), std::string::npos);
+  EXPECT_TRUE(old.ended);
+}
+
 TEST_F(Http1RelayTest, Via_names_the_version_of_the_request) {
   snapshot.listeners[0].forwarding.via = "lb";
   endpoints({1});
@@ -558,6 +607,15 @@ TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
   run();
   EXPECT_TRUE(c.ended || c.closed);
   EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {
+  snapshot.listeners[0].health_path = "/chat";
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  ask(raw(), kUpgrade);
+  EXPECT_EQ(p.requests.size(), 1u);
 }
 
 TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_2_that_offers_extended_CONNECT) {

@@ -111,6 +111,46 @@ TEST_F(ResultTest, texts_that_are_no_status_are_UNKNOWN) {
   EXPECT_EQ(http_result("404"), Result::k4xx);
 }
 
+TEST_F(ResultTest,
+       a_gRPC_call_that_is_answered_without_grpc_status_has_the_one_of_its_http_status) {
+  EXPECT_EQ(grpc_result_of_http("400"), Result::kInternal);
+  EXPECT_EQ(grpc_result_of_http("401"), Result::kUnauthenticated);
+  EXPECT_EQ(grpc_result_of_http("403"), Result::kPermissionDenied);
+  EXPECT_EQ(grpc_result_of_http("404"), Result::kUnimplemented);
+  for (const char* text : {"429", "502", "503", "504"})
+    EXPECT_EQ(grpc_result_of_http(text), Result::kUnavailable) << text;
+  for (const char* text : {"204", "302", "418", "500"})
+    EXPECT_EQ(grpc_result_of_http(text), Result::kUnknown) << text;
+}
+
+TEST_F(ResultTest, a_proxys_page_in_the_place_of_an_answer_is_no_OK) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  call(client());
+  FieldList page;
+  page.add(Name::kStatus, "503");
+  page.add(Name::kContentType, "text/html");
+  pod(1).peer().h2->send_headers(*pod(1).last, page, false);
+  pod(1).peer().h2->send_data(*pod(1).last, buffers.slice("busy"), true);
+  run();
+  expect_only(Result::kUnavailable);
+}
+
+TEST_F(ResultTest, a_client_that_leaves_with_a_part_of_the_answer_has_not_got_it) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  c.owner.data_hook = [](http2::Stream&, const buf::Slice&, bool) {};  // reads nothing
+  http2::Stream* s = call(c, true, plain());
+  pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+  body(pod(1).peer(), pod(1).last, std::string(100'000, 'x'), true);
+  ASSERT_FALSE(heard(c).ended) << "more than the client's window";
+  ASSERT_EQ(in_flight(1), 0u) << "the pod's answer is whole";
+  c.h2->reset(*s, ErrorCode::kCancel);
+  run();
+  expect_only(Result::kIncomplete);
+}
+
 TEST_F(ResultTest, durations_double_from_bucket_to_bucket) {
   stats::Durations d;
   d.record(0ns);
@@ -198,6 +238,38 @@ TEST_F(AccessTest, failures_only) {
   EXPECT_EQ(worker->access().pop()->result, Result::kCancelled);
 }
 
+TEST_F(AccessTest, the_end_tells_a_reset_from_a_lost_connection) {
+  log({});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& first = client();
+  first.h2->reset(*call(first), ErrorCode::kCancel);
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client reset the stream");
+  Peer& second = client();
+  call(second);
+  second.tcp->abort();
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client's connection was lost");
+  Peer& third = client();
+  call(third);
+  third.tcp->close();
+  run();
+  EXPECT_STREQ(worker->access().pop()->end, "the client closed the connection");
+}
+
+TEST_F(AccessTest, the_end_tells_that_the_client_broke_the_protocol) {
+  log({});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  c.tcp->send_queue().append(buffers.slice(std::string(9, '\0')));  // DATA of stream 0
+  run();
+  const auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->result, Result::kCancelled);
+  EXPECT_STREQ(a->end, "the client broke the protocol");
+}
+
 TEST_F(AccessTest, notes_that_nobody_fetches_are_counted_and_lost) {
   log({});
   Peer& c = client();
@@ -231,12 +303,29 @@ TEST_F(HealthPathTest, it_is_200_while_a_pod_is_READY) {
   EXPECT_EQ(pod(1).requests(), 1);
 }
 
+TEST_F(HealthPathTest, a_request_that_goes_on_gets_its_answer_too) {
+  endpoints({1});
+  Peer& c = client();
+  call(c, false, http2::request("/health"));
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "200");
+  EXPECT_EQ(asked(), "200");
+}
+
 TEST_F(HealthPathTest, it_is_503_when_no_pod_is) {
   endpoints({});
   EXPECT_EQ(asked(), "503");
   pod(1).down();
   endpoints({1});
   EXPECT_EQ(asked(), "503");
+}
+
+TEST_F(HealthPathTest, it_is_503_on_connections_of_a_listener_that_has_left_the_configuration) {
+  endpoints({1});
+  Peer& c = client();
+  snapshot.listeners.clear();
+  adopt();
+  call(c, true, http2::request("/health"));
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "503");
 }
 
 TEST_F(HealthPathTest, it_is_503_from_the_announcement_of_a_drain_on) {

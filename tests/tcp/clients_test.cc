@@ -16,7 +16,7 @@ using tcp::CloseReason;
 class Clients : public TcpTest {
  protected:
   // Each connection has an owner of its own.
-  struct Client : Owner {
+  struct Client final : Owner {
     bool busy(const tcp::Connection&) const override { return working; }
     bool working = false;
     uint32_t isn = 0;

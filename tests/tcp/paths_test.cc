@@ -8,7 +8,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr uint64_t kMss = 1448;  // 1,480 bytes of segment, header and timestamps subtracted
+constexpr uint64_t kPathMss = 1448;  // 1,480 bytes of segment, header and timestamps subtracted
 
 LinkModel path(Duration round_trip, uint64_t rate = 12'500'000) {
   LinkModel m;
@@ -71,7 +71,7 @@ TEST(LongPaths, a_peer_that_delays_its_acks_is_not_probed_again_and_again) {
       peer.delayed_ack = delayed;
       Flow f(path(round_trip), 1, 0, {}, peer);
       f.open();
-      for (int i = 0; i < 50; ++i) f.exchange(3 * kMss, 100ms);
+      for (int i = 0; i < 50; ++i) f.exchange(3 * kPathMss, 100ms);
       const auto where = [&] {
         return testing::Message() << "ACKs delayed by " << delayed / 1ms << " ms, "
                                   << round_trip / 1us << " us of round trip";
@@ -113,7 +113,7 @@ TEST(ShortPaths, a_peer_that_is_held_up_now_and_then_costs_no_window) {
   };
   for (int message = 1; message <= 1000; ++message) {
     if (message % 50 == 0) awake = f.world.now + 600us;
-    f.exchange(4 * kMss, 100us);
+    f.exchange(4 * kPathMss, 100us);
   }
   EXPECT_EQ(f.counters().rto.get(), 0u);
   EXPECT_GE(f.counters().tail_probes.get(), 1u);

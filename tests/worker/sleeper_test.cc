@@ -70,6 +70,12 @@ TEST_F(SleeperTest, a_worker_that_does_not_sleep_is_not_woken) {
   EXPECT_GE(shortest([&] { sleeper.sleep(2ms); }), 2ms);
 }
 
+TEST_F(SleeperTest, ports_may_share_a_descriptor) {
+  Sleeper sleeper({ends[0], ends[0]});
+  ASSERT_EQ(::write(ends[1], "x", 1), 1);
+  EXPECT_LT(shortest([&] { sleeper.sleep(10ms); }), 5ms);
+}
+
 TEST_F(SleeperTest, naps_where_a_port_has_no_descriptor) {
   Sleeper::begin_thread();
   Sleeper sleeper({ends[0], -1});

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -115,19 +117,25 @@ class TwoWorkers : public testing::Test {
     published.set(&snapshot);
     for (unsigned w = 0; w < kWorkers; ++w) {
       hold[w].reset(buf::make_pool("two_hold" + std::to_string(w), 1023, 2176, -1));
-      workers[w] = std::make_unique<TestWorker>(TestWorker::Setup{.ports = {&ports[w]},
-                                                                  .clock = clocks[w],
-                                                                  .rx = buf::Pool(rx.get()),
-                                                                  .hold = buf::Pool(hold[w].get()),
-                                                                  .pin_above = 64,
-                                                                  .published = published,
-                                                                  .orders = orders,
-                                                                  .workers = all,
-                                                                  .self = w,
-                                                                  .secret = kSecret,
-                                                                  .owner = &owner,
-                                                                  .exchange = &exchange});
+      make(w);
     }
+  }
+
+  // sleeper: nullptr: the worker never sleeps.
+  void make(unsigned w, Sleeper* sleeper = nullptr) {
+    workers[w] = std::make_unique<TestWorker>(TestWorker::Setup{.ports = {&ports[w]},
+                                                                .clock = clocks[w],
+                                                                .rx = buf::Pool(rx.get()),
+                                                                .hold = buf::Pool(hold[w].get()),
+                                                                .pin_above = 64,
+                                                                .published = published,
+                                                                .orders = orders,
+                                                                .workers = all,
+                                                                .self = w,
+                                                                .secret = kSecret,
+                                                                .sleeper = sleeper,
+                                                                .owner = &owner,
+                                                                .exchange = &exchange});
   }
 
   void arrive(unsigned worker, const Frame& bytes) {
@@ -187,7 +195,11 @@ class TwoWorkers : public testing::Test {
   std::array<steer::OwnerPort, 1> owner_ports{
       steer::OwnerPort{.addresses = {*Prefix::parse("198.18.0.2/24")}, .rss = {}}};
   steer::Owner owner{kWorkers, kSecret, owner_ports, {}};
-  steer::Exchange exchange{kWorkers};
+  // Of workers that sleep.
+  std::array<std::unique_ptr<Sleeper>, kWorkers> sleepers;
+  steer::Exchange exchange{kWorkers, [this](unsigned w) {
+                             if (sleepers[w] != nullptr) sleepers[w]->wake();
+                           }};
   std::array<std::unique_ptr<TestWorker>, kWorkers> workers;
 };
 
@@ -336,6 +348,46 @@ TEST_F(TwoWorkers, a_worker_that_has_drained_hands_over_until_the_other_has) {
   }
   EXPECT_FALSE(turn(1));
   EXPECT_FALSE(turn(0));
+}
+
+// The frames of a worker that sleeps arrive at another one, while the configuration changes.
+TEST_F(TwoWorkers, a_worker_that_sleeps_wakes_for_packets_of_another_worker_and_for_a_drain) {
+  constexpr unsigned kFrames = 60;
+  config::Snapshot later = snapshot;
+  later.generation = 2;
+  for (unsigned w = 0; w < kWorkers; ++w) {
+    sleepers[w] = std::make_unique<Sleeper>(std::vector<int>{});
+    make(w, sleepers[w].get());
+  }
+  begin();
+  std::atomic<bool> ended{false};
+  std::thread sleepy([&] {
+    while (turn(1, 10us)) {
+    }
+    ended = true;
+  });
+  using Wall = std::chrono::steady_clock;
+  std::vector<Duration> waits;
+  const auto port = port_of(1);
+  const uint64_t before = counters[1].steer.taken_over.get();
+  for (unsigned i = 0; i < kFrames; ++i) {
+    while (!sleepers[1]->announced()) std::this_thread::yield();
+    std::this_thread::sleep_for(200us);
+    const auto begin = Wall::now();
+    arrive(0, segment(port, tcp::kRst, i));
+    turn(0);
+    while (counters[1].steer.taken_over.get() < before + i + 1) std::this_thread::yield();
+    waits.push_back(Wall::now() - begin);
+    published.set(i % 2 == 0 ? &later : &snapshot);
+  }
+  std::sort(waits.begin(), waits.end());
+  EXPECT_LT(waits[kFrames / 2], Sleeper::kLongest / 4) << "it slept on";
+  EXPECT_GT(counters[1].stages.sleeps.get(), kFrames / 2);
+  orders.give(Order::kDrain);
+  while (turn(0, 10us)) {
+  }
+  sleepy.join();
+  EXPECT_TRUE(ended);
 }
 
 // Both workers run on threads of their own. The frames that each receives belong to either. The

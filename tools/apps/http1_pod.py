@@ -2,11 +2,13 @@
 """The lab's pod of HTTP/1.1: its body is the pod's name, for each request. `tools/lab up --pods-http1` runs it."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import socket
 
 LARGEST_HEAD = 65_536
+PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 10  # after SIGTERM, for the exchanges that run
 
 
@@ -78,7 +80,16 @@ class Pod:
             await asyncio.wait(list(self.connections), timeout=GRACE_SECONDS)
 
 
+def die_with(parent: int) -> None:
+    """The pod beside which this one runs may be killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def main() -> None:
+    if "POD_PARENT" in os.environ:
+        die_with(int(os.environ["POD_PARENT"]))
     address = os.environ["POD_LISTEN"].strip("[]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.create_server((address, int(os.environ["POD_PORT"])), family=family, backlog=4096,

@@ -13,7 +13,6 @@ using http2::FrameHeader;
 using http2::FrameType;
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr uint32_t kMaxList = 16'384;
 constexpr size_t kCalls = 256;  // streams of a connection that may be remembered at once
 
 }  // namespace
@@ -205,7 +204,8 @@ class Clients::Connection final : public tcp::User {
 
   bool decode(buf::View block) {
     o_.fields_.clear();
-    return decoder_->decode(block, kMaxList, o_.fields_) == http2::hpack::Decoder::Result::kOk;
+    return decoder_->decode(block, kMaxFieldBytes, o_.fields_) ==
+           http2::hpack::Decoder::Result::kOk;
   }
   bool good_fields(bool last) const {
     if (last) return o_.fields_.find(http::Name::kGrpcStatus) == "0";

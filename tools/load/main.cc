@@ -60,7 +60,7 @@ class World {
         const nic::Pools& pools, worker::TscClock& clock)
       : clock_(clock),
         wheel_(clock.at(clock.cycles())),
-        memory_(pools.rx(), pools.hold(0), pools.reserve(), kHoldReserve),
+        memory_(pools.rx(0), pools.hold(0), pools.reserve(), kHoldReserve),
         clients_side_(north, network(kNorth), addresses(kNorth, Clients::kAddresses), memory_,
                       wheel_, clock.cycles()),
         pods_side_(south, network(kSouth), addresses(kSouth, o.pods), memory_, wheel_,

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "frames_out.h"
+#include "request_blocks.h"
 
 namespace sluice::load {
 
@@ -13,7 +14,6 @@ using http2::FrameHeader;
 using http2::FrameType;
 
 constexpr uint32_t kPrefaceBytes = 24;
-constexpr uint32_t kMaxList = 16'384;
 constexpr uint32_t kSmallAnswer = 512;       // written in one piece with its header and trailers
 constexpr uint32_t kMaxQueued = 256 * 1024;  // bytes of large answers that wait in TCP
 
@@ -104,11 +104,11 @@ class Pods::Connection final : public tcp::User {
     if (!expected_.is(block) || ++o_.sample_ >= Clients::kSampled) {
       o_.sample_ = 0;
       o_.fields_.clear();
-      const bool good =
-          decoder_.decode(block, kMaxList, o_.fields_) == http2::hpack::Decoder::Result::kOk &&
-          o_.fields_.find(http::Name::kMethod) == "POST" &&
-          o_.fields_.find(http::Name::kTe) == "trailers" &&
-          o_.fields_.find(http::Name::kContentType) == "application/grpc";
+      const bool good = decoder_.decode(block, kMaxFieldBytes, o_.fields_) ==
+                            http2::hpack::Decoder::Result::kOk &&
+                        o_.fields_.find(http::Name::kMethod) == "POST" &&
+                        o_.fields_.find(http::Name::kTe) == "trailers" &&
+                        o_.fields_.find(http::Name::kContentType) == "application/grpc";
       if (!good) {
         ++o_.errors_;
         o_.complaints_.about("a request", h, block, o_.fields_);

@@ -12,7 +12,6 @@ namespace sluice::load {
 
 namespace {
 
-constexpr uint32_t kMaxList = 16'384;
 constexpr size_t kRing = 256;  // entries; a table of 4,096 bytes has 128 at most
 constexpr uint32_t kStaticEntries = 61;
 
@@ -67,7 +66,7 @@ Recording::Recording(const std::string& file, uint32_t body_bytes) {
   http2::hpack::Shared shared(unread, SipKey{1, 2});
   http2::hpack::Decoder decoder(shared);
   http::FieldList list;
-  if (decoder.decode(first(), kMaxList, list) != http2::hpack::Decoder::Result::kOk)
+  if (decoder.decode(first(), kMaxFieldBytes, list) != http2::hpack::Decoder::Result::kOk)
     throw std::runtime_error("the first block of " + file + " does not decode");
   const uint8_t* p = first().data();
   const uint8_t* end = p + first().size();

@@ -9,6 +9,8 @@
 
 namespace sluice::load {
 
+inline constexpr uint32_t kMaxFieldBytes = 16'384;  // of a decoded field section
+
 // Read once from a file of tests/http2/patterns: blocks in hexadecimal, one a line.
 struct Recording {
   // Throws std::runtime_error.

@@ -38,7 +38,8 @@ def churn_binary() -> Path:
 
 
 def pod_of(workload: Workload) -> str:
-    return layout.pod_address(network.GRPC_POD if workload.tool == "grpc" else network.PLAIN_POD)
+    number = network.HTTP1_POD if workload.http1 else network.GRPC_POD if workload.tool == "grpc" else network.PLAIN_POD
+    return layout.pod_address(number)
 
 
 def forget(address: str) -> None:
@@ -49,8 +50,10 @@ def forget(address: str) -> None:
 
 def run(workload: Workload, namespace: str, address: str, seconds: float, latencies: bool = True) -> Outcome:
     """Loads `address` for so long. Latencies cost h2load a log line a call, so they are taken in runs of their own."""
-    if workload.tool == "h2load":
+    if workload.tool.startswith("h2load"):
         return _h2load(workload, namespace, address, seconds, latencies)
+    if workload.tool == "wrk":
+        return _wrk(workload, namespace, address, seconds)
     if workload.tool == "grpc":
         return _grpc(workload, namespace, address, seconds)
     return _churn(workload, namespace, address, seconds)
@@ -84,8 +87,11 @@ def _h2load(workload: Workload, namespace: str, address: str, seconds: float, la
     rate = _rates.get((workload, address))
     calls = max(FIRST_ROUNDS * in_flight if rate is None else MIN_ROUNDS * workload.connections, MIN_CALLS, round((rate or 0) * seconds))
     command = ["h2load", "-t", "1", "-c", str(workload.connections), "-m", str(workload.streams), "-n", str(calls),
-               "-w", "20", "-W", "24", "-d", str(network.REQUEST_FILE), "-H", "content-type: application/grpc",
-               "-H", "te: trailers"]
+               "-d", str(network.REQUEST_FILE)]
+    if workload.http1:
+        command += ["--h1"]
+    else:
+        command += ["-w", "20", "-W", "24", "-H", "content-type: application/grpc", "-H", "te: trailers"]
     if latencies:
         command += ["--log-file", str(LATENCY_LOG)]
     printed = _ended(namespace, [*command, f"http://{address}:{layout.PORT}/{workload.answer}"], seconds)
@@ -114,6 +120,16 @@ def _grpc(workload: Workload, namespace: str, address: str, seconds: float) -> O
     calls = sum(report["calls"].values())
     return Outcome(calls, sum(report["failed"].values()), calls / report["t"], report["p50_us"], report["p99_us"],
                    report["p999_us"])
+
+
+def _wrk(workload: Workload, namespace: str, address: str, seconds: float) -> Outcome:
+    printed = _ended(namespace, [
+        "wrk", "-t", "1", "-c", str(workload.connections), "-d", str(max(1, round(seconds))), "--latency", "-H", "Connection: close",
+        f"http://{address}:{layout.PORT}/{workload.answer}"], seconds)
+    calls, took = re.search(r"(\d+) requests in ([\d.]+)(?:s|m)", printed).groups()
+    late = {share: float(time) * UNITS[unit] * 1e6 for share, time, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)\b", printed)}
+    bad = sum(map(int, re.findall(r"(?:Non-2xx or 3xx responses: |connect |write |timeout )(\d+)", printed)))
+    return Outcome(int(calls) - bad, bad, (int(calls) - bad) / float(took), late.get("50"), late.get("99"))
 
 
 def _churn(workload: Workload, namespace: str, address: str, seconds: float) -> Outcome:

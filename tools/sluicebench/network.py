@@ -9,16 +9,20 @@ PEER_VIP = "198.18.2.10"
 PEER_SOUTH = "198.18.1.2"
 CLIENT = "198.18.2.1"
 
-PLAIN_POD, GRPC_POD = 1, 2
+PLAIN_POD, GRPC_POD, HTTP1_POD = 1, 2, 3
+PODS = 3
+HTTP1_POD_CONFIG = Path(__file__).resolve().parent / "configs" / "http1-pod.conf"
 FILES = layout.RUN_DIR / "bench-files"
 REQUEST_FILE = FILES / "request"
 
 
 def pod_command() -> str:
-    """The lab's gRPC pod as pod2, nghttpd as all others. Windows as large as the peers' own."""
+    """The lab's gRPC pod as pod2, nginx as pod3, and nghttpd as all others. Windows as large as the peers' own."""
+    http1 = f"sed -e s/@POD@/$POD_IP/ -e s/@PORT@/$POD_PORT/ -e s#@RUN@#{layout.RUN_DIR}# -e s/@BODY@/{'x' * 100}/ {HTTP1_POD_CONFIG} " \
+            f"> {layout.RUN_DIR}/http1-pod.conf; exec nginx -e stderr -c {layout.RUN_DIR}/http1-pod.conf"
     plain = f"exec nghttpd --no-tls -n 1 -d {FILES} -w 20 -W 24 -m 2000 $POD_PORT"
     grpc = f"exec {layout.pod_binary()}"
-    return f'if [ "$POD_NAME" = pod{GRPC_POD} ]; then {grpc}; else {plain}; fi'
+    return f'case $POD_NAME in pod{GRPC_POD}) {grpc};; pod{HTTP1_POD}) {http1};; *) {plain};; esac'
 
 
 def add_cables() -> None:

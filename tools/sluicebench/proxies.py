@@ -15,6 +15,13 @@ CONFIGS = Path(__file__).resolve().parent / "configs"
 WORKER_CORE = 0
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
+# What differs in the configurations of the peers, by whether clients and pods speak HTTP/1.1.
+VERSIONS = {
+    False: {"HAPROXY_PROTO": " proto h2", "NGHTTPX_PROTO": "h2", "NGINX_LISTEN": " http2",
+            "NGINX_PASS": "grpc_pass grpc://pods; grpc_buffer_size 64k;"},
+    True: {"HAPROXY_PROTO": "", "NGHTTPX_PROTO": "http/1.1", "NGINX_LISTEN": "",
+           "NGINX_PASS": 'proxy_pass http://pods; proxy_http_version 1.1; proxy_set_header Connection "";'},
+}
 
 
 class Direct:
@@ -23,7 +30,7 @@ class Direct:
     name = "direct"
     namespace = layout.SOUTH_NAMESPACE
 
-    def start(self, pod: str) -> None:
+    def start(self, pod: str, http1: bool = False) -> None:
         self.address = pod
 
     def stop(self) -> None:
@@ -51,10 +58,11 @@ class Peer:
         self._command = command
         self._pid: Optional[int] = None
 
-    def start(self, pod: str) -> None:
+    def start(self, pod: str, http1: bool = False) -> None:
         config = layout.RUN_DIR / self._template.name
         text = self._template.read_text()
-        for name, value in {"VIP": self.address, "PORT": layout.PORT, "POD": pod, "RUN": layout.RUN_DIR}.items():
+        for name, value in {"VIP": self.address, "PORT": layout.PORT, "POD": pod, "RUN": layout.RUN_DIR,
+                            **VERSIONS[http1]}.items():
             text = text.replace(f"@{name}@", str(value))
         config.write_text(text)
         log = layout.RUN_DIR / f"{self.name}.log"
@@ -110,10 +118,13 @@ class Sluice:
         self._driver = driver
         self._pid: Optional[int] = None
 
-    def start(self, *pods: str) -> None:
+    def start(self, *pods: str, http1: bool = False) -> None:
         config = layout.RUN_DIR / "bench.toml"
         pods = "[" + "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in pods) + "\n]"
         text = configuration.sluiced_toml(self._driver).replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
+        if http1:  # the first listener, and its service
+            text = text.replace('protocol = "h2c"', 'protocol = "http"', 1)
+            text = text.replace('[[service]]\n', '[[service]]\nprotocol = "http1"\n', 1)
         config.write_text(text.replace('log_level = "info"', 'log_level = "warning"'))
         self._pid = daemon.start(self._driver, config)
 

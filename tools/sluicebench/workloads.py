@@ -5,11 +5,16 @@ from typing import NamedTuple
 
 class Workload(NamedTuple):
     name: str
-    tool: str            # "h2load", "grpc" or "churn"
+    tool: str            # "h2load", "grpc" or "churn"; of HTTP/1.1 "h2load-http1", or "wrk", which connects for each request
     connections: int
     streams: int         # in flight on each connection
     answer: int          # bytes
     bidi: bool = False   # a call is one message and its echo on a stream that stays open
+
+    @property
+    def http1(self) -> bool:
+        """Clients and pods speak HTTP/1.1."""
+        return self.tool in ("h2load-http1", "wrk")
 
 
 KIB = 1024
@@ -29,4 +34,6 @@ ALL = (
     Workload("grpc-unary-100B-10x32", "grpc", 10, 32, 100),
     Workload("grpc-unary-100B-1x1", "grpc", 1, 1, 100),
     Workload("grpc-bidi-100B-10x32", "grpc", 10, 32, 100, bidi=True),
+    Workload("http1-unary-100B-64x1", "h2load-http1", 64, 1, 100),
+    Workload("http1-connection-per-call-100B-32x1", "wrk", 32, 1, 100),
 )

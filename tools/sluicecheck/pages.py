@@ -130,7 +130,7 @@ def _command_problems(name: str, words: str) -> list:
     found = [f"{name} has no option {option}" for option in re.findall(r"(?<=\s)(--[a-z][a-z0-9-]*)", own)
              if option not in _program(name) and option not in ("--help", "--version")]
     if name == "sluicectl":
-        commands = re.findall(r"^\s+\{\"(\w+)\", \"", _program(name), re.MULTILINE)
+        commands = re.findall(r"(?:^\s+\{|add_subcommand\()\"(\w+)\", \"", _program(name), re.MULTILINE)
         first = re.match(r"(?: --\w+ \S+)* ([a-z]+)$|(?: --\w+ \S+)* ([a-z]+) --", words.rstrip())
         if first and (first[1] or first[2]) not in commands:
             found.append(f"sluicectl has no command {first[1] or first[2]}")

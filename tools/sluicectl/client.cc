@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/json/serialize.hpp>
+
 namespace sluicectl {
 namespace {
 
@@ -43,7 +45,7 @@ const char* advice(int error) {
 
 }  // namespace
 
-std::string ask(const std::string& path, const std::string& command) {
+std::string ask(const std::string& path, const std::string& command, boost::json::object keys) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) fail(path, ENAMETOOLONG);
@@ -56,7 +58,8 @@ std::string ask(const std::string& path, const std::string& command) {
   if (::connect(s.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     fail(path, errno);
 
-  const std::string request = "{\"command\":\"" + command + "\"}\n";
+  keys["command"] = command;
+  const std::string request = boost::json::serialize(keys) + "\n";
   if (::send(s.fd(), request.data(), request.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(request.size()))
     fail(path, errno);

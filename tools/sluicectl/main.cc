@@ -18,6 +18,7 @@
 
 #include "base/version.h"
 #include "sluicectl/client.h"
+#include "sluicectl/flows.h"
 #include "sluicectl/tables.h"
 #include "sluicectl/text.h"
 
@@ -122,6 +123,16 @@ int main(int argc, char** argv) {
         ->default_str("1")
         ->check(CLI::Range(0.1, 3600.0));
   }
+  sluicectl::FlowFilter filter;
+  CLI::App* flows = app.add_subcommand("flows", "The flows of L4 listeners");
+  flows->fallthrough();
+  flows->add_flag("--json", given.as_json, "As one JSON document");
+  flows->add_option("--listener", filter.listener, "Of the listener with this name");
+  flows->add_option("--pod", filter.pod, "Of the pod with this address and port, or this id");
+  std::string pod;
+  CLI::App* flush = app.add_subcommand("flush", "Ends the L4 flows of a pod, TCP's with RST");
+  flush->fallthrough();
+  flush->add_option("POD", pod, "Its address and port, or its id")->required();
   app.require_subcommand(1);
   try {
     app.parse(argc, argv);
@@ -132,6 +143,14 @@ int main(int argc, char** argv) {
   given.command = app.get_subcommands().front()->get_name();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error like a full disk
   try {
+    if (flows->parsed()) {
+      sluicectl::print_flows(given.socket, filter, given.as_json);
+      return 0;
+    }
+    if (flush->parsed()) {
+      sluicectl::flush_pod(given.socket, pod);
+      return 0;
+    }
     if (given.watch > 0) watch(given);
     print(look(given));
     return 0;

@@ -14,8 +14,8 @@ from .process import LabError, common_core, in_namespace
 class Client:
     """Runs from construction to stop(). Options are those of sluice-client: Client(in_flight=20, delay=10)."""
 
-    def __init__(self, namespace: str = layout.CLIENT_NAMESPACE, **options) -> None:
-        words = [str(layout.client_binary())]
+    def __init__(self, namespace: str = layout.CLIENT_NAMESPACE, program: tuple = (), **options) -> None:
+        words = list(program) or [str(layout.client_binary())]
         for name, value in options.items():
             words += ["--" + name.replace("_", "-"), str(value)]
         self._process = subprocess.Popen(in_namespace(namespace, words), stdout=subprocess.PIPE, text=True,
@@ -68,6 +68,13 @@ class Client:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+class Http1Client(Client):
+    """The same for requests of HTTP/1.1 on one kept connection. Options are those of http1_client.py."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(program=("/usr/bin/python3", str(layout.http1_client())), **options)
 
 
 def failed(report: dict) -> int:

@@ -163,7 +163,30 @@ endpoints = {endpoints}
 {protocol}{extra}"""
 
 
+# The demo's second half: pods of HTTP/1.1, one beside each of the others.
+HTTP1 = f"""
+[[listener]]
+name = "http1"
+address = "{layout.VIP}:{layout.HTTP1_PORT}"
+protocol = "http"
+service = "http1"
+
+[[listener]]
+name = "http1-tcp"
+address = "{layout.VIP}:{layout.HTTP1_TCP_PORT}"
+protocol = "tcp"
+mode = "nat"
+service = "http1"
+
+[[service]]
+name = "http1"
+protocol = "http1"
+endpoints = {{ file = "{layout.HTTP1_ENDPOINTS_FILE}" }}
+"""
+
+
 def write_endpoints(pods: Iterable[int]) -> None:
-    lines = [f'  {{ address = "{layout.pod_address(number)}:{layout.PORT}", id = "{layout.pod_name(number)}" }},'
-             for number in sorted(pods)]
-    state.replace(layout.ENDPOINTS_FILE, "endpoints = [\n" + "".join(line + "\n" for line in lines) + "]\n")
+    pods = sorted(pods)
+    for path, port, suffix in ((layout.ENDPOINTS_FILE, layout.PORT, ""), (layout.HTTP1_ENDPOINTS_FILE, layout.HTTP1_PORT, "-http1")):
+        lines = [f'  {{ address = "{layout.pod_address(number)}:{port}", id = "{layout.pod_name(number)}{suffix}" }},' for number in pods]
+        state.replace(path, "endpoints = [\n" + "".join(line + "\n" for line in lines) + "]\n")

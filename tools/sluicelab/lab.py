@@ -19,8 +19,9 @@ def need_root() -> None:
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
        ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None,
-       tls: bool = False, pods_http1: bool = False) -> None:
-    """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so."""
+       tls: bool = False, pods_http1: bool = False, http1_beside: bool = False) -> None:
+    """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so.
+    http1_beside: beside each pod is one of HTTP/1.1, with listeners of their own (configuration.HTTP1)."""
     need_root()
     workers = workers or (layout.default_workers() if driver != "tap" else 1)
     if workers > 1 and driver == "tap":
@@ -37,7 +38,8 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
         current = {"driver": driver, "pods": {}, "pod_command": pod_command, "sluiced_pid": None,
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
                    "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes,
-                   "tls": certificates.make_all() if tls else None, "pods_http1": pods_http1}
+                   "tls": certificates.make_all() if tls else None, "pods_http1": pods_http1,
+                   "http1_beside": http1_beside}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:
@@ -59,6 +61,7 @@ def _up(current: dict, pod_count: int, with_sluiced: bool) -> None:
     if current["workers"] > 1:
         layout.DPDK_FILE.write_text(configuration.dpdk_toml(current["driver"], current["workers"]))
     layout.CONFIG_FILE.write_text(configuration.sluiced_toml(current["driver"], ipv6=current["ipv6"],
+                                                              extra=configuration.HTTP1 if current["http1_beside"] else "",
                                                               kubernetes=current["kubernetes"], tls=current["tls"]))
     configuration.write_endpoints([])
     if not with_sluiced:

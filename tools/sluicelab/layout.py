@@ -37,6 +37,8 @@ PORT = 50051
 TCP_PORT = 50052
 UDP_PORT = 50053
 IPV6_PODS_PORT = 50054  # with `tools/lab up --ipv6`: pod1 over IPv6
+# Of the VIP, in the demo: pods of HTTP/1.1 through L7 and through `tcp`. The pods listen on the first.
+HTTP1_PORT, HTTP1_TCP_PORT = 8080, 8081
 TLS_PORT = 443  # of the VIP, with `tools/lab up --tls`
 MAX_PODS = 100  # what fits from .101 up, short of the bridge's address
 
@@ -48,6 +50,7 @@ DRIVERS = ("af_xdp", "tap", "tun")
 ADMIN_SOCKET = RUN_DIR / "sluiced.sock"
 CONFIG_FILE = RUN_DIR / "sluiced.toml"
 ENDPOINTS_FILE = RUN_DIR / "endpoints.toml"
+HTTP1_ENDPOINTS_FILE = RUN_DIR / "endpoints-http1.toml"
 TLS_DIR = RUN_DIR / "tls"
 DPDK_FILE = RUN_DIR / "dpdk.toml"
 SLUICED_LOG = RUN_DIR / "sluiced.log"
@@ -77,6 +80,10 @@ def sluicectl_binary() -> Path:
 
 def pod_binary() -> Path:
     return build_dir() / "tools" / "apps" / "sluice-pod"
+
+
+def http1_client() -> Path:
+    return REPOSITORY / "tools" / "apps" / "http1_client.py"
 
 
 def http1_pod() -> Path:

@@ -16,22 +16,22 @@ READY_SECONDS = 10.0
 TCP_LISTEN = "0A"
 
 
-def listens(pid: int) -> bool:
-    """Whether anything in the namespace of that process listens on the lab's port."""
+def listens(pid: int, port: int = layout.PORT) -> bool:
+    """Whether anything in the namespace of that process listens on the port."""
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
         except (FileNotFoundError, ProcessLookupError, OSError):
             return False
         for fields in map(str.split, lines):
-            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == layout.PORT:
+            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                 return True
     return False
 
 
-def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool = False) -> int:
+def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool = False, http1_beside: bool = False) -> int:
     """POD_IP is the pod's IPv4 address; POD_LISTEN is where the stock pod listens: with IPv6, on all addresses of both families.
-    http1: without a command, it is the pod of HTTP/1.1."""
+    http1: without a command, it is the pod of HTTP/1.1. http1_beside: that one runs as well, for as long as the pod lives."""
     network.add_pod(number)
     environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
                    "POD_PORT": str(layout.PORT), "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
@@ -43,13 +43,16 @@ def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool =
         words = [str(layout.pod_binary()), "--counts", str(layout.pod_counts(number))]
         if not layout.pod_binary().exists():
             raise LabError(f"{layout.pod_binary()} is not built (SLUICE_BUILD names the build directory)")
+    if http1_beside:
+        beside = f"POD_PORT={layout.HTTP1_PORT} POD_PARENT=$$ /usr/bin/python3 {layout.http1_pod()} &"
+        words = ["/bin/sh", "-c", f'{beside} exec "$@"', "sh", *words]
     return spawn(layout.pod_namespace(number), words, layout.pod_log(number), environment)
 
 
-def wait_listening(number: int, pid: int) -> None:
-    if wait_until(lambda: listens(pid) or not alive(pid), LISTEN_SECONDS) and alive(pid):
+def wait_listening(number: int, pid: int, ports: tuple = (layout.PORT,)) -> None:
+    if wait_until(lambda: all(listens(pid, port) for port in ports) or not alive(pid), LISTEN_SECONDS) and alive(pid):
         return
-    raise LabError(f"{layout.pod_name(number)} does not listen on port {layout.PORT}; the end of its log:\n"
+    raise LabError(f"{layout.pod_name(number)} does not listen on {ports}; the end of its log:\n"
                    f"{tail(layout.pod_log(number))}")
 
 
@@ -63,10 +66,10 @@ def scale(state: dict, wanted: int) -> None:
     for number in range(1, wanted + 1):
         if alive(pids.get(number)):
             continue
-        fresh[number] = start(number, state["pod_command"], state["ipv6"], state["pods_http1"])
+        fresh[number] = start(number, state["pod_command"], state["ipv6"], state["pods_http1"], state.get("http1_beside", False))
         state["pods"][str(number)] = fresh[number]
     for number, pid in fresh.items():
-        wait_listening(number, pid)
+        wait_listening(number, pid, (layout.PORT, layout.HTTP1_PORT) if state.get("http1_beside") else (layout.PORT,))
     configuration.write_endpoints(range(1, wanted + 1))
     _retire(leaving, watched=alive(state["sluiced_pid"]))
     for number in leaving:
@@ -85,7 +88,7 @@ def _retire(leaving: dict, watched: bool) -> None:
 
 def idle(removed: Iterable[int]) -> bool:
     """Whether sluiced has seen that these pods are endpoints no more, and the last stream on them has ended. No answer is no yes."""
-    names = {layout.pod_name(number) for number in removed}
+    names = {layout.pod_name(number) + suffix for number in removed for suffix in ("", "-http1")}
     answer = daemon.ask("pods")
     return answer is not None and all(row["state"] == "SHUTDOWN" and row["active"] == 0 for row in answer["pods"] if row["id"] in names)
 

@@ -11,7 +11,7 @@ from . import building, fuzzing, layout
 FEWER = {"SLUICE_SEEDS": "150", "GTEST_FILTER": "-Goodput.*"}
 # Rooms whose code runs on more than one thread, or hands something from one thread to another.
 THREADED_ROOMS = ("worker", "control", "admin", "discovery", "tls")
-THREAD_OPTIONS = ("-Db_sanitize=thread", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1",
+THREAD_OPTIONS = ("-Db_sanitize=thread", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1", *building.TOGETHER,
                   "-Dcpp_args=['-Wno-tsan', '-g1']")  # fences are DPDK's rings', whose code is not built here
 
 

@@ -25,7 +25,7 @@ class DnsSource : public Source {
   std::string last_error() const override { return watch_.error(); }
   // A server that is away changes nothing, and is no mistake in the configuration.
   bool refused() const override { return false; }
-  bool listed() const override { return !endpoints().empty() || watch_.answered(); }
+  bool listed() const override { return !endpoints().empty() || watch_.listed(); }
   bool kept() const override { return !endpoints().empty(); }
   // An endpoint could not be connected to: asks again, at most once a second.
   void on_connect_failure() override;

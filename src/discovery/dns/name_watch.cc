@@ -50,6 +50,7 @@ void NameWatch::answer(Time now, const Question& question, const Result& result)
   State& s = found->second;
   s.asked = false;
   s.failed = result.kind == Result::Kind::kFailure;
+  if (!s.failed) s.listed = true;
   s.why = result.why;
   if (result.kind == Result::Kind::kRecords) {
     s.records = result.records;
@@ -123,6 +124,11 @@ void NameWatch::add_addresses(const std::string& host, uint16_t port, uint32_t w
 bool NameWatch::answered() const {
   return std::all_of(questions_.begin(), questions_.end(),
                      [](const auto& entry) { return entry.second.answered; });
+}
+
+bool NameWatch::listed() const {
+  return std::all_of(questions_.begin(), questions_.end(),
+                     [](const auto& entry) { return entry.second.listed; });
 }
 
 std::optional<EndpointSet> NameWatch::endpoints() const {

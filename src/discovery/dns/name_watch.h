@@ -40,6 +40,9 @@ class NameWatch {
   std::optional<EndpointSet> endpoints() const;
   // Each question has been answered once, if only by a failure.
   bool answered() const;
+  // Each question has brought records once, or the news that there are none. A failure tells
+  // nothing.
+  bool listed() const;
   // Of the question that failed last, and has not succeeded since; empty when there is none.
   const std::string& error() const { return error_; }
 
@@ -47,7 +50,8 @@ class NameWatch {
   struct State {
     std::vector<Record> records;  // the last that were there
     bool answered = false;
-    bool none = false;  // the last answer had no records
+    bool listed = false;  // other than by a failure
+    bool none = false;    // the last answer had no records
     bool failed = false;
     std::string why;     // of the failure
     bool asked = false;  // and not answered yet

@@ -71,6 +71,20 @@ TEST_F(NameWatchTest, a_name_is_asked_for_again_when_its_shortest_ttl_is_over) {
   }
 }
 
+TEST_F(NameWatchTest, a_failure_is_no_first_list_and_the_news_that_there_is_none_is_one) {
+  begin("pods.test:80");
+  watch->due(now);
+  fail(v4);
+  fail(v6);
+  EXPECT_FALSE(watch->listed());
+  none(v4);
+  EXPECT_FALSE(watch->listed());
+  none(v6);
+  EXPECT_TRUE(watch->listed());
+  fail(v4);
+  EXPECT_TRUE(watch->listed()) << "the first list is not lost again";
+}
+
 TEST_F(NameWatchTest, failures_and_negative_answers_keep_the_last_set) {
   begin("pods.test:80");
   watch->due(now);
