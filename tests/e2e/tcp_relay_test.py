@@ -219,7 +219,7 @@ class Ipv6(LabTest):
         vips = {"ipv4": layout.VIP, "ipv6": f"[{layout.VIP_6}]"}
         addresses = {"ipv4": layout.pod_address(1), "ipv6": f"[{layout.pod_address_6(1)}]"}
         ports = {"ipv4": PORT, "ipv6": PORT + 1}
-        self.reload("".join(tables([f"{addresses[pod]}:{PORT}"], vip, ports[pod], f"{client}-to-{pod}")
+        self.reload("".join(tables([f"{addresses[pod]}:{PORT}"], vip, ports[pod], f"{client}-relayed-to-{pod}")
                             for client, vip in vips.items() for pod in addresses), ipv6=True)
         for client, vip in vips.items():
             for pod in addresses:
