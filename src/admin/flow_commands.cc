@@ -74,7 +74,7 @@ json::object list_flows(const json::object& request, const config::Snapshot& cur
     const auto l =
         std::find_if(all.begin(), all.end(), [&](const auto& x) { return x.name == name; });
     if (l == all.end()) return error("there is no listener " + name);
-    if (!config::is_l4(l->protocol))
+    if (!l->forwards_packets())
       return error("the listener " + name + " has no flows: its protocol is neither tcp nor udp");
     question.listener = l->slot;
   }

@@ -51,6 +51,8 @@ PodCounts Ledger::sum(uint32_t slot) const {
     t.retried += p.retried.get();
     t.connections += p.connections.get();
     t.connect_failures += p.connect_failures.get();
+    t.relayed_in += p.relayed_in.get();
+    t.relayed_out += p.relayed_out.get();
   }
   return t;
 }
@@ -68,6 +70,8 @@ PodCounts Ledger::counts(uint32_t slot) const {
     t.failed -= it->second.failed;
     t.retried -= it->second.retried;
     t.connect_failures -= it->second.connect_failures;
+    t.relayed_in -= it->second.relayed_in;
+    t.relayed_out -= it->second.relayed_out;
   }
   return t;
 }

@@ -24,6 +24,8 @@ struct PodCounts {
   uint64_t retried = 0;
   uint64_t connections = 0;
   uint64_t connect_failures = 0;
+  uint64_t relayed_in = 0;
+  uint64_t relayed_out = 0;
 
   bool idle() const { return active == 0 && connections == 0; }
 };

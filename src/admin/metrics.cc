@@ -90,7 +90,7 @@ void workers(Exposition& out, const View& view) {
 }
 
 void protocols(Exposition& out, const View& view) {
-  TableSums tcp, tls, http1, http2, relay, steer, l4;
+  TableSums tcp, tls, http1, http2, relay, steer, l4, splice;
   for (const stats::Worker* w : view.ledger.workers()) {
     tcp.add(0, w->tcp);
     tls.add(0, w->tls);
@@ -99,6 +99,7 @@ void protocols(Exposition& out, const View& view) {
     relay.add(0, w->relay);
     steer.add(0, w->steer);
     l4.add(0, w->l4);
+    splice.add(0, w->splice);
   }
   const auto sample = [&](size_t, uint64_t value) { out.sample({}, value); };
   tcp.write(out, "sluice_tcp_", sample);
@@ -108,6 +109,7 @@ void protocols(Exposition& out, const View& view) {
   relay.write(out, "sluice_relay_", sample);
   steer.write(out, "sluice_steer_", sample);
   l4.write(out, "sluice_l4_", sample);
+  splice.write(out, "sluice_splice_", sample);
 }
 
 void ports(Exposition& out, const View& view) {
@@ -134,9 +136,7 @@ void ports(Exposition& out, const View& view) {
 
 void listeners(Exposition& out, const View& view) {
   const auto& listeners = view.current.listeners;
-  const auto service = [&](size_t i) -> const std::string& {
-    return view.current.services[listeners[i].service].name;
-  };
+  const auto service = [&](size_t i) { return view.current.service_name(listeners[i]); };
   TableSums sums;
   std::vector<std::array<uint64_t, stats::kFailures>> failures(listeners.size());
   for (const stats::Worker* w : view.ledger.workers())

@@ -38,6 +38,10 @@ void pod_metrics(Exposition& out, const View& view) {
          [](const PodCounts& t, const PodEntry&) { return t.connections; });
   family("sluice_pod_connect_failures_total", kCounter, "connections that were not established",
          [](const PodCounts& t, const PodEntry&) { return t.connect_failures; });
+  family("sluice_pod_relayed_in_total", kCounter, "bytes relayed to the pod",
+         [](const PodCounts& t, const PodEntry&) { return t.relayed_in; });
+  family("sluice_pod_relayed_out_total", kCounter, "bytes relayed from the pod",
+         [](const PodCounts& t, const PodEntry&) { return t.relayed_out; });
 }
 
 }  // namespace sluice::admin

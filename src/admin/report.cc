@@ -28,6 +28,25 @@ const char* name_of(config::Protocol protocol) {
       return "tcp";
     case config::Protocol::kUdp:
       return "udp";
+    case config::Protocol::kTls:
+      return "tls";
+  }
+  return "";
+}
+
+// Empty: the listener serves calls.
+const char* mode_of(const config::Listener& l) {
+  if (l.serves_calls()) return "";
+  if (l.relays_bytes()) return "relay";
+  switch (l.l4.mode) {
+    case config::Forward::kNat:
+      return "nat";
+    case config::Forward::kRelay:
+      return "relay";
+    case config::Forward::kDsr:
+      return "dsr";
+    case config::Forward::kIpip:
+      return "ipip";
   }
   return "";
 }
@@ -108,6 +127,8 @@ json::object report_pods(const config::Snapshot& current, const Ledger& ledger) 
     row["failed"] = t.failed;
     row["retried"] = t.retried;
     row["connections"] = t.connections;
+    row["relayed_in"] = t.relayed_in;
+    row["relayed_out"] = t.relayed_out;
     row["p50_us"] = micros(t.latency.quantile(0.5));
     row["p99_us"] = micros(t.latency.quantile(0.99));
     rows.push_back(std::move(row));
@@ -119,6 +140,7 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
   json::array rows;
   for (const config::Listener& l : current.listeners) {
     uint64_t connections = 0, active_connections = 0, streams = 0, active_streams = 0;
+    uint64_t relayed_in = 0, relayed_out = 0;
     std::array<uint64_t, stats::kFailures> failures{};
     for (const stats::Worker* w : ledger.workers()) {
       const stats::Listener& s = w->listener(l.slot);
@@ -126,6 +148,8 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
       active_connections += s.active_connections.get();
       streams += s.streams.get();
       active_streams += s.active_streams.get();
+      relayed_in += s.relayed_in.get();
+      relayed_out += s.relayed_out.get();
       for (size_t i = 0; i < stats::kFailures; ++i) failures[i] += s.failures[i].get();
     }
     json::object row;
@@ -133,11 +157,14 @@ json::object report_listeners(const config::Snapshot& current, const Ledger& led
     row["address"] = l.address.str();
     row["protocol"] = name_of(l.protocol);
     row["connect"] = l.connect == config::Connect::kPass ? "pass" : "refuse";
-    row["service"] = current.services[l.service].name;
+    row["mode"] = mode_of(l);
+    row["service"] = current.service_name(l);
     row["connections"] = connections;
     row["active_connections"] = active_connections;
     row["streams"] = streams;
     row["active_streams"] = active_streams;
+    row["relayed_in"] = relayed_in;
+    row["relayed_out"] = relayed_out;
     json::object reasons;
     for (size_t i = 0; i < stats::kFailures; ++i)
       reasons[stats::kFailureInfo[i].name] = failures[i];
@@ -202,6 +229,7 @@ json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
     row["tls"] = group(w.tls);
     row["steer"] = group(w.steer);
     row["l4"] = group(w.l4);
+    row["splice"] = group(w.splice);
     row["ports"] = std::move(ports);
     workers.push_back(std::move(row));
   }

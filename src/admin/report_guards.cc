@@ -18,6 +18,7 @@ using stats::Counter;
 using stats::Http1;
 using stats::Http2;
 using stats::Relay;
+using stats::Splice;
 using stats::Tcp;
 using stats::Tls;
 
@@ -93,6 +94,10 @@ uint64_t tcp(const stats::Worker& w) {
 template <Counter Tls::*kCounter>
 uint64_t tls(const stats::Worker& w) {
   return (w.tls.*kCounter).get();
+}
+template <Counter Splice::*kCounter>
+uint64_t splice(const stats::Worker& w) {
+  return (w.splice.*kCounter).get();
 }
 template <config::Rate config::Guards::*kRate>
 std::string rate(const Snapshot& s) {
@@ -280,6 +285,13 @@ const Row kRows[] = {
      },
      [](const Snapshot&) { return fmt::format("{} a port", stats::kMaxStrangers); }, Action::kDrop,
      "neighbour cache exhaustion, RFC 6583: packets from addresses that nobody has"},
+    {"hello_timeout", splice<&Splice::guard_hello_timeout>, time<&G::handshake_timeout>,
+     Action::kReset, "clients of protocol = \"tls\" that send no ClientHello"},
+    {"hello_size", splice<&Splice::guard_hello_size>, number<&G::handshake_size>, Action::kReset,
+     "a ClientHello without end"},
+    {"relayed_memory", splice<&Splice::guard_memory>,
+     [](const Snapshot& s) { return fmt::format("{} buffers", s.startup.dpdk.hold_mbufs); },
+     Action::kReset, "relayed connections whose peers take nothing, while memory is short"},
     {"syn_cookies", tcp<&Tcp::cookies_sent>,
      [](const Snapshot& s) { return std::to_string(s.startup.memory.half_open); }, Action::kDrop,
      "SYN flood"},

@@ -50,9 +50,7 @@ void request_metrics(Exposition& out, const View& view) {
   for (size_t i = 0; i < listeners.size(); ++i)
     for (const stats::Worker* w : view.ledger.workers())
       sums[i].add(w->listener(listeners[i].slot).requests);
-  const auto service = [&](size_t i) -> const std::string& {
-    return view.current.services[listeners[i].service].name;
-  };
+  const auto service = [&](size_t i) { return view.current.service_name(listeners[i]); };
 
   out.family("sluice_requests_total", Exposition::Type::kCounter,
              "calls that have ended for their client, by gRPC status or class of the HTTP status; "

@@ -9,12 +9,13 @@
 
 namespace sluice::config {
 
-// How the packets of a flow reach its pod.
+// How a connection or a flow reaches its pod.
 enum class Forward : uint8_t {
-  kNat,   // full NAT: the pod sees an address of Sluice's own
-  kDsr,   // the packet as it came, to the MAC address of the pod, which has the VIP itself
-  kIpip,  // the packet within another one, to the pod, which has the VIP itself (RFC 2003, RFC
-          // 2473)
+  kNat,    // packets, by full NAT: the pod sees an address of Sluice's own
+  kRelay,  // bytes: Sluice's TCP is the end of two connections, the client's and the pod's
+  kDsr,    // the packet as it came, to the MAC address of the pod, which has the VIP itself
+  kIpip,   // the packet within another one, to the pod, which has the VIP itself (RFC 2003, RFC
+           // 2473)
 };
 // Whether pods answer clients themselves, so that only the clients' packets pass Sluice.
 constexpr bool is_one_way(Forward mode) {

@@ -29,6 +29,9 @@ struct Timeouts {
   // A connection to an HTTP/1.1 pod that carries no request for this long is closed, while the pod
   // has another one. Below the 5 s after which Node and Apache close it.
   Duration pod_idle = 4s;
+  // A relayed connection on which no byte moves for this long is reset; 0 for none. An hour, as in
+  // Envoy: longer than the pauses of databases' pools, and it frees what clients left behind.
+  Duration relay_idle = 1h;
   // A client's connection of this age is closed by GOAWAY, too; 0 for none. Give or take 10 %, so
   // that clients do not all return at once.
   Duration max_connection_age{};

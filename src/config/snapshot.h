@@ -23,13 +23,14 @@ enum class Protocol : uint8_t {
   kH2c,    // HTTP/2 over cleartext TCP, by prior knowledge
   kHttp,   // HTTP/1.1, and HTTP/2 by prior knowledge, on one port
   kHttps,  // over TLS; ALPN chooses the version of HTTP
-  kTcp,    // L4: connections are forwarded as they are
+  kTcp,    // L4: connections are forwarded or relayed as they are
   kUdp,    // L4: datagrams
+  kTls,    // connections over TLS; the server name chooses the service
 };
 
 // Whether a listener chooses a pod for a connection, not for a call.
 constexpr bool is_l4(Protocol p) {
-  return p == Protocol::kTcp || p == Protocol::kUdp;
+  return p == Protocol::kTcp || p == Protocol::kUdp || p == Protocol::kTls;
 }
 
 // That the pods of a service speak.
@@ -52,6 +53,10 @@ enum class Connect : uint8_t {
   kPass,
 };
 
+// The header before a connection's first bytes toward a pod, which has the client's address
+// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
+enum class ProxyProtocol : uint8_t { kNone, kV2 };
+
 enum class Balance : uint8_t { kRoundRobin, kLeastRequest };
 
 // Slots are small numbers that index the workers' counters (stats/worker.h). A pod, listener or
@@ -71,7 +76,8 @@ struct Service {
   std::string name;
   Balance balance = Balance::kRoundRobin;
   PodProtocol protocol = PodProtocol::kH2c;
-  TlsClient tls;          // of kH2 and kHttps1
+  TlsClient tls;                                        // of kH2 and kHttps1
+  ProxyProtocol proxy_protocol = ProxyProtocol::kNone;  // of connections that are relayed
   std::vector<Pod> pods;  // in the order of the endpoints; may be empty
   PodTable table;         // of L4 listeners
   // The values of [timeouts] and [limits], unless the service has its own.
@@ -104,18 +110,49 @@ struct Forwarding {
   bool operator==(const Forwarding&) const = default;
 };
 
+// Of a listener of kTls: the service of connections with these server names (RFC 6066, 3).
+struct NameRoute {
+  std::vector<std::string> names;  // in lower case; "*.example.com" has all names below it
+  uint32_t service = 0;            // index into Snapshot::services
+
+  bool operator==(const NameRoute&) const = default;
+};
+
 struct Listener {
   std::string name;
   Endpoint address;
   Protocol protocol = Protocol::kH2c;
-  TlsServer tls;  // of kHttps
+  TlsServer tls;  // of kHttps; of kTls, if TLS ends here
   Connect connect = Connect::kRefuse;
   Forwarding forwarding;
   L4Listener l4;  // of kTcp and kUdp
   // Requests for this path are answered by Sluice: whether it is worth sending others. Empty: none.
   std::string health_path;
-  uint32_t service = 0;  // index into Snapshot::services
+  std::vector<NameRoute> routes;  // of kTls
+  // Of kTls: names of no route are refused, and clients without a name get `service`.
+  UnknownName unknown_name = UnknownName::kDefault;
+  // Index into Snapshot::services. kNoService only for kTls: names of no route are refused.
+  uint32_t service = 0;
   uint32_t slot = 0;
+
+  static constexpr uint32_t kNoService = UINT32_MAX;
+
+  // The three ways of a listener's connections: Sluice forwards packets, relays bytes, or serves
+  // calls.
+  bool forwards_packets() const {
+    return protocol == Protocol::kUdp || (protocol == Protocol::kTcp && l4.mode != Forward::kRelay);
+  }
+  bool relays_bytes() const {
+    return protocol == Protocol::kTls || (protocol == Protocol::kTcp && l4.mode == Forward::kRelay);
+  }
+  bool serves_calls() const { return !is_l4(protocol); }
+  // Whether some connection of the listener may go to the service of that index.
+  bool leads_to(uint32_t index) const {
+    for (const NameRoute& r : routes)
+      if (r.service == index) return true;
+    return service == index;
+  }
+  bool ends_tls() const { return tls.contexts != nullptr; }
 
   bool operator==(const Listener&) const = default;
 };
@@ -131,6 +168,11 @@ struct Snapshot {
   AccessLog access_log;
   std::vector<Service> services;
   std::vector<Listener> listeners;
+
+  // Of a listener's service; empty when it has none.
+  std::string service_name(const Listener& l) const {
+    return l.service == Listener::kNoService ? std::string() : services[l.service].name;
+  }
 
   bool operator==(const Snapshot&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ struct TlsServer {
   TlsProfile profile = TlsProfile::kIntermediate;
   UnknownName unknown_name = UnknownName::kDefault;
   ClientCertificates clients;
+  // ALPN (RFC 7301), Sluice's choice first; an empty list: ALPN is not answered. nullopt: HTTP/2
+  // and HTTP/1.1.
+  std::optional<std::vector<std::string>> alpn;
   // Made by the loader from all of the above. Snapshots share them, and handshakes that began with
   // them keep them.
   std::shared_ptr<const tls::ServerContexts> contexts;
@@ -68,7 +72,7 @@ struct TlsServer {
   // Equal settings and equal certificates make equal contexts.
   bool operator==(const TlsServer& o) const {
     return certificates == o.certificates && profile == o.profile &&
-           unknown_name == o.unknown_name && clients == o.clients;
+           unknown_name == o.unknown_name && clients == o.clients && alpn == o.alpn;
   }
 };
 

@@ -86,7 +86,9 @@ std::string access_line(const Access& a, const AccessNames& names,
   line.text("client", a.client.str());
   line.text("sni", a.text(Text::kServerName));
   line.text("tls", a.tls);
-  line.text("protocol", fmt::format("HTTP/{}", a.protocol));
+  const std::string_view protocol = a.protocol;
+  const bool http = protocol.starts_with('1') || protocol.starts_with('2');
+  line.text("protocol", fmt::format("{}{}", http ? "HTTP/" : "", protocol));
   line.text("method", a.text(Text::kMethod));
   line.text("authority", a.text(Text::kAuthority));
   line.text("path", a.text(Text::kPath));

@@ -11,7 +11,7 @@ namespace {
 bool has_l4_listener(const config::Snapshot& snapshot, size_t service) {
   return std::any_of(
       snapshot.listeners.begin(), snapshot.listeners.end(),
-      [&](const config::Listener& l) { return l.service == service && config::is_l4(l.protocol); });
+      [&](const config::Listener& l) { return l.service == service && l.forwards_packets(); });
 }
 
 bool has_address_of_family(const config::Startup& startup, bool v4) {

@@ -36,6 +36,8 @@ std::string_view name_of(config::Forward mode) {
   switch (mode) {
     case config::Forward::kNat:
       return "nat";
+    case config::Forward::kRelay:
+      break;  // has no flows
     case config::Forward::kDsr:
       return "dsr";
     case config::Forward::kIpip:

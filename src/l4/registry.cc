@@ -36,7 +36,7 @@ void Registry::adopt(const config::Snapshot& snapshot) {
   for (Pod& p : pods_) p.live = false;
   foreign_.clear();
   for (const config::Listener& l : snapshot.listeners) {
-    if (config::is_l4(l.protocol)) {
+    if (l.forwards_packets()) {
       adopt_vip(l, snapshot.services[l.service]);
     } else {
       foreign_.push_back(l.address);

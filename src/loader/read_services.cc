@@ -1,11 +1,10 @@
-#include <algorithm>
 #include <array>
-#include <map>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "loader/read_endpoints.h"
+#include "loader/read_listeners.h"
 #include "loader/reading.h"
 #include "stats/worker.h"
 
@@ -20,6 +19,8 @@ void read_service(Table& t, Reading& reading, config::Service& service,
                                   config::PodProtocol::kH2, config::PodProtocol::kHttps1};
   if (const auto c = t.choice("protocol", {"h2c", "http1", "h2", "https1"}))
     service.protocol = kProtocols.at(*c);
+  if (const auto c = t.choice("proxy_protocol", {"none", "v2"}))
+    service.proxy_protocol = *c == 0 ? config::ProxyProtocol::kNone : config::ProxyProtocol::kV2;
   read_pod_tls(t, reading, service);
   service.connect_timeout = reading.snapshot.timeouts.connect;
   service.queue_timeout = reading.snapshot.timeouts.queue;
@@ -42,144 +43,23 @@ void read_service(Table& t, Reading& reading, config::Service& service,
   t.finish();
 }
 
-// Pods of the one-way modes get packets with the port of the listener.
-void warn_of_port(const config::Listener& listener, const config::Service& service,
-                  const Table& service_table, Reading& reading) {
-  if (!config::is_one_way(listener.l4.mode)) return;
-  for (const config::Pod& pod : service.pods)
-    if (pod.endpoint.port != listener.address.port) {
-      reading.warnings.push_back(service_table.place(
-          "endpoints",
-          fmt::format("the pod {} gets packets at port {} of {}, since the listener {} leaves "
-                      "packets as they are",
-                      pod.endpoint.str(), listener.address.port, listener.address.address.str(),
-                      listener.name)));
-      return;
-    }
-}
-
-void read_forwarding(Table& t, config::Forwarding& forwarding) {
-  constexpr size_t kLongestName = 64;  // bytes; the name travels with every request
-  if (t.string("via", forwarding.via)) {
-    const auto allowed = [](char c) {
-      return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
-    };
-    if (forwarding.via.empty() || forwarding.via.size() > kLongestName ||
-        !std::all_of(forwarding.via.begin(), forwarding.via.end(), allowed))
-      t.mistake("via", fmt::format("via = \"{}\" is not a name; it must be 1 to {} letters, "
-                                   "digits, \"-\", \".\" or \"_\"",
-                                   forwarding.via, kLongestName));
-  }
-  t.boolean("x_forwarded_for", forwarding.x_forwarded_for);
-  t.boolean("forwarded", forwarding.forwarded);
-}
-
-void read_l4(Table& t, config::Listener& listener) {
-  if (!config::is_l4(listener.protocol)) {
-    for (const char* key : {"mode", "leaving_pods", "new_flows", "new_flows_per_source"})
-      if (t.has(key))
-        t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
-    return;
-  }
-  for (const char* key : {"connect", "via", "x_forwarded_for", "forwarded", "health_path"})
-    if (t.has(key))
-      t.mistake(key, fmt::format("{} is not of listeners with protocol = \"tcp\" or \"udp\", which "
-                                 "forward packets and see no requests",
-                                 key));
-  std::string mode;
-  if (t.string("mode", mode) && mode != "nat") {
-    if (mode == "dsr" || mode == "ipip") {
-      listener.l4.mode = mode == "dsr" ? config::Forward::kDsr : config::Forward::kIpip;
-    } else {
-      t.mistake("mode", fmt::format("mode = \"{}\" is {}; allowed: nat, dsr, ipip", mode,
-                                    mode == "relay" ? "not there yet" : "unknown"));
-    }
-  }
-  if (const auto leaving = t.choice("leaving_pods", {"drain", "flush"}); leaving == 1u)
-    listener.l4.leaving_pods = config::Leaving::kFlush;
-  constexpr int64_t kMost = 100'000'000;
-  t.integer("new_flows", listener.l4.new_flows, 0, kMost);
-  t.integer("new_flows_per_source", listener.l4.new_flows_per_source, 0, kMost);
-}
-
-// RFC 9110, 4.1: an absolute path.
-void read_health_path(Table& t, std::string& path) {
-  if (!t.string("health_path", path)) return;
-  const bool bad = std::any_of(path.begin(), path.end(),
-                               [](char c) { return c <= ' ' || c > '~' || c == '?' || c == '#'; });
-  if (bad || !path.starts_with('/'))
-    t.mistake(
-        "health_path",
-        fmt::format("health_path = \"{}\" is no path like \"/healthz\", without a query", path));
-}
-
 }  // namespace
 
 void read_services(Table& root, Reading& reading) {
   config::Snapshot& snapshot = reading.snapshot;
-  std::map<std::string, uint32_t> services;
+  std::set<std::string> names;
   size_t pods = 0;
-  bool all_named = true;
   std::vector<Table> service_tables = root.tables("service");
   for (Table& t : service_tables) {
     config::Service service;
-    if (!t.string("name", service.name, true)) {
-      all_named = false;
-    } else if (!services.emplace(service.name, snapshot.services.size()).second) {
+    if (t.string("name", service.name, true) && !names.insert(service.name).second)
       t.mistake("name", fmt::format("a second service {}; names must differ", service.name));
-    }
     read_service(t, reading, service, reading.endpoints.emplace_back());
     pods += service.pods.size();
     snapshot.services.push_back(std::move(service));
   }
 
-  std::set<std::string> names;
-  std::set<std::string> used;
-  std::set<std::pair<Endpoint, bool>> addresses;  // with whether the listener is of UDP
-  for (Table& t : root.tables("listener")) {
-    config::Listener listener;
-    if (t.string("name", listener.name, true) && !names.insert(listener.name).second)
-      t.mistake("name", fmt::format("a second listener {}; names must differ", listener.name));
-    if (const auto e = read_endpoint(t, "address")) {
-      listener.address = *e;
-    }
-    if (!t.has("protocol"))
-      t.mistake("[[listener]] lacks protocol; allowed: h2c, http, https, tcp, udp");
-    constexpr std::array kProtocols{config::Protocol::kH2c, config::Protocol::kHttp,
-                                    config::Protocol::kHttps, config::Protocol::kTcp,
-                                    config::Protocol::kUdp};
-    if (const auto protocol = t.choice("protocol", {"h2c", "http", "https", "tcp", "udp"}))
-      listener.protocol = kProtocols.at(*protocol);
-    if (listener.address != Endpoint{} &&
-        !addresses.emplace(listener.address, listener.protocol == config::Protocol::kUdp).second)
-      t.mistake("address", fmt::format("a second listener on {}; addresses must differ",
-                                       listener.address.str()));
-    read_l4(t, listener);
-    read_tls(t, reading, listener);
-    if (const auto connect = t.choice("connect", {"refuse", "pass"}))
-      listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
-    read_forwarding(t, listener.forwarding);
-    read_health_path(t, listener.health_path);
-    std::string service;
-    if (t.string("service", service, true)) {
-      used.insert(service);
-      const auto it = services.find(service);
-      if (it != services.end()) {
-        listener.service = it->second;
-        warn_of_port(listener, snapshot.services[it->second], service_tables[it->second], reading);
-      } else if (all_named) {  // else it may be the service whose name is wrong
-        std::vector<std::string> known;
-        known.reserve(services.size());
-        for (const auto& [name, index] : services) known.push_back(name);
-        t.mistake("service",
-                  fmt::format("there is no service {}; known: {}", service,
-                              known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "))));
-      }
-    }
-    t.finish();
-    snapshot.listeners.push_back(std::move(listener));
-  }
-
+  const std::set<std::string> used = read_listeners(root, service_tables, reading);
   for (size_t i = 0; i < snapshot.services.size(); ++i)
     if (!used.contains(snapshot.services[i].name))
       reading.warnings.push_back(service_tables[i].place(

@@ -68,6 +68,7 @@ void read_settings(Table& root, Reading& reading) {
     t->duration("pod_idle_timeout", o.pod_idle, 100ms, kLong);
     t->duration("max_connection_age", o.max_connection_age, 0s, kLong);
     t->duration("max_connection_age_grace", o.max_connection_age_grace, 0s, kLong);
+    t->duration("relay_idle_timeout", o.relay_idle, 0s, kLong);
     t->duration("drain_announce", o.drain_announce, 0s, kLong);
     t->duration("drain_timeout", o.drain, 0s, kLong);
     t->duration("time_wait", o.time_wait, 0s, 10min);

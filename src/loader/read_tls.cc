@@ -73,10 +73,12 @@ std::optional<tls::Authorities> read_clients(Table& t, Reading& reading,
 
 void read_tls(Table& listener, Reading& reading, config::Listener& out) {
   auto t = listener.table("tls");
-  if (out.protocol != config::Protocol::kHttps) {
-    if (t) listener.mistake("tls", "tls is for listeners with protocol = \"https\"");
+  const bool relays = out.protocol == config::Protocol::kTls;
+  if (out.protocol != config::Protocol::kHttps && !relays) {
+    if (t) listener.mistake("tls", "tls is for listeners with protocol = \"https\" or \"tls\"");
     return;
   }
+  if (relays && !t) return;  // TLS goes on to the pod
   if (!t) {
     listener.mistake(fmt::format(
         "a listener with protocol = \"https\" needs a table tls, with certificates = [{}]",
@@ -87,6 +89,16 @@ void read_tls(Table& listener, Reading& reading, config::Listener& out) {
     out.tls.profile = *c == 0 ? config::TlsProfile::kIntermediate : config::TlsProfile::kModern;
   if (const auto c = t->choice("unknown_name", {"default", "refuse"}))
     out.tls.unknown_name = *c == 0 ? config::UnknownName::kDefault : config::UnknownName::kRefuse;
+  if (relays) out.tls.alpn.emplace();
+  if (std::vector<std::string> protocols; t->strings("alpn", protocols)) {
+    constexpr size_t kLongest = 255;  // RFC 7301, 3.1
+    for (const std::string& p : protocols)
+      if (p.empty() || p.size() > kLongest)
+        t->mistake("alpn", fmt::format("\"{}\" is no protocol of ALPN", p));
+    if (!relays)
+      t->mistake("alpn", "alpn is of listeners with protocol = \"tls\"; https has h2 and http/1.1");
+    out.tls.alpn = std::move(protocols);
+  }
   std::vector<Table> tables = t->tables("certificates");
   if (tables.empty())
     t->mistake("certificates", fmt::format("certificates must name at least one: certificates = "

@@ -31,12 +31,12 @@ Relay::~Relay() {
 
 namespace {
 
-// Whether all listeners of a service forward packets, and there are such.
-bool only_l4(const config::Snapshot& snapshot, size_t service) {
+// Whether no listener of a service serves calls, and there are others.
+bool only_l4(const config::Snapshot& snapshot, uint32_t service) {
   bool some = false;
   for (const config::Listener& l : snapshot.listeners) {
-    if (l.service != service) continue;
-    if (!config::is_l4(l.protocol)) return false;
+    if (!l.leads_to(service)) continue;
+    if (l.serves_calls()) return false;
     some = true;
   }
   return some;
@@ -63,7 +63,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Service>> services;
   std::vector<Service*> by_index;  // nullptr: not the relay's
   for (const config::Service& config : snapshot.services) {
-    if (only_l4(snapshot, by_index.size())) {
+    if (only_l4(snapshot, static_cast<uint32_t>(by_index.size()))) {
       by_index.push_back(nullptr);
       continue;
     }
@@ -85,7 +85,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
-    if (config::is_l4(config.protocol)) continue;
+    if (!config.serves_calls()) continue;
     const Routes routes(*by_index[config.service]);
     const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
       return l != nullptr && l->slot() == config.slot && l->address() == config.address;

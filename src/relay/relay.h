@@ -44,6 +44,8 @@ class Relay {
   size_t collect_handshakes() { return context_.tls.collect(); }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
+  // The state of the worker's TLS, for other users of it.
+  tls::Context& tls() { return context_.tls; }
   // Addresses of listeners that are not the relay's. The host answers for them, too.
   void share_vips(std::vector<Address> others);
   // The end of a turn, before the TCP stack's flush: frames all output that is due.

@@ -20,6 +20,7 @@
 #include "stats/pod_loads.h"
 #include "stats/relay.h"
 #include "stats/requests.h"
+#include "stats/splice.h"
 #include "stats/stages.h"
 #include "stats/steer.h"
 #include "stats/tcp.h"
@@ -49,7 +50,9 @@ inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
   X(Counter, connections,        "connections accepted")               \
   X(Gauge,   active_connections, "connections now")                    \
   X(Counter, streams,            "streams begun")                      \
-  X(Gauge,   active_streams,     "streams now")
+  X(Gauge,   active_streams,     "streams now")                        \
+  X(Counter, relayed_in,         "bytes relayed from clients")         \
+  X(Counter, relayed_out,        "bytes relayed to clients")
 
 #define SLUICE_SERVICE_STATS(X)                                         \
   X(Counter, streams,  "streams begun")                                \
@@ -64,6 +67,8 @@ inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
   X(Gauge,   connections,  "connections to the pod now")               \
   X(Counter, connects,     "connections begun")                        \
   X(Counter, connect_failures, "connections that were not established") \
+  X(Counter, relayed_in,       "bytes relayed to the pod")             \
+  X(Counter, relayed_out,      "bytes relayed from the pod")           \
   X(Gauge,   state,        "pods::Connectivity")
 // clang-format on
 
@@ -137,6 +142,7 @@ class alignas(64) Worker {
   Http1 http1;
   Steer steer;
   L4 l4;
+  Splice splice;
   Tls tls;
   Http2 http2;
   Relay relay;

@@ -73,6 +73,9 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   uint32_t out_of_order_buffers() const { return out_of_order_.buffers(); }
   // How long data may stay unacknowledged before the connection ends with kTimeout.
   void set_user_timeout(Duration timeout);
+  // The connection may stay half-closed for any time: neither closing_timeout nor fin_wait_2 ends
+  // it, and the owner bounds the time. Keepalive goes on. Before close().
+  void set_patient() { patient_ = true; }
 
   // For diagnosis.
   State state() const { return state_; }
@@ -261,6 +264,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
   bool path_learned_ : 1 = false;    // path_mtu_ has learned something
   bool silent_ : 1 = false;          // the owner was told of an expired timeout
+  bool patient_ : 1 = false;         // see set_patient()
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;

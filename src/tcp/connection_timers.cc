@@ -224,9 +224,9 @@ void Connection::arm_life_timer() {
   // NOLINTNEXTLINE(bugprone-branch-clone): states in the order of a connection's life
   if (state_ == State::kSynSent || state_ == State::kSynReceived) {
     deadline = deadline_;
-  } else if (state_ == State::kFinWait2) {
+  } else if (state_ == State::kFinWait2 && !patient_) {
     deadline = last_heard_ + c.fin_wait_2;
-  } else if (waits_for_fin()) {
+  } else if (waits_for_fin() && !patient_) {
     deadline = deadline_;
   } else if (c.keepalive_idle > Duration::zero()) {
     deadline = last_heard_ + c.keepalive_idle + keepalives_ * c.keepalive_interval;
@@ -242,7 +242,7 @@ void Connection::arm_life_timer() {
 // shut would keep queued data for ever; a peer that takes a byte now and then, nearly so.
 void Connection::begin_closing() {
   const Duration limit = context_.config.closing_timeout;
-  deadline_ = limit > Duration::zero() ? context_.now + limit : kNever;
+  deadline_ = limit > Duration::zero() && !patient_ ? context_.now + limit : kNever;
 }
 
 // A reload may have lowered the timeout: time that the connection has already stays.
@@ -266,12 +266,12 @@ void Connection::on_life_timer() {
     end(CloseReason::kTimeout);
     return;
   }
-  if (state_ == State::kFinWait2) {
+  if (state_ == State::kFinWait2 && !patient_) {
     if (silence >= c.fin_wait_2) {
       end(CloseReason::kTimeout);
       return;
     }
-  } else if (waits_for_fin()) {
+  } else if (waits_for_fin() && !patient_) {
     if (context_.now >= deadline_) {
       ++context_.counters.closing_expired;
       send_reset();

@@ -24,13 +24,16 @@ int on_client_hello(SSL* ssl, int* alert, void*) {
 }
 
 // The client's list has a protocol of Sluice: on_client_hello has looked. Sluice's order decides.
-int on_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
-            unsigned offered_size, void*) {
-  static constexpr unsigned char kOurs[] = {2,   'h', '2', 8,   'h', 't', 't', 'p', '/', '1', '.',
-                                            '1', 8,   'h', 't', 't', 'p', '/', '1', '.', '0'};
+int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
+            const unsigned char* offered, unsigned offered_size, void*) {
+  const SslOwner* s = owner_of(ssl);
+  if (s == nullptr) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  const std::string_view ours = s->alpn();
+  if (ours.empty()) return SSL_TLSEXT_ERR_NOACK;
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_size, kOurs, sizeof kOurs, offered, offered_size) !=
-      OPENSSL_NPN_NEGOTIATED)
+  if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), offered,
+                            offered_size) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;

@@ -37,4 +37,13 @@ bool offers_protocol(buf::View extension, std::string_view protocol) {
   return false;
 }
 
+bool offers_one_of(buf::View extension, std::string_view protocols) {
+  while (!protocols.empty()) {
+    const size_t size = static_cast<uint8_t>(protocols[0]);
+    if (offers_protocol(extension, protocols.substr(1, size))) return true;
+    protocols.remove_prefix(1 + size);
+  }
+  return false;
+}
+
 }  // namespace sluice::tls

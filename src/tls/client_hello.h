@@ -15,5 +15,7 @@ std::optional<std::string_view> server_name_of(buf::View extension);
 
 // Whether the content of an ALPN extension (RFC 7301, 3.1) lists the protocol.
 bool offers_protocol(buf::View extension, std::string_view protocol);
+// Whether it lists one of these, which are as on the wire: each behind a byte with its length.
+bool offers_one_of(buf::View extension, std::string_view protocols);
 
 }  // namespace sluice::tls

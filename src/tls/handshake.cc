@@ -187,8 +187,7 @@ bool Handshake::on_client_hello(int& alert) {
   };
   // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so a client without ALPN speaks HTTP/1.1.
   const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
-  if (alpn && !offers_protocol(*alpn, kHttp2) && !offers_protocol(*alpn, kHttp11) &&
-      !offers_protocol(*alpn, kHttp10)) {
+  if (alpn && !contexts_->alpn().empty() && !offers_one_of(*alpn, contexts_->alpn())) {
     end_ = &T::failed_protocol;
     alert = SSL_AD_NO_APPLICATION_PROTOCOL;
     return false;

@@ -45,6 +45,18 @@ bool ask_clients(SSL_CTX* ctx, const config::ClientCertificates& rule, const Aut
   return SSL_CTX_set1_verify_cert_store(ctx, cas.store.get()) == 1;
 }
 
+// As on the wire.
+std::string alpn_list(const std::optional<std::vector<std::string>>& protocols) {
+  static const std::vector<std::string> kHttp{std::string(kHttp2), std::string(kHttp11),
+                                              std::string(kHttp10)};
+  std::string list;
+  for (const std::string& p : protocols.value_or(kHttp)) {
+    list += static_cast<char>(p.size());
+    list += p;
+  }
+  return list;
+}
+
 // "P" of "P-256": a context has room for one certificate of each kind of key.
 std::string_view kind_of(const Credential& c) {
   const std::string_view type = c.facts.key_type;
@@ -75,6 +87,7 @@ std::shared_ptr<const ServerContexts> ServerContexts::make(
 
   std::shared_ptr<ServerContexts> out(new ServerContexts);
   out->refuses_unknown_ = settings.unknown_name == config::UnknownName::kRefuse;
+  out->alpn_ = alpn_list(settings.alpn);
   out->scope_ = std::move(scope);
   if (clients != nullptr)
     out->scope_ += std::string(1, '\0') + char('0' + static_cast<int>(settings.clients.mode)) +

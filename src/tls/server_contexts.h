@@ -49,6 +49,10 @@ class ServerContexts {
     return lanes_[lane % lanes_.size()][chosen].get();
   }
 
+  // The protocols that ALPN may choose, in Sluice's order, as on the wire (RFC 7301, 3.1). Empty:
+  // ALPN is not answered.
+  const std::string& alpn() const { return alpn_; }
+
   // What a session has to agree in to be resumed: 32 bytes.
   std::string session_scope(std::string_view server_name) const;
 
@@ -59,6 +63,7 @@ class ServerContexts {
   bool refuses_unknown_ = false;
   std::map<std::string, size_t, std::less<>> names_;  // lower case; "*.example.com" included
   std::string scope_;
+  std::string alpn_;
 };
 
 }  // namespace sluice::tls

@@ -24,6 +24,8 @@ class SslOwner {
   virtual void on_secret(std::string_view /*line*/) {}
   // False, with an alert: the handshake ends.
   virtual bool on_client_hello(int& /*alert*/) { return false; }
+  // ServerContexts::alpn() of a server.
+  virtual std::string_view alpn() const { return {}; }
   // nullptr: no tickets.
   virtual const TicketKeys* ticket_keys() const { return nullptr; }
 

@@ -53,6 +53,7 @@ class Stream final : public transport::Stream, public transport::User {
   Endpoint peer() const override { return lower_->peer(); }
   Duration round_trip() const override { return lower_->round_trip(); }
   void set_user_timeout(Duration timeout) override { lower_->set_user_timeout(timeout); }
+  void set_patient() override { lower_->set_patient(); }
   std::string_view alpn() const override { return alpn_; }
   std::string_view server_name() const override { return server_name_; }
   const char* security() const override { return version_; }

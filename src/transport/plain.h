@@ -27,6 +27,7 @@ class Plain final : public Stream, public tcp::User {
   Endpoint peer() const override { return tcp_.remote(); }
   Duration round_trip() const override { return tcp_.smoothed_rtt(); }
   void set_user_timeout(Duration timeout) override { tcp_.set_user_timeout(timeout); }
+  void set_patient() override { tcp_.set_patient(); }
 
  private:
   void on_established(tcp::Connection&) override { user_->on_established(*this); }

@@ -61,6 +61,9 @@ class Stream {
   virtual Duration round_trip() const = 0;
   // How long data may stay unacknowledged before the stream ends with kTimeout.
   virtual void set_user_timeout(Duration timeout) = 0;
+  // After close() the peer may take the rest, and end its own direction, as late as it likes: the
+  // user bounds that time.
+  virtual void set_patient() {}
 
   // Of the security protocol's handshake; empty where there was none.
   virtual std::string_view alpn() const { return {}; }         // RFC 7301

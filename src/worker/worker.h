@@ -20,6 +20,7 @@
 #include "ip/host.h"
 #include "l4/forwarder.h"
 #include "relay/relay.h"
+#include "splice/splicer.h"
 #include "stats/worker.h"
 #include "tcp/stack.h"
 #include "tls/handshake_pool.h"
@@ -80,6 +81,7 @@ class alignas(64) Worker {
     const Time now = clock_.at(cycles);
     memory_.refresh();
     relay_.set_now(now);
+    splicer_.set_now(now);
     adopt_news();
     if (!announced_) {
       host_.announce();
@@ -97,6 +99,7 @@ class alignas(64) Worker {
     if (order == Order::kDrain && !draining_) {
       draining_ = true;
       relay_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
+      splicer_.begin_drain(current_->timeouts.drain_announce, current_->timeouts.drain);
     }
     receive(now);
     if (relay_.collect_handshakes() > 0) [[unlikely]]
@@ -106,8 +109,10 @@ class alignas(64) Worker {
     // its receive ring.
     wheel_.advance(now);
     sampler_.enter(Stage::kRelay);
-    if (forwarder_.vips_changed()) [[unlikely]]
-      relay_.share_vips(forwarder_.vips());
+    if (splicer_.active()) [[unlikely]]
+      splicer_.flush();
+    if (forwarder_.vips_changed() || splicer_.vips_changed()) [[unlikely]]
+      share_vips();
     relay_.flush();
     const bool last = order == Order::kEnd || (draining_ && drained());
     if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
@@ -184,6 +189,15 @@ class alignas(64) Worker {
             .process = setup.process == nullptr ? nullptr : &setup.process->relay,
             .ticket_keys = setup.ticket_keys,
             .handshakes = setup.handshakes}),
+        splicer_({.tcp = tcp_,
+                  .plain = plain_,
+                  .tls = relay_.tls(),
+                  .wheel = wheel_,
+                  .memory = memory_,
+                  .workers = setup.workers,
+                  .self = setup.self,
+                  .seed = mix64((setup.secret.k0 ^ setup.secret.k1) + setup.self + 4),
+                  .now = clock_.at(cycles)}),
         flow_page_(setup.flow_page),
         sampler_(stats_.stages, cycle_counter()),
         sleeper_(setup.sleeper),
@@ -209,8 +223,8 @@ class alignas(64) Worker {
 
   // Workers that drain end together, since frames of one worker's clients may arrive at another.
   bool drained() {
-    if (exchange_ == nullptr) return relay_.drained();
-    if (!reported_drained_ && relay_.drained()) {
+    if (exchange_ == nullptr) return relay_.drained() && splicer_.drained();
+    if (!reported_drained_ && relay_.drained() && splicer_.drained()) {
       exchange_->report_drained();
       reported_drained_ = true;
     }
@@ -223,11 +237,19 @@ class alignas(64) Worker {
     tcp_.reconfigure(tcp_config(*news));
     receive_order_ = receive_order(*news);
     forwarder_.adopt(*news);
-    relay_.share_vips(forwarder_.vips());
+    splicer_.adopt(*news);
+    share_vips();
     relay_.adopt(*news);
     current_ = news;
     // The last look at the previous snapshot is over: control may free it.
     stats_.adopt(news->generation);
+  }
+
+  // The addresses of listeners that are not the relay's.
+  void share_vips() {
+    std::vector<Address> all = forwarder_.vips();
+    for (const Address& a : splicer_.vips()) all.push_back(a);
+    relay_.share_vips(std::move(all));
   }
 
   void follow_announcements() {
@@ -369,6 +391,7 @@ class alignas(64) Worker {
   l4::Forwarder forwarder_;
   Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr, &forwarder_};
   relay::Relay relay_;
+  splice::Splicer splicer_;
 
   // Empty between bursts. A member to avoid its construction each turn, since most turns find
   // nothing to put into it.

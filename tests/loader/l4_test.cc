@@ -57,12 +57,73 @@ TEST_F(L4Keys, become_part_of_the_snapshot) {
 TEST_F(L4Keys, are_of_l4_listeners_alone) {
   expect_mistake("mode is of listeners with protocol = \"tcp\" or \"udp\"",
                  "protocol = \"h2c\"\nmode = \"nat\"\n");
-  expect_mistake("forward packets and see no requests", "protocol = \"tcp\"\nvia = \"a\"\n");
+  expect_mistake("see no requests", "protocol = \"tcp\"\nvia = \"a\"\n");
 }
 
 TEST_F(L4Keys, name_the_modes_that_there_are) {
   expect_mistake("mode = \"fast\" is unknown; allowed: nat",
                  "protocol = \"tcp\"\nmode = \"fast\"\n");
+}
+
+TEST_F(L4Keys, relay_is_a_mode_of_tcp) {
+  const Loaded l = load_with("protocol = \"tcp\"\nmode = \"relay\"\n", "",
+                             "[timeouts]\nrelay_idle_timeout = \"5m\"\n");
+  ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+  EXPECT_TRUE(l.snapshot->listeners.at(1).relays_bytes());
+  EXPECT_FALSE(l.snapshot->listeners.at(1).forwards_packets());
+  EXPECT_EQ(l.snapshot->timeouts.relay_idle, 5min);
+  expect_mistake("mode = \"relay\" is of listeners with protocol = \"tcp\"",
+                 "protocol = \"udp\"\nmode = \"relay\"\n");
+  expect_mistake("new_flows is of listeners that forward packets",
+                 "protocol = \"tcp\"\nmode = \"relay\"\nnew_flows = 5\n");
+}
+
+TEST_F(L4Keys, proxy_protocol_is_for_listeners_that_relay_bytes) {
+  const std::string service =
+      "[[service]]\nname = \"db\"\nproxy_protocol = \"v2\"\nendpoints = []\n";
+  const std::string third =
+      "[[listener]]\nname = \"third\"\naddress = \"198.18.0.10:54\"\n"
+      "service = \"db\"\nprotocol = \"tcp\"\n";
+  EXPECT_EQ(mistake("protocol = \"udp\"\n" + third + "mode = \"relay\"\n" + service), "");
+  expect_mistake("the service db has proxy_protocol, and this listener relays no bytes",
+                 "protocol = \"udp\"\n" + third + service);
+}
+
+TEST_F(L4Keys, tls_chooses_services_by_name) {
+  const std::string routes =
+      "protocol = \"tls\"\nroutes = [{ names = [\"A.example\", \"*.b.example\"], service = "
+      "\"echo\" }]\n";
+  const Loaded l = load_with(routes + "unknown_name = \"refuse\"\n");
+  ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+  const config::Listener& listener = l.snapshot->listeners.at(1);
+  EXPECT_EQ(listener.routes, (std::vector<config::NameRoute>{{{"a.example", "*.b.example"}, 0}}));
+  EXPECT_EQ(listener.unknown_name, config::UnknownName::kRefuse);
+  EXPECT_EQ(listener.service, 0u);
+  EXPECT_FALSE(listener.ends_tls());
+  const auto with_name = [&](const std::string& name) {
+    return "protocol = \"tls\"\nroutes = [{ names = [\"" + name + "\"], service = \"echo\" }]\n";
+  };
+  for (const char* bad : {"", "*", "*.", "a..b", ".a", "a.", "a b", "*.*.a"})
+    expect_mistake("is no DNS name", with_name(bad));
+  expect_mistake(
+      "a second route for a.example",
+      "protocol = \"tls\"\nroutes = [{ names = [\"a.example\", \"A.example\"], service = "
+      "\"echo\" }]\n");
+  expect_mistake("routes is of listeners with protocol = \"tls\"",
+                 "protocol = \"tcp\"\nroutes = []\n");
+}
+
+TEST_F(L4Keys, tls_needs_no_service_of_its_own_when_it_has_routes) {
+  std::string text = files.config(
+      "[[listener]]\nname = \"edge\"\naddress = \"198.18.0.10:443\"\nprotocol = \"tls\"\n");
+  files.write("sluiced.toml", text);
+  const Loaded none = load(files.path("sluiced.toml"));
+  ASSERT_FALSE(none.mistakes.empty());
+  EXPECT_NE(none.mistakes.front().str().find("needs a service, or routes"), std::string::npos);
+  files.write("sluiced.toml", text + "routes = [{ names = \"a.example\", service = \"echo\" }]\n");
+  const Loaded l = load(files.path("sluiced.toml"));
+  ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+  EXPECT_EQ(l.snapshot->listeners.at(1).service, config::Listener::kNoService);
 }
 
 TEST_F(L4Keys, warn_of_pods_that_get_packets_at_another_port_than_that_of_their_endpoint) {

@@ -124,7 +124,7 @@ endpoints = { file = "endpoints.toml" }
       "like \"198.18.0.2/24\"\n"
       "sluiced.toml:14: address = \"198.18.0.10\" is not an address with a port, like "
       "\"198.18.1.101:50051\"\n"
-      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http, https, tcp, udp\n"
+      "sluiced.toml:15: protocol = \"h3\" is unknown; allowed: h2c, http, https, tcp, udp, tls\n"
       "sluiced.toml:16: there is no service eco; known: echo\n"
       "endpoints.toml:3: [[endpoints]] lacks address, a string\n"
       "endpoints.toml:3: unknown key adress in [[endpoints]]; allowed: address, id, weight\n");

@@ -7,6 +7,7 @@
 #include "loader/load.h"
 #include "support/configuration_files.h"
 #include "tls/certificates.h"
+#include "tls/server_contexts.h"
 
 namespace sluice::loader {
 namespace {
@@ -55,6 +56,18 @@ TEST_F(TlsListener, has_certificates_that_make_its_contexts) {
   for (const char* file : {"a.pem", "a.key"})
     EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path(file)), l.files.end())
         << file << " is watched";
+}
+
+TEST_F(TlsListener, of_bytes_ends_tls_with_protocols_of_its_own) {
+  const Loaded l = read(std::string(kOne) + "tls.alpn = [\"imap\", \"h2\"]\n", "tls");
+  ASSERT_TRUE(l.snapshot) << mistakes(kOne, "tls");
+  EXPECT_TRUE(l.snapshot->listeners[1].ends_tls());
+  EXPECT_EQ(l.snapshot->listeners[1].tls.contexts->alpn(), "\x04imap\x02h2");
+  EXPECT_EQ(read(kOne, "tls").snapshot->listeners[1].tls.contexts->alpn(), "");
+  EXPECT_EQ(read(kOne).snapshot->listeners[1].tls.contexts->alpn(),
+            "\x02h2\x08http/1.1\x08http/1.0");
+  EXPECT_NE(mistakes(std::string(kOne) + "tls.alpn = [\"h2\"]\n").find("alpn is of listeners"),
+            std::string::npos);
 }
 
 TEST_F(TlsListener, is_the_same_as_long_as_its_files_are) {

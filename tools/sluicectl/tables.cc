@@ -59,7 +59,8 @@ std::string pods_table(const json::value& answer) {
   c.column("ADDRESS", kLeft);
   c.column("STATE", kLeft);
   c.column("TLS", kLeft);
-  for (const char* h : {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "P50", "P99"})
+  for (const char* h :
+       {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "IN", "OUT", "P50", "P99"})
     c.column(h);
   c.column("REASON", kLeft);
   const json::array& rows = answer.at("pods").as_array();
@@ -69,6 +70,7 @@ std::string pods_table(const json::value& answer) {
            text(r, "state") + (draining ? ", draining" : ""), dash_if_empty(text(r, "tls")),
            count(number(r, "weight")), count(number(r, "active")), count(number(r, "streams")),
            count(number(r, "failed")), count(number(r, "retried")), count(number(r, "connections")),
+           bytes(number(r, "relayed_in")), bytes(number(r, "relayed_out")),
            micros(real(r, "p50_us")), micros(real(r, "p99_us")), dash_if_empty(text(r, "reason"))});
   }
   return rows.empty() ? "no pods\n" : c.str();
@@ -78,14 +80,19 @@ std::string listeners_table(const json::value& answer) {
   using enum Columns::Align;
   Columns c;
   for (const char* h : {"LISTENER", "ADDRESS", "PROTOCOL", "SERVICE"}) c.column(h, kLeft);
-  for (const char* h : {"CONNS", "ACCEPTED", "ACTIVE", "STREAMS", "FAILED"}) c.column(h);
+  for (const char* h : {"CONNS", "ACCEPTED", "ACTIVE", "STREAMS", "FAILED", "IN", "OUT"})
+    c.column(h);
   c.column("REASONS", kLeft);
   const json::array& rows = answer.at("listeners").as_array();
-  for (const json::value& r : rows)
-    c.row({text(r, "name"), text(r, "address"), text(r, "protocol"), text(r, "service"),
-           count(number(r, "active_connections")), count(number(r, "connections")),
-           count(number(r, "active_streams")), count(number(r, "streams")),
-           count(number(r, "failed")), reasons(r.at("failures").as_object())});
+  for (const json::value& r : rows) {
+    const std::string mode = text(r, "mode");
+    c.row({text(r, "name"), text(r, "address"),
+           text(r, "protocol") + (mode.empty() ? "" : ", " + mode),
+           dash_if_empty(text(r, "service")), count(number(r, "active_connections")),
+           count(number(r, "connections")), count(number(r, "active_streams")),
+           count(number(r, "streams")), count(number(r, "failed")), bytes(number(r, "relayed_in")),
+           bytes(number(r, "relayed_out")), reasons(r.at("failures").as_object())});
+  }
   return rows.empty() ? "no listeners\n" : c.str();
 }
 
@@ -211,6 +218,8 @@ std::string stats_table(const json::value& answer) {
     out += hpack(w.at("http2"), "in") + hpack(w.at("http2"), "out");
     if (const std::string tls = nonzero(w.at("tls").as_object(), "  "); !tls.empty())
       out += fmt::format("worker {}: TLS\n{}", number(w, "id"), tls);
+    if (const std::string splices = nonzero(w.at("splice").as_object(), "  "); !splices.empty())
+      out += fmt::format("worker {}: relayed connections\n{}", number(w, "id"), splices);
   }
   return out;
 }
