@@ -41,6 +41,10 @@ std::string page() {
          rows("Steering", "`sluicectl stats`, for each worker, where there is more than one.",
               worker->steer) +
          rows("L4", "`sluicectl stats`, for each worker.", worker->l4) +
+         rows("Splices",
+              "`sluicectl stats`, for each worker: connections whose bytes are relayed "
+              "([l4.md](l4.md#relay)).",
+              worker->splice) +
          rows(
              "HTTP/2",
              "`sluicectl stats`, for each worker. Those that begin with `guard_` are the counts of "
