@@ -23,15 +23,15 @@
 namespace sluice::admin {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
-using asio::ip::tcp;
+namespace beast_http = beast::http;
+using Tcp = asio::ip::tcp;
 using Error = boost::system::error_code;
 
 namespace {
 
 constexpr std::chrono::milliseconds kPause{100};  // after an accept that failed
 
-tcp::endpoint endpoint_of(const Endpoint& e) {
+Tcp::endpoint endpoint_of(const Endpoint& e) {
   return {asio::ip::make_address(e.address.str()), e.port};
 }
 
@@ -39,7 +39,7 @@ tcp::endpoint endpoint_of(const Endpoint& e) {
 
 class HttpServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const config::AdminHttp& settings, Answer answer)
+  Session(Tcp::socket socket, const config::AdminHttp& settings, Answer answer)
       : stream_(std::move(socket)), settings_(settings), answer_(std::move(answer)) {
     parser_.header_limit(kMaxRequest);
     parser_.body_limit(std::uint64_t{0});
@@ -49,37 +49,38 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   void start() {
     // For the whole request, however slowly its bytes arrive.
     stream_.expires_after(kPatience);
-    http::async_read(stream_, buffer_, parser_,
-                     [self = shared_from_this()](const Error& e, size_t) {
-                       if (!e) self->respond(self->answer_to(self->parser_.get()));
-                       // Garbage that is no request gets no answer, but those that can read one do.
-                       if (e == http::error::header_limit)
-                         self->respond({431, kPlainText, "too large\n"});
-                       if (e == http::error::body_limit)
-                         self->respond({413, kPlainText, "no body is wanted\n"});
-                     });
+    beast_http::async_read(stream_, buffer_, parser_,
+                           [self = shared_from_this()](const Error& e, size_t) {
+                             if (!e) self->respond(self->answer_to(self->parser_.get()));
+                             // Garbage that is no request gets no answer, but those that can read
+                             // one do.
+                             if (e == beast_http::error::header_limit)
+                               self->respond({431, kPlainText, "too large\n"});
+                             if (e == beast_http::error::body_limit)
+                               self->respond({413, kPlainText, "no body is wanted\n"});
+                           });
   }
 
  private:
-  using Request = http::request<http::empty_body>;
-  using Body = http::span_body<const char>;
+  using Request = beast_http::request<beast_http::empty_body>;
+  using Body = beast_http::span_body<const char>;
 
   HttpAnswer answer_to(const Request& request) {
-    const auto field = [&](http::field name) -> std::optional<std::string_view> {
+    const auto field = [&](beast_http::field name) -> std::optional<std::string_view> {
       if (request.count(name) != 1) return std::nullopt;
       const auto value = request[name];
       return std::string_view(value.data(), value.size());
     };
-    const auto host = field(http::field::host);
+    const auto host = field(beast_http::field::host);
     if (!host || !is_own_host(*host, settings_))
       return {421, kPlainText, "the Host is not this server's; hosts of [admin] adds names\n"};
-    if (request.count(http::field::origin) != 0) {
-      const auto origin = field(http::field::origin);
+    if (request.count(beast_http::field::origin) != 0) {
+      const auto origin = field(beast_http::field::origin);
       if (!origin || !is_own_origin(*origin, settings_))
         return {403, kPlainText, "pages of other origins may not read this\n"};
     }
-    head_ = request.method() == http::verb::head;
-    if (!head_ && request.method() != http::verb::get)
+    head_ = request.method() == beast_http::verb::head;
+    if (!head_ && request.method() != beast_http::verb::get)
       return {405, kPlainText, "this server only reads\n"};
     const std::string_view target(request.target().data(), request.target().size());
     return answer_(target.substr(0, target.find('?')));
@@ -90,24 +91,24 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     const HttpAnswer& answer = content_;
     response_.version(11);
     response_.result(answer.status);
-    response_.set(http::field::content_type,
+    response_.set(beast_http::field::content_type,
                   beast::string_view(answer.content_type.data(), answer.content_type.size()));
-    response_.set(http::field::cache_control, "no-store");
+    response_.set(beast_http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
-    if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    if (answer.status == 405) response_.set(beast_http::field::allow, "GET, HEAD");
     response_.keep_alive(false);
     response_.content_length(answer.content().size());
     if (!head_) response_.body() = {answer.content().data(), answer.content().size()};
     stream_.expires_after(kPatience);
     const auto sent = [self = shared_from_this()](const Error&, size_t) {
       Error ignored;
-      self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+      self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
     };
     if (head_) {
       serializer_.emplace(response_);
-      http::async_write_header(stream_, *serializer_, sent);
+      beast_http::async_write_header(stream_, *serializer_, sent);
     } else {
-      http::async_write(stream_, response_, sent);
+      beast_http::async_write(stream_, response_, sent);
     }
   }
 
@@ -115,10 +116,10 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   const config::AdminHttp settings_;
   Answer answer_;
   beast::flat_buffer buffer_{kMaxRequest};
-  http::request_parser<http::empty_body> parser_;
+  beast_http::request_parser<beast_http::empty_body> parser_;
   HttpAnswer content_;  // lives until it has been sent
-  http::response<Body> response_;
-  std::optional<http::response_serializer<Body>> serializer_;
+  beast_http::response<Body> response_;
+  std::optional<beast_http::response_serializer<Body>> serializer_;
   bool head_ = false;
 };
 
@@ -127,9 +128,9 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   Listener(asio::io_context& io, const config::AdminHttp& settings, Answer answer)
       : settings_(settings), answer_(std::move(answer)), acceptor_(io), pause_(io) {
     Error error;
-    const tcp::endpoint endpoint = endpoint_of(*settings.address);
+    const Tcp::endpoint endpoint = endpoint_of(*settings.address);
     acceptor_.open(endpoint.protocol());
-    acceptor_.set_option(tcp::acceptor::reuse_address(true));
+    acceptor_.set_option(Tcp::acceptor::reuse_address(true));
     acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error)
@@ -138,7 +139,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   }
 
   void accept() {
-    acceptor_.async_accept([self = shared_from_this()](const Error& e, tcp::socket socket) {
+    acceptor_.async_accept([self = shared_from_this()](const Error& e, Tcp::socket socket) {
       if (e == asio::error::operation_aborted) return;
       if (e) {
         self->accept_later();
@@ -156,7 +157,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   uint16_t port() const { return acceptor_.local_endpoint().port(); }
 
  private:
-  void begin(tcp::socket socket) {
+  void begin(Tcp::socket socket) {
     std::erase_if(sessions_, [](const auto& s) { return s.expired(); });
     if (sessions_.size() == kMaxSessions) {
       if (const auto oldest = sessions_.front().lock()) oldest->close();
@@ -177,7 +178,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
 
   const config::AdminHttp settings_;
   Answer answer_;
-  tcp::acceptor acceptor_;
+  Tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   bool closed_ = false;
   std::deque<std::weak_ptr<Session>> sessions_;  // oldest first

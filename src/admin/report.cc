@@ -87,11 +87,6 @@ std::string_view tls_of(const config::Snapshot& current, const std::string& serv
   return {};
 }
 
-// Four digits are enough for a share.
-double rounded(double share) {
-  return std::round(share * 10'000) / 10'000;
-}
-
 }  // namespace
 
 json::object report_status(const config::Snapshot& current, const Ledger& ledger,

@@ -59,4 +59,7 @@ boost::json::object report_workers(const Ledger& ledger, const std::vector<Load>
 boost::json::object report_stats(const config::Snapshot& current, const Ledger& ledger,
                                  const std::vector<Load>& loads, const Identity& identity);
 
+// Four digits are enough for a share.
+double rounded(double share);
+
 }  // namespace sluice::admin

@@ -9,13 +9,9 @@
 namespace sluice::admin {
 namespace json = boost::json;
 
-namespace {
-
 double rounded(double share) {
   return std::round(share * 10'000) / 10'000;
 }
-
-}  // namespace
 
 json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads,
                             const std::vector<Stall>& stalls) {

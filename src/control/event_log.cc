@@ -10,7 +10,7 @@
 namespace sluice::control {
 namespace {
 
-void log(const stats::Event& e) {
+void log_event(const stats::Event& e) {
   const char* who = e.pod ? "pod" : "client";
   if (e.guard != nullptr) {
     spdlog::warn("{} {}: guard {}: {}{}", who, e.peer.str(), e.guard, e.what, e.details());
@@ -38,7 +38,7 @@ void EventLog::look(std::span<stats::Worker* const> workers) {
         ++unlogged_;
         continue;
       }
-      log(*e);
+      log_event(*e);
     }
   }
   if (logged <= kLinesInALook && unlogged_ > 0) {

@@ -31,9 +31,6 @@ std::string_view trimmed(std::string_view s) {
   while (!s.empty() && blank(s.back())) s.remove_suffix(1);
   return s;
 }
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 // fn(element) for the elements of a list (RFC 9110, 5.6.1) that are not empty.
 template <class Fn>

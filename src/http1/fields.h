@@ -19,6 +19,11 @@ struct Framing {
 // The protocol of Upgrade that is passed on.
 inline constexpr std::string_view kWebSocket = "websocket";
 
+// Of an ASCII letter; other bytes stay.
+inline char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
 // Compares without regard to the case of ASCII letters.
 bool same_text(std::string_view a, std::string_view b);
 

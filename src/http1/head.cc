@@ -7,6 +7,7 @@
 #include <string>
 
 #include "http/validation.h"
+#include "http1/fields.h"
 #include "http1/websocket.h"
 
 namespace sluice::http1 {
@@ -66,9 +67,6 @@ struct Target {
   bool absolute = false;
 };
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 bool begins(std::string_view text, std::string_view with) {
   return text.size() >= with.size() && std::equal(with.begin(), with.end(), text.begin(),
                                                   [](char a, char b) { return a == lower(b); });

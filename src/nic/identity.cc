@@ -12,6 +12,7 @@
 
 #include <cstdio>
 
+#include "nic/interface_request.h"
 #include "nic/port.h"
 
 namespace sluice::nic {
@@ -30,12 +31,6 @@ std::string pci_id(const char* bus_info) {
 
 std::string text_or_nothing(const char* text) {
   return text == nullptr ? "" : text;
-}
-
-ifreq request_for(const std::string& interface) {
-  ifreq request{};
-  interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  return request;
 }
 
 // False when the kernel refuses.

@@ -30,7 +30,7 @@ constexpr int16_t kAddresses = -32;
 constexpr int16_t kPorts = -40;
 
 constexpr int32_t kEthernet = 14;
-constexpr int32_t kTcp = 6;
+constexpr int32_t kTcpOverIp = 6;
 constexpr int32_t kUdp = 17;
 
 class Assembler {
@@ -171,7 +171,7 @@ class Family {
 
   void read_packet() {
     a_.read(BPF_B, kEthernet + (v4_ ? 9 : 6));
-    const size_t tcp = a_.jump_if(BPF_JEQ, kResult, kTcp);
+    const size_t tcp = a_.jump_if(BPF_JEQ, kResult, kTcpOverIp);
     no_owner_.push_back(a_.jump_if(BPF_JNE, kResult, kUdp));
     a_.land(tcp);
     if (v4_) {

@@ -16,6 +16,7 @@
 
 #include "config/startup.h"
 #include "nic/eal.h"
+#include "nic/interface_request.h"
 #include "nic/virtio_header.h"
 
 namespace sluice::nic {
@@ -52,12 +53,6 @@ std::string attach_reason(int error, unsigned queues) {
     default:
       return std::string("the kernel says ") + std::strerror(error) + ".";
   }
-}
-
-ifreq request_for(const std::string& interface) {
-  ifreq request{};
-  std::copy_n(interface.data(), std::min<size_t>(interface.size(), IFNAMSIZ - 1), request.ifr_name);
-  return request;
 }
 
 // A socket, for requests about interfaces of the thread's network namespace.

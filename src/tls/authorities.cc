@@ -15,10 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using CrlPtr = std::unique_ptr<X509_CRL, Free<X509_CRL_free>>;
 
-int no_passphrase(char*, int, int, void*) {
-  return -1;
-}
-
 std::optional<std::string> content_of(const fs::path& file, std::string& error) {
   errno = 0;
   std::ifstream in(file, std::ios::binary);

@@ -26,11 +26,6 @@ BioPtr open(const fs::path& file, std::string& error) {
   return bio;
 }
 
-// A key with a passphrase is refused: nobody is there to type it.
-int no_passphrase(char*, int, int, void*) {
-  return -1;
-}
-
 std::string text_of(const X509_NAME* name) {
   BioPtr bio(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);

@@ -31,4 +31,9 @@ std::string take_errors();
 // In hexadecimal.
 std::string sha256(std::string_view bytes);
 
+// For PEM_read_bio_*(): a file with a passphrase is refused, since nobody is there to type it.
+inline int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
+
 }  // namespace sluice::tls

@@ -12,16 +12,16 @@
 namespace sluice::tls {
 namespace {
 
-constexpr uint32_t kHeader = TrafficKey::kHeaderSize;
-constexpr uint32_t kTag = TrafficKey::kTagSize;
+constexpr uint32_t kRecordHeader = TrafficKey::kHeaderSize;
+constexpr uint32_t kRecordTag = TrafficKey::kTagSize;
 constexpr uint32_t kBlock = 16;  // of the ciphers: pieces of whole blocks are cheapest
 // The largest content that is made in one piece.
-constexpr uint32_t kSmall = buf::Queue::kMaxContiguous - kHeader - 1 - kTag;
+constexpr uint32_t kSmall = buf::Queue::kMaxContiguous - kRecordHeader - 1 - kRecordTag;
 
 void write_header(uint8_t* to, uint32_t content) {
   to[0] = SSL3_RT_APPLICATION_DATA;
   store_be16(to + 1, TLS1_2_VERSION);
-  store_be16(to + 3, static_cast<uint16_t>(content + 1 + kTag));
+  store_be16(to + 3, static_cast<uint16_t>(content + 1 + kRecordTag));
 }
 
 // Copies the first n bytes and removes them.
@@ -46,11 +46,11 @@ Records::Sealed OwnRecords::seal(buf::Queue& plain, uint32_t n) {
 
 template <class Fill>
 Records::Sealed OwnRecords::seal_small(uint8_t type, uint32_t n, Fill fill) {
-  const uint32_t size = kHeader + n + 1 + kTag;
+  const uint32_t size = kRecordHeader + n + 1 + kRecordTag;
   uint8_t* const record = out_.append_space(size, memory_.hold());
   if (record == nullptr) return Sealed::kNoMemory;
   write_header(record, n);
-  uint8_t* const content = record + kHeader;
+  uint8_t* const content = record + kRecordHeader;
   fill(content);
   content[n] = type;
   TrafficKey& key = *keys_.seal;
@@ -66,17 +66,17 @@ Records::Sealed OwnRecords::seal_small(uint8_t type, uint32_t n, Fill fill) {
 // The record fills whole buffers. When it fails halfway, the connection can only be reset.
 Records::Sealed OwnRecords::seal_large(buf::Queue& plain, uint32_t n) {
   TrafficKey& key = *keys_.seal;
-  std::array<uint8_t, kHeader> header;
+  std::array<uint8_t, kRecordHeader> header;
   write_header(header.data(), n);
   bool good = key.begin(header.data());
-  uint32_t before = kHeader;  // bytes of the header that this buffer has in front
+  uint32_t before = kRecordHeader;  // bytes of the header that this buffer has in front
   for (uint32_t left = n + 1; left > 0 && good; before = 0) {
     buf::Slice buffer = memory_.hold().alloc();
     if (!buffer) return Sealed::kNoMemory;
     uint8_t* const to = buffer.mutable_data() + before;
     std::copy_n(header.begin(), before, buffer.mutable_data());
     const uint32_t room = buffer.tailroom() - before;
-    const bool last = room >= left + kTag;
+    const bool last = room >= left + kRecordTag;
     const uint32_t size = last ? left : std::min(room, left - 1) / kBlock * kBlock;
     const uint32_t content = last ? left - 1 : size;
     buf::Slice piece = content > 0 ? plain.pop(content) : buf::Slice();
@@ -89,7 +89,7 @@ Records::Sealed OwnRecords::seal_large(buf::Queue& plain, uint32_t n) {
       good = key.pass(to, to, size);
     }
     if (last) good = good && key.seal(to + size);
-    buffer.grow_back(before + size + (last ? kTag : 0));
+    buffer.grow_back(before + size + (last ? kRecordTag : 0));
     out_.append(std::move(buffer));
     left -= size;
   }

@@ -7,7 +7,7 @@ namespace {
 
 using Watched = http::Connection::Watched;
 
-constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: v\r\n\r\n";
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: v\r\n\r\n";
 constexpr std::string_view kUpload =
     "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 1000000\r\n\r\n";
 constexpr std::string_view kChunked =
@@ -89,7 +89,7 @@ TEST_F(GuardTest, without_min_rate_a_body_may_be_as_slow_as_it_likes) {
 }
 
 TEST_F(GuardTest, an_answer_that_is_read_more_slowly_than_min_rate_resets_the_connection) {
-  hear(kGet);
+  hear(kRequest);
   http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "10000"}}), false);
   for (int i = 1; i <= 10; ++i) send(*owner.last, std::string(1'000, 'x'), i == 10);
   Watched watched = Watched::kFine;
@@ -105,7 +105,7 @@ TEST_F(GuardTest, an_answer_that_is_read_more_slowly_than_min_rate_resets_the_co
 }
 
 TEST_F(GuardTest, an_answer_of_a_few_bytes_a_second_that_are_taken_is_in_order) {
-  hear(kGet);
+  hear(kRequest);
   http->send_headers(*owner.last, fields({{":status", "200"}}), false);
   for (int i = 0; i < 100; ++i) {
     send(*owner.last, "tick", false);
@@ -157,9 +157,9 @@ TEST_F(GuardTest, time_large_chunks_and_requests_earn_tiny_chunks) {
 }
 
 TEST_F(GuardTest, requests_that_begin_to_wait_are_counted) {
-  hear(kGet);
+  hear(kRequest);
   EXPECT_EQ(stats.pipelined_waits.get(), 0u);
-  for (int i = 0; i < 5; ++i) hear(kGet);
+  for (int i = 0; i < 5; ++i) hear(kRequest);
   EXPECT_EQ(stats.pipelined_waits.get(), 1u);
 }
 
@@ -179,7 +179,7 @@ TEST_F(GuardTest, a_silent_connection_a_silent_body_and_an_answer_that_nobody_ta
   say();
 
   begin(true);
-  hear(kGet);
+  hear(kRequest);
   http->send_headers(*owner.last, fields({{":status", "200"}}), true);
   EXPECT_EQ(look(), Watched::kFine);
   EXPECT_EQ(look(), Watched::kFine);

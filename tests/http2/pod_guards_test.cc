@@ -157,8 +157,8 @@ TEST_F(PodGuards, a_section_without_end_ends_the_connection) {
 
 // --- RST_STREAM toward a pod that has had enough of them ---
 
-struct WaitingResets : PodGuards {
-  WaitingResets() { restart(side->config); }
+struct PodsWaitingResets : PodGuards {
+  PodsWaitingResets() { restart(side->config); }
   std::vector<uint32_t> resets_said() {
     std::vector<uint32_t> ids;
     for (const Frame& f : frames(side->say()))
@@ -173,7 +173,7 @@ struct WaitingResets : PodGuards {
   }
 };
 
-TEST_F(WaitingResets, leave_when_they_may_in_their_order) {
+TEST_F(PodsWaitingResets, leave_when_they_may_in_their_order) {
   side->owner.resets_left = 1;
   std::vector<Stream*> streams;
   for (int i = 0; i < 3; ++i) streams.push_back(&open(true));
@@ -192,7 +192,7 @@ TEST_F(WaitingResets, leave_when_they_may_in_their_order) {
   EXPECT_EQ(side->http2.resets_waiting(), 0u);
 }
 
-TEST_F(WaitingResets, count_in_the_pods_limit_of_streams_until_they_have_left) {
+TEST_F(PodsWaitingResets, count_in_the_pods_limit_of_streams_until_they_have_left) {
   side->hear(frame(kSettings, 0, 0, setting(Setting::kMaxConcurrentStreams, 2)));
   side->owner.resets_left = 0;
   side->http2.reset(open(true), ErrorCode::kCancel);
@@ -202,7 +202,7 @@ TEST_F(WaitingResets, count_in_the_pods_limit_of_streams_until_they_have_left) {
   EXPECT_TRUE(side->http2.can_open());
 }
 
-TEST_F(WaitingResets, are_not_needed_where_the_pod_has_ended_the_stream) {
+TEST_F(PodsWaitingResets, are_not_needed_where_the_pod_has_ended_the_stream) {
   side->owner.resets_left = 0;
   for (int i = 0; i < 3; ++i) side->http2.reset(open(i != 1), ErrorCode::kCancel);
   EXPECT_TRUE(side->hear(headers(3, true, response()) + headers(5, true, response())));
@@ -211,7 +211,7 @@ TEST_F(WaitingResets, are_not_needed_where_the_pod_has_ended_the_stream) {
   EXPECT_EQ(side->http2.resets_waiting(), 0u);
 }
 
-TEST_F(WaitingResets, are_those_of_errors_as_well) {
+TEST_F(PodsWaitingResets, are_those_of_errors_as_well) {
   side->owner.resets_left = 0;
   open(true);
   EXPECT_TRUE(side->hear(data(3, "before its HEADERS")));

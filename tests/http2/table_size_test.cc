@@ -5,7 +5,7 @@
 namespace sluice::http2 {
 namespace {
 
-std::string literal(std::string_view name, std::string_view value) {  // enters the table
+std::string entering(std::string_view name, std::string_view value) {  // enters the table
   return "\x40" + std::string(1, static_cast<char>(name.size())) + std::string(name) +
          std::string(1, static_cast<char>(value.size())) + std::string(value);
 }
@@ -31,14 +31,14 @@ struct TableSize : testing::Test {
 
 TEST_F(TableSize, AClientMayUse4096BytesUntilItHasAcknowledgedLess) {
   begin(0);
-  EXPECT_TRUE(server->hear(block_of(1, kPseudo + literal("a", "b"))));
+  EXPECT_TRUE(server->hear(block_of(1, kPseudo + entering("a", "b"))));
   EXPECT_TRUE(server->hear(block_of(3, kPseudo + "\xbe")));
   EXPECT_EQ(server->owner.log.back(), "3 request :method=POST :scheme=http :path=/ a=b end");
 }
 
 TEST_F(TableSize, ThenItsNextBlockSaysThatTheTableShrinks) {
   begin(0);
-  EXPECT_TRUE(server->hear(block_of(1, kPseudo + literal("a", "b"))));
+  EXPECT_TRUE(server->hear(block_of(1, kPseudo + entering("a", "b"))));
   EXPECT_TRUE(server->hear(kSettingsAck + block_of(3, "\x20" + kPseudo)));
   EXPECT_FALSE(server->hear(block_of(5, kPseudo + "\xbe"))) << "the entry is gone";
   EXPECT_EQ(server->http2.error(), ErrorCode::kCompressionError);

@@ -87,12 +87,6 @@ const Shape kShapes[] = {
 constexpr uint16_t kMtu = 1500;
 constexpr uint32_t kSequence = 1000;
 
-std::string pattern(size_t n) {
-  std::string s(n, '\0');
-  for (size_t i = 0; i < n; ++i) s[i] = static_cast<char>(i * 31 + i / 251);
-  return s;
-}
-
 struct Layout {
   explicit Layout(const std::vector<uint8_t>& frame)
       : v4(frame[12] == 0x08), tcp(v4 ? 34 : 54), payload(tcp + 4u * (frame[tcp + 12] >> 4)) {}

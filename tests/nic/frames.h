@@ -17,6 +17,13 @@ inline constexpr uint8_t kPsh = 0x08;
 inline constexpr uint8_t kAck = 0x10;
 inline constexpr uint8_t kCwr = 0x80;
 
+// Bytes that repeat late enough for a shift to be seen.
+inline std::string pattern(size_t n) {
+  std::string s(n, '\0');
+  for (size_t i = 0; i < n; ++i) s[i] = static_cast<char>(i * 31 + i / 251);
+  return s;
+}
+
 // An Ethernet frame 198.18.0.10 -> 198.18.0.1 or 2001:db8::a -> 2001:db8::1 and what it borrows.
 class TestFrame {
  public:

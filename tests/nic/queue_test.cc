@@ -110,12 +110,6 @@ constexpr Traits kTso{
     .multi_segment = true, .tx_checksum = true, .tx_ipv4_checksum = true, .tso = true};
 constexpr size_t kTcpHeaders = 14 + 20 + 20;
 
-std::string pattern(size_t n) {
-  std::string s(n, '\0');
-  for (size_t i = 0; i < n; ++i) s[i] = static_cast<char>(i * 31 + i / 251);
-  return s;
-}
-
 TEST_F(Loop, nothing_leaves_before_the_flush) {
   EthdevQueue& q = with(kPlain);
   TestFrame f = TestFrame::tcp({"data"});
