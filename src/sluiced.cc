@@ -118,6 +118,18 @@ std::unique_ptr<tls::HandshakePool> make_helpers(const config::Startup& startup,
       .wake = std::move(wake)});
 }
 
+// Says what runs, and what of the hardware costs speed. unsteered: the ports whose queues follow no
+// flow.
+void log_start(const config::Startup& startup, worker::Hardware& hardware,
+               const std::vector<std::string>& unsteered) {
+  for (size_t p = 0; p < startup.ports.size(); ++p)
+    for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
+  for (const std::string& far : hardware.far_ports(startup)) spdlog::warn("{}", far);
+  for (const std::string& note : unsteered) spdlog::warn("{}", note);
+  spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
+               startup.ports.size());
+}
+
 // Returns after all workers have ended. Throws the errors of starting.
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
@@ -229,12 +241,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
       });
     });
   StartLog::succeeded();
-  for (size_t p = 0; p < startup.ports.size(); ++p)
-    for (const std::string& note : hardware.notes(p)) spdlog::warn("{}", note);
-  for (const std::string& far : hardware.far_ports(startup)) spdlog::warn("{}", far);
-  for (const std::string& note : unsteered) spdlog::warn("{}", note);
-  spdlog::info("sluiced {} serving with {} worker(s), {} port(s)", kVersion, startup.workers,
-               startup.ports.size());
+  log_start(startup, hardware, unsteered);
   control::notify_serving();
   io.run();
   for (uint32_t i = 0; i < startup.workers; ++i) hardware.eal().join(i);

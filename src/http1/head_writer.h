@@ -38,9 +38,12 @@ class HeadText {
     char* to = text_.room(size);
     std::memcpy(to, name.data(), name.size());
     to += name.size();
-    std::memcpy(to, ": ", 2);
-    if (!value.empty()) std::memcpy(to + 2, value.data(), value.size());
-    std::memcpy(to + 2 + value.size(), "\r\n", 2);
+    *to++ = ':';
+    *to++ = ' ';
+    if (!value.empty()) std::memcpy(to, value.data(), value.size());
+    to += value.size();
+    *to++ = '\r';
+    *to = '\n';
     text_.grow(size);
   }
   std::string_view view() const { return {text_.data(), text_.size()}; }

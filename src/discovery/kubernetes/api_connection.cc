@@ -26,6 +26,8 @@ namespace http = beast::http;
 using Tcp = asio::ip::tcp;
 using Error = boost::system::error_code;
 
+}  // namespace
+
 // The body of an answer, which goes on to a function as it comes.
 struct PassedOn {
   using value_type = std::function<bool(std::string_view)>;
@@ -53,6 +55,8 @@ struct PassedOn {
     value_type& take_;
   };
 };
+
+namespace {
 
 asio::ssl::context tls_context(const ApiServer& server) {
   namespace ssl = asio::ssl;
