@@ -19,7 +19,7 @@ from sluicelab import layout, state  # noqa: E402
 from sluicelab.process import wait_until  # noqa: E402
 
 WORKLOAD = "grpc-unary-100B-1x1"
-WIRE_ROWS = ("echo-1x1", "unary-100B-10x32", "connection-per-call-100B-256x1")
+WIRE_ROWS = ("echo-1x1", "unary-100B-10x32", "connection-per-call-100B-256x1", "unary-1MiB-4x4")
 PROXIES = {"direct", "haproxy", "nginx", "nghttpx", "sluice"}
 NUMBERS = ("calls_per_s", "cpu_us_per_call", "p50_us", "p99_us", "p999_us", "rss_mib")
 

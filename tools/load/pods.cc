@@ -14,8 +14,7 @@ using http2::FrameHeader;
 using http2::FrameType;
 
 constexpr uint32_t kPrefaceBytes = 24;
-constexpr uint32_t kSmallAnswer = 512;       // written in one piece with its header and trailers
-constexpr uint32_t kMaxQueued = 256 * 1024;  // bytes of large answers that wait in TCP
+constexpr uint32_t kSmallAnswer = 512;  // written in one piece with its header and trailers
 
 // As grpc-go's encoder says them: the first time each enters the dynamic table.
 constexpr uint8_t kFirstHeaders[] = {0x88, 0x5f, 0x8b, 0x1d, 0x75, 0xd0, 0x62,
@@ -177,11 +176,11 @@ class Pods::Connection final : public tcp::User {
               block);
   }
 
-  // Large ones, a frame each in turn, as far as the windows and TCP's buffer go.
+  // Large answers, a frame each in turn, as far as the flow-control windows and TCP's space go. TCP
+  // calls on_writable only after its space was used up, so no other limit may end the loop.
   void send_answers() {
-    buf::Queue& q = tcp_->send_queue();
     size_t stuck = 0;
-    while (!answers_.empty() && stuck < answers_.size() && window_ > 0 && q.size() < kMaxQueued) {
+    while (!answers_.empty() && stuck < answers_.size() && window_ > 0 && tcp_->send_space() > 0) {
       Answer a = answers_.front();
       answers_.pop_front();
       const auto n = static_cast<uint32_t>(std::min<int64_t>(
