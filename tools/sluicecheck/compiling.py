@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,13 @@ from sluicelab import layout
 from . import sources
 
 
+_INCLUDE = re.compile(r'^#include\s*["<](.*)[">]', re.MULTILINE)
+
+
 class Command(NamedTuple):
     source: Path
     arguments: tuple  # without compiler, input and output
+    first: bool       # the compiler reads nothing before this source
 
 
 @functools.cache
@@ -25,11 +30,19 @@ def commands() -> dict:
     database = json.loads((layout.build_dir() / "compile_commands.json").read_text())
     found = {}
     for entry in database:
-        path = Path(os.path.realpath(os.path.join(entry["directory"], entry["file"])))
-        source = Path(os.path.relpath(path, sources.REPOSITORY))
-        if source in sources.all_files():  # and not made by the build
-            found.setdefault(source, Command(source, tuple(_flags(shlex.split(entry["command"]), entry["file"]))))
+        arguments = tuple(_flags(shlex.split(entry["command"]), entry["file"]))
+        for number, path in enumerate(_compiled_together(Path(os.path.join(entry["directory"], entry["file"])))):
+            source = Path(os.path.relpath(os.path.realpath(path), sources.REPOSITORY))
+            if source in sources.all_files():  # and not made by the build
+                found.setdefault(source, Command(source, arguments, number == 0))
     return found
+
+
+def _compiled_together(path: Path) -> list:
+    """The sources that the build compiles with this one: meson's `unity` makes a source that includes them."""
+    if not re.search(r"-unity\d+\.cpp$", path.name):
+        return [path]
+    return [os.path.join(path.parent, included) for included in _INCLUDE.findall(path.read_text())]
 
 
 def _flags(words: list, source: str) -> Iterable[str]:

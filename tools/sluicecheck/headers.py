@@ -18,7 +18,7 @@ from .finding import Finding
 def _proven() -> set:
     """Headers that stand first in a source that the build compiles."""
     proven = set()
-    for source in commands():
+    for source in (command.source for command in commands().values() if command.first):
         first = re.search(r'#include ["<](.*)[">]', sources.text(source))
         proven |= {target for target, _ in sources.includes(source)[:1] if first and str(target).endswith("/" + first[1])}
     return proven

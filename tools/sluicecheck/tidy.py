@@ -81,7 +81,7 @@ def _run_together(batch: list) -> tuple:
 
 
 def _run(path: Path) -> list:
-    found, parsed = _clang_tidy(["-p", str(layout.build_dir()), str(sources.REPOSITORY / path)])
+    found, parsed = _clang_tidy([str(sources.REPOSITORY / path), "--", *flags_of(path)])
     if not parsed and not found:
         found.append(Finding(str(path), "clang-tidy failed"))
     return found
