@@ -178,7 +178,11 @@ void serve(const std::string& file, loader::Loaded loaded) {
              wake_all();
            },
        .nic = [&](size_t port) { return hardware.state(port); },
-       .on_publish = [&] { wake_all(); },
+       .on_publish =
+           [&] {
+             ticket_rotation.follow(published.get()->ticket_keys);
+             wake_all();
+           },
        .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); },
        .clock = [&clock] { return clock.at(clock.cycles()); },
        .flow_pages = flow_pages,

@@ -166,6 +166,9 @@ struct Snapshot {
   Limits limits;
   Guards guards;
   AccessLog access_log;
+  // From files that several nodes share. The first makes tickets, all open them. Empty: random keys
+  // of this process, which change by themselves.
+  std::vector<TicketKey> ticket_keys;
   std::vector<Service> services;
   std::vector<Listener> listeners;
 

@@ -2,6 +2,7 @@
 // TLS at a listener and toward pods: the settings, what the certificates say, and what the tls room
 // made of both.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -75,6 +76,10 @@ struct TlsServer {
            unknown_name == o.unknown_name && clients == o.clients && alpn == o.alpn;
   }
 };
+
+// A key of session tickets (RFC 5077, 4), as its file has it: 16 bytes of name, 32 of the MAC's key,
+// 32 of the cipher's key.
+using TicketKey = std::array<uint8_t, 80>;
 
 // [service.tls]
 struct TlsClient {

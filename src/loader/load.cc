@@ -32,6 +32,7 @@ Loaded load(const std::filesystem::path& file) {
   read_settings(root, reading);
   read_kubernetes(root, reading);
   read_dns(root, reading);
+  read_process_tls(root, reading);
   read_services(root, reading);
   root.finish();
 

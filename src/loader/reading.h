@@ -51,6 +51,8 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes);
 void read_settings(Table& root, Reading& reading);
 // [admin].
 void read_admin(Table& root, Reading& reading);
+// [tls].
+void read_process_tls(Table& root, Reading& reading);
 // [access_log].
 void read_access_log(Table& root, Reading& reading);
 // [kubernetes], and the kubeconfig.

@@ -12,6 +12,9 @@
 namespace sluice::tls {
 namespace {
 
+constexpr int64_t kSessionSeconds =
+    std::chrono::duration_cast<std::chrono::seconds>(TicketKeys::kLifetime).count();
+
 SslOwner* owner_of(SSL* ssl) {
   return static_cast<SslOwner*>(SSL_get_app_data(ssl));
 }
@@ -76,6 +79,38 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   return newest && SSL_version(ssl) < TLS1_3_VERSION ? kUse : kUseAndRenew;
 }
 
+// A ticket has the time of the full handshake that its session goes back to, also when a resumed
+// handshake makes the ticket.
+int on_ticket_made(SSL* ssl, void*) {
+  const SslOwner* s = owner_of(ssl);
+  if (s == nullptr || s->ticket_keys() == nullptr) return 1;
+  SSL_SESSION* session = SSL_get_session(ssl);
+  void* data = nullptr;
+  size_t size = 0;
+  if (SSL_SESSION_get0_ticket_appdata(session, &data, &size) == 1 && size == sizeof(int64_t))
+    return 1;
+  const int64_t now = s->ticket_keys()->now();
+  return SSL_SESSION_set1_ticket_appdata(session, &now, sizeof now);
+}
+
+// A chain of resumed handshakes ends kLifetime after its full handshake: certificates are verified
+// then, and proof of the private keys is given again.
+SSL_TICKET_RETURN on_ticket_opened(SSL* ssl, SSL_SESSION* session, const unsigned char*, size_t,
+                                   SSL_TICKET_STATUS status, void*) {
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const SslOwner* s = owner_of(ssl);
+  void* data = nullptr;
+  size_t size = 0;
+  int64_t began = 0;
+  if (s == nullptr || s->ticket_keys() == nullptr ||
+      SSL_SESSION_get0_ticket_appdata(session, &data, &size) != 1 || size != sizeof began)
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  std::memcpy(&began, data, sizeof began);
+  if (s->ticket_keys()->now() - began > kSessionSeconds) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
+}
+
 void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
   SslOwner* s = owner_of(ssl);
   if (s == nullptr) return;
@@ -93,6 +128,7 @@ void install_callbacks(SSL_CTX* ctx) {
   SSL_CTX_set_alpn_select_cb(ctx, on_alpn, nullptr);
   SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+  SSL_CTX_set_session_ticket_cb(ctx, on_ticket_made, on_ticket_opened, nullptr);
   install_reports(ctx);
 }
 

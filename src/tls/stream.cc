@@ -15,6 +15,7 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
       context_(context),
       lower_(std::move(lower)),
       watch_(context.now, context.guards, context.stats, false),
+      record_size_(Records::kMaxPlain, true),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       contexts_(std::move(contexts)) {
   begin_handshake(std::make_unique<Handshake>(contexts_, next_lane(), context_.ticket_keys));
@@ -26,6 +27,7 @@ Stream::Stream(Context& context, std::shared_ptr<const ClientContext> client)
     : transport::Stream(plain_),
       context_(context),
       watch_(context.now, context.guards, context.stats, true),
+      record_size_(Records::kMaxPlain, false),  // the paths to pods are short
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
       client_(std::move(client)) {}
 
@@ -50,7 +52,7 @@ void Stream::release() {
 
 uint32_t Stream::room() const {
   if (state_ != State::kOpen || closing_) return 0;
-  const uint64_t records = plain_.size() / Records::kMaxPlain + 1;
+  const uint64_t records = plain_.size() / record_size_.current() + 1;
   const uint64_t taken = plain_.size() + records * Records::kOverhead;
   const uint32_t below = lower_->room();
   return below > taken ? static_cast<uint32_t>(below - taken) : 0;
@@ -69,8 +71,9 @@ void Stream::seal() {
   while (plain_.begin() < pushed_) {
     const uint32_t below = lower_->room();
     if (below <= Records::kOverhead) break;
-    const uint64_t n = std::min<uint64_t>(
-        {pushed_ - plain_.begin(), Records::kMaxPlain, uint64_t{below} - Records::kOverhead});
+    const uint64_t n =
+        std::min<uint64_t>({pushed_ - plain_.begin(), record_size_.next(context_.now),
+                            uint64_t{below} - Records::kOverhead});
     if (!seal_one(static_cast<uint32_t>(n))) break;
   }
 }
@@ -86,6 +89,7 @@ bool Stream::seal_one(uint32_t n) {
   const uint64_t begin = lower_->output().end();
   switch (records_->seal(plain_, n)) {
     case Records::Sealed::kDone:
+      record_size_.made(n, context_.now);
       log_.add(plain_.begin(), begin, lower_->output().end(), lower_->acknowledged());
       return true;
     case Records::Sealed::kNoMemory:

@@ -12,6 +12,7 @@
 #include "tls/client_context.h"
 #include "tls/handshake.h"
 #include "tls/record_log.h"
+#include "tls/record_size.h"
 #include "tls/record_watch.h"
 #include "tls/records.h"
 #include "tls/server_contexts.h"
@@ -133,6 +134,7 @@ class Stream final : public transport::Stream, public transport::User {
   RecordWatch watch_;
   std::unique_ptr<Records> records_;  // behind the handshake
 
+  RecordSize record_size_;
   buf::Queue plain_;  // the output, not yet in records
   uint64_t pushed_ = 0;
   mutable RecordLog log_;

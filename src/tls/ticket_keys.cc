@@ -1,6 +1,9 @@
 #include "tls/ticket_keys.h"
 
+#include <algorithm>
+#include <cassert>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 
 #include <openssl/crypto.h>
@@ -8,24 +11,43 @@
 
 namespace sluice::tls {
 
+int64_t TicketKeys::wall_clock() {
+  return std::time(nullptr);
+}
+
 TicketKeys::~TicketKeys() {
   for (Words& words : keys_)
     for (auto& w : words) w.store(0, std::memory_order_relaxed);
 }
 
 void TicketKeys::rotate() {
-  std::array<uint64_t, kWords> fresh;
-  if (RAND_priv_bytes(reinterpret_cast<unsigned char*>(fresh.data()), sizeof fresh) != 1)
+  std::array<Key, kKeys> keys = copy();
+  std::copy_backward(keys.begin(), keys.end() - 1, keys.end());
+  if (RAND_priv_bytes(reinterpret_cast<unsigned char*>(keys.data()), sizeof(Key)) != 1)
     throw std::runtime_error("OpenSSL has no random bytes for the keys of session tickets");
+  store(keys);
+  OPENSSL_cleanse(keys.data(), sizeof keys);
+}
+
+void TicketKeys::set(std::span<const Key> keys) {
+  assert(!keys.empty() && keys.size() <= kKeys);
+  std::array<Key, kKeys> all{};
+  std::copy(keys.begin(), keys.end(), all.begin());
+  store(all);
+  OPENSSL_cleanse(all.data(), sizeof all);
+}
+
+void TicketKeys::store(const std::array<Key, kKeys>& keys) {
   const uint64_t version = version_.load(std::memory_order_relaxed);
   version_.store(version + 1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
-  for (size_t k = kKeys - 1; k > 0; --k)
-    for (size_t w = 0; w < kWords; ++w)
-      keys_[k][w].store(keys_[k - 1][w].load(std::memory_order_relaxed), std::memory_order_relaxed);
-  for (size_t w = 0; w < kWords; ++w) keys_[0][w].store(fresh[w], std::memory_order_relaxed);
+  for (size_t k = 0; k < kKeys; ++k) {
+    std::array<uint64_t, kWords> words;
+    std::memcpy(words.data(), &keys[k], sizeof(Key));
+    for (size_t w = 0; w < kWords; ++w) keys_[k][w].store(words[w], std::memory_order_relaxed);
+    OPENSSL_cleanse(words.data(), sizeof words);
+  }
   version_.store(version + 2, std::memory_order_release);
-  OPENSSL_cleanse(fresh.data(), sizeof fresh);
 }
 
 std::array<TicketKeys::Key, TicketKeys::kKeys> TicketKeys::copy() const {

@@ -1,19 +1,27 @@
 #!/usr/bin/python3
-"""An unmodified gRPC C++ client: unary, 4 MB, all kinds of streaming, metadata, errors, deadlines, cancellation, on both drivers."""
+"""An unmodified gRPC C++ client: unary, 4 MB, all kinds of streaming, metadata, errors, deadlines, cancellation, on both drivers and
+over TLS on both sides; and Go's gRPC server over TLS."""
 
 import json
 
 from support import CLIENT, LabTest, layout, main, run
+from sluicelab import gopod, lab
 
 
 class Checks:
     pods = 3
 
     def test_every_kind_of_call_is_whole(self) -> None:
-        for line in run(layout.CLIENT_NAMESPACE, CLIENT, "--check", "yes", check=False).splitlines():
+        for line in run(layout.CLIENT_NAMESPACE, CLIENT, "--check", "yes", *self.options(), check=False).splitlines():
             check = json.loads(line)
             with self.subTest(check["check"]):
                 self.assertTrue(check["ok"], check["why"])
+
+    def options(self) -> tuple:
+        if not self.tls:
+            return ()
+        tls = lab.status()["tls"]
+        return "--target", f"{layout.VIP}:{tls['port']}", "--ca", tls["ca"]
 
 
 class OverAfXdp(Checks, LabTest):
@@ -22,6 +30,27 @@ class OverAfXdp(Checks, LabTest):
 
 class OverTap(Checks, LabTest):
     driver = "tap"
+
+
+class OverTls(Checks, LabTest):
+    tls = pods_tls = True
+
+
+class GoPodsOverTls(Checks, LabTest):
+    tls = pods_tls = True
+    pod_command = f"exec {gopod.binary()}"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        gopod.build()
+        super().setUpClass()
+
+    def test_every_kind_of_call_is_whole(self) -> None:
+        """Go's pod has unary calls only."""
+        printed = run(layout.CLIENT_NAMESPACE, CLIENT, "--duration", "1000", *self.options())
+        last = json.loads(printed.splitlines()[-1])
+        self.assertEqual(last["failed"], {}, last["last_error"])
+        self.assertEqual(set(last["calls"]), {layout.pod_name(number) for number in (1, 2, 3)})
 
 
 main()

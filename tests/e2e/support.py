@@ -36,10 +36,13 @@ class LabTest(unittest.TestCase):
     timeouts: dict = {}
     pod_command = None
     workers = None  # the lab's default
+    tls = False       # the lab has an https listener
+    pods_tls = False  # Sluice speaks TLS to the pods
 
     @classmethod
     def setUpClass(cls) -> None:
-        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command, workers=cls.workers)
+        lab.up(cls.pods, cls.driver, pod_command=cls.pod_command, workers=cls.workers, tls=cls.tls,
+               pods_tls=cls.pods_tls)
         cls.addClassCleanup(lab.down)
         if cls.timeouts:
             layout.CONFIG_FILE.write_text(configuration.sluiced_toml(cls.driver, timeouts=cls.timeouts))

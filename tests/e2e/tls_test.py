@@ -2,6 +2,7 @@
 """TLS at the VIP, as the clients of operators speak it: openssl s_client, curl, nghttp, h2load, Python's ssl."""
 
 import contextlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -67,6 +68,23 @@ class Handshakes(TlsLab):
             self.assertTrue(session.exists(), version)
             self.assertIn("Reused, TLSv1", self.s_client(version, "-sess_in", str(session)))
         self.assertEqual(self.counted("handshakes_resumed"), 2)
+
+    def test_keys_of_a_file_open_tickets_after_a_restart(self) -> None:
+        keys, session = layout.TLS_DIR / "tickets.key", layout.TLS_DIR / "session.pem"
+        keys.write_bytes(os.urandom(80))
+        session.unlink(missing_ok=True)
+        before = layout.CONFIG_FILE.read_text()
+        self.addCleanup(lab.restart_sluiced)
+        self.addCleanup(layout.CONFIG_FILE.write_text, before)
+        layout.CONFIG_FILE.write_text(f'{before}\n[tls]\nticket_keys = ["{keys}"]\n')
+        lab.restart_sluiced()
+        self.s_client("-sess_out", str(session), until=session.exists)
+        lab.restart_sluiced()
+        self.assertIn("Reused, TLSv1", self.s_client("-sess_in", str(session)))
+        keys.write_bytes(os.urandom(80))
+        changed = daemon.ask("stats")["generation"]
+        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > changed, 10), "the file is watched")
+        self.assertIn("New, TLSv1", self.s_client("-sess_in", str(session)))
 
     def test_a_ticket_holds_for_its_server_name_only(self) -> None:
         session = layout.TLS_DIR / "session.pem"

@@ -122,5 +122,46 @@ TEST_F(TlsListener, may_ask_clients_for_certificates) {
             std::string::npos);
 }
 
+class TicketKeyFiles : public testing::Test {
+ protected:
+  void write(const std::string& name, char first, size_t size = 80) {
+    files.write(name, std::string(size, first));
+  }
+  Loaded read(const std::string& keys) {
+    files.write("sluiced.toml", files.config("[tls]\nticket_keys = " + keys + "\n"));
+    return load(files.path("sluiced.toml"));
+  }
+  std::string mistake(const std::string& keys) {
+    const Loaded l = read(keys);
+    return l.mistakes.empty() ? "" : l.mistakes.front().text;
+  }
+  test::Files files;
+};
+
+TEST_F(TicketKeyFiles, are_read_in_their_order_and_watched) {
+  write("new.key", 'n');
+  write("old.key", 'o');
+  const Loaded l = read("[\"new.key\", \"old.key\"]");
+  ASSERT_TRUE(l.snapshot) << l.mistakes.front().text;
+  ASSERT_EQ(l.snapshot->ticket_keys.size(), 2u);
+  EXPECT_EQ(l.snapshot->ticket_keys[0][0], 'n');
+  EXPECT_EQ(l.snapshot->ticket_keys[1][79], 'o');
+  EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path("old.key")), l.files.end());
+}
+
+TEST_F(TicketKeyFiles, are_refused_with_name_and_reason) {
+  write("short.key", 's', 79);
+  write("long.key", 'l', 81);
+  write("zero.key", 0);
+  write("a.key", 'a');
+  EXPECT_NE(mistake("[\"short.key\"]").find("short.key: a key of tickets has 80 bytes"),
+            std::string::npos);
+  EXPECT_NE(mistake("[\"long.key\"]").find("80 bytes"), std::string::npos);
+  EXPECT_NE(mistake("[\"zero.key\"]").find("all zeros"), std::string::npos);
+  EXPECT_NE(mistake("[\"none.key\"]").find("none.key: cannot be read"), std::string::npos);
+  EXPECT_NE(mistake("[\"a.key\", \"a.key\"]").find("same name"), std::string::npos);
+  EXPECT_NE(mistake("[]").find("1 to 3 files"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice::loader

@@ -246,7 +246,8 @@ class TlsTest : public testing::Test {
   TimerWheel wheel{Time{}};
   buf::Memory memory{pool, pool, 0, 64};
   stats::Tls stats;
-  tls::TicketKeys ticket_keys;
+  static inline int64_t wall_seconds = 1'000'000;
+  tls::TicketKeys ticket_keys{[] { return wall_seconds; }};
   stats::Events events;
   tls::Context context{wheel, memory, stats, events, &ticket_keys};
   Directory files;

@@ -59,26 +59,27 @@ TEST_P(StreamTest, opens_the_window_below_when_the_user_has_consumed) {
 }
 
 TEST_P(StreamTest, a_byte_is_transmitted_with_the_first_of_its_record) {
+  constexpr uint32_t kSmall = tls::RecordSize::kSmall;
   const uint64_t handshake = lower->end();
   EXPECT_EQ(server->transmitted(), 0u);
-  send(text(20'000));  // two records
+  send(text(2'000));  // two records
   EXPECT_EQ(server->transmitted(), 0u);
   lower->transmit(1);
-  EXPECT_EQ(server->transmitted(), 16'384u);
-  lower->transmit(16'384);
-  EXPECT_EQ(server->transmitted(), 16'384u) << "nothing of the second record has left";
+  EXPECT_EQ(server->transmitted(), kSmall);
+  lower->transmit(kSmall);
+  EXPECT_EQ(server->transmitted(), kSmall) << "nothing of the second record has left";
   lower->transmit(100);
-  EXPECT_EQ(server->transmitted(), 20'000u);
+  EXPECT_EQ(server->transmitted(), 2'000u);
   EXPECT_EQ(server->acknowledged(), 0u);
   lower->transmit();
-  lower->acknowledge(handshake + 16'384);
+  lower->acknowledge(handshake + kSmall);
   EXPECT_EQ(server->acknowledged(), 0u);
-  lower->acknowledge(handshake + 16'384 + 40);
-  EXPECT_EQ(server->acknowledged(), 16'384u);
+  lower->acknowledge(handshake + kSmall + 40);
+  EXPECT_EQ(server->acknowledged(), kSmall);
   lower->acknowledge(lower->end() - 1);
-  EXPECT_EQ(server->acknowledged(), 16'384u);
+  EXPECT_EQ(server->acknowledged(), kSmall);
   lower->acknowledge(lower->end());
-  EXPECT_EQ(server->acknowledged(), 20'000u);
+  EXPECT_EQ(server->acknowledged(), 2'000u);
 }
 
 TEST_P(StreamTest, seals_no_more_than_the_lower_stream_takes) {
@@ -226,11 +227,21 @@ TEST_P(StreamTest, counts_records_and_alerts) {
   const uint64_t out = stats.records_out.get();
   to_server(client.write("one"));
   to_server(client.write("two"));
-  send(text(20'000));
+  send(text(2'000));  // two records
   server->close();
   EXPECT_EQ(stats.records_in.get() - in, 2u);
   EXPECT_EQ(stats.records_out.get() - out, 3u);
   EXPECT_EQ(stats.alerts_out.get(), 1u);
+}
+
+TEST_P(StreamTest, records_are_small_until_a_burst_has_lasted) {
+  send(text(tls::RecordSize::kBurst));
+  const uint64_t out = stats.records_out.get();
+  EXPECT_GT(out, tls::RecordSize::kBurst / tls::RecordSize::kSmall);
+  send(text(2 * tls::Records::kMaxPlain));
+  EXPECT_EQ(stats.records_out.get() - out, 2u);
+  talk();
+  EXPECT_TRUE(client.received == text(tls::RecordSize::kBurst) + text(2 * tls::Records::kMaxPlain));
 }
 
 TEST_P(StreamTest, never_negotiates_again) {

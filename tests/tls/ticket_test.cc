@@ -59,6 +59,32 @@ TEST_P(TicketTest, hold_as_long_as_their_key_is_known) {
   EXPECT_FALSE(resumes());
 }
 
+TEST_P(TicketTest, of_a_session_end_with_it_however_often_it_was_resumed) {
+  constexpr int64_t kHalf =
+      std::chrono::duration_cast<std::chrono::seconds>(tls::TicketKeys::kLifetime).count() / 2;
+  TlsTest::wall_seconds += kHalf;
+  EXPECT_TRUE(resumes());
+  TlsTest::wall_seconds += kHalf;
+  EXPECT_TRUE(resumes()) << "at the very end";
+  ++TlsTest::wall_seconds;
+  EXPECT_FALSE(resumes()) << "that ticket is new, but its session is old";
+  EXPECT_EQ(stats.handshakes_full.get(), 2u);
+  EXPECT_TRUE(resumes()) << "a full handshake begins a new session";
+}
+
+TEST_P(TicketTest, are_opened_by_another_process_with_the_same_keys) {
+  const tls::TicketKeys::Key key = ticket_keys.newest();
+  ticket_keys.rotate();
+  const tls::TicketKeys::Key other = ticket_keys.newest();
+  const std::array keys{other, key};
+  ticket_keys.set(keys);
+  EXPECT_TRUE(resumes());
+  ticket_keys.set(std::span(keys).first(1));
+  EXPECT_TRUE(resumes()) << "its ticket is of the newer key";
+  ticket_keys.set(std::span(keys).last(1));
+  EXPECT_FALSE(resumes());
+}
+
 TEST_P(TicketTest, are_none_without_keys) {
   tls::Context without(wheel, memory, stats, events, nullptr);
   client.renew();

@@ -251,11 +251,10 @@ struct Check {
 
 }  // namespace
 
-int run_checks(const std::string& target) {
+int run_checks(const std::string& target, const Security& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
-  const auto stub = Echo::NewStub(
-      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+  const auto stub = Echo::NewStub(make_channel(target, security, arguments));
   const std::vector<Check> checks = {
       {"unary", unary},
       {"big_unary", big_unary},

@@ -66,6 +66,8 @@ int main(int argc, char** argv) {
       argc, argv,
       "sluice-client: calls sluice.lab.Echo and prints what became of the calls, as JSON lines",
       {{"target", "198.18.0.10:50051", "address:port to call"},
+       {"ca", "", "PEM file with the CA of the target's certificate; without it, cleartext"},
+       {"name", "echo.lab", "with --ca, the name that the certificate must have"},
        {"check", "no", "yes: run the list of checks and end; the exit code is 1 when one fails"},
        {"channels", "1", "channels, each with one connection"},
        {"in-flight", "10", "calls in flight on each channel"},
@@ -76,8 +78,9 @@ int main(int argc, char** argv) {
        {"deadline", "0", "milliseconds that each call may take; 0: no deadline"},
        {"delay", "0", "milliseconds that the pod waits before it answers"},
        {"payload", "100", "bytes in each request and reply"}});
+  const sluice::lab::Security security{.ca_file = options.text("ca"), .name = options.text("name")};
   if (options.text("check") == "yes")
-    end(sluice::lab::run_checks(options.text("target")) == 0 ? 0 : 1);
+    end(sluice::lab::run_checks(options.text("target"), security) == 0 ? 0 : 1);
 
   // Blocked before gRPC starts threads, so that only sigtimedwait() below sees them.
   sigset_t signals;
@@ -88,6 +91,7 @@ int main(int argc, char** argv) {
 
   Load::Plan plan;
   plan.target = options.text("target");
+  plan.security = security;
   plan.channels = options.number("channels");
   plan.in_flight = options.number("in-flight");
   plan.bidi = options.text("bidi") == "yes";

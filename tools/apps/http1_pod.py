@@ -6,6 +6,8 @@ import ctypes
 import os
 import signal
 import socket
+import ssl
+from typing import Optional
 
 LARGEST_HEAD = 65_536
 PR_SET_PDEATHSIG = 1
@@ -71,13 +73,23 @@ class Pod:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.ending.set)
-        server = await asyncio.start_server(self.serve, sock=listener, limit=LARGEST_HEAD)
+        server = await asyncio.start_server(self.serve, sock=listener, limit=LARGEST_HEAD, ssl=tls())
         await self.ending.wait()
         server.close()
         for task in [task for task, idle in self.connections.items() if idle]:
             task.cancel()
         if self.connections:
             await asyncio.wait(list(self.connections), timeout=GRACE_SECONDS)
+
+
+def tls() -> Optional[ssl.SSLContext]:
+    """With the certificate that POD_CERTIFICATE and POD_KEY name; None: cleartext."""
+    if not os.environ.get("POD_CERTIFICATE"):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["POD_CERTIFICATE"], os.environ["POD_KEY"])
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def die_with(parent: int) -> None:

@@ -9,14 +9,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxMessageBytes = 64 << 20;
 
-std::unique_ptr<Echo::Stub> connect(const std::string& target) {
+std::unique_ptr<Echo::Stub> connect(const std::string& target, const Security& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // Without this, channels to the same target share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetLoadBalancingPolicyName("pick_first");
-  return Echo::NewStub(
-      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+  return Echo::NewStub(make_channel(target, security, arguments));
 }
 
 }  // namespace
@@ -85,7 +84,8 @@ class Load::Stream final : public grpc::ClientBidiReactor<EchoRequest, EchoReply
 };
 
 Load::Load(const Plan& plan) : plan_(plan) {
-  for (std::uint64_t i = 0; i < plan_.channels; ++i) stubs_.push_back(connect(plan_.target));
+  for (std::uint64_t i = 0; i < plan_.channels; ++i)
+    stubs_.push_back(connect(plan_.target, plan_.security));
 }
 
 Load::~Load() {

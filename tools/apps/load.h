@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "channel.h"
 #include "echo.grpc.pb.h"
 
 namespace sluice::lab {
@@ -32,6 +33,7 @@ class Load {
  public:
   struct Plan {
     std::string target;
+    Security security;
     std::uint64_t channels = 1;   // each with one connection of its own
     std::uint64_t in_flight = 1;  // per channel; ignored when a rate is given
     bool bidi = false;            // `in_flight` streams that stay open; a message is a call

@@ -1,11 +1,13 @@
-// sluice-pod: one gRPC pod of the lab. Takes its place from POD_IP, POD_PORT and POD_NAME; SIGTERM
-// lets running calls end.
+// sluice-pod: one gRPC pod of the lab. Takes its place from POD_IP, POD_PORT and POD_NAME, and TLS
+// from POD_CERTIFICATE and POD_KEY; SIGTERM lets running calls end.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -23,6 +25,19 @@ constexpr int kMaxMessageBytes = 64 << 20;
 std::string environment(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value == nullptr ? fallback : value;
+}
+
+// Cleartext, or TLS with the certificate chain and the key that POD_CERTIFICATE and POD_KEY name.
+std::shared_ptr<grpc::ServerCredentials> credentials() {
+  const std::string certificate = environment("POD_CERTIFICATE", "");
+  if (certificate.empty()) return grpc::InsecureServerCredentials();
+  const auto read = [](const std::string& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({read(environment("POD_KEY", "")), read(certificate)});
+  return grpc::SslServerCredentials(options);
 }
 
 }  // namespace
@@ -55,7 +70,7 @@ int main(int argc, char** argv) {
 
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, credentials(), &port);
   builder.RegisterService(&service);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);

@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
@@ -64,10 +65,18 @@ func main() {
 	}
 	served := &service{pod: environment("POD_NAME", "pod")}
 	// Zero means infinity to both.
-	server := grpc.NewServer(grpc.KeepaliveParams(keepalive.ServerParameters{
+	options := []grpc.ServerOption{grpc.KeepaliveParams(keepalive.ServerParameters{
 		MaxConnectionAge:      time.Duration(*age) * time.Millisecond,
 		MaxConnectionAgeGrace: time.Duration(*grace) * time.Millisecond,
-	}))
+	})}
+	if certificate := os.Getenv("POD_CERTIFICATE"); certificate != "" {
+		secure, err := credentials.NewServerTLSFromFile(certificate, os.Getenv("POD_KEY"))
+		if err != nil {
+			log.Fatal(err)
+		}
+		options = append(options, grpc.Creds(secure))
+	}
+	server := grpc.NewServer(options...)
 	echo.RegisterEchoServer(server, served)
 	fmt.Println(served.pod, "serves on", listener.Addr())
 	stopped := make(chan struct{})

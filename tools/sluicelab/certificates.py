@@ -7,6 +7,7 @@ from . import layout
 from .process import LabError
 
 NAMES = ("echo.lab", "*.apps.lab")
+POD_NAME = "pods.lab"
 DAYS = "30"
 
 
@@ -46,9 +47,22 @@ def issue(directory: Path, stem: str, names: tuple, kind: str = "ecdsa", usage: 
     return paths
 
 
+def _lab_ca() -> dict:
+    """Made by the first who asks: a lab has one CA."""
+    paths = {"ca": layout.TLS_DIR / "ca.pem", "ca_key": layout.TLS_DIR / "ca.key"}
+    return paths if paths["ca"].exists() else make_ca(layout.TLS_DIR)
+
+
+def make_for_pods() -> dict:
+    """For `tools/lab up --pods-tls`: one certificate that all pods share."""
+    ca = _lab_ca()
+    pair = issue(layout.TLS_DIR, "pods", (POD_NAME,))
+    return {"ca": str(ca["ca"]), "expected": POD_NAME, **{part: str(path) for part, path in pair.items()}}
+
+
 def make_all() -> dict:
     """For `tools/lab up --tls`: the paths, as `status --json` shows them."""
-    ca = make_ca(layout.TLS_DIR)
+    ca = _lab_ca()
     pairs = [issue(layout.TLS_DIR, f"server-{kind}", NAMES, kind) for kind in ("ecdsa", "rsa")]
     return {"ca": str(ca["ca"]), "ca_key": str(ca["ca_key"]), "port": layout.TLS_PORT, "names": list(NAMES),
             "certificates": [{part: str(path) for part, path in pair.items()} for pair in pairs]}

@@ -85,13 +85,24 @@ vdevs = {json.dumps(vdevs)}
 """
 
 
+def pod_protocol(current: dict) -> str:
+    """The keys of the service that say what the lab's pods speak."""
+    http1, tls = current.get("pods_http1"), current.get("pods_tls")
+    if tls:
+        return f'''protocol = "{'https1' if http1 else 'h2'}"
+tls.ca = "{tls['ca']}"
+tls.expected = "{tls['expected']}"
+'''
+    return 'protocol = "http1"\n' if http1 else ""
+
+
 def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[dict] = None, extra: str = "",
                  ipv6: bool = False, kubernetes: Optional[Kubernetes] = None, tls: Optional[dict] = None) -> str:
     """`extra` is appended: further listeners and services. The number of workers and the protocol of the pods are the lab's. `tls`: the
     lab's certificates."""
     current = state.load() if state.exists() else {}
     workers = current.get("workers", 1)
-    protocol = 'protocol = "http1"\n' if current.get("pods_http1") else ""
+    protocol = pod_protocol(current)
     dpdk = layout.DPDK_FILE if workers > 1 else layout.REPOSITORY / "dpdk_conf" / f"{driver}.toml"
     if tls is not None:
         extra += https_listener(tls)

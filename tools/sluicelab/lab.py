@@ -19,7 +19,7 @@ def need_root() -> None:
 def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None, pod_command: Optional[str] = None,
        with_sluiced: bool = True, impair: Optional[str] = None,
        ipv6: bool = False, workers: Optional[int] = None, kubernetes: Optional[configuration.Kubernetes] = None,
-       tls: bool = False, pods_http1: bool = False, http1_beside: bool = False) -> None:
+       tls: bool = False, pods_http1: bool = False, http1_beside: bool = False, pods_tls: bool = False) -> None:
     """With `kubernetes`, the pods are what that API says; those of the lab run, and are endpoints only if it says so.
     http1_beside: beside each pod is one of HTTP/1.1, with listeners of their own (configuration.HTTP1)."""
     need_root()
@@ -39,7 +39,7 @@ def up(pod_count: int = 1, driver: str = "af_xdp", config: Optional[Path] = None
                    "config": str((config or layout.CONFIG_FILE).resolve()), "hugepages_before": None,
                    "impair": impair, "wire_pid": None, "ipv6": ipv6, "workers": workers, "kubernetes": kubernetes,
                    "tls": certificates.make_all() if tls else None, "pods_http1": pods_http1,
-                   "http1_beside": http1_beside}
+                   "http1_beside": http1_beside, "pods_tls": certificates.make_for_pods() if pods_tls else None}
         try:
             _up(current, pod_count, with_sluiced)
         except BaseException:

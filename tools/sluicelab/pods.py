@@ -29,12 +29,16 @@ def listens(pid: int, port: int = layout.PORT) -> bool:
     return False
 
 
-def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool = False, http1_beside: bool = False) -> int:
+def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool = False, http1_beside: bool = False,
+          tls: Optional[dict] = None) -> int:
     """POD_IP is the pod's IPv4 address; POD_LISTEN is where the stock pod listens: with IPv6, on all addresses of both families.
+    With tls (certificates.make_for_pods), POD_CERTIFICATE and POD_KEY name the files of its certificate.
     http1: without a command, it is the pod of HTTP/1.1. http1_beside: that one runs as well, for as long as the pod lives."""
     network.add_pod(number)
     environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
                    "POD_PORT": str(layout.PORT), "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
+    if tls:
+        environment.update(POD_CERTIFICATE=tls["certificate"], POD_KEY=tls["key"])
     if command:
         words = ["/bin/sh", "-c", command]
     elif http1:
@@ -44,7 +48,7 @@ def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool =
         if not layout.pod_binary().exists():
             raise LabError(f"{layout.pod_binary()} is not built (SLUICE_BUILD names the build directory)")
     if http1_beside:
-        beside = f"POD_PORT={layout.HTTP1_PORT} POD_PARENT=$$ /usr/bin/python3 {layout.http1_pod()} &"
+        beside = f"POD_CERTIFICATE= POD_PORT={layout.HTTP1_PORT} POD_PARENT=$$ /usr/bin/python3 {layout.http1_pod()} &"
         words = ["/bin/sh", "-c", f'{beside} exec "$@"', "sh", *words]
     return spawn(layout.pod_namespace(number), words, layout.pod_log(number), environment)
 
@@ -66,7 +70,8 @@ def scale(state: dict, wanted: int) -> None:
     for number in range(1, wanted + 1):
         if alive(pids.get(number)):
             continue
-        fresh[number] = start(number, state["pod_command"], state["ipv6"], state["pods_http1"], state.get("http1_beside", False))
+        fresh[number] = start(number, state["pod_command"], state["ipv6"], state["pods_http1"], state.get("http1_beside", False),
+                              state.get("pods_tls"))
         state["pods"][str(number)] = fresh[number]
     for number, pid in fresh.items():
         wait_listening(number, pid, (layout.PORT, layout.HTTP1_PORT) if state.get("http1_beside") else (layout.PORT,))

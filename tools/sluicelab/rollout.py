@@ -47,7 +47,7 @@ class Rollout:
             self._complaints.append(f"{layout.pod_name(old)}: {error!r}")
 
     def _replace(self, old: int, new: int, removal: float) -> None:
-        pid = pods.start(new, self._state["pod_command"], http1=self._state["pods_http1"])
+        pid = pods.start(new, self._state["pod_command"], http1=self._state["pods_http1"], tls=self._state.get("pods_tls"))
         self._change(lambda: self._state["pods"].__setitem__(str(new), pid))
         pods.wait_listening(new, pid)
         self._change(lambda: self._endpoints.add(new))
