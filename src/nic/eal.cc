@@ -3,6 +3,7 @@
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
@@ -11,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "nic/bond.h"
 #include "nic/xdp.h"
 
 namespace sluice::nic {
@@ -93,6 +95,8 @@ void create_device(const std::string& spec) {
   const std::string name = spec.substr(0, comma);
   const std::string args = comma == std::string::npos ? "" : spec.substr(comma + 1);
   const int result = rte_eal_hotplug_add("vdev", name.c_str(), args.c_str());
+  uint16_t device = 0;
+  if (result == 0 && rte_eth_dev_get_port_by_name(name.c_str(), &device) == 0) join_members(device);
   if (result == 0) return;
   throw Error("the virtual device '" + name + "' with '" + args +
               "' does not start: " + rte_strerror(-result) +

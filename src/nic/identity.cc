@@ -12,6 +12,7 @@
 
 #include <cstdio>
 
+#include "nic/bond.h"
 #include "nic/interface_request.h"
 #include "nic/port.h"
 
@@ -56,8 +57,12 @@ std::string DeviceIdentity::str() const {
 
 DeviceIdentity identify(const std::string& port, const std::string& device) {
   DeviceIdentity identity{.device = device};
+  uint16_t id = device_id(port, device);
+  // The members of a bond are of one kind.
+  if (const std::vector<uint16_t> members = bond_members(id); !members.empty())
+    id = members.front();
   rte_eth_dev_info info{};
-  if (rte_eth_dev_info_get(device_id(port, device), &info) != 0) return identity;
+  if (rte_eth_dev_info_get(id, &info) != 0) return identity;
   identity.driver = text_or_nothing(info.driver_name);
   if (info.device != nullptr) {
     identity.bus = text_or_nothing(rte_bus_name(rte_dev_bus(info.device)));

@@ -55,9 +55,7 @@ std::vector<std::string> find_contradictions(const Claim& claim, rte_mempool* rx
   const uint32_t frame = claim.mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
   const uint32_t room = rte_pktmbuf_data_room_size(rx_pool);
   // A frame that is longer than a buffer comes as a chain where profile and driver have it so.
-  const bool chains =
-      (p.scatter || p.lro) && (claim.info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-  if (!chains && p.rx_offset + frame > room)
+  if (!traits_of(p, claim.info).scatter && p.rx_offset + frame > room)
     say("a frame of mtu = " + number(claim.mtu) + " needs a data_room of " +
         number(p.rx_offset + frame) + " bytes with this driver, and buffers have " + number(room) +
         ". Raise data_room in the DPDK configuration or lower the port's mtu.");

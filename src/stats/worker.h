@@ -42,6 +42,7 @@ inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
   X(Counter, tx_packets, "frames sent")                                \
   X(Counter, tx_bytes,   "bytes sent, Ethernet header included")       \
   X(Counter, tcp_segments, "TCP segments received with a right checksum") \
+  X(Counter, rx_summed, "TCP segments whose checksum software summed") \
   X(Counter, rx_checksum_bad, "TCP segments whose checksum the NIC calls wrong; each is summed again") \
   X(Gauge,   neighbours, "neighbours known or asked for now")          \
   X(Counter, neighbours_evicted, "strangers forgotten early: too many were known or asked for")

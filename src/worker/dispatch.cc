@@ -23,7 +23,10 @@ inline void Dispatch::take(ip::TransportPacket& packet, stats::Port& counters, T
     counters.drop(stats::Drop::kUnknownProtocol);
     return;
   }
-  if (packet.checksum == ip::L4Checksum::kBad) ++counters.rx_checksum_bad;
+  if (packet.checksum <= ip::L4Checksum::kBad) {
+    ++counters.rx_summed;
+    if (packet.checksum == ip::L4Checksum::kBad) ++counters.rx_checksum_bad;
+  }
   if (!ip::verify_checksum(packet)) {
     counters.drop(stats::Drop::kTcpChecksum);
     return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nic/bond.h"
 #include "nic/identity.h"
 #include "nic/port.h"
 #include "nic/privileges.h"
@@ -82,12 +83,20 @@ std::vector<std::string> xdp_interfaces(const config::DpdkConf& dpdk, const conf
   return interfaces;
 }
 
-// One profile for each set of devices, however many ports share it.
+size_t ring_sets(const config::Port& port) {
+  const std::string& device = port.devices.front();
+  if (!nic::tun_interface(device).empty()) return 1;
+  return std::max<size_t>(nic::bond_members(nic::device_id(port.name, device)).size(), 1);
+}
+
+// One profile for each set of devices, however many ports share it; of bonds, one for each member,
+// since each has rings of its own.
 std::vector<config::NicProfile> device_profiles(const config::Startup& startup,
                                                 const std::vector<config::NicProfile>& by_port) {
   std::vector<config::NicProfile> profiles;
   for (size_t i = 0; i < by_port.size(); ++i)
-    if (first_with_devices(startup, i) == i) profiles.push_back(by_port[i]);
+    if (first_with_devices(startup, i) == i)
+      profiles.insert(profiles.end(), ring_sets(startup.ports[i]), by_port[i]);
   return profiles;
 }
 

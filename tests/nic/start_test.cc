@@ -62,6 +62,21 @@ TEST(Traits, receive_offloads_are_asked_for_where_the_profile_claims_and_the_dev
   EXPECT_EQ(traits_of(p, info).rx_offloads, 0u);
 }
 
+TEST(Traits, an_unoffered_ability_is_used_without_being_asked_for) {
+  config::NicProfile p = able();
+  p.rx_checksum = p.lro = p.scatter = true;
+  rte_eth_dev_info info = device(kTxChecksum | RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+  info.rx_offload_capa = kRxChecksum;
+  EXPECT_FALSE(traits_of(p, info).tso || traits_of(p, info).lro);
+  p.unoffered = true;
+  const Traits t = traits_of(p, info);
+  EXPECT_TRUE(t.tso && t.lro && t.scatter);
+  EXPECT_EQ(t.tx_offloads, info.tx_offload_capa);
+  EXPECT_EQ(t.rx_offloads, info.rx_offload_capa);
+  for (const OffloadClaim& claim : offload_claims(p, info))
+    EXPECT_EQ(claim.claimed, claim.offered) << claim.key;
+}
+
 TEST(Traits, a_frame_has_no_more_buffers_than_profile_and_device_allow) {
   config::NicProfile p = able();
   p.tx_segments = 16;

@@ -15,9 +15,11 @@ LISTEN_SECONDS = 20.0
 
 
 class Networks:
-    """Two namespaces of this process's own, each with a TAP device for a card. `taps` are in the order of the cards."""
+    """Two namespaces of this process's own, each with a TAP device for a card. `taps` are in the order of the cards, and
+    each has the descriptors of its queues."""
 
-    def __init__(self) -> None:
+    def __init__(self, queues: int = 1) -> None:
+        self._queues = queues
         self.client, self.pods = (f"sluice-vm{os.getpid()}-{end}" for end in ("client", "pods"))
         self.taps: list = []
 
@@ -33,14 +35,14 @@ class Networks:
     def _add(self, namespace: str, addresses: Iterable[str]) -> None:
         network.add_namespace(namespace)
         network.no_ipv6(namespace)
-        self.taps.append(open_tap(namespace, "eth0"))
+        self.taps.append(open_tap(namespace, "eth0", self._queues))
         for address in addresses:
             ip(f"address add {address}/{layout.PREFIX_LENGTH} dev eth0", namespace)
         ip("link set eth0 up", namespace)
 
     def __exit__(self, *_) -> None:
-        for tap in self.taps:
-            os.close(tap)
+        for queue in (queue for tap in self.taps for queue in tap):
+            os.close(queue)
         for namespace in filter(network.namespace_exists, (self.client, self.pods)):
             pids = list(map(int, run("ip", "netns", "pids", namespace).split()))
             for pid in pids:

@@ -24,7 +24,7 @@ tx_descriptors = 512
 """
 
 DPDK = f"""\
-worker_cores = [1]
+worker_cores = [1, 0]
 control_core = 0
 memory_mib = 192
 in_memory = true
@@ -36,14 +36,14 @@ pci = ["{vm.pci_address(0)}", "{vm.pci_address(1)}"]
 """
 
 
-def sluiced_toml(profile: str) -> str:
+def sluiced_toml(profile: str, workers: int = 1) -> str:
     endpoints = ", ".join(f'{{ address = "{layout.pod_address(pod)}:{layout.PORT}", id = "{layout.pod_name(pod)}" }}' for pod in PODS)
     return f"""\
 dpdk = "dpdk.toml"
 nic_profiles = "nic_profiles"
 
 [sluice]
-workers = 1
+workers = {workers}
 admin_socket = "{SOCKET}"
 log_level = "info"
 
@@ -75,9 +75,9 @@ endpoints = [{endpoints}]
 """
 
 
-def files() -> dict:
+def files(workers: int = 1, profile: str = "auto") -> dict:
     """For the initramfs."""
-    inside = {"dpdk.toml": DPDK, "sluiced.toml": sluiced_toml("auto"), "boastful.toml": BOASTFUL,
+    inside = {"dpdk.toml": DPDK, "sluiced.toml": sluiced_toml(profile, workers), "boastful.toml": BOASTFUL,
               "refused.toml": sluiced_toml("boastful.toml")}
     for profile in (layout.REPOSITORY / "nic_profiles").glob("*.toml"):
         inside[f"nic_profiles/{profile.name}"] = profile.read_text()
@@ -113,8 +113,13 @@ class Sluiced:
 
     def drops(self) -> dict:
         """By port and reason; none that is zero."""
-        ports = self.ask("stats")["workers"][0]["ports"]
-        return {f"{port['name']}: {reason}": count for port in ports for reason, count in port["drops"].items() if count > 0}
+        drops: dict = {}
+        for worker in self.ask("stats")["workers"]:
+            for port in worker["ports"]:
+                for reason, count in port["drops"].items():
+                    if count > 0:
+                        drops[f"{port['name']}: {reason}"] = drops.get(f"{port['name']}: {reason}", 0) + count
+        return drops
 
     def log(self) -> str:
         return self._machine.try_run(f"cat {LOG}")[1]

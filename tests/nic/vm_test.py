@@ -14,8 +14,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
+from typing import Iterator
 
 sys.dont_write_bytecode = True
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,10 +30,13 @@ from vm_networks import Networks  # noqa: E402
 from vm_sluiced import CONFIG_DIRECTORY, PODS, Sluiced, files, refused_start  # noqa: E402
 
 # Payloads and the number of calls with each. Large answers take chains of buffers, and several packets at once.
-CALLS = {100: 300, 30_000: 200}
+LARGE = 30_000
+CALLS = {100: 300, LARGE: 200}
 CALLS_SECONDS = 60.0
 SETUP_SECONDS = 60.0
 CONSOLES = layout.build_dir() / "guest"
+QUEUES = 2
+MOST_CLIENTS = 16
 FAIR_MARGIN = 0.05  # of a pod's share: the counting begins while calls are in flight
 
 
@@ -42,28 +47,53 @@ def counted(report: dict) -> int:
 class PciCards(unittest.TestCase):
     """The contexts end inside of each test, and not in clean-ups: unittest skips clean-ups when it is interrupted."""
 
-    def prove(self, card: str, profile: str, lacks_something: bool = True) -> None:
-        """Sluice chooses the profile. A card that lacks nothing can refuse no profile."""
+    @contextlib.contextmanager
+    def machine(self, card: str, inside: dict, queues: int = 1, options: str = "") -> Iterator[tuple]:
+        """A machine with two such cards, bound to vfio-pci, and the networks around it. inside: files in the machine."""
         system = guest.System()
-        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks() as networks:
+        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks(queues) as networks:
             networks.start_pods(Path(scratch))
-            initramfs = guest.make_initramfs(system, Path(scratch), [layout.sluiced_binary(), layout.sluicectl_binary()], files())
-            with contextlib.closing(vm.Machine(system, initramfs, card, networks.taps, CONSOLES / f"{card}.console")) as machine:
+            initramfs = guest.make_initramfs(system, Path(scratch), [layout.sluiced_binary(), layout.sluicectl_binary()], inside)
+            console = CONSOLES / f"{self.id().rpartition('test_')[2]}.console"
+            with contextlib.closing(vm.Machine(system, initramfs, card, networks.taps, console, options)) as machine:
                 for number in range(len(networks.taps)):
                     machine.bind_to_vfio(number)
-                if lacks_something:
-                    self.a_profile_that_claims_too_much_is_refused(machine)
-                sluiced = Sluiced(machine)
-                try:
-                    chosen = [(port["profile"], port["profile_chosen"]) for port in sluiced.ask("nic")["ports"]]
-                    self.assertEqual(chosen, [(profile, "auto")] * 2)
-                    for payload, calls in CALLS.items():
-                        self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
-                    self.assertEqual(sluiced.drops(), {})
-                    self.assertEqual(sluiced.stop(), 0)
-                except Exception:
-                    print(f"{sluiced.log()}\n{machine.evidence()}")
-                    raise
+                yield machine, networks
+
+    @contextlib.contextmanager
+    def sluiced(self, machine: vm.Machine, profile: str, chosen: str, flows: str) -> Iterator[Sluiced]:
+        """Nothing is dropped, and it ends in order."""
+        sluiced = Sluiced(machine)
+        try:
+            ports = [(port["profile"], port["profile_chosen"], port["flows"]) for port in sluiced.ask("nic")["ports"]]
+            self.assertEqual(ports, [(profile, chosen, flows)] * 2)
+            # A card of QEMU's offers all that its profile claims.
+            for claim in (claim for port in sluiced.ask("nic")["ports"] for claim in port["claims"]):
+                self.assertTrue(claim["claimed"] != "yes" or claim["used"] == "yes", claim)
+            yield sluiced
+            self.assertEqual([port["flows"] for port in sluiced.ask("nic")["ports"]], [flows] * 2, "the hashes differ from software's")
+            self.assertEqual(sluiced.drops(), {})
+            self.assertEqual(sluiced.stop(), 0)
+        except Exception:
+            print(f"{sluiced.log()}\n{machine.evidence()}")
+            raise
+
+    def prove(self, card: str, profile: str, flows: str = "none", lacks_something: bool = True) -> None:
+        """Sluice chooses the profile. A card that lacks nothing can refuse no profile."""
+        with self.machine(card, files()) as (machine, networks):
+            if lacks_something:
+                self.a_profile_that_claims_too_much_is_refused(machine)
+            with self.sluiced(machine, profile, "auto", flows) as sluiced:
+                for payload, calls in CALLS.items():
+                    self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
+
+    def prove_two_queues(self, profile: str, chosen: str, flows: str, options: str = "") -> list:
+        """virtio's. Both workers have clients. Returns the workers' counters."""
+        inside = files(QUEUES, "auto" if chosen == "auto" else profile)
+        with self.machine("virtio-net-pci", inside, QUEUES, ",mq=on,vectors=6" + options) as (machine, networks):
+            with self.sluiced(machine, profile, chosen, flows) as sluiced:
+                self.calls_of_both_workers_end_with_a_pods_answer(networks, sluiced)
+                return sluiced.ask("stats")["workers"]
 
     def a_profile_that_claims_too_much_is_refused(self, machine: vm.Machine) -> None:
         code, output = refused_start(machine)
@@ -89,6 +119,31 @@ class PciCards(unittest.TestCase):
             self.assertAlmostEqual(number / sum(by_pod.values()), 1 / len(PODS), delta=FAIR_MARGIN, msg=f"{pod} of {by_pod}")
         print(f"{counted(final)} calls of {payload:,} bytes, {by_pod} ... ", end="", flush=True)
 
+    def calls_of_both_workers_end_with_a_pods_answer(self, networks: Networks, sluiced: Sluiced) -> None:
+        clients: list = []
+
+        def all_workers_have_one() -> bool:
+            return all(worker["http2"]["client_connections"] > 0 for worker in sluiced.ask("stats")["workers"])
+
+        try:
+            while not all_workers_have_one():
+                self.assertLess(len(clients), MOST_CLIENTS, "all of them are one worker's")
+                clients.append(Client(networks.client, payload=LARGE, in_flight=4))
+                begun = clients[-1].fresh()
+                while counted(clients[-1].fresh()) == 0:
+                    self.assertLess(clients[-1].fresh()["t"] - begun["t"], CALLS_SECONDS)
+            before = list(map(counted, (client.fresh() for client in clients)))
+            until = time.monotonic() + CALLS_SECONDS
+            while sum(counted(client.fresh()) for client in clients) - sum(before) < CALLS[LARGE]:
+                self.assertLess(time.monotonic(), until, "the calls took too long")
+            final = [client.stop() for client in clients]
+        finally:
+            for client in clients:
+                client.kill()
+        for one in final:
+            self.assertEqual((failed(one), one["in_flight"], one["connections"]), (0, 0, 1), one)
+        print(f"{sum(map(counted, final))} calls of {len(final)} clients ... ", end="", flush=True)
+
     def test_e1000(self) -> None:
         self.prove("e1000", "e1000")
 
@@ -99,7 +154,15 @@ class PciCards(unittest.TestCase):
         self.prove("vmxnet3", "vmxnet3")
 
     def test_virtio(self) -> None:
-        self.prove("virtio-net-pci", "virtio", lacks_something=False)
+        self.prove("virtio-net-pci", "virtio", "returns-where-sent", lacks_something=False)
+
+    def test_virtio_with_two_queues(self) -> None:
+        self.prove_two_queues("virtio", "auto", "returns-where-sent")
+
+    def test_virtio_with_two_queues_and_rss(self) -> None:
+        """A packet arrives at its flow's worker."""
+        workers = self.prove_two_queues("virtio-rss", "named", "rss", ",rss=on")
+        self.assertEqual([worker["steer"]["handed_over"] for worker in workers], [0, 0])
 
 
 class Setup(unittest.TestCase):

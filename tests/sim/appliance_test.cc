@@ -36,6 +36,8 @@ class Appliance : public testing::Test {
       isolated_ += world.sum([](const auto& w) { return w.relay.isolated_clients.get(); });
       held_back_ += world.sum([](const auto& w) { return w.relay.throttled_streams.get(); });
       handed_over_ += world.sum([](const auto& w) { return w.steer.taken_over.get(); });
+      cut_ += world.cut();
+      merged_ += world.merged();
       pings_ += world.sum([](const auto& w) { return w.relay.pod_pings.get(); });
     }
     EXPECT_EQ(inside_.rx.available() + inside_.hold.available() + outside_.rx.available() +
@@ -50,6 +52,7 @@ class Appliance : public testing::Test {
   http2::Buffers inside_{8191, "inside"};
   http2::Buffers outside_{16383, "outside"};
   size_t calls_ = 0, ok_ = 0, retries_ = 0, by_policy_ = 0;
+  uint64_t cut_ = 0, merged_ = 0;
   size_t isolated_ = 0, held_back_ = 0, pings_ = 0, handed_over_ = 0;
 };
 
@@ -72,8 +75,11 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
     EXPECT_GT(held_back_, kSeeds / 100);
   }
   EXPECT_GT(pings_, kSeeds);
+  EXPECT_GT(cut_, kSeeds);
+  EXPECT_GT(merged_, kSeeds);
   std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy, %zu waited for isolation\n",
               calls_, ok_, retries_, by_policy_, held_back_);
+  std::printf("%lu packets were cut by the NIC, %lu were made of several\n", cut_, merged_);
 }
 
 // The queue at which a flow's packets arrive is none of the worker that owns the flow, and changes

@@ -1,5 +1,5 @@
 #pragma once
-// What lies between the appliance's two ports and everybody else: Ethernet and ARP on the ports'
+// The network between the appliance's two ports and everybody else: Ethernet and ARP on the ports'
 // side, and a link that delays, loses, reorders and doubles packets, or cuts an address off.
 
 #include <array>
@@ -13,7 +13,7 @@
 #include "base/byte_order.h"
 #include "base/random.h"
 #include "ip/checksum.h"
-#include "nic/port_queue.h"
+#include "port.h"
 #include "relay/fixture.h"
 
 namespace sluice::sim {
@@ -23,40 +23,6 @@ struct Clock {
   uint64_t now = 1'000'000'000;
   uint64_t cycles() const { return now; }
   Time at(uint64_t cycles) const { return Time{Duration{static_cast<int64_t>(cycles)}}; }
-};
-
-class Port final : public ip::Link {
- public:
-  explicit Port(uint8_t number) : mac_{2, 0, 0, 0, 0, number} {}
-
-  uint16_t receive(ip::InFrame* out, uint16_t n) {
-    uint16_t got = 0;
-    for (; got < n && !arriving.empty(); ++got) {
-      out[got].bytes = std::move(arriving.front());
-      arriving.pop_front();
-    }
-    return got;
-  }
-  void flush() {}
-  const nic::QueueStats& stats() const { return numbers_; }
-
-  bool transmit(const ip::OutFrame& frame) override {
-    std::string& f = sent.emplace_back();
-    f.append(reinterpret_cast<const char*>(frame.headers.data()), frame.headers.size());
-    for (const buf::View& v : frame.payload)
-      f.append(reinterpret_cast<const char*>(v.data()), v.size());
-    return true;
-  }
-  const uint8_t* mac() const override { return mac_.data(); }
-  uint16_t mtu() const override { return 1500; }
-  uint32_t max_tso() const override { return 0; }
-
-  std::deque<buf::Slice> arriving;
-  std::vector<std::string> sent;
-
- private:
-  std::array<uint8_t, 6> mac_;
-  nic::QueueStats numbers_;
 };
 
 struct LinkModel {
@@ -71,9 +37,8 @@ class Wire {
   using Packet = relay::Node::Packet;
 
   // The queues of the two ports, worker by worker. A keyed hash and a table lead a packet to one.
-  Wire(uint64_t seed, const LinkModel& model, std::deque<Port>& north, std::deque<Port>& south,
-       http2::Buffers& appliance)
-      : random_(seed), model_(model), north_(north), south_(south), appliance_(appliance) {
+  Wire(uint64_t seed, const LinkModel& model, std::deque<Port>& north, std::deque<Port>& south)
+      : random_(seed), model_(model), north_(north), south_(south) {
     for (size_t i = 0; i < reta_.size(); ++i) reta_[i] = i % north.size();
   }
 
@@ -142,7 +107,7 @@ class Wire {
 
  private:
   static constexpr std::array<uint8_t, 6> kMac{2, 0, 0, 0, 0, 9};  // of everybody outside
-  static constexpr size_t kEthernet = 14, kIp = 20;
+  static constexpr size_t kEthernet = Port::kEthernet, kIp = Port::kIp;
 
   static Address v4(const uint8_t* p) { return Address::v4(load_be32(p)); }
   static uint64_t key(const Address& a, uint16_t port) {
@@ -175,7 +140,7 @@ class Wire {
     store_be16(tcp + 16, 0);
     store_be16(tcp + 16,
                ip::checksum_l4(packet.source, packet.destination, 6, {tcp, packet.bytes.size()}));
-    port.arriving.push_back(appliance_.slice(f));
+    port.arrive(std::move(f));
   }
   // At any worker, whichever asked.
   void answer_arp(std::deque<Port>& queues, const uint8_t* request) {
@@ -190,8 +155,7 @@ class Wire {
     std::memcpy(b + 22, kMac.data(), 6);
     std::memcpy(b + 28, request + 38, 4);
     std::memcpy(b + 32, request + 22, 10);
-    queues[queues.size() == 1 ? 0 : random_.below(queues.size())].arriving.push_back(
-        appliance_.slice(f));
+    queues[queues.size() == 1 ? 0 : random_.below(queues.size())].arrive(std::move(f));
   }
 
   Random random_;
@@ -199,7 +163,6 @@ class Wire {
   std::deque<Port>& north_;
   std::deque<Port>& south_;
   std::array<size_t, 64> reta_;
-  http2::Buffers& appliance_;
   std::multimap<Time, Packet> flying_;
   std::set<uint64_t> cut_;
 };

@@ -31,6 +31,7 @@ struct Plan {
     pods = 1 + static_cast<int>(r.below(5));
     clients = 1 + static_cast<int>(r.below(5));
     calls = static_cast<int>(20 + r.below(150));
+    offloads = Random(seed ^ 0x75).chance(0.5);
     link.delay = Duration(static_cast<int64_t>(10'000 + r.below(1'000'000)));
     if (!calm && r.chance(0.5)) link.loss = 0.03 * r.uniform();
     if (!calm && r.chance(0.3)) link.duplicate = 0.02;
@@ -76,6 +77,7 @@ struct Plan {
 
   bool calm;  // nothing goes wrong: every call succeeds
   int pods, clients, calls;
+  bool offloads;  // of the ports: TSO and LRO
   LinkModel link;
   config::Limits limits;
   config::Guards guards;
@@ -240,6 +242,14 @@ class World final : public Stage {
     return all;
   }
 
+  // Packets that the ports have cut, and packets that they have made of several.
+  uint64_t cut() const {
+    return over_ports([](const Port& p) { return p.cut(); });
+  }
+  uint64_t merged() const {
+    return over_ports([](const Port& p) { return p.merged(); });
+  }
+
   // Stage
   Time now() const override { return clock_.at(clock_.now); }
   void at(Time when, std::function<void()> fn) override { events_.emplace(when, std::move(fn)); }
@@ -400,10 +410,17 @@ class World final : public Stage {
     for (auto& packet : std::exchange(node_.out, {})) wire_.fly(std::move(packet), now());
   }
 
+  template <class Get>
+  uint64_t over_ports(Get&& get) const {
+    uint64_t all = 0;
+    for (const auto* queues : {&north_, &south_})
+      for (const Port& p : *queues) all += get(p);
+    return all;
+  }
   bool ended() const { return std::all_of(ended_.begin(), ended_.end(), std::identity()); }
   std::deque<Port> queues(uint8_t port) const {
     std::deque<Port> all;
-    for (unsigned w = 0; w < workers_; ++w) all.emplace_back(port);
+    for (unsigned w = 0; w < workers_; ++w) all.emplace_back(port, inside_.rx, plan.offloads);
     return all;
   }
   static std::vector<steer::OwnerPort> owner_ports() {
@@ -491,7 +508,7 @@ class World final : public Stage {
   steer::Owner owner_;
   steer::Exchange exchange_;
   relay::Node node_;
-  Wire wire_{random_.next(), plan.link, north_, south_, inside_};
+  Wire wire_{random_.next(), plan.link, north_, south_};
   std::deque<config::Snapshot> snapshots_;  // kept: the worker may look at any
   config::Published published_;
   worker::Orders orders_;

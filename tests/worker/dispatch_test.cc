@@ -98,6 +98,7 @@ TEST_F(Dispatching, sums_again_what_the_nic_calls_wrong_and_counts_it) {
   hear(packet(6, L4Checksum::kBad, true));
   expect(1, 1);
   EXPECT_EQ(port.rx_checksum_bad.get(), 2u);
+  EXPECT_EQ(port.rx_summed.get(), 2u);
 }
 
 TEST_F(Dispatching, believes_a_nic_that_verified_the_data) {
@@ -105,6 +106,7 @@ TEST_F(Dispatching, believes_a_nic_that_verified_the_data) {
   hear(packet(6, L4Checksum::kNone, true));
   expect(2, 0);
   EXPECT_EQ(port.rx_checksum_bad.get(), 0u);
+  EXPECT_EQ(port.rx_summed.get(), 0u);
 }
 
 TEST_F(Dispatching, drops_protocols_that_nobody_here_speaks) {

@@ -24,32 +24,78 @@ namespace {
 
 std::atomic<bool> ended = false;
 
-constexpr uint16_t kMtu = 1500;
 constexpr uint16_t kPort = 50051;
 constexpr uint32_t kNorth = 0xc612'0000;  // 198.18.0.0/16: .0.1 Sluice, .0.2 its VIP, .1.x clients
 constexpr uint32_t kSouth = 0xc613'0000;  // 198.19.0.0/16: .0.1 Sluice, .1.x pods
 
-// As nic_profiles/memif.toml has it.
+constexpr char kVirtioUser[] = ",queue_size=1024";  // arguments of the device
+
+// The load is the end of a wire that copies: a client of memif's, and the host of a virtual NIC. As
+// the host it sends packets that nobody has cut, since Sluice takes them.
 const config::NicProfile kMemif{.name = "memif",
                                 .multi_segment = true,
                                 .rx_offset = 128,
-                                .max_mtu = kMtu,
+                                .max_mtu = 1500,
                                 .max_queues = 1,
                                 .rx_descriptors = 1024,
                                 .tx_descriptors = 1024,
                                 .tx_burst = 64};
+const config::NicProfile kVhost{.name = "vhost",
+                                .multi_segment = true,
+                                .tx_checksum = true,
+                                .tso = true,
+                                .tso_length = true,
+                                .rx_checksum = true,
+                                .lro = true,
+                                .scatter = true,
+                                .unoffered = true,
+                                .rx_offset = 128,
+                                .max_mtu = kMaxMtu,
+                                .max_queues = 1,
+                                .rx_descriptors = 1024,
+                                .tx_descriptors = 1024,
+                                .tx_burst = 64,
+                                .tx_segments = 64};
+const config::NicProfile kVirtio{.name = "virtio",
+                                 .multi_segment = true,
+                                 .scatter = true,
+                                 .rx_offset = 128,
+                                 .max_mtu = kMaxMtu,
+                                 .max_queues = 1,
+                                 .rx_descriptors = 1024,
+                                 .tx_descriptors = 1024,
+                                 .tx_burst = 64};
 
-nic::EalOptions eal_options(const Options& o) {
-  const std::string role = o.mode == Options::Mode::kReflect ? "server" : "client";
-  const auto device = [&role](const char* name, const std::string& socket) {
-    return std::string(name) + ",role=" + role + ",socket=" + socket +
-           ",socket-abstract=no,rsize=12";
+// The devices of this process. The reflector has Sluice's end of the wires.
+struct Wires {
+  const config::NicProfile& profile;
+  std::array<std::string, 2> devices;  // north, south
+  std::string arguments;               // of the devices, behind the path of the socket
+};
+
+Wires wires_of(const Options& o) {
+  const bool reflector = o.mode == Options::Mode::kReflect;
+  if (o.nic == Options::Nic::kMemif)
+    return {kMemif,
+            {"net_memif0", "net_memif1"},
+            std::string(",socket-abstract=no,rsize=12,role=") + (reflector ? "server" : "client")};
+  if (reflector) return {kVirtio, {"net_virtio_user0", "net_virtio_user1"}, kVirtioUser};
+  return {kVhost, {"net_vhost0", "net_vhost1"}, ",tso=1"};
+}
+
+nic::EalOptions eal_options(const Options& o, const Wires& wires) {
+  const char* path = ",socket=";
+  if (o.nic == Options::Nic::kVirtio)
+    path = o.mode == Options::Mode::kReflect ? ",path=" : ",iface=";
+  const auto device = [&](size_t i, const std::string& socket) {
+    return wires.devices[i] + path + socket + wires.arguments;
   };
   nic::EalOptions e;
   e.worker_cores = {o.core};
   e.control_core = o.core;
   e.memory_mib = 256;
-  e.vdevs = {device("net_memif0", o.north), device("net_memif1", o.south)};
+  e.vdevs = {device(0, o.north), device(1, o.south)};
+  if (o.nic == Options::Nic::kVirtio) e.extra = {"--single-file-segments"};
   return e;
 }
 
@@ -154,7 +200,7 @@ bool run(LoadT& load, const Options& o, worker::TscClock& clock) {
 }
 
 bool wait_for_links(const nic::Port& north, const nic::Port& south) {
-  for (int i = 0; i < 1000 && !ended.load(); ++i) {
+  for (int i = 0; i < 3000 && !ended.load(); ++i) {
     if (nic::link_of(north).up && nic::link_of(south).up) return true;
     std::this_thread::sleep_for(10ms);
   }
@@ -165,11 +211,14 @@ int run(const Options& o) {
   std::unique_ptr<Recording> recording;
   if (o.mode == Options::Mode::kCalls)
     recording = std::make_unique<Recording>(o.blocks, o.plan.request_bytes);
-  nic::Eal eal(eal_options(o));
-  const std::vector<config::NicProfile> profiles{kMemif, kMemif};
-  const nic::Pools pools({.rx_mbufs = 16384, .tx_mbufs = 8192, .hold_mbufs = 16384}, profiles);
-  nic::Port north({"north", {"net_memif0"}, kMemif, kMtu}, pools, 1);
-  nic::Port south({"south", {"net_memif1"}, kMemif, kMtu}, pools, 1);
+  const Wires wires = wires_of(o);
+  nic::Eal eal(eal_options(o, wires));
+  const std::vector<config::NicProfile> profiles{wires.profile, wires.profile};
+  const nic::Pools pools({.rx_mbufs = 32768, .tx_mbufs = 8192, .hold_mbufs = 16384}, profiles);
+  nic::Port north({"north", {wires.devices[0]}, wires.profile, static_cast<uint16_t>(o.mtu)}, pools,
+                  1);
+  nic::Port south({"south", {wires.devices[1]}, wires.profile, static_cast<uint16_t>(o.mtu)}, pools,
+                  1);
   worker::TscClock clock(nic::tsc_hz());
   std::printf("{\"ready\": \"%s\", \"tsc_hz\": %lu}\n", o.north.c_str(), nic::tsc_hz());
   std::fflush(stdout);

@@ -14,7 +14,7 @@ namespace {
       stderr,
       "sluice-load: %s\n"
       "usage: sluice-load --mode calls|connections|echo|reflect --north SOCKET --south SOCKET\n"
-      "  [--core N] [--seconds S] [--shares 0.1,0.5,...]\n"
+      "  [--nic memif|virtio] [--mtu BYTES] [--core N] [--seconds S] [--shares 0.1,0.5,...]\n"
       "  calls, connections: --blocks FILE [--connections N] [--streams N] [--answer BYTES] "
       "[--pods N] [--in-flight N]\n"
       "  echo: [--window FRAMES] [--frame BYTES]\n",
@@ -45,6 +45,11 @@ Options read_options(int argc, char** argv) {
     o.plan.one_call_each = true;
   else if (mode != "calls")
     usage("no mode " + mode);
+  const std::string nic = take("--nic", "memif");
+  if (nic == "virtio")
+    o.nic = Options::Nic::kVirtio;
+  else if (nic != "memif")
+    usage("no NIC " + nic);
   try {
     o.north = take("--north", "");
     o.south = take("--south", "");
@@ -53,6 +58,7 @@ Options read_options(int argc, char** argv) {
       return static_cast<unsigned>(std::stoul(take(name, std::to_string(fallback))));
     };
     o.core = number("--core", o.core);
+    o.mtu = number("--mtu", o.mtu);
     o.plan.connections = number("--connections", o.plan.connections);
     o.plan.streams = number("--streams", o.plan.streams);
     o.plan.answer_bytes = number("--answer", o.plan.answer_bytes);
@@ -66,6 +72,7 @@ Options read_options(int argc, char** argv) {
   } catch (const std::exception&) {
     usage("not a number");
   }
+  if (o.mtu < 1280 || o.mtu > kMaxMtu) usage("--mtu is 1280 to " + std::to_string(kMaxMtu));
   if (o.pods < 1 || o.pods > kMaxPods) usage("--pods is 1 to " + std::to_string(kMaxPods));
   if (!given.empty()) usage("no option " + given.begin()->first);
   if (o.north.empty() || o.south.empty()) usage("--north and --south are needed");

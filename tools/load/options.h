@@ -8,16 +8,20 @@
 
 namespace sluice::load {
 
+inline constexpr unsigned kMaxMtu = 9000;
 inline constexpr unsigned kMaxPods = 4096;  // as many endpoints as a configuration may have
 
 struct Options {
   enum class Mode { kCalls, kEcho, kReflect };
+  enum class Nic { kMemif, kVirtio };
   Mode mode = Mode::kCalls;
-  std::string north;   // socket of memif towards clients
-  std::string south;   // socket of memif towards pods
+  Nic nic = Nic::kMemif;
+  std::string north;   // socket of the wire towards clients
+  std::string south;   // socket of the wire towards pods
   std::string blocks;  // file of recorded requests
   Plan plan;
   unsigned core = 1;
+  unsigned mtu = 1500;          // of both wires, kMaxMtu at most
   unsigned pods = 2;            // kMaxPods at most
   unsigned window = 256;        // frames under way in an echo
   unsigned frame_bytes = 1448;  // of payload in an echo

@@ -1,4 +1,5 @@
-"""`tools/bench wire`: Sluice alone at its limit. `sluice-load` plays clients and pods over two memif wires."""
+"""`tools/bench wire`: Sluice alone at its limit. `sluice-load` plays clients and pods over two wires in shared memory: memif, or virtio,
+where Sluice has a NIC with checksums, TSO and LRO, and the load is the NIC's host."""
 
 import ctypes
 import ipaddress
@@ -37,6 +38,20 @@ NICE = -20
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+class Nic(NamedTuple):
+    """Sluice's end of the wires."""
+    profile: str  # in nic_profiles/
+    devices: tuple  # north, south
+    dpdk: str  # file in dpdk_conf/
+    load_is_server: bool  # of the sockets: it starts first
+
+
+NICS = {
+    "memif": Nic("memif", ("net_memif0", "net_memif1"), "memif", False),
+    "virtio": Nic("virtio", ("net_virtio_user0", "net_virtio_user1"), "virtio-user", True),
+}
+
+
 class Row(NamedTuple):
     name: str
     mode: str = "calls"
@@ -48,6 +63,8 @@ class Row(NamedTuple):
     window: int = 0  # frames under way, of an echo
     pods: int = 2
     in_flight: int = 0  # calls in all; 0: as many as connections and streams allow
+    nic: str = "memif"
+    mtu: int = 1500
 
 
 ALL = (
@@ -63,14 +80,15 @@ ALL = (
 )
 
 
-def chosen(only: Optional[list]) -> list:
+def chosen(only: Optional[list], nic: str, mtu: int) -> list:
+    rows = [row._replace(nic=nic, mtu=mtu) for row in ALL]
     if not only:
-        return list(ALL)
+        return rows
     unknown = set(only) - {row.name for row in ALL}
     if unknown:
         raise LabError(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in ALL)}")
     # The bulk echo is what other rows are related to.
-    return [row for row in ALL if row.name in {*only, "echo-bulk"}]
+    return [row for row in rows if row.name in {*only, "echo-bulk"}]
 
 
 def run(rows: list, seconds: float, broken: list, with_stages: bool = False) -> list:
@@ -141,7 +159,7 @@ def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path)
     command = [str(layout.build_dir() / "tools" / "load" / "sluice-load"), "--mode", mode, "--core", str(core),
                "--north", str(scratch / "north.sock"), "--south", str(scratch / "south.sock"), "--seconds", str(seconds),
                "--connections", str(row.connections), "--streams", str(row.streams), "--answer", str(row.answer),
-               "--pods", str(row.pods), "--in-flight", str(row.in_flight),
+               "--nic", row.nic, "--mtu", str(row.mtu), "--pods", str(row.pods), "--in-flight", str(row.in_flight),
                "--blocks", str(PATTERNS / f"{row.blocks}.txt")]
     if row.window:
         command += ["--window", str(row.window)]
@@ -151,12 +169,12 @@ def _load_command(row: Row, mode: str, core: int, seconds: float, scratch: Path)
 
 
 def _sluiced(row: Row, scratch: Path) -> _Process:
-    """Started first: it is the server of both wires."""
-    dpdk = (layout.REPOSITORY / "dpdk_conf" / "memif.toml").read_text()
+    nic = NICS[row.nic]
+    dpdk = (layout.REPOSITORY / "dpdk_conf" / f"{nic.dpdk}.toml").read_text()
     for side in ("north", "south"):
         dpdk = dpdk.replace(f"/run/sluice-{side}.sock", str(scratch / f"{side}.sock"))
     (scratch / "dpdk.toml").write_text(dpdk)
-    profile = layout.REPOSITORY / "nic_profiles" / "memif.toml"
+    profile = layout.REPOSITORY / "nic_profiles" / f"{nic.profile}.toml"
     pods = "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in (FIRST_POD + number for number in range(row.pods)))
     (scratch / "sluiced.toml").write_text(f"""\
 dpdk = "{scratch}/dpdk.toml"
@@ -168,14 +186,16 @@ log_level = "warning"
 
 [[port]]
 name = "north"
-device = "net_memif0"
+device = "{nic.devices[0]}"
 profile = "{profile}"
+mtu = {row.mtu}
 addresses = ["{NORTH}"]
 
 [[port]]
 name = "south"
-device = "net_memif1"
+device = "{nic.devices[1]}"
 profile = "{profile}"
+mtu = {row.mtu}
 addresses = ["{SOUTH}"]
 
 [[listener]]
@@ -210,20 +230,24 @@ def _counters(scratch: Path) -> dict:
     if done.returncode != 0:
         raise LabError(f"sluiced does not answer: {done.stderr.strip()}")
     worker = json.loads(done.stdout)["workers"][0]
-    return {**worker, **worker["memory"]}
+    return {**worker, **worker["memory"], "segments_summed": sum(port["rx_summed"] for port in worker["ports"])}
 
 
 def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict:
     for left in scratch.iterdir():
         left.unlink()
     echo = row.mode == "echo"
-    other = _reflector(row, scratch) if echo else _sluiced(row, scratch)
-    load = sampler = None
+    load = other = sampler = None
     try:
+        start_load = lambda: _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
+        if NICS[row.nic].load_is_server:
+            load = start_load()
+            _wait_for_sockets(load, scratch)
+        other = _reflector(row, scratch) if echo else _sluiced(row, scratch)
         if with_stages and not echo:
             sampler = stages.Sampler(SLUICE_CORE, scratch)
             sampler.start()
-        load = _Process("load", _load_command(row, row.mode, LOAD_CORE, seconds, scratch), scratch, lines=True)
+        load = load or start_load()
         phases = _follow(load, other, None if echo else scratch, seconds, sampler)
     finally:
         for one in (load, sampler, other):
@@ -237,15 +261,17 @@ def _measure(row: Row, seconds: float, scratch: Path, with_stages: bool) -> dict
 
 def _reflector(row: Row, scratch: Path) -> _Process:
     reflector = _Process("reflector", _load_command(row, "reflect", SLUICE_CORE, 0, scratch), scratch)
-    sockets = [scratch / f"{side}.sock" for side in ("north", "south")]
-    try:
-        if not wait_until(lambda: all(s.exists() for s in sockets) or not reflector.alive(), START_SECONDS, 0.05) \
-                or not reflector.alive():
-            raise reflector.complaint("does not start")
-    except BaseException:
-        reflector.stop()
-        raise
+    if not NICS[row.nic].load_is_server:
+        _wait_for_sockets(reflector, scratch)
     return reflector
+
+
+def _wait_for_sockets(server: _Process, scratch: Path) -> None:
+    sockets = [scratch / f"{side}.sock" for side in ("north", "south")]
+    if not wait_until(lambda: all(s.exists() for s in sockets) or not server.alive(), START_SECONDS, 0.05) or not server.alive():
+        error = server.complaint("does not start")
+        server.stop()
+        raise error
 
 
 def _follow(load: _Process, other: _Process, scratch: Optional[Path], seconds: float, sampler: Optional[stages.Sampler]) -> dict:
@@ -305,6 +331,11 @@ def _result(row: Row, phases: dict) -> dict:
         result["sluice_busy_share"] = cycles["cycles_busy"] / cycles["cycles"]
         result["cycles_per_call"] = (cycles["cycles_busy"] - cycles["cycles_io_busy"]) / calls
         result["io_cycles_per_call"] = cycles["cycles_io_busy"] / calls
+        result["segments_summed_per_call"] = cycles["segments_summed"] / calls  # received ones, by software
+        if row.answer >= LARGE:
+            segments = row.answer / SEGMENT  # of the usual MTU, whatever the wire's
+            result["cycles_per_segment"] = result["cycles_per_call"] / segments
+            result["io_cycles_per_segment"] = result["io_cycles_per_call"] / segments
         result["slices_copied_per_call"] = cycles["slices_copied"] / calls  # by Sluice, out of the receive pool
         if "stages" in peak:
             result["stages"] = {name: share * cycles["cycles"] / calls for name, share in peak["stages"].items()}
@@ -341,6 +372,8 @@ def instructions() -> dict:
 
 
 QUIET_SHARE = 0.03
+SEGMENT = 1448    # bytes of payload in a packet of Ethernet's MTU
+LARGE = 64 << 10  # bytes of answers whose cost is that of their segments
 
 
 def noise(rows: list) -> str:
@@ -367,6 +400,10 @@ def table(rows: list) -> str:
                 at = row[share]
                 lines.append(f"| - at {share[3:]} % of it | {at['calls_per_s']:,.0f} |  |  |  |  |  |  | {at['p50_us']:,.1f} | "
                              f"{at['p99_us']:,.1f} | {at['p999_us']:,.1f} | {at['errors']} |")
+    lines += [f"\n{row['workload']}: {row['cycles_per_segment']:,.0f} cycles for {SEGMENT:,} bytes of an answer and "
+              f"{row['io_cycles_per_segment']:,.0f} in drivers; a call has {row['segments_summed_per_call']:,.1f} received segments that "
+              f"software summed and {row['slices_copied_per_call']:,.1f} pieces that Sluice copied"
+              for row in rows if "cycles_per_segment" in row]
     lines += ["", "stored instructions a call: " + ", ".join(f"{name} {count:,}" for name, count in instructions().items())]
     return "\n".join(lines)
 

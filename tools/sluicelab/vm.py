@@ -1,6 +1,6 @@
 """A small virtual machine with PCI network cards, in software emulation: real drivers without the hardware.
 
-QEMU emulates without KVM, so that the machine runs inside virtual machines too. A card is plugged to a TAP device of the caller's. The
+QEMU emulates without KVM, so that the machine runs inside virtual machines too. A card is plugged to a TAP device of the caller's, each pair of its queues to a queue of the device. The
 machine's second serial port takes commands. The first is the kernel's console, which is written to a file.
 """
 
@@ -38,21 +38,24 @@ def pci_address(card: int) -> str:
 
 
 class Machine:
-    """Runs from construction to close(). taps: descriptors of TAP devices, one for each card; the caller keeps and closes them."""
+    """Runs from construction to close(). taps: for each card the descriptors of a TAP device's queues; the caller keeps and closes them.
+    options: QEMU's, of each card."""
 
-    def __init__(self, system: guest.System, initramfs: Path, card: str, taps: Sequence[int], console: Path) -> None:
+    def __init__(self, system: guest.System, initramfs: Path, card: str, taps: Sequence[Sequence[int]], console: Path,
+                 options: str = "") -> None:
         command = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi",
                    "-machine", "q35", "-device", "intel-iommu,intremap=on,aw-bits=48", "-cpu", "max", "-smp", "2",
                    "-m", str(MEMORY_MIB), "-kernel", str(system.kernel), "-initrd", str(initramfs), "-append", KERNEL_ARGUMENTS,
                    "-serial", f"file:{console}", "-chardev", "stdio,id=shell,signal=off", "-serial", "chardev:shell"]
-        for number, tap in enumerate(taps):
-            command += ["-netdev", f"tap,id=net{number},fd={tap}",
+        for number, queues in enumerate(taps):
+            key = "fd" if len(queues) == 1 else "fds"
+            command += ["-netdev", f"tap,id=net{number},{key}={':'.join(map(str, queues))}",
                         "-device", f"{card},netdev=net{number},bus=pcie.0,addr={FIRST_SLOT + number:#x},"
-                                   f"mac=02:00:00:00:01:{number:02x}{CARD_OPTIONS.get(card, '')}"]
+                                   f"mac=02:00:00:00:01:{number:02x}{CARD_OPTIONS.get(card, '')}{options}"]
         self._console, self._errors = console, console.with_suffix(".qemu")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0,
-                                             pass_fds=taps, start_new_session=True, preexec_fn=_die_with_parent)
+                                             pass_fds=[queue for queues in taps for queue in queues], start_new_session=True, preexec_fn=_die_with_parent)
         self._output = b""  # of the guest's shell, not yet looked at
         try:
             self._answer("boot", BOOT_SECONDS)
