@@ -86,7 +86,18 @@ endpoints = [{", ".join(f'{{ address = "{endpoint}" }}' for endpoint in endpoint
 
 
 def worker() -> dict:
-    return daemon.ask("stats")["workers"][0]
+    """The counters of all workers together, as if they were one worker's."""
+    return _sum(daemon.ask("stats")["workers"])
+
+
+def _sum(parts: list):
+    """Numbers are added in dictionaries and lists of the same form; of anything else the first is taken."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {key: _sum([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        return [_sum(list(each)) for each in zip(*parts)]
+    return sum(parts) if isinstance(first, (int, float)) and not isinstance(first, bool) else first
 
 
 def active_calls() -> int:
