@@ -46,13 +46,14 @@ class LabTest(unittest.TestCase):
             lab.restart_sluiced()
 
     def reload(self, extra: str = "", **how) -> None:
-        """The lab's file with `extra` at its end, and what configuration.sluiced_toml takes, once sluiced has it."""
+        """The lab's file with `extra` at its end, and what configuration.sluiced_toml takes, once all workers have it."""
         before = daemon.ask("stats")["generation"]
         # In one step: a half of the file may be a valid one, which sluiced would take.
         fresh = layout.CONFIG_FILE.with_suffix(".new")
         fresh.write_text(configuration.sluiced_toml(self.driver, extra=extra, **{"timeouts": self.timeouts, **how}))
         fresh.rename(layout.CONFIG_FILE)
-        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before, 10), process.tail(layout.SLUICED_LOG))
+        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before and daemon.adopted(), 10),
+                        process.tail(layout.SLUICED_LOG))
 
     def serve(self, *pods, port: int = SCRIPTED_PORT, keys: str = "", extra: str = "") -> int:
         """A service of these pods (scripted.Pod) behind a port of the VIP, beside the lab's own; the port. `keys` are further keys of
