@@ -61,6 +61,11 @@ class Lease {
     // Half of the idle shares stay, so that one taker that comes and goes touches only its worker.
     if (const uint32_t most = most_idle(limit); idle_ > most) return_idle(idle_ - most / 2);
   }
+  // After a reload: gives back the idle shares that are too many under the new limit. Otherwise the
+  // shares of a worker without takers could be all that a lowered limit has.
+  void settle(uint32_t limit) {
+    if (const uint32_t most = most_idle(limit); idle_ > most) return_idle(idle_ - most);
+  }
   uint32_t used() const { return used_; }
 
  private:

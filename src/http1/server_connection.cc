@@ -213,6 +213,7 @@ void ServerConnection::refuse(const Fault& fault) {
 
 void ServerConnection::on_exchange_end() {
   if (closes_ && !over()) ending_ = Ending::kClose;
+  closes_ |= closes_next_;
 }
 
 void ServerConnection::after_flush() {
@@ -281,8 +282,10 @@ Connection::Watched ServerConnection::watch_rates(uint32_t body) {
   return Watched::kFine;
 }
 
+// An answer whose head has left cannot say it any more, and the client may have sent its next
+// request already: the next answer says it.
 bool ServerConnection::announce_drain(uint64_t) {
-  closes_ = true;
+  (stream_ && stream_->head_written_ ? closes_next_ : closes_) = true;
   return false;
 }
 

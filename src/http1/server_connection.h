@@ -51,8 +51,9 @@ class ServerConnection final : public Connection {
   void cut(const Stream& s);
 
   const bool pass_connect_;
-  bool closes_ = false;  // the connection ends behind the answer under way
-  bool ended_ = false;   // the client's FIN
+  bool closes_ = false;       // the connection ends behind the answer under way
+  bool closes_next_ = false;  // or behind the one after it
+  bool ended_ = false;        // the client's FIN
   uint32_t empty_lines_ = 0;
   uint32_t tiny_chunks_ = 0;  // that were not earned
   RateWatch body_rate_;

@@ -19,7 +19,7 @@ Context::Context(Time start, tcp::Stack& stack, transport::Layer& streams, http:
       process(given == nullptr ? *own_process : *given),
       tls(timers, packets, stats.tls, stats.events, ticket_keys, handshakes, own),
       addresses(now, guards, SipKey{mix64(seed), mix64(~seed)}),
-      holders(now, limits, stats.relay, addresses) {}
+      holders(now, limits, stats.relay, addresses, process) {}
 
 Context::~Context() = default;
 

@@ -25,7 +25,7 @@ void Holder::charge_lasting(int64_t heap) {
   holders_.charge_lasting(static_cast<uint64_t>(heap));
 }
 
-// An address gets no more of the worker's heap than is left for the others. So a single address
+// An address gets no more of the process's heap than is left for the others. So a single address
 // gets half, two get a third each. However much they ask for, a new address finds room.
 bool Holder::overdrawn() const {
   return heap_ + lasting_ > holders_.client_bound() || address_.heap > holders_.heap_left();

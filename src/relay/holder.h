@@ -1,6 +1,7 @@
 #pragma once
 // Memory that is kept for one client's connection. It is charged to the connection, to its address
-// and to the worker. The holder also knows how long the client has taken nothing of it.
+// and to all calls of the process. The holder also knows how long the client has taken nothing of
+// it.
 
 #include <algorithm>
 #include <cstdint>
@@ -67,7 +68,7 @@ class Holder final : public buf::Account, public ListHook<> {
   // The client took nothing for longer than any honest reader needs.
   bool stale() const;
 
-  // Bytes of heap by which the address's and the worker's sums may be wrong, so that calls one
+  // Bytes of heap by which the address's and the process's sums may be wrong, so that calls one
   // after the other need not update them.
   static constexpr uint64_t kUntold = 8'191;
   static constexpr uint32_t kHeapShift = 13;         // heap counts in pieces of 8 KiB,
@@ -95,7 +96,7 @@ class Holder final : public buf::Account, public ListHook<> {
   uint32_t in_tcp_ = 0;       // at the last look
   uint64_t heap_ = 0;         // bytes
   uint64_t lasting_ = 0;      // bytes of heap, beside heap_
-  uint64_t told_ = 0;         // part of heap_ that the address and the worker know
+  uint64_t told_ = 0;         // part of heap_ that the address and the process know
   uint64_t since_ = 0;        // Holders::ticks() when all that was kept before had been taken
   uint64_t taken_ = 0;        // buffers of streams that were ever sent or dropped
   uint64_t taken_mark_ = 0;   // taken_ at which all that was kept at `since_` has gone

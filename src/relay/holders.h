@@ -7,9 +7,11 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/byte_lease.h"
 #include "base/slab.h"
 #include "config/settings.h"
 #include "relay/holder.h"
+#include "relay/process.h"
 #include "stats/relay.h"
 
 namespace sluice::relay {
@@ -27,8 +29,12 @@ class Holders {
 
   // Everything referred to outlives the object.
   Holders(const Time& now, const config::Limits& limits, stats::Relay& stats,
-          AddressTable& addresses)
-      : now_(now), limits_(limits), stats_(stats), addresses_(addresses) {}
+          AddressTable& addresses, Process& process)
+      : now_(now),
+        limits_(limits),
+        stats_(stats),
+        addresses_(addresses),
+        heap_(process.calls_heap(), process.workers()) {}
   Holders(const Holders&) = delete;
 
   // For a new connection, which is the holder's first user. from: relay/address_key.h.
@@ -38,19 +44,26 @@ class Holders {
   // score. nullptr when there is none.
   ClientConnection* worst();
 
-  // Less than an eighth of the heap is left.
-  bool heap_short() const { return heap_left() < limits_.calls_heap / 8; }
-  // Bytes of the worker's heap that are left.
-  uint64_t heap_left() const {
-    const uint64_t used = stats_.calls_heap.get();
-    return used < limits_.calls_heap ? limits_.calls_heap - used : 0;
+  // Less than an eighth of the heap is left, and this worker's clients have their share of the rest
+  // or more. So the clients of a worker are not evicted for what those of another one keep.
+  bool heap_short() const {
+    const uint64_t most = limits_.calls_heap;
+    return heap_.left(most) < most / 8 && heap_.has_share_of(most - most / 8);
   }
+  // Bytes of the process's heap for calls that are left.
+  uint64_t heap_left() const { return heap_.left(limits_.calls_heap); }
+
+  // After a reload.
+  void settle() { heap_.settle(limits_.calls_heap); }
 
   // The functions below are for the holders.
   uint64_t ticks() const { return static_cast<uint64_t>(now_.time_since_epoch().count()) >> 24; }
   uint64_t client_bound() const { return limits_.client_heap; }
   uint32_t leftover_bound() const { return limits_.concurrent_streams; }
-  void charge_heap(uint64_t bytes) { stats_.calls_heap.add(bytes); }  // modulo 2^64
+  void charge_heap(uint64_t bytes) {  // modulo 2^64
+    stats_.calls_heap.add(bytes);
+    heap_.charge(bytes, limits_.calls_heap);
+  }
   void charge_lasting(uint64_t bytes) { stats_.client_tables.add(bytes); }
   // The address's weight has changed.
   void rank(ClientAddress& a) {
@@ -86,6 +99,7 @@ class Holders {
   const config::Limits& limits_;
   stats::Relay& stats_;
   AddressTable& addresses_;
+  ByteLease heap_;
   Slab<Holder> holders_;
   std::array<List<ClientAddress>, kRanks> ranks_;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/byte_lease.h"
 #include "base/lease.h"
 #include "relay/retry_budget.h"
 #include "stats/worker.h"
@@ -28,11 +29,13 @@ class Process {
   uint32_t workers() const { return workers_; }
   uint64_t seed() const { return seed_; }
   ServiceLimits& service(uint32_t slot) { return services_[slot]; }
+  SharedBytes& calls_heap() { return calls_heap_; }
 
  private:
   const uint32_t workers_;
   const uint64_t seed_;
   std::unique_ptr<ServiceLimits[]> services_;  // by slot
+  SharedBytes calls_heap_;                     // of clients' calls; calls_heap
 };
 
 }  // namespace sluice::relay

@@ -49,6 +49,7 @@ void Relay::adopt(const config::Snapshot& snapshot) {
   context_.timeouts = snapshot.timeouts;
   context_.pod_idle = snapshot.timeouts.pod_idle;
   context_.limits = snapshot.limits;
+  context_.holders.settle();
   context_.access_log = snapshot.access_log;
   context_.guards = context_.tls.guards = snapshot.guards;
   context_.http1.adopt(snapshot.limits, snapshot.guards);

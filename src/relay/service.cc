@@ -51,6 +51,7 @@ void Service::adopt(const config::Service& config) {
   const bool renew = config.protocol != config_.protocol || !config.tls.same_rules(config_.tls);
   const bool other_certificate = config.tls.certificates != config_.tls.certificates;
   config_ = config;
+  for (WaitQueue* queue : {&waiting_, &held_}) queue->settle(config_.queue_limit);
   tls_.call_with(config_.tls.context);
   retry_ = config_.retry.any() ? &config_.retry : nullptr;
   subset_ = subset(context_, config_);

@@ -38,6 +38,12 @@ class WaitQueue {
     return places_.take(limit);
   }
 
+  // After a reload.
+  void settle(uint32_t limit) {
+    limit_ = limit;
+    places_.settle(limit);
+  }
+
   bool empty() const { return count_ == 0; }
   uint32_t size() const { return count_; }
   // After reserve(). front: before the other calls of its connection.

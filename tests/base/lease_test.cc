@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/byte_lease.h"
 #include "base/random.h"
 #include "base/shared_counts.h"
 
@@ -90,6 +91,69 @@ TEST(Lease, a_limit_that_a_reload_lowers_refuses_until_enough_is_given) {
     a.give(200);
   }
   EXPECT_LE(a.used() + b.used(), 200u);
+}
+
+TEST(Lease, idle_shares_do_not_outlast_a_reload_that_lowers_the_limit) {
+  SharedLimit shared;
+  Lease idle(&shared, 2), busy(&shared, 2);
+  EXPECT_TRUE(idle.take(1'000'000));
+  idle.give(1'000'000);
+  ASSERT_GT(shared.leased(), 100u);
+  idle.settle(100);
+  uint32_t taken = 0;
+  while (busy.take(100)) ++taken;
+  EXPECT_GE(taken, 95u);
+}
+
+TEST(ByteLease, at_most_5_percent_of_the_limit_are_idle_whatever_workers_charge) {
+  constexpr uint32_t kWorkers = 8;
+  for (const uint64_t limit : {1'000ul, 1ul << 20, 128ul << 20, 1ul << 40}) {
+    SharedBytes shared;
+    std::deque<ByteLease> leases;
+    for (uint32_t w = 0; w < kWorkers; ++w) leases.emplace_back(shared, kWorkers);
+    Random random(limit);
+    uint64_t used = 0;
+    for (int i = 0; i < 100'000; ++i) {
+      ByteLease& lease = leases[random.below(kWorkers)];
+      const bool more = random.below(100) < (i / 10'000 % 2 == 0 ? 60u : 40u);
+      const uint64_t bytes = more ? limit / 100 : std::min(lease.used(), limit / 90);
+      if (more && bytes > lease.left(limit)) continue;
+      lease.charge(more ? bytes : -bytes, limit);
+      used += more ? bytes : -bytes;
+      ASSERT_LE(used, limit);
+      ASSERT_GE(shared.leased(), used);
+      ASSERT_LE(shared.leased() - used, limit / 20);
+      ASSERT_LE(lease.left(limit), limit - used);
+      ASSERT_GE(lease.left(limit) + limit / 20, limit - used);
+    }
+  }
+}
+
+TEST(ByteLease, a_charge_beyond_the_limit_leaves_nothing_for_anybody) {
+  SharedBytes shared;
+  ByteLease a(shared, 2), b(shared, 2);
+  a.charge(2'000, 1'000);
+  EXPECT_EQ(a.left(1'000), 0u);
+  EXPECT_EQ(b.left(1'000), 0u);
+  EXPECT_TRUE(a.has_share_of(1'000));
+  EXPECT_FALSE(b.has_share_of(1'000));
+  a.charge(-uint64_t{2'000}, 1'000);
+  EXPECT_GE(b.left(1'000), 950u);
+}
+
+TEST(ByteLease, a_worker_that_ends_leaves_nothing_charged) {
+  SharedBytes shared;
+  { ByteLease(shared, 2).charge(5'000, 100'000); }
+  EXPECT_EQ(shared.leased(), 0u);
+}
+
+TEST(ByteLease, idle_bytes_do_not_outlast_a_reload_that_lowers_the_limit) {
+  SharedBytes shared;
+  ByteLease idle(shared, 2), busy(shared, 2);
+  idle.charge(1, 1 << 30);
+  EXPECT_EQ(busy.left(1 << 20), 0u);
+  idle.settle(1 << 20);
+  EXPECT_GE(busy.left(1 << 20), (uint64_t{1} << 20) / 20 * 19);
 }
 
 TEST(Lease, threads_never_exceed_the_limit_together) {

@@ -35,8 +35,8 @@ class ShortConnections(LabTest):
         print({name: tcp[name] for name in ("accepted", "connections", "half_open", "time_wait", "time_wait_evicted")})
         self.assertGreaterEqual(tcp["accepted"], CONNECTIONS)
         self.assertLessEqual(tcp["time_wait"], 32_768)
-        # One to the pod stays.
-        self.assertTrue(wait_until(lambda: worker()["tcp"]["connections"] == 1, 20), worker()["tcp"])
+        # One of each worker to the pod stays.
+        self.assertTrue(wait_until(lambda: worker()["tcp"]["connections"] == layout.default_workers(), 20), worker()["tcp"])
         self.assertEqual(worker()["http2"]["client_connections"], 0)
         self.assertTrue(wait_until(lambda: worker()["tcp"]["time_wait"] == 0, 20), worker()["tcp"])
 

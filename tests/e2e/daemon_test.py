@@ -36,6 +36,7 @@ def configuration_with_socket(path: Path) -> Path:
 
 class Daemon(LabTest):
     pods = 1
+    workers = 1  # a port is one device
 
     def test_a_second_one_ends_and_the_first_one_does_not_notice(self) -> None:
         client = Client(rate=200, delay=0, interval=100)

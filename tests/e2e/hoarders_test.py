@@ -129,6 +129,7 @@ class ShutWindows(Hoarders):
 
 class FullTable(Hoarders):
     pods = 2
+    workers = 1  # the table of one is filled
     keys = f"\n[memory]\nconnections = {TABLE}\n"
 
     def test_idle_clients_keep_neither_pods_nor_other_clients_out(self) -> None:

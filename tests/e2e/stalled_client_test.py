@@ -47,6 +47,7 @@ def stalled_client(streams: int, method: str, **fields) -> subprocess.Popen:
 
 class StalledClients(LabTest):
     pods = 2
+    workers = 1  # the memory of one is filled
 
     def stall(self, count: int) -> None:
         witnesses = Witnesses(CALLS_PER_SECOND)
@@ -79,6 +80,7 @@ class ThousandStreams(LabTest):
     """A gigabyte for each stream, of which a client takes nothing."""
 
     pods = 2
+    workers = 1  # as much memory as a lab of one worker has
     streams = 1000
     stream_window = 8192
     reply_bytes = 65_536

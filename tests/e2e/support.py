@@ -49,13 +49,14 @@ class LabTest(unittest.TestCase):
             lab.restart_sluiced()
 
     def reload(self, extra: str = "", **how) -> None:
-        """The lab's file with `extra` at its end, and what configuration.sluiced_toml takes, once sluiced has it."""
+        """The lab's file with `extra` at its end, and what configuration.sluiced_toml takes, once all workers have it."""
         before = daemon.ask("stats")["generation"]
         # In one step: a half of the file may be a valid one, which sluiced would take.
         fresh = layout.CONFIG_FILE.with_suffix(".new")
         fresh.write_text(configuration.sluiced_toml(self.driver, extra=extra, **{"timeouts": self.timeouts, **how}))
         fresh.rename(layout.CONFIG_FILE)
-        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before, 10), process.tail(layout.SLUICED_LOG))
+        self.assertTrue(process.wait_until(lambda: daemon.ask("stats")["generation"] > before and daemon.adopted(), 10),
+                        process.tail(layout.SLUICED_LOG))
 
     def serve(self, *pods, port: int = SCRIPTED_PORT, keys: str = "", extra: str = "") -> int:
         """A service of these pods (scripted.Pod) behind a port of the VIP, beside the lab's own; the port. `keys` are further keys of
@@ -89,7 +90,18 @@ endpoints = [{", ".join(f'{{ address = "{endpoint}" }}' for endpoint in endpoint
 
 
 def worker() -> dict:
-    return daemon.ask("stats")["workers"][0]
+    """The counters of all workers together, as if they were one worker's."""
+    return _sum(daemon.ask("stats")["workers"])
+
+
+def _sum(parts: list):
+    """Numbers are added in dictionaries and lists of the same form; of anything else the first is taken."""
+    first = parts[0]
+    if isinstance(first, dict):
+        return {key: _sum([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        return [_sum(list(each)) for each in zip(*parts)]
+    return sum(parts) if isinstance(first, (int, float)) and not isinstance(first, bool) else first
 
 
 def active_calls() -> int:

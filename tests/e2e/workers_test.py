@@ -4,7 +4,9 @@
 import os
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from support import SANITIZED, LabTest, active_calls, daemon, lab, layout, main, run
 from sluicelab.client import Client, failed
@@ -110,6 +112,43 @@ class TwoWorkers:
                 self.assertEqual(failed(report), 0, report["last_error"])
         self.assertTrue(wait_until(lambda: not alive(pid), 15), tail(layout.SLUICED_LOG))
         lab.restart_sluiced()
+
+
+class Idle(LabTest):
+    """One worker: what it sleeps for is not what another gives it."""
+
+    driver = "tun"
+    workers = 1
+
+    def sleeps_a_second(self, *command: str) -> float:
+        before, began = self.sleeps(), time.monotonic()
+        run(layout.CLIENT_NAMESPACE, *command)
+        return (self.sleeps() - before) / (time.monotonic() - began)
+
+    def sleeps(self) -> int:
+        return daemon.ask("workers")["workers"][0]["sleeps"]
+
+    def test_frames_end_the_sleep_of_an_idle_worker(self) -> None:
+        """A worker that nothing wakes sleeps 10 ms at a time. One that frames wake sleeps between the frames, and so more often."""
+        undisturbed = self.sleeps_a_second("sleep", "2")
+        woken = self.sleeps_a_second("ping", "-q", "-i", "0.002", "-w", "2", layout.VIP)
+        print(f"{undisturbed:.0f} sleeps a second, and {woken:.0f} with pings")
+        self.assertGreater(undisturbed, 30)
+        self.assertGreater(woken, 1.3 * undisturbed)
+
+    def test_an_idle_worker_leaves_its_core_to_others(self) -> None:
+        pid = lab.status()["sluiced"]["pid"]
+
+        def seconds() -> float:
+            """That the worker has run."""
+            (worker,) = (task for task in Path(f"/proc/{pid}/task").iterdir() if "worker" in (task / "comm").read_text())
+            return int((worker / "schedstat").read_text().split()[0]) / 1e9
+
+        before, began = seconds(), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        share = (seconds() - before) / (time.monotonic() - began)
+        print(f"{share:.2%} of a core")
+        self.assertLess(share, 0.02)
 
 
 class AfXdp(TwoWorkers, LabTest):

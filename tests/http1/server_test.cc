@@ -299,6 +299,20 @@ TEST_F(ServerTest, a_drain_ends_the_connection_behind_the_next_answer) {
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+TEST_F(ServerTest, a_drain_within_an_answer_ends_the_connection_behind_the_next_one) {
+  hear(kGet);
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "2"}}), false);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+  EXPECT_FALSE(http->announce_drain(1));
+  send(*owner.last, "ok", true);
+  EXPECT_EQ(say(), "ok");
+  EXPECT_EQ(http->ending(), Ending::kNo) << "the client's next request may be on its way";
+  hear(kGet);
+  answer(*owner.last);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
 TEST_F(ServerTest, a_head_that_does_not_come_in_time_is_answered_with_408) {
   hear(kGet);
   answer(*owner.last);

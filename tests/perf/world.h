@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -150,10 +151,23 @@ class Pod final : public tcp::Acceptor {
   const std::string answer_;
 };
 
+// A world's worker is one of several of a process.
+struct Siblings {
+  size_t self = 0;
+  std::span<stats::Worker* const> all;
+  const config::Published* published = nullptr;
+  worker::Process* process = nullptr;
+  const steer::Owner* owner = nullptr;
+  steer::Exchange* exchange = nullptr;
+};
+
 class World {
  public:
-  // Not at once: the snapshot may be changed before start().
-  World(int pod_count, size_t answer_bytes, bool at_once = true, bool http1_pods_ = false) {
+  // Not at once: the snapshot may be changed before start(). name: of the packet pools, which
+  // differ within a process.
+  World(int pod_count, size_t answer_bytes, bool at_once = true, bool http1_pods_ = false,
+        const std::string& name = {})
+      : world_buffers(kBuffers, name + "world"), lb(kBuffers, name + "sluice") {
     for (int i = 1; i <= pod_count; ++i) {
       const std::string answer(answer_bytes, 'x');
       if (http1_pods_) {
@@ -181,17 +195,22 @@ class World {
     published.set(&snapshot);
     if (at_once) start();
   }
-  void start() {
-    worker = std::make_unique<SimWorker>(SimWorker::Setup{.ports = {&north, &south},
-                                                          .clock = clock,
-                                                          .rx = lb.rx,
-                                                          .hold = lb.hold,
-                                                          .pin_above = 512,
-                                                          .published = published,
-                                                          .orders = orders,
-                                                          .workers = all,
-                                                          .self = 0,
-                                                          .secret = {1, 2}});
+  void start(const Siblings& siblings = {}) {
+    const bool alone = siblings.all.empty();
+    worker = std::make_unique<SimWorker>(
+        SimWorker::Setup{.ports = {&north, &south},
+                         .clock = clock,
+                         .rx = lb.rx,
+                         .hold = lb.hold,
+                         .pin_above = 512,
+                         .published = alone ? published : *siblings.published,
+                         .orders = orders,
+                         .workers = alone ? std::span<stats::Worker* const>(all) : siblings.all,
+                         .self = siblings.self,
+                         .secret = {1, 2},
+                         .process = siblings.process,
+                         .owner = siblings.owner,
+                         .exchange = siblings.exchange});
   }
   ~World() {
     worker.reset();
@@ -207,11 +226,12 @@ class World {
 
   Time now() const { return clock.at(clock.now); }
 
-  relay::Peer& connect() {
+  // from: the client's port; 0: any.
+  relay::Peer& connect(uint16_t from = 0) {
     clients.push_back(
         std::make_unique<relay::Peer>(http2::Role::kClient, outside, http2::Config{}));
     relay::Peer& p = *clients.back();
-    p.begin(*outside.stack.connect({}, relay::kVip, &p, now()));
+    p.begin(*outside.stack.connect({{}, from}, relay::kVip, &p, now()));
     return p;
   }
 
@@ -246,8 +266,8 @@ class World {
   static constexpr uint32_t kBuffers = 8191;
 
   SimClock clock;
-  http2::Buffers world_buffers{kBuffers};
-  http2::Buffers lb{kBuffers, "sluice"};
+  http2::Buffers world_buffers;
+  http2::Buffers lb;
   relay::Node outside{world_buffers, "198.18.0.1", now(), 1};
   config::Snapshot snapshot;
   config::Published published;

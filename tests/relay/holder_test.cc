@@ -245,6 +245,61 @@ TEST_F(Holding, an_address_gets_no_more_than_it_leaves_to_others) {
   EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
 }
 
+// The first of two workers; the test charges for the calls of the other.
+struct HoldingBesideAWorker : Holding {
+  static constexpr uint64_t kLimit = 1 << 20;
+  HoldingBesideAWorker() {
+    snapshot.limits.calls_heap = kLimit;
+    relay = std::make_unique<Relay>(Relay::Setup{.tcp = lb.stack,
+                                                 .plain = lower.plain,
+                                                 .http1 = lower.http1,
+                                                 .http2 = lower.http2,
+                                                 .host = host,
+                                                 .wheel = lb.wheel,
+                                                 .memory = buffers.memory,
+                                                 .workers = workers,
+                                                 .self = 0,
+                                                 .seed = 21,
+                                                 .now = now,
+                                                 .process = &process});
+    endpoints({1});
+  }
+  ~HoldingBesideAWorker() override { end(); }
+
+  Process process{2};
+  ByteLease other{process.calls_heap(), 2};
+};
+
+TEST_F(HoldingBesideAWorker, what_calls_of_another_worker_keep_is_not_there_for_this_one) {
+  other.charge(kLimit / 10 * 8, kLimit);
+  hang(client_at(host(1)), 30);
+  EXPECT_GT(worker->http2.guard_heap.get(), 0u);
+  EXPECT_LT(heap(), kLimit / 8);
+  EXPECT_LT(heap() + other.used(), kLimit);
+  other.charge(-other.used(), kLimit);
+  const uint64_t refused = worker->http2.guard_heap.get();
+  hang(client_at(host(2)), 30);
+  EXPECT_EQ(worker->http2.guard_heap.get(), refused);
+}
+
+TEST_F(HoldingBesideAWorker, clients_are_not_evicted_for_what_calls_of_another_worker_keep) {
+  hang(client_at(host(1)), 5);
+  other.charge(kLimit / 16 * 15, kLimit);
+  run(100ms);
+  EXPECT_EQ(worker->relay.guard_memory.get(), 0u);
+  other.charge(-(kLimit / 2), kLimit);
+  for (uint32_t n = 2; n <= 9; ++n) hang(client_at(host(n)), 10);
+  run(100ms);
+  EXPECT_GT(worker->relay.guard_memory.get(), 0u) << "now these keep more than the other's";
+}
+
+TEST_F(HoldingBesideAWorker, a_relay_that_ends_leaves_no_heap_charged) {
+  hang(client_at(host(1)), 30);
+  EXPECT_GE(process.calls_heap().leased(), heap());
+  end();
+  EXPECT_EQ(process.calls_heap().leased(), 0u);
+}
+
 TEST_F(Holding, hosts_of_an_ipv6_network_of_64_bits_are_one_address) {
   const Endpoint vip = at("[2001:db8::10]:50051");
   snapshot.limits.calls_heap = 1'000'000;

@@ -390,6 +390,68 @@ TEST_F(TwoWorkers, a_worker_that_sleeps_wakes_for_packets_of_another_worker_and_
   EXPECT_TRUE(ended);
 }
 
+// Each worker sleeps between bursts of frames, of which half are the other's. So each wakes the
+// other while it goes to sleep, sleeps, or runs, and reloads and the drain come at any of these
+// moments.
+TEST_F(TwoWorkers, hand_over_sleep_wake_each_other_reload_and_drain_on_two_threads) {
+  constexpr unsigned kBursts = 150, kBurstFrames = 20;
+  std::array<config::Snapshot, 4> later;
+  for (size_t i = 0; i < later.size(); ++i) {
+    later[i] = snapshot;
+    later[i].generation = i + 2;
+  }
+  for (unsigned w = 0; w < kWorkers; ++w) {
+    sleepers[w] = std::make_unique<Sleeper>(std::vector<int>{});
+    make(w, sleepers[w].get());
+  }
+  std::array<std::atomic<unsigned>, kWorkers> bursts{};
+  std::array<std::thread, kWorkers> threads;
+  for (unsigned w = 0; w < kWorkers; ++w)
+    threads[w] = std::thread([&, w] {
+      uint64_t slept = 0;
+      bool running = true;
+      while (running) {
+        // The next burst comes after a sleep, which the other worker may have ended early.
+        const uint64_t sleeps = counters[w].stages.sleeps.get();
+        if (bursts[w] < kBursts && (bursts[w] == 0 || sleeps > slept)) {
+          slept = sleeps;
+          if (bursts[w] % 10 == 0) arrive(w, request());
+          for (unsigned i = 0; i < kBurstFrames; ++i)
+            arrive(w, segment(static_cast<uint16_t>(1024 + i), tcp::kRst, bursts[w]));
+          ++bursts[w];
+        }
+        running = turn(w, 10us);
+        ports[w].sent.clear();
+      }
+    });
+  const auto wait_for = [&](unsigned n) {
+    while (bursts[0] < n || bursts[1] < n) std::this_thread::yield();
+  };
+  const auto wake_both = [&] {
+    for (auto& s : sleepers) s->wake();
+  };
+  for (size_t i = 0; i < later.size(); ++i) {
+    wait_for(static_cast<unsigned>((i + 1) * kBursts / (later.size() + 1)));
+    published.set(&later[i]);
+    wake_both();
+  }
+  wait_for(kBursts);
+  orders.give(Order::kDrain);
+  wake_both();
+  for (std::thread& t : threads) t.join();
+  uint64_t given = 0, taken = 0;
+  for (const stats::Worker& w : counters) {
+    EXPECT_GE(w.stages.sleeps.get(), kBursts - 1);
+    EXPECT_EQ(w.generation(), later.size() + 1);
+    EXPECT_EQ(w.steer.overflow.get(), 0u);
+    given += w.steer.handed_over.get();
+    taken += w.steer.taken_over.get();
+  }
+  EXPECT_GT(given, kBursts * kBurstFrames / 2);
+  EXPECT_GE(given, taken);
+  EXPECT_LE(given - taken, 2 * kBurstFrames) << "the last ones may come after the drain";
+}
+
 // Both workers run on threads of their own. The frames that each receives belong to either. The
 // buffers are not used a second time: the sanitizer does not see the order that DPDK's pool keeps.
 TEST_F(TwoWorkers, run_on_two_threads_through_reloads_and_a_drain) {

@@ -117,13 +117,15 @@ def sluiced_toml(driver: str, balance: str = "round_robin", timeouts: Optional[d
     if kubernetes:
         endpoints = f'{{ kubernetes = "{kubernetes.service}" }}'
         extra = f'\n[kubernetes]\nkubeconfig = "{kubernetes.kubeconfig}"\n{extra}'
+    # Workers that share a core must not poll in each other's time.
+    idle = 'idle = "sleep"\n' if workers > 1 else ""
     settings = "\n".join(f'{key} = "{value}"' for key, value in {**DEFAULT_TIMEOUTS, **(timeouts or {})}.items())
     return f"""\
 dpdk = "{dpdk}"
 
 [sluice]
 workers = {workers}
-admin_socket = "{layout.ADMIN_SOCKET}"
+{idle}admin_socket = "{layout.ADMIN_SOCKET}"
 log_level = "info"
 
 [timeouts]
