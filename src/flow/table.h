@@ -33,13 +33,14 @@ struct LookupOf {
 };
 using Lookup = LookupOf<Key>;
 
-template <class E, class K = Key>
+// Secret: of hash(secret, key).
+template <class E, class K = Key, class Secret = SipKey>
 requires Entry<E, K>
 class Table {
  public:
   // capacity: the largest number of entries. The table has twice as many slots, so that probes stay
   // short. A large capacity costs memory only as far as it is used.
-  Table(size_t capacity, const SipKey& secret)
+  Table(size_t capacity, const Secret& secret)
       : capacity_(capacity),
         mask_(std::bit_ceil(capacity * 2) - 1),
         secret_(secret),
@@ -123,7 +124,7 @@ class Table {
   size_t capacity_;
   size_t mask_;
   size_t size_ = 0;
-  SipKey secret_;
+  Secret secret_;
   Pages pages_;  // memory of slots_
   E* slots_;
 };

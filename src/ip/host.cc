@@ -100,7 +100,7 @@ std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
 
 Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
            TimerWheel& wheel, stats::Changes* changes)
-    : routes_(all_routes(ports)), memory_(memory) {
+    : links_(links.begin(), links.end()), routes_(all_routes(ports)), memory_(memory) {
   assert(links.size() == ports.size());
   for (size_t i = 0; i < links.size(); ++i) {
     ports_.push_back(std::make_unique<Port>(*links[i], static_cast<uint32_t>(i), ports[i].addresses,
@@ -165,6 +165,7 @@ bool Host::is_local(const Address& a) const {
 // The addresses that a port answers for: its own, the VIPs of its networks, and the VIPs that are
 // in no port's network.
 void Host::find_answered() {
+  ++generation_;
   for (auto& port : ports_) {
     port->answered.clear();
     for (const Prefix& p : port->addresses) port->answered.push_back(p.address);
@@ -399,6 +400,31 @@ void Host::doubt(const Address& destination, Time now) {
   const Route* route = routes_.find(destination);
   if (route == nullptr) return;
   ports_[route->port]->neighbours.doubt(route->via ? *route->via : destination, now);
+}
+
+bool Host::answers(unsigned port, const Address& a) const {
+  const Port& p = *ports_[port];
+  return p.answers_for(a) && (a.is_v4() || p.speaks_v6());
+}
+
+std::optional<NextHop> Host::next_hop(const Address& destination) const {
+  const Route* route = routes_.find(destination);
+  if (route == nullptr) return std::nullopt;
+  return NextHop{route->via ? &*route->via : &destination, route->port, !route->via};
+}
+
+bool Host::hop_to(const NextHop& next, Time now, Hop& out) {
+  Port& port = *ports_[next.port];
+  const Mac* mac = port.neighbours.known(*next.address, now);
+  if (mac == nullptr) return false;
+  out = {*mac, port.own_mac(), static_cast<uint16_t>(next.port), port.link.mtu()};
+  return true;
+}
+
+uint64_t Host::generation() const {
+  uint64_t sum = generation_;
+  for (const auto& p : ports_) sum += p->neighbours.generation();
+  return sum;
 }
 
 const Neighbours& Host::neighbours(size_t port) const {

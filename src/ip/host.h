@@ -13,6 +13,7 @@
 #include "base/token_bucket.h"
 #include "buf/memory.h"
 #include "ip/arp.h"
+#include "ip/hop.h"
 #include "ip/input.h"
 #include "ip/ipv4.h"
 #include "ip/ipv6.h"
@@ -83,6 +84,19 @@ class Host final : public Output {
   // Whether the address is one of Sluice's own, or a VIP.
   bool owns(const Address& a) const { return is_local(a); }
 
+  // Whether packets to the address are taken when they arrive at this port.
+  bool answers(unsigned port, const Address& a) const;
+  // The neighbour to which packets to `destination` go; nullopt: there is no route.
+  std::optional<NextHop> next_hop(const Address& destination) const;
+  // False: the address of the neighbour is unknown, or has to be confirmed; sending does so. The
+  // result is right until generation() changes, and should be asked for again from time to time, so
+  // that the use of the neighbour is known.
+  bool hop_to(const NextHop& next, Time now, Hop& out);
+  // Changes when a result of answers() or hop_to() becomes wrong.
+  uint64_t generation() const;
+  Link& link(size_t port) { return *links_[port]; }
+  const buf::Memory& memory() const { return memory_; }
+
   size_t neighbours() const;
   const Neighbours& neighbours(size_t port) const;
 
@@ -105,6 +119,8 @@ class Host final : public Output {
   stats::Drop foreign(const Address& a) const;
 
   std::vector<std::unique_ptr<Port>> ports_;
+  const std::vector<Link*> links_;
+  uint64_t generation_ = 0;  // of what ports answer for
   RouteTable routes_;
   std::vector<Address> locals_;
   std::vector<Address> vips_;  // sorted

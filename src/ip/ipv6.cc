@@ -79,8 +79,7 @@ void emit_ipv6(uint8_t* p, const OutPacket& packet) {
   } else if (packet.protocol == Protocol::kIpv6) {
     std::memcpy(&ports, packet.header.data() + 20, sizeof ports);
   }
-  const uint64_t flow = mix64(hash_of(packet.source) ^ mix64(hash_of(packet.destination) + ports));
-  const auto label = static_cast<uint32_t>(flow & 0xfffff);
+  const uint32_t label = flow_label(hash_of(packet.source), hash_of(packet.destination), ports);
   store_be32(p, uint32_t{6} << 28 | uint32_t{packet.tos} << 20 | label);
   // The length is meaningless for a packet that is still to be cut: the code that cuts the packet
   // writes it.

@@ -31,6 +31,12 @@ struct Ipv6 {
   static Error parse(buf::View bytes, uint32_t size, Ipv6& out);
 };
 
+// The flow label of a packet: of its addresses, and four bytes that tell the flows between them
+// apart.
+inline uint32_t flow_label(uint64_t source_hash, uint64_t destination_hash, uint32_t bytes) {
+  return static_cast<uint32_t>(mix64(source_hash ^ mix64(destination_hash + bytes)) & 0xfffff);
+}
+
 // Forty bytes. The flow label is a hash of addresses and ports (RFC 6437, 3), so that routers
 // spread flows without reading the ports.
 void emit_ipv6(uint8_t* p, const OutPacket& packet);

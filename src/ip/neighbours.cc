@@ -71,6 +71,7 @@ Neighbours::Entry& Neighbours::create(const Address& address, State state) {
 }
 
 void Neighbours::erase(Entry& e) {
+  if (e.known()) ++generation_;
   undelivered_ += take_waiting(e).size();
   displace(e);
   static_cast<ListHook<>&>(e).unlink();
@@ -100,6 +101,7 @@ void Neighbours::displace(Entry& e) {
 }
 
 void Neighbours::set_state(Entry& e, State state) {
+  if (e.known() && state != State::kReachable && state != State::kProbe) ++generation_;
   const bool now_resolved = state != State::kIncomplete && state != State::kFailed;
   if (now_resolved == e.resolved() && state != State::kFailed) {
     e.state = state;
@@ -132,6 +134,13 @@ void Neighbours::solicit(Entry& e, Time now) {
   ++e.solicits;
   link_.solicit(e.address, known ? e.mac : kBroadcast);
   wheel_.arm(e.timer, now + kRetransTime);
+}
+
+const Mac* Neighbours::known(const Address& address, Time now) {
+  Entry* e = find(address);
+  if (e == nullptr || !e->known()) return nullptr;
+  note_use(*e, now);
+  return &e->mac;
 }
 
 const Mac* Neighbours::lookup(const Address& address, Time now, Entry** entry) {
@@ -222,6 +231,7 @@ void Neighbours::learn(const Address& address, const Mac& mac, bool may_create, 
   // An unsolicited advertisement replaces the address but proves nothing (RFC 4861, 7.2.5).
   const bool proven = solicited || (!fresh && e->state == State::kIncomplete);
   const bool same = e->mac == mac;
+  if (!same) ++generation_;
   e->mac = mac;
   e->solicits = 0;
   if (proven) {

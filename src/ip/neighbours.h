@@ -78,6 +78,12 @@ class Neighbours {
   // packet may wait() for, or nullptr when the neighbour is failed.
   const Mac* lookup(const Address& address, Time now, Entry** entry);
 
+  // The address of a neighbour for which lookup() has nothing to do; nullptr otherwise. Valid until
+  // generation() changes.
+  const Mac* known(const Address& address, Time now);
+  // Changes when a result of known() becomes wrong.
+  uint64_t generation() const { return generation_; }
+
   // Keeps a frame until its neighbour, which is unknown yet, answers. A whole burst of connections
   // may begin at once; without their frames, each would wait for its first retransmission. Where as
   // many frames wait as may, this frame takes the place of the oldest frame of this neighbour, or
@@ -140,11 +146,13 @@ class Neighbours {
   std::array<size_t, 2> waiting_{};
   uint64_t evicted_ = 0;
   uint64_t undelivered_ = 0;
+  uint64_t generation_ = 0;
 };
 
 struct Neighbours::Entry : ListHook<>, ListHook<ByAge>, ListHook<ByWait> {
   Entry(Neighbours& o, const Address& a, State s, bool k);
   bool resolved() const { return state != State::kIncomplete && state != State::kFailed; }
+  bool known() const { return state == State::kReachable || state == State::kProbe; }
 
   Neighbours& owner;
   Address address;

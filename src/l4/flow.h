@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "base/address.h"
-#include "base/hash.h"
 #include "config/l4.h"
+#include "l4/flow_hash.h"
 #include "l4/tcp_state.h"
 
 namespace sluice::l4 {
@@ -22,8 +22,11 @@ struct FlowKey {
   bool operator==(const FlowKey&) const = default;
 };
 
-// Keyed, since strangers choose the remote endpoints.
-uint32_t hash(const SipKey& secret, const FlowKey& key);
+inline uint32_t hash(const FlowHash& secret, const FlowKey& key) {
+  return secret.of(
+      key.remote.address, key.remote.port | uint32_t{key.local_port} << 16,
+      key.local | uint32_t{key.protocol} << 16 | static_cast<uint32_t>(key.side) << 24);
+}
 
 // A NAT flow has two entries, one for each side. Each packet touches only that of its sender. Of a
 // flow of the other modes only the client's side passes Sluice, and has an entry; `from` and the

@@ -62,6 +62,8 @@ Forwarder::Forwarder(const Setup& s)
       siblings_(s.siblings),
       process_(s.process == nullptr ? alone_.emplace(1) : *s.process),
       registry_(s.host, s.sources, s.stats, s.workers),
+      pin_above_(s.pin_above),
+      fast_path_(s.host, s.links, registry_, s.stats.l4),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
       fragments_(secret_),
@@ -75,7 +77,12 @@ void Forwarder::adopt(const config::Snapshot& snapshot) {
   timeouts_ = snapshot.flow_timeouts;
   registry_.adopt(snapshot);
   set_active();
-  if (active_ && !flows_) flows_.emplace(capacity_, secret_);
+  if (active_ && !flows_) {
+    flows_.emplace(capacity_, secret_);
+    // Nothing waits for the first configuration. A later one must not stop the worker for so long.
+    if (!adopted_) flows_->touch();
+  }
+  adopted_ = true;
   begin_flush();
   if (registry_.has_departed() && !sweep_timer_.armed()) wheel_.arm(sweep_timer_, swept_);
 }

@@ -15,6 +15,7 @@
 #include "config/snapshot.h"
 #include "ip/host.h"
 #include "ip/icmp_error.h"
+#include "l4/fast_path.h"
 #include "l4/flows.h"
 #include "l4/fragments.h"
 #include "l4/icmp_error.h"
@@ -64,6 +65,8 @@ class Forwarder {
     const steer::Owner* owner = nullptr;  // all nullptr when there is one worker
     Siblings* siblings = nullptr;
     Process* process = nullptr;
+    std::vector<ip::ForwardLink*> links = {};  // see FastPath
+    uint32_t pin_above = 0;  // the fast path needs more free receive buffers (buf::Memory)
   };
 
   explicit Forwarder(const Setup& setup);
@@ -77,6 +80,13 @@ class Forwarder {
 
   // False: there is no L4 listener, and no packet is L4's.
   bool active() const { return active_; }
+  // The fast path for frames as a port received them, before IP. Those that it leaves lie at the
+  // front; their number.
+  size_t forward(unsigned port, std::span<ip::InFrame> frames, Time now) {
+    if (!active_ || flows_->size() == 0 || host_.memory().rx_free() <= pin_above_)
+      return frames.size();
+    return fast_path_.input(port, frames, *flows_, now);
+  }
   // The packet has its ports. kForeign: it is not L4's.
   Place find(const ip::TransportPacket& packet) const {
     return registry_.find({packet.destination, packet.ports->destination}, packet.protocol);
@@ -164,6 +174,8 @@ class Forwarder {
   std::optional<Process> alone_;  // of a worker without siblings
   Process& process_;
   Registry registry_;
+  const uint32_t pin_above_;
+  FastPath fast_path_;
   SourcePorts source_ports_;
   Random random_;
   // One each, so that packets whose hop limit ends do not use up what path MTU discovery needs.
@@ -179,6 +191,7 @@ class Forwarder {
   size_t flush_left_ = 0;  // slots
   Time swept_{};
   bool vips_changed_ = false;
+  bool adopted_ = false;  // some configuration
   bool active_ = false;
 };
 

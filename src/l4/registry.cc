@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "base/hash.h"
 #include "l4/header.h"
 
 namespace sluice::l4 {
@@ -13,10 +12,6 @@ namespace {
 uint8_t protocol_of(const config::Listener& l) {
   return static_cast<uint8_t>(l.protocol == config::Protocol::kUdp ? ip::Protocol::kUdp
                                                                    : ip::Protocol::kTcp);
-}
-
-uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
-  return mix64(hash_of(local.address) ^ (uint64_t{local.port} << 8 | protocol));
 }
 
 }  // namespace
@@ -122,6 +117,7 @@ bool Registry::forget_unused() {
 }
 
 void Registry::index() {
+  ++generation_;
   const auto present = [](const Vip& v) { return v.protocol != 0; };
   const auto vips = std::count_if(vips_.begin(), vips_.end(), present);
   places_.clear();
@@ -155,21 +151,6 @@ void Registry::insert(const Endpoint& local, uint8_t protocol, Place place) {
   for (; places_[i].used; i = (i + 1) & (places_.size() - 1))
     if (places_[i].local == local && places_[i].protocol == protocol) return;
   places_[i] = {local, protocol, true, place};
-}
-
-const Registry::Entry* Registry::lookup(const Endpoint& local, uint8_t protocol) const {
-  size_t i = hash_of_place(local, protocol) & (places_.size() - 1);
-  for (; places_[i].used; i = (i + 1) & (places_.size() - 1))
-    if (places_[i].local == local && places_[i].protocol == protocol) return &places_[i];
-  return nullptr;
-}
-
-Place Registry::find(const Endpoint& local, uint8_t protocol) const {
-  if (places_.empty()) return {};
-  if (const Entry* e = lookup(local, protocol)) return e->place;
-  if (local.port < kFirstSourcePort || local.port > kLastSourcePort) return {};
-  const Entry* e = lookup({local.address, 0}, 0);
-  return e == nullptr ? Place{} : e->place;
 }
 
 std::vector<Address> Registry::vip_addresses() const {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <vector>
@@ -76,13 +77,25 @@ class Registry {
   // Whether some VIP has left the configuration, and is kept for its flows.
   bool has_departed() const;
 
-  Place find(const Endpoint& local, uint8_t protocol) const;
+  Place find(const Endpoint& local, uint8_t protocol) const {
+    if (places_.empty()) return {};
+    if (const Entry* e = lookup(local, protocol)) return e->place;
+    if (local.port < kFirstSourcePort || local.port > kLastSourcePort) return {};
+    const Entry* e = lookup({local.address, 0}, 0);
+    return e == nullptr ? Place{} : e->place;
+  }
+  // Changes with the results of find(), and with the VIPs and the pods.
+  uint64_t generation() const { return generation_; }
+  size_t vips() const { return vips_.size(); }
+  size_t pods() const { return pods_.size(); }
+  size_t sources() const { return sources_.size(); }
   bool has_vips() const { return !places_.empty(); }
   std::vector<Address> vip_addresses() const;
 
   Vip& vip(uint16_t index) { return vips_[index]; }
   const Vip& vip(uint16_t index) const { return vips_[index]; }
   Pod& pod(uint16_t slot) { return pods_[slot]; }
+  const Pod& pod(uint16_t slot) const { return pods_[slot]; }
   bool has_pod(uint32_t slot) const { return slot < pods_.size(); }
   // Whether flows may have to end before their time.
   bool has_flushes() const;
@@ -110,7 +123,22 @@ class Registry {
   void index();
   void insert(const Endpoint& local, uint8_t protocol, Place place);
   void insert_listener(const Endpoint& local, uint8_t protocol, Place place);
-  const Entry* lookup(const Endpoint& local, uint8_t protocol) const;
+  // Only the configuration chooses the entries.
+  static uint64_t hash_of_place(const Endpoint& local, uint8_t protocol) {
+    std::array<uint64_t, 2> a;
+    std::memcpy(a.data(), local.address.bytes.data(), sizeof a);
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = Wide{a[1] ^ a[0] * 0x9e3779b97f4a7c15ULL ^
+                              (uint64_t{local.port} << 8 | protocol) * 0xc4ceb9fe1a85ec53ULL} *
+                         0xff51afd7ed558ccdULL;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+  const Entry* lookup(const Endpoint& local, uint8_t protocol) const {
+    size_t i = hash_of_place(local, protocol) & (places_.size() - 1);
+    for (; places_[i].used; i = (i + 1) & (places_.size() - 1))
+      if (places_[i].local == local && places_[i].protocol == protocol) return &places_[i];
+    return nullptr;
+  }
 
   const ip::Host& host_;
   stats::Worker& stats_;
@@ -120,6 +148,7 @@ class Registry {
   std::vector<Pod> pods_;          // by slot
   std::vector<Endpoint> foreign_;  // of TCP listeners that are not L4's
   std::vector<Entry> places_;      // a hash table; empty: there is no VIP
+  uint64_t generation_ = 0;
 };
 
 }  // namespace sluice::l4

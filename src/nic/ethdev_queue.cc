@@ -48,6 +48,13 @@ bool EthdevQueue::transmit(buf::Slice frame) {
   return true;
 }
 
+size_t EthdevQueue::forward(std::span<rte_mbuf* const> frames) {
+  if (tx_pool_only_ && tx_pool_.mempool() != frames.front()->pool) [[unlikely]]
+    return PortQueue::forward(frames);
+  for (rte_mbuf* m : frames) gather(m);
+  return frames.size();
+}
+
 void EthdevQueue::gather(rte_mbuf* m) {
   gather_[gathered_++] = m;
   if (++fresh_ >= gather_limit_) flush();

@@ -46,6 +46,7 @@ class EthdevQueue : public PortQueue {
   bool transmit(const ip::OutFrame& frame) override = 0;
 
   bool transmit(buf::Slice frame) override;
+  size_t forward(std::span<rte_mbuf* const> frames) override;
 
   // Hands all gathered frames to the driver; once a loop turn. Frames that the driver does not take
   // wait for the next flush(): a turn of a thousand connections is more than many rings hold. At

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "ip/forward_link.h"
 #include "ip/in_frame.h"
 #include "ip/output.h"
 
@@ -27,7 +28,7 @@ struct QueueStats {
 };
 
 // Only the worker that owns the queue may touch it.
-class PortQueue : public ip::Link {
+class PortQueue : public ip::Link, public ip::ForwardLink {
  public:
   PortQueue() = default;
   virtual ~PortQueue() = default;
@@ -44,6 +45,14 @@ class PortQueue : public ip::Link {
 
   // Gathers a complete frame as it is, checksums included: for forwarding. False as above.
   virtual bool transmit(buf::Slice frame) = 0;
+
+  // As transmit().
+  size_t forward(std::span<rte_mbuf* const> frames) override {
+    size_t sent = 0;
+    for (rte_mbuf* m : frames)
+      if (transmit(buf::Slice(m))) ++sent;
+    return sent;
+  }
 
   // Sends all gathered frames; once a loop turn.
   virtual void flush() = 0;

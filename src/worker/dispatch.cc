@@ -97,6 +97,8 @@ void Dispatch::flush(stats::Port& counters, Time now) {
 
 void Dispatch::input_burst(unsigned port, std::span<ip::InFrame> frames, stats::Port& counters,
                            Time now) {
+  // Packets of known flows leave here.
+  if (forwards()) frames = frames.first(l4_->forward(port, frames, now));
   constexpr size_t kAhead = 2;  // frames whose bytes are prefetched before their turn
   for (size_t i = 0; i < frames.size(); ++i) {
     if (i + kAhead < frames.size()) fetch(frames[i + kAhead]);

@@ -6,6 +6,7 @@
 // them. Clock has cycles() and at(cycles), as TscClock has them.
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -173,7 +174,9 @@ class alignas(64) Worker {
                     .self = static_cast<unsigned>(setup.self),
                     .owner = steering_ ? setup.owner : nullptr,
                     .siblings = steering_ ? &*steering_ : nullptr,
-                    .process = setup.process == nullptr ? nullptr : &setup.process->l4}),
+                    .process = setup.process == nullptr ? nullptr : &setup.process->l4,
+                    .links = forward_links(setup.ports),
+                    .pin_above = setup.pin_above}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,
@@ -219,6 +222,11 @@ class alignas(64) Worker {
     if (setup.exchange == nullptr) return std::nullopt;
     return std::optional<Steering>(std::in_place, *setup.owner, *setup.exchange,
                                    static_cast<unsigned>(setup.self), tcp_, stats_.steer);
+  }
+
+  static std::vector<ip::ForwardLink*> forward_links(const std::vector<PortT*>& ports) {
+    if constexpr (std::derived_from<PortT, ip::ForwardLink>) return {ports.begin(), ports.end()};
+    return {};
   }
 
   // Workers that drain end together, since frames of one worker's clients may arrive at another.

@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <iterator>
+#include <span>
 
 #include "forwarder_machine.h"
+#include "twins.h"
 
 namespace {
 rte_mempool* rx = nullptr;
@@ -25,7 +27,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const unsigned before = rte_mempool_avail_count(rx) + rte_mempool_avail_count(hold);
   {
     sluice::buf::Pool receive(rx), keep(hold);
-    sluice::l4::ForwarderMachine(receive, keep).run({data, size});
+    // The first byte chooses between the forwarder alone, and its two paths side by side.
+    const std::span input{data, size};
+    if (size > 0 && data[0] % 2 == 1) {
+      sluice::l4::Twins(receive, keep).run(input.subspan(1));
+    } else {
+      sluice::l4::ForwarderMachine(receive, keep).run(input.subspan(size > 0 ? 1 : 0));
+    }
   }
   if (rte_mempool_avail_count(rx) + rte_mempool_avail_count(hold) != before) __builtin_trap();
   return 0;

@@ -6,6 +6,7 @@
 #include <rte_ethdev.h>
 
 #include "base/poison.h"
+#include "buf/packet.h"
 #include "frames.h"
 #include "nic/pools.h"
 #include "nic/tx_path.h"
@@ -589,6 +590,32 @@ TEST_F(Loop, a_forwarded_frame_moves_without_a_copy_unless_the_port_needs_its_ow
   ASSERT_TRUE(own.transmit(std::move(t)));
   own.flush();
   EXPECT_EQ(take()->pool, tx_);
+}
+
+TEST_F(Loop, a_burst_that_is_forwarded_leaves_in_its_order_and_in_its_buffers) {
+  for (const bool own_pool : {false, true}) {
+    EthdevQueue& q = with(kPlain, own_pool);
+    std::array<rte_mbuf*, 3> burst;
+    for (rte_mbuf*& m : burst) {
+      m = chained(pattern(60), 60);
+      m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+      buf::Slice s(m);
+      s.drop_front(static_cast<uint32_t>(&m - burst.data()));
+      buf::release_packet(s);
+    }
+    EXPECT_EQ(q.forward(burst), burst.size());
+    q.flush();
+    for (uint32_t i = 0; i < burst.size(); ++i) {
+      const rte_mbuf* m = take();
+      EXPECT_EQ(m->pkt_len, 60 - i);
+      EXPECT_EQ(m->ol_flags, 0u);
+      if (own_pool) {
+        EXPECT_EQ(m->pool, tx_);
+      } else {
+        EXPECT_EQ(m, burst.at(i));
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -233,11 +233,12 @@ def snat(version: int) -> list:
 
 
 def worker(scratch: Path, pid: int) -> dict:
+    before = cpu_seconds(pid)
     done = subprocess.run([str(layout.sluicectl_binary()), "--socket", str(scratch / "sluiced.sock"), "stats", "--json"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise LabError(f"sluiced does not answer: {done.stderr.strip()}")
-    return {"at": cpu_seconds(pid), **json.loads(done.stdout)["workers"][0]}
+    return {"at": (before + cpu_seconds(pid)) / 2, **json.loads(done.stdout)["workers"][0]}
 
 
 def sluice(row: Row, capture: Path, packets: int, scratch: Path) -> dict:
@@ -249,10 +250,15 @@ def sluice(row: Row, capture: Path, packets: int, scratch: Path) -> dict:
         if not wait_until(lambda: (scratch / "sluiced.sock").exists() or process.poll() is not None, START_SECONDS, 0.02) \
                 or process.poll() is not None:
             raise LabError(f"sluiced does not start:\n{tail(log)}")
-        begun = worker(scratch, process.pid)
-        if not wait_until(lambda: worker(scratch, process.pid)["l4"]["flows"] >= row.flows or process.poll() is not None, START_SECONDS, 0.05):
+        ramp: list = []  # CPU seconds and flows begun, while they begin
+
+        def complete() -> bool:
+            look = worker(scratch, process.pid)
+            ramp.append((look["at"], look["l4"]["flows_begun"]))
+            return look["l4"]["flows"] >= row.flows or process.poll() is not None
+
+        if not wait_until(complete, START_SECONDS, 0.001):
             raise LabError(f"only {worker(scratch, process.pid)['l4']} of {row.flows} flows\n{tail(log)}")
-        settled = worker(scratch, process.pid)
         time.sleep(0.2)
         before = worker(scratch, process.pid)
         time.sleep(SECONDS)
@@ -264,9 +270,16 @@ def sluice(row: Row, capture: Path, packets: int, scratch: Path) -> dict:
     seconds = after["at"] - before["at"]
     if sent == 0:
         raise LabError(f"nothing was forwarded: {after['l4']} {after['ports'][0]['drops']}")
-    new = settled["l4"]["flows_begun"] - begun["l4"]["flows_begun"]
-    return {"pps": sent / seconds,
-            "new_flows": new / (settled["at"] - begun["at"]) if new > 10_000 else None}
+    return {"pps": sent / seconds, "new_flows": steepness(ramp, row.flows)}
+
+
+def steepness(ramp: list, flows: int) -> Optional[float]:
+    """New flows in a second, by the looks at which flows began. At the end of the capture few are new."""
+    within = [(at, begun) for at, begun in ramp if 0 < begun < flows * 0.95]
+    if len(within) < 2 or flows < 100_000:
+        return None
+    (first_at, first), (last_at, last) = within[0], within[-1]
+    return (last - first) / (last_at - first_at) if last_at > first_at else None
 
 
 def own_mac(scratch: Path) -> bytes:
