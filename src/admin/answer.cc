@@ -10,8 +10,8 @@
 namespace sluice::admin {
 
 boost::json::object answer(std::string_view command, const View& view) {
-  const auto& [current, ledger, loads, sources, identity, nic, stalls, links, lag, unreadable,
-               access_log] = view;
+  const auto& [current, ledger, loads, sources, identity, nic, stalls, links, lag, trigger_lag,
+               unreadable, access_log] = view;
   if (command == "pods") return report_pods(current, ledger);
   if (command == "listeners") return report_listeners(current, ledger);
   if (command == "sources") return report_sources(current, sources);

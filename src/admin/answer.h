@@ -33,6 +33,8 @@ struct View {
   std::vector<bool> links;           // by port; without an entry nothing is known
   // From news of endpoints to their adoption by every worker; nullptr: not measured.
   const stats::Durations* discovery_lag = nullptr;
+  // From Kubernetes' last-change-trigger-time to the adoption; as well.
+  const stats::Durations* trigger_lag = nullptr;
   uint64_t unreadable = 0;  // objects of the Kubernetes API that could not be read
   AccessCounts access_log{};
 

@@ -7,10 +7,37 @@ namespace sluice::admin {
 void Ledger::record(const config::Snapshot& snapshot, std::span<const uint32_t> reused) {
   for (const uint32_t slot : reused) base_[slot] = {sum(slot), latency(slot)};
   const auto now = std::chrono::steady_clock::now();
-  for (auto& [slot, entry] : known_)
-    if (!entry.left) entry.left = now;
+  std::set<uint32_t> present;
   for (const config::Service& s : snapshot.services)
-    for (const config::Pod& p : s.pods) known_[p.slot] = {s.name, p, false, std::nullopt};
+    for (const config::Pod& p : s.pods) present.insert(p.slot);
+  for (auto& [slot, entry] : known_)
+    if (!entry.left && !present.contains(slot)) entry.left = now;
+  for (const config::Service& s : snapshot.services)
+    for (const config::Pod& p : s.pods) note(s.name, p);
+}
+
+void Ledger::note(const std::string& service, const config::Pod& pod) {
+  PodEntry& e = known_[pod.slot];
+  const bool same =
+      e.service == service && e.pod.endpoint == pod.endpoint && e.pod.id == pod.id && !e.left;
+  const auto lag = same ? e.lag : std::nullopt;
+  e = {service, pod, false, std::nullopt, lag};
+}
+
+void Ledger::record_change(const config::Snapshot& snapshot,
+                           std::span<const std::pair<uint32_t, uint32_t>> came,
+                           std::span<const uint32_t> left, std::span<const uint32_t> reused) {
+  for (const uint32_t slot : reused) base_[slot] = {sum(slot), latency(slot)};
+  const auto now = std::chrono::steady_clock::now();
+  for (const uint32_t slot : left) known_[slot].left = now;
+  for (const auto& [service, pod] : came) {
+    const config::Service& s = snapshot.services[service];
+    note(s.name, s.pods[pod]);
+  }
+}
+
+void Ledger::set_lag(uint32_t slot, std::chrono::nanoseconds lag) {
+  if (const auto it = known_.find(slot); it != known_.end()) it->second.lag = lag;
 }
 
 std::vector<PodEntry> Ledger::pods(const config::Snapshot& current) const {
@@ -28,7 +55,9 @@ std::vector<PodEntry> Ledger::entries(const config::Snapshot& current,
   std::set<uint32_t> present;
   for (const config::Service& s : current.services)
     for (const config::Pod& p : s.pods) {
-      out.push_back({s.name, p, false, std::nullopt});
+      const PodEntry* known = pod(p.slot);
+      out.push_back({s.name, p, false, std::nullopt,
+                     known == nullptr || known->left ? std::nullopt : known->lag});
       present.insert(p.slot);
     }
   for (const auto& [slot, entry] : known_) {
@@ -59,7 +88,7 @@ PodCounts Ledger::sum(uint32_t slot) const {
 
 HistogramSum Ledger::latency(uint32_t slot) const {
   HistogramSum h;
-  for (const stats::Worker* w : workers_) h.add(w->pod(slot).latency);
+  for (const stats::Worker* w : workers_) h.add(*w->pod(slot).latency);
   return h;
 }
 
@@ -77,7 +106,9 @@ PodCounts Ledger::counts(uint32_t slot) const {
 }
 
 PodTotals Ledger::totals(uint32_t slot) const {
-  PodTotals t{counts(slot), latency(slot)};
+  PodTotals t{counts(slot), {}};
+  if (t.streams == 0) return t;  // most pods of many, and a histogram is long
+  t.latency = latency(slot);
   if (const auto it = base_.find(slot); it != base_.end()) t.latency.subtract(it->second.latency);
   return t;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/histogram.h"
@@ -38,6 +39,7 @@ struct PodEntry {
   config::Pod pod;
   bool draining = false;                                        // no longer in the configuration
   std::optional<std::chrono::steady_clock::time_point> left{};  // since then
+  std::optional<std::chrono::nanoseconds> lag{};                // set_lag(); nullopt: not measured
 };
 
 class Ledger {
@@ -51,6 +53,12 @@ class Ledger {
   // Records the owners of the slots from a snapshot, right before it is published. `reused` are the
   // slots of pods that had other owners: their totals begin at zero.
   void record(const config::Snapshot& snapshot, std::span<const uint32_t> reused);
+  // As well, where only some pods have come and left: `came` are (service, pod) by index.
+  void record_change(const config::Snapshot& snapshot,
+                     std::span<const std::pair<uint32_t, uint32_t>> came,
+                     std::span<const uint32_t> left, std::span<const uint32_t> reused);
+  // The time that it took from news of the pod to the moment that every worker might pick it.
+  void set_lag(uint32_t slot, std::chrono::nanoseconds lag);
 
   // The configured pods in order, then the pods that drain.
   std::vector<PodEntry> pods(const config::Snapshot& current) const;
@@ -66,6 +74,8 @@ class Ledger {
   std::span<stats::Worker* const> workers() const { return workers_; }
 
  private:
+  // The pod is in the configuration, and has its slot.
+  void note(const std::string& service, const config::Pod& pod);
   PodCounts sum(uint32_t slot) const;
   HistogramSum latency(uint32_t slot) const;
   std::vector<PodEntry> entries(const config::Snapshot& current,

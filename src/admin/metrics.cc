@@ -72,6 +72,13 @@ void workers(Exposition& out, const View& view) {
              [&](const Worker&, size_t i) { return view.stalls[i].times; });
   of_workers(out, view, "sluice_worker_standing_still", kGauge, "1 while the loop stands still",
              [&](const Worker&, size_t i) { return uint64_t{view.stalls[i].standing}; });
+  of_workers(out, view, "sluice_worker_adoption_longest_seconds", kGauge,
+             "the longest time that the loop stood still for a new configuration, within 1/16",
+             [](const Worker& w, size_t) {
+               HistogramSum sum;
+               sum.add(w.adoptions);
+               return std::chrono::duration<double>(sum.longest()).count();
+             });
   of_workers(out, view, "sluice_worker_rx_buffers_free", kGauge,
              "free packet buffers of the receive pool",
              [](const Worker& w, size_t) { return w.rx_buffers_free.get(); });
@@ -180,6 +187,10 @@ void discovery(Exposition& out, const View& view) {
   using Source = discovery::Source;
   of_sources(out, view, "sluice_discovery_endpoints", "endpoints that the source has",
              [](const Source& s) { return uint64_t{s.endpoints().size()}; });
+  out.family("sluice_discovery_unreachable", kGauge,
+             "endpoints that get no calls, since no port's network and no route contains them");
+  for (const config::Service& s : view.current.services)
+    out.sample({{"service", s.name}}, uint64_t{s.unreachable.size()});
   of_sources(out, view, "sluice_discovery_age_seconds",
              "seconds since the source confirmed its endpoints",
              [](const Source& s) { return std::chrono::duration<double>(s.age()).count(); });
@@ -194,10 +205,17 @@ void discovery(Exposition& out, const View& view) {
              "objects of the Kubernetes API that could not be read, and stayed as they were; the "
              "log has the reasons");
   out.sample({}, view.unreadable);
-  out.family("sluice_discovery_lag_seconds", kHistogram,
-             "from news of endpoints, as the API's event or the answer of DNS is read, to the "
-             "moment that every worker may use them; in steps of a millisecond");
+  out.family(
+      "sluice_discovery_lag_seconds", kHistogram,
+      "of each pod that came or left: from the moment that the API's event, or the answer of "
+      "DNS, is read, to the first moment that every worker may pick the pod, or none does "
+      "any more; in steps of a millisecond");
   if (view.discovery_lag != nullptr) durations(out, *view.discovery_lag);
+  out.family("sluice_discovery_trigger_lag_seconds", kHistogram,
+             "of each change of an EndpointSlice: from the time of its annotation "
+             "endpoints.kubernetes.io/last-change-trigger-time to the moment that every worker "
+             "uses it, like kube-proxy's network_programming_duration");
+  if (view.trigger_lag != nullptr) durations(out, *view.trigger_lag);
 }
 
 }  // namespace

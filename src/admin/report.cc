@@ -6,11 +6,13 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <unordered_map>
 
 #include <boost/json/array.hpp>
 
 #include "admin/pod_state.h"
 #include "base/version.h"
+#include "discovery/reachability.h"
 
 namespace sluice::admin {
 namespace json = boost::json;
@@ -79,12 +81,13 @@ std::string_view reason(const Ledger& ledger, uint32_t slot) {
   return {};
 }
 
-// How the pods' certificates are judged; empty: cleartext.
-std::string_view tls_of(const config::Snapshot& current, const std::string& service) {
+// How the pods' certificates are judged, by service; services in cleartext are left out.
+std::unordered_map<std::string_view, std::string_view> tls_of(const config::Snapshot& current) {
+  std::unordered_map<std::string_view, std::string_view> out;
   for (const config::Service& s : current.services)
-    if (s.name == service && config::is_secure(s.protocol))
-      return s.tls.verify == config::TlsClient::Verify::kNone ? "unverified" : "verified";
-  return {};
+    if (config::is_secure(s.protocol))
+      out[s.name] = s.tls.verify == config::TlsClient::Verify::kNone ? "unverified" : "verified";
+  return out;
 }
 
 }  // namespace
@@ -104,8 +107,30 @@ json::object report_status(const config::Snapshot& current, const Ledger& ledger
           {"last_reload_refused", identity.refused}};
 }
 
+namespace {
+
+// An endpoint that has no slot, and so no numbers.
+json::object unreachable_row(const config::Service& service, const config::Pod& pod) {
+  json::object row{{"service", service.name},
+                   {"id", pod.id},
+                   {"address", pod.endpoint.str()},
+                   {"state", "UNREACHABLE"},
+                   {"reason", discovery::Reachability::kWhyNot},
+                   {"tls", ""},
+                   {"draining", false},
+                   {"weight", pod.weight},
+                   {"lag_ms", nullptr}};
+  for (const char* number : {"active", "streams", "failed", "retried", "connections", "relayed_in",
+                             "relayed_out", "p50_us", "p99_us"})
+    row[number] = 0;
+  return row;
+}
+
+}  // namespace
+
 json::object report_pods(const config::Snapshot& current, const Ledger& ledger) {
   json::array rows;
+  const auto tls = tls_of(current);
   for (const PodEntry& e : ledger.pods(current)) {
     const PodTotals t = ledger.totals(e.pod.slot);
     json::object row;
@@ -114,7 +139,8 @@ json::object report_pods(const config::Snapshot& current, const Ledger& ledger) 
     row["address"] = e.pod.endpoint.str();
     row["state"] = pods::text_of(state_of(ledger, e.pod.slot));
     row["reason"] = reason(ledger, e.pod.slot);
-    row["tls"] = tls_of(current, e.service);
+    const auto secure = tls.find(e.service);
+    row["tls"] = secure == tls.end() ? std::string_view() : secure->second;
     row["draining"] = e.draining;
     row["weight"] = e.pod.weight;
     row["active"] = t.active;
@@ -126,8 +152,12 @@ json::object report_pods(const config::Snapshot& current, const Ledger& ledger) 
     row["relayed_out"] = t.relayed_out;
     row["p50_us"] = micros(t.latency.quantile(0.5));
     row["p99_us"] = micros(t.latency.quantile(0.99));
+    row["lag_ms"] = nullptr;
+    if (e.lag) row["lag_ms"] = micros(*e.lag) / 1000;
     rows.push_back(std::move(row));
   }
+  for (const config::Service& s : current.services)
+    for (const config::Pod& p : s.unreachable) rows.push_back(unreachable_row(s, p));
   return {{"pods", std::move(rows)}};
 }
 

@@ -31,6 +31,13 @@ json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads
     row["stall_s"] = stalls[i].seconds;
     row["stall_stage"] = stalls[i].stage;
     row["stall_at"] = stalls[i].where;
+    HistogramSum adoptions;
+    adoptions.add(w.adoptions);
+    const auto micros = [](Duration d) { return static_cast<double>(d.count()) / 1000; };
+    row["adoptions"] = adoptions.count();
+    row["adoption_p50_us"] = micros(adoptions.quantile(0.5));
+    row["adoption_p99_us"] = micros(adoptions.quantile(0.99));
+    row["adoption_longest_us"] = micros(adoptions.longest());
     rows.push_back(std::move(row));
   }
   return {{"workers", std::move(rows)}};

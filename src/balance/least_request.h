@@ -11,6 +11,9 @@ class LeastRequest final : public Picker {
   explicit LeastRequest(Random& random) : random_(random) {}
 
   void update(std::span<pods::Pod* const> candidates) override { candidates_ = candidates; }
+  void change(std::span<pods::Pod* const> candidates, const pods::Pod*) override {
+    candidates_ = candidates;
+  }
 
   size_t pick() override {
     const size_t n = candidates_.size();

@@ -19,6 +19,10 @@ class Picker {
   // valid until the next update.
   virtual void update(std::span<pods::Pod* const> candidates) = 0;
 
+  // As update(), where the candidates are those of the last update, but for one: `added` has come,
+  // at the end, or (nullptr) one has left. Does not look at all of them where that can be avoided.
+  virtual void change(std::span<pods::Pod* const> candidates, const pods::Pod* added) = 0;
+
   // An index into the candidates. There must be at least one candidate.
   virtual size_t pick() = 0;
 };

@@ -27,6 +27,17 @@ class RoundRobin final : public Picker {
     for (size_t i = 0; i < pass_.size(); ++i) pass_[i] = random_.below(stride(i));
   }
 
+  void change(std::span<pods::Pod* const> candidates, const pods::Pod* added) override {
+    const bool still_equal = equal_ && !candidates.empty() &&
+                             (added == nullptr || added->weight() == candidates.front()->weight());
+    if (!still_equal) {
+      update(candidates);
+      return;
+    }
+    candidates_ = candidates;
+    if (next_ >= candidates_.size()) next_ = 0;
+  }
+
   size_t pick() override {
     if (equal_) {
       if (++next_ >= candidates_.size()) next_ = 0;

@@ -80,6 +80,13 @@ class HistogramSum {
   uint64_t sum_ns() const { return sum_ns_; }
   uint64_t bucket(size_t i) const { return counts_[i]; }
 
+  // At least as long as the longest time that was recorded, and hardly longer; zero: there is none.
+  Duration longest() const {
+    for (size_t i = Histogram::kBuckets; i-- > 0;)
+      if (counts_[i] > 0) return Histogram::upper(i);
+    return Duration::zero();
+  }
+
   // q in [0, 1]. Zero when nothing was recorded.
   Duration quantile(double q) const {
     if (total_ == 0) return Duration::zero();

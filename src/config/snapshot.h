@@ -3,6 +3,7 @@
 // (config/published.h) and never changes it again; workers only read it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "config/l4.h"
 #include "config/retry.h"
 #include "config/settings.h"
+#include "config/shared_list.h"
 #include "config/startup.h"
 #include "config/tls.h"
 
@@ -69,17 +71,23 @@ struct Pod {
   uint32_t weight = 1;
   uint32_t slot = 0;
 
-  bool operator==(const Pod&) const = default;
+  // Slots follow from the rest.
+  bool operator==(const Pod& o) const {
+    return endpoint == o.endpoint && id == o.id && weight == o.weight;
+  }
 };
 
 struct Service {
   std::string name;
+  std::string name_space;  // of the Kubernetes service that has its pods; empty: there is none
   Balance balance = Balance::kRoundRobin;
   PodProtocol protocol = PodProtocol::kH2c;
   TlsClient tls;                                        // of kH2 and kHttps1
   ProxyProtocol proxy_protocol = ProxyProtocol::kNone;  // of connections that are relayed
-  std::vector<Pod> pods;  // in the order of the endpoints; may be empty
-  PodTable table;         // of L4 listeners
+  SharedList<Pod> pods;                                 // in the order of the endpoints
+  // Endpoints that no port's network and no route contains: they get no calls, and have no slots.
+  SharedList<Pod> unreachable;
+  PodTable table;  // of L4 listeners
   // The values of [timeouts] and [limits], unless the service has its own.
   Duration connect_timeout{};
   Duration queue_timeout{};
@@ -157,6 +165,36 @@ struct Listener {
   bool operator==(const Listener&) const = default;
 };
 
+struct Snapshot;
+
+// Some pods of a list leave, and others come: behind the edit, the places from `at` on have the
+// `added` pods in the place of `removed` ones. Edits apply in order, each to the result of the one
+// before.
+struct PodEdit {
+  uint32_t at = 0;
+  uint32_t removed = 0;
+  uint32_t added = 0;
+
+  bool operator==(const PodEdit&) const = default;
+};
+
+struct PodChange {
+  uint32_t service = 0;  // index into Snapshot::services
+  std::vector<PodEdit> edits;
+
+  bool operator==(const PodChange&) const = default;
+};
+
+// A snapshot that differs from the one before only in which pods some services have. A worker that
+// uses the one before adopts the difference, and does not look at all the other pods.
+struct Difference {
+  // Published right before. It lives until every worker has adopted this snapshot.
+  const Snapshot* from = nullptr;
+  std::vector<PodChange> changes;
+
+  bool operator==(const Difference&) const = default;
+};
+
 struct Snapshot {
   uint64_t generation = 0;  // 1 for the first, then one more with each published snapshot
   Startup startup;          // the same in all snapshots of one process
@@ -171,6 +209,7 @@ struct Snapshot {
   std::vector<TicketKey> ticket_keys;
   std::vector<Service> services;
   std::vector<Listener> listeners;
+  std::optional<Difference> difference;  // nullopt: anything may differ
 
   // Of a listener's service; empty when it has none.
   std::string service_name(const Listener& l) const {

@@ -92,6 +92,8 @@ std::string access_line(const Access& a, const AccessNames& names,
   line.text("method", a.text(Text::kMethod));
   line.text("authority", a.text(Text::kAuthority));
   line.text("path", a.text(Text::kPath));
+  line.text("route", {});  // there are no routes of calls yet
+  line.text("namespace", names.name_space);
   line.text("service", names.service);
   line.text("pod", names.pod);
   line.number("http_status", a.status, a.status != 0);

@@ -13,7 +13,8 @@ namespace sluice::control {
 struct AccessNames {
   std::string_view listener;
   std::string_view service;
-  std::string_view pod;  // its id, or its address if it has none
+  std::string_view name_space{};  // of Kubernetes
+  std::string_view pod;           // its id, or its address if it has none
 };
 
 // arrived: of the call. Ends in a line feed. Bytes that are not printable ASCII are escaped as

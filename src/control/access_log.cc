@@ -17,6 +17,12 @@ std::string_view name_at(const List& list, uint32_t slot) {
   return it == list.end() ? std::string_view() : it->name;
 }
 
+std::string_view name_space_at(const std::vector<config::Service>& services, uint32_t slot) {
+  const auto it = std::find_if(services.begin(), services.end(),
+                               [&](const config::Service& s) { return s.slot == slot; });
+  return it == services.end() ? std::string_view() : it->name_space;
+}
+
 }  // namespace
 
 std::unique_ptr<LineWriter> AccessLog::writer_for(const config::AccessLog& settings) const {
@@ -91,6 +97,7 @@ void AccessLog::drain(stats::Worker& w, const config::Snapshot& current,
         *a,
         {.listener = name_at(current.listeners, a->listener),
          .service = name_at(current.services, a->service),
+         .name_space = name_space_at(current.services, a->service),
          .pod = pod == nullptr || pod->pod.id.empty() ? std::string_view(address) : pod->pod.id},
         now - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago));
     if (lines.size() > kBytesAtOnce) write(lines);

@@ -13,6 +13,7 @@
 #include "admin/flow_commands.h"
 #include "admin/http_answer.h"
 #include "control/maglev_tables.h"
+#include "discovery/reachability.h"
 
 namespace sluice::control {
 namespace {
@@ -20,11 +21,9 @@ namespace {
 // A copy without generation and slots, which a snapshot gets only when it is published.
 config::Snapshot content_of(config::Snapshot s) {
   s.generation = 0;
+  s.difference.reset();
   for (config::Listener& l : s.listeners) l.slot = 0;
-  for (config::Service& service : s.services) {
-    service.slot = 0;
-    for (config::Pod& p : service.pods) p.slot = 0;
-  }
+  for (config::Service& service : s.services) service.slot = 0;
   return s;
 }
 
@@ -199,13 +198,22 @@ void Controller::update_endpoints(size_t service, const discovery::Update& updat
                      fmt::format("{} mistake(s)", update.errors.size()));
     return;
   }
-  lag_.arrived(DiscoveryLag::Clock::now());
+  lag_.arrived(name, update.read.value_or(DiscoveryLag::Clock::now()), update.triggers);
   auto& [services, warnings] = updates_;
   warnings.insert(warnings.end(), update.warnings.begin(), update.warnings.end());
-  if (std::find(services.begin(), services.end(), name) == services.end()) services.push_back(name);
-  update_timer_.expires_after(std::chrono::seconds(0));
+  services.insert(name);
+  publish_soon();
+}
+
+void Controller::publish_soon() {
+  update_timer_.expires_at(std::max(publish_after_, std::chrono::steady_clock::now()));
   update_timer_.async_wait([this](const boost::system::error_code& e) {
-    if (!e) publish_endpoints();
+    if (e) return;
+    const auto began = std::chrono::steady_clock::now();
+    publish_endpoints();
+    const auto ended = std::chrono::steady_clock::now();
+    publish_after_ =
+        ended + std::min<std::chrono::steady_clock::duration>(kRest * (ended - began), kMostRest);
   });
 }
 
@@ -216,33 +224,74 @@ void Controller::refuse_endpoints(std::string_view reason, const std::string& wh
 }
 
 void Controller::publish_endpoints() {
-  const auto [names, warnings] = std::exchange(updates_, {});
+  auto [names, warnings] = std::exchange(updates_, {});
   if (names.empty()) return;
+  names.merge(std::exchange(behind_, {}));
   const std::string reason = fmt::format("endpoints of {}", fmt::join(names, ", "));
   sources_.changed();
-  auto next = std::make_unique<config::Snapshot>(content_of(current()));
-  sources_.merge(*next);
+  auto next = std::make_unique<config::Snapshot>(current());
+  const std::vector<uint32_t> changed = sources_.merge(*next, names);
   if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
-    lag_.published(std::nullopt);
+    for (const std::string& n : names) lag_.dropped(n);
+    behind_.merge(names);
     refuse_endpoints(reason, too_many_pods(pods));
     return;
   }
-  const bool changed = *next != content_of(current());
-  const bool published = changed && publish(std::move(next));
-  lag_.published(published ? std::optional(current().generation) : std::nullopt);
+  const bool published = !changed.empty() && publish_pods(std::move(next), changed);
+  for (const std::string& n : names) lag_.dropped(n);
   measure_lag();
-  if (changed && !published) {
+  if (!changed.empty() && !published) {
+    behind_.merge(names);
     if (refused_ == Refused::kNothing) refused_ = Refused::kEndpoints;
     return;
   }
   const bool accepted_again = refused_ == Refused::kEndpoints && !sources_.any_refused();
   if (accepted_again) refused_ = Refused::kNothing;
-  if (!changed) {
+  if (changed.empty()) {
     log_no_change(reason, accepted_again);
     return;
   }
   for (const std::string& w : warnings) spdlog::warn("{}", w);
   log_published(reason);
+}
+
+bool Controller::publish_pods(std::unique_ptr<config::Snapshot> next,
+                              std::span<const uint32_t> changed) {
+  publisher_.reclaim();
+  next->generation = publisher_.next_generation();
+  std::string why;
+  auto news = slots_.assign_pods(*next, current(), changed, publisher_.adopted(), why);
+  if (!news) {
+    log_refusal("too much at once", why);
+    return false;
+  }
+  for (const std::string& line : fill_maglev_tables(*next, publisher_.current()))
+    spdlog::warn("{}", line);
+  if (next->difference) {
+    ledger_.record_change(*next, news->came, news->left, news->reused);
+  } else {
+    ledger_.record(*next, news->reused);
+  }
+  for (size_t i = 0; i < changed.size(); ++i) {
+    const config::Service& s = next->services[changed[i]];
+    log_unreachable(current().services[changed[i]], s);
+    auto& [came, left] = news->by_service[i];
+    lag_.published(s.name, next->generation, std::move(came), left);
+  }
+  publisher_.publish(std::move(next));
+  if (events_.on_publish) events_.on_publish();
+  return true;
+}
+
+void Controller::log_unreachable(const config::Service& before, const config::Service& next) {
+  if (next.unreachable.size() == before.unreachable.size()) return;
+  if (next.unreachable.empty()) {
+    spdlog::info("service {}: a port reaches each endpoint again", next.name);
+  } else {
+    spdlog::warn("service {}: {} endpoint(s) get no calls, as {}: {}; see sluicectl pods",
+                 next.name, next.unreachable.size(), next.unreachable.front().endpoint.str(),
+                 discovery::Reachability::kWhyNot);
+  }
 }
 
 void Controller::log_published(std::string_view reason) {
@@ -309,6 +358,7 @@ auto Controller::with_view(Use&& use) {
                          .stalls = stall_watch_.stalls(),
                          .links = link_watch_.up(),
                          .discovery_lag = &lag_.times(),
+                         .trigger_lag = &lag_.since_triggers(),
                          .unreadable = sources_.unreadable(),
                          .access_log = {access_log_.lines(), access_log_.lost()}};
   return use(view);
@@ -392,7 +442,8 @@ void Controller::look_at_checksums() {
 }
 
 void Controller::measure_lag() {
-  lag_.look(publisher_.adopted(), DiscoveryLag::Clock::now());
+  lag_.look(publisher_.adopted(), DiscoveryLag::Clock::now(), DiscoveryLag::Wall::now(),
+            [this](uint32_t slot, Duration lag) { ledger_.set_lag(slot, lag); });
   if (!lag_.waiting()) return;
   lag_timer_.expires_after(DiscoveryLag::kOften);
   lag_timer_.async_wait([this](const boost::system::error_code& e) {

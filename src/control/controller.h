@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +88,11 @@ class Controller {
   static constexpr std::chrono::seconds kSample{1};
   static constexpr std::chrono::milliseconds kOften{100};  // between two looks at links and notes
 
+  // After a publication of endpoints, further ones are gathered for so many times the time that it
+  // took, kMostRest at most: the control thread has other work, too.
+  static constexpr int kRest = 1;
+  static constexpr std::chrono::milliseconds kMostRest{20};
+
   // The files on disk that differ from the configuration in use.
   enum class Refused {
     kNothing,
@@ -96,12 +103,16 @@ class Controller {
   // Notes new endpoints of a service. What sources deliver in one turn of the loop becomes one
   // generation.
   void update_endpoints(size_t service, const discovery::Update& update);
+  void publish_soon();
   // Uses the endpoints of updates_: nothing else is read again, and nothing else can change.
   void publish_endpoints();
   void refuse_endpoints(std::string_view reason, const std::string& why);
   // A configuration was accepted, whether it differed or not.
   void follow(const loader::Loaded& loaded);
   bool publish(std::unique_ptr<config::Snapshot> snapshot);
+  // Publishes a copy of the current snapshot in which these services have other pods.
+  bool publish_pods(std::unique_ptr<config::Snapshot> next, std::span<const uint32_t> changed);
+  static void log_unreachable(const config::Service& before, const config::Service& next);
   // The reason why a reload published nothing.
   void log_refusal(std::string_view reason, const std::string& why);
   void log_no_change(std::string_view reason, bool after_refusal);
@@ -136,10 +147,12 @@ class Controller {
   Sources sources_;
   // New endpoints of this turn, which are not in use yet.
   struct Updates {
-    std::vector<std::string> services;  // their names
+    std::set<std::string> services;  // their names
     std::vector<std::string> warnings;
   } updates_;
-  boost::asio::steady_timer update_timer_;  // for the end of the turn
+  std::set<std::string> behind_;            // services whose newest endpoints were refused
+  boost::asio::steady_timer update_timer_;  // for the end of the turn, or of the rest
+  std::chrono::steady_clock::time_point publish_after_{};
   boost::asio::signal_set reload_signal_;
   boost::asio::signal_set end_signals_;
   boost::asio::steady_timer sampler_;

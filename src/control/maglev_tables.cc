@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
 namespace sluice::control {
 namespace {
 
-bool has_l4_listener(const config::Snapshot& snapshot, size_t service) {
-  return std::any_of(
-      snapshot.listeners.begin(), snapshot.listeners.end(),
-      [&](const config::Listener& l) { return l.service == service && l.forwards_packets(); });
+// Of each service: whether listeners forward packets to it.
+std::vector<bool> forwarded_to(const config::Snapshot& snapshot) {
+  std::vector<bool> out(snapshot.services.size());
+  for (const config::Listener& l : snapshot.listeners)
+    if (l.forwards_packets()) out[l.service] = true;
+  return out;
 }
 
 bool has_address_of_family(const config::Startup& startup, bool v4) {
@@ -23,6 +27,7 @@ bool has_address_of_family(const config::Startup& startup, bool v4) {
 
 // Whether the tables of both are equal.
 bool same_pods(const config::Service& a, const config::Service& b) {
+  if (a.pods.shares_with(b.pods)) return true;
   return std::equal(a.pods.begin(), a.pods.end(), b.pods.begin(), b.pods.end(),
                     [](const config::Pod& x, const config::Pod& y) {
                       return x.endpoint == y.endpoint && x.weight == y.weight;
@@ -51,14 +56,18 @@ bool chooses(const config::Service* service) {
 std::vector<std::string> fill_maglev_tables(config::Snapshot& next,
                                             const config::Snapshot* before) {
   std::vector<std::string> lines;
+  const std::vector<bool> used = forwarded_to(next);
+  std::unordered_map<std::string_view, const config::Service*> known;
+  if (before != nullptr && std::find(used.begin(), used.end(), true) != used.end())
+    for (const config::Service& s : before->services) known.emplace(s.name, &s);
   for (size_t i = 0; i < next.services.size(); ++i) {
     config::Service& service = next.services[i];
-    service.table.maglev.reset();
-    if (!has_l4_listener(next, i)) continue;
-    const config::Service* old = nullptr;
-    if (before != nullptr)
-      for (const config::Service& s : before->services)
-        if (s.name == service.name) old = &s;
+    if (!used[i]) {
+      service.table.maglev.reset();
+      continue;
+    }
+    const auto found = known.find(service.name);
+    const config::Service* old = found == known.end() ? nullptr : found->second;
     if (old != nullptr && old->table.maglev != nullptr && same_pods(*old, service)) {
       service.table.maglev = old->table.maglev;
       continue;

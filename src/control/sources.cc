@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "control/pod_changes.h"
 #include "discovery/dns/dns_source.h"
 #include "discovery/file_source.h"
 #include "discovery/kubernetes/cluster.h"
@@ -27,11 +28,13 @@ void Sources::fill(loader::Loaded& loaded) {
   keeper_.use(loaded.state_directory);
   std::map<std::string, const discovery::Source*> running;
   for (const auto& s : sources_) running.emplace(s->name(), s.get());
+  const discovery::Reachability reach(loaded.snapshot->startup);
   for (size_t i = 0; i < loaded.endpoints.size(); ++i) {
     loader::ServiceEndpoints& e = loaded.endpoints[i];
     const std::string name = e.asked();
-    if (name.empty()) continue;
-    if (const auto same = running.find(name); same != running.end()) {
+    if (name.empty()) {
+      // They stand in the configuration, or in a file of its own.
+    } else if (const auto same = running.find(name); same != running.end()) {
       e.endpoints = same->second->endpoints();
       e.age = same->second->age();
     } else if (e.kubernetes && cluster_ && cluster_->listed(e.kubernetes->service.name_space)) {
@@ -40,7 +43,7 @@ void Sources::fill(loader::Loaded& loaded) {
       e.endpoints = saved->endpoints;
       e.age = std::chrono::system_clock::now() - saved->confirmed;
     }
-    loaded.snapshot->services[i].pods = discovery::pods_of(e.endpoints);
+    use_endpoints(loaded.snapshot->services[i], e.endpoints, reach);
   }
 }
 
@@ -122,9 +125,15 @@ void Sources::replace(const loader::Loaded& loaded, const config::Startup& start
     s->start([this, s](const discovery::Update& u) { on_update_(services_.at(s), u); });
 }
 
-void Sources::merge(config::Snapshot& snapshot) const {
-  for (size_t i = 0; i < sources_.size(); ++i)
-    snapshot.services[i].pods = discovery::pods_of(sources_[i]->endpoints());
+std::vector<uint32_t> Sources::merge(config::Snapshot& snapshot,
+                                     const std::set<std::string>& names) const {
+  const discovery::Reachability reach(snapshot.startup);
+  std::vector<uint32_t> changed;
+  for (uint32_t i = 0; i < sources_.size(); ++i)
+    if (names.contains(snapshot.services[i].name) &&
+        use_endpoints(snapshot.services[i], sources_[i]->endpoints(), reach))
+      changed.push_back(i);
+  return changed;
 }
 
 void Sources::look_at_failures(const config::Snapshot& current,

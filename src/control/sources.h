@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -43,8 +45,9 @@ class Sources {
   // deliver. A source that asks an API, and that both configurations have, goes on.
   void replace(const loader::Loaded& loaded, const config::Startup& startup, OnUpdate on_update);
 
-  // Fills in the pods of all services from the newest sets.
-  void merge(config::Snapshot& snapshot) const;
+  // Fills in the pods of the services with these names from the newest sets. Returns the services
+  // (by index) that have changed.
+  std::vector<uint32_t> merge(config::Snapshot& snapshot, const std::set<std::string>& names) const;
   // Tells sources whose pods could not be connected to since the last call. `current` is the
   // configuration of the sources.
   void look_at_failures(const config::Snapshot& current, std::span<stats::Worker* const> workers);

@@ -16,6 +16,10 @@ struct Update {
   std::optional<EndpointSet> endpoints;
   std::vector<std::string> errors;  // one log line each; empty when there is a set
   std::vector<std::string> warnings;
+  // When the news came from the network; nullopt: just now.
+  std::optional<std::chrono::steady_clock::time_point> read{};
+  // When the cluster began to change, as far as Kubernetes says so.
+  std::vector<std::chrono::system_clock::time_point> triggers{};
 };
 
 class Source {

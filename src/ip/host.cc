@@ -132,7 +132,17 @@ void Host::set_pods(const std::vector<Address>& pods) {
   for (const Address& pod : pods)
     if (const Route* r = routes_.find(pod); r != nullptr && !r->via)
       next_hops[r->port].push_back(pod);
-  for (size_t i = 0; i < ports_.size(); ++i) ports_[i]->neighbours.keep(std::move(next_hops[i]));
+  for (size_t i = 0; i < ports_.size(); ++i) ports_[i]->neighbours.keep(next_hops[i]);
+}
+
+void Host::add_pod(const Address& pod) {
+  if (const Route* r = routes_.find(pod); r != nullptr && !r->via)
+    ports_[r->port]->neighbours.keep_more(pod);
+}
+
+void Host::remove_pod(const Address& pod) {
+  if (const Route* r = routes_.find(pod); r != nullptr && !r->via)
+    ports_[r->port]->neighbours.keep_less(pod);
 }
 
 void Host::announce() {

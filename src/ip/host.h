@@ -52,6 +52,9 @@ class Host final : public Output {
   // The addresses that Sluice connects to. These, or the gateways to them, keep their places among
   // the neighbours.
   void set_pods(const std::vector<Address>& pods);
+  // One address more, or one less, than before; the same address may be there several times.
+  void add_pod(const Address& pod);
+  void remove_pod(const Address& pod);
   // Announces every own address and VIP (RFC 5227, 3): after a start, switches and neighbours must
   // forget the previous owners of the addresses.
   void announce();

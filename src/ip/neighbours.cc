@@ -32,31 +32,48 @@ Neighbours::Entry* Neighbours::find(const Address& address) {
 }
 
 Neighbours::Kept* Neighbours::kept(const Address& address) {
-  const auto it = std::lower_bound(kept_.begin(), kept_.end(), address,
-                                   [](const Kept& k, const Address& a) { return k.address < a; });
-  return it != kept_.end() && it->address == address ? &*it : nullptr;
+  const auto it = kept_.find(address);
+  return it == kept_.end() ? nullptr : &it->second;
 }
 
-void Neighbours::keep(std::vector<Address> addresses) {
-  std::sort(addresses.begin(), addresses.end());
-  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-  std::vector<Kept> next;
+void Neighbours::keep(const std::vector<Address>& addresses) {
+  std::unordered_map<Address, Kept, Hash> next;
+  next.reserve(2 * addresses.size());  // a table that grows would hold up the worker
   for (const Address& a : addresses) {
+    Kept& k = next[a];
     const Kept* before = kept(a);
-    next.push_back({a, before != nullptr && before->lost});
+    ++k.names;
+    k.lost = before != nullptr && before->lost;
   }
   kept_ = std::move(next);
   for (Bucket& b : buckets_)
-    for (Entry& e : b) {
-      const bool keeps = kept(e.address) != nullptr;
-      if (keeps == e.kept) continue;
-      undelivered_ += take_waiting(e).size();
-      displace(e);
-      e.kept = keeps;
-      place(e);
-    }
+    for (Entry& e : b) set_kept(e, kept(e.address) != nullptr);
   while (resolved_count_ > kMaxResolved) make_room(true);
   while (unresolved_count_ > kMaxUnresolved) make_room(false);
+}
+
+void Neighbours::keep_more(const Address& address) {
+  if (kept_[address].names++ > 0) return;
+  if (Entry* e = find(address)) set_kept(*e, true);
+}
+
+void Neighbours::keep_less(const Address& address) {
+  const auto it = kept_.find(address);
+  if (it == kept_.end() || --it->second.names > 0) return;
+  kept_.erase(it);
+  Entry* e = find(address);
+  if (e == nullptr) return;
+  set_kept(*e, false);
+  while (resolved_count_ > kMaxResolved) make_room(true);
+  while (unresolved_count_ > kMaxUnresolved) make_room(false);
+}
+
+void Neighbours::set_kept(Entry& e, bool keeps) {
+  if (keeps == e.kept) return;
+  undelivered_ += take_waiting(e).size();
+  displace(e);
+  e.kept = keeps;
+  place(e);
 }
 
 Neighbours::Entry& Neighbours::create(const Address& address, State state) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "base/address.h"
@@ -71,8 +72,12 @@ class Neighbours {
   enum class State : uint8_t { kIncomplete, kReachable, kStale, kProbe, kFailed };
   struct Entry;
 
-  // The neighbours that the configuration names. Each has a place, whatever strangers do.
-  void keep(std::vector<Address> addresses);
+  // The neighbours that the configuration names, as often as it names them. Each has a place,
+  // whatever strangers do.
+  void keep(const std::vector<Address>& addresses);
+  // The configuration names the neighbour once more, or once less.
+  void keep_more(const Address& address);
+  void keep_less(const Address& address);
 
   // The address to send to, or nullptr while it is unknown. Then *entry is the neighbour that a
   // packet may wait() for, or nullptr when the neighbour is failed.
@@ -111,8 +116,11 @@ class Neighbours {
   struct ByAge;
   struct ByWait;
   struct Kept {
-    Address address;
-    bool lost = false;  // nobody answers for it
+    uint32_t names = 0;  // how often the configuration names it
+    bool lost = false;   // nobody answers for it
+  };
+  struct Hash {
+    size_t operator()(const Address& a) const { return hash_of(a); }
   };
 
   Entry* find(const Address& address);
@@ -124,6 +132,8 @@ class Neighbours {
   void make_room(bool resolved);
   void note_use(Entry& e, Time now);
   Kept* kept(const Address& address);
+  // Makes a neighbour one that the configuration names, or a stranger.
+  void set_kept(Entry& e, bool keeps);
   void solicit(Entry& e, Time now);
   void on_timer(Entry& e, Time now);
   void drop_oldest(Entry& e);
@@ -133,7 +143,7 @@ class Neighbours {
   TimerWheel& wheel_;
   Slab<Entry> entries_;
   std::array<Bucket, kBuckets> buckets_;
-  std::vector<Kept> kept_;  // sorted
+  std::unordered_map<Address, Kept, Hash> kept_;
   // Strangers, in the order in which they are dropped. Unresolved: the failed ones first, then
   // those that are asked for longest. Resolved: those that were unused longest.
   List<Entry, ByAge> unresolved_;

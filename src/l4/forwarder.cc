@@ -87,6 +87,14 @@ void Forwarder::adopt(const config::Snapshot& snapshot) {
   if (registry_.has_departed() && !sweep_timer_.armed()) wheel_.arm(sweep_timer_, swept_);
 }
 
+void Forwarder::adopt_difference(const config::Snapshot& snapshot) {
+  const auto chooses = [&](const config::PodChange& c) {
+    return snapshot.services[c.service].table.maglev != nullptr;
+  };
+  const auto& changes = snapshot.difference->changes;
+  if (std::any_of(changes.begin(), changes.end(), chooses)) adopt(snapshot);
+}
+
 // How far behind the handshake the acknowledgment of a client may be that is the first to get here.
 // A stranger would have to guess it.
 constexpr uint32_t kFirstFlight = 1 << 20;

@@ -73,6 +73,8 @@ class Forwarder {
 
   // The snapshot lives until the next call.
   void adopt(const config::Snapshot& snapshot);
+  // As well, when the forwarder has adopted snapshot.difference->from.
+  void adopt_difference(const config::Snapshot& snapshot);
   // Addresses of the listeners, and of removed ones for as long as these have flows.
   std::vector<Address> vips() const { return registry_.vip_addresses(); }
   // Whether vips() changed since the last call, other than by adopt().

@@ -5,24 +5,17 @@
 
 #include <fmt/format.h>
 
+#include "discovery/reachability.h"
+#include "loader/reading.h"
+
 namespace sluice::loader {
 namespace {
 
 constexpr std::string_view kEndpointForm = "an address with a port, like \"198.18.1.101:50051\"";
 
-// Whether some port has the address in its networks, or a route to it.
-bool reachable(const config::Startup& startup, const Address& address) {
-  return std::any_of(startup.ports.begin(), startup.ports.end(), [&](const config::Port& port) {
-    return std::any_of(port.addresses.begin(), port.addresses.end(),
-                       [&](const Prefix& p) { return p.contains(address); }) ||
-           std::any_of(port.routes.begin(), port.routes.end(),
-                       [&](const config::Route& r) { return r.to.contains(address); });
-  });
-}
-
 // Where the mistakes and warnings of a list are added.
 struct Notes {
-  const config::Startup& startup;
+  discovery::Reachability reach;
   Mistakes& mistakes;
   Mistakes& warnings;
 };
@@ -49,11 +42,11 @@ discovery::EndpointSet read_list(std::vector<Table> tables, const Notes& notes) 
                             endpoint.address.str(), endpoint.id));
       continue;
     }
-    if (!reachable(notes.startup, endpoint.address.address))
-      notes.warnings.push_back(t.place(
-          "address",
-          fmt::format("no port has a network or a route for the pod {}; nothing will reach it",
-                      endpoint.address.str())));
+    if (notes.warnings.size() < kMostAlike && !notes.reach.reaches(endpoint.address.address))
+      notes.warnings.push_back(
+          t.place("address",
+                  fmt::format("no port has a network or a route for the pod {}; it gets no calls",
+                              endpoint.address.str())));
     out.push_back(std::move(endpoint));
   }
   return out;
@@ -124,7 +117,8 @@ std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
 }
 
 void read_endpoints(Table& t, Reading& reading, ServiceEndpoints& out) {
-  const Notes notes{reading.snapshot.startup, reading.mistakes, reading.warnings};
+  const Notes notes{discovery::Reachability(reading.snapshot.startup), reading.mistakes,
+                    reading.warnings};
   constexpr std::string_view kForms =
       "{ file = \"endpoints.toml\" }, { kubernetes = \"namespace/service:port\" }, "
       "{ dns = \"name:port\" } or "
@@ -163,7 +157,7 @@ discovery::Update read_endpoints_file(const std::filesystem::path& file,
   discovery::Update update;
   const auto document = Document::open(file, nullptr, mistakes);
   if (document) {
-    auto endpoints = read_file(*document, {startup, mistakes, warnings});
+    auto endpoints = read_file(*document, {discovery::Reachability(startup), mistakes, warnings});
     if (mistakes.empty()) update.endpoints = std::move(endpoints);
   }
   update.errors = lines(mistakes);

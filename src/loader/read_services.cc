@@ -40,6 +40,7 @@ void read_service(Table& t, Reading& reading, config::Service& service,
   read_retry(t, service.retry);
   read_endpoints(t, reading, endpoints);
   service.pods = discovery::pods_of(endpoints.endpoints);
+  if (endpoints.kubernetes) service.name_space = endpoints.kubernetes->service.name_space;
   t.finish();
 }
 
@@ -60,10 +61,14 @@ void read_services(Table& root, Reading& reading) {
   }
 
   const std::set<std::string> used = read_listeners(root, service_tables, reading);
+  size_t unused = 0;
   for (size_t i = 0; i < snapshot.services.size(); ++i)
-    if (!used.contains(snapshot.services[i].name))
+    if (!used.contains(snapshot.services[i].name) && ++unused <= kMostAlike)
       reading.warnings.push_back(service_tables[i].place(
           "name", fmt::format("no listener uses the service {}", snapshot.services[i].name)));
+  if (unused > kMostAlike)
+    reading.warnings.push_back(service_tables.back().place(
+        "name", fmt::format("no listener uses {} services in all", unused)));
 
   const auto at_most = [&](std::string_view key, size_t have, size_t allowed) {
     if (have > allowed)

@@ -14,6 +14,9 @@
 
 namespace sluice::loader {
 
+// Warnings of one kind, each with its line: finding a line takes time in proportion to the file.
+inline constexpr size_t kMostAlike = 100;
+
 inline constexpr int64_t kLargestMtu = 9978;  // jumbo frames of the NICs that DPDK drives
 
 struct Reading {

@@ -26,7 +26,7 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 
 [[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
-  attempt_.stats().latency.record(context_.now - attempt_.began());
+  attempt_.stats().latency->record(context_.now - attempt_.began());
 }
 
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {

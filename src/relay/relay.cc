@@ -1,6 +1,7 @@
 #include "relay/relay.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "base/stage_meter.h"
@@ -31,15 +32,25 @@ Relay::~Relay() {
 
 namespace {
 
-// Whether no listener of a service serves calls, and there are others.
-bool only_l4(const config::Snapshot& snapshot, uint32_t service) {
-  bool some = false;
+// Of each service: whether no listener of it serves calls, and there are others.
+std::vector<bool> only_l4(const config::Snapshot& snapshot) {
+  std::vector<bool> l4(snapshot.services.size()), calls(snapshot.services.size());
   for (const config::Listener& l : snapshot.listeners) {
-    if (!l.leads_to(service)) continue;
-    if (l.serves_calls()) return false;
-    some = true;
+    std::vector<bool>& marks = l.serves_calls() ? calls : l4;
+    if (l.service != config::Listener::kNoService) marks[l.service] = true;
+    for (const config::NameRoute& r : l.routes) marks[r.service] = true;
   }
-  return some;
+  for (size_t i = 0; i < l4.size(); ++i) l4[i] = l4[i] && !calls[i];
+  return l4;
+}
+
+// The places of those that have a slot, by slot.
+template <class T>
+std::unordered_map<uint32_t, size_t> places_by_slot(const std::vector<std::unique_ptr<T>>& all) {
+  std::unordered_map<uint32_t, size_t> places;
+  places.reserve(all.size());
+  for (size_t i = 0; i < all.size(); ++i) places.emplace(all[i]->slot(), i);
+  return places;
 }
 
 }  // namespace
@@ -61,37 +72,16 @@ void Relay::adopt(const config::Snapshot& snapshot) {
     for (const config::Pod& p : s.pods) pods.push_back(p.endpoint.address);
   host_.set_pods(pods);
 
-  std::vector<std::unique_ptr<Service>> services;
-  std::vector<Service*> by_index;  // nullptr: not the relay's
-  for (const config::Service& config : snapshot.services) {
-    if (only_l4(snapshot, static_cast<uint32_t>(by_index.size()))) {
-      by_index.push_back(nullptr);
-      continue;
-    }
-    const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
-      return s != nullptr && s->slot() == config.slot;
-    });
-    if (same == services_.end()) {
-      services.push_back(std::make_unique<Service>(context_, config));
-    } else {
-      (*same)->adopt(config);
-      services.push_back(std::move(*same));
-    }
-    by_index.push_back(services.back().get());
-  }
-  for (auto& s : services_)
-    if (s != nullptr) leaving_services_.push_back(std::move(s));
-  services_ = std::move(services);
-
+  adopt_services(snapshot);
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
+  const auto places = places_by_slot(listeners_);
   for (const config::Listener& config : snapshot.listeners) {
     if (!config.serves_calls()) continue;
-    const Routes routes(*by_index[config.service]);
-    const auto same = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& l) {
-      return l != nullptr && l->slot() == config.slot && l->address() == config.address;
-    });
-    if (same == listeners_.end()) {
+    const Routes routes(*by_index_[config.service]);
+    const auto place = places.find(config.slot);
+    auto* same = place == places.end() ? nullptr : &listeners_[place->second];
+    if (same == nullptr || *same == nullptr || (*same)->address() != config.address) {
       listeners.push_back(std::make_unique<Listener>(context_, config, routes));
       fresh.push_back(listeners.back().get());
     } else {
@@ -120,6 +110,49 @@ void Relay::adopt(const config::Snapshot& snapshot) {
            std::none_of(retired_listeners_.begin(), retired_listeners_.end(),
                         [&](const auto& l) { return l->routes().lead_to(*s); });
   });
+}
+
+void Relay::adopt_services(const config::Snapshot& snapshot) {
+  const std::vector<bool> others = only_l4(snapshot);
+  const auto places = places_by_slot(services_);
+  std::vector<std::unique_ptr<Service>> services;
+  by_index_.clear();
+  for (const config::Service& config : snapshot.services) {
+    if (others[by_index_.size()]) {
+      by_index_.push_back(nullptr);
+      continue;
+    }
+    const auto place = places.find(config.slot);
+    if (place == places.end() || services_[place->second] == nullptr) {
+      services.push_back(std::make_unique<Service>(context_, config));
+    } else {
+      services_[place->second]->adopt(config);
+      services.push_back(std::move(services_[place->second]));
+    }
+    by_index_.push_back(services.back().get());
+  }
+  for (auto& s : services_)
+    if (s != nullptr) leaving_services_.push_back(std::move(s));
+  services_ = std::move(services);
+}
+
+void Relay::adopt_difference(const config::Snapshot& snapshot) {
+  for (const config::PodChange& change : snapshot.difference->changes) {
+    const config::Service& next = snapshot.services[change.service];
+    const config::SharedList<config::Pod>& before =
+        snapshot.difference->from->services[change.service].pods;
+    // Edits give places in the new list. In the old list they lie behind the pods that came before,
+    // and before those that left.
+    size_t old = 0, fresh = 0;
+    for (const config::PodEdit& e : change.edits) {
+      old += e.at - fresh;
+      for (uint32_t i = 0; i < e.removed; ++i) host_.remove_pod(before[old + i].endpoint.address);
+      for (uint32_t i = 0; i < e.added; ++i) host_.add_pod(next.pods[e.at + i].endpoint.address);
+      old += e.removed;
+      fresh = e.at + e.added;
+    }
+    if (Service* service = by_index_[change.service]) service->adopt_pods(next, change.edits);
+  }
 }
 
 // A service that left together with its listener goes on until no client of the listener can begin

@@ -44,6 +44,8 @@ class Relay {
   size_t collect_handshakes() { return context_.tls.collect(); }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
+  // As well, when the relay has adopted snapshot.difference->from.
+  void adopt_difference(const config::Snapshot& snapshot);
   // The state of the worker's TLS, for other users of it.
   tls::Context& tls() { return context_.tls; }
   // Addresses of listeners that are not the relay's. The host answers for them, too.
@@ -58,6 +60,7 @@ class Relay {
   bool drained();
 
  private:
+  void adopt_services(const config::Snapshot& snapshot);
   void on_drain_timer();
   void relieve_memory();
   // Destroys listeners that left the configuration, once their last client has gone. True when
@@ -83,6 +86,7 @@ class Relay {
   ip::Host& host_;
   Context context_;
   std::vector<std::unique_ptr<Service>> services_;
+  std::vector<Service*> by_index_;  // as in the snapshot; nullptr: not the relay's
   std::vector<std::unique_ptr<Service>> leaving_services_;  // that clients may still call
   std::vector<std::unique_ptr<Service>> retired_services_;  // whose pods drain
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -1,6 +1,8 @@
 #include "relay/service.h"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_map>
 
 namespace sluice::relay {
 
@@ -68,20 +70,81 @@ void Service::adopt(const config::Service& config) {
   rebuild_ready();
 }
 
+void Service::adopt_pods(const config::Service& config, std::span<const config::PodEdit> edits) {
+  config_ = config;
+  const balance::Subset before = subset_;
+  subset_ = subset(context_, config_);
+  size_t changed = 0;
+  for (const config::PodEdit& e : edits) changed += e.removed + e.added;
+  // Places decide which workers connect to a pod, and an edit moves those behind it. Each edit
+  // moves all pools behind it, too.
+  if (!before.whole() || !subset_.whole() || changed > kFewPods) {
+    use_pods();
+    return;
+  }
+  forget_gone();
+  std::vector<std::unique_ptr<Pool>> left;
+  std::vector<Pool*> come;
+  for (const config::PodEdit& e : edits) {
+    const auto first = pools_.begin() + e.at;
+    left.insert(left.end(), std::move_iterator(first), std::move_iterator(first + e.removed));
+    pools_.erase(first, first + e.removed);
+    live_ -= e.removed;
+    for (uint32_t i = 0; i < e.added; ++i) {
+      const config::Pod& pod = config_.pods[e.at + i];
+      // A pod that comes back may still have connections.
+      const auto same = std::find_if(
+          pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(), [&](const auto& p) {
+            return p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
+                   p->pod().address() == pod.endpoint;
+          });
+      std::unique_ptr<Pool> pool;
+      if (same != pools_.end()) {
+        pool = std::move(*same);
+        pools_.erase(same);
+        pool->pod().set_weight(pod.weight);
+      } else {
+        pool = std::make_unique<Pool>(context_, *this, pod);
+      }
+      come.push_back(pool.get());
+      pools_.insert(pools_.begin() + e.at + i, std::move(pool));
+      ++live_;
+    }
+  }
+  std::vector<Pool*> leave;
+  for (auto& p : left) {
+    leave.push_back(p.get());
+    pools_.push_back(std::move(p));
+  }
+  // From now on pools may call this service.
+  for (Pool* p : leave) p->set_draining(true);
+  for (Pool* p : come) {
+    p->set_draining(false);
+    p->connect_if_needed();
+    p->arm_pings();
+  }
+  forget_gone();
+  if (pools_.size() <= kFewPods) rebuild_ready();
+  tell();
+  pump_due_ = true;
+}
+
 void Service::use_pods() {
   subset_due_ = false;
   // When nothing is left of a pod, its slot may belong to another pod.
   forget_gone();
+  std::unordered_map<uint32_t, std::unique_ptr<Pool>*> by_slot;
+  by_slot.reserve(pools_.size());
+  for (auto& p : pools_) by_slot.emplace(p->pod().slot(), &p);
   std::vector<std::unique_ptr<Pool>> next;
   std::vector<Pool*> news;
   for (size_t i = 0; i < config_.pods.size(); ++i) {
     if (!widened_ && !subset_.has(i)) continue;
     const config::Pod& pod = config_.pods[i];
-    const auto same = std::find_if(pools_.begin(), pools_.end(), [&](const auto& p) {
-      return p != nullptr && p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
-             p->pod().address() == pod.endpoint;
-    });
-    if (same == pools_.end()) {
+    const auto found = by_slot.find(pod.slot);
+    std::unique_ptr<Pool>* same = found == by_slot.end() ? nullptr : found->second;
+    if (same == nullptr || *same == nullptr || (*same)->pod().id() != pod.id ||
+        (*same)->pod().address() != pod.endpoint) {
       next.push_back(std::make_unique<Pool>(context_, *this, pod));
     } else {
       if ((*same)->pod().weight() != pod.weight) news.push_back(same->get());
@@ -89,14 +152,14 @@ void Service::use_pods() {
       next.push_back(std::move(*same));
     }
   }
-  const size_t live = next.size();
+  live_ = next.size();
   for (auto& p : pools_)
     if (p != nullptr) next.push_back(std::move(p));
   pools_ = std::move(next);
   // From now on pools may call this service: their order is final.
   for (size_t i = 0; i < pools_.size(); ++i) {
-    pools_[i]->set_draining(i >= live);
-    if (i < live) pools_[i]->connect_if_needed();
+    pools_[i]->set_draining(i >= live_);
+    if (i < live_) pools_[i]->connect_if_needed();
     pools_[i]->arm_pings();
   }
   for (Pool* pool : news)
@@ -125,9 +188,40 @@ void Service::rebuild_ready() {
   for (auto& p : pools_)
     if (p->pod().state() == Connectivity::kReady)
       (p->doubtful() ? doubtful_ : ready_).push_back(p.get());
+  all_doubtful_ = ready_.empty();
   if (ready_.empty()) std::swap(ready_, doubtful_);
   for (Pool* p : ready_) ready_pods_.push_back(&p->pod());
   picker_->update(ready_pods_);
+}
+
+void Service::change_ready(Pool& pool) {
+  if (pools_.size() <= kFewPods) {
+    rebuild_ready();
+    return;
+  }
+  const bool ready = pool.pod().state() == Connectivity::kReady;
+  const auto at = std::find(ready_.begin(), ready_.end(), &pool);
+  if (!ready && at == ready_.end() &&
+      std::find(doubtful_.begin(), doubtful_.end(), &pool) == doubtful_.end())
+    return;
+  if (all_doubtful_ || !doubtful_.empty() || (ready && pool.doubtful())) {
+    rebuild_ready();
+    return;
+  }
+  if ((at != ready_.end()) == ready) return;
+  if (ready) {
+    ready_.push_back(&pool);
+    ready_pods_.push_back(&pool.pod());
+    picker_->change(ready_pods_, &pool.pod());
+    return;
+  }
+  ready_pods_.erase(ready_pods_.begin() + (at - ready_.begin()));
+  ready_.erase(at);
+  if (ready_.empty()) {
+    rebuild_ready();
+  } else {
+    picker_->change(ready_pods_, nullptr);
+  }
 }
 
 const char* Service::why_hopeless() const {
@@ -241,7 +335,10 @@ void Service::grow_after_refusal() {
 }
 
 void Service::forget_gone() {
-  std::erase_if(pools_, [](const auto& p) { return p->pod().draining() && p->empty(); });
+  if (live_ == pools_.size()) return;
+  pools_.erase(std::remove_if(pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(),
+                              [](const auto& p) { return p->empty(); }),
+               pools_.end());
 }
 
 void Service::assign(Call& call, bool again) {
@@ -336,8 +433,8 @@ void Service::tell() {
   context_.stats.changes.push(c);
 }
 
-void Service::on_pod_state() {
-  rebuild_ready();
+void Service::on_pod_state(Pool& pool) {
+  change_ready(pool);
   tell();
   pump_due_ = subset_due_ = true;
   held_due_ = !held_.empty();

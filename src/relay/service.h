@@ -2,6 +2,7 @@
 // A service on one worker: its pods, its balancing policy, and the calls that wait for a pod.
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "balance/picker.h"
@@ -30,6 +31,8 @@ class Service final : public upstream::PoolOwner {
 
   // Adopts a new snapshot: pods may come, leave and come back.
   void adopt(const config::Service& config);
+  // Adopts a snapshot in which only the service's pods differ from the one before, by these edits.
+  void adopt_pods(const config::Service& config, std::span<const config::PodEdit> edits);
   // The service left the configuration: every pod drains.
   void retire();
   // Nothing refers to the service any more.
@@ -77,7 +80,7 @@ class Service final : public upstream::PoolOwner {
   }
 
   // From the pools.
-  void on_pod_state() override;
+  void on_pod_state(upstream::Pool& pool) override;
   void on_doubt() override { ready_due_ = pump_due_ = true; }
   void on_room() override;
   void on_isolated_room() override { held_due_ = !held_.empty(); }
@@ -101,6 +104,8 @@ class Service final : public upstream::PoolOwner {
   // For so long after a place had to be taken away, no client takes more than its share. The time
   // is long, since the work on a call that is ended is lost.
   static constexpr Duration kSharing = 60s;
+  // With more pods than this, ready_ is changed in place, and is in no order.
+  static constexpr size_t kFewPods = 64;
   static constexpr Duration kWindowLook = 1ms;  // between looks because bytes came from a pod
 
   // nullptr when there is only this worker.
@@ -130,6 +135,8 @@ class Service final : public upstream::PoolOwner {
   void widen_or_narrow();
   bool none_reachable() const;
   void rebuild_ready();
+  // As rebuild_ready() when nothing but the state of this pool's pod has changed.
+  void change_ready(upstream::Pool& pool);
   void tell();
   void forget_gone();
 
@@ -141,13 +148,14 @@ class Service final : public upstream::PoolOwner {
   RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
   balance::Subset subset_;
-  bool widened_ = false;     // pods outside the subset are in use
-  bool subset_due_ = false;  // the states of pods have changed
-  std::vector<std::unique_ptr<upstream::Pool>>
-      pools_;                           // in the order of the endpoints, draining ones last
-  std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods
+  bool widened_ = false;                                // pods outside the subset are in use
+  bool subset_due_ = false;                             // the states of pods have changed
+  std::vector<std::unique_ptr<upstream::Pool>> pools_;  // in the order of the endpoints, and then
+  size_t live_ = 0;                                     // (after so many) those that drain
+  std::vector<upstream::Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
   std::vector<upstream::Pool*> doubtful_;  // READY too; used when no other pod takes the call
+  bool all_doubtful_ = false;              // ready_ has pods in doubt, for want of others
   bool told_down_ = false;                 // the log says already that no pod is reachable
   bool ready_due_ = false;                 // ready_ has to be built again
   WaitQueue waiting_;

@@ -1,6 +1,7 @@
 #include "splice/service.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace sluice::splice {
 
@@ -28,13 +29,15 @@ void Service::adopt(const config::Service& config, bool alone) {
   if (config.balance != config_.balance) picker_ = make_picker(context_, config.balance);
   config_ = config;
   forget_gone();
+  std::unordered_map<uint32_t, std::unique_ptr<Backend>*> by_slot;
+  by_slot.reserve(backends_.size());
+  for (auto& b : backends_) by_slot.emplace(b->pod().slot(), &b);
   std::vector<std::unique_ptr<Backend>> next;
   for (const config::Pod& pod : config_.pods) {
-    const auto same = std::find_if(backends_.begin(), backends_.end(), [&](const auto& b) {
-      return b != nullptr && b->pod().slot() == pod.slot && b->pod().id() == pod.id &&
-             b->pod().address() == pod.endpoint;
-    });
-    if (same == backends_.end()) {
+    const auto found = by_slot.find(pod.slot);
+    std::unique_ptr<Backend>* same = found == by_slot.end() ? nullptr : found->second;
+    if (same == nullptr || *same == nullptr || (*same)->pod().id() != pod.id ||
+        (*same)->pod().address() != pod.endpoint) {
       next.push_back(std::make_unique<Backend>(context_, pod));
     } else {
       (*same)->pod().set_weight(pod.weight);

@@ -6,17 +6,24 @@ namespace sluice::splice {
 
 namespace {
 
-// Whether only relayed connections use the pods of a service.
-bool is_alone(const config::Snapshot& snapshot, uint32_t service) {
-  return std::none_of(
-      snapshot.listeners.begin(), snapshot.listeners.end(),
-      [&](const config::Listener& l) { return l.serves_calls() && l.leads_to(service); });
-}
+// How listeners use the services.
+struct Uses {
+  std::vector<bool> calls;    // some listener sends calls there
+  std::vector<bool> relayed;  // some listener relays bytes there
+};
 
-bool is_relayed(const config::Snapshot& snapshot, uint32_t service) {
-  return std::any_of(
-      snapshot.listeners.begin(), snapshot.listeners.end(),
-      [&](const config::Listener& l) { return l.relays_bytes() && l.leads_to(service); });
+Uses uses_of(const config::Snapshot& snapshot) {
+  Uses uses{std::vector<bool>(snapshot.services.size()),
+            std::vector<bool>(snapshot.services.size())};
+  for (const config::Listener& l : snapshot.listeners) {
+    const auto mark = [&](uint32_t service) {
+      if (l.serves_calls()) uses.calls[service] = true;
+      if (l.relays_bytes()) uses.relayed[service] = true;
+    };
+    if (l.service != config::Listener::kNoService) mark(l.service);
+    for (const config::NameRoute& r : l.routes) mark(r.service);
+  }
+  return uses;
 }
 
 }  // namespace
@@ -39,13 +46,14 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
 
   std::vector<std::unique_ptr<Service>> services;
   std::vector<Service*> by_index;  // nullptr: no connection is relayed to it
+  const Uses uses = uses_of(snapshot);
   for (const config::Service& config : snapshot.services) {
-    const auto index = static_cast<uint32_t>(by_index.size());
-    if (!is_relayed(snapshot, index)) {
+    const size_t index = by_index.size();
+    if (!uses.relayed[index]) {
       by_index.push_back(nullptr);
       continue;
     }
-    const bool alone = is_alone(snapshot, index);
+    const bool alone = !uses.calls[index];
     const auto same = std::find_if(services_.begin(), services_.end(), [&](const auto& s) {
       return s != nullptr && s->slot() == config.slot;
     });
@@ -63,6 +71,9 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
     retired_services_.push_back(std::move(s));
   }
   services_ = std::move(services);
+  by_index_.clear();
+  for (size_t i = 0; i < by_index.size(); ++i)
+    by_index_.push_back({.service = by_index[i], .alone = !uses.calls[i]});
 
   std::vector<std::unique_ptr<Listener>> listeners;
   std::vector<Listener*> fresh;
@@ -94,6 +105,12 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
   forget_listeners();
   forget_services();
   update_active();
+}
+
+void Splicer::adopt_difference(const config::Snapshot& snapshot) {
+  for (const config::PodChange& change : snapshot.difference->changes)
+    if (const Indexed& i = by_index_[change.service]; i.service != nullptr)
+      i.service->adopt(snapshot.services[change.service], i.alone);
 }
 
 // A worker without connections of a listener that left still answers for its address, as long as

@@ -40,6 +40,8 @@ class Splicer {
   bool active() const { return active_; }
   // Takes listeners, services, pods and limits from the snapshot. Does not keep the snapshot.
   void adopt(const config::Snapshot& snapshot);
+  // As well, when the splicer has adopted snapshot.difference->from.
+  void adopt_difference(const config::Snapshot& snapshot);
   // The end of a turn, before the TCP stack's flush.
   void flush();
 
@@ -70,6 +72,11 @@ class Splicer {
 
   Context context_;
   std::vector<std::unique_ptr<Service>> services_;
+  struct Indexed {
+    Service* service = nullptr;  // nullptr: no connection is relayed to it
+    bool alone = false;          // only relayed connections use its pods
+  };
+  std::vector<Indexed> by_index_;  // as in the snapshot
   std::vector<std::unique_ptr<Service>> retired_services_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> retired_listeners_;

@@ -11,7 +11,7 @@ namespace sluice::stats {
 
 class alignas(64) PodLoads {
  public:
-  static constexpr size_t kMaxPods = 4096;
+  static constexpr size_t kMaxPods = 65'536;
   static constexpr size_t kInLine = 16;
 
   void set(uint32_t slot, uint32_t n) { in_flight_[slot].store(n, std::memory_order_relaxed); }

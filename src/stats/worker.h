@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 
 #include "base/histogram.h"
+#include "base/pages.h"
 #include "stats/access.h"
 #include "stats/changes.h"
 #include "stats/drops.h"
@@ -31,9 +33,10 @@ namespace sluice::stats {
 // The bounds of the slots, which index the arrays of every worker. Removed things that still drain
 // count, too. Control refuses a configuration that needs more.
 inline constexpr size_t kMaxPorts = 16;
-inline constexpr size_t kMaxListeners = 256;
-inline constexpr size_t kMaxServices = 256;
-inline constexpr size_t kMaxPods = PodLoads::kMaxPods;  // 4 KiB each
+inline constexpr size_t kMaxListeners = 4'096;
+inline constexpr size_t kMaxServices = 16'384;
+// About 100 bytes each in every worker, and 4 KiB once calls to the pod have ended.
+inline constexpr size_t kMaxPods = PodLoads::kMaxPods;
 
 // clang-format off
 #define SLUICE_PORT_STATS(X)                                            \
@@ -93,12 +96,15 @@ struct Service {
 };
 
 struct Pod {
+  // The histogram outlives the pod.
+  explicit Pod(Histogram& durations) : latency(&durations) {}
+
   SLUICE_STATS_TABLE(SLUICE_POD_STATS)
   // Why the last connect failed; empty once the pod is READY. The string lives as long as the
   // process.
   std::atomic<const char*> reason{""};
   // From the moment the stream was sent to the pod until its end; streams that ended well.
-  Histogram latency;
+  Histogram* const latency;
 };
 
 class alignas(64) Worker {
@@ -106,9 +112,15 @@ class alignas(64) Worker {
   Worker()
       : listeners_(std::make_unique<Listener[]>(kMaxListeners)),
         services_(std::make_unique<Service[]>(kMaxServices)),
-        pods_(std::make_unique<Pod[]>(kMaxPods)),
+        latencies_(kMaxPods * sizeof(Histogram)),
+        pod_pages_(kMaxPods * sizeof(Pod)),
+        pods_(static_cast<Pod*>(pod_pages_.get())),
         access_(std::make_unique<AccessNotes>()),
-        pod_loads_(std::make_unique<PodLoads>()) {}
+        pod_loads_(std::make_unique<PodLoads>()) {
+    // Zeroed memory is an empty histogram. Memory of pods that get no calls is never touched.
+    auto* const latencies = static_cast<Histogram*>(latencies_.get());
+    for (size_t i = 0; i < kMaxPods; ++i) new (&pods_[i]) Pod(latencies[i]);
+  }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -131,6 +143,8 @@ class alignas(64) Worker {
   Counter cycles_io;
   Counter cycles_io_busy;
   Stages stages;
+  // The time that the loop stood still for each new configuration, the first one not counted.
+  Histogram adoptions;
 
   // Buffers: free now, and what was done to received data that had to be kept.
   Gauge rx_buffers_free;
@@ -169,7 +183,9 @@ class alignas(64) Worker {
   std::array<Port, kMaxPorts> ports_;
   std::unique_ptr<Listener[]> listeners_;
   std::unique_ptr<Service[]> services_;
-  std::unique_ptr<Pod[]> pods_;
+  Pages latencies_;
+  Pages pod_pages_;
+  Pod* const pods_;
   std::unique_ptr<AccessNotes> access_;
   std::unique_ptr<PodLoads> pod_loads_;
 };

@@ -368,7 +368,7 @@ void Pool::update_state() {
     pod_.set_reason("");
   }
   tell(before);
-  owner_.on_pod_state();
+  owner_.on_pod_state(*this);
 }
 
 // Logs once that a pod is unreachable, not with each attempt.

@@ -6,6 +6,8 @@
 
 namespace sluice::upstream {
 
+class Pool;
+
 // Called from inside the pool's own functions, also from those that the owner calls. So the owner
 // only makes a note, and looks at the pool later.
 class PoolOwner {
@@ -15,8 +17,8 @@ class PoolOwner {
   // Makes the streams of new connections.
   virtual transport::Layer& layer() = 0;
 
-  // The pod's connectivity state has changed, and with it the pods to choose from.
-  virtual void on_pod_state() = 0;
+  // The connectivity state of the pool's pod has changed, and with it the pods to choose from.
+  virtual void on_pod_state(Pool& pool) = 0;
   // Pool::doubtful() has changed.
   virtual void on_doubt() = 0;
   // A connection may take one more stream.

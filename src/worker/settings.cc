@@ -78,4 +78,14 @@ uint32_t hold_reserve(const config::DpdkConf& dpdk) {
   return dpdk.hold_mbufs / 8;
 }
 
+std::vector<const config::Snapshot*> steps_to(const config::Snapshot& to,
+                                              const config::Snapshot* from) {
+  std::vector<const config::Snapshot*> steps;
+  for (const config::Snapshot* s = &to; s != from; s = s->difference->from) {
+    if (from == nullptr || !s->difference || s->generation <= from->generation) return {};
+    steps.insert(steps.begin(), s);
+  }
+  return steps;
+}
+
 }  // namespace sluice::worker

@@ -25,6 +25,11 @@ std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup);
 // example, already applies to the calls that arrive in the same turn.
 std::vector<size_t> receive_order(const config::Snapshot& snapshot);
 
+// The snapshots that lead from `from`, one published by a process, to a later one: each differs
+// from the one before as its `difference` says. The last is `to`. Empty: there is no such way.
+std::vector<const config::Snapshot*> steps_to(const config::Snapshot& to,
+                                              const config::Snapshot* from);
+
 // With fewer free hold buffers received data is no longer kept, so that Sluice's own headers and
 // control frames still find room: an eighth of the pool.
 uint32_t hold_reserve(const config::DpdkConf& dpdk);

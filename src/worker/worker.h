@@ -242,15 +242,29 @@ class alignas(64) Worker {
   void adopt_news() {
     const config::Snapshot* news = published_.get();
     if (news == current_) return;
-    tcp_.reconfigure(tcp_config(*news));
-    receive_order_ = receive_order(*news);
-    forwarder_.adopt(*news);
-    splicer_.adopt(*news);
-    share_vips();
-    relay_.adopt(*news);
+    const uint64_t began = clock_.cycles();
+    if (const auto steps = steps_to(*news, current_); !steps.empty()) {
+      for (const config::Snapshot* s : steps) {
+        forwarder_.adopt_difference(*s);
+        splicer_.adopt_difference(*s);
+        relay_.adopt_difference(*s);
+      }
+    } else {
+      adopt_all(*news);
+    }
+    if (current_ != nullptr) stats_.adoptions.record(clock_.at(clock_.cycles()) - clock_.at(began));
     current_ = news;
     // The last look at the previous snapshot is over: control may free it.
     stats_.adopt(news->generation);
+  }
+
+  void adopt_all(const config::Snapshot& news) {
+    tcp_.reconfigure(tcp_config(news));
+    receive_order_ = receive_order(news);
+    forwarder_.adopt(news);
+    splicer_.adopt(news);
+    share_vips();
+    relay_.adopt(news);
   }
 
   // The addresses of listeners that are not the relay's.

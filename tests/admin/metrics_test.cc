@@ -91,10 +91,10 @@ TEST_F(MetricsTest, promtool_has_no_complaint) {
 
 // The time of a scrape is compared with the time of a bare loop that prints as many lines, on the
 // same machine at the same moment. It takes about four times as long, some 20 ms.
-TEST_F(MetricsTest, a_scrape_of_all_pods_that_are_allowed_takes_at_most_a_few_times_bare_printing) {
-  auto& pods = snapshot.services[0].pods;
+TEST_F(MetricsTest, a_scrape_of_ten_thousand_pods_takes_at_most_a_few_times_bare_printing) {
+  auto& pods = snapshot.services[0].pods.edit();
   pods.clear();
-  for (uint32_t i = 0; i < stats::kMaxPods; ++i)
+  for (uint32_t i = 0; i < 10'000; ++i)
     pods.push_back({.endpoint = {Address::v4(0x0a000000 + i), 80},
                     .id = "00000000-0000-0000-0000-" + std::to_string(100'000'000'000 + i),
                     .slot = i});

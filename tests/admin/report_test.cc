@@ -133,7 +133,7 @@ TEST_F(ReportTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
   p.streams.add(1234);
   ++p.active;
   p.state.set(2);
-  for (int i = 0; i < 100; ++i) p.latency.record(Duration(1ms));
+  for (int i = 0; i < 100; ++i) p.latency->record(Duration(1ms));
   const auto answer = ask("pods");
   const auto& row = answer.at("pods").at(0).as_object();
   EXPECT_EQ(row.at("id"), "a");
@@ -149,7 +149,7 @@ TEST_F(ReportTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
 }
 
 TEST_F(ReportTest, a_pod_without_an_id_has_a_dash_in_its_column) {
-  snapshot.services[0].pods[0].id.clear();
+  snapshot.services[0].pods.edit()[0].id.clear();
   const std::string table = sluicectl::pods_table(ask("pods"));
   EXPECT_NE(table.find("echo     -    10.0.0.1:80"), std::string::npos) << table;
 }

@@ -60,20 +60,22 @@ Access note() {
   a.set(Text::kUserAgent, "grpc-c++/1.51");
   return a;
 }
-constexpr AccessNames kNames{.listener = "grpc", .service = "echo", .pod = "pod1"};
+constexpr AccessNames kNames{
+    .listener = "grpc", .service = "echo", .name_space = "shop", .pod = "pod1"};
 const std::chrono::system_clock::time_point kThen{1'764'412'215'000'042us};
 
 TEST(AccessLine, has_all_fields_in_their_order) {
-  EXPECT_EQ(access_line(note(), kNames, kThen),
-            R"({"time":"2025-11-29T10:30:15.000042Z","listener":"grpc",)"
-            R"("client":"198.18.0.1:4000","sni":"lb.example","tls":"TLSv1.3",)"
-            R"("protocol":"HTTP/2.0","method":"POST","authority":"lb.example",)"
-            R"("path":"/sluice.lab.Echo/Unary","service":"echo","pod":"pod1",)"
-            R"("http_status":200,"grpc_status":"OK","request_bytes":5,"response_bytes":7,)"
-            R"("duration_ms":1.235,"first_byte_ms":0.500,"tries":2,"request_id":"r1",)"
-            R"("trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","user_agent":"grpc-c++/1.51",)"
-            R"("end":null})"
-            "\n");
+  EXPECT_EQ(
+      access_line(note(), kNames, kThen),
+      R"({"time":"2025-11-29T10:30:15.000042Z","listener":"grpc",)"
+      R"("client":"198.18.0.1:4000","sni":"lb.example","tls":"TLSv1.3",)"
+      R"("protocol":"HTTP/2.0","method":"POST","authority":"lb.example",)"
+      R"("path":"/sluice.lab.Echo/Unary","route":null,"namespace":"shop","service":"echo","pod":"pod1",)"
+      R"("http_status":200,"grpc_status":"OK","request_bytes":5,"response_bytes":7,)"
+      R"("duration_ms":1.235,"first_byte_ms":0.500,"tries":2,"request_id":"r1",)"
+      R"("trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","user_agent":"grpc-c++/1.51",)"
+      R"("end":null})"
+      "\n");
 }
 
 TEST(AccessLine, fields_without_a_value_are_null) {
@@ -85,7 +87,7 @@ TEST(AccessLine, fields_without_a_value_are_null) {
                            "grpc_status", "first_byte_ms", "request_id", "trace_id", "user_agent"})
     EXPECT_TRUE(line.at(name).is_null()) << name;
   EXPECT_EQ(line.at("end").as_string(), "the client reset the stream");
-  EXPECT_EQ(line.size(), 22u);
+  EXPECT_EQ(line.size(), 24u);
 }
 
 TEST(AccessLine, no_bytes_of_a_client_end_a_line_or_a_string) {

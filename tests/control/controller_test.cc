@@ -146,6 +146,63 @@ TEST_F(ControllerTest, a_mistake_in_endpoints_that_a_new_configuration_names_can
   EXPECT_EQ(published.get()->services.at(1).pods.size(), 2u);
 }
 
+TEST_F(ControllerTest, a_change_of_endpoints_names_the_pods_that_came_and_left) {
+  files.write("more.toml", kTwo);
+  files.replace(
+      "sluiced.toml",
+      files.config("[[service]]\nname = \"more\"\nendpoints = { file = \"more.toml\" }\n"));
+  wait_for(2);
+  EXPECT_FALSE(published.get()->difference) << "anything may differ";
+  const config::Snapshot* before = published.get();
+  files.replace("more.toml",
+                "endpoints = [{ address = \"10.0.0.2:80\" }, { address = \"10.0.0.3:80\" }]\n");
+  wait_for(3);
+  const config::Snapshot& now = *published.get();
+  EXPECT_EQ(now.difference, (config::Difference{before, {{1, {{0, 1, 0}, {1, 0, 1}}}}}));
+  EXPECT_TRUE(now.services[0].pods.shares_with(before->services[0].pods));
+  EXPECT_EQ(now.services[1].pods[0].slot, before->services[1].pods[1].slot);
+  EXPECT_NE(now.services[1].pods[1].slot, before->services[1].pods[0].slot);
+}
+
+TEST_F(ControllerTest, a_change_of_weights_or_of_the_order_is_no_difference_of_pods) {
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+  files.replace("endpoints.toml",
+                "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\", weight = 2 }, "
+                "{ address = \"10.0.0.2:80\" }]\n");
+  wait_for(3);
+  EXPECT_FALSE(published.get()->difference);
+  EXPECT_EQ(published.get()->services[0].pods[0].weight, 2u);
+}
+
+TEST_F(ControllerTest, an_endpoint_that_no_port_reaches_gets_no_calls_and_is_shown) {
+  const Log log;
+  files.replace("endpoints.toml",
+                "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }, "
+                "{ address = \"203.0.113.5:80\", id = \"far\" }]\n");
+  wait_for(2);
+  EXPECT_EQ(pods(), 1u);
+  EXPECT_TRUE(
+      log.has("service echo: 1 endpoint(s) get no calls, as 203.0.113.5:80: no port's "
+              "network and no route contains the address"))
+      << log.str();
+  const auto rows = boost::json::parse(ask("pods")).at("pods").as_array();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[1].at("id").as_string(), "far");
+  EXPECT_EQ(rows[1].at("state").as_string(), "UNREACHABLE");
+  EXPECT_NE(rows[1].at("reason").as_string(), "");
+}
+
+TEST_F(ControllerTest, a_pod_shows_the_time_until_every_worker_could_pick_it) {
+  files.replace("endpoints.toml", kTwo);
+  wait_for(2);
+  const auto lag = [&] { return boost::json::parse(ask("pods")).at("pods").at(1).at("lag_ms"); };
+  EXPECT_TRUE(lag().is_null()) << "the worker has not adopted it";
+  worker->adopt(2);
+  run(20ms);
+  EXPECT_GT(lag().to_number<double>(), 0);
+}
+
 TEST_F(ControllerTest, more_endpoints_than_there_is_room_for_are_refused) {
   const Log log;
   std::string many = "endpoints = [\n";
@@ -153,7 +210,7 @@ TEST_F(ControllerTest, more_endpoints_than_there_is_room_for_are_refused) {
     many += "{ address = \"10.0.0.1:80\", id = \"" + std::to_string(i) + "\" },\n";
   files.replace("endpoints.toml", many + "]\n");
   turns_until([&] { return log.has("refused"); }, 5000);
-  EXPECT_TRUE(log.has("refused: 4097 pods in all; at most 4096 are allowed")) << log.str();
+  EXPECT_TRUE(log.has("refused: 65537 pods in all; at most 65536 are allowed")) << log.str();
   EXPECT_EQ(pods(), 1u);
   files.replace("endpoints.toml", kTwo);
   wait_for(2);

@@ -34,7 +34,7 @@ TEST_F(MaglevTables, are_made_for_services_of_l4_listeners) {
 TEST_F(MaglevTables, stay_while_the_pods_stay) {
   fill_maglev_tables(snapshot, nullptr);
   config::Snapshot next = snapshot;
-  next.services[1].pods.pop_back();
+  next.services[1].pods.edit().pop_back();
   std::swap(next.services[0], next.services[1]);
   for (config::Listener& l : next.listeners) l.service = 1 - l.service;
   fill_maglev_tables(next, &snapshot);
@@ -44,14 +44,14 @@ TEST_F(MaglevTables, stay_while_the_pods_stay) {
 TEST_F(MaglevTables, are_made_anew_when_a_pod_or_a_weight_changes) {
   fill_maglev_tables(snapshot, nullptr);
   config::Snapshot next = snapshot;
-  next.services[0].pods[1].weight = 3;
+  next.services[0].pods.edit()[1].weight = 3;
   fill_maglev_tables(next, &snapshot);
   ASSERT_NE(table(next), nullptr);
   EXPECT_NE(table(next), table(snapshot));
 }
 
 TEST_F(MaglevTables, give_no_share_to_pods_of_a_family_that_no_port_speaks) {
-  snapshot.services[0].pods[0].endpoint = *Endpoint::parse("[2001:db8::1]:80");
+  snapshot.services[0].pods.edit()[0].endpoint = *Endpoint::parse("[2001:db8::1]:80");
   fill_maglev_tables(snapshot, nullptr);
   for (const uint16_t e : table(snapshot)->entries()) ASSERT_EQ(e, 1);
 }

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from kubernetes_api import Api, endpoint
+from kubernetes_lab import SERVICE, KubernetesLab
 from support import SANITIZED, LabTest, configuration, daemon, lab, layout, logged, log_size, main, process
 from sluicelab import network
 from sluicelab.client import Client
@@ -13,30 +14,13 @@ from sluicelab.rollout import Rollout
 
 PODS = 5
 RATE = 100 if SANITIZED else 500  # calls a second
-SERVICE = "default/greeter:grpc"
 
 
-class Kubernetes(LabTest):
-    """The lab's pods are endpoints of a service as far as the API says so; a pod's name is its UID."""
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        scratch = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(scratch.cleanup)
-        cls.api = Api(layout.MANAGEMENT_ROOT, Path(scratch.name))
-        cls.addClassCleanup(cls.api.stop)
-        cls.write_to_file = configuration.write_endpoints
-        configuration.write_endpoints = cls.publish
-        cls.addClassCleanup(setattr, configuration, "write_endpoints", cls.write_to_file)
-        lab.up(PODS, kubernetes=configuration.Kubernetes(str(cls.api.kubeconfig()), SERVICE))
-        cls.addClassCleanup(lab.down)
-
-    @classmethod
-    def publish(cls, numbers) -> None:
-        cls.api.put("greeter-1", "greeter", [endpoint(layout.pod_address(n), layout.pod_name(n)) for n in sorted(numbers)])
+class Kubernetes(KubernetesLab):
+    pods = PODS
 
     def setUp(self) -> None:
-        self.running = sorted(int(pod["name"][3:]) for pod in lab.status()["pods"])
+        self.running = self.numbers()
         self.publish(self.running)
         self.wait_for(self.running)
         self.client = Client(rate=RATE, channels=2, delay=5)
@@ -50,19 +34,6 @@ class Kubernetes(LabTest):
         lost = {status: count for status, count in report["failed"].items() if status != "CANCELLED"}
         self.assertEqual(lost, {}, f"{report['last_error']}; {daemon.ask('pods')}")
         super().tearDown()
-
-    def wait_for(self, numbers, seconds: float = 10.0) -> float:
-        """Until these pods, and no others, get calls; how long it took."""
-        began = time.monotonic()
-        wanted = {layout.pod_name(n) for n in numbers}
-
-        def arrived() -> bool:
-            rows = daemon.pod_rows()
-            return daemon.adopted() and {name for name, row in rows.items() if row["state"] != "SHUTDOWN"} == wanted
-
-        self.assertTrue(process.wait_until(arrived, seconds, every=0.005), f"{wanted} {daemon.ask('pods')} {daemon.ask('sources')}\n"
-                        + process.tail(layout.SLUICED_LOG))
-        return time.monotonic() - began
 
     @staticmethod
     def source() -> dict:

@@ -94,7 +94,7 @@ TEST_F(Flush, of_pods_that_leave_is_for_listeners_that_ask_for_it) {
     adopt();
     const Packet syn = connect(40'000);
     const auto pods = snapshot.services[0].pods;
-    std::erase_if(snapshot.services[0].pods,
+    std::erase_if(snapshot.services[0].pods.edit(),
                   [&](const auto& p) { return p.endpoint == syn.destination; });
     take_sent();
     adopt();

@@ -63,7 +63,7 @@ TEST_F(Forwarding, other_endpoints_are_not_its_own) {
 
 TEST_F(Forwarding, flows_of_a_pod_or_a_listener_that_left_go_on) {
   const Packet syn = connect(40'000);
-  auto& pods = snapshot.services[0].pods;
+  auto& pods = snapshot.services[0].pods.edit();
   std::erase_if(pods, [&](const config::Pod& p) { return p.endpoint == syn.destination; });
   adopt();
   expect_reaches(40'000, syn.destination);
@@ -161,7 +161,7 @@ TEST_F(Forwarding, datagrams_leave_a_pod_that_left_and_is_silent) {
       .source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"};
   arrive(kNorth, question);
   const Packet seen = only(south);
-  auto& pods = snapshot.services[0].pods;
+  auto& pods = snapshot.services[0].pods.edit();
   std::erase_if(pods, [&](const config::Pod& p) { return p.endpoint == seen.destination; });
   adopt();
   for (int i = 0; i < 4; ++i) {  // twenty seconds apart
@@ -261,7 +261,7 @@ TEST_F(Forwarding, a_publication_does_not_refill_the_limits_of_new_flows) {
   adopt();
   for (uint16_t p = 1; p <= 10; ++p) {
     arrive(kNorth, from_client(p, kSyn));
-    snapshot.services[0].pods.back().weight = p;
+    snapshot.services[0].pods.edit().back().weight = p;
     adopt();
   }
   EXPECT_EQ(sent(south).size(), 3u);
@@ -314,7 +314,7 @@ TEST_F(Forwarding, a_header_that_is_not_whole_is_dropped) {
 class CrowdedPorts : public ForwarderTest {
  protected:
   CrowdedPorts() {
-    snapshot.services[0].pods.resize(1);
+    snapshot.services[0].pods.edit().resize(1);
     big.emplace(Forwarder::Setup{.host = dual,
                                  .wheel = wheel,
                                  .stats = counters,

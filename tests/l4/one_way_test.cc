@@ -258,7 +258,7 @@ TEST_P(OneWay, a_tunnel_is_a_hop_and_a_neighbour_is_none) {
 TEST_P(OneWay, pods_behind_a_gateway_need_a_tunnel) {
   if (!families_.pod_v4 || !families_.client_v4) GTEST_SKIP() << "the gateway is one of IPv4";
   for (uint16_t i = 0; i < kPods; ++i)
-    snapshot.services[0].pods[i].endpoint.address = ip::addr("10.0.0.1");
+    snapshot.services[0].pods.edit()[i].endpoint.address = ip::addr("10.0.0.1");
   adopt();
   meet(kSouth, ip::addr("198.18.1.254"));
   take_sent();

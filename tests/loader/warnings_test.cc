@@ -54,7 +54,7 @@ TEST(Warnings, a_pod_without_a_route_and_a_service_without_a_listener_are_said) 
   EXPECT_TRUE(l.snapshot);
   EXPECT_EQ(texts(l.warnings),
             "no listener uses the service idle\n"
-            "no port has a network or a route for the pod 203.0.113.5:80; nothing will reach it\n");
+            "no port has a network or a route for the pod 203.0.113.5:80; it gets no calls\n");
 }
 
 TEST(Mistakes, more_workers_than_cores_that_are_named_are_refused_by_the_check) {

@@ -384,7 +384,7 @@ TEST_F(Pool, tries_at_once_and_often_again_after_news_of_the_endpoint) {
   endpoints({kFramePod});
   run(60s);
   uint64_t before = stats_of(kFramePod).connects.get();
-  snapshot.services[0].pods[0].weight = 2;
+  snapshot.services[0].pods.edit()[0].weight = 2;
   adopt();
   run();
   EXPECT_EQ(stats_of(kFramePod).connects.get(), before + 1);

@@ -16,6 +16,7 @@
 #include "pod.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
+#include "support/pod_edits.h"
 #include "wire.h"
 #include "worker/worker.h"
 
@@ -269,13 +270,18 @@ class World final : public Stage {
     return c;
   }
   void endpoints(const std::set<int>& numbers) {
-    config::Snapshot s = snapshots_.back();
+    const config::Snapshot& before = snapshots_.back();
+    config::Snapshot s = before;
     ++s.generation;
     s.services[0].pods.clear();
     for (const int n : numbers)
       s.services[0].pods.push_back({.endpoint = relay::pod_at(n),
                                     .id = "pod" + std::to_string(n),
                                     .slot = static_cast<uint32_t>(n)});
+    s.difference.reset();
+    if (s.generation % 4 != 0)  // now and then workers adopt the whole
+      s.difference = config::Difference{
+          &before, {{0, test::pod_edits(before.services[0].pods, s.services[0].pods)}}};
     snapshots_.push_back(std::move(s));
     published_.set(&snapshots_.back());
   }

@@ -48,6 +48,7 @@ name = "north"
 device = "net_a"
 profile = "nic.toml"
 addresses = ["198.18.0.2/24"]
+routes = [{ to = "10.0.0.0/8", via = "198.18.0.254" }]
 [[listener]]
 name = "grpc"
 address = "198.18.0.10:50051"

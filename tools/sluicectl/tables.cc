@@ -59,8 +59,8 @@ std::string pods_table(const json::value& answer) {
   c.column("ADDRESS", kLeft);
   c.column("STATE", kLeft);
   c.column("TLS", kLeft);
-  for (const char* h :
-       {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "IN", "OUT", "P50", "P99"})
+  for (const char* h : {"WEIGHT", "ACTIVE", "STREAMS", "FAILED", "RETRIED", "CONNS", "IN", "OUT",
+                        "P50", "P99", "LAG"})
     c.column(h);
   c.column("REASON", kLeft);
   const json::array& rows = answer.at("pods").as_array();
@@ -71,7 +71,9 @@ std::string pods_table(const json::value& answer) {
            count(number(r, "weight")), count(number(r, "active")), count(number(r, "streams")),
            count(number(r, "failed")), count(number(r, "retried")), count(number(r, "connections")),
            bytes(number(r, "relayed_in")), bytes(number(r, "relayed_out")),
-           micros(real(r, "p50_us")), micros(real(r, "p99_us")), dash_if_empty(text(r, "reason"))});
+           micros(real(r, "p50_us")), micros(real(r, "p99_us")),
+           r.at("lag_ms").is_null() ? "-" : micros(1000 * real(r, "lag_ms")),
+           dash_if_empty(text(r, "reason"))});
   }
   return rows.empty() ? "no pods\n" : c.str();
 }

@@ -36,7 +36,8 @@ def start(number: int, command: Optional[str], ipv6: bool = False, http1: bool =
     http1: without a command, it is the pod of HTTP/1.1. http1_beside: that one runs as well, for as long as the pod lives."""
     network.add_pod(number)
     environment = {"POD_IP": layout.pod_address(number), "POD_NAME": layout.pod_name(number),
-                   "POD_PORT": str(layout.PORT), "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
+                   "POD_COUNTS": str(layout.pod_counts(number)), "POD_PORT": str(layout.PORT),
+                   "POD_LISTEN": "[::]" if ipv6 else layout.pod_address(number)}
     if tls:
         environment.update(POD_CERTIFICATE=tls["certificate"], POD_KEY=tls["key"])
     if command:

@@ -1,5 +1,6 @@
 #include "discovery/kubernetes/cluster.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,7 +18,11 @@ std::string path_of(const std::string& name_space) {
 }  // namespace
 
 Cluster::Cluster(boost::asio::io_context& io, Settings settings, Log log)
-    : io_(io), settings_(std::move(settings)), log_(std::move(log)), store_(settings_.zone) {
+    : io_(io),
+      settings_(std::move(settings)),
+      log_(std::move(log)),
+      store_(settings_.zone),
+      rest_(io) {
   for (const std::string& n : settings_.namespaces) add_scope(n);
   if (scopes_.empty()) add_scope("");
 }
@@ -68,21 +73,41 @@ uint64_t Cluster::unreadable() const {
 
 void Cluster::on_progress(Scope& scope) {
   log_state(scope);
+  const Clock::time_point now = Clock::now();
   const auto changed = store_.take_changed();
+  const auto note = [&](const ObjectKey& service) -> News& {
+    const auto heard = scope.reflector->heard().value_or(now);
+    return news_.try_emplace(service, News{heard, {}}).first->second;
+  };
+  for (const auto& [service, triggers] : changed) {
+    if (!subscribers_.contains(service)) continue;
+    News& n = note(service);
+    for (const auto t : triggers)
+      if (t >= made_) n.triggers.push_back(t);
+  }
   const bool first_list =
       !std::exchange(scope.listed, scope.reflector->state().listed()) && scope.listed;
-  // A subscriber does not subscribe or unsubscribe meanwhile.
-  const auto tell = [](const std::set<Subscriber*>& all) {
-    for (Subscriber* s : all) s->on_change();
-  };
-  if (first_list) {
+  if (first_list)
     for (const auto& [service, all] : subscribers_)
-      if (scope.name_space.empty() || scope.name_space == service.name_space) tell(all);
+      if (scope.name_space.empty() || scope.name_space == service.name_space) note(service);
+  if (news_.empty()) return;
+  if (now >= rest_.expiry()) {
+    tell();
     return;
   }
-  for (const ObjectKey& service : changed)
+  rest_.async_wait([this](const boost::system::error_code& e) {
+    if (!e) tell();
+  });
+}
+
+// A subscriber does not subscribe or unsubscribe meanwhile.
+void Cluster::tell() {
+  const Clock::time_point began = Clock::now();
+  for (const auto& [service, news] : std::exchange(news_, {}))
     if (const auto found = subscribers_.find(service); found != subscribers_.end())
-      tell(found->second);
+      for (Subscriber* s : found->second) s->on_change(news);
+  const Clock::time_point ended = Clock::now();
+  rest_.expires_at(ended + std::min<Clock::duration>(kRest * (ended - began), kMostRest));
 }
 
 void Cluster::unsubscribe(Subscriber& s) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "discovery/kubernetes/endpoint_slices.h"
 #include "discovery/kubernetes/reflector.h"
@@ -29,13 +30,23 @@ class Cluster {
   };
   using Log = std::function<void(const Line& line)>;
 
+  // A service's changes that came together.
+  struct News {
+    Clock::time_point read;  // when the first of them came from the API server
+    // As SliceStore has them, since the cluster was made.
+    SliceStore::Triggers triggers;
+  };
   // Hears of changes, once for all changes that came together.
   class Subscriber {
    public:
     virtual ~Subscriber() = default;
     virtual const ObjectKey& service() const = 0;
-    virtual void on_change() = 0;
+    virtual void on_change(const News& news) = 0;
   };
+  // After telling subscribers, which takes time in proportion to their endpoints, the cluster
+  // gathers further changes for so many times that time, kMostRest at most.
+  static constexpr int kRest = 1;
+  static constexpr std::chrono::milliseconds kMostRest{20};
 
   // `io` outlives the cluster.
   Cluster(boost::asio::io_context& io, Settings settings, Log log);
@@ -77,6 +88,7 @@ class Cluster {
   Scope& add_scope(const std::string& name_space);
   const Scope* scope(const std::string& name_space) const;
   void on_progress(Scope& scope);
+  void tell();
   void log_state(Scope& scope);
 
   boost::asio::io_context& io_;
@@ -85,6 +97,9 @@ class Cluster {
   SliceStore store_;
   std::vector<std::unique_ptr<Scope>> scopes_;
   std::map<ObjectKey, std::set<Subscriber*>> subscribers_;  // by service
+  std::map<ObjectKey, News> news_;  // of services, that their subscribers do not know yet
+  boost::asio::steady_timer rest_;
+  const std::chrono::system_clock::time_point made_ = std::chrono::system_clock::now();
 };
 
 }  // namespace sluice::discovery::kubernetes

@@ -1,5 +1,7 @@
 #include "discovery/kubernetes/endpoint_slice.h"
 
+#include <ctime>
+
 #include <boost/json/value.hpp>
 
 #include "discovery/kubernetes/json_fields.h"
@@ -61,6 +63,22 @@ SlicePort read_port(const json::object& o) {
   return p;
 }
 
+constexpr std::string_view kTrigger = "endpoints.kubernetes.io/last-change-trigger-time";
+
+// RFC 3339, in UTC, as Kubernetes writes it; nullopt for anything else.
+std::optional<std::chrono::system_clock::time_point> read_time(const std::string& text) {
+  std::tm t{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &t);
+  if (rest == nullptr) return std::nullopt;
+  std::chrono::nanoseconds fraction{0};
+  if (*rest == '.') {
+    std::chrono::nanoseconds unit = std::chrono::milliseconds(100);
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) fraction += unit * (*rest - '0');
+  }
+  if (std::string_view(rest) != "Z") return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&t)) + fraction;
+}
+
 }  // namespace
 
 ObjectKey key_of(const json::object& object) {
@@ -75,6 +93,8 @@ EndpointSlice read_endpoint_slice(const json::object& object) {
   const json::object& metadata = *object_at(object, "metadata");
   if (const json::object* labels = object_at(metadata, "labels"))
     slice.service = {slice.key.name_space, string_at(*labels, "kubernetes.io/service-name")};
+  if (const json::object* annotations = object_at(metadata, "annotations"))
+    slice.trigger = read_time(string_at(*annotations, kTrigger));
   const std::string type = string_at(object, "addressType");
   const json::array* endpoints = array_at(object, "endpoints");
   const json::array* ports = array_at(object, "ports");

@@ -1,6 +1,7 @@
 #pragma once
 // An EndpointSlice (discovery.k8s.io/v1), with the fields that Sluice uses.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ struct EndpointSlice {
   ObjectKey service;  // by the label kubernetes.io/service-name; without a name, of no service
   std::vector<SliceEndpoint> endpoints;
   std::vector<SlicePort> ports;
+  // The annotation endpoints.kubernetes.io/last-change-trigger-time: when the change of a pod or of
+  // the service came that led to this form of the slice.
+  std::optional<std::chrono::system_clock::time_point> trigger;
 };
 
 // Namespace and name of an object of any kind. Throws Unreadable without a name.

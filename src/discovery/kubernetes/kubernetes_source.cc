@@ -18,12 +18,15 @@ KubernetesSource::~KubernetesSource() {
 
 void KubernetesSource::start(Deliver deliver) {
   deliver_ = std::move(deliver);
-  if (cluster_->listed(port_.service.name_space)) on_change();
+  if (cluster_->listed(port_.service.name_space)) on_change({Clock::now(), {}});
 }
 
-void KubernetesSource::on_change() {
-  Update update;
-  update.endpoints = cluster_->endpoints(port_);
+void KubernetesSource::on_change(const Cluster::News& news) {
+  Update update{.endpoints = cluster_->endpoints(port_),
+                .errors = {},
+                .warnings = {},
+                .read = news.read,
+                .triggers = news.triggers};
   const bool changed = *update.endpoints != endpoints();
   take(update);
   if (changed && deliver_) deliver_(update);

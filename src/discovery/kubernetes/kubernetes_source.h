@@ -32,7 +32,7 @@ class KubernetesSource : public Source, private Cluster::Subscriber {
 
  private:
   const ObjectKey& service() const override { return port_.service; }
-  void on_change() override;
+  void on_change(const Cluster::News& news) override;
 
   std::shared_ptr<Cluster> cluster_;
   ServicePort port_;

@@ -27,16 +27,23 @@ std::vector<uint16_t> ports_of(const EndpointSlice& slice, const ServicePort& wa
   return out;
 }
 
-bool before(const Endpoint& a, const Endpoint& b) {
-  return std::tie(a.address, a.id) < std::tie(b.address, b.id);
+using Placed = std::pair<const SliceEndpoint*, uint16_t>;
+
+bool before(const Placed& a, const Placed& b) {
+  return std::tie(a.first->address, a.second, a.first->uid) <
+         std::tie(b.first->address, b.second, b.first->uid);
 }
 
 }  // namespace
 
 void SliceStore::put(EndpointSlice slice) {
+  const auto before = slices_.find(slice.key);
+  const bool news =
+      slice.trigger && (before == slices_.end() || before->second.trigger != slice.trigger);
   erase(slice.key);
   if (!slice.service.name.empty()) {
-    changed_.insert(slice.service);
+    Triggers& triggers = changed_[slice.service];
+    if (news) triggers.push_back(*slice.trigger);
     by_service_[slice.service].insert(slice.key);
   }
   slices_[slice.key] = std::move(slice);
@@ -47,7 +54,7 @@ void SliceStore::erase(const ObjectKey& key) {
   if (found == slices_.end()) return;
   const ObjectKey& service = found->second.service;
   if (const auto of = by_service_.find(service); of != by_service_.end()) {
-    changed_.insert(service);
+    changed_.try_emplace(service);
     of->second.erase(key);
     if (of->second.empty()) by_service_.erase(of);
   }
@@ -102,21 +109,25 @@ EndpointSet SliceStore::endpoints(const ServicePort& wanted) const {
   const auto found = by_service_.find(wanted.service);
   if (found == by_service_.end()) return out;
   std::vector<const SliceEndpoint*> all;
-  for (const ObjectKey& key : found->second)
-    for (const SliceEndpoint& e : slices_.at(key).endpoints) all.push_back(&e);
+  if (!zone_.empty())
+    for (const ObjectKey& key : found->second)
+      for (const SliceEndpoint& e : slices_.at(key).endpoints) all.push_back(&e);
   const auto chosen = in_zone(std::move(all));
   const std::set<const SliceEndpoint*> taken(chosen.begin(), chosen.end());
+  std::vector<Placed> places;
   for (const ObjectKey& key : found->second) {
     const EndpointSlice& slice = slices_.at(key);
     for (const uint16_t port : ports_of(slice, wanted))
       for (const SliceEndpoint& e : slice.endpoints)
-        if (taken.contains(&e))
-          out.push_back({.address = {e.address, port},
-                         .id = e.uid,
-                         .conditions = e.conditions,
-                         .zone = e.zone});
+        if (zone_.empty() || taken.contains(&e)) places.emplace_back(&e, port);
   }
-  std::stable_sort(out.begin(), out.end(), before);
+  std::stable_sort(places.begin(), places.end(), before);
+  out.reserve(places.size());
+  for (const auto& [e, port] : places)
+    out.push_back({.address = {e->address, port},
+                   .id = e->uid,
+                   .conditions = e->conditions,
+                   .zone = e->zone});
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The EndpointSlices that the API server has told of, and the endpoints that they amount to.
 
+#include <chrono>
 #include <map>
 #include <set>
 #include <string>
@@ -33,8 +34,10 @@ class SliceStore {
   // service's slices have no endpoints at all.
   std::string why_empty(const ServicePort& port) const;
 
-  // The services whose slices have changed since the last call.
-  std::set<ObjectKey> take_changed() { return std::exchange(changed_, {}); }
+  // The services whose slices have changed since the last call, with the new triggers of these
+  // slices.
+  using Triggers = std::vector<std::chrono::system_clock::time_point>;
+  std::map<ObjectKey, Triggers> take_changed() { return std::exchange(changed_, {}); }
   size_t size() const { return slices_.size(); }
 
  private:
@@ -44,7 +47,7 @@ class SliceStore {
   std::string zone_;
   std::map<ObjectKey, EndpointSlice> slices_;
   std::map<ObjectKey, std::set<ObjectKey>> by_service_;
-  std::set<ObjectKey> changed_;
+  std::map<ObjectKey, Triggers> changed_;
 };
 
 }  // namespace sluice::discovery::kubernetes

@@ -100,7 +100,9 @@ TEST_F(SliceStoreTest, services_of_the_same_name_in_two_namespaces_are_two) {
 TEST_F(SliceStoreTest, the_changed_services_are_named_once) {
   put(slice("a", "10.0.0.1"));
   put(slice("b", "10.0.0.1"));
-  EXPECT_EQ(store.take_changed(), (std::set<ObjectKey>{{"default", "greeter"}}));
+  const auto changed = store.take_changed();
+  EXPECT_EQ(changed.size(), 1u);
+  EXPECT_TRUE(changed.contains({"default", "greeter"}));
   EXPECT_TRUE(store.take_changed().empty());
 }
 

@@ -1,0 +1,89 @@
+// Snapshots that differ from the one before in some pods only.
+
+#include <set>
+
+#include "fixture.h"
+#include "support/pod_edits.h"
+
+namespace sluice::relay {
+namespace {
+
+// Twice as many pods as a service has before its order is given up.
+struct PodDifference : RelayTest {
+  static constexpr int kAll = 128;
+
+  PodDifference() {
+    for (int i = kPods + 1; i <= kAll; ++i) pods.push_back(std::make_unique<TestPod>(outside, i));
+  }
+  ~PodDifference() override { end(); }
+
+  void use(const std::set<int>& numbers) {
+    auto next = std::make_unique<config::Snapshot>(*current);
+    next->services[0].pods.clear();
+    for (const int n : numbers)
+      next->services[0].pods.push_back({.endpoint = pod_at(n),
+                                        .id = "pod" + std::to_string(n),
+                                        .slot = static_cast<uint32_t>(n)});
+    ++next->generation;
+    next->difference = config::Difference{
+        current.get(), {{0, test::pod_edits(current->services[0].pods, next->services[0].pods)}}};
+    relay->set_now(now);
+    relay->adopt_difference(*next);
+    current = std::move(next);
+  }
+  // Calls until each of these pods has had at least one more, and no other pod any.
+  void expect_calls_go_to(const std::set<int>& numbers) {
+    Peer& p = client();
+    std::set<int> reached;
+    std::vector<int> before;
+    for (int n = 1; n <= kAll; ++n) before.push_back(pod(n).requests());
+    for (size_t i = 0; i < 2 * numbers.size() + 2; ++i) call(p);
+    for (int n = 1; n <= kAll; ++n)
+      if (pod(n).requests() != before[static_cast<size_t>(n - 1)]) reached.insert(n);
+    EXPECT_EQ(reached, numbers);
+  }
+
+  std::unique_ptr<config::Snapshot> current = std::make_unique<config::Snapshot>(snapshot);
+};
+
+TEST_F(PodDifference, pods_that_come_get_calls_and_pods_that_leave_get_no_more) {
+  relay->adopt(*current);
+  std::set<int> numbers{2};
+  use(numbers);
+  run();
+  expect_calls_go_to(numbers);
+  Random random(7);
+  for (int round = 0; round < 12; ++round) {
+    // From a few pods to all, and back.
+    for (int i = 0; i < 24; ++i) {
+      const int n = 1 + static_cast<int>(random.below(kAll));
+      if (random.below(12) < static_cast<uint64_t>(round < 6 ? 9 : 3)) {
+        numbers.insert(n);
+      } else if (numbers.size() > 1) {
+        numbers.erase(n);
+      }
+      if (i % 8 == 7) use(numbers);
+    }
+    run();
+    expect_calls_go_to(numbers);
+  }
+}
+
+TEST_F(PodDifference, a_pod_that_comes_back_keeps_its_connection_while_a_call_lasts) {
+  relay->adopt(*current);
+  use({1});
+  run();
+  Peer& p = client();
+  call(p, false);
+  use({2});
+  run();
+  use({1, 2});
+  run();
+  EXPECT_EQ(stats_of(1).active.get(), 1u);
+  use({});
+  run();
+  EXPECT_EQ(stats_of(1).active.get(), 1u);
+}
+
+}  // namespace
+}  // namespace sluice::relay
