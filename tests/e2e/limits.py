@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """As many listeners, services and endpoints as a configuration may have: how long the start takes, and how much memory. A call goes
-through all the same, and one more of each is refused."""
+through all the same, and one more of each is refused. A measurement, which tools/test does not run."""
 
 import subprocess
 import time
