@@ -77,8 +77,8 @@ struct TlsServer {
   }
 };
 
-// A key of session tickets (RFC 5077, 4), as its file has it: 16 bytes of name, 32 of the MAC's key,
-// 32 of the cipher's key.
+// A key of session tickets (RFC 5077, 4), as its file has it: 16 bytes of name, 32 of the MAC's
+// key, 32 of the cipher's key.
 using TicketKey = std::array<uint8_t, 80>;
 
 // [service.tls]

@@ -9,7 +9,7 @@
 namespace sluice::load {
 
 inline constexpr unsigned kMaxMtu = 9000;
-inline constexpr unsigned kMaxPods = 4096;  // as many endpoints as a configuration may have
+inline constexpr unsigned kMaxPods = 4096;  // addresses of the pods that the load plays
 
 struct Options {
   enum class Mode { kCalls, kEcho, kReflect };
