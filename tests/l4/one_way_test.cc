@@ -142,7 +142,7 @@ TEST_P(OneWay, packets_reach_a_pod_as_they_came) {
 
 TEST_P(OneWay, a_flow_keeps_its_pod_and_its_mode_when_both_left_the_configuration) {
   const Endpoint to = open(40'000);
-  std::erase_if(snapshot.services[0].pods, [&](const auto& p) { return p.endpoint == to; });
+  std::erase_if(snapshot.services[0].pods.edit(), [&](const auto& p) { return p.endpoint == to; });
   for (auto& l : snapshot.listeners) l.l4.mode = Forward::kNat;
   adopt();
   expect_at(40'000, to);

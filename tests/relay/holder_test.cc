@@ -254,7 +254,7 @@ struct HoldingBesideAWorker : Holding {
                                                  .plain = lower.plain,
                                                  .http1 = lower.http1,
                                                  .http2 = lower.http2,
-                                                 .host = host,
+                                                 .host = RelayTest::host,
                                                  .wheel = lb.wheel,
                                                  .memory = buffers.memory,
                                                  .workers = workers,
