@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace sluice::test {
 
@@ -37,9 +38,15 @@ class Files {
   static inline const std::string kDpdk =
       "worker_cores = [0]\nvdevs = [\"net_a,x=1\", \"net_b\"]\n";
 
-  // A whole configuration; `tail` is appended.
-  std::string config(const std::string& tail = "") const {
-    return R"(dpdk = "dpdk.toml"
+  // A whole configuration, in which pods of 10.0.0.0/8 can be reached; `tail` is appended.
+  static std::string config(const std::string& tail = "") {
+    return with_routes("routes = [{ to = \"10.0.0.0/8\", via = \"198.18.0.254\" }]\n") + tail;
+  }
+  static std::string config_without_routes() { return with_routes(""); }
+
+ private:
+  static std::string with_routes(const std::string& routes) {
+    std::string text = R"(dpdk = "dpdk.toml"
 [sluice]
 workers = 1
 admin_socket = "admin.sock"
@@ -48,8 +55,7 @@ name = "north"
 device = "net_a"
 profile = "nic.toml"
 addresses = ["198.18.0.2/24"]
-routes = [{ to = "10.0.0.0/8", via = "198.18.0.254" }]
-[[listener]]
+@routes[[listener]]
 name = "grpc"
 address = "198.18.0.10:50051"
 protocol = "h2c"
@@ -57,10 +63,11 @@ service = "echo"
 [[service]]
 name = "echo"
 endpoints = { file = "endpoints.toml" }
-)" + tail;
+)";
+    constexpr std::string_view kPlace = "@routes";
+    return text.replace(text.find(kPlace), kPlace.size(), routes);
   }
 
- private:
   std::filesystem::path directory_;
 };
 
