@@ -7,9 +7,11 @@
 #include <deque>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/byte_order.h"
 #include "base/random.h"
+#include "buf/pool.h"
 #include "ip/in_frame.h"
 #include "ip/output.h"
 #include "nic/frame.h"
