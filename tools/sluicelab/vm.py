@@ -28,7 +28,8 @@ PR_SET_PDEATHSIG = 1
 # A virtio device ignores the IOMMU unless it is told otherwise.
 CARD_OPTIONS = {"virtio-net-pci": ",disable-legacy=on,iommu_platform=on"}
 
-KERNEL_ARGUMENTS = ("console=ttyS0 quiet panic=-1 mitigations=off intel_iommu=on tsc=reliable random.trust_cpu=on "
+# no_timer_check: on a busy host an emulated timer may miss the moment in which the kernel looks at it, and the kernel panics.
+KERNEL_ARGUMENTS = ("console=ttyS0 quiet panic=-1 mitigations=off intel_iommu=on tsc=reliable random.trust_cpu=on no_timer_check "
                     f"default_hugepagesz=2M hugepagesz=2M hugepages={HUGE_PAGES}")
 
 
