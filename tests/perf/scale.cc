@@ -190,5 +190,6 @@ int main(int argc, char** argv) {
   }
   std::vector<int> cores;
   for (int i = 2; i < argc; ++i) cores.push_back(std::atoi(argv[i]));
-  return sluice::test::with_eal([&] { return sluice::perf::run(std::atof(argv[1]), cores); });
+  return sluice::test::with_eal([&] { return sluice::perf::run(std::atof(argv[1]), cores); },
+                                "1024");
 }

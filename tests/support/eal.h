@@ -14,10 +14,10 @@
 
 namespace sluice::test {
 
-// For programs beside the tests.
-inline int with_eal(const std::function<int()>& body) {
+// For programs beside the tests. mib: memory for packet pools.
+inline int with_eal(const std::function<int()>& body, const char* mib = "256") {
   const char* options[] = {
-      "test",     "--no-huge", "--no-pci",       "--no-shconf", "-m",    "256",
+      "test",     "--no-huge", "--no-pci",       "--no-shconf", "-m",    mib,
       "--lcores", "0",         "--no-telemetry", "--log-level", "error",
   };
   cpu_set_t allowed;
