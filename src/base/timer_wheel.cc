@@ -25,9 +25,19 @@ void TimerWheel::cascade(unsigned level) {
   while (Timer* t = moving.pop_front()) place(*t, now_tick_);
 }
 
+uint64_t TimerWheel::first_used_tick() const {
+  for (unsigned level = 0; level < kLevels; ++level) {
+    const unsigned shift = kSlotBits * level;
+    for (uint64_t at = (now_tick_ >> shift) + 1; at <= (now_tick_ >> shift) + kSlots; ++at)
+      if (!slots_[level][at & (kSlots - 1)].empty()) return at << shift;
+  }
+  return UINT64_MAX;
+}
+
 void TimerWheel::advance(Time now) {
   const uint64_t target = tick_of(now);
   while (now_tick_ < target) {
+    if (target - now_tick_ > kLongGap) now_tick_ = std::min(target, first_used_tick()) - 1;
     ++now_tick_;
     const uint64_t index = now_tick_ & (kSlots - 1);
     if (index == 0) cascade(1);
@@ -40,19 +50,20 @@ void TimerWheel::advance(Time now) {
 }
 
 Time TimerWheel::next() const {
+  uint64_t earliest = UINT64_MAX;
   for (unsigned level = 0; level < kLevels; ++level) {
+    const bool at_rim =
+        level + 1 == kLevels;  // there, a slot may hold timers that are due in later laps
     const uint64_t base = now_tick_ >> (kSlotBits * level);
-    for (uint64_t i = 0; i < kSlots; ++i) {
-      const uint64_t at = base + i + (level == 0 ? 1 : 0);
-      Slot& slot = slots_[level][at & (kSlots - 1)];
-      if (slot.empty()) continue;
-      uint64_t earliest = UINT64_MAX;
-      for (Timer& t : slot) earliest = std::min(earliest, tick_after(t.deadline_));
-      earliest = std::max(earliest, now_tick_ + 1);
-      return Time(Duration(static_cast<int64_t>(earliest) * kTick.count()));
+    for (uint64_t i = 1; i <= kSlots; ++i) {
+      for (Timer& t : slots_[level][(base + i) & (kSlots - 1)])
+        earliest = std::min(earliest, tick_after(t.deadline_));
+      if (earliest != UINT64_MAX && !at_rim) break;
     }
+    if (earliest != UINT64_MAX) break;
   }
-  return kNever;
+  if (earliest == UINT64_MAX) return kNever;
+  return Time(Duration(static_cast<int64_t>(std::max(earliest, now_tick_ + 1)) * kTick.count()));
 }
 
 }  // namespace sluice

@@ -65,6 +65,13 @@ class TimerWheel {
   }
   void place(Timer& timer, uint64_t earliest);
   void cascade(unsigned level);
+  // The first tick after now at which a slot with timers fires or is cascaded; UINT64_MAX without
+  // timers.
+  uint64_t first_used_tick() const;
+
+  // Longer gaps, which only a sleep makes, cost a look at all slots instead of a look at each tick:
+  // 34 ms.
+  static constexpr uint64_t kLongGap = 512;
 
   using Slot = List<Timer, Timer>;
   uint64_t now_tick_;  // every timer due at or before this tick has fired

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -61,6 +62,43 @@ TEST(TimerWheel, next_is_never_later_than_the_earliest_deadline_by_more_than_a_t
     EXPECT_LT(wheel.next() - deadline, TimerWheel::kTick * 2);
     now += Duration(random.below(100'000'000));
     wheel.advance(now);
+  }
+}
+
+// Beside the plain rule: of the timers that are due at each moment, all and no others have fired.
+TEST(TimerWheel, gaps_of_any_length_fire_what_is_due_and_nothing_else) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    Time now{Duration(random.below(uint64_t{1} << 60))};
+    TimerWheel wheel(now);
+    std::vector<std::unique_ptr<Probe>> probes;
+    std::vector<Time> deadlines;
+    for (int step = 0; step < 60; ++step) {
+      for (int i = 0; i < 3; ++i) {  // from a microsecond to 52 days
+        probes.push_back(std::make_unique<Probe>(now));
+        deadlines.push_back(now + Duration(random.below(uint64_t{1} << (10 + random.below(43)))));
+        wheel.arm(probes.back()->timer, deadlines.back());
+      }
+      const Time earliest =
+          *std::min_element(deadlines.begin(), deadlines.end(),
+                            [&](Time a, Time b) { return std::max(a, now) < std::max(b, now); });
+      if (earliest > now + TimerWheel::kTick) {
+        EXPECT_LT(wheel.next() - earliest, TimerWheel::kTick * 2) << seed;
+      }
+      now += Duration(random.below(uint64_t{1} << (10 + random.below(43))));
+      wheel.advance(now);
+      for (size_t i = 0; i < probes.size();) {
+        const bool fired = probes[i]->times == 1;
+        EXPECT_TRUE(fired || deadlines[i] + TimerWheel::kTick > now) << seed;
+        EXPECT_FALSE(fired && deadlines[i] > now) << seed;
+        if (!fired) {
+          ++i;
+          continue;
+        }
+        probes.erase(probes.begin() + static_cast<ptrdiff_t>(i));
+        deadlines.erase(deadlines.begin() + static_cast<ptrdiff_t>(i));
+      }
+    }
   }
 }
 
