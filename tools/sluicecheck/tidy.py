@@ -16,7 +16,7 @@ from .compiling import commands, flags_of, in_parallel
 from .finding import Finding
 
 CONFIGURATION = Path("src/.clang-tidy")
-BATCH = 6
+BATCH = 15
 _LINE = re.compile(r"^([^\s:]+):(\d+):\d+: (?:warning|error): (.*)$")
 
 

@@ -1,5 +1,6 @@
 """What tools/demo and tools/test do before they can begin: install Debian packages, build."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,9 +10,9 @@ from . import layout
 from .process import LabError
 
 PACKAGE_LIST = layout.REPOSITORY / "tools" / "packages.txt"
-# Six sources of a target are compiled as one: headers are read once for all six, which halves the compiler's time. For builds
-# that nobody changes a line in. File-local names of a target must differ for it; tools/check --all reads sources likewise.
-TOGETHER = ("-Dunity=on", "-Dunity_size=6")
+# Up to fifteen sources of a target are compiled as one: headers are read once for all of them, which more than halves the
+# compiler's time. For builds that nobody changes a line in. File-local names of a target must differ for it; tools/check --all reads sources likewise.
+TOGETHER = ("-Dunity=on", "-Dunity_size=15")
 # For a directory that tools/demo or tools/test make: names of functions and lines, without a debugger's types, which take a third
 # of the compiler's time. The sources of src/ stay apart: each proves that its header compiles alone.
 QUICKLY = ("-Dtests_together=true", "-Dcpp_args=-g1")
@@ -56,6 +57,13 @@ def build(directory: Path, targets: Sequence[str] = (), options: Sequence[str] =
     """Configures the build directory if it is new, and builds the targets, or everything."""
     configure(directory, options)
     _run(["ninja", "-C", str(directory), *targets])
+
+
+def targets_without(directory: Path, left_out: Sequence[Path]) -> list:
+    """Of a configured build directory: all that a build makes but these executables."""
+    known = json.loads((directory / "meson-info" / "intro-targets.json").read_text())
+    made = [Path(name) for target in known if target["build_by_default"] for name in target["filename"]]
+    return [str(path.relative_to(directory)) for path in made if path not in left_out]
 
 
 def _run(command: Sequence[str], more: Mapping[str, str] = {}) -> None:

@@ -9,6 +9,8 @@ from . import building, fuzzing, layout
 
 # A sanitized simulation takes five to ten times as long as a plain one, and goodput is none of a sanitizer's business.
 FEWER = {"SLUICE_SEEDS": "150", "GTEST_FILTER": "-Goodput.*"}
+# Rooms whose tests simulate for that long: a run of everything simulates as often as it should without sanitizers.
+SIMULATED = ("tcp", "sim")
 # Rooms whose code runs on more than one thread, or hands something from one thread to another.
 THREADED_ROOMS = ("worker", "control", "admin", "discovery", "tls")
 THREAD_OPTIONS = ("-Db_sanitize=thread", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1", *building.TOGETHER,
@@ -26,6 +28,11 @@ def unit_tests(directory: Path) -> list:
     """The executables of all unit tests, as meson knows them."""
     tests = json.loads((directory / "meson-info" / "intro-tests.json").read_text())
     return sorted(Path(test["cmd"][0]) for test in tests)
+
+
+def simulations(directory: Path) -> list:
+    """The executables of SIMULATED."""
+    return [test for test in unit_tests(directory) if test.parent.name in SIMULATED]
 
 
 def build_address() -> Sanitized:
