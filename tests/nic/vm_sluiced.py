@@ -116,6 +116,10 @@ class Sluiced:
         ports = self.ask("stats")["workers"][0]["ports"]
         return {f"{port['name']}: {reason}": count for port in ports for reason, count in port["drops"].items() if count > 0}
 
+    def sleeps(self) -> int:
+        """Of the worker, so far."""
+        return self.ask("workers")["workers"][0]["sleeps"]
+
     def log(self) -> str:
         return self._machine.try_run(f"cat {LOG}")[1]
 
