@@ -117,6 +117,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   conf.rxmode.offloads = traits_.rx_offloads;
   if (traits_.lro) conf.rxmode.max_lro_pkt_size = info.max_lro_pkt_size;
   conf.txmode.offloads = traits_.tx_offloads;
+  conf.intr_conf.rxq = options_.profile.rx_interrupts ? 1 : 0;
   const bool rss = options_.profile.flows == config::Flows::kRss;
   if (rss) request_rss(info, conf);
   check(rte_eth_dev_configure(device, queues, queues, &conf), "configuring the device");
@@ -160,6 +161,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
                              .mac = mac_,
                              .tx_pool = pools.tx(options_.profile, first_worker + q).mempool(),
                              .tx_pool_only = options_.profile.tx_from_rx_pool,
+                             .rx_interrupts = options_.profile.rx_interrupts,
                              .rss = rss_.back().get()}));
 }
 

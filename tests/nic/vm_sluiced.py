@@ -121,6 +121,10 @@ class Sluiced:
                         drops[f"{port['name']}: {reason}"] = drops.get(f"{port['name']}: {reason}", 0) + count
         return drops
 
+    def sleeps(self) -> int:
+        """Of the worker, so far."""
+        return self.ask("workers")["workers"][0]["sleeps"]
+
     def log(self) -> str:
         return self._machine.try_run(f"cat {LOG}")[1]
 
