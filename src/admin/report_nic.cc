@@ -14,6 +14,13 @@ json::array claims_of(const stats::NicPort& port) {
   return rows;
 }
 
+json::array members_of(const stats::NicDevice& d) {
+  json::array rows;
+  for (const stats::NicMember& m : d.members)
+    rows.push_back({{"name", m.name}, {"up", m.link.up}, {"link_text", m.link.str()}});
+  return rows;
+}
+
 json::object device_of(const stats::NicDevice& d) {
   json::object counters;
   for (const auto& [name, value] : d.counters) counters[name] = value;
@@ -26,6 +33,7 @@ json::object device_of(const stats::NicDevice& d) {
           {"mtu", d.mtu},
           {"link", {{"up", d.link.up}, {"mbps", d.link.mbps}, {"full_duplex", d.link.full_duplex}}},
           {"link_text", d.link.str()},
+          {"members", members_of(d)},
           {"queues", d.queues},
           {"rx_descriptors", d.rx_descriptors},
           {"tx_descriptors", d.tx_descriptors},

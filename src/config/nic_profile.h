@@ -44,6 +44,7 @@ struct NicProfile {
   bool lro = false;                // may join received TCP segments
   bool scatter = false;            // a received frame may lie in several buffers
   bool unoffered = false;          // the driver does not offer tso, lro and scatter, and does them
+  bool rx_interrupts = false;      // a received frame can wake a worker that sleeps
   Flows flows = Flows::kNone;      // only rss lets Sluice compute the queue of a flow
   bool dense_pool = false;         // receive buffers must lie gapless in one memory area
   bool tx_from_rx_pool = false;    // transmits without a copy only from the receive pool

@@ -15,9 +15,10 @@ std::vector<LinkWatch::Line> LinkWatch::look(const config::Snapshot& current) {
   for (size_t i = 0; i < ports_.size(); ++i) {
     Port& port = ports_[i];
     const stats::NicLink link = probe_(i);
-    const bool came_up = link.up && !(port.link && port.link->up);
-    if (came_up && announce_) announce_(i);
-    if (came_up || new_vips) {
+    // The switch knows another member of a bond by another of its own ports.
+    const bool anew = link.up && !(port.link && port.link->up && port.link->member == link.member);
+    if (anew && announce_) announce_(i);
+    if (anew || new_vips) {
       port.repetitions = kAnnouncements - 1;
       port.looks = 0;
     } else if (link.up) {

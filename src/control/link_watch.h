@@ -37,7 +37,8 @@ class LinkWatch {
     std::string text;
   };
   // Call it ten times a second. Announces the addresses of each port whose link was not up at the
-  // look before, the first look included: a link may come up after the workers' own announcement.
+  // look before, the first look included: a link may come up after the workers' own announcement;
+  // and of a bond that has changed the member that carries it.
   // New addresses of listeners are announced by the workers at once; here the repetitions of that
   // announcement are made. Returns a line for the log for each change of a link.
   std::vector<Line> look(const config::Snapshot& current);

@@ -29,6 +29,7 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes) {
   t.boolean("lro", p.lro);
   t.boolean("scatter", p.scatter);
   t.boolean("unoffered", p.unoffered);
+  t.boolean("rx_interrupts", p.rx_interrupts);
   if (const auto flows =
           t.choice("flows", {config::text_of(Flows::kNone), config::text_of(Flows::kRss),
                              config::text_of(Flows::kReturnsWhereSent)}))

@@ -20,10 +20,22 @@ EthdevQueue::EthdevQueue(const Setup& setup)
       max_tso_(setup.max_tso),
       tx_pool_only_(setup.tx_pool_only),
       mac_(setup.mac),
-      hash_check_(setup.rss, setup.queue) {}
+      hash_check_(setup.rss, setup.queue) {
+  if (setup.rx_interrupts) descriptor_ = rte_eth_dev_rx_intr_ctl_q_get_fd(device_, queue_);
+}
 
 EthdevQueue::~EthdevQueue() {
   rte_pktmbuf_free_bulk(gather_.data(), gathered_);
+}
+
+// A driver that has nothing to switch (TAP) says that it does not support this.
+void EthdevQueue::interrupts(bool on) {
+  if (descriptor_ < 0) return;
+  if (on) {
+    rte_eth_dev_rx_intr_enable(device_, queue_);
+  } else {
+    rte_eth_dev_rx_intr_disable(device_, queue_);
+  }
 }
 
 bool EthdevQueue::transmit(buf::Slice frame) {

@@ -35,6 +35,7 @@ class EthdevQueue : public PortQueue {
     std::array<uint8_t, 6> mac{};
     rte_mempool* tx_pool = nullptr;
     bool tx_pool_only = false;      // frames from other pools are copied into tx_pool first
+    bool rx_interrupts = false;     // the device was configured with them
     const RssState* rss = nullptr;  // outlives the queue; nullptr: the device hashes nothing
   };
 
@@ -52,6 +53,9 @@ class EthdevQueue : public PortQueue {
   // wait for the next flush(): a turn of a thousand connections is more than many rings hold. At
   // most kMaxWaiting frames wait; further ones are dropped and counted.
   void flush() override;
+
+  int descriptor() const override { return descriptor_; }
+  void interrupts(bool on) override;
 
   const uint8_t* mac() const override { return mac_.data(); }
   uint16_t mtu() const override { return mtu_; }
@@ -82,6 +86,7 @@ class EthdevQueue : public PortQueue {
   uint16_t gathered_ = 0;  // frames in gather_
   uint16_t fresh_ = 0;     // of these, frames gathered since the driver was last called
   uint32_t max_tso_;
+  int descriptor_ = -1;  // of the receive interrupt; the driver's
   bool tx_pool_only_;
   std::array<uint8_t, 6> mac_;
   HashCheck hash_check_;

@@ -47,9 +47,10 @@ class NetworkPort {
   virtual DeviceCounters device_counters() const = 0;
 
   // The state of the port as its devices tell it, and the state of its link alone, which is cheap
-  // enough for a look ten times a second. They make system calls: for the control thread.
+  // enough for a look ten times a second, and has a bond leave a member that is down. They make
+  // system calls: for the control thread.
   virtual stats::NicPort state() const = 0;
-  virtual stats::NicLink link() const = 0;
+  virtual stats::NicLink link() = 0;
   // The difference between the devices' hashes and software's; empty: none so far.
   virtual std::string hash_fault() const = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "nic/eal.h"
 #include "nic/identity.h"
+#include "nic/link.h"
 #include "nic/port_state.h"
 #include "nic/selftest.h"
 #include "nic/tx_path.h"
@@ -86,6 +87,7 @@ Port::Port(const PortOptions& options, const Pools& pools, unsigned workers) : o
     for (const std::string& what : faults) wrong += (wrong.empty() ? "" : "\n") + what;
     devices_.push_back(id);
     interfaces_.push_back(interface_of(claim.info.if_index));
+    bonds_.emplace_back(id);
   }
   if (!wrong.empty()) throw Error(wrong);
 #ifdef SLUICE_ASAN
@@ -103,24 +105,23 @@ Port::~Port() {
   stop();
 }
 
-void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
-  const rte_eth_dev_info info = info_of(name(), device);
-  traits_ = traits_of(options_.profile, info);
-  const auto check = [this](int result, const char* step) {
-    if (result == 0) return;
-    throw Error("port '" + name() + "': " + step + " fails: " + rte_strerror(-result) +
-                "; the driver's own lines say more.");
-  };
+void Port::check(int result, const char* step) const {
+  if (result == 0) return;
+  throw Error("port '" + name() + "': " + step + " fails: " + rte_strerror(-result) +
+              "; the driver's own lines say more.");
+}
 
+void Port::run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts) {
+  const rte_eth_dev_info info = info_of(name(), device);
   rte_eth_conf conf{};
   conf.rxmode.mtu = options_.mtu;
   conf.rxmode.offloads = traits_.rx_offloads;
   if (traits_.lro) conf.rxmode.max_lro_pkt_size = info.max_lro_pkt_size;
   conf.txmode.offloads = traits_.tx_offloads;
-  const bool rss = options_.profile.flows == config::Flows::kRss;
-  if (rss) request_rss(info, conf);
+  conf.intr_conf.rxq = rx_interrupts ? 1 : 0;
+  if (options_.profile.flows == config::Flows::kRss) request_rss(info, conf);
   check(rte_eth_dev_configure(device, queues, queues, &conf), "configuring the device");
-  configured_.push_back(device);
+  if (configured_.empty() || configured_.back() != device) configured_.push_back(device);
   const int mtu_result = rte_eth_dev_set_mtu(device, options_.mtu);
   if (mtu_result != -ENOTSUP) check(mtu_result, "setting the MTU");
 
@@ -140,8 +141,32 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
     check(rte_eth_tx_queue_setup(device, q, tx_ring, socket, &tx), "setting up a transmit queue");
   }
   check(rte_eth_dev_start(device), "starting the device");
+}
+
+// Whether a device has receive interrupts depends on the way in which it is bound, too.
+bool Port::run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools) {
+  // A bond has none of its own.
+  if (!options_.profile.rx_interrupts || !bond_members(device).empty()) return false;
+  try {
+    run_device(device, queues, pools, true);
+    return true;
+  } catch (const Error& e) {
+    notes_.push_back("port '" + name() +
+                     "': its device starts without receive interrupts only, so that its workers "
+                     "poll (" +
+                     e.what() + ")");
+    return false;
+  }
+}
+
+void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
+  const rte_eth_dev_info info = info_of(name(), device);
+  traits_ = traits_of(options_.profile, info);
+  const bool rx_interrupts = run_with_interrupts(device, queues, pools);
+  if (!rx_interrupts) run_device(device, queues, pools, false);
   rte_eth_allmulticast_enable(device);  // ARP is broadcast; NDP needs multicast, where it exists
 
+  const bool rss = options_.profile.flows == config::Flows::kRss;
   rss_.push_back(std::make_unique<RssState>(rss ? take_rss(device, info) : RssState{}));
   if (rss) discard_received(device, queues);
 
@@ -149,6 +174,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
   // A port of several devices uses the MAC address of the first.
   if (queues_.empty()) std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
+  const auto first_worker = static_cast<unsigned>(queues_.size());
   for (uint16_t q = 0; q < queues; ++q)
     queues_.push_back(
         make_queue(traits_, {.device = device,
@@ -160,6 +186,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
                              .mac = mac_,
                              .tx_pool = pools.tx(options_.profile, first_worker + q).mempool(),
                              .tx_pool_only = options_.profile.tx_from_rx_pool,
+                             .rx_interrupts = rx_interrupts,
                              .rss = rss_.back().get()}));
 }
 
@@ -177,8 +204,21 @@ stats::NicPort Port::state() const {
   return state_of(*this);
 }
 
-stats::NicLink Port::link() const {
-  return link_of(*this);
+stats::NicLink Port::device_link(size_t device) const {
+  return bonds_[device].link(link_of_device(devices_[device], interfaces_[device]));
+}
+
+stats::NicLink Port::link() {
+  stats::NicLink all{.up = true};
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    bonds_[i].leave_dead_member();
+    const stats::NicLink link = device_link(i);
+    all.up &= link.up;
+    all.mbps += link.mbps;
+    all.full_duplex &= link.full_duplex;
+    all.member += link.member;
+  }
+  return all;
 }
 
 std::string Port::hash_fault() const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nic/bond.h"
 #include "nic/ethdev_queue.h"
 #include "nic/network_port.h"
 #include "nic/pools.h"
@@ -45,8 +46,10 @@ class Port final : public NetworkPort {
   const std::vector<std::string>& device_names() const { return options_.devices; }
   // DPDK's numbers.
   const std::vector<uint16_t>& devices() const { return devices_; }
-  // The kernel's interface behind one device of the port; empty: there is none.
-  const std::string& interface(size_t device) const { return interfaces_[device]; }
+  // The link of one device of the port, and its members if the device is a bond. For the control
+  // thread.
+  stats::NicLink device_link(size_t device) const;
+  std::vector<stats::NicMember> members(size_t device) const { return bonds_[device].members(); }
   // The descriptors of a queue, as the driver took them.
   struct Rings {
     uint16_t rx = 0;
@@ -73,18 +76,26 @@ class Port final : public NetworkPort {
   DeviceCounters device_counters() const override;
   // nic/port_state.h.
   stats::NicPort state() const override;
-  stats::NicLink link() const override;
+  // Up when the links of all devices are.
+  stats::NicLink link() override;
   std::string hash_fault() const override;
 
  private:
+  // Throws Error, which names the port and the step, unless the result is 0.
+  void check(int result, const char* step) const;
   void start(uint16_t device, uint16_t queues, const Pools& pools);
+  // Configures the device and starts it.
+  void run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts);
+  // False, and a note, where the device does not start with receive interrupts.
+  bool run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools);
   void stop();
 
   PortOptions options_;
   Traits traits_;
   std::array<uint8_t, 6> mac_{};
   std::vector<uint16_t> devices_;
-  std::vector<std::string> interfaces_;  // by device
+  std::vector<std::string> interfaces_;  // by device: the kernel's, behind it; empty: none
+  std::vector<BondLinks> bonds_;         // by device
   std::vector<uint16_t> configured_;
   Rings rings_;
   std::vector<std::unique_ptr<RssState>> rss_;  // by device

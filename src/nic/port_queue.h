@@ -57,9 +57,13 @@ class PortQueue : public ip::Link, public ip::ForwardLink {
   // Sends all gathered frames; once a loop turn.
   virtual void flush() = 0;
 
-  // A descriptor that is readable while a frame waits, and that stays the queue's; -1: there is
-  // none, and only receive() tells.
+  // A descriptor that stays the queue's: readable while a frame waits, or an eventfd that is
+  // written to when a frame comes after interrupts(true). -1: there is none, and only receive()
+  // tells.
   virtual int descriptor() const { return -1; }
+  // Whether frames that come from now on write to the eventfd. After interrupts(true) look once
+  // more: a frame may have come before.
+  virtual void interrupts(bool /*on*/) {}
 
   const QueueStats& stats() const { return stats_; }
 

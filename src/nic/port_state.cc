@@ -10,20 +10,6 @@
 namespace sluice::nic {
 namespace {
 
-// Drivers that send through an interface of the kernel do not all notice that it has lost its
-// carrier (AF_XDP), so the kernel is asked as well.
-stats::NicLink device_link(const Port& port, size_t index) {
-  rte_eth_link link{};
-  if (rte_eth_link_get_nowait(port.devices()[index], &link) != 0) return {};
-  const std::string& interface = port.interface(index);
-  const bool told =
-      link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
-  return {
-      .up = link.link_status == RTE_ETH_LINK_UP && (interface.empty() || has_carrier(interface)),
-      .mbps = told ? link.link_speed : 0,
-      .full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX};
-}
-
 std::vector<std::pair<std::string, uint64_t>> extended_counters(uint16_t device) {
   std::vector<std::pair<std::string, uint64_t>> counters;
   const int n = rte_eth_xstats_get(device, nullptr, 0);
@@ -59,7 +45,8 @@ stats::NicDevice device_state(const Port& port, size_t index) {
                      .interface = identity.interface,
                      .kernel_driver = identity.kernel_driver,
                      .mac = mac_of(device),
-                     .link = device_link(port, index),
+                     .link = port.device_link(index),
+                     .members = port.members(index),
                      .counters = extended_counters(device)};
   rte_eth_dev_get_mtu(device, &d.mtu);
   rte_eth_dev_info info{};
@@ -98,6 +85,8 @@ std::vector<stats::NicClaim> claims_of(const Port& port, const rte_eth_dev_info&
   claims.push_back({"max_queues", std::to_string(port.profile().max_queues),
                     std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)),
                     std::to_string(port.queues() / port.devices().size())});
+  claims.push_back({"rx_interrupts", yes_or_no(port.profile().rx_interrupts), "not said",
+                    yes_or_no(port.queue(0).descriptor() >= 0)});
   claims.push_back({"flows", std::string(text_of(port.profile().flows)),
                     info.flow_type_rss_offloads != 0 ? "rss" : "not said",
                     std::string(text_of(port.flows()))});
@@ -159,17 +148,6 @@ std::string hash_fault(const Port& port) {
     if (check.failed()) return fault_of(check);
   }
   return {};
-}
-
-stats::NicLink link_of(const Port& port) {
-  stats::NicLink all{.up = true};
-  for (size_t i = 0; i < port.devices().size(); ++i) {
-    const stats::NicLink link = device_link(port, i);
-    all.up &= link.up;
-    all.mbps += link.mbps;
-    all.full_duplex &= link.full_duplex;
-  }
-  return all;
 }
 
 }  // namespace sluice::nic

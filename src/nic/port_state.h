@@ -12,8 +12,4 @@ stats::NicPort state_of(const Port& port);
 // device.
 std::string hash_fault(const Port& port);
 
-// The link of a port: up when the links of all its devices are. Cheap enough for a look ten times a
-// second.
-stats::NicLink link_of(const Port& port);
-
 }  // namespace sluice::nic

@@ -56,7 +56,7 @@ stats::NicPort TunPort::state() const {
                      .interface = options_.interface,
                      .kernel_driver = "tun",
                      .mac = text_of(device_.mac()),
-                     .link = link(),
+                     .link = {.up = device_.up()},
                      .mtu = options_.mtu,
                      .queues = static_cast<uint16_t>(queues_.size()),
                      .rx_missed = counted.unread,

@@ -34,7 +34,7 @@ class TunPort final : public NetworkPort {
   const std::vector<std::string>& notes() const override { return notes_; }
   DeviceCounters device_counters() const override;
   stats::NicPort state() const override;
-  stats::NicLink link() const override { return {.up = device_.up()}; }
+  stats::NicLink link() override { return {.up = device_.up()}; }
   std::string hash_fault() const override { return {}; }
 
  private:

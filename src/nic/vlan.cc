@@ -82,6 +82,9 @@ class VlanTrunk::Queue final : public PortQueue {
   const uint8_t* mac() const override { return device_.mac(); }
   uint16_t mtu() const override { return device_.mtu(); }
   uint32_t max_tso() const override { return device_.max_tso(); }
+  // The device's, which the ports of the trunk share.
+  int descriptor() const override { return device_.descriptor(); }
+  void interrupts(bool on) override { device_.interrupts(on); }
 
   uint16_t vlan() const { return vlan_; }
   void put(ip::InFrame frame) {

@@ -14,17 +14,24 @@ struct NicLink {
   bool up = false;
   uint32_t mbps = 0;  // 0: the driver does not tell
   bool full_duplex = true;
+  std::string member;  // of a bond: the one that alone sends and receives (active-backup)
   bool operator==(const NicLink&) const = default;
 
-  // "down", "up, 10 Gbit/s", "up, 100 Mbit/s, half duplex".
+  // "down", "up, 10 Gbit/s", "up, 100 Mbit/s, half duplex", "up, 10 Gbit/s, by 0000:03:00.0".
   std::string str() const {
     if (!up) return "down";
     std::string text = "up";
     if (mbps != 0)
       text += mbps % 1000 == 0 ? ", " + std::to_string(mbps / 1000) + " Gbit/s"
                                : ", " + std::to_string(mbps) + " Mbit/s";
-    return full_duplex ? text : text + ", half duplex";
+    if (!full_duplex) text += ", half duplex";
+    return member.empty() ? text : text + ", by " + member;
   }
+};
+
+struct NicMember {
+  std::string name;  // DPDK's
+  NicLink link;
 };
 
 struct NicDevice {
@@ -35,7 +42,8 @@ struct NicDevice {
   std::string kernel_driver;  // of that interface
   std::string mac;
   NicLink link;
-  uint16_t mtu = 0;  // bytes of an IP packet
+  std::vector<NicMember> members;  // of a bond
+  uint16_t mtu = 0;                // bytes of an IP packet
   uint16_t queues = 0;
   uint16_t rx_descriptors = 0;  // of a queue
   uint16_t tx_descriptors = 0;

@@ -43,6 +43,9 @@ std::vector<config::NicProfile> profiles_of(const config::Startup& startup) {
                                                               : nic::tun_identity(device));
     profiles.push_back(nic::choose_profile(p.name, identities, startup.nic_profiles));
   }
+  // Interrupts cost some drivers a faster way to receive.
+  if (startup.idle == config::Idle::kPoll)
+    for (config::NicProfile& p : profiles) p.rx_interrupts = false;
   return profiles;
 }
 

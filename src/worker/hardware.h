@@ -42,7 +42,7 @@ class Hardware {
   // The state of a port as its devices tell it, and the state of its link alone. They ask the
   // kernel and the driver: for the control thread.
   stats::NicPort state(size_t port) const { return ports_[port]->state(); }
-  stats::NicLink link(size_t port) const { return ports_[port]->link(); }
+  stats::NicLink link(size_t port) { return ports_[port]->link(); }
   // The difference between the hashes of the port's devices and software's; empty: none so far.
   std::string hash_fault(size_t port) const { return ports_[port]->hash_fault(); }
   // One sentence for each claim of the port's profile that the port does without.

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 namespace sluice::worker {
@@ -21,10 +23,17 @@ int checked(int descriptor, const char* call) {
   return descriptor;
 }
 
+bool is_eventfd(int descriptor) {
+  std::array<char, 64> name{};
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  const ssize_t n = ::readlink(link.c_str(), name.data(), name.size());
+  return n > 0 && std::string_view(name.data(), static_cast<size_t>(n)) == "anon_inode:[eventfd]";
+}
+
 }  // namespace
 
-// The eventfd is edge-triggered, so that nobody has to read it: each write is an edge, also one
-// that came before the wait.
+// An eventfd is edge-triggered, so that nobody has to read it: each write is an edge, also one that
+// came before the wait.
 Sleeper::Sleeper(const std::vector<int>& descriptors) {
   try {
     epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
@@ -32,7 +41,7 @@ Sleeper::Sleeper(const std::vector<int>& descriptors) {
     add(event_, EPOLLIN | EPOLLET);
     for (const int fd : descriptors) {
       deaf_ |= fd < 0;
-      if (fd >= 0) add(fd, EPOLLIN);
+      if (fd >= 0) add(fd, is_eventfd(fd) ? EPOLLIN | EPOLLET : EPOLLIN);
     }
   } catch (...) {
     ::close(event_);

@@ -18,8 +18,8 @@ class Sleeper {
   // The longest sleep where a port has no descriptor, and so cannot end it.
   static constexpr Duration kNap = 50us;
 
-  // descriptors: one for each port of the worker, readable while a frame waits; -1: the port has
-  // none. Throws std::system_error.
+  // descriptors: one for each port of the worker, readable while a frame waits, or an eventfd that
+  // is written to when a frame comes; -1: the port has none. Throws std::system_error.
   explicit Sleeper(const std::vector<int>& descriptors);
   Sleeper(const Sleeper&) = delete;
   ~Sleeper();

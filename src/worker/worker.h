@@ -2,8 +2,8 @@
 // The poll loop of one core: wires the rooms together, and nothing else. A template over port and
 // clock, so that a simulation runs the production loop without a NIC and in virtual time.
 //
-// PortT is an ip::Link with receive(ip::InFrame*, n), flush() and stats(), as nic::PortQueue has
-// them. Clock has cycles() and at(cycles), as TscClock has them.
+// PortT is an ip::Link with receive(ip::InFrame*, n), flush(), interrupts(bool) and stats(), as
+// nic::PortQueue has them. Clock has cycles() and at(cycles), as TscClock has them.
 
 #include <array>
 #include <concepts>
@@ -344,10 +344,12 @@ class alignas(64) Worker {
     if (worked_ || frames_sent() != sent_) {
       idle_since_ = now;
       if (sleeper_->announced()) sleeper_->cancel();
+      let_ports_interrupt(false);
       return;
     }
     if (now - idle_since_ < Sleeper::kPatience) return;
     if (!sleeper_->announced()) {
+      let_ports_interrupt(true);
       sleeper_->announce();  // and looks at everything once more
       return;
     }
@@ -355,6 +357,14 @@ class alignas(64) Worker {
     sampler_.enter(Stage::kIdle);
     ++stats_.stages.sleeps;
     sleeper_->sleep(wheel_.next() - clock_.at(clock_.cycles()));
+    let_ports_interrupt(false);
+  }
+
+  // While the worker runs, a device has no reason to interrupt.
+  void let_ports_interrupt(bool on) {
+    if (interrupts_ == on) return;
+    interrupts_ = on;
+    for (PortT* port : ports_) port->interrupts(on);
   }
 
   void publish(Time now) {
@@ -430,6 +440,7 @@ class alignas(64) Worker {
   TurnSampler sampler_;
   Sleeper* const sleeper_;
   Time idle_since_{};
+  bool interrupts_ = false;  // of the ports, while the worker is about to sleep
   bool draining_ = false;
   bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something

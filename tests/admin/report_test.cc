@@ -77,6 +77,7 @@ stats::NicPort a_port() {
                        .pci = "8086:159b",
                        .mac = "02:00:00:00:00:01",
                        .link = {.up = true, .mbps = 25'000},
+                       .members = {{"0000:04:00.0", {.up = true}}, {"0000:05:00.0", {}}},
                        .mtu = 1500,
                        .queues = 1,
                        .rx_descriptors = 1024,
@@ -100,6 +101,8 @@ TEST_F(ReportTest, nic_shows_devices_claims_and_drops) {
   EXPECT_EQ(sluicectl::nic_table(answer),
             R"(port north: profile ice (auto), flows rss: Sluice's own key
   device 0000:03:00.0: link up, 25 Gbit/s, 1 queue(s) of 1024 receive and 512 transmit descriptors
+    member 0000:04:00.0: link up
+    member 0000:05:00.0: link down
     driver net_ice, PCI id 8086:159b, MAC 02:00:00:00:00:01, MTU 1500
     rx missed 7, rx errors 0, rx no buffer 0, tx errors 0
     rx_undersize_errors                              3

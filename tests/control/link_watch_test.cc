@@ -58,6 +58,16 @@ TEST_F(LinkWatchTest, a_link_that_changes_its_speed_is_said_and_not_announced) {
   EXPECT_TRUE(announced.empty());
 }
 
+TEST_F(LinkWatchTest, a_bond_that_changes_its_member_is_said_and_announced) {
+  links[0].member = "a";
+  look();
+  announced.clear();
+  links[0].member = "b";
+  EXPECT_EQ(look(), "good: port north: link up, 10 Gbit/s, by b\n");
+  EXPECT_EQ(announced, std::vector<size_t>{0});
+  EXPECT_EQ(look(), "");
+}
+
 TEST_F(LinkWatchTest, an_announcement_is_made_three_times_since_one_can_be_lost) {
   links[1].up = false;
   std::vector<size_t> looks;

@@ -13,6 +13,7 @@ from pathlib import Path
 from support import LabTest, configuration, daemon, lab, layout, main, process, run
 
 from sluicelab.client import Client, failed
+from sluicelab.process import wait_until
 
 MEMBERS = {"a": "north", "b": "member-b"}  # the lab waits for a TAP device "north"
 CALLS = 200
@@ -75,21 +76,6 @@ class Bond:
         self.assertEqual((failed(final), final["connections"]), (0, 1), final)
 
 
-class ActiveBackup(Bond, LabTest):
-    """Not with a member that fails: DPDK's TAP driver tells the bond of no change of a link."""
-
-    keys = "mode=1,primary=net_tap0"
-
-
-class Lacp(Bond, LabTest):
-    keys = "mode=4"
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        partner = [sys.executable, str(Path(__file__).with_name("lacp_partner.py")), "switch-a", "switch-b"]
-        cls.addClassCleanup(process.kill, process.spawn(layout.SLUICE_NAMESPACE, partner, layout.RUN_DIR / "lacp-partner.log"))
-
     def test_calls_go_on_while_each_member_fails_in_turn(self) -> None:
         client = Client(in_flight=4, payload=10_000)
         try:
@@ -105,6 +91,34 @@ class Lacp(Bond, LabTest):
         finally:
             client.kill()
         self.assertEqual((failed(final), final["connections"]), (0, 1), final)
+
+    def test_the_link_is_up_while_a_member_is(self) -> None:
+        def links() -> list:
+            (device,) = daemon.ask("nic")["ports"][0]["devices"]
+            return [device["link"]["up"], *(member["up"] for member in device["members"])]
+
+        for states in (("down", "up"), ("down", "down"), ("up", "down"), ("up", "up")):
+            for name, state in zip(MEMBERS, states):
+                self.set(name, state)
+            expected = ["up" in states, *(state == "up" for state in states)]
+            self.assertTrue(wait_until(lambda: links() == expected, SECONDS), f"{states}: {daemon.ask('nic')}")
+        self.assertIn("port north: link down", layout.SLUICED_LOG.read_text())
+
+
+class ActiveBackup(Bond, LabTest):
+    """DPDK's TAP driver tells the bond of no change of a link: Sluice looks itself."""
+
+    keys = "mode=1,primary=net_tap0"
+
+
+class Lacp(Bond, LabTest):
+    keys = "mode=4"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        partner = [sys.executable, str(Path(__file__).with_name("lacp_partner.py")), "switch-a", "switch-b"]
+        cls.addClassCleanup(process.kill, process.spawn(layout.SLUICE_NAMESPACE, partner, layout.RUN_DIR / "lacp-partner.log"))
 
 
 main()

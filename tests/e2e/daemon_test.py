@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """sluiced as a program: a second one beside the first, a restart after SIGKILL, its ports and their links, rights, signals, exit codes."""
 
+import contextlib
+import ctypes
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from typing import Iterator
 
 from support import LabTest, daemon, lab, layout, log_size, logged, main, process, run
 from sluicelab import network
@@ -17,12 +21,35 @@ UNIT = layout.REPOSITORY / "tools" / "systemd" / "sluiced.service.in"
 SCRATCH = layout.RUN_DIR / "daemon"
 SECONDS = 60
 
+# More than all rings of a port hold.
+DATAGRAMS = """
+import socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(30_000):
+    one.sendto(b"", (sys.argv[1], 9))
+"""
+
 
 def sluiced(*arguments: str, prefix: tuple = ()) -> tuple:
     """In its namespace, to its end: the exit code and what it said."""
     done = subprocess.run(process.in_namespace(layout.SLUICE_NAMESPACE, [*prefix, str(layout.sluiced_binary()), *arguments]),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
     return done.returncode, done.stdout
+
+
+@contextlib.contextmanager
+def standing_still(thread: int) -> Iterator[None]:
+    """As a debugger holds a thread: the others of its process go on."""
+    seize, interrupt, detach, all_threads = 0x4206, 0x4207, 17, 0x40000000  # linux/ptrace.h, linux/wait.h
+    libc = ctypes.CDLL(None, use_errno=True)
+    for request in (seize, interrupt):
+        if libc.ptrace(request, thread, None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+    os.waitpid(thread, all_threads)
+    try:
+        yield
+    finally:
+        libc.ptrace(detach, thread, None, None)
 
 
 def configuration_with_socket(path: Path) -> Path:
@@ -102,6 +129,33 @@ class Daemon(LabTest):
         self.assertTrue(logged(log, "port north: link up"))
         # Its own address and the VIP.
         self.assertTrue(process.wait_until(lambda: sent() >= before + 2, 5))
+        run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
+
+    def test_frames_that_come_while_nobody_receives_are_counted_as_missed(self) -> None:
+        pid = lab.status()["sluiced"]["pid"]
+        run(layout.CLIENT_NAMESPACE, "ping", "-q", "-c", "1", layout.VIP)  # the client knows its MAC address
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            run(layout.CLIENT_NAMESPACE, sys.executable, "-c", DATAGRAMS, layout.VIP)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+        def north() -> dict:
+            return daemon.ask("nic")["ports"][0]
+
+        self.assertTrue(process.wait_until(lambda: north()["drops"]["rx_missed"] > 0, 10), north())
+        self.assertGreater(north()["devices"][0]["rx_missed"], 0)
+        run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
+
+    def test_a_worker_that_stands_still_is_said_and_shown_and_goes_on(self) -> None:
+        tasks = Path(f"/proc/{lab.status()['sluiced']['pid']}/task")
+        (worker,) = (int(task.name) for task in tasks.iterdir() if "worker" in (task / "comm").read_text())
+        log = log_size()
+        with standing_still(worker):
+            self.assertTrue(logged(log, "worker 0 has stood still for 1."))
+            self.assertEqual(daemon.ask("workers")["workers"][0]["state"], "standing still")
+        self.assertTrue(logged(log, "worker 0 goes on"))
+        self.assertEqual(daemon.ask("workers")["workers"][0]["state"], "running")
         run(layout.CLIENT_NAMESPACE, str(layout.client_binary()), "--duration", "500")
 
     def test_an_unused_signal_does_not_end_it_and_SIGQUIT_drains(self) -> None:

@@ -151,6 +151,12 @@ class Idle(LabTest):
         self.assertLess(share, 0.02)
 
 
+class IdleInterrupts(Idle):
+    """The same where the driver is DPDK's, and has receive interrupts."""
+
+    driver = "tap"
+
+
 class AfXdp(TwoWorkers, LabTest):
     driver = "af_xdp"
 

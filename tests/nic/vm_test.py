@@ -25,7 +25,7 @@ sys.path.insert(0, str(REPOSITORY / "tools"))
 
 from sluicelab import guest, layout, vm  # noqa: E402
 from sluicelab.client import Client, failed  # noqa: E402
-from sluicelab.process import LabError, wait_until  # noqa: E402
+from sluicelab.process import LabError, in_namespace, run, wait_until  # noqa: E402
 from vm_networks import Networks  # noqa: E402
 from vm_sluiced import CONFIG_DIRECTORY, PODS, Sluiced, files, refused_start  # noqa: E402
 
@@ -86,6 +86,8 @@ class PciCards(unittest.TestCase):
             with self.sluiced(machine, profile, "auto", flows) as sluiced:
                 for payload, calls in CALLS.items():
                     self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
+                if sluiced.uses("rx_interrupts"):
+                    self.frames_wake_a_worker_that_sleeps(networks, sluiced)
 
     def prove_two_queues(self, profile: str, chosen: str, flows: str, options: str = "") -> list:
         """virtio's. Both workers have clients. Returns the workers' counters."""
@@ -143,6 +145,20 @@ class PciCards(unittest.TestCase):
         for one in final:
             self.assertEqual((failed(one), one["in_flight"], one["connections"]), (0, 0, 1), one)
         print(f"{sum(map(counted, final))} calls of {len(final)} clients ... ", end="", flush=True)
+
+    def frames_wake_a_worker_that_sleeps(self, networks: Networks, sluiced: Sluiced) -> None:
+        """A worker that nothing wakes sleeps 10 ms at a time. One that frames wake sleeps between the frames, and so more often."""
+        def sleeps_a_second(namespace: str, *command: str) -> float:
+            before, began = sluiced.sleeps(), time.monotonic()
+            run(*in_namespace(namespace, command))
+            return (sluiced.sleeps() - before) / (time.monotonic() - began)
+
+        undisturbed = sleeps_a_second(networks.client, "sleep", "3")
+        woken = sleeps_a_second(networks.client, "ping", "-q", "-i", "0.003", "-w", "3", layout.NORTH_ADDRESS)
+        print(f"{undisturbed:.0f} sleeps a second, and {woken:.0f} with pings ... ", end="", flush=True)
+        self.assertGreater(undisturbed, 10)
+        self.assertLess(undisturbed, 200, "something wakes it all the time")
+        self.assertGreater(woken, 1.3 * undisturbed)
 
     def test_e1000(self) -> None:
         self.prove("e1000", "e1000")

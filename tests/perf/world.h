@@ -53,6 +53,7 @@ class SimPort final : public ip::Link {
     return got;
   }
   void flush() {}
+  void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }
 
   // As a port without TSO: what is longer than a segment is cut.

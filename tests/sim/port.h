@@ -57,6 +57,7 @@ class Port final : public ip::Link {
     return got;
   }
   void flush() {}
+  void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }
 
   bool transmit(const ip::OutFrame& frame) override {

@@ -1,6 +1,7 @@
 #include "worker/sleeper.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -48,6 +49,18 @@ TEST_F(SleeperTest, does_not_sleep_while_a_frame_waits) {
   Sleeper sleeper({ends[0]});
   ASSERT_EQ(::write(ends[1], "x", 1), 1);
   EXPECT_LT(shortest([&] { sleeper.sleep(10ms); }), 5ms);
+}
+
+TEST_F(SleeperTest, an_eventfd_of_a_port_ends_one_sleep_with_each_write) {
+  const int event = ::eventfd(0, EFD_NONBLOCK);
+  Sleeper sleeper({event});
+  EXPECT_LT(shortest([&] {
+              ASSERT_EQ(::eventfd_write(event, 1), 0);
+              sleeper.sleep(10ms);
+            }),
+            5ms);
+  EXPECT_GE(shortest([&] { sleeper.sleep(2ms); }), 2ms) << "nobody reads it";
+  ::close(event);
 }
 
 TEST_F(SleeperTest, wakes_when_another_thread_says_so) {

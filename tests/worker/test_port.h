@@ -43,6 +43,7 @@ class TestPort final : public ip::Link {
     return got;
   }
   void flush() { ++flushes; }
+  void interrupts(bool on) { interrupting = on; }
   const TestStats& stats() const { return numbers; }
 
   bool transmit(const ip::OutFrame& frame) override {
@@ -62,6 +63,7 @@ class TestPort final : public ip::Link {
   unsigned receive_calls = 0;
   std::vector<const TestPort*>* received = nullptr;  // which port was asked when
   unsigned flushes = 0;
+  bool interrupting = false;
 
  private:
   std::array<uint8_t, 6> mac_{2, 0, 0, 0, 0, 1};

@@ -381,7 +381,8 @@ TEST_F(TwoWorkers, a_worker_that_sleeps_wakes_for_packets_of_another_worker_and_
     published.set(i % 2 == 0 ? &later : &snapshot);
   }
   std::sort(waits.begin(), waits.end());
-  EXPECT_LT(waits[kFrames / 2], Sleeper::kLongest / 4) << "it slept on";
+  // On a busy machine threads wait for their cores. Without a wake-up each wait is the longest.
+  EXPECT_LT(waits[kFrames / 4], Sleeper::kLongest / 2) << "it slept on";
   EXPECT_GT(counters[1].stages.sleeps.get(), kFrames / 2);
   orders.give(Order::kDrain);
   while (turn(0, 10us)) {

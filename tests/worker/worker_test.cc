@@ -180,9 +180,11 @@ TEST_F(WorkerLoop, sleeps_when_nothing_came_for_a_while_and_never_while_somethin
   for (int i = 0; i < 5; ++i) turn(10'000);
   EXPECT_EQ(counters.stages.sleeps.get(), 0u);
   EXPECT_TRUE(sleeper.announced()) << "it looks at everything once more";
+  EXPECT_TRUE(north.interrupting && south.interrupting) << "before that look";
   turn(10'000);
   EXPECT_EQ(counters.stages.sleeps.get(), 1u);
   EXPECT_FALSE(sleeper.announced());
+  EXPECT_FALSE(north.interrupting || south.interrupting);
   ask_for("198.18.0.10");
   const uint64_t slept = counters.stages.sleeps.get();
   for (int i = 0; i < 4; ++i) turn(10'000);

@@ -11,7 +11,7 @@
 #include "clients.h"
 #include "echo.h"
 #include "nic/eal.h"
-#include "nic/port_state.h"
+#include "nic/port.h"
 #include "options.h"
 #include "phases.h"
 #include "pods.h"
@@ -199,9 +199,9 @@ bool run(LoadT& load, const Options& o, worker::TscClock& clock) {
   return !ended.load() && !phases.failed();
 }
 
-bool wait_for_links(const nic::Port& north, const nic::Port& south) {
+bool wait_for_links(nic::Port& north, nic::Port& south) {
   for (int i = 0; i < 3000 && !ended.load(); ++i) {
-    if (nic::link_of(north).up && nic::link_of(south).up) return true;
+    if (north.link().up && south.link().up) return true;
     std::this_thread::sleep_for(10ms);
   }
   return false;

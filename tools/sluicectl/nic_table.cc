@@ -12,6 +12,8 @@ std::string device_lines(const json::value& d) {
       fmt::format("  device {}: {}, {} queue(s) of {} receive and {} transmit descriptors\n",
                   text(d, "name"), "link " + text(d, "link_text"), number(d, "queues"),
                   number(d, "rx_descriptors"), number(d, "tx_descriptors"));
+  for (const json::value& m : d.at("members").as_array())
+    out += fmt::format("    member {}: link {}\n", text(m, "name"), text(m, "link_text"));
   out += fmt::format("    driver {}", text(d, "driver"));
   if (const std::string pci = text(d, "pci"); !pci.empty()) out += ", PCI id " + pci;
   if (const std::string interface = text(d, "interface"); !interface.empty())
