@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <fstream>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "fixture.h"
 
@@ -14,6 +16,35 @@ namespace sluice::l4 {
 namespace {
 
 class Forwarding : public ForwarderTest {};
+
+// Bytes of the process's memory that have pages.
+size_t resident() {
+  size_t all = 0, pages = 0;
+  std::ifstream("/proc/self/statm") >> all >> pages;
+  return pages * 4096;
+}
+
+TEST_F(Forwarding, a_listener_that_a_reload_adds_finds_its_table_in_memory) {
+  constexpr size_t kMany = 250'000;
+  // Two entries a flow, and as many free slots; the kernel counts pages roughly.
+  constexpr size_t kTable = (size_t{1} << 26) / 100 * 99;
+  Populator populator(1);
+  Forwarder other({.host = dual,
+                   .wheel = wheel,
+                   .stats = counters,
+                   .sources = {},
+                   .flows = kMany,
+                   .secret = {1, 2},
+                   .seed = 3,
+                   .populator = &populator});
+  other.adopt({});
+  const size_t before = resident();
+  EXPECT_FALSE(other.active());
+  other.adopt(snapshot);
+  EXPECT_TRUE(other.active());
+  for (int i = 0; i < 1'000 && resident() < before + kTable; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_GE(resident(), before + kTable);
+}
 
 TEST_F(Forwarding, every_packet_of_a_connection_goes_to_the_same_pod) {
   std::map<uint16_t, Endpoint> pods;
@@ -334,6 +365,46 @@ class CrowdedPorts : public ForwarderTest {
 
   std::optional<Forwarder> big;
 };
+
+TEST_F(CrowdedPorts, new_flows_are_refused_where_flows_that_go_on_have_all_source_ports) {
+  constexpr uint32_t kPorts = Registry::kLastSourcePort - Registry::kFirstSourcePort + 1;
+  const auto establish = [&](uint16_t port) {
+    syn({client.address, port});
+    const auto at_pod = sent(south);
+    if (at_pod.size() != 1) return false;
+    const auto take = [&](unsigned side, const Packet& p, Place::Kind kind) {
+      Pending pending{.packet = received(side, p), .place = {kind, 0}};
+      pending.place = big->find(pending.packet);
+      EXPECT_EQ(pending.place.kind, kind);
+      big->input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+    };
+    take(kSouth, from_pod(at_pod[0], kSyn | kAck), Place::Kind::kSource);
+    take(kNorth, from_client(port, kAck), Place::Kind::kVip);
+    take_sent();
+    return true;
+  };
+  uint32_t begun = 0;
+  for (uint32_t n = 0; n < kPorts + 1'000; ++n) {
+    now += 11ms;  // a search that failed is not repeated at once
+    if (n % 100 == 0) {
+      meet(kNorth, client.address);
+      meet(kSouth, pod(0).address);
+    }
+    begun += establish(static_cast<uint16_t>(n + 1)) ? 1 : 0;
+  }
+  EXPECT_LE(begun, kPorts);
+  EXPECT_GE(begun, kPorts - kPorts / 100);
+  EXPECT_EQ(counters.l4.refused_ports.get(), kPorts + 1'000 - begun);
+  EXPECT_EQ(counters.l4.evicted.get() + counters.l4.evicted_half_open.get(), 0u);
+}
+
+TEST_F(Forwarding, a_new_flow_is_refused_while_all_others_are_in_use) {
+  for (uint16_t p = 1; p <= kFlows; ++p) connect(p);
+  EXPECT_TRUE(arrive(kNorth, from_client(1'000, kSyn)) || sent(south).empty());
+  EXPECT_EQ(counters.l4.refused_full.get(), 1u);
+  EXPECT_EQ(forwarder.flows(), kFlows);
+  EXPECT_EQ(counters.l4.evicted.get(), 0u);
+}
 
 TEST_F(CrowdedPorts, datagrams_do_not_use_up_the_source_ports) {
   const auto datagram = [&](const Endpoint& source) {
