@@ -1,7 +1,7 @@
 // Thousands of endpoints behind which nobody is, and pods that are to be connected to beside them.
 
-#include "fixture.h"
 #include "upstream/connect_turns.h"
+#include "fixture.h"
 
 namespace sluice::relay {
 namespace {
