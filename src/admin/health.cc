@@ -30,6 +30,7 @@ HttpAnswer readyz(const View& view) {
       if (!view.sources[i]->listed())
         complaints += fmt::format("service {}: {} has not answered yet\n",
                                   view.current.services[i].name, view.sources[i]->name());
+    if (complaints.empty()) complaints += "the routes of [routes] have not been read yet\n";
   }
   for (size_t p = 0; p < view.current.startup.ports.size(); ++p)
     if (!view.link_up(p))

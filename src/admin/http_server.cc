@@ -6,7 +6,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include <openssl/crypto.h>
+
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -15,6 +18,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl.hpp>
 
 #include <fmt/format.h>
 
@@ -35,12 +39,37 @@ Tcp::endpoint endpoint_of(const Endpoint& e) {
   return {asio::ip::make_address(e.address.str()), e.port};
 }
 
+// nullptr: the server speaks plain HTTP.
+std::shared_ptr<asio::ssl::context> tls_context(const config::AdminHttp& settings) {
+  if (settings.certificate.empty()) return nullptr;
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  context->use_certificate_chain(asio::buffer(settings.certificate));
+  context->use_private_key(asio::buffer(settings.key), asio::ssl::context::pem);
+  return context;
+}
+
+// Takes as long whatever the difference is.
+bool is_authorized(std::string_view field, std::string_view token) {
+  constexpr std::string_view kBearer = "Bearer ";
+  if (!field.starts_with(kBearer)) return false;
+  field.remove_prefix(kBearer.size());
+  return field.size() == token.size() &&
+         CRYPTO_memcmp(field.data(), token.data(), token.size()) == 0;
+}
+
 }  // namespace
 
 class HttpServer::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Tcp::socket socket, const config::AdminHttp& settings, Answer answer)
-      : stream_(std::move(socket)), settings_(settings), answer_(std::move(answer)) {
+  // tls: nullptr for plain HTTP.
+  Session(Tcp::socket socket, const config::AdminHttp& settings,
+          std::shared_ptr<asio::ssl::context> tls, Answer answer)
+      : stream_(std::move(socket)),
+        settings_(settings),
+        context_(std::move(tls)),
+        answer_(std::move(answer)) {
+    if (context_) tls_.emplace(stream_, *context_);
     parser_.header_limit(kMaxRequest);
     parser_.body_limit(std::uint64_t{0});
   }
@@ -49,21 +78,40 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   void start() {
     // For the whole request, however slowly its bytes arrive.
     stream_.expires_after(kPatience);
-    beast_http::async_read(stream_, buffer_, parser_,
-                           [self = shared_from_this()](const Error& e, size_t) {
-                             if (!e) self->respond(self->answer_to(self->parser_.get()));
-                             // Garbage that is no request gets no answer, but those that can read
-                             // one do.
-                             if (e == beast_http::error::header_limit)
-                               self->respond({431, kPlainText, "too large\n"});
-                             if (e == beast_http::error::body_limit)
-                               self->respond({413, kPlainText, "no body is wanted\n"});
-                           });
+    if (!tls_) {
+      read();
+      return;
+    }
+    tls_->async_handshake(asio::ssl::stream_base::server,
+                          [self = shared_from_this()](const Error& e) {
+                            if (!e) self->read();
+                          });
   }
 
  private:
   using Request = beast_http::request<beast_http::empty_body>;
   using Body = beast_http::span_body<const char>;
+
+  // Calls use(stream), for the stream of TLS or the plain one.
+  template <class Use>
+  void with_stream(Use&& use) {
+    if (tls_) {
+      use(*tls_);
+    } else {
+      use(stream_);
+    }
+  }
+
+  void read() {
+    const auto done = [self = shared_from_this()](const Error& e, size_t) {
+      if (!e) self->respond(self->answer_to(self->parser_.get()));
+      // Garbage that is no request gets no answer, but those that can read one do.
+      if (e == beast_http::error::header_limit) self->respond({431, kPlainText, "too large\n"});
+      if (e == beast_http::error::body_limit)
+        self->respond({413, kPlainText, "no body is wanted\n"});
+    };
+    with_stream([&](auto& s) { beast_http::async_read(s, buffer_, parser_, done); });
+  }
 
   HttpAnswer answer_to(const Request& request) {
     const auto field = [&](beast_http::field name) -> std::optional<std::string_view> {
@@ -78,6 +126,11 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
       const auto origin = field(beast_http::field::origin);
       if (!origin || !is_own_origin(*origin, settings_))
         return {403, kPlainText, "pages of other origins may not read this\n"};
+    }
+    if (!settings_.token.empty()) {
+      const auto authorization = field(beast_http::field::authorization);
+      if (!authorization || !is_authorized(*authorization, settings_.token))
+        return {401, kPlainText, "the token of [admin] is missing or wrong\n"};
     }
     head_ = request.method() == beast_http::verb::head;
     if (!head_ && request.method() != beast_http::verb::get)
@@ -95,25 +148,35 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
                   beast::string_view(answer.content_type.data(), answer.content_type.size()));
     response_.set(beast_http::field::cache_control, "no-store");
     response_.set("X-Content-Type-Options", "nosniff");
+    if (answer.status == 401) response_.set(beast_http::field::www_authenticate, "Bearer");
     if (answer.status == 405) response_.set(beast_http::field::allow, "GET, HEAD");
     response_.keep_alive(false);
     response_.content_length(answer.content().size());
     if (!head_) response_.body() = {answer.content().data(), answer.content().size()};
     stream_.expires_after(kPatience);
-    const auto sent = [self = shared_from_this()](const Error&, size_t) {
-      Error ignored;
-      self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
-    };
+    const auto sent = [self = shared_from_this()](const Error&, size_t) { self->end(); };
     if (head_) {
       serializer_.emplace(response_);
-      beast_http::async_write_header(stream_, *serializer_, sent);
+      with_stream([&](auto& s) { beast_http::async_write_header(s, *serializer_, sent); });
     } else {
-      beast_http::async_write(stream_, response_, sent);
+      with_stream([&](auto& s) { beast_http::async_write(s, response_, sent); });
     }
+  }
+
+  void end() {
+    if (!tls_) {
+      Error ignored;
+      stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+      return;
+    }
+    // So that the client knows that nothing is missing.
+    tls_->async_shutdown([self = shared_from_this()](const Error&) { self->stream_.close(); });
   }
 
   beast::tcp_stream stream_;
   const config::AdminHttp settings_;
+  const std::shared_ptr<asio::ssl::context> context_;
+  std::optional<asio::ssl::stream<beast::tcp_stream&>> tls_;  // over stream_
   Answer answer_;
   beast::flat_buffer buffer_{kMaxRequest};
   beast_http::request_parser<beast_http::empty_body> parser_;
@@ -127,6 +190,11 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
  public:
   Listener(asio::io_context& io, const config::AdminHttp& settings, Answer answer)
       : settings_(settings), answer_(std::move(answer)), acceptor_(io), pause_(io) {
+    try {
+      tls_ = tls_context(settings_);
+    } catch (const std::exception& e) {
+      throw std::runtime_error(fmt::format("certificate of [admin]: {}", e.what()));
+    }
     Error error;
     const Tcp::endpoint endpoint = endpoint_of(*settings.address);
     acceptor_.open(endpoint.protocol());
@@ -163,7 +231,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
       if (const auto oldest = sessions_.front().lock()) oldest->close();
       sessions_.pop_front();
     }
-    const auto session = std::make_shared<Session>(std::move(socket), settings_, answer_);
+    const auto session = std::make_shared<Session>(std::move(socket), settings_, tls_, answer_);
     sessions_.push_back(session);
     session->start();
   }
@@ -177,6 +245,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   }
 
   const config::AdminHttp settings_;
+  std::shared_ptr<asio::ssl::context> tls_;
   Answer answer_;
   Tcp::acceptor acceptor_;
   asio::steady_timer pause_;

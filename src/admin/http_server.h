@@ -1,7 +1,7 @@
 #pragma once
-// The HTTP server for metrics and probes. It only reads. Loopback is open to every process of the
-// host, and by way of a browser to pages of strangers, so Host and Origin are checked
-// (admin/http_origin.h).
+// The HTTP server for metrics and probes. It only reads. Beyond loopback it speaks TLS, and asks
+// for a token. Loopback is open to every process of the host, and by way of a browser to pages of
+// strangers, so Host and Origin are checked (admin/http_origin.h).
 
 #include <chrono>
 #include <cstddef>
@@ -38,8 +38,8 @@ class HttpServer {
   // The answer to GET of a path. Runs on the context's thread.
   using Answer = std::function<HttpAnswer(std::string_view path)>;
 
-  // settings.address has a value. Throws std::runtime_error: the address cannot be bound. One
-  // request for each connection.
+  // settings.address has a value. Throws std::runtime_error: the address cannot be bound, or the
+  // certificate cannot be used. One request for each connection.
   HttpServer(boost::asio::io_context& io, const config::AdminHttp& settings, Answer answer);
   // Answers that are under way still leave.
   ~HttpServer();

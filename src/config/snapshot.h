@@ -209,6 +209,9 @@ struct Snapshot {
   std::vector<TicketKey> ticket_keys;
   std::vector<Service> services;
   std::vector<Listener> listeners;
+  // Where two lead to equal networks, the first is used, and a route of the configuration before
+  // both.
+  SharedList<LearnedRoute> learned_routes;
   std::optional<Difference> difference;  // nullopt: anything may differ
 
   // Of a listener's service; empty when it has none.

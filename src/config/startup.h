@@ -42,6 +42,13 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
+// A route that Sluice found out by itself: from a cluster's Nodes, or from the kernel's tables.
+struct LearnedRoute {
+  Route route;
+  uint16_t port = 0;  // index into Startup::ports; the gateway is in one of its networks
+  bool operator==(const LearnedRoute&) const = default;
+};
+
 // Before the name of a TAP interface of the kernel that Sluice itself drives, in Port::devices.
 inline constexpr std::string_view kTunPrefix = "tun:";
 

@@ -73,6 +73,19 @@ std::string_view trace_id(std::string_view traceparent) {
 
 }  // namespace
 
+std::string_view route_of(const config::Listener& listener, std::string_view server_name) {
+  std::string_view best;
+  for (const config::NameRoute& route : listener.routes)
+    for (const std::string& name : route.names) {
+      if (name == server_name) return name;
+      const std::string_view below = std::string_view(name).substr(1);  // ".example.com"
+      if (name.starts_with("*.") && name.size() > best.size() &&
+          server_name.size() > below.size() && server_name.ends_with(below))
+        best = name;
+    }
+  return best;
+}
+
 std::string access_line(const Access& a, const AccessNames& names,
                         std::chrono::system_clock::time_point arrived) {
   using std::chrono::duration_cast;
@@ -92,7 +105,7 @@ std::string access_line(const Access& a, const AccessNames& names,
   line.text("method", a.text(Text::kMethod));
   line.text("authority", a.text(Text::kAuthority));
   line.text("path", a.text(Text::kPath));
-  line.text("route", {});  // there are no routes of calls yet
+  line.text("route", names.route);
   line.text("namespace", names.name_space);
   line.text("service", names.service);
   line.text("pod", names.pod);

@@ -23,6 +23,13 @@ std::string_view name_space_at(const std::vector<config::Service>& services, uin
   return it == services.end() ? std::string_view() : it->name_space;
 }
 
+std::string_view route_at(const std::vector<config::Listener>& listeners, uint32_t slot,
+                          std::string_view server_name) {
+  const auto it = std::find_if(listeners.begin(), listeners.end(),
+                               [&](const config::Listener& l) { return l.slot == slot; });
+  return it == listeners.end() ? std::string_view() : route_of(*it, server_name);
+}
+
 }  // namespace
 
 std::unique_ptr<LineWriter> AccessLog::writer_for(const config::AccessLog& settings) const {
@@ -98,7 +105,9 @@ void AccessLog::drain(stats::Worker& w, const config::Snapshot& current,
         {.listener = name_at(current.listeners, a->listener),
          .service = name_at(current.services, a->service),
          .name_space = name_space_at(current.services, a->service),
-         .pod = pod == nullptr || pod->pod.id.empty() ? std::string_view(address) : pod->pod.id},
+         .pod = pod == nullptr || pod->pod.id.empty() ? std::string_view(address) : pod->pod.id,
+         .route =
+             route_at(current.listeners, a->listener, a->text(stats::Access::Text::kServerName))},
         now - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago));
     if (lines.size() > kBytesAtOnce) write(lines);
   }

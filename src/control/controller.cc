@@ -65,7 +65,7 @@ Controller::Controller(boost::asio::io_context& io, std::filesystem::path file,
       io_(io),
       watcher_(io),
       watch_(watcher_, [this] { reload("a file changed"); }),
-      sources_(io, watcher_),
+      sources_(io, watcher_, [this] { routes_due_ = true; }),
       update_timer_(io),
       reload_signal_(io),
       end_signals_(io),
@@ -253,6 +253,23 @@ void Controller::publish_endpoints() {
   }
   for (const std::string& w : warnings) spdlog::warn("{}", w);
   log_published(reason);
+}
+
+void Controller::publish_routes() {
+  routes_due_ = false;
+  if (sources_.learned_routes().shares_with(current().learned_routes)) return;
+  auto next = std::make_unique<config::Snapshot>(current());
+  next->difference.reset();
+  sources_.merge_routes(*next);
+  if (const size_t pods = count_pods(*next); pods > stats::kMaxPods) {
+    refuse_endpoints("routes", too_many_pods(pods));
+    return;
+  }
+  const std::vector<config::Service> before = current().services;
+  routes_due_ = !publish(std::move(next));
+  if (routes_due_) return;  // tried again soon
+  for (size_t i = 0; i < before.size(); ++i) log_unreachable(before[i], current().services[i]);
+  log_published("routes");
 }
 
 bool Controller::publish_pods(std::unique_ptr<config::Snapshot> next,
@@ -466,6 +483,7 @@ void Controller::look_often() {
     spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
+  if (routes_due_) publish_routes();
   often_timer_.expires_after(kOften);
   often_timer_.async_wait([this](const boost::system::error_code& e) {
     if (!e) look_often();

@@ -106,6 +106,8 @@ class Controller {
   void publish_soon();
   // Uses the endpoints of updates_: nothing else is read again, and nothing else can change.
   void publish_endpoints();
+  // Uses the newest learned routes, and the pods that they lead to.
+  void publish_routes();
   void refuse_endpoints(std::string_view reason, const std::string& why);
   // A configuration was accepted, whether it differed or not.
   void follow(const loader::Loaded& loaded);
@@ -150,6 +152,7 @@ class Controller {
     std::set<std::string> services;  // their names
     std::vector<std::string> warnings;
   } updates_;
+  bool routes_due_ = false;                 // learned routes are not in use yet
   std::set<std::string> behind_;            // services whose newest endpoints were refused
   boost::asio::steady_timer update_timer_;  // for the end of the turn, or of the rest
   std::chrono::steady_clock::time_point publish_after_{};

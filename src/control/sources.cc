@@ -28,7 +28,8 @@ void Sources::fill(loader::Loaded& loaded) {
   keeper_.use(loaded.state_directory);
   std::map<std::string, const discovery::Source*> running;
   for (const auto& s : sources_) running.emplace(s->name(), s.get());
-  const discovery::Reachability reach(loaded.snapshot->startup);
+  loaded.snapshot->learned_routes = route_learner_.routes();
+  const discovery::Reachability& reach = reach_of(*loaded.snapshot);
   for (size_t i = 0; i < loaded.endpoints.size(); ++i) {
     loader::ServiceEndpoints& e = loaded.endpoints[i];
     const std::string name = e.asked();
@@ -47,6 +48,14 @@ void Sources::fill(loader::Loaded& loaded) {
   }
 }
 
+const discovery::Reachability& Sources::reach_of(const config::Snapshot& snapshot) const {
+  if (!reach_ || !reach_routes_.shares_with(snapshot.learned_routes)) {
+    reach_.emplace(snapshot.startup, snapshot.learned_routes);
+    reach_routes_ = snapshot.learned_routes;
+  }
+  return *reach_;
+}
+
 void Sources::choose_cluster(const loader::Loaded& loaded) {
   const bool needed =
       loaded.kubernetes && std::any_of(loaded.endpoints.begin(), loaded.endpoints.end(),
@@ -61,19 +70,20 @@ void Sources::choose_cluster(const loader::Loaded& loaded) {
 }
 
 void Sources::choose_resolver(const loader::Loaded& loaded) {
-  const bool needed = std::any_of(loaded.endpoints.begin(), loaded.endpoints.end(),
-                                  [](const auto& e) { return e.dns.has_value(); });
-  if (!needed) {
-    resolver_.reset();
-  } else if (!resolver_ || dns_ != loaded.dns) {
-    dns_ = loaded.dns;
-    resolver_ = std::make_shared<dns::Resolver>(io_, dns_);
-  }
+  if (dns_ != loaded.dns) resolver_.reset();
+  dns_ = loaded.dns;
+}
+
+std::unique_ptr<dns::DnsSource> Sources::make_dns(dns::Target target, discovery::EndpointSet first,
+                                                  discovery::Source::Clock::duration age) {
+  if (!resolver_) resolver_ = std::make_shared<dns::Resolver>(io_, dns_);
+  return std::make_unique<dns::DnsSource>(io_, resolver_, dns_.max_ttl, std::move(target),
+                                          std::move(first), age);
 }
 
 bool Sources::goes_on(const discovery::Source& source) const {
   if (const auto* k = dynamic_cast<const KubernetesSource*>(&source))
-    return k->cluster() == cluster_;
+    return k->cluster() == cluster_ && (!k->resolver() || k->resolver() == resolver_);
   const auto* d = dynamic_cast<const dns::DnsSource*>(&source);
   return d && d->resolver() == resolver_;
 }
@@ -85,10 +95,10 @@ std::unique_ptr<discovery::Source> Sources::make(const loader::ServiceEndpoints&
                  e.endpoints.size(),
                  std::chrono::duration_cast<std::chrono::seconds>(e.age).count());
   if (e.kubernetes)
-    return std::make_unique<KubernetesSource>(cluster_, *e.kubernetes, e.endpoints, e.age);
-  if (e.dns)
-    return std::make_unique<dns::DnsSource>(io_, resolver_, dns_.max_ttl, *e.dns, e.endpoints,
-                                            e.age);
+    return std::make_unique<KubernetesSource>(
+        cluster_, *e.kubernetes, e.endpoints, e.age,
+        [this](dns::Target target) { return make_dns(std::move(target), {}, {}); });
+  if (e.dns) return make_dns(*e.dns, e.endpoints, e.age);
   if (e.file.empty()) return std::make_unique<discovery::StaticSource>(e.endpoints);
   const auto read = [startup](const std::filesystem::path& file) {
     return loader::read_endpoints_file(file, startup);
@@ -98,6 +108,7 @@ std::unique_ptr<discovery::Source> Sources::make(const loader::ServiceEndpoints&
 
 void Sources::replace(const loader::Loaded& loaded, const config::Startup& startup,
                       OnUpdate on_update) {
+  route_learner_.follow(loaded, startup);
   choose_cluster(loaded);
   on_update_ = std::move(on_update);
   choose_resolver(loaded);
@@ -127,13 +138,20 @@ void Sources::replace(const loader::Loaded& loaded, const config::Startup& start
 
 std::vector<uint32_t> Sources::merge(config::Snapshot& snapshot,
                                      const std::set<std::string>& names) const {
-  const discovery::Reachability reach(snapshot.startup);
+  const discovery::Reachability& reach = reach_of(snapshot);
   std::vector<uint32_t> changed;
   for (uint32_t i = 0; i < sources_.size(); ++i)
     if (names.contains(snapshot.services[i].name) &&
         use_endpoints(snapshot.services[i], sources_[i]->endpoints(), reach))
       changed.push_back(i);
   return changed;
+}
+
+void Sources::merge_routes(config::Snapshot& snapshot) const {
+  snapshot.learned_routes = route_learner_.routes();
+  const discovery::Reachability& reach = reach_of(snapshot);
+  for (size_t i = 0; i < sources_.size(); ++i)
+    use_endpoints(snapshot.services[i], sources_[i]->endpoints(), reach);
 }
 
 void Sources::look_at_failures(const config::Snapshot& current,
@@ -154,7 +172,8 @@ void Sources::look_at_failures(const config::Snapshot& current,
 }
 
 bool Sources::listed() const {
-  return std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->listed(); });
+  return route_learner_.listed() &&
+         std::all_of(sources_.begin(), sources_.end(), [](const auto& s) { return s->listed(); });
 }
 
 uint64_t Sources::unreadable() const {

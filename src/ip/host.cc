@@ -100,7 +100,10 @@ std::vector<Route> all_routes(std::span<const PortAddresses> ports) {
 
 Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, buf::Memory& memory,
            TimerWheel& wheel, stats::Changes* changes)
-    : links_(links.begin(), links.end()), routes_(all_routes(ports)), memory_(memory) {
+    : links_(links.begin(), links.end()),
+      own_routes_(all_routes(ports)),
+      routes_(own_routes_),
+      memory_(memory) {
   assert(links.size() == ports.size());
   for (size_t i = 0; i < links.size(); ++i) {
     ports_.push_back(std::make_unique<Port>(*links[i], static_cast<uint32_t>(i), ports[i].addresses,
@@ -112,6 +115,14 @@ Host::Host(std::span<Link* const> links, std::span<const PortAddresses> ports, b
 }
 
 Host::~Host() = default;
+
+void Host::set_learned_routes(std::span<const Route> routes) {
+  std::vector<Route> all = own_routes_;
+  for (const Route& r : routes)
+    if (r.port < ports_.size()) all.push_back(r);
+  routes_ = RouteTable(std::move(all));
+  ++generation_;
+}
 
 void Host::set_vips(std::vector<Address> vips) {
   std::vector<Address> before = std::move(vips_);

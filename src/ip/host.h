@@ -44,6 +44,10 @@ class Host final : public Output {
 
   // Whether fragments are handed up, each as it came; false at first.
   void set_takes_fragments(bool takes) { takes_fragments_ = takes; }
+  // Routes beside those of the ports, in the place of those that were learned before. Their
+  // gateways are neighbours. Of routes to equal networks a port's own is used, then the first.
+  // set_pods() is to be called next.
+  void set_learned_routes(std::span<const Route> routes);
   // The addresses of listeners: answered for on the port whose network holds them, or on every port
   // if no network does. New ones are announced by gratuitous ARP, or by an unsolicited neighbour
   // advertisement.
@@ -122,7 +126,8 @@ class Host final : public Output {
 
   std::vector<std::unique_ptr<Port>> ports_;
   const std::vector<Link*> links_;
-  uint64_t generation_ = 0;  // of what ports answer for
+  uint64_t generation_ = 0;              // of what ports answer for
+  const std::vector<Route> own_routes_;  // of the ports
   RouteTable routes_;
   std::vector<Address> locals_;
   std::vector<Address> vips_;  // sorted

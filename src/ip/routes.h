@@ -1,8 +1,9 @@
 #pragma once
-// Static routes of a node with a few ports: longest prefix first, searched in order.
+// The routes of a host: the longest prefix that contains a destination wins.
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/address.h"
@@ -22,13 +23,28 @@ class RouteTable {
 
   const std::vector<Route>& all() const { return routes_; }
   const Route* find(const Address& destination) const {
+    if (!tables_.empty()) return find_in_tables(destination);
     for (const Route& r : routes_)
       if (r.to.contains(destination)) return &r;
     return nullptr;
   }
 
  private:
-  std::vector<Route> routes_;
+  // With more routes than this, tables are searched, one for each length of a prefix.
+  static constexpr size_t kFew = 16;
+  struct Hash {
+    size_t operator()(const Address& a) const { return hash_of(a); }
+  };
+  struct Table {
+    bool v4;
+    unsigned length;
+    std::unordered_map<Address, uint32_t, Hash> by_network;  // indices into routes_
+  };
+
+  const Route* find_in_tables(const Address& destination) const;
+
+  std::vector<Route> routes_;  // longest prefix first
+  std::vector<Table> tables_;  // in the same order
 };
 
 }  // namespace sluice::ip

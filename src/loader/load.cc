@@ -23,14 +23,15 @@ Loaded load(const std::filesystem::path& file) {
   if (!document) return out;
 
   auto snapshot = std::make_unique<config::Snapshot>();
-  Reading reading{*snapshot,      out.mistakes, out.warnings,        out.files,     out.endpoints,
-                  out.kubernetes, out.dns,      out.state_directory, out.admin_http};
+  Reading reading{*snapshot,      out.mistakes, out.warnings, out.files,           out.endpoints,
+                  out.kubernetes, out.dns,      out.routes,   out.state_directory, out.admin_http};
   Table root(*document, document->root(), "the file", out.mistakes);
   read_startup(root, reading);
   read_admin(root, reading);
   read_access_log(root, reading);
   read_settings(root, reading);
   read_kubernetes(root, reading);
+  read_learned_routes(root, reading);
   read_dns(root, reading);
   read_process_tls(root, reading);
   read_services(root, reading);

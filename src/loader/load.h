@@ -10,6 +10,7 @@
 #include "config/snapshot.h"
 #include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
+#include "discovery/learned_route.h"
 #include "loader/endpoints.h"
 #include "loader/mistakes.h"
 
@@ -29,6 +30,7 @@ struct Loaded {
   std::vector<ServiceEndpoints> endpoints;
   std::optional<discovery::kubernetes::Settings> kubernetes;  // nullopt: no [kubernetes]
   discovery::dns::Settings dns;
+  discovery::RouteSettings routes;
   std::filesystem::path state_directory;  // empty: there is none
   config::AdminHttp admin_http;
 

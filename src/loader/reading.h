@@ -9,6 +9,7 @@
 #include "config/snapshot.h"
 #include "discovery/dns/settings.h"
 #include "discovery/kubernetes/settings.h"
+#include "discovery/learned_route.h"
 #include "loader/document.h"
 #include "loader/endpoints.h"
 
@@ -27,6 +28,7 @@ struct Reading {
   std::vector<ServiceEndpoints>& endpoints;
   std::optional<discovery::kubernetes::Settings>& kubernetes;
   discovery::dns::Settings& dns;
+  discovery::RouteSettings& routes;
   std::filesystem::path& state_directory;
   config::AdminHttp& admin_http;
   // Whether the file of DPDK's devices could be read: if not, every port's device would be missing.
@@ -60,6 +62,8 @@ void read_process_tls(Table& root, Reading& reading);
 void read_access_log(Table& root, Reading& reading);
 // [kubernetes], and the kubeconfig.
 void read_kubernetes(Table& root, Reading& reading);
+// [routes], after [kubernetes].
+void read_learned_routes(Table& root, Reading& reading);
 // [dns].
 void read_dns(Table& root, Reading& reading);
 // [[service]] and [[listener]], after those above.

@@ -228,6 +228,7 @@ void Relay::flush() {
   in_stage(Stage::kHttp, [&] {
     while (Flushable* f = context_.dirty.pop_front()) f->flush();
   });
+  context_.connect_turns.run(context_.now);
   context_.destroy_calls_over();
 }
 

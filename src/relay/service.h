@@ -88,6 +88,7 @@ class Service final : public upstream::PoolOwner {
   void on_window() override {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
+  upstream::ConnectTurns::Lines& connect_lines() override { return connect_lines_; }
   uint32_t calls_waiting() const override { return waiting_.size(); }
   bool holds_calls() const override { return !held_.empty(); }
   // Lets waiting calls go on. Called once a turn.
@@ -148,8 +149,9 @@ class Service final : public upstream::PoolOwner {
   RetryBudget retry_budget_;
   std::unique_ptr<balance::Picker> picker_;
   balance::Subset subset_;
-  bool widened_ = false;                                // pods outside the subset are in use
-  bool subset_due_ = false;                             // the states of pods have changed
+  bool widened_ = false;     // pods outside the subset are in use
+  bool subset_due_ = false;  // the states of pods have changed
+  upstream::ConnectTurns::Lines connect_lines_;
   std::vector<std::unique_ptr<upstream::Pool>> pools_;  // in the order of the endpoints, and then
   size_t live_ = 0;                                     // (after so many) those that drain
   std::vector<upstream::Pool*> ready_;                  // READY ones; ready_pods_ holds their pods

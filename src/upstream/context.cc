@@ -15,7 +15,8 @@ Context::Context(Time start, transport::Layer& streams, http::Codec& old_codec, 
       self(own),
       stats(*all[own]),
       other_loads(all, own, now),
-      random(seed) {}
+      random(seed),
+      connect_turns(timers) {}
 
 Context::~Context() = default;
 

@@ -15,6 +15,7 @@
 #include "pods/other_loads.h"
 #include "stats/worker.h"
 #include "transport/layer.h"
+#include "upstream/connect_turns.h"
 #include "upstream/flushable.h"
 #include "upstream/pod_heap.h"
 
@@ -44,6 +45,7 @@ struct Context {
   Duration pod_idle = config::Timeouts{}.pod_idle;
 
   PodHeap pod_heap{stats.relay};
+  ConnectTurns connect_turns;
   Slab<PodConnection> pod_connections;
   uint64_t pod_connections_ever = 0;
   List<Flushable, Flushable> dirty;

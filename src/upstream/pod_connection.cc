@@ -43,6 +43,7 @@ bool PodConnection::start() {
 void PodConnection::on_established(transport::Stream&) {
   established_ = true;
   if (closing_) return;
+  flight_.on_answer(context_.now);
   http_->start();
   context_.touch(*this);
 }
@@ -320,6 +321,7 @@ void PodConnection::give_back() {
 void PodConnection::on_settings() {
   if (!ready_ && !retired_) {
     ready_ = open_ = true;
+    flight_.land();
     connect_timer_.disarm();
     arm_ping();
     if (http1_) begin_idle();

@@ -56,6 +56,8 @@ class PodConnection final : public transport::User,
     if (owner_ == kSuspects) retire();
   }
   uint64_t owner() const { return owner_; }
+  // The connect, as ConnectTurns counts it.
+  ConnectTurns::Flight& flight() { return flight_; }
   // An id is never used again for another connection, and is not 0.
   uint64_t id() const { return id_; }
   // Takes one more stream of clients that cancel much. The limit is so low that the pod bears the
@@ -140,6 +142,7 @@ class PodConnection final : public transport::User,
   const bool http1_;
   const uint64_t id_;
   const Time since_;
+  ConnectTurns::Flight flight_;
   transport::StreamPtr stream_;
   const char* why_ = "";  // why the connection is ending or takes no more streams
   bool routine_ = false;  // why_ is normal operation

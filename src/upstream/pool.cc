@@ -14,14 +14,7 @@ Pool::Pool(Context& context, PoolOwner& owner, const config::Pod& pod)
       pod_(pod.slot, pod.id, pod.endpoint, pod.weight, context.stats, context.other_loads),
       isolation_timer_([](void* self, Time) { static_cast<Pool*>(self)->end_isolation(); }, this),
       grow_timer_([](void* self, Time) { static_cast<Pool*>(self)->owner_.on_room(); }, this),
-      backoff_timer_(
-          [](void* self, Time) {
-            auto* pool = static_cast<Pool*>(self);
-            pool->connect_if_needed();
-            if (pool->connect_unanswered_) pool->grow();
-            pool->owner_.on_room();  // calls that wait may need another connection
-          },
-          this) {
+      backoff_timer_([](void* self, Time) { static_cast<Pool*>(self)->on_backoff_end(); }, this) {
   pod_.set_state(Connectivity::kIdle);
   pod_.set_reason("");
 }
@@ -138,11 +131,30 @@ void Pool::count() {
   pod_.stats().connections.set(count_ + isolated_count_ + retired_count_);
 }
 
-void Pool::connect_if_needed() {
-  if (pod_.draining() || backoff_timer_.armed()) return;
+bool Pool::connected_or_connecting() {
   for (PodConnection& c : connections_)
-    if (c.ready() || c.connecting()) return;
-  if (!open_connection()) {
+    if (c.ready() || c.connecting()) return true;
+  return false;
+}
+
+void Pool::connect_if_needed(ConnectTurns::Kind kind) {
+  using Kind = ConnectTurns::Kind;
+  if (pod_.draining() || backoff_timer_.armed() || connected_or_connecting()) return;
+  if (waits() && (turn_ == Kind::kFirst || kind == Kind::kRetry)) return;
+  end_wait();
+  turn_ = kind;
+  context_.connect_turns.wait(*this, owner_.connect_lines(), kind);
+  update_state();
+}
+
+void Pool::connect(ConnectTurns::Kind kind) {
+  if (pod_.draining() || backoff_timer_.armed() || connected_or_connecting()) {
+    update_state();
+    return;
+  }
+  if (open_connection()) {
+    context_.connect_turns.depart(connections_.back().flight(), kind, context_.now);
+  } else {
     ++pod_.stats().connect_failures;
     why_ = "no route, no free port, no room, or too many connects a second";
     attempt_at_ = context_.now;
@@ -151,10 +163,16 @@ void Pool::connect_if_needed() {
   update_state();
 }
 
+void Pool::on_backoff_end() {
+  connect_if_needed(quick_ ? ConnectTurns::Kind::kFirst : ConnectTurns::Kind::kRetry);
+  if (connect_unanswered_) grow();  // beside the connections that there are
+  owner_.on_room();                 // calls that wait may need another connection
+}
+
 void Pool::grow() {
   const bool http1 = speaks_http1();
   const uint32_t most = http1 ? context_.limits.http1_pod_connections : kMaxConnections;
-  if (pod_.draining() || backoff_timer_.armed() || count_ >= most) return;
+  if (pod_.draining() || backoff_timer_.armed() || waits() || count_ >= most) return;
   uint32_t barren = 0;
   uint32_t connecting = 0;
   for (PodConnection& c : connections_) {
@@ -232,6 +250,7 @@ void Pool::set_draining(bool draining) {
   pod_.set_draining(draining);
   if (draining) {
     backoff_timer_.disarm();
+    end_wait();
     for (auto* list : {&connections_, &isolated_})
       for (PodConnection& c : *list) c.retire();
   } else {
@@ -349,16 +368,17 @@ void Pool::arm_backoff() {
 
 void Pool::update_state() {
   bool ready = false;
-  bool connecting = backoff_timer_.armed() && quick_;
+  const bool waits_first = waits() && turn_ == ConnectTurns::Kind::kFirst;
+  bool connecting = waits_first || (backoff_timer_.armed() && quick_);
   for (PodConnection& c : connections_) {
     ready |= c.ready();
     connecting |= c.connecting();
   }
-  const Connectivity now = pod_.draining()          ? Connectivity::kShutdown
-                           : ready                  ? Connectivity::kReady
-                           : connecting             ? Connectivity::kConnecting
-                           : backoff_timer_.armed() ? Connectivity::kTransientFailure
-                                                    : Connectivity::kIdle;
+  const Connectivity now = pod_.draining()                     ? Connectivity::kShutdown
+                           : ready                             ? Connectivity::kReady
+                           : connecting                        ? Connectivity::kConnecting
+                           : backoff_timer_.armed() || waits() ? Connectivity::kTransientFailure
+                                                               : Connectivity::kIdle;
   if (now == pod_.state()) return;
   const Connectivity before = pod_.state();
   pod_.set_state(now);

@@ -18,7 +18,7 @@
 
 namespace sluice::upstream {
 
-class Pool {
+class Pool final : private ConnectTurns::Waiter {
  public:
   // Connections to one pod, retired ones not counted. A pod that needs more has a fault.
   static constexpr uint32_t kMaxConnections = 64;
@@ -133,8 +133,9 @@ class Pool {
   // The pod may be gone: a retransmission timeout expired, or a SYN got no answer. A READY pod in
   // doubt gets calls only when no other pod can take them.
   bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
-  // Connects unless a connection exists, is being opened, or waits for its backoff.
-  void connect_if_needed();
+  // Waits for the turn to connect, unless a connection exists, is being opened, or waits for its
+  // backoff.
+  void connect_if_needed() { connect_if_needed(ConnectTurns::Kind::kFirst); }
   // Opens one more connection for streams that find no room.
   void grow();
   // Opens one more connection for calls that the pod refused, unless one without streams exists.
@@ -186,6 +187,13 @@ class Pool {
     Time until;
   };
 
+  void connect_if_needed(ConnectTurns::Kind kind);
+  void connect(ConnectTurns::Kind kind) override;
+  void end_wait() { static_cast<ListHook<ConnectTurns::Waiter>&>(*this).unlink(); }
+  bool waits() const { return static_cast<const ListHook<ConnectTurns::Waiter>&>(*this).linked(); }
+  // A connection is ready, or being opened.
+  bool connected_or_connecting();
+  void on_backoff_end();
   static unsigned flaws_of(const PodConnection& c, uint64_t avoid);
   bool open_connection(uint64_t owner = kEverybody);
   // Takes a connect from the rate.
@@ -227,6 +235,7 @@ class Pool {
   Timer backoff_timer_;
   size_t quick_retries_ = kQuickRetries.size();  // used up since the last connection was lost
   bool quick_ = false;                           // backoff_timer_ is armed for a quick retry
+  ConnectTurns::Kind turn_{};                    // in which the pod waits
   const char* why_ = "";                         // why the last connection ended
   bool routine_ = false;
   // The state that the log was told last.

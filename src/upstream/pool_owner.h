@@ -3,6 +3,7 @@
 
 #include "config/snapshot.h"
 #include "transport/layer.h"
+#include "upstream/connect_turns.h"
 
 namespace sluice::upstream {
 
@@ -16,6 +17,8 @@ class PoolOwner {
   virtual const config::Service& config() const = 0;
   // Makes the streams of new connections.
   virtual transport::Layer& layer() = 0;
+  // In which the pods wait for their turn to be connected to.
+  virtual ConnectTurns::Lines& connect_lines() = 0;
 
   // The connectivity state of the pool's pod has changed, and with it the pods to choose from.
   virtual void on_pod_state(Pool& pool) = 0;

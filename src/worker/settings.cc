@@ -59,6 +59,13 @@ std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup) {
   return all;
 }
 
+std::vector<ip::Route> learned_routes(const config::Snapshot& snapshot) {
+  std::vector<ip::Route> all;
+  for (const config::LearnedRoute& r : snapshot.learned_routes)
+    all.push_back({.to = r.route.to, .via = r.route.via, .port = r.port});
+  return all;
+}
+
 std::vector<size_t> receive_order(const config::Snapshot& snapshot) {
   const auto& ports = snapshot.startup.ports;
   const auto faces_pods = [&](size_t port) {

@@ -20,6 +20,7 @@ steer::EphemeralPorts ephemeral_ports(const tcp::Config& config);
 std::vector<std::vector<Address>> snat_addresses(const config::Startup& startup);
 // SNAT addresses included.
 std::vector<ip::PortAddresses> port_addresses(const config::Startup& startup);
+std::vector<ip::Route> learned_routes(const config::Snapshot& snapshot);
 
 // Indices of the ports: first those without listeners, which face pods. So a pod's GOAWAY, for
 // example, already applies to the calls that arrive in the same turn.

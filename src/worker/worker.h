@@ -263,6 +263,8 @@ class alignas(64) Worker {
 
   void adopt_all(const config::Snapshot& news) {
     tcp_.reconfigure(tcp_config(news));
+    if (current_ == nullptr || !news.learned_routes.shares_with(current_->learned_routes))
+      host_.set_learned_routes(learned_routes(news));
     receive_order_ = receive_order(news);
     forwarder_.adopt(news);
     splicer_.adopt(news);

@@ -7,10 +7,12 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 
 #include "admin/http_origin.h"
 #include "admin/http_server.h"
+#include "tls/certificates.h"
 
 namespace sluice::admin {
 namespace {
@@ -134,6 +136,89 @@ TEST_F(HttpServerTest, an_address_in_use_is_an_error_with_its_name) {
   } catch (const std::runtime_error& e) {
     EXPECT_NE(std::string(e.what()).find(address), std::string::npos) << e.what();
   }
+}
+
+// A server that asks for TLS and a token.
+struct SecureHttpServer : testing::Test {
+  static constexpr const char* kToken = "0123456789abcdef";
+
+  config::AdminHttp secure() const {
+    config::AdminHttp out = settings();
+    out.certificate = issued.pem();
+    out.key = issued.key_pem();
+    out.token = kToken;
+    return out;
+  }
+  std::string get(const std::string& fields) {
+    asio::ssl::context context(asio::ssl::context::tls_client);
+    asio::ssl::stream<asio::ip::tcp::socket> stream(io, context);
+    stream.lowest_layer().connect({asio::ip::address_v4::loopback(), server.port()});
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n";
+    std::string answer;
+    bool closed = false;
+    stream.async_handshake(asio::ssl::stream_base::client, [&](const auto& error) {
+      EXPECT_FALSE(error) << error.message();
+      asio::async_write(stream, asio::buffer(request), [&](const auto&, size_t) {
+        asio::async_read(stream, asio::dynamic_buffer(answer), [&](const auto& end, size_t) {
+          EXPECT_TRUE(end == asio::error::eof) << "a whole answer ends with close_notify";
+          closed = true;
+        });
+      });
+    });
+    io.restart();
+    for (int i = 0; !closed && i < 10'000; ++i) io.run_for(1ms);
+    EXPECT_TRUE(closed);
+    return answer;
+  }
+
+  const test::Issued issued = test::issue("localhost", {"DNS:localhost"});
+  asio::io_context io;
+  int asked = 0;
+  HttpServer server{io, secure(), [this](std::string_view) {
+                      ++asked;
+                      return HttpAnswer{200, "text/plain", "secret\n"};
+                    }};
+};
+
+TEST_F(SecureHttpServer, answers_who_has_the_token) {
+  const std::string answer = get(std::string("Authorization: Bearer ") + kToken + "\r\n");
+  EXPECT_EQ(answer.substr(9, 3), "200");
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nsecret\n")) << answer;
+}
+
+TEST_F(SecureHttpServer, refuses_other_tokens_and_none) {
+  for (const char* fields :
+       {"", "Authorization: Bearer 0123456789abcdee\r\n",
+        "Authorization: Bearer 0123456789abcde\r\n", "Authorization: Basic 0123456789abcdef\r\n",
+        "Authorization: Bearer 0123456789abcdef\r\nAuthorization: Bearer 0123456789abcdef\r\n"}) {
+    const std::string answer = get(fields);
+    EXPECT_EQ(answer.substr(9, 3), "401") << fields;
+    EXPECT_NE(answer.find("WWW-Authenticate: Bearer"), std::string::npos);
+  }
+  EXPECT_EQ(asked, 0);
+}
+
+TEST_F(SecureHttpServer, does_not_speak_plain_http) {
+  asio::ip::tcp::socket socket(io);
+  socket.connect({asio::ip::address_v4::loopback(), server.port()});
+  asio::write(socket,
+              asio::buffer(std::string("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")));
+  std::string answer;
+  bool closed = false;
+  asio::async_read(socket, asio::dynamic_buffer(answer),
+                   [&](const boost::system::error_code&, size_t) { closed = true; });
+  io.restart();
+  for (int i = 0; !closed && i < 10'000; ++i) io.run_for(1ms);
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(answer.find("HTTP"), std::string::npos);
+  EXPECT_EQ(asked, 0);
+}
+
+TEST(HttpServerCertificate, one_that_cannot_be_used_is_an_error) {
+  asio::io_context io;
+  config::AdminHttp bad = settings();
+  bad.certificate = "none";
+  EXPECT_THROW(HttpServer(io, bad, {}), std::runtime_error);
 }
 
 TEST(HttpOrigin, the_servers_own_hosts) {

@@ -90,6 +90,20 @@ TEST(AccessLine, fields_without_a_value_are_null) {
   EXPECT_EQ(line.size(), 24u);
 }
 
+TEST(AccessLine, the_route_is_the_name_that_leads_to_the_service) {
+  config::Listener listener;
+  listener.routes = {{.names = {"a.example.com", "*.example.com"}}, {.names = {"*.b.example.com"}}};
+  EXPECT_EQ(route_of(listener, "a.example.com"), "a.example.com");
+  EXPECT_EQ(route_of(listener, "c.example.com"), "*.example.com");
+  EXPECT_EQ(route_of(listener, "x.b.example.com"), "*.b.example.com");
+  EXPECT_EQ(route_of(listener, "b.example.com"), "*.example.com");
+  for (const char* other : {"", "example.com", ".example.com", "a.example.org"})
+    EXPECT_EQ(route_of(listener, other), "") << other;
+  AccessNames names = kNames;
+  names.route = "*.example.com";
+  EXPECT_EQ(boost::json::parse(access_line(note(), names, kThen)).at("route"), "*.example.com");
+}
+
 TEST(AccessLine, no_bytes_of_a_client_end_a_line_or_a_string) {
   std::string all;
   for (int c = 0; c < 256; ++c) all += static_cast<char>(c);

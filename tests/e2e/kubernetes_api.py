@@ -1,8 +1,9 @@
-"""A small API server: EndpointSlices that are listed and watched, with tokens, TLS, and faults on request.
+"""A small API server: EndpointSlices, Services and Nodes that are listed and watched, with tokens, TLS, and faults on request.
 
 Answers are those of a real server (tests/discovery/kubernetes/recordings), as far as EndpointSlices are concerned."""
 
 import base64
+import bisect
 import json
 import socket
 import ssl
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Callable, Optional
 from urllib.parse import parse_qs, urlsplit
 
-PATH = "/apis/discovery.k8s.io/v1/endpointslices"
-KIND = {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"}
+SLICES, SERVICES, NODES = "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/services", "/api/v1/nodes"
+KINDS = {SLICES: {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"}, SERVICES: {"kind": "Service", "apiVersion": "v1"},
+         NODES: {"kind": "Node", "apiVersion": "v1"}}
 BOOKMARK_SECONDS = 5.0
 
 
@@ -33,8 +35,9 @@ class Api:
         self._news = threading.Condition()
         self._version = 100
         self._oldest = 100  # a watch from an older version is told 410
-        self._objects: dict = {}
-        self._events: list = []  # (version, type, object)
+        self._objects: dict = {}  # by (path of its kind, namespace, name)
+        self._events: list = []  # (version, type, object, path)
+        self.forbidden: set = set()  # paths
         self._connections: set = set()
         self._certificate = scratch / "api.crt"
         self._key = scratch / "api.key"
@@ -113,33 +116,44 @@ users:
 
     def put(self, name: str, service: str, endpoints: Optional[list], ports: Optional[list] = None, namespace: str = "default") -> None:
         """Adds or replaces an EndpointSlice. endpoints: as endpoint() makes them."""
+        self._put(SLICES, name, {"kubernetes.io/service-name": service}, namespace, {
+            "addressType": "IPv4", "endpoints": endpoints,
+            "ports": ports if ports is not None else [{"name": "grpc", "protocol": "TCP", "port": 50051}]})
+
+    def put_external(self, name: str, host: str, ports: Optional[list] = None, namespace: str = "default") -> None:
+        """Adds or replaces a Service of type ExternalName."""
+        self._put(SERVICES, name, {}, namespace, {"spec": {"type": "ExternalName", "externalName": host, "ports": ports}})
+
+    def put_node(self, name: str, address: str, networks: list) -> None:
+        self._put(NODES, name, {}, "", {"spec": {"podCIDR": networks[0], "podCIDRs": networks}, "status": {"addresses": [
+            {"type": "Hostname", "address": name}, {"type": "InternalIP", "address": address}]}})
+
+    def _put(self, path: str, name: str, labels: dict, namespace: str, content: dict) -> None:
         with self._news:
-            known = self._objects.get((namespace, name))
+            known = self._objects.get((path, namespace, name))
             self._version += 1
-            self._objects[(namespace, name)] = {
-                **KIND,
-                "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": str(self._version),
-                             "labels": {"kubernetes.io/service-name": service}},
-                "addressType": "IPv4", "endpoints": endpoints,
-                "ports": ports if ports is not None else [{"name": "grpc", "protocol": "TCP", "port": 50051}]}
-            self._tell("MODIFIED" if known else "ADDED", self._objects[(namespace, name)])
+            metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": str(self._version), "labels": labels}
+            if namespace:
+                metadata["namespace"] = namespace
+            self._objects[(path, namespace, name)] = {**KINDS[path], "metadata": metadata, **content}
+            self._tell("MODIFIED" if known else "ADDED", self._objects[(path, namespace, name)], path)
 
     def put_raw(self, name: str, change: Callable[[dict], None], namespace: str = "default") -> None:
         """Changes an object in a way that the API would not allow."""
         with self._news:
             self._version += 1
-            changed = json.loads(json.dumps(self._objects[(namespace, name)]))
+            changed = json.loads(json.dumps(self._objects[(SLICES, namespace, name)]))
             changed["metadata"]["resourceVersion"] = str(self._version)
             change(changed)
-            self._objects[(namespace, name)] = changed
+            self._objects[(SLICES, namespace, name)] = changed
             self._tell("MODIFIED", changed)
 
-    def delete(self, name: str, namespace: str = "default") -> None:
+    def delete(self, name: str, namespace: str = "default", path: str = SLICES) -> None:
         with self._news:
             self._version += 1
-            gone = self._objects.pop((namespace, name))
+            gone = self._objects.pop((path, namespace, name))
             gone["metadata"]["resourceVersion"] = str(self._version)
-            self._tell("DELETED", gone)
+            self._tell("DELETED", gone, path)
 
     def compact(self) -> None:
         """Forgets the past, as etcd does: watches from there are told 410, and running ones end."""
@@ -149,8 +163,8 @@ users:
             self._events.clear()
         self.break_connections()
 
-    def _tell(self, kind: str, thing: dict) -> None:
-        self._events.append((self._version, kind, json.loads(json.dumps(thing))))
+    def _tell(self, kind: str, thing: dict, path: str = SLICES) -> None:
+        self._events.append((self._version, kind, json.loads(json.dumps(thing)), path))
         self._news.notify_all()
 
     # Requests.
@@ -202,12 +216,14 @@ users:
             self._refuse(connection, 401, "Unauthorized", "Unauthorized")
         elif self.fault == "refuse":
             self._refuse(connection, 503, "ServiceUnavailable", "the server is currently unable to handle the request")
-        elif url.path != PATH:
+        elif url.path not in KINDS:
             self._refuse(connection, 404, "NotFound", "the server could not find the requested resource")
+        elif url.path in self.forbidden:
+            self._refuse(connection, 403, "Forbidden", f"{url.path.rsplit('/', 1)[1]} is forbidden: cannot list resource")
         elif "watch" in query:
-            self._watch(connection, int(query["resourceVersion"]), float(query.get("timeoutSeconds", 3600)))
+            self._watch(connection, url.path, int(query["resourceVersion"]), float(query.get("timeoutSeconds", 3600)))
         else:
-            self._list(connection, query)
+            self._list(connection, url.path, query)
 
     def _refuse(self, connection: socket.socket, code: int, reason: str, message: str) -> None:
         self._send(connection, code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
@@ -229,10 +245,10 @@ users:
             return
         connection.sendall(head + text)
 
-    def _list(self, connection: socket.socket, query: dict) -> None:
+    def _list(self, connection: socket.socket, path: str, query: dict) -> None:
         with self._news:
             version = self._version
-            objects = [self._objects[key] for key in sorted(self._objects)]
+            objects = [self._objects[key] for key in sorted(self._objects) if key[0] == path]
         start = 0
         if "continue" in query:
             asked, _, at = query["continue"].partition("/")
@@ -244,10 +260,10 @@ users:
         metadata = {"resourceVersion": str(version)}
         if start + limit < len(objects):
             metadata["continue"] = f"{version}/{start + limit}"
-        self._send(connection, 200, {"kind": "EndpointSliceList", "apiVersion": KIND["apiVersion"], "metadata": metadata,
+        self._send(connection, 200, {"kind": KINDS[path]["kind"] + "List", "apiVersion": KINDS[path]["apiVersion"], "metadata": metadata,
                                      "items": objects[start:start + limit] or None})
 
-    def _watch(self, connection: socket.socket, seen: int, seconds: float) -> None:
+    def _watch(self, connection: socket.socket, path: str, seen: int, seconds: float) -> None:
         until = time.monotonic() + seconds
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
         bookmark = time.monotonic() + BOOKMARK_SECONDS
@@ -257,16 +273,16 @@ users:
                     error = {"kind": "Status", "status": "Failure", "message": f"too old resource version: {seen} ({self._version})",
                              "reason": "Expired", "code": 410}
                     break
-                fresh = [event for event in self._events if event[0] > seen]
+                fresh = self._events[bisect.bisect_right(self._events, seen, key=lambda event: event[0]):]
                 if not fresh:
                     self._news.wait(min(bookmark, until) - time.monotonic())
-            for version, kind, thing in fresh:
-                self._event(connection, {"type": kind, "object": thing})
+            for version, kind, thing, of in fresh:
+                if of == path:
+                    self._event(connection, {"type": kind, "object": thing})
                 seen = version
             if time.monotonic() >= bookmark:
                 bookmark += BOOKMARK_SECONDS
-                self._event(connection, {"type": "BOOKMARK", "object": {**KIND, "metadata": {"resourceVersion": str(seen)},
-                                                                        "endpoints": None, "ports": None, "addressType": ""}})
+                self._event(connection, {"type": "BOOKMARK", "object": {**KINDS[path], "metadata": {"resourceVersion": str(seen)}}})
         else:
             connection.sendall(b"0\r\n\r\n")
             return

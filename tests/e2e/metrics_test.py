@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from support import LabTest, configuration, daemon, lab, layout, main, process, run
+from sluicelab import certificates
 from sluicelab.client import Client
 
 ADMIN = "127.0.0.1:9464"
@@ -170,6 +171,31 @@ class Metrics(LabTest):
     def test_it_is_open_on_loopback_only(self) -> None:
         self.assertEqual(set(re.findall(r"(\S+):9464", process.run(*process.in_namespace(layout.SLUICE_NAMESPACE, ["ss", "-Hltn"])))),
                          {"127.0.0.1"})
+
+    def test_beyond_loopback_it_speaks_tls_and_asks_for_a_token(self) -> None:
+        before = layout.CONFIG_FILE.read_text()
+        with tempfile.TemporaryDirectory() as scratch:
+            ca = certificates.make_ca(Path(scratch))["ca"]
+            pair = certificates.issue(Path(scratch), "admin", ("lb1.test",))
+            Path(scratch, "token").write_text("0123456789abcdef\n")
+            keys = f'http = "0.0.0.0:9464"\nhosts = ["lb1.test"]\ncertificate = "{pair["certificate"]}"\nkey = "{pair["key"]}"\n'
+            layout.CONFIG_FILE.write_text(before.replace(f'http = "{ADMIN}"\n', f'{keys}token_file = "{scratch}/token"\n'))
+
+            def asked(*words: str) -> int:
+                return int(curl("-o", "/dev/null", "-w", "%{http_code}", "--resolve", "lb1.test:9464:127.0.0.1", "--cacert", str(ca), *words,
+                                "https://lb1.test:9464/metrics", check=False)[-3:])
+            try:
+                self.assertTrue(process.wait_until(lambda: asked("-H", "Authorization: Bearer 0123456789abcdef") == 200, 10))
+                self.assertEqual(asked(), 401)
+                self.assertEqual(asked("-H", "Authorization: Bearer 0123456789abcdee"), 401)
+                self.assertEqual(status("/metrics"), 0)
+                # The token is rotated, and the file alone.
+                Path(scratch, "token").write_text("fedcba9876543210\n")
+                self.assertTrue(process.wait_until(lambda: asked("-H", "Authorization: Bearer fedcba9876543210") == 200, 10))
+                self.assertEqual(asked("-H", "Authorization: Bearer 0123456789abcdef"), 401)
+            finally:
+                layout.CONFIG_FILE.write_text(before)
+                self.assertTrue(process.wait_until(lambda: status("/metrics") == 200, 10))
 
     def test_requests_that_are_huge_or_slow_are_cut_off(self) -> None:
         self.assertIn(status("/metrics", "-H", "X: " + "x" * 20000), (0, 431))

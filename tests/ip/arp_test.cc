@@ -132,5 +132,40 @@ TEST(RouteTable, the_longest_prefix_wins_whatever_the_order) {
   EXPECT_EQ(table.find(addr("8.8.8.8"))->port, 0);
 }
 
+TEST(RouteTable, with_many_routes_finds_what_it_finds_with_few) {
+  std::vector<Route> few = {{*Prefix::parse("0.0.0.0/0"), addr("1.1.1.1"), 0},
+                            {*Prefix::parse("10.1.0.0/16"), addr("2.2.2.2"), 1},
+                            {*Prefix::parse("10.0.0.0/8"), addr("3.3.3.3"), 2},
+                            {*Prefix::parse("10.1.0.9/16"), addr("4.4.4.4"), 3},
+                            {*Prefix::parse("2001:db8::/33"), addr("2001:db8::1"), 4},
+                            {*Prefix::parse("::/0"), addr("2001:db8::2"), 5}};
+  std::vector<Route> many = few;
+  for (uint32_t i = 0; i < 1'000; ++i)
+    many.push_back({{Address::v4(0xac100000 + (i << 8)), 120}, addr("9.9.9.9"), 9});
+  const RouteTable small(few), large(many);
+  for (const char* text : {"10.1.9.9", "10.2.9.9", "8.8.8.8", "10.1.0.0", "2001:db8:1::1",
+                           "2001:db8:8000::1", "2001:db9::1", "::1"})
+    EXPECT_EQ(large.find(addr(text))->port, small.find(addr(text))->port) << text;
+  EXPECT_EQ(large.find(addr("172.16.7.77"))->port, 9);
+  few.erase(few.begin());
+  many.erase(many.begin());
+  EXPECT_EQ(RouteTable(many).find(addr("8.8.8.8")), nullptr);
+}
+
+TEST_F(HostTest, learned_routes_come_after_its_own_and_are_replaced) {
+  const std::vector<Route> first = {{*Prefix::parse("10.244.1.0/24"), addr("198.18.1.101"), 1},
+                                    {*Prefix::parse("10.0.0.0/8"), addr("198.18.0.1"), 0},
+                                    {*Prefix::parse("10.244.2.0/24"), addr("198.18.1.1"), 7}};
+  host.set_learned_routes(first);
+  EXPECT_EQ(*host.next_hop(addr("10.244.1.7"))->address, addr("198.18.1.101"));
+  EXPECT_EQ(host.port_to(addr("10.9.9.9")), 1u) << "the port's own route";
+  EXPECT_EQ(*host.next_hop(addr("10.244.2.7"))->address, addr("198.18.1.254"))
+      << "there is no such port";
+  const uint64_t before = host.generation();
+  host.set_learned_routes({});
+  EXPECT_NE(host.generation(), before);
+  EXPECT_EQ(*host.next_hop(addr("10.244.1.7"))->address, addr("198.18.1.254"));
+}
+
 }  // namespace
 }  // namespace sluice::ip

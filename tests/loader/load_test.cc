@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "support/configuration_files.h"
+#include "tls/certificates.h"
 
 namespace sluice::loader {
 namespace {
@@ -515,6 +516,22 @@ TEST(Load, endpoints_of_kubernetes_need_a_cluster_and_are_read_as_references) {
             std::string::npos);
 }
 
+TEST(Load, learned_routes_of_nodes_need_a_cluster) {
+  Files files;
+  const std::string text = files.config();
+  EXPECT_FALSE(load(files.path("sluiced.toml")).routes.kernel);
+  files.write("sluiced.toml", text + "[routes]\nkernel = true\n");
+  const Loaded kernel = load(files.path("sluiced.toml"));
+  EXPECT_TRUE(kernel.snapshot);
+  EXPECT_TRUE(kernel.routes.kernel);
+  EXPECT_FALSE(kernel.routes.nodes);
+  files.write("sluiced.toml", text + "[routes]\nnodes = true\n");
+  EXPECT_NE(mistakes(files).find("nodes needs the table [kubernetes]"), std::string::npos);
+  files.write("sluiced.toml",
+              text + "[routes]\nnodes = true\n[kubernetes]\nserver = \"https://10.0.0.1\"\n");
+  EXPECT_EQ(mistakes(files), "");
+}
+
 TEST(Load, the_access_log) {
   Files files;
   const auto with = [&](const std::string& keys) {
@@ -550,7 +567,7 @@ TEST(Load, a_health_path_is_an_absolute_path) {
     EXPECT_NE(with(bad).find("is no path like"), std::string::npos) << bad;
 }
 
-TEST(Load, the_admin_http_server_stays_on_loopback) {
+TEST(Load, the_admin_http_server_stays_on_loopback_without_tls_and_a_token) {
   Files files;
   const auto with = [&](const std::string& keys) {
     files.write("sluiced.toml", files.config("[admin]\n" + keys + "\n"));
@@ -563,9 +580,29 @@ TEST(Load, the_admin_http_server_stays_on_loopback) {
     EXPECT_EQ(l.admin_http.hosts, std::vector<std::string>{"lb1.example"});
   }
   for (const char* bad : {"0.0.0.0:9464", "[::]:9464", "198.18.0.2:9464"})
-    EXPECT_NE(with("http = \"" + std::string(bad) + "\"").find("would need TLS and a token"),
+    EXPECT_NE(with("http = \"" + std::string(bad) + "\"").find("the server needs TLS and a token"),
               std::string::npos)
         << bad;
+  const test::Issued issued = test::issue("lb1", {"DNS:lb1.example"});
+  files.write("a.pem", issued.pem());
+  files.write("a.key", issued.key_pem());
+  files.write("token", "0123456789abcdef\n");
+  const std::string tls = "http = \"0.0.0.0:9464\"\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+  EXPECT_EQ(with(tls + "token_file = \"token\""), "");
+  const Loaded l = load(files.path("sluiced.toml"));
+  EXPECT_EQ(l.admin_http.certificate, issued.pem());
+  EXPECT_EQ(l.admin_http.key, issued.key_pem());
+  EXPECT_EQ(l.admin_http.token, "0123456789abcdef");
+  for (const char* file : {"a.pem", "a.key", "token"})
+    EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path(file)), l.files.end())
+        << file << " is watched";
+  EXPECT_NE(with(tls).find("token_file is not set"), std::string::npos);
+  files.write("token", "short\n");
+  EXPECT_NE(with(tls + "token_file = \"token\"").find("has no token of 16 to 1024"),
+            std::string::npos);
+  EXPECT_NE(with("token_file = \"nowhere\"").find("has no token"), std::string::npos);
+  EXPECT_NE(with("certificate = \"a.pem\"").find("need each other"), std::string::npos);
+  EXPECT_NE(with("certificate = \"token\"\nkey = \"a.key\"").find("token: "), std::string::npos);
   EXPECT_NE(with("hosts = [\"http://a\"]").find("is not a name or an address"), std::string::npos);
 }
 

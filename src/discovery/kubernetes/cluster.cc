@@ -8,11 +8,12 @@
 namespace sluice::discovery::kubernetes {
 namespace {
 
-constexpr std::string_view kGroup = "/apis/discovery.k8s.io/v1";
+constexpr std::string_view kDiscovery = "/apis/discovery.k8s.io/v1";
+constexpr std::string_view kCore = "/api/v1";
 
-std::string path_of(const std::string& name_space) {
-  return name_space.empty() ? fmt::format("{}/endpointslices", kGroup)
-                            : fmt::format("{}/namespaces/{}/endpointslices", kGroup, name_space);
+std::string path_of(std::string_view group, std::string_view kind, const std::string& name_space) {
+  return name_space.empty() ? fmt::format("{}/{}", group, kind)
+                            : fmt::format("{}/namespaces/{}/{}", group, name_space, kind);
 }
 
 }  // namespace
@@ -34,8 +35,9 @@ Cluster::Scope& Cluster::add_scope(const std::string& name_space) {
   s.name_space = name_space;
   s.slices = std::make_unique<EndpointSlices>(
       store_, name_space, [this](const std::string& why) { log_({.good = false, .text = why}); });
-  s.reflector = std::make_unique<Reflector>(io_, settings_.server, path_of(name_space), *s.slices,
-                                            [this, &s] { on_progress(s); });
+  s.reflector = std::make_unique<Reflector>(io_, settings_.server,
+                                            path_of(kDiscovery, "endpointslices", name_space),
+                                            *s.slices, [this, &s] { on_progress(s); });
   return s;
 }
 
@@ -47,6 +49,44 @@ const Cluster::Scope* Cluster::scope(const std::string& name_space) const {
   for (const auto& s : scopes_)
     if (s->name_space.empty() || s->name_space == name_space) return s.get();
   return nullptr;
+}
+
+void Cluster::watch_services(const std::string& name_space) {
+  for (const auto& s : scopes_) {
+    if (!s->name_space.empty() && s->name_space != name_space) continue;
+    if (s->services) return;
+    s->services = std::make_unique<Reflector>(io_, settings_.server,
+                                              path_of(kCore, "services", s->name_space), s->names,
+                                              [this, scope = s.get()] { on_services(*scope); });
+    s->services->start();
+    return;
+  }
+}
+
+std::optional<ExternalNames::Found> Cluster::external_name(const ServicePort& port) const {
+  const Scope* s = scope(port.service.name_space);
+  return s ? s->names.find(port) : std::nullopt;
+}
+
+bool Cluster::services_known(const std::string& name_space) const {
+  const Scope* s = scope(name_space);
+  return !s || !s->services || s->services->state().listed() ||
+         !s->services->state().error().empty();
+}
+
+std::string Cluster::services_error(const std::string& name_space) const {
+  const Scope* s = scope(name_space);
+  return s && s->services ? s->services->state().error() : std::string();
+}
+
+// Services of other types change nothing.
+void Cluster::on_services(Scope& scope) {
+  for (const auto& [service, all] : subscribers_) {
+    const bool of_scope = scope.name_space.empty() || scope.name_space == service.name_space;
+    if (of_scope && !store_.has(service))
+      news_.try_emplace(service, News{scope.services->heard().value_or(Clock::now()), {}});
+  }
+  tell_soon();
 }
 
 bool Cluster::listed(const std::string& name_space) const {
@@ -90,8 +130,12 @@ void Cluster::on_progress(Scope& scope) {
   if (first_list)
     for (const auto& [service, all] : subscribers_)
       if (scope.name_space.empty() || scope.name_space == service.name_space) note(service);
+  tell_soon();
+}
+
+void Cluster::tell_soon() {
   if (news_.empty()) return;
-  if (now >= rest_.expiry()) {
+  if (Clock::now() >= rest_.expiry()) {
     tell();
     return;
   }

@@ -14,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "discovery/kubernetes/endpoint_slices.h"
+#include "discovery/kubernetes/external_names.h"
 #include "discovery/kubernetes/reflector.h"
 #include "discovery/kubernetes/service_port.h"
 #include "discovery/kubernetes/settings.h"
@@ -70,6 +71,16 @@ class Cluster {
   // The reason why a service that has been listed has no endpoints; empty when it has some.
   std::string why_empty(const ServicePort& port) const { return store_.why_empty(port); }
   bool listed(const std::string& name_space) const;
+  bool has_slices(const ObjectKey& service) const { return store_.has(service); }
+  // Begins to watch the Services of the namespace, too. Only those of type ExternalName matter,
+  // which have no slices: so nobody asks before a service without slices is wanted.
+  void watch_services(const std::string& name_space);
+  // The name that stands for the service; nullopt: it is none of that type, as far as is known.
+  std::optional<ExternalNames::Found> external_name(const ServicePort& port) const;
+  // The Services have been listed, or refused.
+  bool services_known(const std::string& name_space) const;
+  // The reason why the Services are not watched; empty when they are, or nobody asked for them.
+  std::string services_error(const std::string& name_space) const;
   // When the API server was heard last; nullopt: never.
   std::optional<Clock::time_point> heard(const std::string& name_space) const;
   // The reason why there is no watch now; empty when there is one.
@@ -83,10 +94,14 @@ class Cluster {
     std::unique_ptr<Reflector> reflector;
     std::string logged_error;  // that was written to the log last, and still lasts
     bool listed = false;
+    ExternalNames names;
+    std::unique_ptr<Reflector> services;  // nullptr: nobody has asked for them
   };
 
   Scope& add_scope(const std::string& name_space);
   const Scope* scope(const std::string& name_space) const;
+  void on_services(Scope& scope);
+  void tell_soon();
   void on_progress(Scope& scope);
   void tell();
   void log_state(Scope& scope);

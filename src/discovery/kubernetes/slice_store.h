@@ -30,6 +30,8 @@ class SliceStore {
   // from one slice to another changes nothing.
   EndpointSet endpoints(const ServicePort& port) const;
 
+  // Whether the service has slices, with endpoints or without.
+  bool has(const ObjectKey& service) const { return by_service_.contains(service); }
   // The reason why there are none, in words for people; empty when there are some, or when the
   // service's slices have no endpoints at all.
   std::string why_empty(const ServicePort& port) const;

@@ -1,0 +1,52 @@
+#pragma once
+// The routes that Sluice finds out by itself, as [routes] has it: those of a cluster's Nodes, and
+// those of the kernel. A route is used if a port has a network with its gateway.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "config/snapshot.h"
+#include "discovery/kernel_routes.h"
+#include "discovery/kubernetes/node_routes.h"
+#include "loader/load.h"
+
+namespace sluice::control {
+
+class RouteLearner {
+ public:
+  // on_change: routes() may have changed. `io` outlives this.
+  RouteLearner(boost::asio::io_context& io, std::function<void()> on_change)
+      : io_(io), on_change_(std::move(on_change)) {}
+
+  // Learns as this configuration says. What is learned from the same place goes on.
+  void follow(const loader::Loaded& loaded, const config::Startup& startup);
+
+  // Those of the Nodes first. The same list until something changes.
+  const config::SharedList<config::LearnedRoute>& routes() const { return routes_; }
+  // Each place has been read once.
+  bool listed() const;
+
+ private:
+  void change();
+  void log_error(std::string& logged, const std::string& error);
+
+  boost::asio::io_context& io_;
+  std::function<void()> on_change_;
+  std::unique_ptr<discovery::kubernetes::NodeRoutes> nodes_;  // nullptr: not wanted
+  std::unique_ptr<discovery::KernelRoutes> kernel_;           // as well
+  std::string nodes_error_, kernel_error_;                    // that the log has
+  config::Startup startup_;
+  // The last of each that were whole: a new server's first list may take a while.
+  std::vector<discovery::GatewayRoute> node_routes_, kernel_routes_;
+  config::SharedList<config::LearnedRoute> routes_;
+};
+
+// The routes whose gateways are in networks of ports, without those to networks of ports.
+std::vector<config::LearnedRoute> usable_routes(const std::vector<discovery::GatewayRoute>& all,
+                                                const config::Startup& startup);
+
+}  // namespace sluice::control
