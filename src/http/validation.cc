@@ -11,11 +11,11 @@ namespace {
 
 // Classes of characters, by where they may stand.
 enum : uint8_t {
-  kInName = 1,       // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
-  kInToken = 2,      // the same with upper case: methods and protocols
-  kInScheme = 4,     // RFC 3986, 3.1
-  kInAuthority = 8,  // RFC 3986, 3.2, without userinfo, which RFC 9113, 8.3.1 forbids
-  kInPath = 16,      // more than RFC 3986, 3.3 and 3.4, as real clients send; no fragment
+  kInName = 1,    // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
+  kInToken = 2,   // the same with upper case: methods and protocols
+  kInScheme = 4,  // RFC 3986, 3.1
+  kInHost = 8,    // RFC 3986, 3.2.2, without percent signs
+  kInPath = 16,   // more than RFC 3986, 3.3 and 3.4, as real clients send; no fragment
 };
 
 constexpr std::array<uint8_t, 256> kCharacters = [] {
@@ -26,10 +26,10 @@ constexpr std::array<uint8_t, 256> kCharacters = [] {
   };
   add("abcdefghijklmnopqrstuvwxyz0123456789", kInName);
   add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
-      kInToken | kInScheme | kInAuthority);
+      kInToken | kInScheme | kInHost);
   add("!#$%&'*+-.^_`|~", kInName | kInToken);
   add("+-.", kInScheme);
-  add("-._~!$&'()*+,;=%:[]", kInAuthority);
+  add("-._~!$&'()*+,;=", kInHost);
   for (unsigned c = 0x21; c <= 0xff; ++c)
     if (c != 0x7f && c != '#') all[c] |= kInPath;
   return all;
@@ -45,6 +45,25 @@ bool valid_name(std::string_view name) {
   return !name.empty() && consists_of(name, kInName);
 }
 
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool hexadecimal(char c) {
+  return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// reg-name of RFC 3986, 3.2.2, but not empty.
+bool valid_name_of_host(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((kCharacters[static_cast<unsigned char>(text[i])] & kInHost) != 0) continue;
+    if (text[i] != '%' || text.size() - i < 3 || !hexadecimal(text[i + 1]) ||
+        !hexadecimal(text[i + 2]))
+      return false;
+    i += 2;
+  }
+  return !text.empty();
+}
+
 bool valid_pseudo_value(Name id, std::string_view value) {
   switch (id) {
     case Name::kMethod:
@@ -53,7 +72,8 @@ bool valid_pseudo_value(Name id, std::string_view value) {
     case Name::kScheme:
       return consists_of(value, kInScheme);
     case Name::kAuthority:
-      return consists_of(value, kInAuthority);
+      // Also empty (RFC 9113, 8.3.1), which is no host. Userinfo is forbidden there.
+      return value.empty() || valid_host(value, Port::kOptional);
     case Name::kPath:
       return consists_of(value, kInPath);
     case Name::kStatus:
@@ -67,22 +87,29 @@ bool blank(char c) {
   return c == ' ' || c == '\t';
 }
 
+// RFC 9110, 5.5: control characters but tabs are invalid. A server behind that speaks HTTP/1.1
+// would refuse them, or worse.
+bool control(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+}
+
 bool valid_value(std::string_view value) {
   if (value.empty()) return true;
   if (blank(value.front()) || blank(value.back())) return false;
-  // Eight bytes at a time. A byte is zero where the subtraction borrows from its top bit.
+  // Eight bytes at a time. The first marked byte is below 0x20 or 0x7f; those above it may be
+  // marked by a borrow.
   constexpr uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
-  const auto has_zero = [](uint64_t x) { return (x - kOnes) & ~x & kTops; };
+  const auto below = [](uint64_t x, uint64_t n) { return (x - kOnes * n) & ~x & kTops; };
   const char* p = value.data();
   size_t left = value.size();
   for (; left >= 8; left -= 8, p += 8) {
     uint64_t x;
     std::memcpy(&x, p, 8);
-    if ((has_zero(x) | has_zero(x ^ kOnes * '\r') | has_zero(x ^ kOnes * '\n')) != 0) return false;
+    if ((below(x, 0x20) | below(x ^ kOnes * 0x7f, 1)) == 0) [[likely]]
+      continue;
+    if (std::any_of(p, p + 8, control)) return false;  // not all are tabs
   }
-  for (; left > 0; --left, ++p)
-    if (*p == '\0' || *p == '\r' || *p == '\n') return false;
-  return true;
+  return std::none_of(p, p + left, control);
 }
 
 char lower(char c) {
@@ -214,15 +241,17 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
     }
   });
   if (!ok || method.empty()) return false;
+  // An empty Host says that there is none (RFC 9110, 7.2). With two different hosts, a server
+  // behind might believe the other one.
+  if (seen.host && !(seen.host->empty() || valid_host(*seen.host, Port::kOptional))) return false;
+  if (seen.host && authority && !same_authority(scheme, *authority, *seen.host)) return false;
   facts.content_length = seen.content_length;
   facts.connect = method == "CONNECT";
   if (facts.connect && !protocol)
-    return path.empty() && scheme.empty() && authority.value_or("") != "";
+    return path.empty() && scheme.empty() && valid_host(authority.value_or(""), Port::kRequired);
   if (protocol && !facts.connect) return false;
   if (path.empty() || scheme.empty()) return false;
-  if (path.front() != '/' && !(path == "*" && method == "OPTIONS")) return false;
-  // With two different hosts, a server behind might believe the other one.
-  return !seen.host || !authority || same_authority(scheme, *authority, *seen.host);
+  return path.front() == '/' || (path == "*" && method == "OPTIONS");
 }
 
 bool response_without_blanks(const FieldList& fields, int& status, int64_t& content_length) {
@@ -231,7 +260,7 @@ bool response_without_blanks(const FieldList& fields, int& status, int64_t& cont
   const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
     if (id != Name::kStatus || value.size() != 3) return false;
     for (const char c : value) {
-      if (c < '0' || c > '9') return false;
+      if (!digit(c)) return false;
       status = status * 10 + (c - '0');
     }
     return true;
@@ -246,6 +275,28 @@ bool trailers_without_blanks(const FieldList& fields) {
 }
 
 }  // namespace
+
+bool valid_host(std::string_view authority, Port port) {
+  size_t end = std::min(authority.find(':'), authority.size());
+  if (authority.starts_with('[')) {
+    end = authority.find(']');
+    if (end == std::string_view::npos) return false;
+    const std::string_view address = authority.substr(1, end - 1);
+    // RFC 3986, 3.2.2: an IPv6 address, or "v", a version, a dot and a later version's address.
+    const size_t dot = address.find('.');
+    const bool later = dot != std::string_view::npos && dot > 1 && lower(address[0]) == 'v';
+    if (address.find(':') == std::string_view::npos && !later) return false;
+    for (const char c : address)
+      if (c != ':' && c != '%' && !consists_of({&c, 1}, kInHost)) return false;
+    ++end;
+  } else if (!valid_name_of_host(authority.substr(0, end))) {
+    return false;
+  }
+  const std::string_view rest = authority.substr(end);
+  if (rest.empty()) return port == Port::kOptional;
+  return rest.front() == ':' && std::all_of(rest.begin() + 1, rest.end(), digit) &&
+         (port == Port::kOptional || rest.size() > 1);
+}
 
 bool sound(std::string_view name, std::string_view value) {
   if (!name.empty() && name.front() == ':') return valid_pseudo_value(name_of(name), value);

@@ -10,9 +10,14 @@
 
 namespace sluice::http {
 
-// RFC 9113, 8.2.1 allows the characters of the field's name and value. HPACK's records are checked
-// once, not in every message (Field::sound).
+// RFC 9113, 8.2.1 and RFC 9110, 5.5 allow the characters of the field's name and value. HPACK's
+// records are checked once, not in every message (Field::sound).
 bool sound(std::string_view name, std::string_view value);
+
+// uri-host [":" port] (RFC 9110, 7.2), which :authority and Host have to be. Two readers have to
+// find the same host in it. Zone ids of addresses are taken raw, too.
+enum class Port : uint8_t { kOptional, kRequired };
+bool valid_host(std::string_view authority, Port port);
 
 struct RequestFacts {
   int64_t content_length = -1;  // the value of that field, -1 without one

@@ -28,6 +28,13 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   s.head_written_ = true;
   s.head_position_ = output_.end();
   HopFields hop;
+  // Many servers refuse an empty Host, though RFC 9112, 3.2 has it for a request without one.
+  std::string address;
+  if (request.find(Name::kAuthority).value_or("").empty() &&
+      request.find(Name::kHost).value_or("").empty()) {
+    address = transport_.peer().str();
+    hop.default_host = address;
+  }
   WebSocketKey key;
   const auto length = request.find(Name::kContentLength);
   if (method == "CONNECT") {

@@ -28,14 +28,19 @@ class Codec final : public http::Codec {
   void adopt(const config::Limits& limits, const config::Guards& guards) override;
 
  private:
+  friend Connection;
   friend ServerConnection;
   friend ClientConnection;
+  Stream* make_stream() { return streams_.create(); }
+  void destroy(Stream* s) { streams_.destroy(s); }
   void destroy(ServerConnection* c) { servers_.destroy(c); }
   void destroy(ClientConnection* c) { clients_.destroy(c); }
   WebSocketKey make_key() { return make_websocket_key(random_); }
 
   buf::Memory& memory_;
   stats::Http1& stats_;
+  // Most kept connections are idle, and have none.
+  Slab<Stream> streams_;
   Slab<ServerConnection> servers_;
   Slab<ClientConnection> clients_;
   config::Guards guards_;  // connections refer to it

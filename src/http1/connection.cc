@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "http1/codec.h"
 #include "http1/head.h"
 
 namespace sluice::http1 {
@@ -21,7 +22,10 @@ Connection::Connection(const Parts& parts)
 }
 
 Connection::~Connection() {
-  if (stream_) stream_->set_account(nullptr);
+  if (stream_ != nullptr) {
+    stream_->set_account(nullptr);
+    codec_.destroy(stream_);
+  }
   if (account_ != nullptr && (charged_buffers_ | charged_heap_) != 0)
     account_->charge(-static_cast<int32_t>(charged_buffers_), -int64_t{charged_heap_});
 }
@@ -244,10 +248,10 @@ void Connection::consumed(http::Stream&, uint32_t n) {
 }
 
 Stream& Connection::begin_stream() {
-  Stream& s = stream_.emplace();
+  stream_ = codec_.make_stream();
   ++open_;
-  s.id_ = ++begun_;
-  return s;
+  stream_->id_ = ++begun_;
+  return *stream_;
 }
 
 void Connection::settle_end() {
@@ -264,7 +268,7 @@ void Connection::drop(Stream& s) {
   s.set_account(nullptr);
   --open_;
   taken_ += std::exchange(owed_, 0);
-  stream_.reset();
+  codec_.destroy(std::exchange(stream_, nullptr));
 }
 
 void Connection::end_stream(Stream& s, EndReason reason, EndedBy by) {

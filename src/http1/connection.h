@@ -3,7 +3,6 @@
 // one message after the other. Sans-IO, as http::Connection says.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "buf/memory.h"
@@ -152,11 +151,11 @@ class Connection : public http::Connection {
   buf::Memory& memory_;
   stats::Http1& stats_;
   Codec& codec_;
-  std::optional<Stream> stream_;
-  Input input_ = Input::kHead;
+  Stream* stream_ = nullptr;  // of the codec; only while there is an exchange
   SectionReader section_;
-  uint32_t begun_ = 0;
   int64_t room_ = 0;
+  uint32_t begun_ = 0;
+  Input input_ = Input::kHead;
 
  private:
   void read(buf::Slice& data);
@@ -186,8 +185,8 @@ class Connection : public http::Connection {
   uint32_t charged_heap_ = 0;
   http::StallWatch stalls_;
   uint32_t body_looks_ = 0;  // in a row that found a body that did not move
-  bool body_moved_ = false;
   uint32_t body_bytes_ = 0;  // of the peer's body since the last look
+  bool body_moved_ = false;
 };
 
 }  // namespace sluice::http1

@@ -71,6 +71,7 @@ void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) 
     if (f.id == Name::kAuthority) authority = true;
     if (f.id == Name::kAuthority || (f.id == Name::kHost && !authority)) host = f.value;
   }
+  if (host.empty()) host = hop.default_host;
   // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
   if (path.empty()) path = method == "CONNECT" ? host : "/";
   to.add(upgraded ? "GET" : method);

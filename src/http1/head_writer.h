@@ -20,6 +20,8 @@ struct HopFields {
   // line is then GET's, and the status line 101's.
   std::string_view websocket_key = {};
   std::string_view websocket_accept = {};
+  // The Host of a request that names none.
+  std::string_view default_host = {};
 };
 
 // The text of a head or a trailer section.

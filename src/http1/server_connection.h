@@ -32,7 +32,7 @@ class ServerConnection final : public Connection {
 
  private:
   void release() override;
-  bool takes_head() override { return !stream_.has_value(); }
+  bool takes_head() override { return stream_ == nullptr; }
   void on_head(std::string_view text) override;
   void refuse(const Fault& fault) override;
   void on_exchange_end() override;

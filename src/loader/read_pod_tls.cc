@@ -16,13 +16,16 @@ using Verify = config::TlsClient::Verify;
 
 // The CAs and the name of pods' certificates. nullopt: there is a mistake, or nothing is verified.
 std::optional<tls::Authorities> read_rules(Table& t, Reading& reading, config::TlsClient& out) {
-  std::string ca;
+  std::string ca, crl;
   const bool has_ca = t.string("ca", ca);
+  const bool has_crl = t.string("crl", crl);
   const bool has_name = t.string("expected", out.expected);
   if (out.verify == Verify::kNone) {
-    if (has_ca || has_name)
-      t.mistake(has_ca ? "ca" : "expected",
-                "with verify = \"none\" neither ca nor expected has a meaning");
+    if (has_ca || has_crl || has_name)
+      t.mistake(has_ca    ? "ca"
+                : has_crl ? "crl"
+                          : "expected",
+                "with verify = \"none\" neither ca nor crl nor expected has a meaning");
     return std::nullopt;
   }
   if (!has_ca || !has_name || out.expected.empty()) {
@@ -33,10 +36,14 @@ std::optional<tls::Authorities> read_rules(Table& t, Reading& reading, config::T
   }
   const auto file = t.document().resolve(ca);
   reading.files.push_back(file);
+  std::filesystem::path crl_file;
+  if (!crl.empty()) reading.files.push_back(crl_file = t.document().resolve(crl));
   tls::FileError error;
-  auto authorities = tls::read_authorities(file, {}, error);
+  auto authorities = tls::read_authorities(file, crl_file, error);
   if (!authorities) {
-    t.mistake("ca", fmt::format("{}: {}", file.string(), error.text));
+    const bool of_crl = error.which == tls::FileError::Which::kKey;
+    t.mistake(of_crl ? "crl" : "ca",
+              fmt::format("{}: {}", (of_crl ? crl_file : file).string(), error.text));
     return std::nullopt;
   }
   out.ca_file = file.string();

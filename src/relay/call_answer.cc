@@ -126,11 +126,12 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     case EndedBy::kPeer:
       break;
     case EndedBy::kProtocol:
-      fail("the pod broke the protocol", stats::Failure::kAnswer);
+      ++service_.stats().failed;
+      tell(kBadAnswer, "the pod broke the protocol", stats::Failure::kAnswer);
       return;
     case EndedBy::kTooLarge:
       ++service_.stats().failed;
-      tell(kResourceExhausted, "the answer's header fields are too large", stats::Failure::kAnswer);
+      tell(kTooLargeAnswer, "the answer's header fields are too large", stats::Failure::kAnswer);
       return;
     case EndedBy::kGuard:
       fail("the pod works in pieces of a few bytes", stats::Failure::kAnswer);

@@ -14,8 +14,10 @@ struct Verdict {
   std::string_view http_status;
 };
 inline constexpr Verdict kUnavailable{"14", "503"};
+inline constexpr Verdict kBadAnswer{"14", "502"};  // RFC 9110, 15.6.3
 inline constexpr Verdict kDeadlineExceeded{"4", "504"};
 inline constexpr Verdict kResourceExhausted{"8", "503"};
+inline constexpr Verdict kTooLargeAnswer{"8", "502"};
 inline constexpr Verdict kRequestTooLarge{"8", "431"};
 
 // The end of a call that no pod answered: one field section that is headers and trailers at once

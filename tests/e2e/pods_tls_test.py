@@ -30,6 +30,19 @@ def context(pair: dict, protocol: str = "h2", clients: Optional[Path] = None) ->
     return made
 
 
+def revoke(directory: Path, *certificates_: Path) -> Path:
+    """Writes the list of the CA in that directory, which revokes these certificates; its path."""
+    serials = [subprocess.run(["openssl", "x509", "-in", str(one), "-noout", "-serial"], check=True, text=True, stdout=subprocess.PIPE)
+               .stdout.strip().partition("=")[2] for one in certificates_]
+    database, settings, crl = (directory / name for name in ("revoked.txt", "revoked.cnf", "crl.pem"))
+    database.write_text("".join(f"R\t400101000000Z\t260101000000Z\t{serial}\tunknown\t/CN=x\n" for serial in serials))
+    settings.write_text(f"[ca]\ndefault_ca = lab\n[lab]\ndatabase = {database}\ndefault_md = sha256\ndefault_crl_days = 1\n")
+    subprocess.run(["openssl", "ca", "-config", str(settings), "-gencrl", "-cert", str(directory / "ca.pem"),
+                    "-keyfile", str(directory / "ca.key"), "-out", f"{crl}.new"], check=True, stderr=subprocess.DEVNULL)
+    Path(f"{crl}.new").rename(crl)
+    return crl
+
+
 class PodsTls(LabTest):
     @classmethod
     def setUpClass(cls) -> None:
@@ -104,6 +117,16 @@ class PodsTls(LabTest):
         self.assertTrue(logged(since, "hostname mismatch"))
         self.relay_to(pod.endpoint, f'ca = "{self.other_ca}"\nexpected = "pod.lab"')
         self.expect_refused("its certificate does not verify: unable to get local issuer certificate")
+
+    def test_a_pod_whose_certificate_is_revoked_gets_no_further_call(self) -> None:
+        pod = self.pod(context(self.pair))
+        self.relay_to(pod.endpoint, self.full(more=f'crl = "{revoke(self.directory)}"'))
+        self.assertEqual(self.status(), "204")
+        self.requests.clear()
+        revoke(self.directory, self.pair["certificate"])
+        self.expect_refused("its certificate does not verify: certificate revoked")
+        revoke(self.directory)
+        self.assertTrue(process.wait_until(lambda: self.status() == "204", 10), self.row())
 
     def test_a_pod_in_the_clear_gets_a_hello_and_nothing_else(self) -> None:
         self.relay_to(self.pod(None).endpoint, self.full())

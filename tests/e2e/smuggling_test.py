@@ -139,6 +139,11 @@ HTTP_2 = {
     "a request in :method": (((":method", "GET /smuggled HTTP/1.1\r\nHost: v\r\n\r\nGET"),), b""),
     "a request in :authority": (((":authority", "v\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y"),), b""),
     "a Host that is not :authority": ((("host", "w"),), b""),
+    "a control character in a value": ((("x", "y\x0btransfer-encoding: chunked"),), b""),
+    "DEL in a value": ((("x", "y\x7f"),), b""),
+    **{f"{authority!r} as :authority": (((":authority", authority),), b"")
+       for authority in ("v:x", "v:80:80", "[::1", "[v]", "v%", "v%zz", "v, w", "u@v", "v/smuggled")},
+    **{f"{host!r} as Host alone": (((":authority", None), ("host", host)), b"") for host in ("v/smuggled", "v w", "v:x", "[::1", "u@v")},
     "a CRLF in a cookie": ((("cookie", "a=b\r\n\r\nGET /smuggled HTTP/1.1"),), b""),
 }
 
@@ -222,13 +227,25 @@ class Smuggling(LabTest):
             pseudo = {":method": "POST", ":scheme": "http", ":authority": "v", ":path": "/a"}
             pseudo.update((key, value) for key, value in fields if key.startswith(":"))
             regular = [field for field in fields if not field[0].startswith(":")]
+            present = [(key, value) for key, value in pseudo.items() if value is not None]
             with scripted.Client(port=self.ports[name]) as client:
                 with contextlib.suppress(frames.Ended):
-                    stream = client.request(frames.block(*pseudo.items(), *regular), body)
+                    stream = client.request(frames.block(*present, *regular), body)
                     answer = client.answer(stream)
                     self.assertIsNotNone(answer.reset, answer)
             self.expect(name, A)
         self.each(HTTP_2, check)
+
+    def test_a_request_that_names_no_host_is_none_that_a_pod_refuses(self) -> None:
+        def check(name: str, text: bytes) -> None:
+            self.assertRegex(self.write(name, text), rb"^HTTP/1.1 404 ")
+            self.expect(name, GET)
+        self.each({"HTTP/1.0": b"GET /a HTTP/1.0\r\n\r\n", "an empty Host": b"GET /a HTTP/1.1\r\nHost:\r\n\r\n"}, check)
+        for name in self.servers:
+            with self.subTest(f"{name}: HTTP/2"), scripted.Client(port=self.ports[name]) as client:
+                stream = client.request(frames.block((":method", "GET"), (":scheme", "http"), (":path", "/a")))
+                self.assertEqual(client.answer(stream).how, "http 404")
+            self.expect(name, GET)
 
 
 if __name__ == "__main__":

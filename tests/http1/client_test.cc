@@ -34,12 +34,22 @@ TEST_F(ClientTest, a_POST_without_a_body_says_so) {
 
 TEST_F(ClientTest, cookies_of_several_fields_are_one) {
   http->open(fields({{":method", "GET"},
+                     {":authority", "pod"},
                      {":path", "/"},
                      {"cookie", "a=1"},
                      {"te", "trailers"},
                      {"cookie", "b=2"}}),
              true, &owner, 0);
-  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: \r\ncookie: a=1; b=2\r\n\r\n");
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: pod\r\ncookie: a=1; b=2\r\n\r\n");
+}
+
+// Servers refuse an empty Host. A client of HTTP/1.0 may send none, one of HTTP/2 an empty one.
+TEST_F(ClientTest, a_request_that_names_no_host_has_the_pods_address_as_Host) {
+  http->open(fields({{":method", "GET"}, {":path", "/"}}), true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: 198.18.1.101:80\r\n\r\n");
+  hear("HTTP/1.1 204 No Content\r\n\r\n");
+  http->open(fields({{":method", "GET"}, {":authority", ""}, {":path", "/"}}), true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: 198.18.1.101:80\r\n\r\n");
 }
 
 TEST_F(ClientTest, reads_chunks_and_trailers) {

@@ -45,8 +45,17 @@ TEST_F(Request, has_names_of_lower_case_token_characters) {
     resets(asks_with({{name, "a"}}), kMalformed);
 }
 
-TEST_F(Request, has_values_without_line_ends_and_nul) {
-  accepts(asks_with({{"x", ""}, {"x", "a b\tc"}, {"x", "\x80\xff\x01\x7f"}}));
+TEST_F(Request, has_values_without_control_characters_but_tabs) {
+  accepts(asks_with({{"x", ""},
+                     {"x", "a b\tc"},
+                     {"x", "\x80\xff\xa0\x9f"},
+                     {"x", "tabs\t and\t\t\t\t\t\t\t\xff\xff\t bytes above ASCII\xff\xff"}}));
+  for (const char c : std::string_view("\0\1\b\n\v\f\r\x1f\x7f", 9))
+    for (const size_t at : {size_t{1}, size_t{9}, size_t{13}}) {
+      std::string value = "a\tlong\xffvalue~ z";
+      value[at] = c;
+      resets(asks_with({{"x", value}}), kMalformed);
+    }
   for (const std::string& value :
        {std::string("a\rb"), std::string("a\nb"), std::string("a\0b", 3),
         std::string("a long value with the end of a line\nin it"), std::string(" a\r"),
@@ -142,10 +151,22 @@ TEST_F(Request, has_a_scheme_of_scheme_characters) {
 }
 
 TEST_F(Request, has_an_authority_without_user) {
-  for (const char* good : {"pod:80", "[::1]:80", "a_b.c", "xn--%C3%A4"})
+  for (const char* good :
+       {"pod:80", "[::1]:80", "a_b.c", "xn--%C3%A4", "[fe80::1%25eth0]", "pod:", "[v1.x]"})
     accepts(asks_but(":authority", good));
   for (const char* bad : {"user@pod", "pod/path", "pod evil", "pod?x"})
     resets(asks_but(":authority", bad), kMalformed);
+}
+
+// As Sluice reads Host in HTTP/1.1: a pod of HTTP/1.1 gets it from here.
+TEST_F(Request, has_an_authority_in_which_any_reader_finds_the_same_host) {
+  const FieldList no_authority = list({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}});
+  for (const char* bad : {"pod:x", "pod:80:80", ":80", "[::1", "[::1]x", "[pod]", "[]", "a]b",
+                          "pod%", "pod%zz", "pod%4", "pod, other", "pod/path", "user@pod"}) {
+    resets(asks_but(":authority", bad), kMalformed);
+    resets(asks(with(no_authority, {{"host", bad}})), kMalformed);
+  }
+  accepts(asks(with(no_authority, {{"host", "[::1]:80"}})));
 }
 
 TEST_F(Request, has_a_host_that_says_the_same_as_authority) {

@@ -146,6 +146,12 @@ TEST_F(PassedConnect, reaches_the_owner_plain_and_extended) {
 TEST_F(PassedConnect, has_its_own_pseudo_header_fields) {
   const PlainPairs plain{{":method", "CONNECT"}, {":authority", "db:1"}};
   resets(headers(1, false, list({{":method", "CONNECT"}})), ErrorCode::kProtocolError);
+  // RFC 9113, 8.5: a host and a port, which a Host may repeat.
+  for (const char* bad : {"db", "db:", ":1", "db:x", "db:1:1"})
+    resets(headers(1, false, list({{":method", "CONNECT"}, {":authority", bad}})),
+           ErrorCode::kProtocolError);
+  resets(headers(1, false, with(list(plain), {{"host", "other:1"}})), ErrorCode::kProtocolError);
+  accepts(headers(1, false, with(list(plain), {{"host", "db:1"}})));
   for (const auto& more : {std::pair{":scheme", "http"}, std::pair{":path", "/"}})
     resets(headers(1, false, with(list(plain), {more})), ErrorCode::kProtocolError);
   resets(headers(1, false, with(list(plain), {{":protocol", "websocket"}})),

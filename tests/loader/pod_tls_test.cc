@@ -102,7 +102,7 @@ TEST_F(PodTls, verifies_nothing_only_when_told_so_and_warns) {
     return m.text.find("not verified") != std::string::npos;
   }));
   refused_for("protocol = \"h2\"\ntls = { verify = \"none\", ca = \"ca.pem\" }\n",
-              "neither ca nor expected");
+              "neither ca nor crl nor expected");
 }
 
 TEST_F(PodTls, is_refused_with_a_bad_file) {

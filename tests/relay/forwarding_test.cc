@@ -67,6 +67,9 @@ TEST(Forwarding, behind_tls_says_https_also_where_a_request_of_http_1_1_says_no_
 TEST(Forwarding, behind_tls_replaces_a_certificate_that_the_client_names) {
   FieldList f;
   f.add("x-forwarded-client-cert", "Subject=admin");
+  // CGI's variables do not tell these from the first one.
+  f.add("x_forwarded_client_cert", "Subject=admin");
+  f.add("x-forwarded_client-cert", "Subject=admin");
   FieldList without = f;
   Forwarding({}, *Address::parse("192.0.2.1"), Forwarding::kTls, "Hash=1").add_to(f, "2.0");
   EXPECT_EQ(text(f), "x-forwarded-client-cert=Hash=1");

@@ -534,7 +534,7 @@ TEST_F(Http1RelayTest, an_answer_with_two_lengths_is_502_and_its_connection_is_n
   p.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok";
   endpoints({1});
   RawSide& c = raw();
-  EXPECT_EQ(ask(c, kGet).substr(0, 11), "HTTP/1.1 50");
+  EXPECT_EQ(ask(c, kGet).substr(0, 12), "HTTP/1.1 502");
   EXPECT_TRUE(p.side(0).ended || p.side(0).closed);
   EXPECT_EQ(lower.http1_stats.broken_answers.get(), 1u);
 }

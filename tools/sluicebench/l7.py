@@ -70,7 +70,7 @@ def _show(row: dict) -> None:
 
 
 def measure(workload: Workload, proxy, seconds: float) -> dict:
-    proxy.start(loads.pod_of(workload), http1=workload.http1)
+    proxy.start(loads.pod_of(workload), workload)
     try:
         loads.forget(proxy.address)
         for _ in range(2):  # the second one finds everything warm, and says how many calls the measurement takes

@@ -92,9 +92,11 @@ def _h2load(workload: Workload, namespace: str, address: str, seconds: float, la
         command += ["--h1"]
     else:
         command += ["-w", "20", "-W", "24", "-H", "content-type: application/grpc", "-H", "te: trailers"]
+    if workload.tls:  # the same cipher for all
+        command += ["--tls13-ciphers", "TLS_AES_128_GCM_SHA256"]
     if latencies:
         command += ["--log-file", str(LATENCY_LOG)]
-    printed = _ended(namespace, [*command, f"http://{address}:{layout.PORT}/{workload.answer}"], seconds)
+    printed = _ended(namespace, [*command, f"http{'s' if workload.tls else ''}://{address}:{layout.PORT}/{workload.answer}"], seconds)
     found = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", printed)
     took = re.search(r"finished in ([\d.]+)(us|ms|s|m)\b", printed)
     if found is None or took is None:

@@ -2,27 +2,31 @@
 
 from pathlib import Path
 
-from sluicelab import layout
+from sluicelab import certificates, layout
 from sluicelab.process import in_namespace, ip, run
 
 PEER_VIP = "198.18.2.10"
 PEER_SOUTH = "198.18.1.2"
 CLIENT = "198.18.2.1"
 
-PLAIN_POD, GRPC_POD, HTTP1_POD = 1, 2, 3
-PODS = 3
+PLAIN_POD, GRPC_POD, HTTP1_POD, TLS_POD = 1, 2, 3, 4
+PODS = 4
 HTTP1_POD_CONFIG = Path(__file__).resolve().parent / "configs" / "http1-pod.conf"
 FILES = layout.RUN_DIR / "bench-files"
 REQUEST_FILE = FILES / "request"
+# For clients' TLS, of P-256: certificate, key, and a file with both, as HAProxy wants it.
+CERTIFICATE, KEY, BOTH = (layout.TLS_DIR / f"bench.{suffix}" for suffix in ("pem", "key", "both"))
 
 
 def pod_command() -> str:
-    """The lab's gRPC pod as pod2, nginx as pod3, and nghttpd as all others. Windows as large as the peers' own."""
+    """The lab's gRPC pod as pod2, nginx as pod3, and nghttpd as all others, with TLS as pod4. Windows as large as the peers' own."""
     http1 = f"sed -e s/@POD@/$POD_IP/ -e s/@PORT@/$POD_PORT/ -e s#@RUN@#{layout.RUN_DIR}# -e s/@BODY@/{'x' * 100}/ {HTTP1_POD_CONFIG} " \
             f"> {layout.RUN_DIR}/http1-pod.conf; exec nginx -e stderr -c {layout.RUN_DIR}/http1-pod.conf"
-    plain = f"exec nghttpd --no-tls -n 1 -d {FILES} -w 20 -W 24 -m 2000 $POD_PORT"
+    plain = f"exec nghttpd -n 1 -d {FILES} -w 20 -W 24 -m 2000 "
+    tls = f"{plain}$POD_PORT {KEY} {CERTIFICATE}"
     grpc = f"exec {layout.pod_binary()}"
-    return f'case $POD_NAME in pod{GRPC_POD}) {grpc};; pod{HTTP1_POD}) {http1};; *) {plain};; esac'
+    return f'case $POD_NAME in pod{GRPC_POD}) {grpc};; pod{HTTP1_POD}) {http1};; ' \
+           f'pod{TLS_POD}) {tls};; *) {plain}--no-tls $POD_PORT;; esac'
 
 
 def add_cables() -> None:
@@ -52,6 +56,10 @@ def write_files(sizes) -> None:
     FILES.mkdir(parents=True, exist_ok=True)
     for size in sizes:
         (FILES / str(size)).write_bytes(bytes(i % 251 for i in range(size)))
+    if not BOTH.exists():
+        certificates.make_ca(layout.TLS_DIR)
+        certificates.issue(layout.TLS_DIR, CERTIFICATE.stem, ("echo.lab",))
+        BOTH.write_text(CERTIFICATE.read_text() + KEY.read_text())
 
 
 def clean() -> None:

@@ -10,18 +10,30 @@ from sluicelab import configuration, daemon, layout, network as lab_network
 from sluicelab.process import LabError, alive, allow_locked_memory, in_namespace, send_signal, tail, wait_until
 
 from . import machine, network
+from .workloads import Workload
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 WORKER_CORE = 0
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
-# What differs in the configurations of the peers, by whether clients and pods speak HTTP/1.1.
-VERSIONS = {
-    False: {"HAPROXY_PROTO": " proto h2", "NGHTTPX_PROTO": "h2", "NGINX_LISTEN": " http2",
-            "NGINX_PASS": "grpc_pass grpc://pods; grpc_buffer_size 64k;"},
-    True: {"HAPROXY_PROTO": "", "NGHTTPX_PROTO": "http/1.1", "NGINX_LISTEN": "",
-           "NGINX_PASS": 'proxy_pass http://pods; proxy_http_version 1.1; proxy_set_header Connection "";'},
-}
+
+
+def _peers_words(workload: Workload) -> dict:
+    """What the workload changes in the configurations of the peers."""
+    tls, http2 = workload.tls, not workload.http1
+    words = {"HAPROXY_CLIENTS": f" ssl crt {network.BOTH} alpn h2" if tls else " proto h2" if http2 else "",
+             "NGHTTPX_CLIENTS": "" if tls else ";no-tls",
+             "NGHTTPX_TLS": f"private-key-file={network.KEY}\ncertificate-file={network.CERTIFICATE}" if tls else "",
+             "NGINX_LISTEN": (" ssl" if tls else "") + (" http2" if http2 else ""),
+             "NGINX_TLS": f"ssl_certificate {network.CERTIFICATE}; ssl_certificate_key {network.KEY}; ssl_protocols TLSv1.2 TLSv1.3;"
+             if tls else ""}
+    if workload.http1:
+        words.update({"HAPROXY_PODS": "", "NGHTTPX_PODS": "http/1.1",
+                      "NGINX_PASS": 'proxy_pass http://pods; proxy_http_version 1.1; proxy_set_header Connection "";'})
+    else:
+        words.update({"HAPROXY_PODS": " proto h2", "NGHTTPX_PODS": "h2",
+                      "NGINX_PASS": "grpc_pass grpc://pods; grpc_buffer_size 64k;"})
+    return words
 
 
 class Direct:
@@ -30,8 +42,8 @@ class Direct:
     name = "direct"
     namespace = layout.SOUTH_NAMESPACE
 
-    def start(self, pod: str, http1: bool = False) -> None:
-        self.address = pod
+    def start(self, pod: str, workload: Workload) -> None:
+        self.address = layout.pod_address(network.TLS_POD) if workload.tls else pod
 
     def stop(self) -> None:
         pass
@@ -58,11 +70,11 @@ class Peer:
         self._command = command
         self._pid: Optional[int] = None
 
-    def start(self, pod: str, http1: bool = False) -> None:
+    def start(self, pod: str, workload: Workload) -> None:
         config = layout.RUN_DIR / self._template.name
         text = self._template.read_text()
         for name, value in {"VIP": self.address, "PORT": layout.PORT, "POD": pod, "RUN": layout.RUN_DIR,
-                            **VERSIONS[http1]}.items():
+                            **_peers_words(workload)}.items():
             text = text.replace(f"@{name}@", str(value))
         config.write_text(text)
         log = layout.RUN_DIR / f"{self.name}.log"
@@ -118,12 +130,19 @@ class Sluice:
         self._driver = driver
         self._pid: Optional[int] = None
 
-    def start(self, *pods: str, http1: bool = False) -> None:
+    def start(self, pod: str, workload: Workload) -> None:
         config = layout.RUN_DIR / "bench.toml"
-        pods = "[" + "".join(f'\n  {{ address = "{pod}:{layout.PORT}" }},' for pod in pods) + "\n]"
-        text = configuration.sluiced_toml(self._driver).replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}', pods)
-        if http1:  # the first listener, and its service
+        text = configuration.sluiced_toml(self._driver).replace(f'{{ file = "{layout.ENDPOINTS_FILE}" }}',
+                                                                f'[{{ address = "{pod}:{layout.PORT}" }}]')
+        # The first listener, and its service.
+        if workload.http1:
             text = text.replace('protocol = "h2c"', 'protocol = "http"', 1)
+        if workload.tls:
+            text = text.replace('protocol = "h2c"\nservice = "echo"\n', f'''protocol = "https"
+service = "echo"
+tls.certificates = [{{ certificate = "{network.CERTIFICATE}", key = "{network.KEY}" }}]
+''', 1)
+        if workload.http1:
             text = text.replace('[[service]]\n', '[[service]]\nprotocol = "http1"\n', 1)
         config.write_text(text.replace('log_level = "info"', 'log_level = "warning"'))
         self._pid = daemon.start(self._driver, config)

@@ -10,6 +10,7 @@ class Workload(NamedTuple):
     streams: int         # in flight on each connection
     answer: int          # bytes
     bidi: bool = False   # a call is one message and its echo on a stream that stays open
+    tls: bool = False    # of the clients, which get a certificate of P-256; pods speak cleartext
 
     @property
     def http1(self) -> bool:
@@ -34,6 +35,9 @@ ALL = (
     Workload("grpc-unary-100B-10x32", "grpc", 10, 32, 100),
     Workload("grpc-unary-100B-1x1", "grpc", 1, 1, 100),
     Workload("grpc-bidi-100B-10x32", "grpc", 10, 32, 100, bidi=True),
+    Workload("unary-100B-64x1", "h2load", 64, 1, 100),
     Workload("http1-unary-100B-64x1", "h2load-http1", 64, 1, 100),
     Workload("http1-connection-per-call-100B-32x1", "wrk", 32, 1, 100),
+    Workload("tls-unary-100B-10x32", "h2load", 10, 32, 100, tls=True),
+    Workload("tls-unary-100B-1x1", "h2load", 1, 1, 100, tls=True),
 )
