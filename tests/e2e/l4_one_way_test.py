@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 
+import l4_tools
 from support import LabTest, daemon, lab, layout, main, process, run
 from sluicelab.process import ip
 
@@ -15,7 +16,7 @@ from pathlib import Path
 PEER = str(Path(__file__).with_name("l4_peer.py"))
 ECHO_PORT = 7000
 SINK_PORT = 7001
-PODS = 2
+PODS = 3
 COUNT = 50
 BYTES = 5_000_000
 
@@ -53,6 +54,9 @@ class OneWay(LabTest):
             for vip in (layout.VIP, layout.VIP_6):
                 cls.start(number, "serve", layout.pod_name(number), vip, str(ECHO_PORT))
                 cls.start(number, "sink", vip, str(SINK_PORT))
+                cls.start(number, "serve", layout.pod_name(number), vip, str(l4_tools.BUSY_PORT))
+                if number == 1:
+                    l4_tools.serve(cls, number, vip)
             log = cls.start(number, "decapsulate")
             if not process.wait_until(lambda: "ready" in log.read_text(), 10):
                 raise AssertionError(log.read_text())
@@ -112,6 +116,19 @@ class OneWay(LabTest):
     def test_tunnels_over_ipv6_carry_both_versions(self) -> None:
         self.configure("ipip", [f"[{layout.pod_address_6(number)}]" for number in range(1, PODS + 1)])
         self.expect_all_reached()
+
+    def test_programs_work(self) -> None:
+        pods = {port: [layout.pod_address(1)] for port in (l4_tools.IPERF_PORT, l4_tools.NC_PORT, l4_tools.FILES_PORT)}
+        for mode in ("dsr", "ipip"):
+            self.reload(l4_tools.tables(mode, [layout.VIP, f"[{layout.VIP_6}]"], pods), ipv6=True)
+            for vip in (layout.VIP, layout.VIP_6):
+                with self.subTest(f"{mode} {vip}"):
+                    l4_tools.expect_programs_work(self, vip)
+
+    def test_busy_connections_stay_while_pods_come_and_go(self) -> None:
+        for mode in ("dsr", "ipip"):
+            with self.subTest(mode):
+                l4_tools.expect_busy_connections_stay(self, layout.VIP, mode, lambda tables: self.reload(tables, ipv6=True))
 
 
 main()

@@ -3,7 +3,11 @@
 `serve NAME ADDRESS PORT` is a pod: a TCP connection and a datagram get the pod's name and the same bytes back.
 `hold ADDRESS PORT COUNT` opens so many connections, prints the name that each one heard ("reset": RST), and asks
 again for each line that it reads.
+`busy ADDRESS PORT COUNT` opens so many connections and uses all of them without a pause until it reads a line; it prints "ready" when
+each has been answered, and at the end the names that each one heard, how often, and what failed.
 `try ADDRESS PORT COUNT` makes so many connections, one after the other, and prints how many heard an answer.
+`far ADDRESS PORT BYTES` reads so many bytes from a pod that sends them (`source ADDRESS PORT`), and prints whether they were whole.
+`refused ADDRESS PORT` prints whether a datagram draws the error that nobody listens.
 `ask ADDRESS PORT COUNT [BYTES]` sends a datagram from each of so many sockets, three times, and prints the names that each one heard.
 `sink ADDRESS PORT` is a pod, too: it answers a connection, once that is half-closed, with the SHA-256 of what it has read.
 `send ADDRESS PORT COUNT` sends so many bytes to a sink, and prints whether it read them all.
@@ -73,6 +77,67 @@ def hold(address: str, port: int, count: int) -> None:
         print(json.dumps([heard(c) for c in connections]), flush=True)
 
 
+def busy(address: str, port: int, count: int) -> None:
+    pods: list = [[] for _ in range(count)]
+    exchanges = [0] * count
+    failed: list = []
+    ending = threading.Event()
+
+    def use(number: int, connection: socket.socket) -> None:
+        try:
+            while not ending.is_set():
+                name = exchange(connection)
+                exchanges[number] += 1
+                if name not in pods[number]:
+                    pods[number].append(name)
+        except OSError as error:
+            failed.append(str(error))
+
+    connections = [socket.create_connection((address, port), SECONDS) for _ in range(count)]
+    for c in connections:
+        c.settimeout(4 * SECONDS)
+    threads = [threading.Thread(target=use, args=(n, c)) for n, c in enumerate(connections)]
+    for thread in threads:
+        thread.start()
+    while min(exchanges) == 0 and not failed:
+        ending.wait(0.01)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    ending.set()
+    for thread in threads:
+        thread.join()
+    print(json.dumps({"pods": pods, "exchanges": exchanges, "failed": failed}))
+
+
+def source(address: str, port: int) -> None:
+    listener = socket.create_server((address, port), family=family_of(address))
+    while True:
+        with listener.accept()[0] as connection:
+            connection.sendall(WORD * (int(connection.recv(100)) // len(WORD)))
+
+
+def far(address: str, port: int, count: int) -> None:
+    with socket.create_connection((address, port), 4 * SECONDS) as connection:
+        connection.sendall(str(count).encode())
+        heard = b""
+        while data := connection.recv(65_536):
+            heard += data
+    print(json.dumps(heard == WORD * (count // len(WORD))))
+
+
+def refused(address: str, port: int) -> None:
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as s:
+        s.settimeout(SECONDS)
+        s.connect((address, port))
+        s.send(WORD)
+        try:
+            s.recv(100)
+        except ConnectionRefusedError:
+            print("true")
+        except TimeoutError:
+            print("false")
+
+
 def try_each(address: str, port: int, count: int) -> None:
     answered = 0
     for _ in range(count):
@@ -138,7 +203,9 @@ if __name__ == "__main__":
         serve(words[0], words[1], int(words[2]))
     elif command == "sink":
         sink(words[0], int(words[1]))
+    elif command == "source":
+        source(words[0], int(words[1]))
     elif command == "decapsulate":
         decapsulate()
     else:
-        {"hold": hold, "ask": ask, "send": send, "try": try_each}[command](words[0], *map(int, words[1:]))
+        {"hold": hold, "ask": ask, "send": send, "try": try_each, "busy": busy, "far": far, "refused": refused}[command](words[0], *map(int, words[1:]))

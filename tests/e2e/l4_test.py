@@ -8,13 +8,17 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import l4_tools
 from support import LabTest, daemon, lab, layout, main, process, run
 from sluicelab.client import Client, failed
+from sluicelab.process import ip
 
 PEER = str(Path(__file__).with_name("l4_peer.py"))
 ECHO_PORT = 7000        # of the VIP and of the pods: l4_peer.py
 FILES_PORT = 7001       # of the VIP and of pod1: files over HTTP
 NOBODY_PORT = 7002      # of the VIP: a service without pods
+CLOSED_PORT = 7003      # of the VIP: a port of the pods at which nobody listens
+SOURCE_PORT = 7004      # of the VIP and of pod1: as many bytes as a client asks for
 CONNECTIONS = 200
 FILE_BYTES = 20_000_000
 
@@ -50,10 +54,10 @@ def counter(name: str) -> int:
     return sum(worker["l4"][name] for worker in daemon.ask("stats")["workers"])
 
 
-def serve(cls: type, name: str, number: int, address: str) -> None:
+def serve(cls: type, name: str, number: int, address: str, port: int = ECHO_PORT) -> None:
     """l4_peer.py in the namespace of this pod, until the class ends."""
-    server = process.spawn(layout.pod_namespace(number), [sys.executable, PEER, "serve", name, address, str(ECHO_PORT)],
-                           layout.RUN_DIR / f"echo-{name}.log")
+    server = process.spawn(layout.pod_namespace(number), [sys.executable, PEER, "serve", name, address, str(port)],
+                           layout.RUN_DIR / f"echo-{name}-{port}.log")
     cls.addClassCleanup(process.kill, server)
 
 
@@ -230,6 +234,17 @@ class TwoWorkers(L4, LabTest):
         after = [worker["l4"]["flows_begun"] for worker in daemon.ask("stats")["workers"]]
         self.assertTrue(all(b > a for a, b in zip(before, after)), (before, after))
 
+    def test_programs_work(self) -> None:
+        l4_tools.serve(type(self), 1, layout.pod_address(1))
+        pods = {port: [layout.pod_address(1)] for port in (l4_tools.IPERF_PORT, l4_tools.NC_PORT, l4_tools.FILES_PORT)}
+        self.configure(l4_tools.tables("nat", [layout.VIP], pods))
+        l4_tools.expect_programs_work(self, layout.VIP)
+
+    def test_busy_connections_stay_while_pods_come_and_go(self) -> None:
+        for number in range(1, self.pods + 1):
+            serve(type(self), layout.pod_name(number), number, layout.pod_address(number), l4_tools.BUSY_PORT)
+        l4_tools.expect_busy_connections_stay(self, layout.VIP, "nat", self.configure)
+
 
 class Tun(L4, LabTest):
     """Packets of 64 KiB with partial checksums come from the kernel, and are forwarded as such."""
@@ -240,15 +255,71 @@ class Tun(L4, LabTest):
 class Ipv6(LabTest):
     """Clients and pods of both versions."""
 
+    workers = 2
+    vips = {"ipv4": layout.VIP, "ipv6": layout.VIP_6}
+    pod_addresses = {"ipv4": layout.pod_address(1), "ipv6": layout.pod_address_6(1)}
+
     @classmethod
     def setUpClass(cls) -> None:
-        lab.up(1, ipv6=True)
+        lab.up(1, ipv6=True, workers=cls.workers)
         cls.addClassCleanup(lab.down)
-        serve(cls, "ipv4", 1, layout.pod_address(1))
-        serve(cls, "ipv6", 1, layout.pod_address_6(1))
+        for family, address in cls.pod_addresses.items():
+            serve(cls, family, 1, address)
+
+    def configure(self, protocol: str, port: int) -> None:
+        """A listener for each version of IP, with the pod of the same version."""
+        extra = ""
+        for family, vip in self.vips.items():
+            own, pod = (f"[{vip}]", f"[{self.pod_addresses[family]}]") if family == "ipv6" else (vip, self.pod_addresses[family])
+            extra += (f'\n[[service]]\nname = "{family}"\nendpoints = [{{ address = "{pod}:{port}" }}]\n'
+                      f'\n[[listener]]\nname = "{family}"\naddress = "{own}:{port}"\nprotocol = "{protocol}"\nservice = "{family}"\n')
+        self.reload(extra, ipv6=True)
+
+    def client(self, *words: str, namespace: str = layout.CLIENT_NAMESPACE):
+        return json.loads(run(namespace, sys.executable, PEER, *words))
+
+    def test_a_port_at_which_nobody_listens_is_told_to_clients(self) -> None:
+        self.configure("udp", CLOSED_PORT)
+        for family, vip in self.vips.items():
+            with self.subTest(family):
+                self.assertTrue(self.client("refused", vip, str(CLOSED_PORT)))
+
+    def test_pods_learn_the_mtu_of_paths_to_clients(self) -> None:
+        far = self.far_client()
+        for family, address in self.pod_addresses.items():
+            server = process.spawn(layout.pod_namespace(1), [sys.executable, PEER, "source", address, str(SOURCE_PORT)],
+                                   layout.RUN_DIR / f"source-{family}.log")
+            self.addCleanup(process.kill, server)
+        self.configure("tcp", SOURCE_PORT)
+        for family, vip in self.vips.items():
+            with self.subTest(family):
+                before = counter("errors_translated")
+                self.assertTrue(self.client("far", vip, str(SOURCE_PORT), "500000", namespace=far))
+                self.assertGreater(counter("errors_translated"), before)
+
+    def far_client(self) -> str:
+        """A client behind the lab's, which is a router for it: it takes packets of 1,300 bytes toward it, and any from it."""
+        name, near = "sluice-far", layout.CLIENT_NAMESPACE
+        own = {"": layout.CLIENT_ADDRESS[:-1] + "77/32", "-6 ": layout.CLIENT_ADDRESS_6[:-1] + "77/128"}
+        ip(f"netns add {name}")
+        self.addCleanup(ip, f"netns delete {name}")
+        ip(f"link add far netns {near} type veth peer name eth0 netns {name}")
+        run(near, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.eth0.proxy_arp=1", "net.ipv6.conf.all.forwarding=1",
+            "net.ipv6.conf.eth0.proxy_ndp=1", "net.ipv4.conf.eth0.send_redirects=0", "net.ipv4.conf.all.send_redirects=0")
+        mac = json.loads(ip("-j link show far", near))[0]["address"]
+        ip("link set far up", near)
+        ip("link set lo up", name)
+        ip("link set eth0 up", name)
+        for family, address in own.items():
+            gateway = "169.254.0.1" if not family else "fe80::1"
+            ip(f"{family}address add {address} dev eth0" + (" nodad" if family else ""), name)
+            ip(f"{family}neighbour add {gateway} lladdr {mac} dev eth0", name)
+            ip(f"{family}route add default via {gateway} dev eth0 onlink", name)
+            ip(f"{family}route add {address} dev far mtu lock 1300", near)
+        ip(f"-6 neighbour add proxy {own['-6 '].partition('/')[0]} dev eth0", near)
+        return name
 
     def test_every_family_reaches_every_other(self) -> None:
-        vips = {"ipv4": layout.VIP, "ipv6": layout.VIP_6}
         pods = {"ipv4": layout.pod_address(1), "ipv6": f"[{layout.pod_address_6(1)}]"}
         ports = {"ipv4": ECHO_PORT, "ipv6": ECHO_PORT + 1}
         extra = ""
@@ -259,7 +330,7 @@ class Ipv6(LabTest):
                     extra += (f'\n[[listener]]\nname = "{vip}-{pod}-{protocol}"\naddress = "{own}:{ports[pod]}"\n'
                               f'protocol = "{protocol}"\nservice = "{pod}"\n')
         self.reload(extra, ipv6=True)
-        for client, address in vips.items():
+        for client, address in self.vips.items():
             for pod, port in ports.items():
                 with self.subTest(f"{client} client, {pod} pod"):
                     heard = json.loads(run(layout.CLIENT_NAMESPACE, sys.executable, PEER, "ask", address, str(port), "20"))

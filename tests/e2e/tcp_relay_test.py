@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import l4_tools
 from support import SANITIZED, LabTest, daemon, lab, layout, main, process, run
 
 PEER = str(Path(__file__).with_name("relay_peer.py"))
@@ -203,6 +204,20 @@ class TwoWorkers(Relay, LabTest):
         self.addCleanup(held.end)
         after = [worker["splice"]["begun"] for worker in daemon.ask("stats")["workers"]]
         self.assertTrue(all(b > a for a, b in zip(before, after)), (before, after))
+
+    def test_programs_work(self) -> None:
+        l4_tools.serve(type(self), 1, layout.pod_address(1))
+        pods = {port: [layout.pod_address(1)] for port in (l4_tools.IPERF_PORT, l4_tools.NC_PORT, l4_tools.FILES_PORT)}
+        self.configure(l4_tools.tables("relay", [layout.VIP], pods))
+        l4_tools.expect_programs_work(self, layout.VIP, udp=False)
+
+    def test_busy_connections_stay_while_pods_come_and_go(self) -> None:
+        for number in range(1, self.pods + 1):
+            server = process.spawn(layout.pod_namespace(number),
+                                   [sys.executable, l4_tools.PEER, "serve", layout.pod_name(number), layout.pod_address(number),
+                                    str(l4_tools.BUSY_PORT)], layout.RUN_DIR / f"busy-{number}.log")
+            self.addCleanup(process.kill, server)
+        l4_tools.expect_busy_connections_stay(self, layout.VIP, "relay", self.configure)
 
 
 class Ipv6(LabTest):
