@@ -42,8 +42,7 @@ class Host final : public Output {
        TimerWheel& wheel, stats::Changes* changes = nullptr);
   ~Host();
 
-  // Whether fragments of IPv4 are handed up, each as it came; false at first. Those of IPv6 never
-  // are.
+  // Whether fragments are handed up, each as it came; false at first.
   void set_takes_fragments(bool takes) { takes_fragments_ = takes; }
   // The addresses of listeners: answered for on the port whose network holds them, or on every port
   // if no network does. New ones are announced by gratuitous ARP, or by an unsolicited neighbour

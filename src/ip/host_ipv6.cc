@@ -84,7 +84,7 @@ Input Host::input_ipv6(Port& port, InFrame& frame, bool to_us, Time now) {
   } else if (!port.answers_for(header.destination) && header.destination != port.own_link_local) {
     return foreign(header.destination);
   }
-  if (header.fragment) return Drop::kFragment;
+  if (header.fragment() && (icmp || !takes_fragments_)) return Drop::kFragment;
   if (impossible(header.source)) return Drop::kBadSource;
   packet.drop_back(packet.size() - header.total_size);
   packet.drop_front(header.header_size);

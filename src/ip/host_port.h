@@ -26,10 +26,10 @@ Input transport_packet(const Header& header, InFrame& frame) {
     p.ttl = header.hop_limit;
   } else {
     p.ttl = header.ttl;
-    p.fragmentation = header.fragmentation;
-    p.identification = header.identification;
-    if ((header.fragmentation & 0x1fff) != 0) p.ports.reset();  // they are in the first fragment
   }
+  p.fragmentation = header.fragmentation;
+  p.identification = header.identification;
+  if ((header.fragmentation & 0x1fff) != 0) p.ports.reset();  // they are in the first fragment
   p.checksum = frame.checksum;
   p.segment_size = frame.segment_size;
   p.payload = std::move(frame.bytes);

@@ -61,7 +61,7 @@ std::optional<QuotedPacket> parse_quoted(buf::View quote, bool v4) {
   const uint8_t* p = quote.data();
   if (quote.empty() || p[0] >> 4 != (v4 ? 4 : 6)) return std::nullopt;
   const uint32_t least = v4 ? kIpv4Size : kIpv6Size;
-  const uint32_t header = v4 ? (p[0] & 15u) * 4 : kIpv6Size;
+  uint32_t header = v4 ? (p[0] & 15u) * 4 : kIpv6Size;
   if (header < least || quote.size() < header) return std::nullopt;
   QuotedPacket q;
   if (v4) {
@@ -76,6 +76,13 @@ std::optional<QuotedPacket> parse_quoted(buf::View quote, bool v4) {
     // The address would be taken for the IPv4 host of that number.
     if (q.source.is_v4() || q.destination.is_v4()) return std::nullopt;
     q.protocol = p[6];
+    if (q.protocol == static_cast<uint8_t>(Protocol::kFragment)) {
+      if (quote.size() < header + kFragmentSize) return q;
+      const uint8_t* fragment = p + header;
+      q.protocol = fragment[0];
+      if ((fragmentation_of(fragment) & kOffsetMask) != 0) return q;
+      header += kFragmentSize;
+    }
   }
   const buf::View transport = quote.subspan(header);
   q.ports = parse_ports(q.protocol, transport);

@@ -33,8 +33,8 @@ struct IcmpError {
 };
 
 // `quote` begins with an IP header of that family. Length and checksum of the quote are ignored,
-// since routers on the way may have changed or cut it. IPv6 extension headers are not skipped:
-// Sluice sends none. nullopt without a whole IP header.
+// since routers on the way may have changed or cut it. Of IPv6's extension headers a fragment's is
+// skipped: Sluice sends no other. nullopt without a whole IP header.
 std::optional<QuotedPacket> parse_quoted(buf::View quote, bool v4);
 
 // `message`: an ICMP header of 8 bytes at least, its checksum verified; `source` has the same

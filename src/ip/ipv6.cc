@@ -10,6 +10,8 @@ namespace {
 
 enum Header : uint8_t { kHopByHop = 0, kRouting = 43, kFragment = 44, kDestinationOptions = 60 };
 
+constexpr uint16_t kMoreFragments = 0x2000;  // of IPv4's flags
+
 // Each header may be in a packet once, destination options twice (RFC 8200, 4.1).
 constexpr unsigned kMaxHeaders = 5;
 
@@ -41,7 +43,8 @@ Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
   out.hop_limit = p[7];
   std::memcpy(out.source.bytes.data(), p + 8, 16);
   std::memcpy(out.destination.bytes.data(), p + 24, 16);
-  out.fragment = false;
+  out.fragmentation = kDontFragment;
+  out.identification = 0;
 
   const auto end = std::min<uint32_t>(out.total_size, static_cast<uint32_t>(b.size()));
   uint32_t at = kIpv6Size;
@@ -55,7 +58,8 @@ Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
     const uint32_t length = kind == kFragment ? 8 : (h[1] + 1u) * 8;
     if (at + length > end) return Error::kHeaderLength;
     if (kind == kFragment) {
-      out.fragment = (load_be16(h + 2) & 0xfff9) != 0;  // offset or "more"
+      out.fragmentation = fragmentation_of(h);
+      out.identification = load_be32(h + 4);
     } else if (kind == kRouting) {
       if (h[3] != 0) return Error::kOption;  // segments left
     } else if (!may_ignore_all(b.subspan(at + 2, length - 2))) {
@@ -63,10 +67,25 @@ Ipv6::Error Ipv6::parse(buf::View b, uint32_t size, Ipv6& out) {
     }
     out.protocol = h[0];
     at += length;
-    if (out.fragment) break;  // the data of a fragment need not begin with a header
+    if (out.fragment()) break;  // the data of a fragment need not begin with a header
   }
   out.header_size = static_cast<uint16_t>(at);
   return Error::kNone;
+}
+
+uint16_t fragmentation_of(const uint8_t* header) {
+  const uint16_t offset = load_be16(header + 2);  // in bytes; the lowest bit says "more"
+  return static_cast<uint16_t>(kDontFragment | offset >> 3 |
+                               ((offset & 1) != 0 ? kMoreFragments : 0));
+}
+
+void emit_fragment(uint8_t* header, uint8_t protocol, uint16_t fragmentation,
+                   uint32_t identification) {
+  header[0] = protocol;
+  header[1] = 0;
+  store_be16(header + 2, static_cast<uint16_t>((fragmentation & 0x1fff) << 3 |
+                                               ((fragmentation & kMoreFragments) != 0 ? 1 : 0)));
+  store_be32(header + 4, identification);
 }
 
 void emit_ipv6(uint8_t* p, const OutPacket& packet) {

@@ -21,6 +21,7 @@ enum class Protocol : uint8_t {
   kTcp = 6,
   kUdp = 17,
   kIpv6 = 41,
+  kFragment = 44,  // a part of a packet of IPv6, behind a fragment header
   kIcmp6 = 58
 };
 

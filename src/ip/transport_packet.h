@@ -34,12 +34,12 @@ struct TransportPacket {
   Address destination;
   // In an order without gaps, since packets are moved from step to step.
   std::optional<Ports> ports;
-  uint16_t fragmentation = kDontFragment;      // IPv4's flags and fragment offset
+  uint16_t fragmentation = kDontFragment;      // flags and fragment offset, as IPv4 has them
   uint8_t protocol = 0;                        // of `payload`: 6 is TCP, 17 is UDP
   uint8_t tos = 0;                             // DSCP and ECN; IPv6's traffic class
   uint8_t ttl = kDefaultTtl;                   // as received; IPv6's hop limit
   L4Checksum checksum = L4Checksum::kUnknown;  // not summed by IP
-  uint16_t identification = 0;                 // IPv4's
+  uint32_t identification = 0;                 // IPv4's, of 16 bits, or that of a fragment of IPv6
   uint16_t segment_size = 0;                   // as InFrame's
   buf::Chain payload;                          // transport header first, no padding behind it
 };

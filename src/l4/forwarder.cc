@@ -67,11 +67,14 @@ Forwarder::Forwarder(const Setup& s)
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
       random_(s.seed),
       fragments_(secret_),
-      identification_(static_cast<uint16_t>(s.self)),
       sweep_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_sweep(now); },
                    this),
       flush_timer_([](void* self, Time now) { static_cast<Forwarder*>(self)->on_flush(now); },
-                   this) {}
+                   this) {
+  // Strangers cannot tell where the series begins (RFC 7739).
+  const uint32_t workers = owner_ == nullptr ? 1 : owner_->workers();
+  identification_ = static_cast<uint32_t>(mix64(secret_.k1) >> 40) * workers + self_;
+}
 
 void Forwarder::adopt(const config::Snapshot& snapshot) {
   timeouts_ = snapshot.flow_timeouts;
@@ -213,8 +216,7 @@ bool Forwarder::know_fragment(ip::TransportPacket& packet, Time now) {
     return true;
   }
   if (!packet.ports || find(packet).kind == Place::Kind::kForeign) return true;
-  const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
-  identification_ = static_cast<uint16_t>(identification_ + workers);
+  identification_ += owner_ == nullptr ? 1 : owner_->workers();
   fragments_.remember(packet, {*packet.ports, identification_}, now);
   packet.identification = identification_;
   return true;
@@ -330,11 +332,11 @@ bool Forwarder::input(ip::IcmpError& error, bool handed_over, Time now) {
     return true;
   }
   const Addresses ends{{flow->to, flow->to_port}, {rewritten_source(*flow), flow->from_port}};
-  // A pod keeps one path MTU for all clients, as they have one address there. Its answers by UDP
-  // would become fragments, which end here; and no client may make segments tiny.
+  // A pod keeps one path MTU for all clients, as they have one address there: no client may make
+  // segments tiny, or make fragments of UDP's answers that would end here.
   const bool too_big = error.kind == ip::IcmpError::Kind::kPacketTooBig;
   const bool shared = too_big && to_pods(*flow);
-  if (!(shared && q.protocol == kUdp) &&
+  if (!(shared && q.protocol == kUdp && q.source.is_v4() != flow->to.is_v4()) &&
       translate_error(error, ends, shared ? kLeastMtuOfPods : 0, host_, now)) {
     stats_.l4.errors_translated.add(1);
   } else {

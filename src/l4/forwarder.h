@@ -187,7 +187,7 @@ class Forwarder {
   std::optional<Flows> flows_;  // there is no memory for flows before the first listener
   std::array<Flows::Lookup, kBurst> lookups_;
   Fragments fragments_;
-  uint16_t identification_ = 0;  // of the last fragmented datagram
+  uint32_t identification_ = 0;  // of the last fragmented datagram
   Timer sweep_timer_;
   Timer flush_timer_;
   size_t flush_left_ = 0;  // slots

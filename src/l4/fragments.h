@@ -12,7 +12,6 @@
 
 namespace sluice::l4 {
 
-// Flags and fragment offset of IPv4 (RFC 791, 3.1).
 inline bool is_fragment(const ip::TransportPacket& p) {
   return (p.fragmentation & 0x3fff) != 0;
 }
@@ -28,7 +27,7 @@ class Fragments {
 
   struct Datagram {
     ip::Ports ports;
-    uint16_t identification = 0;  // of the packets that leave
+    uint32_t identification = 0;  // of the packets that leave
   };
 
   explicit Fragments(const SipKey& secret) : secret_(secret) {}
@@ -42,7 +41,7 @@ class Fragments {
   static constexpr size_t kWays = 4;
   struct Entry {
     Address source, destination;
-    uint16_t identification = 0;
+    uint32_t identification = 0;
     uint8_t protocol = 0;
     Datagram datagram;
     Time until{};

@@ -25,6 +25,8 @@ constexpr uint8_t kProtocol = 2, kPort = 3, kNetProhibited = 9;
 constexpr uint8_t kHostProhibited = 10, kProhibited = 13, kPrecedenceCutoff = 15, kHost = 1;
 constexpr uint8_t kNoRoute6 = 0, kProhibited6 = 1, kPort6 = 4;
 
+constexpr size_t kLongestQuote = ip::kIpv6Size + ip::kFragmentSize + kQuoted;
+
 // The IP header of a quoted packet, and the first bytes of its transport.
 size_t write_quote(const Quote& q, uint8_t* to) {
   const bool v4 = q.ends.source.address.is_v4();
@@ -36,15 +38,22 @@ size_t write_quote(const Quote& q, uint8_t* to) {
   packet.tos = q.tos;
   packet.ttl = q.ttl;
   packet.fragmentation = q.fragmentation;
-  packet.identification = q.identification;
+  packet.identification = static_cast<uint16_t>(q.identification);
   packet.header = q.transport.first(size);
   packet.payload_size = q.size - static_cast<uint32_t>(size);
-  const size_t ip_size = v4 ? ip::kIpv4Size : ip::kIpv6Size;
+  size_t ip_size = v4 ? ip::kIpv4Size : ip::kIpv6Size;
   if (v4) {
     ip::emit_ipv4(to, packet, static_cast<uint16_t>(ip_size + q.size));
     store_be16(to + 10, ip::checksum({to, ip_size}));
   } else {
+    const bool fragment = (q.fragmentation & 0x3fff) != 0;
+    if (fragment) {
+      ip::emit_fragment(to + ip_size, q.protocol, q.fragmentation, q.identification);
+      packet.protocol = ip::Protocol::kFragment;
+      packet.payload_size += ip::kFragmentSize;
+    }
     ip::emit_ipv6(to, packet);
+    if (fragment) ip_size += ip::kFragmentSize;
   }
   std::memcpy(to + ip_size, q.transport.data(), size);
   return ip_size + size;
@@ -117,7 +126,14 @@ Quote quote_of(const ip::IcmpError& error) {
     q.tos = static_cast<uint8_t>(load_be16(p) >> 4);
     q.size = load_be16(p + 4);
     q.ttl = p[7];
-    q.transport = packet.subspan(ip::kIpv6Size);
+    uint32_t header = ip::kIpv6Size;
+    if (p[6] == static_cast<uint8_t>(ip::Protocol::kFragment)) {
+      q.fragmentation = ip::fragmentation_of(p + header);
+      q.identification = load_be32(p + header + 4);
+      header += ip::kFragmentSize;
+      q.size -= std::min(q.size, ip::kFragmentSize);
+    }
+    q.transport = packet.subspan(header);
   }
   // Routers may leave padding behind the packet, or say nonsense about its length.
   q.size = std::max<uint32_t>(q.size, 8);
@@ -128,7 +144,7 @@ Quote quote_of(const ip::IcmpError& error) {
 bool send_error(const ErrorType& type, const Address& from, const Quote& quote, ip::Host& host,
                 Time now) {
   const Address& to = quote.ends.source.address;
-  std::array<uint8_t, ip::kIpv6Size + kQuoted> bytes;
+  std::array<uint8_t, kLongestQuote> bytes;
   const size_t size = write_quote(quote, bytes.data());
   const buf::Fragment payload(buf::View(bytes.data(), size));
   std::array<uint8_t, icmp::kHeaderSize> header{type.type, type.code};

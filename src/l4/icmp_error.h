@@ -33,8 +33,8 @@ struct Quote {
   uint8_t protocol = 0;
   uint8_t tos = 0;
   uint8_t ttl = 0;
-  uint16_t fragmentation = ip::kDontFragment;  // of IPv4, as identification
-  uint16_t identification = 0;
+  uint16_t fragmentation = ip::kDontFragment;  // as TransportPacket has it
+  uint32_t identification = 0;
   uint32_t size = 0;    // bytes of the transport header and the payload
   buf::View transport;  // the first of these bytes, the ports at least
 };

@@ -90,6 +90,45 @@ Translated sent(bool yes) {
   return yes ? Translated::kSent : Translated::kDropped;
 }
 
+// The packet without its transport.
+ip::OutPacket out_of(const ip::TransportPacket& packet, const Way& way) {
+  ip::OutPacket out;
+  out.source = way.to.source.address;
+  out.destination = way.to.destination.address;
+  out.protocol = static_cast<ip::Protocol>(packet.protocol);
+  out.tos = packet.tos;
+  out.ttl = static_cast<uint8_t>(packet.ttl - (way.mode == config::Forward::kDsr ? 0 : 1));
+  out.fragmentation = packet.fragmentation;
+  out.identification = static_cast<uint16_t>(packet.identification);
+  return out;
+}
+
+// Bytes between the IP header and the transport.
+uint32_t fragment_header(const ip::TransportPacket& packet) {
+  return is_fragment(packet) && !packet.source.is_v4() ? ip::kFragmentSize : 0;
+}
+
+bool send_fragment(const ip::TransportPacket& packet, const Way& way, ip::Host& host,
+                   stats::L4& counters, Time now) {
+  if (!packet.payload.single()) {
+    counters.fragments_dropped.add(1);
+    return false;
+  }
+  std::array<uint8_t, ip::kFragmentSize> header;
+  const buf::Slice& front = packet.payload.front();
+  const buf::Fragment all(front.view(), front.mbuf());
+  ip::OutPacket out = out_of(packet, way);
+  out.header = {header.data(), fragment_header(packet)};
+  if (!out.header.empty()) {
+    ip::emit_fragment(header.data(), packet.protocol, packet.fragmentation, packet.identification);
+    out.protocol = ip::Protocol::kFragment;
+  }
+  out.checksum_filled = true;
+  out.payload = {&all, 1};
+  out.payload_size = static_cast<uint32_t>(all.size());
+  return send(way, out, host, counters, now);
+}
+
 }  // namespace
 
 Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Way& way,
@@ -108,7 +147,7 @@ Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Wa
   uint32_t segment = packet.segment_size;
   if (header_size + segment > longest) segment = longest - header_size;
   if (packet.payload.size() - header_size <= segment) segment = 0;
-  if (segment == 0 && packet.payload.size() > longest) {
+  if (segment == 0 && packet.payload.size() + fragment_header(packet) > longest) {
     counters.too_long.add(1);
     return Translated::kTooLong;
   }
@@ -119,7 +158,7 @@ Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Wa
     counters.fragments_dropped.add(1);
     return Translated::kDropped;
   }
-  ip::OutPacket out;
+  ip::OutPacket out = out_of(packet, way);
   out.checksum_filled =
       fragment || (packet.checksum != ip::L4Checksum::kNone && segment == 0 &&
                    packet.segment_size == 0 && packet.payload.single() && !needs_sum(packet, way));
@@ -140,13 +179,7 @@ Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Wa
                          {packet.destination, packet.ports->destination}};
     rewrite(header, packet.protocol, from, to);
   }
-  out.source = to.source.address;
-  out.destination = to.destination.address;
-  out.protocol = static_cast<ip::Protocol>(packet.protocol);
-  out.tos = packet.tos;
-  out.ttl = static_cast<uint8_t>(packet.ttl - (as_it_came ? 0 : 1));
-  out.fragmentation = packet.fragmentation;
-  out.identification = packet.identification;
+  if (fragment) return sent(send_fragment(packet, way, host, counters, now));
   out.header = {header, header_size};
   out.checksum_offset = checksum_offset(packet.protocol);
   out.segment_size = static_cast<uint16_t>(segment);
@@ -166,29 +199,15 @@ Translated translate_fragment(const ip::TransportPacket& packet, const Way& way,
     counters.ttl_expired.add(1);
     return Translated::kTtlExpired;
   }
-  if (!packet.payload.single() || packet.source.is_v4() != way.to.source.address.is_v4()) {
+  if (packet.source.is_v4() != way.to.source.address.is_v4()) {
     counters.fragments_dropped.add(1);
     return Translated::kDropped;
   }
-  if (packet.payload.size() > longest_segment(way, host)) {
+  if (packet.payload.size() + fragment_header(packet) > longest_segment(way, host)) {
     counters.too_long.add(1);
     return Translated::kTooLong;
   }
-  const buf::Slice& front = packet.payload.front();
-  const buf::Fragment all(front.view(), front.mbuf());
-  ip::OutPacket out;
-  out.source = way.to.source.address;
-  out.destination = way.to.destination.address;
-  out.protocol = static_cast<ip::Protocol>(packet.protocol);
-  out.tos = packet.tos;
-  out.ttl = static_cast<uint8_t>(packet.ttl - (as_it_came ? 0 : 1));
-  out.fragmentation = packet.fragmentation;
-  out.identification = packet.identification;
-  out.checksum_filled = true;
-  out.header = front.view().first(0);
-  out.payload = {&all, 1};
-  out.payload_size = static_cast<uint32_t>(all.size());
-  return sent(send(way, out, host, counters, now));
+  return sent(send_fragment(packet, way, host, counters, now));
 }
 
 }  // namespace sluice::l4

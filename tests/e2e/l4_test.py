@@ -278,6 +278,14 @@ class Ipv6(LabTest):
     def client(self, *words: str, namespace: str = layout.CLIENT_NAMESPACE):
         return json.loads(run(namespace, sys.executable, PEER, *words))
 
+    def test_datagrams_in_fragments_and_their_answers_cross_whole(self) -> None:
+        self.configure("udp", ECHO_PORT)
+        for family, vip in self.vips.items():
+            with self.subTest(family):
+                before = counter("fragments")
+                self.assertEqual(self.client("ask", vip, str(ECHO_PORT), "20", "5000"), [[family] * 3] * 20)
+                self.assertGreaterEqual(counter("fragments") - before, 20 * 3 * 2 * 3)
+
     def test_a_port_at_which_nobody_listens_is_told_to_clients(self) -> None:
         self.configure("udp", CLOSED_PORT)
         for family, vip in self.vips.items():

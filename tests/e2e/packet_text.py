@@ -2,13 +2,16 @@
 
 Flags are letters: S, A, F, R, P. Keys, each with a default that is left out: ttl (64), tos (0), mss (no option), size (bytes of
 payload, 0), checksum (good; `checksum=bad`). An ICMP error: `198.18.0.254 > 198.18.0.10 too-big mtu=1400 about LINE`; it quotes
-that packet. A packet that leaves has two more keys: `via` (the neighbour that gets it) and `tunnel` (the ends of the outer header)."""
+that packet. `bytes=0-800` is the fragment with these bytes of the transport; one behind the first shows no ports when it leaves. A
+packet that leaves has two more keys: `via` (the neighbour that gets it) and `tunnel` (the ends of the outer header)."""
 
 import ipaddress
 import re
 import struct
+from typing import Optional
 
-TCP, UDP, IPV4_IN_IP, IPV6_IN_IP, ICMP, ICMP6 = 6, 17, 4, 41, 1, 58
+TCP, UDP, IPV4_IN_IP, IPV6_IN_IP, ICMP, ICMP6, FRAGMENT = 6, 17, 4, 41, 1, 58, 44
+IDENTIFICATION = 7  # of fragments that come
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
 # Names of errors: type and code of ICMP and of ICMPv6.
 ERRORS = {"too-big": ((3, 4), (2, 0)), "expired": ((11, 0), (3, 0)), "port-unreachable": ((3, 3), (1, 4))}
@@ -28,10 +31,20 @@ def pseudo_header(source, destination, protocol: int, size: int) -> bytes:
     return source.packed + destination.packed + struct.pack(layout, protocol, size)
 
 
-def ip_packet(source, destination, protocol: int, ttl: int, tos: int, payload: bytes) -> bytes:
+def ip_packet(source, destination, protocol: int, ttl: int, tos: int, payload: bytes, piece: Optional[tuple] = None) -> bytes:
+    """piece: the bytes of the payload that the packet has; it is a fragment then."""
+    whole, flags = payload, 0x4000
+    if piece:
+        first, last = piece
+        payload = whole[first:last]
+        more = last < len(whole)
+        flags = first // 8 | 0x2000 * more
+        if source.version == 6:
+            payload = struct.pack("!BBHI", protocol, 0, first | more, IDENTIFICATION) + payload
+            protocol = FRAGMENT
     if source.version == 6:
         return struct.pack("!IHBB", 6 << 28 | tos << 20, len(payload), protocol, ttl) + source.packed + destination.packed + payload
-    header = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), 0, 0x4000, ttl, protocol, 0) + source.packed + destination.packed
+    header = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(payload), IDENTIFICATION if piece else 0, flags, ttl, protocol, 0) + source.packed + destination.packed
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
 
 
@@ -75,7 +88,8 @@ def packet(line: str) -> bytes:
     if keys.get("checksum") == "bad":
         value ^= 0x5555
     segment = segment[:at] + struct.pack("!H", value or 0xffff) + segment[at + 2:]
-    return ip_packet(source, destination, number, int(keys.get("ttl", 64)), int(keys.get("tos", 0)), segment)
+    piece = tuple(map(int, keys["bytes"].split("-"))) if "bytes" in keys else None
+    return ip_packet(source, destination, number, int(keys.get("ttl", 64)), int(keys.get("tos", 0)), segment, piece)
 
 
 def parts(data: bytes) -> tuple:
@@ -87,6 +101,15 @@ def parts(data: bytes) -> tuple:
         return ipaddress.ip_address(data[12:16]), ipaddress.ip_address(data[16:20]), data[9], data[8], data[1], data[20:size]
     word, size, protocol, ttl = struct.unpack("!IHBB", data[:8])
     return ipaddress.ip_address(data[8:24]), ipaddress.ip_address(data[24:40]), protocol, ttl, word >> 20 & 0xff, data[40:40 + size]
+
+
+def piece_of(data: bytes) -> Optional[tuple]:
+    """Of a fragment: where its bytes begin, its protocol, and the bytes."""
+    protocol, payload = parts(data)[2], parts(data)[5]
+    if data[0] >> 4 == 4:
+        flags, = struct.unpack("!H", data[6:8])
+        return ((flags & 0x1fff) * 8, protocol, payload) if flags & 0x3fff else None
+    return (struct.unpack("!H", payload[2:4])[0] & 0xfff8, payload[0], payload[8:]) if protocol == FRAGMENT else None
 
 
 def text_of_endpoint(address, port: int) -> str:
@@ -103,10 +126,18 @@ def text(data: bytes, quoted: bool = False) -> str:
         kind, code, _, value = struct.unpack("!BBHI", payload[:8])
         name = next((name for name, types in ERRORS.items() if types[protocol == ICMP6] == (kind, code)), f"icmp-{kind}-{code}")
         return f"{source} > {destination} {name}{keys}" + (f" mtu={value}" if value else "") + f" about {text(payload[8:], True)}"
+    piece = None if quoted else piece_of(data)
+    if piece:
+        first, protocol, payload = piece
+        keys += f" bytes={first}-{first + len(payload)}"
+        if first:
+            return f"{source} > {destination} {'tcp' if protocol == TCP else 'udp'}{keys}"
     source_port, destination_port = struct.unpack("!HH", payload[:4])
     ends = f"{text_of_endpoint(source, source_port)} > {text_of_endpoint(destination, destination_port)}"
     if quoted:
         return f"{ends} {'tcp' if protocol == TCP else 'udp'}"
+    if piece:
+        return f"{ends} {'tcp' if protocol == TCP else 'udp'}{keys}"
     if checksum(pseudo_header(source, destination, protocol, len(payload)) + payload) != 0:
         keys += " checksum=bad"
     if protocol == UDP:

@@ -21,8 +21,12 @@ class ErrorTest : public ForwarderTest {
 
   // An error of `router` about a packet that left `port`; whether the forwarder took it.
   bool error(unsigned port, const Address& router, const ErrorType& type, const Packet& about) {
+    return error(port, router, type, about.source.address,
+                 frame_of(about, {}, {}).substr(ip::kEthernetSize));
+  }
+  bool error(unsigned port, const Address& router, const ErrorType& type, const Address& to,
+             const std::string& quote) {
     const bool v4 = router.is_v4();
-    const std::string quote = frame_of(about, {}, {}).substr(ip::kEthernetSize);
     std::string message(8, 0);
     auto* m = reinterpret_cast<uint8_t*>(message.data());
     m[0] = type.type;
@@ -30,12 +34,11 @@ class ErrorTest : public ForwarderTest {
     store_be32(m + 4, type.rest);
     message += quote;
     m = reinterpret_cast<uint8_t*>(message.data());
-    store_be16(m + 2,
-               v4 ? ip::checksum(buf::bytes_of(message))
-                  : ip::checksum_l4(router, about.source.address, 58, buf::bytes_of(message)));
+    store_be16(m + 2, v4 ? ip::checksum(buf::bytes_of(message))
+                         : ip::checksum_l4(router, to, 58, buf::bytes_of(message)));
     ip::OutPacket out;
     out.source = router;
-    out.destination = about.source.address;
+    out.destination = to;
     out.protocol = v4 ? ip::Protocol::kIcmp : ip::Protocol::kIcmp6;
     out.header = buf::bytes_of(message);
     std::string f(ip::kEthernetSize + (v4 ? ip::kIpv4Size : ip::kIpv6Size), 0);

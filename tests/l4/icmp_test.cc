@@ -60,6 +60,15 @@ TEST_P(IcmpErrors, a_path_to_a_client_that_takes_less_is_told_to_the_pod) {
                answer);
 }
 
+TEST_P(IcmpErrors, a_path_for_datagrams_that_takes_less_is_told_to_pods_whose_fragments_cross) {
+  arrive(kNorth,
+         {.source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"});
+  arrive(kSouth, from_pod(only(south), 0, "answer"));
+  const Packet left = only(north);
+  EXPECT_TRUE(error(kNorth, client_router(), packet_too_big(families_.client_v4, 1400), left));
+  EXPECT_EQ(errors(south).size(), families_.client_v4 == families_.pod_v4 ? 1u : 0u);
+}
+
 TEST_P(IcmpErrors, no_client_makes_the_segments_for_all_clients_tiny) {
   const Packet syn = connect(40'000);
   arrive(kSouth, from_pod(syn, kAck, "data"));

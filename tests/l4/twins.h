@@ -298,9 +298,21 @@ class Twins {
     if (odd % 16 == 2) f.bytes.append(next() % 32, 'p');  // behind the packet
     if (odd % 16 == 3) alter(f.bytes);
     if (odd % 16 == 4) f.bytes.resize(f.bytes.size() - next() % (f.bytes.size() - 13));
+    if (odd % 16 == 6 && p.protocol == kUdp) cut(f.bytes);
     if (odd % 16 == 5 && p.protocol == kUdp && f.bytes.size() > 62)  // no checksum
       std::memset(f.bytes.data() + (p.source.address.is_v4() ? 40 : 60), 0, 2);
     return f;
+  }
+  // A fragment of IPv6, with its header before the transport.
+  void cut(std::string& frame) {
+    std::string header(ip::kFragmentSize, 0);
+    auto* b = reinterpret_cast<uint8_t*>(frame.data()) + ip::kEthernetSize;
+    if (frame.size() < 54 || b[0] >> 4 != 6) return;
+    const uint16_t fragmentation = next() % 2 == 0 ? 0x2000 : next();
+    ip::emit_fragment(reinterpret_cast<uint8_t*>(header.data()), b[6], fragmentation, next() % 4);
+    b[6] = 44;
+    store_be16(b + 4, static_cast<uint16_t>(load_be16(b + 4) + ip::kFragmentSize));
+    frame.insert(54, header);
   }
   // One byte differs. The checksum of IPv4 is made anew.
   void alter(std::string& frame) {
