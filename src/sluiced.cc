@@ -23,6 +23,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "admin/server.h"
+#include "base/populator.h"
 #include "base/version.h"
 #include "config/published.h"
 #include "control/controller.h"
@@ -209,6 +210,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
   };
   steer::Exchange exchange(startup.workers, wake);
   const std::unique_ptr<tls::HandshakePool> helpers = make_helpers(startup, wake);
+  Populator populator(startup.workers);
   worker::prepare_whereabouts();
   std::vector<std::unique_ptr<ProductionWorker>> workers;
   for (uint32_t i = 0; i < startup.workers; ++i)
@@ -230,7 +232,8 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .exchange = several ? &exchange : nullptr,
                                 .flow_page = flow_pages[i],
                                 .ticket_keys = &ticket_keys,
-                                .handshakes = helpers ? &helpers->queue(i) : nullptr}));
+                                .handshakes = helpers ? &helpers->queue(i) : nullptr,
+                                .populator = &populator}));
 
   controller.start();
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) late_signals.add(signal);

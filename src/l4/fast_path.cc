@@ -330,7 +330,7 @@ void FastPath::look_up(unsigned port, std::span<ip::InFrame> frames, Flows& flow
       std::memcpy(destination.bytes.data(), c.ip + 24, 16);
     }
     if (place(port, destination, c)) {
-      flows.begin(c.lookup, nullptr);
+      flows.begin_of(c.lookup, c.v4);
     } else {
       c.kind = Kind::kForeign;
     }

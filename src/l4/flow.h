@@ -22,10 +22,12 @@ struct FlowKey {
   bool operator==(const FlowKey&) const = default;
 };
 
-inline uint32_t hash(const FlowHash& secret, const FlowKey& key) {
-  return secret.of(
-      key.remote.address, key.remote.port | uint32_t{key.local_port} << 16,
-      key.local | uint32_t{key.protocol} << 16 | static_cast<uint32_t>(key.side) << 24);
+inline uint32_t hash(const FlowHash& secret, const FlowKey& key, bool v4 = false) {
+  const uint32_t ports = key.remote.port | uint32_t{key.local_port} << 16;
+  const uint32_t rest =
+      key.local | uint32_t{key.protocol} << 16 | static_cast<uint32_t>(key.side) << 24;
+  return v4 ? secret.of_v4(key.remote.address, ports, rest)
+            : secret.of(key.remote.address, ports, rest);
 }
 
 // A NAT flow has two entries, one for each side. Each packet touches only that of its sender. Of a

@@ -22,23 +22,36 @@ class FlowHash {
       h.absorb(i);
       factors_[i] = h.finish() | (i + 1 == factors_.size() ? 1 : 0);
     }
+    v4_ = sum_of(Address::v4(uint32_t{0}), 0, 0);
   }
 
   // ports: those of the remote and of the local end. rest: the other fields of the key.
   uint32_t of(const Address& remote, uint32_t ports, uint32_t rest) const {
+    return spread(sum_of(remote, ports, rest));
+  }
+  // The same of an IPv4 address, whose first words are always equal.
+  uint32_t of_v4(const Address& remote, uint32_t ports, uint32_t rest) const {
+    uint32_t a;
+    std::memcpy(&a, remote.v4_bytes(), sizeof a);
+    return spread(v4_ + factors_[4] * a + factors_[5] * ports + factors_[6] * rest);
+  }
+
+ private:
+  uint64_t sum_of(const Address& remote, uint32_t ports, uint32_t rest) const {
     std::array<uint32_t, 4> a;
     std::memcpy(a.data(), remote.bytes.data(), sizeof a);
-    const uint64_t sum = factors_[0] + factors_[1] * a[0] + factors_[2] * a[1] +
-                         factors_[3] * a[2] + factors_[4] * a[3] + factors_[5] * ports +
-                         factors_[6] * rest;
+    return factors_[0] + factors_[1] * a[0] + factors_[2] * a[1] + factors_[3] * a[2] +
+           factors_[4] * a[3] + factors_[5] * ports + factors_[6] * rest;
+  }
+  uint32_t spread(uint64_t sum) const {
     __extension__ using Wide = unsigned __int128;
     const Wide product = Wide{sum} * factors_[7];
     return static_cast<uint32_t>(static_cast<uint64_t>(product) ^
                                  static_cast<uint64_t>(product >> 64));
   }
 
- private:
   std::array<uint64_t, 8> factors_;
+  uint64_t v4_ = 0;  // the sum of a key whose other words are zero
 };
 
 }  // namespace sluice::l4

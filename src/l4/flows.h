@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/chrono.h"
 #include "base/function_ref.h"
@@ -21,7 +22,7 @@ class Flows {
 
   // capacity: flows of two entries.
   Flows(size_t capacity, const SipKey& secret)
-      : capacity_(capacity), table_(capacity * 2, FlowHash(secret)) {}
+      : capacity_(capacity), hash_(secret), table_(capacity * 2, hash_) {}
 
   // Takes all memory of the empty table from the operating system now. A page of 2 MiB takes it a
   // millisecond or more, which new flows would wait for.
@@ -29,7 +30,15 @@ class Flows {
     for (size_t i = 0; i < table_.slots(); i += kTouched) table_.slot(i) = Flow{};
   }
 
+  // The memory of the table.
+  std::span<Flow> memory() { return {&table_.slot(0), table_.slots()}; }
+
   void begin(Lookup& lookup, const Lookup* before) const { table_.begin(lookup, before); }
+  // v4: whether the remote address is of IPv4.
+  void begin_of(Lookup& lookup, bool v4) {
+    lookup.hash = hash(hash_, lookup.key, v4);
+    __builtin_prefetch(&table_.slot(lookup.hash & (table_.slots() - 1)));
+  }
   // Results are valid until the next erase().
   Flow* find(const Lookup& lookup) { return table_.find(lookup); }
   Flow* find(const FlowKey& key) { return table_.find(key); }
@@ -83,6 +92,7 @@ class Flows {
   static constexpr Duration kLongSilenceOfUdp = 5s;  // most exchanges are a question and an answer
 
   size_t capacity_;
+  FlowHash hash_;
   flow::Table<Flow, FlowKey, FlowHash> table_;
   size_t size_ = 0;
   size_t half_open_ = 0;

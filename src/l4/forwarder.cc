@@ -61,6 +61,7 @@ Forwarder::Forwarder(const Setup& s)
       owner_(s.owner),
       siblings_(s.siblings),
       process_(s.process == nullptr ? alone_.emplace(1) : *s.process),
+      populator_(s.populator),
       registry_(s.host, s.sources, s.stats, s.workers),
       pin_above_(s.pin_above),
       fast_path_(s.host, s.links, registry_, s.stats.l4),
@@ -83,7 +84,12 @@ void Forwarder::adopt(const config::Snapshot& snapshot) {
   if (active_ && !flows_) {
     flows_.emplace(capacity_, secret_);
     // Nothing waits for the first configuration. A later one must not stop the worker for so long.
-    if (!adopted_) flows_->touch();
+    if (!adopted_) {
+      flows_->touch();
+    } else if (populator_ != nullptr) {
+      const auto memory = std::as_writable_bytes(flows_->memory());
+      populator_->populate(self_, memory.data(), memory.size());
+    }
   }
   adopted_ = true;
   begin_flush();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/populator.h"
 #include "base/random.h"
 #include "base/timer_wheel.h"
 #include "base/token_bucket.h"
@@ -66,7 +67,8 @@ class Forwarder {
     Siblings* siblings = nullptr;
     Process* process = nullptr;
     std::vector<ip::ForwardLink*> links = {};  // see FastPath
-    uint32_t pin_above = 0;  // the fast path needs more free receive buffers (buf::Memory)
+    uint32_t pin_above = 0;          // the fast path needs more free receive buffers (buf::Memory)
+    Populator* populator = nullptr;  // of the table that a later configuration needs; user: self
   };
 
   explicit Forwarder(const Setup& setup);
@@ -175,6 +177,7 @@ class Forwarder {
   Siblings* const siblings_;
   std::optional<Process> alone_;  // of a worker without siblings
   Process& process_;
+  Populator* const populator_;
   Registry registry_;
   const uint32_t pin_above_;
   FastPath fast_path_;

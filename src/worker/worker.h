@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/populator.h"
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "config/published.h"
@@ -61,6 +62,7 @@ class alignas(64) Worker {
     stats::FlowPage* flow_page = nullptr;          // where control asks for this worker's flows
     const tls::TicketKeys* ticket_keys = nullptr;  // the same for all workers; nullptr: no tickets
     tls::HandshakeQueue* handshakes = nullptr;  // nullptr: the worker makes TLS handshakes itself
+    Populator* populator = nullptr;             // the same for all workers, each of which is a user
   };
 
   explicit Worker(const Setup& setup)
@@ -176,7 +178,8 @@ class alignas(64) Worker {
                     .siblings = steering_ ? &*steering_ : nullptr,
                     .process = setup.process == nullptr ? nullptr : &setup.process->l4,
                     .links = forward_links(setup.ports),
-                    .pin_above = setup.pin_above}),
+                    .pin_above = setup.pin_above,
+                    .populator = setup.populator}),
         relay_(relay::Relay::Setup{
             .tcp = tcp_,
             .plain = plain_,

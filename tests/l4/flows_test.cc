@@ -42,6 +42,12 @@ class FlowTable : public testing::Test {
   Flows flows{kCapacity, SipKey{1, 2}};
 };
 
+TEST(FlowHashOfIpv4, is_that_of_any_address) {
+  const FlowHash hash({1, 2});
+  const Address a = Address::v4(0x0a010203);
+  EXPECT_EQ(hash.of_v4(a, 4, 5), hash.of(a, 4, 5));
+}
+
 TEST_F(FlowTable, finds_both_directions_of_a_flow) {
   flows.insert(flow(1));
   EXPECT_EQ(flows.size(), 1u);

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <fstream>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "fixture.h"
 
@@ -14,6 +16,35 @@ namespace sluice::l4 {
 namespace {
 
 class Forwarding : public ForwarderTest {};
+
+// Bytes of the process's memory that have pages.
+size_t resident() {
+  size_t all = 0, pages = 0;
+  std::ifstream("/proc/self/statm") >> all >> pages;
+  return pages * 4096;
+}
+
+TEST_F(Forwarding, a_listener_that_a_reload_adds_finds_its_table_in_memory) {
+  constexpr size_t kMany = 250'000;
+  // Two entries a flow, and as many free slots; the kernel counts pages roughly.
+  constexpr size_t kTable = (size_t{1} << 26) / 100 * 99;
+  Populator populator(1);
+  Forwarder other({.host = dual,
+                   .wheel = wheel,
+                   .stats = counters,
+                   .sources = {},
+                   .flows = kMany,
+                   .secret = {1, 2},
+                   .seed = 3,
+                   .populator = &populator});
+  other.adopt({});
+  const size_t before = resident();
+  EXPECT_FALSE(other.active());
+  other.adopt(snapshot);
+  EXPECT_TRUE(other.active());
+  for (int i = 0; i < 1'000 && resident() < before + kTable; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_GE(resident(), before + kTable);
+}
 
 TEST_F(Forwarding, every_packet_of_a_connection_goes_to_the_same_pod) {
   std::map<uint16_t, Endpoint> pods;
