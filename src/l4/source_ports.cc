@@ -6,9 +6,64 @@
 
 namespace sluice::l4 {
 
-bool SourcePorts::arrives_here(const Endpoint& local, const Endpoint& remote) const {
-  return owner_ == nullptr || !owner_->hashed_by_nic(local) ||
-         owner_->by_hash(local, remote) == self_;
+SourcePorts::Share SourcePorts::own_share() const {
+  const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
+  constexpr unsigned kFirst = Registry::kFirstSourcePort;
+  const unsigned first = kFirst + (self_ + workers - kFirst % workers) % workers;
+  return {first, workers, (Registry::kLastSourcePort - first) / workers + 1};
+}
+
+bool SourcePorts::is_free(uint16_t source, uint16_t port, const Search& s, const Flow** taken) {
+  const Place place = s.registry.find({s.registry.source(source), port}, s.protocol);
+  *taken = nullptr;
+  if (place.kind != Place::Kind::kSource || place.shared) return false;
+  *taken = s.flows.find(FlowKey{s.pod.endpoint, source, port, Side::kPod, s.protocol});
+  return *taken == nullptr;
+}
+
+std::optional<SourcePorts::Found> SourcePorts::find_here(const Search& s, size_t begin,
+                                                         unsigned start,
+                                                         std::optional<Found>& in_use) const {
+  const Share share = own_share();
+  unsigned misses = kTriesToArrive * share.workers;
+  const Flow* taken = nullptr;
+  for (size_t n = 0; n < s.pod.sources.size(); ++n) {
+    const uint16_t source = s.pod.sources[(begin + n) % s.pod.sources.size()];
+    const steer::Owner::Arrivals arrivals =
+        owner_ == nullptr ? steer::Owner::Arrivals()
+                          : owner_->arrivals(s.registry.source(source), s.pod.endpoint);
+    unsigned at = start;
+    for (unsigned i = 0; i < std::min(kTries, share.ports); ++i) {
+      const auto port = static_cast<uint16_t>(share.first + at * share.workers);
+      if (++at == share.ports) at = 0;
+      if (arrivals && arrivals.worker(port) != self_) {
+        if (--misses == 0) return std::nullopt;
+        continue;
+      }
+      if (is_free(source, port, s, &taken)) return Found{source, port};
+      if (taken == nullptr) continue;
+      if ((!in_use || over(taken->state)) &&
+          (over(taken->state) || unproven(taken->state) || s.flows.spent(*taken, s.now)))
+        in_use = Found{source, port, taken};
+      if (in_use && i >= kTriesForFree) break;  // another address may have more
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<SourcePorts::Found> SourcePorts::find_anywhere(const Search& s, size_t begin,
+                                                             unsigned start) const {
+  const Share share = own_share();
+  const Flow* taken = nullptr;
+  for (size_t n = 0; n < s.pod.sources.size(); ++n) {
+    const uint16_t source = s.pod.sources[(begin + n) % s.pod.sources.size()];
+    for (unsigned i = 0; i < std::min(kTries, share.ports); ++i) {
+      const auto port =
+          static_cast<uint16_t>(share.first + (start + i) % share.ports * share.workers);
+      if (is_free(source, port, s, &taken)) return Found{source, port};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
@@ -16,45 +71,14 @@ std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
                                                     Time now) {
   Time& paused_until = pod.search_after[protocol == kTcp ? 0 : 1];
   if (now < paused_until) return std::nullopt;
-  const unsigned workers = owner_ == nullptr ? 1 : owner_->workers();
-  constexpr unsigned kFirst = Registry::kFirstSourcePort;
-  constexpr unsigned kLast = Registry::kLastSourcePort;
-  // The first port of the share, and the number of its ports.
-  const unsigned first = kFirst + (self_ + workers - kFirst % workers) % workers;
-  const unsigned ports = (kLast - first) / workers + 1;
-
-  std::optional<Found> elsewhere;  // free, but its answers arrive at another worker
-  unsigned tries_to_arrive = kTriesToArrive * workers;
-  std::optional<Found> in_use;
+  const Search s{pod, protocol, registry, flows, now};
   const size_t sources = pod.sources.size();
   const size_t begin = sources < 2 ? 0 : random_.below(sources);
-  for (size_t s = 0; s < sources; ++s) {
-    const uint16_t source = pod.sources[(begin + s) % sources];
-    const auto start = static_cast<unsigned>(random_.below(ports));
-    for (unsigned i = 0; i < std::min(kTries, ports); ++i) {
-      const auto port = static_cast<uint16_t>(first + (start + i) % ports * workers);
-      const Endpoint local{registry.source(source), port};
-      const bool arrives = arrives_here(local, pod.endpoint);
-      if (!arrives && elsewhere) {
-        if (--tries_to_arrive == 0) return elsewhere;
-        continue;
-      }
-      if (const Place place = registry.find(local, protocol);
-          place.kind != Place::Kind::kSource || place.shared)
-        continue;
-      if (const Flow* flow =
-              flows.find(FlowKey{pod.endpoint, source, port, Side::kPod, protocol})) {
-        if (arrives && (!in_use || over(flow->state)) &&
-            (over(flow->state) || unproven(flow->state) || flows.spent(*flow, now)))
-          in_use = Found{source, port, flow};
-        if (in_use && i >= kTriesForFree) break;  // another address may have more
-        continue;
-      }
-      if (arrives) return Found{source, port};
-      elsewhere = Found{source, port};
-    }
-  }
-  if (elsewhere) return elsewhere;
+  const auto start = static_cast<unsigned>(random_.below(own_share().ports));
+  std::optional<Found> in_use;
+  if (const auto found = find_here(s, begin, start, in_use)) return found;
+  if (owner_ != nullptr)
+    if (const auto found = find_anywhere(s, begin, start)) return found;
   if (!in_use) paused_until = now + kPause;
   return in_use;
 }

@@ -46,7 +46,26 @@ class SourcePorts {
   // A search that fails looks at kTries entries: a flood of new flows must not make many of them.
   static constexpr Duration kPause = 10ms;
 
-  bool arrives_here(const Endpoint& local, const Endpoint& remote) const;
+  // This worker's ports: first, first + workers, and so on.
+  struct Share {
+    unsigned first, workers, ports;
+  };
+  struct Search {
+    const Pod& pod;
+    uint8_t protocol;
+    const Registry& registry;
+    Flows& flows;
+    Time now;
+  };
+  Share own_share() const;
+  // Whether no flow and no listener has the port. taken: the flow that has it, or nullptr.
+  static bool is_free(uint16_t source, uint16_t port, const Search& s, const Flow** taken);
+  // From the address `begin` and the port `start` on: a free port whose answers arrive here, if one
+  // is soon found; in_use: one that may be displaced.
+  std::optional<Found> find_here(const Search& s, size_t begin, unsigned start,
+                                 std::optional<Found>& in_use) const;
+  // A free port, wherever its answers arrive.
+  std::optional<Found> find_anywhere(const Search& s, size_t begin, unsigned start) const;
 
   const steer::Owner* owner_;
   unsigned self_;

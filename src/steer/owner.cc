@@ -56,6 +56,15 @@ const Owner::Scaling* Owner::scaling_of(const Address& local) const {
                                                                           : nullptr;
 }
 
+Owner::Arrivals Owner::arrivals(const Address& local, const Endpoint& remote) const {
+  Arrivals a;
+  a.scaling_ = scaling_of(local);
+  if (!a) return a;
+  a.v4_ = local.is_v4();
+  a.hash_ = a.scaling_->toeplitz.hash(remote, {local, 0});
+  return a;
+}
+
 unsigned Owner::by_hash(const Endpoint& local, const Endpoint& remote) const {
   if (const Scaling* s = scaling_of(local.address))
     return s->workers[s->toeplitz.hash(remote, local) & (s->workers.size() - 1)];

@@ -69,6 +69,27 @@ class Owner {
     bool v4;
     bool v6;
   };
+
+ public:
+  // by_hash() for many local ports of one address: where packets from `remote` arrive without help.
+  class Arrivals {
+   public:
+    // Whether the NIC leads packets to a worker by their ports at all.
+    explicit operator bool() const { return scaling_ != nullptr; }
+    unsigned worker(uint16_t local_port) const {
+      const uint32_t hash = hash_ ^ scaling_->toeplitz.hash_of_port(v4_, local_port);
+      return scaling_->workers[hash & (scaling_->workers.size() - 1)];
+    }
+
+   private:
+    friend class Owner;
+    const Scaling* scaling_ = nullptr;
+    uint32_t hash_ = 0;  // with the port zero
+    bool v4_ = false;
+  };
+  Arrivals arrivals(const Address& local, const Endpoint& remote) const;
+
+ private:
   struct Port {
     std::vector<Prefix> addresses;
     std::optional<Scaling> scaling;

@@ -22,6 +22,12 @@ class Toeplitz {
 
   // The hash of a TCP or UDP packet from `source` to `destination`, which are of one family.
   uint32_t hash(const Endpoint& source, const Endpoint& destination) const;
+  // The part of the destination's port: the hash is the exclusive or of this, and of the hash with
+  // the port zero.
+  uint32_t hash_of_port(bool v4, uint16_t destination) const {
+    const size_t at = v4 ? 10 : 34;
+    return windows_[at][destination >> 8] ^ windows_[at + 1][destination & 0xff];
+  }
 
  private:
   // By position of a byte and its value: the exclusive or of the key's 32-bit windows that its bits

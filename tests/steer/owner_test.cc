@@ -42,6 +42,24 @@ TEST_F(Owners, a_flow_belongs_to_the_worker_to_which_the_nic_sends_it) {
   EXPECT_TRUE(o.hashed_by_nic(vip));
 }
 
+TEST_F(Owners, the_ports_of_an_address_lead_answers_to_the_workers_that_the_hash_names) {
+  const Owner o = owner();
+  const Owner::Arrivals arrivals = o.arrivals(vip.address, client);
+  ASSERT_TRUE(arrivals);
+  for (uint32_t p = 0; p < 65'536; p += 3) {
+    const auto port = static_cast<uint16_t>(p);
+    EXPECT_EQ(arrivals.worker(port), o.by_hash({vip.address, port}, client));
+  }
+  const Endpoint client6{*Address::parse("2001:db8::1"), 40'000};
+  const Address local6 = *Address::parse("2001:db8::10");
+  const Owner::Arrivals of_ipv6 = o.arrivals(local6, client6);
+  for (uint32_t p = 0; of_ipv6 && p < 65'536; p += 3) {
+    const auto port = static_cast<uint16_t>(p);
+    EXPECT_EQ(of_ipv6.worker(port), o.by_hash({local6, port}, client6));
+  }
+  EXPECT_FALSE(o.arrivals(*Address::parse("198.18.1.10"), client));
+}
+
 TEST_F(Owners, flows_of_a_port_whose_queues_tell_nothing_are_spread_by_software) {
   const Owner o = owner();
   std::array<unsigned, 4> flows{};
