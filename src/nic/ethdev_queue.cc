@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "nic/frame.h"
@@ -51,7 +52,11 @@ bool EthdevQueue::transmit(buf::Slice frame) {
 size_t EthdevQueue::forward(std::span<rte_mbuf* const> frames) {
   if (tx_pool_only_ && tx_pool_.mempool() != frames.front()->pool) [[unlikely]]
     return PortQueue::forward(frames);
-  for (rte_mbuf* m : frames) gather(m);
+  assert(frames.size() <= kMaxBurst);
+  std::copy(frames.begin(), frames.end(), gather_.data() + gathered_);
+  gathered_ = static_cast<uint16_t>(gathered_ + frames.size());
+  fresh_ = static_cast<uint16_t>(fresh_ + frames.size());
+  if (fresh_ >= gather_limit_) flush();
   return frames.size();
 }
 

@@ -85,7 +85,7 @@ class EthdevQueue : public PortQueue {
   bool tx_pool_only_;
   std::array<uint8_t, 6> mac_;
   HashCheck hash_check_;
-  std::array<rte_mbuf*, kMaxWaiting + kMaxGather> gather_;
+  std::array<rte_mbuf*, kMaxWaiting + kMaxGather + kMaxBurst> gather_;
 };
 
 }  // namespace sluice::nic
