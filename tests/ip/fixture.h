@@ -43,16 +43,22 @@ class TestLink final : public Link {
       store_be16(p + f.l4_checksum_offset, checksum_l4(from, to, p[f.v4 ? 23 : 20], segment));
     }
     sent.push_back(bytes);
+    segment_sizes.push_back(f.segment_size);
     return true;
   }
   const uint8_t* mac() const override { return mac_.data(); }
   uint16_t mtu() const override { return 1500; }
-  uint32_t max_tso() const override { return 0; }
+  uint32_t max_tso() const override { return tso; }
 
   Mac own() const { return mac_; }
-  std::vector<std::string> take() { return std::exchange(sent, {}); }
+  std::vector<std::string> take() {
+    segment_sizes.clear();
+    return std::exchange(sent, {});
+  }
 
   std::vector<std::string> sent;
+  std::vector<uint16_t> segment_sizes;  // of OutFrame, of each that was sent
+  uint32_t tso = 0;
 
  private:
   Mac mac_;

@@ -366,6 +366,46 @@ class CrowdedPorts : public ForwarderTest {
   std::optional<Forwarder> big;
 };
 
+TEST_F(CrowdedPorts, new_flows_are_refused_where_flows_that_go_on_have_all_source_ports) {
+  constexpr uint32_t kPorts = Registry::kLastSourcePort - Registry::kFirstSourcePort + 1;
+  const auto establish = [&](uint16_t port) {
+    syn({client.address, port});
+    const auto at_pod = sent(south);
+    if (at_pod.size() != 1) return false;
+    const auto take = [&](unsigned side, const Packet& p, Place::Kind kind) {
+      Pending pending{.packet = received(side, p), .place = {kind, 0}};
+      pending.place = big->find(pending.packet);
+      EXPECT_EQ(pending.place.kind, kind);
+      big->input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+    };
+    take(kSouth, from_pod(at_pod[0], kSyn | kAck), Place::Kind::kSource);
+    take(kNorth, from_client(port, kAck), Place::Kind::kVip);
+    take_sent();
+    return true;
+  };
+  uint32_t begun = 0;
+  for (uint32_t n = 0; n < kPorts + 1'000; ++n) {
+    now += 11ms;  // a search that failed is not repeated at once
+    if (n % 100 == 0) {
+      meet(kNorth, client.address);
+      meet(kSouth, pod(0).address);
+    }
+    begun += establish(static_cast<uint16_t>(n + 1)) ? 1 : 0;
+  }
+  EXPECT_LE(begun, kPorts);
+  EXPECT_GE(begun, kPorts - kPorts / 100);
+  EXPECT_EQ(counters.l4.refused_ports.get(), kPorts + 1'000 - begun);
+  EXPECT_EQ(counters.l4.evicted.get() + counters.l4.evicted_half_open.get(), 0u);
+}
+
+TEST_F(Forwarding, a_new_flow_is_refused_while_all_others_are_in_use) {
+  for (uint16_t p = 1; p <= kFlows; ++p) connect(p);
+  EXPECT_TRUE(arrive(kNorth, from_client(1'000, kSyn)) || sent(south).empty());
+  EXPECT_EQ(counters.l4.refused_full.get(), 1u);
+  EXPECT_EQ(forwarder.flows(), kFlows);
+  EXPECT_EQ(counters.l4.evicted.get(), 0u);
+}
+
 TEST_F(CrowdedPorts, datagrams_do_not_use_up_the_source_ports) {
   const auto datagram = [&](const Endpoint& source) {
     const Packet p{

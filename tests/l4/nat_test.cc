@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "buf/packet.h"
 #include "fixture.h"
 
 namespace sluice::l4 {
@@ -106,6 +109,72 @@ TEST_P(Nat, a_packet_longer_than_the_mtu_leaves_only_as_segments) {
   EXPECT_EQ(cut[1].data.size(), 950u);
   EXPECT_TRUE(cut[0].intact);
   EXPECT_TRUE(cut[1].intact);
+}
+
+// A packet that the port would cut has no length yet.
+std::string with_length(std::string frame) {
+  if (load_be16(ip::raw(frame, 12)) != ip::kEtherIpv4) return frame;
+  auto* p = reinterpret_cast<uint8_t*>(frame.data()) + ip::kEthernetSize;
+  store_be16(p + 2, static_cast<uint16_t>(frame.size() - ip::kEthernetSize));
+  store_be16(p + 10, 0);
+  store_be16(p + 10, ip::checksum({p, ip::kIpv4Size}));
+  return frame;
+}
+
+// A segment of the client, as kinds of ports hand it up.
+struct Arrival {
+  bool chain;
+  ip::L4Checksum checksum;
+  uint16_t segment_size;
+};
+
+TEST_P(Nat, a_packet_of_every_kind_of_port_leaves_by_every_other) {
+  connect(40'000);
+  std::string data(1'900, 0);
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i % 251);
+  const size_t header = (families_.pod_v4 ? 34 : 54) + 20;
+  const auto arrive_as = [&](const Arrival& a) {
+    auto packet = received(kNorth, from_client(40'000, kAck | kPsh, data));
+    if (a.checksum == ip::L4Checksum::kNone)
+      store_be16(packet.payload.front().mutable_data() + kTcpChecksum, 0x1234);
+    if (a.chain) {
+      const std::string bytes = buf::text_of(packet.payload.view());
+      buf::Slice first = pool.filled(bytes.substr(0, 333));
+      buf::Slice second = pool.filled(bytes.substr(333));
+      rte_mbuf* m = buf::release_packet(first);
+      m->next = buf::release_packet(second);
+      m->nb_segs = 2;
+      m->pkt_len = static_cast<uint32_t>(bytes.size());
+      packet.payload = buf::Chain(m);
+    }
+    packet.checksum = a.checksum;
+    packet.segment_size = a.segment_size;
+    give(std::move(packet));
+  };
+  for (const bool chain : {false, true})
+    for (const auto checksum :
+         {ip::L4Checksum::kUnknown, ip::L4Checksum::kGood, ip::L4Checksum::kNone})
+      for (const uint16_t segment_size : {uint16_t{700}, uint16_t{1'300}})
+        for (const uint32_t tso : {0u, 1'400u, 65'000u}) {
+          south.tso = tso;
+          arrive_as({chain, checksum, segment_size});
+          const std::vector<uint16_t> sizes = south.segment_sizes;
+          const auto left = frames(south);
+          ASSERT_EQ(left.size(), sizes.size());
+          std::string all;
+          for (size_t i = 0; i < left.size(); ++i) {
+            const Packet p = parse(with_length(left[i]));
+            EXPECT_TRUE(p.intact);
+            EXPECT_EQ(load_be32(ip::raw(left[i], header - 16)), all.size());
+            EXPECT_EQ(sizes[i], p.data.size() > segment_size ? segment_size : 0);
+            EXPECT_LE(p.data.size(), std::max<size_t>(segment_size, tso));
+            all += p.data;
+            EXPECT_EQ((p.flags & kPsh) != 0, all.size() == data.size());
+          }
+          EXPECT_EQ(all, data);
+          const size_t largest = std::max<size_t>(segment_size, tso / segment_size * segment_size);
+          EXPECT_EQ(left.size(), (data.size() + largest - 1) / largest);
+        }
 }
 
 }  // namespace
