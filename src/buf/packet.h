@@ -30,7 +30,7 @@ inline rte_mbuf* release_packet(Slice& s) {
   m->data_off = static_cast<uint16_t>(headroom(s));
   m->data_len = static_cast<uint16_t>(s.size());
   m->pkt_len = s.size();
-  m->ol_flags = 0;
+  m->ol_flags &= RTE_MBUF_F_EXTERNAL;  // says where the bytes lie
   return s.release();
 }
 

@@ -38,8 +38,8 @@ struct NicProfile {
   bool multi_segment = false;      // transmits chains of buffers correctly
   bool tx_checksum = false;        // TCP and UDP; the IPv4 header too where the device offers it
   bool tso = false;                // cuts a large TCP packet into segments
-  bool tso_length = false;         // a packet to be cut needs its length: in the IPv4 header, and
-                                   // in the pseudo-header's sum (VIRTIO 1.2, 5.1.6.2)
+  bool tso_length = false;         // a packet to be cut needs its length in the pseudo-header's sum
+                                   // (VIRTIO 1.2, 5.1.6.2)
   bool rx_checksum = false;        // the device's verdict on TCP and UDP checksums can be trusted
   bool lro = false;                // may join received TCP segments
   bool scatter = false;            // a received frame may lie in several buffers
@@ -56,6 +56,7 @@ struct NicProfile {
   uint16_t tx_descriptors = 1024;
   uint16_t tx_burst = 256;   // frames that are gathered before the driver is called
   uint16_t tx_segments = 8;  // most buffers of one transmitted frame, TSO frames included
+  uint16_t tso_least = 0;    // bytes: software cuts packets into segments smaller than this
   NicMatch match;
 
   bool operator==(const NicProfile&) const = default;

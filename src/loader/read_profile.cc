@@ -44,6 +44,7 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes) {
   t.integer("tx_descriptors", p.tx_descriptors, 32, 32'768);
   t.integer("tx_burst", p.tx_burst, 1, 1024);
   t.integer("tx_segments", p.tx_segments, 2, 64);
+  t.integer("tso_least", p.tso_least, 0, 1024);
   read_match(t, p.match);
   t.finish();
   return p;

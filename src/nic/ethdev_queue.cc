@@ -55,7 +55,7 @@ bool EthdevQueue::transmit(buf::Slice frame) {
   m->data_off = static_cast<uint16_t>(frame.data() - static_cast<const uint8_t*>(m->buf_addr));
   m->data_len = static_cast<uint16_t>(frame.size());
   m->pkt_len = frame.size();
-  m->ol_flags = 0;
+  m->ol_flags &= RTE_MBUF_F_EXTERNAL;  // says where the bytes lie
   frame.release();
   gather(m);
   return true;

@@ -32,6 +32,7 @@ class EthdevQueue : public PortQueue {
     uint32_t max_tso = 0;       // payload bytes of one OutFrame with segment_size
     uint16_t tx_burst = 256;
     uint16_t tx_segments = 8;  // most buffers of one frame; max_tso bytes have to fit into as many
+    uint16_t tso_least = 0;  // least segment_size that the device cuts; software cuts smaller ones
     std::array<uint8_t, 6> mac{};
     rte_mempool* tx_pool = nullptr;
     bool tx_pool_only = false;      // frames from other pools are copied into tx_pool first

@@ -111,7 +111,8 @@ void Port::check(int result, const char* step) const {
               "; the driver's own lines say more.");
 }
 
-void Port::run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts) {
+void Port::run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts,
+                      std::vector<uint8_t>& rss_key) {
   const rte_eth_dev_info info = info_of(name(), device);
   rte_eth_conf conf{};
   conf.rxmode.mtu = options_.mtu;
@@ -119,7 +120,8 @@ void Port::run_device(uint16_t device, uint16_t queues, const Pools& pools, bool
   if (traits_.lro) conf.rxmode.max_lro_pkt_size = info.max_lro_pkt_size;
   conf.txmode.offloads = traits_.tx_offloads;
   conf.intr_conf.rxq = rx_interrupts ? 1 : 0;
-  if (options_.profile.flows == config::Flows::kRss) request_rss(info, conf);
+  if (options_.profile.flows == config::Flows::kRss) request_rss(info, rss_key, conf);
+  if (tagged()) conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
   check(rte_eth_dev_configure(device, queues, queues, &conf), "configuring the device");
   if (configured_.empty() || configured_.back() != device) configured_.push_back(device);
   const int mtu_result = rte_eth_dev_set_mtu(device, options_.mtu);
@@ -144,11 +146,12 @@ void Port::run_device(uint16_t device, uint16_t queues, const Pools& pools, bool
 }
 
 // Whether a device has receive interrupts depends on the way in which it is bound, too.
-bool Port::run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools) {
+bool Port::run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools,
+                               std::vector<uint8_t>& rss_key) {
   // A bond has none of its own.
   if (!options_.profile.rx_interrupts || !bond_members(device).empty()) return false;
   try {
-    run_device(device, queues, pools, true);
+    run_device(device, queues, pools, true, rss_key);
     return true;
   } catch (const Error& e) {
     notes_.push_back("port '" + name() +
@@ -159,21 +162,58 @@ bool Port::run_with_interrupts(uint16_t device, uint16_t queues, const Pools& po
   }
 }
 
+// ARP is broadcast. NDP needs multicast, where the device has it.
+void Port::let_in_multicast(uint16_t device) {
+  const int result = rte_eth_allmulticast_enable(device);
+  if (result != 0 && result != -ENOTSUP)
+    notes_.push_back("port '" + name() + "': its device does not take all multicast frames (" +
+                     rte_strerror(-result) +
+                     "), so that IPv6 neighbours may not find it. A virtual function needs to be "
+                     "trusted: ip link set PF vf N trust on.");
+}
+
+bool Port::tagged() const {
+  return std::any_of(options_.vlans.begin(), options_.vlans.end(),
+                     [](uint16_t id) { return id != 0; });
+}
+
+// Some devices drop the frames of VLAN ids that nobody asked for.
+void Port::let_in_vlans(uint16_t device, const rte_eth_dev_info& info) {
+  if (!tagged() || (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) == 0) return;
+  for (const uint16_t id : options_.vlans) {
+    const int result = id == 0 ? 0 : rte_eth_dev_vlan_filter(device, id, 1);
+    if (result != 0)
+      notes_.push_back("port '" + name() + "': its device refuses VLAN " + std::to_string(id) +
+                       ", whose frames may not arrive: " + rte_strerror(-result));
+  }
+}
+
+void Port::take_mac(uint16_t device) {
+  rte_ether_addr mac;
+  check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
+  if (queues_.empty()) {
+    std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
+  } else if (!std::equal(mac_.begin(), mac_.end(), mac.addr_bytes)) {
+    throw Error("port '" + name() +
+                "': its devices have different MAC addresses, so they are not queues of one "
+                "interface. Several NICs are one port as a bond.");
+  }
+}
+
 void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   const rte_eth_dev_info info = info_of(name(), device);
   traits_ = traits_of(options_.profile, info);
-  const bool rx_interrupts = run_with_interrupts(device, queues, pools);
-  if (!rx_interrupts) run_device(device, queues, pools, false);
-  rte_eth_allmulticast_enable(device);  // ARP is broadcast; NDP needs multicast, where it exists
+  std::vector<uint8_t> rss_key = random_rss_key(info);
+  const bool rx_interrupts = run_with_interrupts(device, queues, pools, rss_key);
+  if (!rx_interrupts) run_device(device, queues, pools, false, rss_key);
+  let_in_multicast(device);
+  let_in_vlans(device, info);
 
   const bool rss = options_.profile.flows == config::Flows::kRss;
-  rss_.push_back(std::make_unique<RssState>(rss ? take_rss(device, info) : RssState{}));
+  rss_.push_back(std::make_unique<RssState>(rss ? take_rss(device, info_of(name(), device), rss_key)
+                                                : RssState{}));
   if (rss) discard_received(device, queues);
-
-  rte_ether_addr mac;
-  check(rte_eth_macaddr_get(device, &mac), "reading the MAC address");
-  // A port of several devices uses the MAC address of the first.
-  if (queues_.empty()) std::copy_n(mac.addr_bytes, mac_.size(), mac_.begin());
+  take_mac(device);
   const auto first_worker = static_cast<unsigned>(queues_.size());
   for (uint16_t q = 0; q < queues; ++q)
     queues_.push_back(
@@ -183,6 +223,7 @@ void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
                              .max_tso = max_tso(traits_, options_.mtu),
                              .tx_burst = options_.profile.tx_burst,
                              .tx_segments = traits_.tx_segments,
+                             .tso_least = options_.profile.tso_least,
                              .mac = mac_,
                              .tx_pool = pools.tx(options_.profile, first_worker + q).mempool(),
                              .tx_pool_only = options_.profile.tx_from_rx_pool,

@@ -20,7 +20,8 @@ struct PortOptions {
   std::string name;                  // "north"
   std::vector<std::string> devices;  // DPDK's names: "net_tap0", "0000:03:00.0"
   config::NicProfile profile;
-  uint16_t mtu = 1500;  // bytes of an IP packet
+  uint16_t mtu = 1500;          // bytes of an IP packet
+  std::vector<uint16_t> vlans;  // the ids of the ports on these devices; 0: untagged
   // Whether the configuration names the profile. A claim of such a profile that the device does not
   // offer refuses the start; a claim of a profile that matched is done without, and noted.
   bool profile_named = true;
@@ -85,9 +86,16 @@ class Port final : public NetworkPort {
   void check(int result, const char* step) const;
   void start(uint16_t device, uint16_t queues, const Pools& pools);
   // Configures the device and starts it.
-  void run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts);
+  void run_device(uint16_t device, uint16_t queues, const Pools& pools, bool rx_interrupts,
+                  std::vector<uint8_t>& rss_key);
   // False, and a note, where the device does not start with receive interrupts.
-  bool run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools);
+  bool run_with_interrupts(uint16_t device, uint16_t queues, const Pools& pools,
+                           std::vector<uint8_t>& rss_key);
+  void let_in_multicast(uint16_t device);
+  bool tagged() const;
+  void let_in_vlans(uint16_t device, const rte_eth_dev_info& info);
+  // Throws Error when it differs from that of the port's first device.
+  void take_mac(uint16_t device);
   void stop();
 
   PortOptions options_;

@@ -39,6 +39,9 @@ class PortQueue : public ip::Link, public ip::ForwardLink {
   // written.
   virtual uint16_t receive(ip::InFrame* out, uint16_t n) = 0;
 
+  // Frames are here that a receive() of another port on the same device brought.
+  virtual bool waiting() const { return false; }
+
   // Builds the frame and gathers it: nothing needs to be sent before flush(). False when the frame
   // (or the rest of a segmented frame) was dropped and counted.
   bool transmit(const ip::OutFrame& frame) override = 0;

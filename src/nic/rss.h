@@ -28,13 +28,18 @@ struct RssState {
   uint16_t queue_of(uint32_t hash) const { return reta[hash & (reta.size() - 1)]; }
 };
 
-// Asks for RSS in a device's configuration, over IP addresses and TCP and UDP ports.
-void request_rss(const rte_eth_dev_info& info, rte_eth_conf& conf);
+// A key of the device's size. A random key keeps clients from choosing the worker that they load.
+// Empty where the kernel gives no random bytes.
+std::vector<uint8_t> random_rss_key(const rte_eth_dev_info& info);
 
-// Gives the started device a random key, where its driver takes one, and reads key and RETA. A
-// random key keeps clients from choosing the worker that they load. Not known() when the device
-// does not tell both, or does not hash the ports of TCP.
-RssState take_rss(uint16_t device, const rte_eth_dev_info& info);
+// Asks for RSS in a device's configuration, over IP addresses and TCP and UDP ports. The key has to
+// live until the device was configured; some drivers take one only then.
+void request_rss(const rte_eth_dev_info& info, std::vector<uint8_t>& key, rte_eth_conf& conf);
+
+// Of a started device: gives it the key if it has another one, and reads key and RETA. info: as the
+// device tells it after the start, since some drivers know the size of the RETA only then. Not
+// known() when the device does not tell both, or does not hash the ports of TCP.
+RssState take_rss(uint16_t device, const rte_eth_dev_info& info, std::vector<uint8_t>& key);
 
 // The hash of a frame that is a TCP segment over IPv4 or IPv6, without fragments or IPv6 extension
 // headers: addresses and ports, as RSS takes them. nullopt for any other frame, and for a version

@@ -17,7 +17,7 @@ struct Traits {
   bool tx_checksum = false;       // TCP and UDP
   bool tx_ipv4_checksum = false;  // the IPv4 header
   bool tso = false;
-  bool tso_length = false;   // packets to be cut carry their length
+  bool tso_length = false;   // the pseudo-header's sum of packets to be cut has their length
   bool rx_checksum = false;  // verifies TCP and UDP checksums of received packets
   bool lro = false;          // makes one packet of several
   bool scatter = false;      // receives a packet longer than a buffer as a chain

@@ -17,7 +17,7 @@ struct TxPath {
   bool checksum = false;       // else software fills IPv4, TCP and UDP checksums
   bool ipv4_checksum = false;  // with `checksum`; else software fills that of the IPv4 header
   bool tso = false;            // else software cuts packets with a segment_size
-  bool tso_length = false;     // with `tso`: packets to be cut carry their length
+  bool tso_length = false;     // with `tso`: the pseudo-header's sum of packets to be cut has it
 };
 
 template <TxPath kPath>
@@ -26,6 +26,7 @@ class PathQueue final : public EthdevQueue {
   explicit PathQueue(const Setup& setup)
       : EthdevQueue(setup),
         tx_segments_(setup.tx_segments),
+        tso_least_(setup.tso_least),
         buffer_room_(rte_pktmbuf_data_room_size(setup.tx_pool) - uint32_t{RTE_PKTMBUF_HEADROOM}) {}
 
   bool transmit(const ip::OutFrame& frame) override {
@@ -34,6 +35,8 @@ class PathQueue final : public EthdevQueue {
       return send_one(frame, payload, {.size = frame.payload_size, .last = true}, false);
     }
     if constexpr (kPath.tso) {
+      if (frame.segment_size < tso_least_) [[unlikely]]
+        return send_pieces(frame);
       PayloadReader payload(frame.payload);
       return send_one(frame, payload, {.size = frame.payload_size, .last = true}, true);
     } else {
@@ -189,7 +192,7 @@ class PathQueue final : public EthdevQueue {
       if (sums_by_nic(frame)) {
         const uint32_t transport = m->pkt_len - frame.l2_size - frame.l3_size;
         const bool length = kPath.tso_length || !segmented_by_nic;
-        if (kPath.tso_length && segmented_by_nic && frame.v4)
+        if (segmented_by_nic && frame.v4)
           store_be16(headers + frame.l2_size + 2, static_cast<uint16_t>(frame.l3_size + transport));
         fill_pseudo_checksum(frame, headers, length ? transport : 0);
         if (frame.v4 && !kPath.ipv4_checksum) fill_ipv4_checksum(frame, headers);
@@ -218,6 +221,7 @@ class PathQueue final : public EthdevQueue {
   }
 
   const uint32_t tx_segments_;
+  const uint32_t tso_least_;
   const uint32_t buffer_room_;  // bytes of a buffer behind its headroom
 };
 

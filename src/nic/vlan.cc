@@ -48,6 +48,8 @@ class VlanTrunk::Queue final : public PortQueue {
     return got;
   }
 
+  bool waiting() const override { return !waiting_.empty(); }
+
   bool transmit(const ip::OutFrame& frame) override {
     if (vlan_ == kUntagged)
       return count(frame.headers.size() + frame.payload_size,

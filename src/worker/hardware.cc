@@ -105,7 +105,8 @@ std::vector<config::NicProfile> device_profiles(const config::Startup& startup,
 
 std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
                                             const config::NicProfile& profile,
-                                            const nic::Pools& pools, unsigned workers) {
+                                            std::vector<uint16_t> vlans, const nic::Pools& pools,
+                                            unsigned workers) {
   const bool named = port.profile.has_value();
   if (const std::string tun = nic::tun_interface(port.devices.front()); !tun.empty())
     return std::make_unique<nic::TunPort>(nic::TunPortOptions{.name = port.name,
@@ -118,6 +119,7 @@ std::unique_ptr<nic::NetworkPort> make_port(const config::Port& port,
                                                       .devices = port.devices,
                                                       .profile = profile,
                                                       .mtu = port.mtu,
+                                                      .vlans = std::move(vlans),
                                                       .profile_named = named},
                                      pools, workers);
 }
@@ -145,7 +147,10 @@ Hardware::Hardware(const config::Startup& startup)
       ports_.push_back(ports_[first]);
       continue;
     }
-    devices_.push_back(make_port(p, profiles_[i], pools_, startup.workers));
+    std::vector<uint16_t> vlans;
+    for (size_t k = i; k < startup.ports.size(); ++k)
+      if (first_with_devices(startup, k) == i) vlans.push_back(startup.ports[k].vlan);
+    devices_.push_back(make_port(p, profiles_[i], std::move(vlans), pools_, startup.workers));
     ports_.push_back(devices_.back().get());
   }
   make_queues(startup);

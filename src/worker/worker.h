@@ -2,8 +2,8 @@
 // The poll loop of one core: wires the rooms together, and nothing else. A template over port and
 // clock, so that a simulation runs the production loop without a NIC and in virtual time.
 //
-// PortT is an ip::Link with receive(ip::InFrame*, n), flush(), interrupts(bool) and stats(), as
-// nic::PortQueue has them. Clock has cycles() and at(cycles), as TscClock has them.
+// PortT is an ip::Link with receive(ip::InFrame*, n), waiting(), flush(), interrupts(bool) and
+// stats(), as nic::PortQueue has them. Clock has cycles() and at(cycles), as TscClock has them.
 
 #include <array>
 #include <concepts>
@@ -343,10 +343,15 @@ class alignas(64) Worker {
     return sent;
   }
 
+  // Frames of a port may have come with those of a port behind it in this turn.
+  bool frames_wait() const {
+    return std::any_of(ports_.begin(), ports_.end(), [](const PortT* p) { return p->waiting(); });
+  }
+
   // The end of a turn: sleeps when there has been nothing to do for a while, until something may
   // have come.
   void rest(Time now) {
-    if (worked_ || frames_sent() != sent_) {
+    if (worked_ || frames_sent() != sent_ || frames_wait()) {
       idle_since_ = now;
       if (sleeper_->announced()) sleeper_->cancel();
       let_ports_interrupt(false);

@@ -32,6 +32,7 @@ std::vector<uint8_t> frame_v4() {
   std::vector<uint8_t> f(14 + 20 + 20);
   store_be16(&f[12], 0x0800);
   f[14] = 0x45;
+  store_be16(&f[16], 40);
   f[23] = 6;
   std::copy_n(Address::parse("66.9.149.187")->v4_bytes(), 4, &f[26]);
   std::copy_n(Address::parse("161.142.100.80")->v4_bytes(), 4, &f[30]);
@@ -45,6 +46,7 @@ std::vector<uint8_t> frame_v6() {
   std::vector<uint8_t> f(14 + 40 + 20);
   store_be16(&f[12], 0x86dd);
   f[14] = 0x60;
+  store_be16(&f[18], 20);
   f[20] = 6;
   const uint8_t from[] = {0x3f, 0xfe, 0x25, 1, 2, 0, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 7};
   const uint8_t to[] = {0x3f, 0xfe, 0x25, 1, 2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -67,6 +69,15 @@ TEST(RssHash, is_unknown_for_frames_that_devices_hash_differently) {
   f = frame_v4();
   store_be16(&f[20], 0x2000);
   EXPECT_EQ(rss_hash(state(), f), std::nullopt) << "a fragment";
+  f = frame_v4();
+  store_be16(&f[16], 24);
+  EXPECT_EQ(rss_hash(state(), f), std::nullopt) << "no room for a TCP header";
+  f = frame_v4();
+  f[14] = 0x44;
+  EXPECT_EQ(rss_hash(state(), f), std::nullopt) << "a header of 16 bytes";
+  f = frame_v6();
+  store_be16(&f[18], 4);
+  EXPECT_EQ(rss_hash(state(), f), std::nullopt) << "no room for a TCP header";
   f = frame_v4();
   f.resize(36);
   EXPECT_EQ(rss_hash(state(), f), std::nullopt) << "cut off";

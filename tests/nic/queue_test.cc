@@ -329,6 +329,27 @@ TEST_F(Loop, a_device_that_leaves_ipv4_headers_to_software_gets_them_summed) {
   EXPECT_TRUE(ipv4_checksum_right(bytes(m)));
 }
 
+TEST_F(Loop, segments_below_the_least_that_the_device_cuts_are_cut_by_software) {
+  queue_ =
+      make_queue(kTso, {.device = device_, .max_tso = 16384, .tso_least = 256, .tx_pool = tx_});
+  TestFrame small = TestFrame::tcp({pattern(600)}).in_segments_of(255);
+  ASSERT_TRUE(queue_->transmit(small.out()));
+  queue_->flush();
+  for (const size_t size : {255u, 255u, 90u}) {
+    const rte_mbuf* m = take();
+    ASSERT_NE(m, nullptr);
+    EXPECT_EQ(m->pkt_len, kTcpHeaders + size);
+    EXPECT_EQ(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG, 0u);
+  }
+  TestFrame large = TestFrame::tcp({pattern(600)}).in_segments_of(256);
+  ASSERT_TRUE(queue_->transmit(large.out()));
+  queue_->flush();
+  const rte_mbuf* m = take();
+  ASSERT_NE(m, nullptr);
+  EXPECT_EQ(m->tso_segsz, 256);
+  EXPECT_EQ(load_be16(&bytes(m)[16]), 20 + 20 + 600) << "the IPv4 header has the whole length";
+}
+
 // A frame of `pieces` fragments of `size` bytes each, every one in a buffer of its own.
 class ManyPieces : public Loop {
  protected:

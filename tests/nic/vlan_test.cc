@@ -150,6 +150,16 @@ TEST_F(Vlans, a_port_that_does_not_look_loses_its_own_frames_only) {
   EXPECT_EQ(take(2).size(), 1u);
 }
 
+TEST_F(Vlans, a_port_says_that_frames_wait_which_came_with_those_of_another_port) {
+  arrive(tagged(100, "\x08\x06 ARP"));
+  EXPECT_FALSE(trunk->queue(1).waiting());
+  take(2);
+  EXPECT_TRUE(trunk->queue(1).waiting());
+  EXPECT_FALSE(trunk->queue(0).waiting());
+  take(1);
+  EXPECT_FALSE(trunk->queue(1).waiting());
+}
+
 TEST_F(Vlans, a_sent_frame_carries_the_tag_and_the_places_of_its_headers_move) {
   const std::string headers = kMacs + std::string("\x08\0", 2) + std::string(40, 'h');
   const std::string data = "data";

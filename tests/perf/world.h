@@ -53,6 +53,7 @@ class SimPort final : public ip::Link {
     return got;
   }
   void flush() {}
+  bool waiting() const { return false; }
   void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }
 

@@ -57,6 +57,7 @@ class Port final : public ip::Link {
     return got;
   }
   void flush() {}
+  bool waiting() const { return false; }
   void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }
 

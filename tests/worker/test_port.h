@@ -43,6 +43,7 @@ class TestPort final : public ip::Link {
     return got;
   }
   void flush() { ++flushes; }
+  bool waiting() const { return holds; }
   void interrupts(bool on) { interrupting = on; }
   const TestStats& stats() const { return numbers; }
 
@@ -64,6 +65,7 @@ class TestPort final : public ip::Link {
   std::vector<const TestPort*>* received = nullptr;  // which port was asked when
   unsigned flushes = 0;
   bool interrupting = false;
+  bool holds = false;  // frames that came with those of another port
 
  private:
   std::array<uint8_t, 6> mac_{2, 0, 0, 0, 0, 1};

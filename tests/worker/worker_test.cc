@@ -177,6 +177,10 @@ TEST_F(WorkerLoop, sleeps_when_nothing_came_for_a_while_and_never_while_somethin
     turn(10'000);
   }
   EXPECT_EQ(counters.stages.sleeps.get(), 0u);
+  north.holds = true;  // frames that came while another port was asked
+  for (int i = 0; i < 20; ++i) turn(10'000);
+  EXPECT_FALSE(sleeper.announced());
+  north.holds = false;
   for (int i = 0; i < 5; ++i) turn(10'000);
   EXPECT_EQ(counters.stages.sleeps.get(), 0u);
   EXPECT_TRUE(sleeper.announced()) << "it looks at everything once more";
