@@ -64,6 +64,25 @@ TEST_F(PodTls, needs_a_ca_and_a_name) {
   refused_for("tls = { ca = \"ca.pem\", expected = \"pods.example\" }\n", "tls is for services");
 }
 
+TEST_F(PodTls, may_have_a_file_of_revoked_certificates) {
+  const std::string begin =
+      "protocol = \"h2\"\ntls = { expected = \"pods.example\", ca = \"ca.pem\"";
+  const std::string with = begin + ", crl = \"crl.pem\" }\n";
+  files.write("crl.pem", test::revocations(ca, nullptr));
+  const Loaded l = read(with);
+  ASSERT_TRUE(l.snapshot);
+  EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path("crl.pem")), l.files.end())
+      << "is watched";
+  const config::TlsClient first = l.snapshot->services.back().tls;
+  EXPECT_FALSE(first.same_rules(service(begin + " }\n").tls));
+  files.write("crl.pem", test::revocations(ca, &ca));
+  EXPECT_FALSE(first.same_rules(service(with).tls)) << "connections are replaced";
+  files.write("crl.pem", "not a list");
+  refused_for(with, "crl.pem: has no list of revoked certificates");
+  refused_for("protocol = \"h2\"\ntls = { verify = \"none\", crl = \"crl.pem\" }\n",
+              "neither ca nor crl nor expected");
+}
+
 TEST_F(PodTls, sends_no_server_name_for_addresses_and_uris) {
   for (const char* expected : {"198.18.1.101", "2001:db8::1", "spiffe://cluster.local/a"})
     EXPECT_EQ(service("protocol = \"https1\"\ntls = { ca = \"ca.pem\", expected = \"" +

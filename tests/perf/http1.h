@@ -1,6 +1,6 @@
 #pragma once
-// Clients and pods of HTTP/1.1 for the simulated world: bytes over TCP, and no more of HTTP than
-// they need.
+// Clients and pods of HTTP/1.1 for the simulated world: bytes over TCP, or TLS over TCP, and no
+// more of HTTP than they need.
 
 #include <functional>
 #include <memory>
@@ -9,27 +9,44 @@
 #include <vector>
 
 #include "relay/fixture.h"
+#include "tls/fixture.h"
 
 namespace sluice::perf {
 
 class Http1Side final : public tcp::User {
  public:
   explicit Http1Side(relay::Node& node) : node_(node) {}
+  // A client over TLS 1.3 with AES-128-GCM.
+  void use_tls() {
+    tls_ = std::make_unique<test::Client>();
+    tls_->only(TLS1_3_VERSION);
+    tls_->offer("http/1.1");
+    SSL_set_ciphersuites(tls_->ssl(), "TLS_AES_128_GCM_SHA256");
+  }
   ~Http1Side() {
     if (tcp != nullptr) tcp->abort();
   }
 
   void say(std::string_view bytes) {
-    tcp->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
-                                  node_.buffers.memory.hold());
-    tcp->push();
+    send(tls_ != nullptr ? tls_->write(bytes) : std::string(bytes));
   }
-  bool usable() const { return tcp != nullptr && tcp->established(); }
+  bool usable() const {
+    return tcp != nullptr && tcp->established() && (tls_ == nullptr || tls_->done);
+  }
 
-  void on_established(tcp::Connection&) override {}
+  void on_established(tcp::Connection&) override {
+    if (tls_ != nullptr) send(tls_->turn());
+  }
   void on_data(tcp::Connection& c, buf::Slice data) override {
     c.consumed(data.size());
-    heard_.append(reinterpret_cast<const char*>(data.data()), data.size());
+    const std::string_view bytes(reinterpret_cast<const char*>(data.data()), data.size());
+    if (tls_ != nullptr) {
+      tls_->hear(bytes);
+      send(tls_->turn());
+      heard_ += std::exchange(tls_->received, {});
+    } else {
+      heard_ += bytes;
+    }
     while (const size_t n = message(heard_)) {
       heard_.erase(0, n);
       on_message();
@@ -43,6 +60,12 @@ class Http1Side final : public tcp::User {
   std::function<void()> on_message;  // a whole one was heard
 
  private:
+  void send(std::string_view bytes) {
+    if (bytes.empty()) return;
+    tcp->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                                  node_.buffers.memory.hold());
+    tcp->push();
+  }
   // Bytes of the whole message in front; 0: there is none. Its body has a length, or one chunk.
   static size_t message(std::string_view text) {
     constexpr std::string_view kEnd = "\r\n\r\n", kLength = "content-length: ";
@@ -59,7 +82,8 @@ class Http1Side final : public tcp::User {
   }
 
   relay::Node& node_;
-  std::string heard_;
+  std::unique_ptr<test::Client> tls_;  // nullptr: cleartext
+  std::string heard_;                  // plain bytes
 };
 
 // Answers each request with so many bytes.

@@ -35,8 +35,8 @@ namespace {
 
 using http::Name;
 
-// What clients and pods speak.
-enum class Speak { kH2c, kHttp1, kHttp1ToH2c };
+// What clients and pods speak. kHttps1: HTTP/1.1 on both sides, with TLS toward the clients.
+enum class Speak { kH2c, kHttp1, kHttp1ToH2c, kHttps1 };
 
 struct Workload {
   const char* name;
@@ -66,14 +66,37 @@ constexpr Workload kWorkloads[] = {
     {"unary-100B-64x1", 64, 1, 100, 1, false, false, 2000},
     {"http1-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttp1},
     {"http1-h2c-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttp1ToH2c},
+    {"tls-http1-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttps1},
     {"http1-connection-per-call-100B-32x1", 32, 1, 100, 1, false, true, 500, Speak::kHttp1},
 };
+
+// Keys and randoms differ from run to run. The instructions of records depend on neither, and the
+// handshakes come before those that are counted.
+std::shared_ptr<const tls::ServerContexts> make_contexts() {
+  const test::Issued leaf = test::issue("server", {"DNS:a.example"}, nullptr);
+  const test::Directory files;
+  tls::FileError error;
+  std::vector<tls::Credential> credentials;
+  credentials.push_back(*tls::read_credential(files.write("a.pem", leaf.pem()),
+                                              files.write("a.key", leaf.key_pem()), error));
+  config::TlsServer settings;
+  settings.certificates.push_back(credentials[0].facts);
+  tls::ServerContexts::Error why;
+  return tls::ServerContexts::make(settings, credentials, nullptr, "perf", 1, why);
+}
 
 class Run {
  public:
   explicit Run(const Workload& w)
-      : w_(w), world_(w.pods, w.answer, false, w.speak == Speak::kHttp1), lanes_(w.connections) {
-    if (http1()) world_.snapshot.listeners[0].protocol = config::Protocol::kHttp;
+      : w_(w),
+        world_(w.pods, w.answer, false, w.speak == Speak::kHttp1 || w.speak == Speak::kHttps1),
+        lanes_(w.connections) {
+    config::Listener& listener = world_.snapshot.listeners[0];
+    if (http1()) listener.protocol = config::Protocol::kHttp;
+    if (w.speak == Speak::kHttps1) {
+      listener.protocol = config::Protocol::kHttps;
+      listener.tls.contexts = make_contexts();
+    }
     world_.start();
   }
 
@@ -119,6 +142,7 @@ class Run {
     }
     if (lane.http1 == nullptr) {
       lane.http1 = &world_.connect_http1();
+      if (w_.speak == Speak::kHttps1) lane.http1->use_tls();
       lane.http1->on_message = [this, &lane] {
         --lane.in_flight;
         ++ended;

@@ -95,6 +95,32 @@ inline Issued issue(const std::string& subject, const std::vector<std::string>& 
 }
 
 // A directory of files for one test.
+// The CA's list of revoked certificates, PEM, for a day. revoked: nullptr for an empty list.
+inline std::string revocations(const Issued& ca, const Issued* revoked) {
+  X509_CRL* crl = X509_CRL_new();
+  X509_CRL_set_version(crl, 1);
+  X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca.certificate.get()));
+  ASN1_TIME* t = ASN1_TIME_adj(nullptr, std::time(nullptr), 0, -60);
+  X509_CRL_set1_lastUpdate(crl, t);
+  X509_gmtime_adj(t, 86'400);
+  X509_CRL_set1_nextUpdate(crl, t);
+  if (revoked != nullptr) {
+    X509_REVOKED* r = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(revoked->certificate.get()));
+    X509_gmtime_adj(t, -60);
+    X509_REVOKED_set_revocationDate(r, t);
+    X509_CRL_add0_revoked(crl, r);
+  }
+  ASN1_TIME_free(t);
+  X509_CRL_sign(crl, ca.key.get(), EVP_sha256());
+  const tls::BioPtr bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509_CRL(bio.get(), crl);
+  X509_CRL_free(crl);
+  char* data = nullptr;
+  const long n = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<size_t>(n)};
+}
+
 class Directory {
  public:
   Directory() {

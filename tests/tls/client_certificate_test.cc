@@ -28,31 +28,7 @@ class ClientCertificateTest : public TlsTest, public testing::WithParamInterface
     client.only(GetParam());
     talk();
   }
-  // A list of revoked certificates of the clients' CA, for a day.
-  std::string revoke(const Issued* issued) {
-    X509_CRL* crl = X509_CRL_new();
-    X509_CRL_set_version(crl, 1);
-    X509_CRL_set_issuer_name(crl, X509_get_subject_name(client_ca.certificate.get()));
-    ASN1_TIME* t = ASN1_TIME_adj(nullptr, std::time(nullptr), 0, -60);
-    X509_CRL_set1_lastUpdate(crl, t);
-    X509_gmtime_adj(t, 86'400);
-    X509_CRL_set1_nextUpdate(crl, t);
-    if (issued != nullptr) {
-      X509_REVOKED* r = X509_REVOKED_new();
-      X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(issued->certificate.get()));
-      X509_gmtime_adj(t, -60);
-      X509_REVOKED_set_revocationDate(r, t);
-      X509_CRL_add0_revoked(crl, r);
-    }
-    ASN1_TIME_free(t);
-    X509_CRL_sign(crl, client_ca.key.get(), EVP_sha256());
-    const tls::BioPtr bio(BIO_new(BIO_s_mem()));
-    PEM_write_bio_X509_CRL(bio.get(), crl);
-    X509_CRL_free(crl);
-    char* data = nullptr;
-    const long n = BIO_get_mem_data(bio.get(), &data);
-    return {data, static_cast<size_t>(n)};
-  }
+  std::string revoke(const Issued* issued) { return revocations(client_ca, issued); }
   // A client of TLS 1.3 has ended its handshake before the server looks at its certificate.
   void expect_refused() {
     EXPECT_FALSE(owner.established);

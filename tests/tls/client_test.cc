@@ -111,7 +111,9 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<std::pair<
   void begin(size_t chunk = 1'000) {
     if (context_ == nullptr) {
       tls::FileError error;
-      const auto cas = tls::read_authorities(files.write("ca.pem", ca.pem()), {}, error);
+      const auto cas = tls::read_authorities(
+          files.write("ca.pem", ca.pem()),
+          crl.empty() ? std::filesystem::path() : files.write("crl.pem", crl), error);
       std::string why;
       context_ =
           tls::ClientContext::make(settings, protocol, own ? &*own : nullptr, &*cas, lanes, why);
@@ -167,6 +169,7 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<std::pair<
 
   config::TlsClient settings;
   std::string protocol = "h2";
+  std::string crl;  // empty: no file
   std::optional<tls::Credential> own;
   std::shared_ptr<const tls::ClientContext> context_;
   PodSide pod;
@@ -240,6 +243,20 @@ TEST_P(ClientTest, refuses_a_certificate_that_signed_itself) {
 TEST_P(ClientTest, refuses_a_certificate_that_has_expired) {
   pod.show(issue("pod", {"DNS:pod.example"}, &ca, {.ends = -60}));
   expect_failure("its certificate does not verify: certificate has expired");
+}
+
+TEST_P(ClientTest, refuses_a_certificate_that_its_ca_has_revoked) {
+  const Issued revoked = issue("pod", {"DNS:pod.example"}, &ca);
+  crl = revocations(ca, &revoked);
+  expect_success();
+  pod.show(revoked);
+  expect_failure("its certificate does not verify: certificate revoked");
+}
+
+TEST_P(ClientTest, refuses_a_certificate_whose_ca_has_no_list_among_the_lists) {
+  const Issued other = issue("another CA", {}, nullptr, {.ca = true});
+  crl = revocations(other, nullptr);
+  expect_failure("its certificate does not verify: unable to get certificate CRL");
 }
 
 TEST_P(ClientTest, refuses_a_certificate_for_clients) {
