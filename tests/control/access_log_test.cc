@@ -101,7 +101,8 @@ TEST(AccessLine, the_route_is_the_name_that_leads_to_the_service) {
     EXPECT_EQ(route_of(listener, other), "") << other;
   AccessNames names = kNames;
   names.route = "*.example.com";
-  EXPECT_EQ(boost::json::parse(access_line(note(), names, kThen)).at("route"), "*.example.com");
+  EXPECT_EQ(boost::json::parse(access_line(note(), names, kThen)).at("route").as_string(),
+            "*.example.com");
 }
 
 TEST(AccessLine, no_bytes_of_a_client_end_a_line_or_a_string) {
