@@ -171,7 +171,7 @@ struct SecureHttpServer : testing::Test {
     return answer;
   }
 
-  const test::Issued issued = test::issue("localhost", {"DNS:localhost"});
+  const test::Issued issued = test::issue("localhost", {"DNS:localhost"}, nullptr);
   asio::io_context io;
   int asked = 0;
   HttpServer server{io, secure(), [this](std::string_view) {

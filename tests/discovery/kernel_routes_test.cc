@@ -19,8 +19,9 @@ using Bytes = std::vector<uint8_t>;
 
 template <class T>
 void put(Bytes& out, const T& value) {
-  const auto* p = reinterpret_cast<const uint8_t*>(&value);
-  out.insert(out.end(), p, p + sizeof value);
+  const size_t at = out.size();
+  out.resize(at + sizeof value);
+  std::memcpy(&out[at], &value, sizeof value);
 }
 
 Bytes raw(const char* address) {

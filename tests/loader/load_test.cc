@@ -583,7 +583,7 @@ TEST(Load, the_admin_http_server_stays_on_loopback_without_tls_and_a_token) {
     EXPECT_NE(with("http = \"" + std::string(bad) + "\"").find("the server needs TLS and a token"),
               std::string::npos)
         << bad;
-  const test::Issued issued = test::issue("lb1", {"DNS:lb1.example"});
+  const test::Issued issued = test::issue("lb1", {"DNS:lb1.example"}, nullptr);
   files.write("a.pem", issued.pem());
   files.write("a.key", issued.key_pem());
   files.write("token", "0123456789abcdef\n");

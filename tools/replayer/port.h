@@ -39,6 +39,7 @@ class Port final : public sluice::ip::Link {
   };
   uint16_t receive(sluice::ip::InFrame* out, uint16_t n);
   void flush() {}
+  bool waiting() const { return false; }
   void interrupts(bool) {}
   const Stats& stats() const { return stats_; }
   bool transmit(const sluice::ip::OutFrame& frame) override;
