@@ -138,10 +138,7 @@ bool Pool::connected_or_connecting() {
 }
 
 void Pool::connect_if_needed(ConnectTurns::Kind kind) {
-  using Kind = ConnectTurns::Kind;
-  if (pod_.draining() || backoff_timer_.armed() || connected_or_connecting()) return;
-  if (waits() && (turn_ == Kind::kFirst || kind == Kind::kRetry)) return;
-  end_wait();
+  if (pod_.draining() || backoff_timer_.armed() || connected_or_connecting() || waits()) return;
   turn_ = kind;
   context_.connect_turns.wait(*this, owner_.connect_lines(), kind);
   update_state();
@@ -241,6 +238,7 @@ PodConnection* Pool::with_room(uint64_t avoid) {
 void Pool::on_news() {
   pod_.backoff().reset();
   backoff_timer_.disarm();
+  end_wait();
   connect_if_needed();
   update_state();
 }

@@ -133,8 +133,8 @@ class Pool final : private ConnectTurns::Waiter {
   // The pod may be gone: a retransmission timeout expired, or a SYN got no answer. A READY pod in
   // doubt gets calls only when no other pod can take them.
   bool doubtful() const { return silent_count_ > 0 || connect_unanswered_; }
-  // Waits for the turn to connect, unless a connection exists, is being opened, or waits for its
-  // backoff.
+  // Waits for the turn to connect, unless it does already, or a connection exists, is being opened,
+  // or waits for its backoff.
   void connect_if_needed() { connect_if_needed(ConnectTurns::Kind::kFirst); }
   // Opens one more connection for streams that find no room.
   void grow();
