@@ -188,7 +188,9 @@ class Smuggling(LabTest):
         self.assertTrue(process.wait_until(lambda: probe in self.requests(name), 10), "the pod sees the next client's request")
         new = self.requests(name)[self.seen[name]:]
         self.seen[name] += len(new)
-        for one in (*allowed, probe):
+        # On a busy machine a kept connection's answer may be lost with the connection: the GET is repeated (RFC 9110, 9.2.2).
+        new = [one for one in new if one != probe]
+        for one in allowed:
             if one in new:
                 new.remove(one)
         self.assertEqual(new, [], "requests that no client framed")
