@@ -18,8 +18,8 @@ class Networks:
     """Two namespaces of this process's own, each with a TAP device for a card. `taps` are in the order of the cards, and
     each has the descriptors of its queues."""
 
-    def __init__(self, queues: int = 1) -> None:
-        self._queues = queues
+    def __init__(self, queues: int = 1, mtu: int = 1500) -> None:
+        self._queues, self._mtu = queues, mtu
         self.client, self.pods = (f"sluice-vm{os.getpid()}-{end}" for end in ("client", "pods"))
         self.taps: list = []
 
@@ -38,7 +38,7 @@ class Networks:
         self.taps.append(open_tap(namespace, "eth0", self._queues))
         for address in addresses:
             ip(f"address add {address}/{layout.PREFIX_LENGTH} dev eth0", namespace)
-        ip("link set eth0 up", namespace)
+        ip(f"link set eth0 mtu {self._mtu} up", namespace)
 
     def __exit__(self, *_) -> None:
         for queue in (queue for tap in self.taps for queue in tap):

@@ -23,6 +23,10 @@ rx_descriptors = 512
 tx_descriptors = 512
 """
 
+# Buffers that hold a frame of 9,000 bytes, and fewer of them.
+JUMBO = {"rx_mbufs = 16384": "rx_mbufs = 8192", "tx_mbufs = 8192": "tx_mbufs = 4096", "hold_mbufs = 16384": "hold_mbufs = 4096",
+         "data_room = 2176": "data_room = 9344", "memory_mib = 192": "memory_mib = 256"}
+
 DPDK = f"""\
 worker_cores = [1, 0]
 control_core = 0
@@ -36,7 +40,14 @@ pci = ["{vm.pci_address(0)}", "{vm.pci_address(1)}"]
 """
 
 
-def sluiced_toml(profile: str, workers: int = 1) -> str:
+def dpdk_toml(mtu: int) -> str:
+    text = DPDK
+    for small, large in JUMBO.items() if mtu > 1500 else ():
+        text = text.replace(small, large)
+    return text
+
+
+def sluiced_toml(profile: str, workers: int = 1, mtu: int = 1500) -> str:
     endpoints = ", ".join(f'{{ address = "{layout.pod_address(pod)}:{layout.PORT}", id = "{layout.pod_name(pod)}" }}' for pod in PODS)
     return f"""\
 dpdk = "dpdk.toml"
@@ -54,12 +65,14 @@ drain_announce = "0s"
 name = "north"
 device = "{vm.pci_address(0)}"
 profile = "{profile}"
+mtu = {mtu}
 addresses = ["{layout.NORTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
 
 [[port]]
 name = "south"
 device = "{vm.pci_address(1)}"
 profile = "{profile}"
+mtu = {mtu}
 addresses = ["{layout.SOUTH_ADDRESS}/{layout.PREFIX_LENGTH}"]
 
 [[listener]]
@@ -75,9 +88,9 @@ endpoints = [{endpoints}]
 """
 
 
-def files(workers: int = 1, profile: str = "auto") -> dict:
+def files(workers: int = 1, profile: str = "auto", mtu: int = 1500) -> dict:
     """For the initramfs."""
-    inside = {"dpdk.toml": DPDK, "sluiced.toml": sluiced_toml(profile, workers), "boastful.toml": BOASTFUL,
+    inside = {"dpdk.toml": dpdk_toml(mtu), "sluiced.toml": sluiced_toml(profile, workers, mtu), "boastful.toml": BOASTFUL,
               "refused.toml": sluiced_toml("boastful.toml")}
     for profile in (layout.REPOSITORY / "nic_profiles").glob("*.toml"):
         inside[f"nic_profiles/{profile.name}"] = profile.read_text()

@@ -36,6 +36,8 @@ CALLS_SECONDS = 60.0
 SETUP_SECONDS = 60.0
 CONSOLES = layout.build_dir() / "guest"
 QUEUES = 2
+JUMBO = 9_000
+IP_AND_ICMP = 20 + 8  # bytes of headers
 MOST_CLIENTS = 16
 FAIR_MARGIN = 0.05  # of a pod's share: the counting begins while calls are in flight
 
@@ -48,10 +50,10 @@ class PciCards(unittest.TestCase):
     """The contexts end inside of each test, and not in clean-ups: unittest skips clean-ups when it is interrupted."""
 
     @contextlib.contextmanager
-    def machine(self, card: str, inside: dict, queues: int = 1, options: str = "") -> Iterator[tuple]:
+    def machine(self, card: str, inside: dict, queues: int = 1, options: str = "", mtu: int = 1500) -> Iterator[tuple]:
         """A machine with two such cards, bound to vfio-pci, and the networks around it. inside: files in the machine."""
         system = guest.System()
-        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks(queues) as networks:
+        with tempfile.TemporaryDirectory(prefix="sluice-vm-") as scratch, Networks(queues, mtu) as networks:
             networks.start_pods(Path(scratch))
             initramfs = guest.make_initramfs(system, Path(scratch), [layout.sluiced_binary(), layout.sluicectl_binary()], inside)
             console = CONSOLES / f"{self.id().rpartition('test_')[2]}.console"
@@ -88,6 +90,14 @@ class PciCards(unittest.TestCase):
                     self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
                 if sluiced.uses("rx_interrupts"):
                     self.frames_wake_a_worker_that_sleeps(networks, sluiced)
+
+    def prove_jumbo_frames(self, card: str, profile: str, flows: str = "none") -> None:
+        with self.machine(card, files(mtu=JUMBO), mtu=JUMBO) as (machine, networks):
+            with self.sluiced(machine, profile, "auto", flows) as sluiced:
+                for payload, calls in CALLS.items():
+                    self.every_call_ends_with_a_pods_answer(networks, sluiced, payload, calls)
+                for namespace, address in ((networks.client, layout.NORTH_ADDRESS), (networks.pods, layout.SOUTH_ADDRESS)):
+                    run(*in_namespace(namespace, ["ping", "-q", "-c", "3", "-M", "do", "-s", str(JUMBO - IP_AND_ICMP), address]))
 
     def prove_two_queues(self, profile: str, chosen: str, flows: str, options: str = "") -> list:
         """virtio's. Both workers have clients. Returns the workers' counters."""
@@ -168,6 +178,12 @@ class PciCards(unittest.TestCase):
 
     def test_vmxnet3(self) -> None:
         self.prove("vmxnet3", "vmxnet3")
+
+    def test_e1000e_at_an_mtu_of_9000(self) -> None:
+        self.prove_jumbo_frames("e1000e", "e1000e")
+
+    def test_vmxnet3_at_an_mtu_of_9000(self) -> None:
+        self.prove_jumbo_frames("vmxnet3", "vmxnet3")
 
     def test_virtio(self) -> None:
         self.prove("virtio-net-pci", "virtio", "returns-where-sent", lacks_something=False)
