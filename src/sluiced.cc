@@ -131,6 +131,17 @@ void log_start(const config::Startup& startup, worker::Hardware& hardware,
                startup.ports.size());
 }
 
+// An object for each worker.
+template <class T>
+struct OneEach {
+  explicit OneEach(uint32_t workers) {
+    for (uint32_t i = 0; i < workers; ++i)
+      all.push_back(objects.emplace_back(std::make_unique<T>()).get());
+  }
+  std::vector<std::unique_ptr<T>> objects;
+  std::vector<T*> all;
+};
+
 // Returns after all workers have ended. Throws the errors of starting.
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
@@ -142,15 +153,9 @@ void serve(const std::string& file, loader::Loaded loaded) {
   worker::Hardware hardware(startup);
   worker::TscClock clock(nic::tsc_hz());
 
-  std::vector<std::unique_ptr<stats::Worker>> counters;
-  std::vector<stats::Worker*> all;
-  for (uint32_t i = 0; i < startup.workers; ++i)
-    all.push_back(counters.emplace_back(std::make_unique<stats::Worker>()).get());
-
-  std::vector<std::unique_ptr<stats::FlowPage>> pages;
-  std::vector<stats::FlowPage*> flow_pages;
-  for (uint32_t i = 0; i < startup.workers; ++i)
-    flow_pages.push_back(pages.emplace_back(std::make_unique<stats::FlowPage>()).get());
+  const OneEach<stats::Worker> counters(startup.workers);
+  const OneEach<stats::FlowPage> flow_pages(startup.workers);
+  const std::vector<stats::Worker*>& all = counters.all;
 
   config::Published published;
   worker::Orders orders;
@@ -186,7 +191,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
            },
        .whereabouts = [&](size_t w) { return worker::whereabouts(all[w]->stages.thread); },
        .clock = [&clock] { return clock.at(clock.cycles()); },
-       .flow_pages = flow_pages,
+       .flow_pages = flow_pages.all,
        .on_flush =
            [&](uint32_t pod) {
              orders.flush(pod);
@@ -230,7 +235,7 @@ void serve(const std::string& file, loader::Loaded loaded) {
                                 .process = process.get(),
                                 .owner = several ? &owner : nullptr,
                                 .exchange = several ? &exchange : nullptr,
-                                .flow_page = flow_pages[i],
+                                .flow_page = flow_pages.all[i],
                                 .ticket_keys = &ticket_keys,
                                 .handshakes = helpers ? &helpers->queue(i) : nullptr,
                                 .populator = &populator}));

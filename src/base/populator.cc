@@ -34,8 +34,9 @@ void Populator::populate(size_t user, void* begin, size_t bytes) {
 
 void Populator::run() {
   ::pthread_setname_np(::pthread_self(), "populator");
-  while (!ending_.load()) {
-    const int heard = rings_.load();
+  while (true) {
+    const int heard = rings_.load();  // before the look at ending_: a ring in between ends the wait
+    if (ending_.load()) return;
     for (size_t i = 0; i < users_; ++i) {
       auto* begin = static_cast<uint8_t*>(requests_[i].begin.exchange(nullptr));
       const size_t bytes = begin == nullptr ? 0 : requests_[i].bytes.load();

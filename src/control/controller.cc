@@ -267,7 +267,10 @@ void Controller::publish_routes() {
   }
   const std::vector<config::Service> before = current().services;
   routes_due_ = !publish(std::move(next));
-  if (routes_due_) return;  // tried again soon
+  if (routes_due_) {
+    routes_after_ = std::chrono::steady_clock::now() + kRoutesRetry;
+    return;
+  }
   for (size_t i = 0; i < before.size(); ++i) log_unreachable(before[i], current().services[i]);
   log_published("routes");
 }
@@ -483,7 +486,7 @@ void Controller::look_often() {
     spdlog::log(line.good ? spdlog::level::info : spdlog::level::err, "{}", line.text);
   change_log_.look(current(), ledger_);
   event_log_.look(workers_);
-  if (routes_due_) publish_routes();
+  if (routes_due_ && std::chrono::steady_clock::now() >= routes_after_) publish_routes();
   often_timer_.expires_after(kOften);
   often_timer_.async_wait([this](const boost::system::error_code& e) {
     if (!e) look_often();

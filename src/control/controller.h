@@ -152,7 +152,10 @@ class Controller {
     std::set<std::string> services;  // their names
     std::vector<std::string> warnings;
   } updates_;
-  bool routes_due_ = false;                 // learned routes are not in use yet
+  bool routes_due_ = false;  // learned routes are not in use yet
+  // The next try after one that was refused, which is logged.
+  static constexpr std::chrono::seconds kRoutesRetry{1};
+  std::chrono::steady_clock::time_point routes_after_{};
   std::set<std::string> behind_;            // services whose newest endpoints were refused
   boost::asio::steady_timer update_timer_;  // for the end of the turn, or of the rest
   std::chrono::steady_clock::time_point publish_after_{};

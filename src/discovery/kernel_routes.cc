@@ -67,7 +67,7 @@ void RouteDump::begin(uint32_t sequence) {
   sequence_ = sequence;
   state_ = State::kUnderWay;
   why_.clear();
-  changed_ = false;
+  changed_ = interrupted_ = false;
   found_.clear();
   left_out_ = 0;
 }
@@ -93,11 +93,18 @@ void RouteDump::read(std::span<const uint8_t> bytes) {
     }
     if (head->nlmsg_seq != sequence_ || state_ != State::kUnderWay) continue;
     // The table changed under the dump, which may have routes twice, or not at all.
-    if ((head->nlmsg_flags & NLM_F_DUMP_INTR) != 0) changed_ = true;
+    if ((head->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted_ = changed_ = true;
     if (head->nlmsg_type == RTM_NEWROUTE) {
       read_route(body);
     } else if (head->nlmsg_type == NLMSG_DONE) {
-      state_ = State::kComplete;
+      // The end carries the number of an error, where the kernel could not go on.
+      const int error = take<int32_t>(body).value_or(0);
+      if (error < 0) {
+        fail(fmt::format("the kernel cannot list its routes: {}",
+                         std::generic_category().message(-error)));
+      } else {
+        state_ = State::kComplete;
+      }
     } else if (head->nlmsg_type == NLMSG_ERROR) {
       const auto error = take<nlmsgerr>(body);
       fail(fmt::format("the kernel refuses to list its routes: {}",
@@ -232,9 +239,16 @@ void KernelRoutes::read_all() {
       fail(dump_.why());
       return;
     }
-    if (under_way && dump_.state() == RouteDump::State::kComplete) finish();
+    if (under_way && dump_.state() == RouteDump::State::kComplete) finish_if_whole();
     if (dump_.state() == RouteDump::State::kComplete && dump_.changed()) ask_after(kSettle);
   }
+}
+
+// A daemon that changes routes all the time may interrupt each dump: after a few, one is taken.
+void KernelRoutes::finish_if_whole() {
+  if (dump_.interrupted() && ++interruptions_ < kMostInterruptions) return;
+  interruptions_ = 0;
+  finish();
 }
 
 void KernelRoutes::finish() {

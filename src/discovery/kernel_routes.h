@@ -32,6 +32,8 @@ class RouteDump {
   const std::string& why() const { return why_; }
   // The kernel told of a change since begin(); the dump may be of the time before.
   bool changed() const { return changed_; }
+  // The table changed under the dump, which may lack routes.
+  bool interrupted() const { return interrupted_; }
   // Routes with a gateway, of kComplete: sorted, those with the least metric first where several
   // lead to one network. At most kMostRoutes; left_out() counts the others.
   std::vector<GatewayRoute> routes() const;
@@ -49,6 +51,7 @@ class RouteDump {
   State state_ = State::kComplete;
   std::string why_;
   bool changed_ = false;
+  bool interrupted_ = false;
   std::vector<Found> found_;
   size_t left_out_ = 0;
 };
@@ -72,12 +75,14 @@ class KernelRoutes {
   // Routing daemons change many routes at once.
   static constexpr std::chrono::milliseconds kSettle{50};
   static constexpr std::chrono::seconds kRetry{5};
+  static constexpr unsigned kMostInterruptions = 20;  // in a row
 
   void open();
   void ask();
   void ask_after(std::chrono::milliseconds wait);
   void receive();
   void read_all();
+  void finish_if_whole();
   void finish();
   void fail(std::string why);
 
@@ -87,6 +92,7 @@ class KernelRoutes {
   std::array<uint8_t, 65'536> buffer_;
   RouteDump dump_;
   uint32_t sequence_ = 0;
+  unsigned interruptions_ = 0;
   bool due_ = false;  // timer_ is about to ask
   std::vector<GatewayRoute> routes_;
   std::string error_;

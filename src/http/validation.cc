@@ -6,16 +6,19 @@
 #include <cstring>
 #include <optional>
 
+#include "http/answers.h"
+
 namespace sluice::http {
 namespace {
 
 // Classes of characters, by where they may stand.
 enum : uint8_t {
-  kInName = 1,    // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
-  kInToken = 2,   // the same with upper case: methods and protocols
-  kInScheme = 4,  // RFC 3986, 3.1
-  kInHost = 8,    // RFC 3986, 3.2.2, without percent signs
-  kInPath = 16,   // more than RFC 3986, 3.3 and 3.4, as real clients send; no fragment
+  kInName = 1,        // tokens of RFC 9110, 5.6.2, without upper case (RFC 9113, 8.2.1)
+  kInToken = 2,       // the same with upper case: methods and protocols
+  kInScheme = 4,      // RFC 3986, 3.1
+  kInHost = 8,        // RFC 3986, 3.2.2, without percent signs
+  kInAuthority = 32,  // RFC 3986, 3.2, without userinfo, which RFC 9113, 8.3.1 forbids
+  kInPath = 16,       // more than RFC 3986, 3.3 and 3.4, as real clients send; no fragment
 };
 
 constexpr std::array<uint8_t, 256> kCharacters = [] {
@@ -26,10 +29,11 @@ constexpr std::array<uint8_t, 256> kCharacters = [] {
   };
   add("abcdefghijklmnopqrstuvwxyz0123456789", kInName);
   add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
-      kInToken | kInScheme | kInHost);
+      kInToken | kInScheme | kInHost | kInAuthority);
   add("!#$%&'*+-.^_`|~", kInName | kInToken);
   add("+-.", kInScheme);
-  add("-._~!$&'()*+,;=", kInHost);
+  add("-._~!$&'()*+,;=", kInHost | kInAuthority);
+  add("%:[]", kInAuthority);
   for (unsigned c = 0x21; c <= 0xff; ++c)
     if (c != 0x7f && c != '#') all[c] |= kInPath;
   return all;
@@ -72,8 +76,8 @@ bool valid_pseudo_value(Name id, std::string_view value) {
     case Name::kScheme:
       return consists_of(value, kInScheme);
     case Name::kAuthority:
-      // Also empty (RFC 9113, 8.3.1), which is no host. Userinfo is forbidden there.
-      return value.empty() || valid_host(value, Port::kOptional);
+      // request_without_blanks() looks at more, since it depends on other fields.
+      return consists_of(value, kInAuthority);
     case Name::kPath:
       return consists_of(value, kInPath);
     case Name::kStatus:
@@ -241,9 +245,14 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
     }
   });
   if (!ok || method.empty()) return false;
-  // An empty Host says that there is none (RFC 9110, 7.2). With two different hosts, a server
-  // behind might believe the other one.
-  if (seen.host && !(seen.host->empty() || valid_host(*seen.host, Port::kOptional))) return false;
+  // An empty Host says that there is none (RFC 9110, 7.2), as an empty authority does (RFC 9113,
+  // 8.3.1). gRPC's clients name a target there, such as a list of addresses, or a port by its name.
+  const auto readable = [&](std::string_view host) {
+    return host.empty() || valid_host(host, Port::kOptional) ||
+           (is_grpc(fields) && consists_of(host, kInAuthority));
+  };
+  if ((authority && !readable(*authority)) || (seen.host && !readable(*seen.host))) return false;
+  // With two different hosts, a server behind might believe the other one.
   if (seen.host && authority && !same_authority(scheme, *authority, *seen.host)) return false;
   facts.content_length = seen.content_length;
   facts.connect = method == "CONNECT";

@@ -203,7 +203,8 @@ void Port::take_mac(uint16_t device) {
 void Port::start(uint16_t device, uint16_t queues, const Pools& pools) {
   const rte_eth_dev_info info = info_of(name(), device);
   traits_ = traits_of(options_.profile, info);
-  std::vector<uint8_t> rss_key = random_rss_key(info);
+  // DPDK keeps a pointer to it in the device's configuration.
+  std::vector<uint8_t>& rss_key = rss_keys_.emplace_back(random_rss_key(info));
   const bool rx_interrupts = run_with_interrupts(device, queues, pools, rss_key);
   if (!rx_interrupts) run_device(device, queues, pools, false, rss_key);
   let_in_multicast(device);

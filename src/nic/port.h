@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -106,6 +107,7 @@ class Port final : public NetworkPort {
   std::vector<BondLinks> bonds_;         // by device
   std::vector<uint16_t> configured_;
   Rings rings_;
+  std::deque<std::vector<uint8_t>> rss_keys_;   // by device
   std::vector<std::unique_ptr<RssState>> rss_;  // by device
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<EthdevQueue>> queues_;

@@ -137,6 +137,16 @@ TEST_F(RouteDumpTest, a_change_meanwhile_and_a_dump_that_was_disturbed_are_noted
   EXPECT_FALSE(dump.changed());
   dump.read(message(NLMSG_DONE, number(0), 7, NLM_F_MULTI | NLM_F_DUMP_INTR));
   EXPECT_TRUE(dump.changed());
+  EXPECT_TRUE(dump.interrupted());
+  dump.begin(8);
+  EXPECT_FALSE(dump.interrupted());
+}
+
+TEST_F(RouteDumpTest, an_end_with_an_error_is_none) {
+  dump.read(route({.via = "192.168.0.1"}));
+  dump.read(message(NLMSG_DONE, number(static_cast<uint32_t>(-ENOMEM))));
+  EXPECT_EQ(dump.state(), RouteDump::State::kFailed);
+  EXPECT_NE(dump.why().find("Cannot allocate memory"), std::string::npos) << dump.why();
 }
 
 TEST_F(RouteDumpTest, an_answer_to_an_earlier_request_is_ignored) {

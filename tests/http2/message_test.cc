@@ -169,6 +169,20 @@ TEST_F(Request, has_an_authority_in_which_any_reader_finds_the_same_host) {
   accepts(asks(with(no_authority, {{"host", "[::1]:80"}})));
 }
 
+// gRPC's clients name their target there (gRPC's naming.md): a list of addresses, or a named port.
+TEST_F(Request, of_grpc_may_have_an_authority_that_is_a_target) {
+  const auto call = [](std::string_view authority) {
+    return list({{":method", "POST"},
+                 {":scheme", "http"},
+                 {":path", "/"},
+                 {":authority", authority},
+                 {"content-type", "application/grpc"}});
+  };
+  for (const char* good : {"10.0.0.1:50051,10.0.0.2:50051", "svc:grpc", "::1", "%2Frun%2Fa.sock"})
+    accepts(asks(call(good)));
+  for (const char* bad : {"user@pod", "pod/path", "pod evil"}) resets(asks(call(bad)), kMalformed);
+}
+
 TEST_F(Request, has_a_host_that_says_the_same_as_authority) {
   for (const char* same : {"pod", "POD", "pod:80", "pod:"}) accepts(asks_with({{"host", same}}));
   for (const char* other : {"evil", "pod:81", "pod:443", "", "pod.evil"})

@@ -70,8 +70,7 @@ std::optional<ExternalNames::Found> Cluster::external_name(const ServicePort& po
 
 bool Cluster::services_known(const std::string& name_space) const {
   const Scope* s = scope(name_space);
-  return !s || !s->services || s->services->state().listed() ||
-         !s->services->state().error().empty();
+  return !s || (s->services && (s->services->state().listed() || s->services->state().refused()));
 }
 
 std::string Cluster::services_error(const std::string& name_space) const {

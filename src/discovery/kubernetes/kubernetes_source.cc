@@ -31,7 +31,7 @@ void KubernetesSource::on_change(const Cluster::News& news) {
       cluster_->watch_services(port_.service.name_space);
     if (follow_external_name()) return;
     // Endpoints of an earlier run may be those of an external name.
-    if (!endpoints().empty() && !cluster_->services_known(port_.service.name_space)) return;
+    if (!endpoints().empty() && !type_known()) return;
   }
   dns_.reset();
   external_error_.clear();
@@ -80,9 +80,15 @@ Source::Clock::duration KubernetesSource::age() const {
                                                              : Source::age();
 }
 
+bool KubernetesSource::type_known() const {
+  return !make_dns_ || cluster_->has_slices(port_.service) ||
+         cluster_->services_known(port_.service.name_space);
+}
+
 bool KubernetesSource::listed() const {
-  return !endpoints().empty() ||
-         (dns_ ? dns_->listed() : cluster_->listed(port_.service.name_space));
+  if (!endpoints().empty()) return true;
+  if (dns_) return dns_->listed();
+  return cluster_->listed(port_.service.name_space) && type_known();
 }
 
 std::string KubernetesSource::last_error() const {

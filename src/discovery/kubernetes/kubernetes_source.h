@@ -44,6 +44,8 @@ class KubernetesSource : public Source, private Cluster::Subscriber {
   const ObjectKey& service() const override { return port_.service; }
   void on_change(const Cluster::News& news) override;
   void use(const Update& update);
+  // Whether it is a service of type ExternalName.
+  bool type_known() const;
   // Asks DNS from now on, if it is a service of type ExternalName. False: it is none.
   bool follow_external_name();
 

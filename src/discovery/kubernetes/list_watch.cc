@@ -15,6 +15,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr unsigned kOk = 200;
+constexpr unsigned kUnauthorized = 401;
+constexpr unsigned kForbidden = 403;
+constexpr unsigned kNotFound = 404;
 constexpr unsigned kGone = 410;
 
 // Continue tokens are base64 of a kind that may have characters with a meaning in a query.
@@ -150,6 +153,7 @@ void ListWatch::end_list(Time now, bool whole, std::string_view why) {
       delay_ = backoff_.next();
     }
   } else if (status_ != kOk) {
+    refused_ = status_ == kUnauthorized || status_ == kForbidden || status_ == kNotFound;
     fail(refusal());
     continue_.clear();
   } else {
@@ -186,6 +190,7 @@ void ListWatch::read_page(Time) {
   kind_.end_list();
   resource_version_ = version;
   watching_ = listed_ = synced_ = true;
+  refused_ = false;
   error_.clear();
 }
 

@@ -57,6 +57,9 @@ class ListWatch {
   bool listed() const { return listed_; }
   // The reason why there is no watch; empty while there is one, and after one that ended well.
   const std::string& error() const { return error_; }
+  // The server has said that there is nothing for this client to list: 401, 403 or 404. An answer
+  // that may be another one in a moment, or none, does not count.
+  bool refused() const { return refused_; }
   // Events, pages or objects that were not JSON of the expected form.
   uint64_t garbage() const { return garbage_; }
   bool watching() const { return watching_; }
@@ -81,6 +84,7 @@ class ListWatch {
   bool watching_ = false;  // the current or next request is a watch
   bool synced_ = false;
   bool listed_ = false;
+  bool refused_ = false;
   std::string continue_;          // of the list under way
   std::string resource_version_;  // what is known so far
   Duration delay_{};
