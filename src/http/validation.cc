@@ -68,6 +68,13 @@ bool valid_name_of_host(std::string_view text) {
   return !text.empty();
 }
 
+// An IPv6 address, perhaps with a port, without its brackets: so h2load and others write it.
+bool bare_ipv6(std::string_view text) {
+  return std::count(text.begin(), text.end(), ':') >= 2 &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return hexadecimal(c) || c == ':' || c == '.'; });
+}
+
 bool valid_pseudo_value(Name id, std::string_view value) {
   switch (id) {
     case Name::kMethod:
@@ -248,7 +255,7 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
   // An empty Host says that there is none (RFC 9110, 7.2), as an empty authority does (RFC 9113,
   // 8.3.1). gRPC's clients name a target there, such as a list of addresses, or a port by its name.
   const auto readable = [&](std::string_view host) {
-    return host.empty() || valid_host(host, Port::kOptional) ||
+    return host.empty() || valid_host(host, Port::kOptional) || bare_ipv6(host) ||
            (is_grpc(fields) && consists_of(host, kInAuthority));
   };
   if ((authority && !readable(*authority)) || (seen.host && !readable(*seen.host))) return false;

@@ -151,8 +151,8 @@ TEST_F(Request, has_a_scheme_of_scheme_characters) {
 }
 
 TEST_F(Request, has_an_authority_without_user) {
-  for (const char* good :
-       {"pod:80", "[::1]:80", "a_b.c", "xn--%C3%A4", "[fe80::1%25eth0]", "pod:", "[v1.x]"})
+  for (const char* good : {"pod:80", "[::1]:80", "::1", "fd00:1::7:50051", "a_b.c", "xn--%C3%A4",
+                           "[fe80::1%25eth0]", "pod:", "[v1.x]"})
     accepts(asks_but(":authority", good));
   for (const char* bad : {"user@pod", "pod/path", "pod evil", "pod?x"})
     resets(asks_but(":authority", bad), kMalformed);
