@@ -18,6 +18,8 @@ def service(name: str) -> str:
 
 class Routes(KubernetesLab):
     pods = 3
+    # At all of its addresses, those behind it included.
+    pod_command = f"POD_LISTEN=0.0.0.0 exec {layout.pod_binary()} --counts $POD_COUNTS"
 
     @classmethod
     def setUpClass(cls) -> None:
