@@ -179,15 +179,26 @@ void Controller::finish() {
 
 void Controller::serve_http() {
   if (http_settings_ == http_used_) return;
-  // Two servers at one address exclude each other.
-  if (!http_settings_.address || http_settings_.address == http_used_.address) {
+  const config::AdminHttp before = http_used_;
+  // Two servers at one port exclude each other, where one of them listens at all addresses.
+  if (!http_settings_.address ||
+      (before.address && http_settings_.address->port == before.address->port)) {
     http_.reset();
     http_used_ = {};
   }
-  if (http_settings_.address)
+  try {
+    use_http(http_settings_);
+  } catch (...) {
+    if (!http_) use_http(before);
+    throw;
+  }
+}
+
+void Controller::use_http(const config::AdminHttp& settings) {
+  if (settings.address)
     http_ = std::make_unique<admin::HttpServer>(
-        io_, http_settings_, [this](std::string_view path) { return answer_http(path); });
-  http_used_ = http_settings_;
+        io_, settings, [this](std::string_view path) { return answer_http(path); });
+  http_used_ = settings;
 }
 
 void Controller::update_endpoints(size_t service, const discovery::Update& update) {

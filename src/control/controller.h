@@ -126,6 +126,7 @@ class Controller {
   // Makes or replaces the HTTP server, as [admin] has it. Throws std::runtime_error: the address
   // cannot be bound, and the server before stays.
   void serve_http();
+  void use_http(const config::AdminHttp& settings);
   void wait_for_reload_signal();
   void wait_for_end_signal();
   void sample_every_second();
