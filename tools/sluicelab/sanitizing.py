@@ -8,7 +8,7 @@ from typing import NamedTuple
 from . import building, fuzzing, layout
 
 # A sanitized simulation takes five to ten times as long as a plain one, and goodput is none of a sanitizer's business.
-FEWER = {"SLUICE_SEEDS": "150", "GTEST_FILTER": "-Goodput.*"}
+FEWER = {"SLUICE_SEEDS": "100", "GTEST_FILTER": "-Goodput.*"}
 # Rooms whose tests simulate for that long: a run of everything simulates as often as it should without sanitizers.
 SIMULATED = ("tcp", "sim")
 # Rooms whose code runs on more than one thread, or hands something from one thread to another.
