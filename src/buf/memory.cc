@@ -21,6 +21,21 @@ Slice Memory::retain(Slice s) {
   return copy(s);
 }
 
+Chain Memory::retain(Chain packet) {
+  if (packet.single()) [[likely]]
+    return retain(packet.pop_front());
+  if (packet.front().mbuf()->pool != rx_.mempool()) return packet;
+  uint32_t buffers = 0;
+  packet.for_each([&](View) { ++buffers; });
+  if (rx_free_ < pin_above_ + buffers) {
+    refused_ += buffers;
+    return {};
+  }
+  rx_free_ -= buffers;
+  pinned_ += buffers;
+  return packet;
+}
+
 // The pool of another worker is asked at the first of its packets in a turn. What lies in caches of
 // workers does not count as free.
 Slice Memory::retain_other(Slice s) {

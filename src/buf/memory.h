@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "buf/chain.h"
 #include "buf/pool.h"
 #include "buf/slice.h"
 
@@ -39,6 +40,8 @@ class Memory {
   // The same bytes, safe to keep for any time. Empty when there is no memory: the caller drops the
   // bytes as if they had been lost on the wire, and counts them.
   Slice retain(Slice s);
+  // As retain(). A packet in several buffers is never copied: it stays where it is, or is dropped.
+  Chain retain(Chain packet);
   // An empty buffer for bytes that are kept. Empty (false) when retain() would refuse.
   Slice alloc();
 

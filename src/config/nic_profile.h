@@ -52,7 +52,8 @@ struct NicProfile {
   uint16_t rx_offset = 128;        // bytes from a buffer's start to a received frame
   uint16_t max_mtu = 1500;         // bytes of an IP packet
   uint16_t max_queues = 1;
-  uint16_t rx_descriptors = 1024;  // a queue keeps as many buffers
+  uint16_t rx_descriptors = 1024;  // of a ring; a ring keeps as many buffers
+  uint16_t rx_rings = 1;           // of one receive queue, all of which the driver fills
   uint16_t tx_descriptors = 1024;
   uint16_t tx_burst = 256;   // frames that are gathered before the driver is called
   uint16_t tx_segments = 8;  // most buffers of one transmitted frame, TSO frames included

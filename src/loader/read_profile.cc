@@ -41,6 +41,7 @@ config::NicProfile read_profile(const Document& document, Mistakes& mistakes) {
   t.integer("max_mtu", p.max_mtu, 576, kLargestMtu);
   t.integer("max_queues", p.max_queues, 1, 1024);
   t.integer("rx_descriptors", p.rx_descriptors, 32, 32'768);
+  t.integer("rx_rings", p.rx_rings, 1, 3);
   t.integer("tx_descriptors", p.tx_descriptors, 32, 32'768);
   t.integer("tx_burst", p.tx_burst, 1, 1024);
   t.integer("tx_segments", p.tx_segments, 2, 64);

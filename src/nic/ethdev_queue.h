@@ -54,6 +54,7 @@ class EthdevQueue : public PortQueue {
   // wait for the next flush(): a turn of a thousand connections is more than many rings hold. At
   // most kMaxWaiting frames wait; further ones are dropped and counted.
   void flush() override;
+  size_t unsent() const override { return gathered_; }
 
   int descriptor() const override { return descriptor_; }
   void interrupts(bool on) override;

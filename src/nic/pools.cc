@@ -25,7 +25,8 @@ bool any_dense(const std::vector<config::NicProfile>& ports) {
 uint32_t in_rings(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t sum = 0;
   for (const config::NicProfile& p : ports)
-    sum += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? p.tx_descriptors : 0));
+    sum += workers *
+           (uint32_t{p.rx_descriptors} * p.rx_rings + (p.tx_from_rx_pool ? p.tx_descriptors : 0));
   return sum;
 }
 
@@ -64,8 +65,8 @@ void check_object(rte_mempool* pool, void* arg, void* object, unsigned) {
 uint32_t rx_reserve(const std::vector<config::NicProfile>& ports, unsigned workers) {
   uint32_t reserve = kBurst + workers * kCache;
   for (const config::NicProfile& p : ports)
-    reserve += workers * (p.rx_descriptors + (p.tx_from_rx_pool ? 2 * p.tx_burst : 0) +
-                          (p.lro ? kMergedBurst : 0));
+    reserve += workers * (uint32_t{p.rx_descriptors} * p.rx_rings +
+                          (p.tx_from_rx_pool ? 2 * p.tx_burst : 0) + (p.lro ? kMergedBurst : 0));
   return reserve;
 }
 

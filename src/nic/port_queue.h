@@ -60,6 +60,9 @@ class PortQueue : public ip::Link, public ip::ForwardLink {
   // Sends all gathered frames; once a loop turn.
   virtual void flush() = 0;
 
+  // Gathered frames that the device has not taken yet. The next flush() offers them again.
+  virtual size_t unsent() const { return 0; }
+
   // A descriptor that stays the queue's: readable while a frame waits, or an eventfd that is
   // written to when a frame comes after interrupts(true). -1: there is none, and only receive()
   // tells.

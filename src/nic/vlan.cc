@@ -81,6 +81,8 @@ class VlanTrunk::Queue final : public PortQueue {
     stats_.tx_full += device_.stats().tx_full - before.tx_full;
   }
 
+  size_t unsent() const override { return device_.unsent(); }
+
   const uint8_t* mac() const override { return device_.mac(); }
   uint16_t mtu() const override { return device_.mtu(); }
   uint32_t max_tso() const override { return device_.max_tso(); }

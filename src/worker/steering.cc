@@ -68,8 +68,12 @@ void Steering::hand_over(unsigned worker, ip::TransportPacket&& packet) {
   give(worker, std::move(p));
 }
 
+// The other worker may stand still. Its packets must not take the buffers that this worker receives
+// with.
 void Steering::give(unsigned to, steer::Packet&& packet) {
-  if (exchange_.way(self_, to).packets.stage(std::move(packet))) {
+  buf::Chain& payload = packet.packet.payload;
+  if (payload.size() > 0) payload = memory_.retain(std::move(payload));
+  if (payload.size() > 0 && exchange_.way(self_, to).packets.stage(std::move(packet))) {
     counters_.handed_over.add(1);
     staged_ = true;
   } else {

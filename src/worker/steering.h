@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 
+#include "buf/memory.h"
 #include "ip/icmp_error.h"
 #include "ip/neighbour_news.h"
 #include "l4/forwarder.h"
@@ -19,9 +20,14 @@ namespace sluice::worker {
 class Steering final : public tcp::Siblings, public l4::Siblings, public ip::NeighbourListener {
  public:
   // Everything outlives the object.
-  Steering(const steer::Owner& owner, steer::Exchange& exchange, unsigned self,
+  Steering(const steer::Owner& owner, steer::Exchange& exchange, unsigned self, buf::Memory& memory,
            const tcp::Stack& tcp, stats::Steer& counters)
-      : owner_(owner), exchange_(exchange), self_(self), tcp_(tcp), counters_(counters) {}
+      : owner_(owner),
+        exchange_(exchange),
+        self_(self),
+        memory_(memory),
+        tcp_(tcp),
+        counters_(counters) {}
 
   // Given to the worker of the flow `local` and `remote`, if that is another one. A packet for
   // which there is no room is dropped and counted: it was taken, too.
@@ -56,6 +62,7 @@ class Steering final : public tcp::Siblings, public l4::Siblings, public ip::Nei
   const steer::Owner& owner_;
   steer::Exchange& exchange_;
   const unsigned self_;
+  buf::Memory& memory_;
   const tcp::Stack& tcp_;
   stats::Steer& counters_;
   bool staged_ = false;  // something waits for publish()

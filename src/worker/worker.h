@@ -117,12 +117,13 @@ class alignas(64) Worker {
     if (forwarder_.vips_changed() || splicer_.vips_changed()) [[unlikely]]
       share_vips();
     relay_.flush();
-    const bool last = order == Order::kEnd || (draining_ && drained());
-    if (last) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
+    if (!ending_since_ && (order == Order::kEnd || (draining_ && drained()))) ending_since_ = now;
+    if (ending_since_) tcp_.for_each([](tcp::Connection& c) { c.abort(); });
     sampler_.enter(Stage::kTcp);
     tcp_.flush(now);
     sampler_.enter(Stage::kTx);
     for (PortT* port : ports_) port->flush();
+    const bool last = ending_since_ && (!unsent() || now - *ending_since_ >= kLastFrames);
     if (last || now >= publish_at_) publish(now);
     if (TurnSampler::measures()) [[unlikely]]
       sampler_.end_turn(worked_ || frames_sent() != sent_);
@@ -143,6 +144,11 @@ class alignas(64) Worker {
   // The interval in which numbers that others count are copied for control. Nobody looks at them
   // more than a few times a second.
   static constexpr Duration kPublishEvery = 1ms;
+  // The longest sleep while frames wait that a device has not taken.
+  static constexpr Duration kOfferEvery = 1ms;
+  // The time that devices have for the last frames, resets of connections among them, before the
+  // worker ends.
+  static constexpr Duration kLastFrames = 10ms;
 
   Worker(const Setup& setup, const config::Snapshot& first, uint64_t cycles)
       : clock_(setup.clock),
@@ -224,7 +230,7 @@ class alignas(64) Worker {
   std::optional<Steering> make_steering(const Setup& setup) {
     if (setup.exchange == nullptr) return std::nullopt;
     return std::optional<Steering>(std::in_place, *setup.owner, *setup.exchange,
-                                   static_cast<unsigned>(setup.self), tcp_, stats_.steer);
+                                   static_cast<unsigned>(setup.self), memory_, tcp_, stats_.steer);
   }
 
   static std::vector<ip::ForwardLink*> forward_links(const std::vector<PortT*>& ports) {
@@ -348,6 +354,12 @@ class alignas(64) Worker {
     return std::any_of(ports_.begin(), ports_.end(), [](const PortT* p) { return p->waiting(); });
   }
 
+  // Frames that a device has not taken.
+  bool unsent() const {
+    return std::any_of(ports_.begin(), ports_.end(),
+                       [](const PortT* p) { return p->unsent() > 0; });
+  }
+
   // The end of a turn: sleeps when there has been nothing to do for a while, until something may
   // have come.
   void rest(Time now) {
@@ -366,7 +378,8 @@ class alignas(64) Worker {
     publish(now);
     sampler_.enter(Stage::kIdle);
     ++stats_.stages.sleeps;
-    sleeper_->sleep(wheel_.next() - clock_.at(clock_.cycles()));
+    const Duration until_timer = wheel_.next() - clock_.at(clock_.cycles());
+    sleeper_->sleep(unsent() ? std::min(until_timer, kOfferEvery) : until_timer);
     let_ports_interrupt(false);
   }
 
@@ -452,6 +465,7 @@ class alignas(64) Worker {
   Time idle_since_{};
   bool interrupts_ = false;  // of the ports, while the worker is about to sleep
   bool draining_ = false;
+  std::optional<Time> ending_since_;  // the first turn after the order to end, or after the drain
   bool reported_drained_ = false;
   bool worked_ = false;      // this turn received something
   uint64_t turn_began_;      // cycles

@@ -1,5 +1,6 @@
 #include "buf/memory.h"
 
+#include "base/poison.h"
 #include "fixture.h"
 
 namespace sluice::buf {
@@ -38,6 +39,34 @@ TEST(Memory, within_one_turn_counts_what_it_pins_without_asking_the_pool) {
   for (int i = 0; i < 8; ++i) kept.push_back(memory.retain(rx.filled("x")));
   EXPECT_EQ(memory.pinned(), 5u);
   EXPECT_EQ(memory.copied(), 3u);
+}
+
+TEST(Memory, keeps_a_packet_of_several_buffers_in_place_or_drops_it_and_copies_a_packet_of_one) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold");
+  Memory memory(rx, hold, 10, 2);
+  const auto buffer = [&] {
+    rte_mbuf* m = rte_pktmbuf_alloc(static_cast<Pool&>(rx).mempool());
+    unpoison(m->buf_addr, m->buf_len);
+    rte_pktmbuf_append(m, 8);
+    return m;
+  };
+  const auto packet = [&] {
+    rte_mbuf* m = buffer();
+    EXPECT_EQ(rte_pktmbuf_chain(m, buffer()), 0);
+    return Chain(m);
+  };
+  std::vector<Chain> kept;
+  kept.push_back(memory.retain(packet()));
+  kept.push_back(memory.retain(packet()));
+  EXPECT_EQ(kept.back().size(), 16u);
+  EXPECT_EQ(memory.pinned(), 4u);
+  EXPECT_EQ(memory.retain(packet()).size(), 0u);
+  EXPECT_EQ(memory.refused(), 2u);
+  kept.push_back(memory.retain(Chain(rx.filled("x"))));
+  kept.push_back(memory.retain(Chain(rx.filled("y"))));
+  EXPECT_EQ(text_of(kept.back().view()), "y");
+  EXPECT_EQ(memory.copied(), 1u);
 }
 
 TEST(Memory, charges_a_packet_of_another_worker_to_the_pool_that_it_came_from) {

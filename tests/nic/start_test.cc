@@ -182,6 +182,14 @@ TEST(Pools, keep_enough_buffers_back_to_refill_every_ring) {
   EXPECT_LT(rx_reserve({p, p}, 2), 4u * 1024 + 2048);
 }
 
+TEST(Pools, keep_buffers_for_all_rings_of_a_queue) {
+  config::NicProfile p;
+  p.rx_descriptors = 1024;
+  const uint32_t one_ring = rx_reserve({p, p}, 2);
+  p.rx_rings = 2;
+  EXPECT_EQ(rx_reserve({p, p}, 2), one_ring + 4 * 1024);
+}
+
 TEST(Pools, a_receive_pool_that_its_rings_would_empty_is_refused_with_the_number_it_needs) {
   config::NicProfile p;
   try {

@@ -24,7 +24,7 @@ tx_descriptors = 512
 """
 
 # Buffers that hold a frame of 9,000 bytes, and fewer of them.
-JUMBO = {"rx_mbufs = 16384": "rx_mbufs = 8192", "tx_mbufs = 8192": "tx_mbufs = 4096", "hold_mbufs = 16384": "hold_mbufs = 4096",
+JUMBO = {"rx_mbufs = 16384": "rx_mbufs = 10240", "tx_mbufs = 8192": "tx_mbufs = 4096", "hold_mbufs = 16384": "hold_mbufs = 4096",
          "data_room = 2176": "data_room = 9344", "memory_mib = 192": "memory_mib = 256"}
 
 DPDK = f"""\

@@ -53,6 +53,7 @@ class SimPort final : public ip::Link {
     return got;
   }
   void flush() {}
+  size_t unsent() const { return 0; }
   bool waiting() const { return false; }
   void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }

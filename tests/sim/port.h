@@ -57,6 +57,7 @@ class Port final : public ip::Link {
     return got;
   }
   void flush() {}
+  size_t unsent() const { return 0; }
   bool waiting() const { return false; }
   void interrupts(bool) {}
   const nic::QueueStats& stats() const { return numbers_; }

@@ -42,7 +42,11 @@ class TestPort final : public ip::Link {
     numbers.rx_packets += got;
     return got;
   }
-  void flush() { ++flushes; }
+  void flush() {
+    ++flushes;
+    if (takes) stuck = 0;
+  }
+  size_t unsent() const { return stuck; }
   bool waiting() const { return holds; }
   void interrupts(bool on) { interrupting = on; }
   const TestStats& stats() const { return numbers; }
@@ -65,6 +69,8 @@ class TestPort final : public ip::Link {
   std::vector<const TestPort*>* received = nullptr;  // which port was asked when
   unsigned flushes = 0;
   bool interrupting = false;
+  size_t stuck = 0;  // frames that flush() leaves waiting while the device does not take them
+  bool takes = false;
   bool holds = false;  // frames that came with those of another port
 
  private:

@@ -327,6 +327,24 @@ TEST_F(WorkerLoop, an_idle_worker_that_drains_ends) {
   EXPECT_FALSE(running);
 }
 
+TEST_F(WorkerLoop, the_last_frames_have_10_ms_to_be_taken_by_the_device) {
+  turn();
+  north.stuck = 1;
+  orders.give(Order::kEnd);
+  EXPECT_TRUE(turn());
+  EXPECT_TRUE(turn(5'000'000));
+  north.takes = true;
+  EXPECT_FALSE(turn());
+}
+
+TEST_F(WorkerLoop, a_device_that_takes_nothing_more_does_not_keep_the_worker_from_ending) {
+  turn();
+  north.stuck = 1;
+  orders.give(Order::kEnd);
+  EXPECT_TRUE(turn());
+  EXPECT_FALSE(turn(10'000'000));
+}
+
 TEST_F(WorkerLoop, the_order_to_end_is_obeyed_at_once) {
   turn();
   orders.give(Order::kEnd);

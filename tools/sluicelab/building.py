@@ -13,9 +13,11 @@ PACKAGE_LIST = layout.REPOSITORY / "tools" / "packages.txt"
 # Up to fifteen sources of a target are compiled as one: headers are read once for all of them, which more than halves the
 # compiler's time. For builds that nobody changes a line in. File-local names of a target must differ for it; tools/check --all reads sources likewise.
 TOGETHER = ("-Dunity=on", "-Dunity_size=15")
-# For a directory that tools/demo or tools/test make: names of functions and lines, without a debugger's types, which take a third
+# For a directory that tools/test makes: names of functions and lines, without a debugger's types, which take a third
 # of the compiler's time. The sources of src/ stay apart: each proves that its header compiles alone.
 QUICKLY = ("-Dtests_together=true", "-Dcpp_args=-g1")
+# For a directory that tools/demo makes, which proves nothing about headers. gcc's warnings bear six sources as one.
+FOR_USE = ("-Dunity=on", "-Dunity_size=6", "-Dcpp_args=-g1")
 INSTALL_ATTEMPTS = 2  # mirrors have bad moments
 
 # What the lab runs, for those who need no unit tests.
