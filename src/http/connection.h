@@ -115,6 +115,9 @@ class Connection {
   virtual uint32_t peer_max_header_list_size() const = 0;
   // Client role: the peer takes extended CONNECTs with this :protocol (RFC 8441).
   virtual bool peer_takes_protocol(std::string_view protocol) const = 0;
+  // Client role: false for a request that the peer's protocol cannot carry unchanged. It must not
+  // be sent.
+  virtual bool carries(const FieldList& /*request*/) const { return true; }
   // Client role: how long the peer keeps the connection while it carries no request; zero: the peer
   // does not say.
   Duration peer_keeps_idle() const { return peer_keeps_idle_; }

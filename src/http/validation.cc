@@ -68,13 +68,6 @@ bool valid_name_of_host(std::string_view text) {
   return !text.empty();
 }
 
-// An IPv6 address, perhaps with a port, without its brackets: so h2load and others write it.
-bool bare_ipv6(std::string_view text) {
-  return std::count(text.begin(), text.end(), ':') >= 2 &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return hexadecimal(c) || c == ':' || c == '.'; });
-}
-
 bool valid_pseudo_value(Name id, std::string_view value) {
   switch (id) {
     case Name::kMethod:
@@ -312,6 +305,24 @@ bool valid_host(std::string_view authority, Port port) {
   if (rest.empty()) return port == Port::kOptional;
   return rest.front() == ':' && std::all_of(rest.begin() + 1, rest.end(), digit) &&
          (port == Port::kOptional || rest.size() > 1);
+}
+
+bool bare_ipv6(std::string_view text) {
+  return std::count(text.begin(), text.end(), ':') >= 2 &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return hexadecimal(c) || c == ':' || c == '.'; });
+}
+
+std::string_view host_of(std::string_view authority) {
+  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
+  const size_t colon = authority.find(':');
+  return colon == authority.rfind(':') ? authority.substr(0, colon) : authority;
+}
+
+bool same_variable(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return (x == '_' ? '-' : x) == (y == '_' ? '-' : y);
+         });
 }
 
 bool sound(std::string_view name, std::string_view value) {

@@ -19,6 +19,17 @@ bool sound(std::string_view name, std::string_view value);
 enum class Port : uint8_t { kOptional, kRequired };
 bool valid_host(std::string_view authority, Port port);
 
+// An IPv6 address, perhaps with a port, without its brackets: so h2load and others write it.
+bool bare_ipv6(std::string_view authority);
+// The host of an authority, without port and brackets. Of a bare IPv6 address, and of text with
+// several colons that is no authority at all, everything.
+std::string_view host_of(std::string_view authority);
+
+// Two names of fields that CGI, and all that follows it, gives to a program as one variable: '-'
+// and
+// '_' are the same there (RFC 3875, 4.1.18).
+bool same_variable(std::string_view a, std::string_view b);
+
 struct RequestFacts {
   int64_t content_length = -1;  // the value of that field, -1 without one
   bool connect = false;         // the method is CONNECT

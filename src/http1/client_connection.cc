@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "http/validation.h"
 #include "http1/codec.h"
 #include "http1/head.h"
 #include "http1/head_writer.h"
@@ -28,13 +29,15 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   s.head_written_ = true;
   s.head_position_ = output_.end();
   HopFields hop;
-  // Many servers refuse an empty Host, though RFC 9112, 3.2 has it for a request without one.
+  hop.host = named_host(request);
   std::string address;
-  if (request.find(Name::kAuthority).value_or("").empty() &&
-      request.find(Name::kHost).value_or("").empty()) {
+  if (hop.host.empty()) {
+    // Many servers refuse an empty Host, though RFC 9112, 3.2 has it for a request without one.
     address = transport_.peer().str();
-    hop.default_host = address;
+  } else if (http::bare_ipv6(hop.host)) {
+    address = in_brackets(hop.host);
   }
+  if (!address.empty()) hop.host = address;
   WebSocketKey key;
   const auto length = request.find(Name::kContentLength);
   if (method == "CONNECT") {
@@ -65,6 +68,12 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   return &s;
 }
 
+bool ClientConnection::carries(const FieldList& request) const {
+  const std::string_view host = named_host(request);
+  return host.empty() || http::valid_host(host, http::Port::kOptional) ||
+         !in_brackets(host).empty();
+}
+
 // Only trailers can follow the head of open().
 void ClientConnection::send_headers(http::Stream& stream, const FieldList& fields, bool) {
   Stream& s = own(stream);
@@ -84,8 +93,10 @@ bool ClientConnection::stale(const http::Stream& s) const {
   return s.id() > 1 && stream_ && !stream_->answered_ && !section_.begun() && informational_ == 0;
 }
 
+// A pod that answers has acknowledged the request's first byte. Bytes that it sent before belong to
+// no request, and above all not to the one that was sent meanwhile.
 bool ClientConnection::takes_head() {
-  if (stream_) return true;
+  if (stream_ && transport_.acknowledged() > stream_->head_position_) return true;
   if (!over()) {
     ++stats_.unasked_bytes;
     fail("bytes that no request asked for");

@@ -27,6 +27,8 @@ class ClientConnection final : public Connection {
   bool announce_drain(uint64_t) override { return false; }
   void drain() override {}
 
+  bool carries(const FieldList& request) const override;
+
  private:
   void release() override;
   bool on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields);

@@ -1,5 +1,10 @@
 #include "http1/head_writer.h"
 
+#include <algorithm>
+
+#include "base/address.h"
+#include "http/validation.h"
+
 namespace sluice::http1 {
 namespace {
 
@@ -27,6 +32,22 @@ void write_hop(HeadText& to, const HopFields& hop) {
     to.add("connection: keep-alive\r\n");
   }
   to.add("\r\n");
+}
+
+// HTTP/2 takes bytes above 0x7e in a path. Readers of a request line differ over them: some take
+// 0x85 and 0xa0 for blanks.
+void add_path(HeadText& to, std::string_view path) {
+  const auto plain = [](char c) { return static_cast<unsigned char>(c) <= 0x7e; };
+  if (std::all_of(path.begin(), path.end(), plain)) [[likely]] {
+    to.add(path);
+    return;
+  }
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const char encoded[] = {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    to.add(plain(c) ? std::string_view(&c, 1) : std::string_view(encoded, 3));
+  }
 }
 
 }  // namespace
@@ -59,26 +80,39 @@ void write_response(HeadText& to, const FieldList& fields, const HopFields& hop)
   write_hop(to, hop);
 }
 
+std::string_view named_host(const FieldList& request) {
+  const std::string_view authority = request.find(Name::kAuthority).value_or("");
+  return authority.empty() ? request.find(Name::kHost).value_or("") : authority;
+}
+
+std::string in_brackets(std::string_view address) {
+  const auto is_ipv6 = [](std::string_view text) {
+    const auto parsed = Address::parse(text);
+    return parsed && !parsed->is_v4() && text.find('%') == std::string_view::npos;
+  };
+  const auto bracketed = [](std::string_view text) { return '[' + std::string(text) + ']'; };
+  if (is_ipv6(address)) return bracketed(address);
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || !is_ipv6(address.substr(0, colon))) return {};
+  return bracketed(address.substr(0, colon)) + std::string(address.substr(colon));
+}
+
 // Cookies in several fields are HTTP/2's (RFC 9113, 8.2.3). TE is a field of one hop, and pods send
 // trailers without it.
 void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) {
   const bool upgraded = !hop.websocket_key.empty();
-  std::string_view method, path, host;
-  bool authority = false;
+  std::string_view method, path;
   for (const Field f : fields) {
     if (f.id == Name::kMethod) method = f.value;
     if (f.id == Name::kPath) path = f.value;
-    if (f.id == Name::kAuthority) authority = true;
-    if (f.id == Name::kAuthority || (f.id == Name::kHost && !authority)) host = f.value;
   }
-  if (host.empty()) host = hop.default_host;
   // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
-  if (path.empty()) path = method == "CONNECT" ? host : "/";
+  if (path.empty()) path = method == "CONNECT" ? hop.host : "/";
   to.add(upgraded ? "GET" : method);
   to.add(" ");
-  to.add(path);
+  add_path(to, path);
   to.add(" HTTP/1.1\r\n");
-  to.add("host", host);
+  to.add("host", hop.host);
   constexpr uint32_t kElsewhere = http::bit_of(Name::kMethod) | http::bit_of(Name::kPath) |
                                   http::bit_of(Name::kAuthority) | http::bit_of(Name::kScheme) |
                                   http::bit_of(Name::kProtocol) | http::bit_of(Name::kHost) |

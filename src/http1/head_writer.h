@@ -3,6 +3,7 @@
 // is passed on as it came.
 
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "http1/http.h"
@@ -20,8 +21,7 @@ struct HopFields {
   // line is then GET's, and the status line 101's.
   std::string_view websocket_key = {};
   std::string_view websocket_accept = {};
-  // The Host of a request that names none.
-  std::string_view default_host = {};
+  std::string_view host = {};  // of a request: the value of Host
 };
 
 // The text of a head or a trailer section.
@@ -56,6 +56,12 @@ class HeadText {
 
 // The fields are valid (http/validation.h). The text is appended.
 void write_response(HeadText& to, const FieldList& fields, const HopFields& hop);
+// The host that a request names, by :authority or else by Host. Empty: it names none.
+std::string_view named_host(const FieldList& request);
+// A bare IPv6 address, perhaps with a port, in brackets. Empty: the text is none.
+std::string in_brackets(std::string_view address);
+// The request's own :authority and Host are not written: hop.host is. Bytes of the path above 0x7e
+// are percent-encoded (RFC 3986, 2.1).
 void write_request(HeadText& to, const FieldList& fields, const HopFields& hop);
 // The trailer section with its last empty line.
 void write_trailers(HeadText& to, const FieldList& fields);

@@ -75,8 +75,10 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   HopFields hop;
   HeadText& text = HeadText::scratch();
   if (status < 200) {  // RFC 9110, 15.2: an HTTP/1.0 client knows none
-    // Without room an informational answer is left out: nobody may pile them up.
-    if (s.old_ || status == 101 || room_ <= 0) return;
+    // Without room an informational answer is left out: nobody may pile them up. The first 100 is
+    // not: its client may send nothing before it comes.
+    const bool awaited = status == 100 && s.expects_;
+    if (s.old_ || status == 101 || (room_ <= 0 && !awaited)) return;
     hop.no_length = true;
     write_response(text, fields, hop);
     write(text.view());

@@ -151,6 +151,11 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     case EndReason::kFlowControl:
     case EndReason::kFrameSize:
     case EndReason::kCompression:
+    case EndReason::kStreamClosed:
+    case EndReason::kTimeout:
+    case EndReason::kConnectFailed:
+    case EndReason::kInadequateSecurity:
+    case EndReason::kHttp11Required:  // some clients repeat a request at this
       code = EndReason::kInternalError;
       break;
     default:

@@ -46,6 +46,11 @@ bool Call::fields_refused(PodConnection& pod) {
     return true;
   }
   // The pods of a service are alike: no other pod is asked.
+  if (!pod.http().carries(kept_.headers())) {
+    ++service_.stats().failed;
+    tell(kBadRequest, "the authority is no host and port", stats::Failure::kRefused);
+    return true;
+  }
   if (pod.takes_fields(kept_.headers()) &&
       (request_ != Request::kEndedByTrailers || pod.takes_fields(kept_.trailers())))
     return false;

@@ -4,6 +4,7 @@
 
 #include "base/stage_meter.h"
 #include "http/answers.h"
+#include "http/validation.h"
 #include "relay/address_key.h"
 #include "relay/admission.h"
 #include "relay/call.h"
@@ -291,11 +292,8 @@ bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList
   using Authority = transport::Stream::Authority;
   std::string_view host = request.find(http::Name::kAuthority).value_or("");
   if (host.empty()) host = request.find(http::Name::kHost).value_or("");
-  if (const size_t colon = host.rfind(':');
-      colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
-    host = host.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const Authority authority = stream_->authority_for(host);
+  if (host.empty()) return false;  // the host that the connection is for (RFC 9112, 3.3)
+  const Authority authority = stream_->authority_for(http::host_of(host));
   if (authority == Authority::kThis) return false;
   count_stream();
   ++listener_.stats().streams;

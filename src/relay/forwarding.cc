@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/validation.h"
+
 namespace sluice::relay {
 namespace {
 
@@ -31,22 +33,15 @@ void append(FieldList& request, Name name, std::string_view hop) {
 
 constexpr std::string_view kClientCertificate = "x-forwarded-client-cert";
 
-// CGI, and what follows it, takes both characters for the same one (RFC 3875, 4.1.18).
-bool same_variable(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return (x == '_' ? '-' : x) == (y == '_' ? '-' : y);
-         });
-}
-
 void remove(FieldList& request, std::string_view name) {
   bool there = false;
-  for (const http::Field f : request) there |= same_variable(f.name, name);
+  for (const http::Field f : request) there |= http::same_variable(f.name, name);
   if (!there) [[likely]]
     return;
   thread_local FieldList rest;
   rest.clear();
   for (const http::Field f : request)
-    if (!same_variable(f.name, name)) rest.add(f.name, f.value, f.id, f.never_indexed);
+    if (!http::same_variable(f.name, name)) rest.add(f.name, f.value, f.id, f.never_indexed);
   request.swap(rest);
 }
 

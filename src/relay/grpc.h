@@ -19,6 +19,7 @@ inline constexpr Verdict kDeadlineExceeded{"4", "504"};
 inline constexpr Verdict kResourceExhausted{"8", "503"};
 inline constexpr Verdict kTooLargeAnswer{"8", "502"};
 inline constexpr Verdict kRequestTooLarge{"8", "431"};
+inline constexpr Verdict kBadRequest{"3", "400"};
 
 // The end of a call that no pod answered: one field section that is headers and trailers at once
 // ("Trailers-Only"), or a bare status for a client that does not speak gRPC. `message` is plain

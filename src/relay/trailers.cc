@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "http/validation.h"
+
 namespace sluice::relay {
 namespace {
 
@@ -11,8 +13,7 @@ constexpr auto kEarly = std::to_array<std::string_view>({
     "content-length",  // framing
     "host",
     "forwarded",
-    "via",
-    "x-forwarded-for",  // routing
+    "via",  // routing
     "authorization",
     "proxy-authorization",
     "cookie",  // authentication
@@ -33,8 +34,13 @@ constexpr auto kEarly = std::to_array<std::string_view>({
     "trailer",  // content
 });
 
+// X-Forwarded-For, X-Forwarded-Client-Cert, and all others by which a proxy vouches for something.
+constexpr std::string_view kForwarded = "x-forwarded-";
+
 bool early(const http::Field& f) {
-  return std::find(kEarly.begin(), kEarly.end(), f.name) != kEarly.end();
+  return http::same_variable(f.name.substr(0, kForwarded.size()), kForwarded) ||
+         std::any_of(kEarly.begin(), kEarly.end(),
+                     [&f](std::string_view name) { return http::same_variable(f.name, name); });
 }
 
 }  // namespace

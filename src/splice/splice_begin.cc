@@ -16,7 +16,9 @@ namespace {
 constexpr uint8_t kDecodeError = 50;
 constexpr uint8_t kUnrecognizedName = 112;
 
-std::string lower(std::string_view name) {
+// As routes have names: in lower case, without the dot of the root.
+std::string normal(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
   std::string out(name);
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -129,7 +131,7 @@ void Splice::leave_backend() {
 
 void Splice::on_established(Side& side) {
   if (is_client(side)) {  // the handshake of TLS is done
-    if (state_ == State::kNew) choose(lower(side.stream->server_name()));
+    if (state_ == State::kNew) choose(normal(side.stream->server_name()));
     return;
   }
   if (state_ != State::kConnecting) return;

@@ -26,6 +26,13 @@ std::optional<std::string_view> server_name_of(buf::View extension) {
   return name;
 }
 
+bool lists_protocols(buf::View extension) {
+  if (extension.size() < 4 || load_be16(extension.data()) != extension.size() - 2) return false;
+  for (buf::View rest = extension.subspan(2); !rest.empty(); rest = rest.subspan(1 + rest[0]))
+    if (rest[0] == 0 || rest[0] > rest.size() - 1) return false;
+  return true;
+}
+
 bool offers_protocol(buf::View extension, std::string_view protocol) {
   if (extension.size() < 2 || load_be16(extension.data()) != extension.size() - 2) return false;
   for (buf::View rest = extension.subspan(2); !rest.empty();) {

@@ -13,6 +13,10 @@ namespace sluice::tls {
 // malformed. An empty name and a name with a NUL are malformed.
 std::optional<std::string_view> server_name_of(buf::View extension);
 
+// Whether the content of an ALPN extension is well-formed (RFC 7301, 3.1): one name or more, none
+// of them empty.
+bool lists_protocols(buf::View extension);
+
 // Whether the content of an ALPN extension (RFC 7301, 3.1) lists the protocol.
 bool offers_protocol(buf::View extension, std::string_view protocol);
 // Whether it lists one of these, which are as on the wire: each behind a byte with its length.

@@ -187,6 +187,10 @@ bool Handshake::on_client_hello(int& alert) {
   };
   // HTTP/2 over TLS needs ALPN (RFC 9113, 3.2), so a client without ALPN speaks HTTP/1.1.
   const auto alpn = extension(TLSEXT_TYPE_application_layer_protocol_negotiation);
+  if (alpn && !lists_protocols(*alpn)) {
+    alert = SSL_AD_DECODE_ERROR;
+    return false;
+  }
   if (alpn && !contexts_->alpn().empty() && !offers_one_of(*alpn, contexts_->alpn())) {
     end_ = &T::failed_protocol;
     alert = SSL_AD_NO_APPLICATION_PROTOCOL;

@@ -238,6 +238,22 @@ class Smuggling(LabTest):
             self.expect(name, A)
         self.each(HTTP_2, check)
 
+    def test_a_path_of_http_2_is_the_same_path_for_pods_of_http_1_1(self) -> None:
+        for name in self.servers:
+            for path, written in (("/a\x85HTTP/1.0", "/a%85HTTP/1.0"), ("/a\xa0b", "/a%A0b"), ("/\xff", "/%FF")):
+                with self.subTest(f"{name}: {path!r}"), scripted.Client(port=self.ports[name]) as client:
+                    stream = client.request(frames.block((":method", "GET"), (":scheme", "http"), (":authority", "v"), (":path", path)))
+                    self.assertEqual(client.answer(stream).how, "http 404")
+                self.expect(name, {f"GET {written}"})
+
+    def test_an_authority_that_no_host_can_carry_is_refused(self) -> None:
+        for name in self.servers:
+            for authority in ("a:80:90", "[", "%zz"):
+                with self.subTest(f"{name}: {authority!r}"), scripted.Client(port=self.ports[name]) as client:
+                    stream = client.request(frames.block((":method", "POST"), (":scheme", "http"), (":authority", authority), (":path", "/a"),
+                                                         ("content-type", "application/grpc")))
+                    self.assertIn("3", client.answer(stream).how)
+
     def test_a_request_that_names_no_host_is_none_that_a_pod_refuses(self) -> None:
         def check(name: str, text: bytes) -> None:
             self.assertRegex(self.write(name, text), rb"^HTTP/1.1 404 ")

@@ -82,6 +82,7 @@ class Names(LabTest):
 
     def test_a_name_of_no_route_is_refused_with_unrecognized_name(self) -> None:
         self.assertIn("subject=CN = a.lab", self.connect(STRICT_PORT, "a.lab"))
+        self.assertIn("subject=CN = a.lab", self.connect(STRICT_PORT, "a.lab."))
         for name in ("other.lab", "b.lab", ""):
             self.assertIn("unrecognized name", self.connect(STRICT_PORT, name), name)
 

@@ -135,8 +135,13 @@ class Handshakes(TlsLab):
         self.assertEqual(status("other.lab"), "421")
         self.assertEqual(status("other.lab:443"), "421")
         self.assertEqual(self.counted("misdirected"), 2)
-        for host in ("b.apps.lab", "unknown.lab", layout.VIP):
+        for host in ("b.apps.lab", "unknown.lab", layout.VIP, "::1"):
             self.assertNotEqual(status(host), "421", host)
+        # A request that names no host is for the one that the handshake named.
+        unnamed = run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--http1.1", "--cacert", self.tls["ca"], "--resolve",
+                      f"other.lab:{layout.TLS_PORT}:{layout.VIP}", "--header", "host:", "--output", "/dev/null", "--write-out", "%{http_code}",
+                      f"https://other.lab:{layout.TLS_PORT}/")
+        self.assertNotEqual(unnamed, "421")
         self.assertEqual(self.counted("misdirected"), 2)
 
     def test_sluicectl_shows_the_certificates(self) -> None:

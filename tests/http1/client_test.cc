@@ -52,6 +52,28 @@ TEST_F(ClientTest, a_request_that_names_no_host_has_the_pods_address_as_Host) {
   EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: 198.18.1.101:80\r\n\r\n");
 }
 
+TEST_F(ClientTest, carries_only_a_host_in_which_all_readers_find_the_same) {
+  const auto carried = [this](const char* authority) {
+    return http->carries(fields({{":method", "GET"}, {":authority", authority}, {":path", "/"}}));
+  };
+  for (const char* good :
+       {"", "a", "a:80", "[::1]:80", "::1", "2001:db8::1", "2001:db8::1:2:3:4:5:8080"})
+    EXPECT_TRUE(carried(good)) << good;
+  for (const char* bad : {"a:80:90", "[", "%zz", "b.lab:443:443"})
+    EXPECT_FALSE(carried(bad)) << bad;
+}
+
+TEST_F(ClientTest, a_bare_address_of_IPv6_has_brackets_in_Host) {
+  http->open(fields({{":method", "GET"}, {":authority", "::1"}, {":path", "/"}}), true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: [::1]\r\n\r\n");
+}
+
+TEST_F(ClientTest, bytes_above_0x7e_of_a_path_are_percent_encoded) {
+  http->open(fields({{":method", "GET"}, {":authority", "pod"}, {":path", "/a\x85\xff?b~"}}), true,
+             &owner, 0);
+  EXPECT_EQ(say(), "GET /a%85%FF?b~ HTTP/1.1\r\nhost: pod\r\n\r\n");
+}
+
 TEST_F(ClientTest, reads_chunks_and_trailers) {
   ask();
   hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX: y\r\n\r\n", 3);
@@ -135,6 +157,14 @@ TEST_F(ClientTest, a_cancelled_request_ends_the_connection) {
 TEST_F(ClientTest, bytes_that_no_request_asked_for_end_the_connection) {
   EXPECT_FALSE(hear("HTTP/1.1 408 Request Timeout\r\n\r\n"));
   EXPECT_EQ(stats.unasked_bytes.get(), 1u);
+}
+
+TEST_F(ClientTest, an_answer_of_a_pod_that_does_not_have_the_request_yet_is_no_answer) {
+  wire.prompt = false;
+  ask();
+  EXPECT_FALSE(hear("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"));
+  EXPECT_EQ(stats.unasked_bytes.get(), 1u);
+  EXPECT_FALSE(owner.has("response :status=200 content-length=5"));
 }
 
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {

@@ -72,7 +72,7 @@ class CountingStream final : public transport::Stream {
   void abort() override {}
   void consumed(uint32_t n) override { credited += n; }
   uint64_t transmitted() const override { return output().begin(); }
-  uint64_t acknowledged() const override { return output().begin(); }
+  uint64_t acknowledged() const override { return output().end(); }
   uint32_t buffers() const override { return output().slices(); }
   uint32_t buffers_ahead() const override { return 0; }
   Endpoint peer() const override { return {}; }

@@ -368,6 +368,34 @@ TEST_F(Http1RelayTest, a_call_of_HTTP_2_reaches_a_pod_of_HTTP_1_1_with_body_and_
   EXPECT_TRUE(heard(c).closed);
 }
 
+TEST_F(Http1RelayTest, a_call_of_HTTP_2_whose_authority_no_Host_can_carry_is_a_bad_request) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  FieldList f;
+  f.add(Name::kMethod, "POST");
+  f.add(Name::kScheme, "http");
+  f.add(Name::kAuthority, "a:80:90");
+  f.add(Name::kPath, "/");
+  f.add(Name::kContentType, "application/grpc");
+  Peer& c = client();
+  call(c, true, f);
+  EXPECT_EQ(field(heard(c).headers, Name::kGrpcStatus), "3");
+  EXPECT_TRUE(p.requests.empty());
+}
+
+TEST_F(Http1RelayTest, trailers_by_which_a_proxy_vouches_for_a_client_reach_no_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c,
+      "POST / HTTP/1.1\r\nHost: vip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+      "X-Forwarded-Client-Cert: a\r\nX_Forwarded_Client_Cert: b\r\nx_forwarded-for: c\r\n"
+      "content_length: 5\r\nx-sum: 1\r\n\r\n");
+  ASSERT_EQ(p.requests.size(), 2u);
+  EXPECT_EQ(p.requests[1], "0\r\nx-sum: 1\r\n\r\n");
+}
+
 TEST_F(Http1RelayTest, a_connection_to_a_pod_is_kept_and_the_one_used_last_is_taken_first) {
   Http1Pod& p = http1_pod(1);
   endpoints({1});

@@ -53,5 +53,16 @@ TEST(ClientHello, with_a_malformed_list_offers_nothing) {
       << "an empty name";
 }
 
+TEST(ClientHello, lists_protocols_when_each_name_is_whole_and_not_empty) {
+  EXPECT_TRUE(tls::lists_protocols(bytes(u16(3) + "\x02h2")));
+  EXPECT_FALSE(tls::lists_protocols({}));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(0))));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(1) + std::string(1, '\0'))));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(4) + "\x02h2")));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(2) + "\x02h2")));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(3) + "\x05h2")));
+  EXPECT_FALSE(tls::lists_protocols(bytes(u16(4) + std::string("\x02h2\0", 4))));
+}
+
 }  // namespace
 }  // namespace sluice::test
