@@ -35,6 +35,7 @@ void EndpointKeeper::write_within(std::chrono::seconds time) {
 }
 
 void EndpointKeeper::write() {
+  if (directory_.empty()) return;  // a reload has taken it away since
   discovery::SavedEndpoints all;
   const auto now = std::chrono::system_clock::now();
   for (const auto& s : sources_) {

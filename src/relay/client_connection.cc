@@ -277,12 +277,16 @@ void ClientConnection::on_drain_timer() {
 // Ends all calls. A client that reads gets the end of each call behind the output before it. A
 // client that does not read is not waited for.
 void ClientConnection::end() {
+  end("the load balancer ends");
+}
+
+void ClientConnection::end(const char* why) {
   if (drain_ < Drain::kFinal) {
     drain_ = Drain::kAnnounced;
     say_final_goaway();
   }
   drain_ = Drain::kEnding;
-  http_->for_each_stream([](http::Stream& s) { call_of(s).end("the load balancer ends"); });
+  http_->for_each_stream([why](http::Stream& s) { call_of(s).end(why); });
   context_.wheel.arm(drain_timer_, context_.now + kLastWords);
   context_.touch(*this);
 }

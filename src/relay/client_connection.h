@@ -39,6 +39,8 @@ class ClientConnection final : public transport::User,
   // RST_STREAM, and the connection closes. It is reset when the client does not take all that
   // within kLastWords.
   void end();
+  // why: static text, which the clients of the calls are told.
+  void end(const char* why);
 
   // The client may begin another call. Behind the final GOAWAY, or a second after a client of
   // HTTP/1.1 might have heard of the drain, it may not.

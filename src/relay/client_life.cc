@@ -38,7 +38,7 @@ void ClientConnection::on_life_timer() {
   stats::Relay& stats = context_.stats.relay;
   if (now >= grace_ends_) {
     grace_ends_ = kNever;
-    end();
+    end("the connection has reached its greatest age");
     return;
   }
   if (now >= age_ends_) {

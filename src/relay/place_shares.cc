@@ -8,10 +8,12 @@ void PlaceShares::clear() {
   addresses_.clear();
   clients_.clear();
   share_ = UINT32_MAX;
+  taken_ = capacity_ = kept_free_ = 0;
 }
 
 void PlaceShares::restart(Time now) {
   now_ = now;
+  taken_ = 0;
   addresses_.clear();
   for (auto c = clients_.begin(); c != clients_.end();) {
     if (now - c->second.seen > kKept) {
@@ -35,6 +37,7 @@ PlaceShares::Client& PlaceShares::find(uint64_t address, uint64_t client) {
 }
 
 void PlaceShares::count_place(uint64_t address, uint64_t client) {
+  ++taken_;
   ++find(address, client).places;
   ++addresses_[address].places;
 }
@@ -42,11 +45,14 @@ void PlaceShares::count_place(uint64_t address, uint64_t client) {
 void PlaceShares::settle(uint64_t capacity) {
   const uint64_t n = std::max<uint64_t>(addresses_.size(), 1);
   share_ = static_cast<uint32_t>(std::clamp<uint64_t>(capacity / n, 1, UINT32_MAX));
+  capacity_ = capacity;
+  kept_free_ = std::max(n, capacity / 8);
 }
 
 void PlaceShares::left(uint64_t address, uint64_t client) {
   const auto it = clients_.find(client);
   if (it == clients_.end() || it->second.places == 0) return;
+  --taken_;
   --it->second.places;
   --addresses_[address].places;
 }
@@ -56,6 +62,7 @@ uint32_t PlaceShares::share_of(const Address& a) const {
 }
 
 bool PlaceShares::may_take(uint64_t address, uint64_t client) const {
+  if (taken_ + kept_free_ < capacity_) return true;
   const auto a = addresses_.find(address);
   if (a == addresses_.end()) return true;
   const auto c = clients_.find(client);

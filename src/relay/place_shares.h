@@ -25,6 +25,10 @@ class PlaceShares {
   // capacity: places in all.
   void settle(uint64_t capacity);
 
+  // A client waits that has less than its share: until the next count nobody takes more than its
+  // own.
+  void keep_all() { kept_free_ = capacity_; }
+
   // Changes between two counts.
   void took(uint64_t address, uint64_t client, Time now) {
     now_ = now;
@@ -32,7 +36,8 @@ class PlaceShares {
   }
   void left(uint64_t address, uint64_t client);
 
-  // The client has less than its share of the places of its address.
+  // The client has less than its share of the places of its address, or more places are free than
+  // are kept for those who come back.
   bool may_take(uint64_t address, uint64_t client) const;
   // Places that the client lacks to its share.
   uint32_t owed(uint64_t client) const;
@@ -61,6 +66,9 @@ class PlaceShares {
   std::unordered_map<uint64_t, Address> addresses_;
   std::unordered_map<uint64_t, Client> clients_;
   uint32_t share_ = UINT32_MAX;  // of an address
+  uint64_t taken_ = 0;           // places
+  uint64_t capacity_ = 0;
+  uint64_t kept_free_ = 0;  // of the capacity, for clients with less than their share
   Time now_{};
 };
 

@@ -156,10 +156,14 @@ void Relay::adopt_difference(const config::Snapshot& snapshot) {
 }
 
 // A service that left together with its listener goes on until no client of the listener can begin
-// another call. Clients learn of the drain by an answer or a GOAWAY, and may ask before that.
+// another call. Clients learn of the drain by an answer or a GOAWAY, and may ask before that. A
+// service whose calls wait for a pod, as where a reload gave its listener to another service, goes
+// on as well.
 void Relay::retire_services() {
   for (auto& s : leaving_services_) {
+    s->leave();
     const bool wanted =
+        s->wanted_by_calls() ||
         std::any_of(retired_listeners_.begin(), retired_listeners_.end(),
                     [&](const auto& l) { return l->routes().lead_to(*s) && l->takes_calls(); });
     if (wanted) continue;

@@ -2,6 +2,7 @@
 // A service on one worker: its pods, its balancing policy, and the calls that wait for a pod.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -89,6 +90,14 @@ class Service final : public upstream::PoolOwner {
     if (context_.now >= window_look_at_) held_due_ = !held_.empty();
   }
   upstream::ConnectTurns::Lines& connect_lines() override { return connect_lines_; }
+  // The service has left the configuration. Its calls that wait keep their time for it.
+  void leave() {
+    if (!left_at_) left_at_ = context_.now;
+  }
+  bool wanted_by_calls() const {
+    return (!waiting_.empty() || !held_.empty()) &&
+           context_.now - *left_at_ < config_.queue_timeout;
+  }
   uint32_t calls_waiting() const override { return waiting_.size(); }
   bool holds_calls() const override { return !held_.empty(); }
   // Lets waiting calls go on. Called once a turn.
@@ -166,6 +175,7 @@ class Service final : public upstream::PoolOwner {
   bool held_due_ = false;
   Time window_look_at_{};
   Timer held_timer_;
+  std::optional<Time> left_at_;
   PlaceShares shares_;  // while calls wait for places, and for kSharing after that
   bool sharing_ = false;
   Time sharing_until_{};

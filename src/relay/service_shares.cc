@@ -34,8 +34,9 @@ void Service::look_at_shares() {
   shares_.settle(capacity);
   uint32_t owed = 0;
   waiting_.for_each_lane([&](WaitQueue::Lane& lane) {
-    if (context_.now - lane.calls.front().timers().wait_began() >= kSharePatience)
-      owed += std::min(lane.count, shares_.owed(lane.client));
+    const uint32_t places = std::min(lane.count, shares_.owed(lane.client));
+    if (places > 0) shares_.keep_all();
+    if (context_.now - lane.calls.front().timers().wait_began() >= kSharePatience) owed += places;
   });
   if (owed > 0) give_up_places(owed);
 }

@@ -128,10 +128,10 @@ bool PodConnection::lose_streams() {
     const bool on_the_wire = s.head_sent() && s.head_position() < transmitted;
     queued |= s.head_sent() && !on_the_wire;
     // The call separates itself from the stream. The stream goes with the connection.
-    CallSide::of(s).pod_lost(!on_the_wire                ? PodLoss::kNotTransmitted
-                             : http_->stale(s)           ? PodLoss::kStale
-                             : goaway_ == Goaway::kError ? PodLoss::kAccused
-                                                         : PodLoss::kTransmitted);
+    CallSide::of(s).pod_lost(!on_the_wire      ? PodLoss::kNotTransmitted
+                             : http_->stale(s) ? PodLoss::kStale
+                             : accuses_        ? PodLoss::kAccused
+                                               : PodLoss::kTransmitted);
   });
   return queued;
 }
@@ -346,9 +346,13 @@ void PodConnection::on_goaway(const http::Goaway& goaway) {
   const bool error = goaway.reason != http::EndReason::kNoError;
   const bool first_error = goaway_ != Goaway::kError && error;
   report_goaway(goaway);
-  if (goaway.reason == http::EndReason::kOverload && goaway.debug == "too_many_pings")
-    pool_.on_too_many_pings();
+  const bool blames_pings =
+      goaway.reason == http::EndReason::kOverload && goaway.debug == "too_many_pings";
+  if (blames_pings) pool_.on_too_many_pings();
   if (first_error && blames_resets(goaway)) pool_.on_too_many_resets();
+  // Sluice's own PINGs make no call a suspect.
+  const bool accused = error && !blames_pings;
+  if (accused) accuses_ = true;
   why_ = "the pod said GOAWAY";
   routine_ = !error;
   retire();
@@ -356,7 +360,7 @@ void PodConnection::on_goaway(const http::Goaway& goaway) {
     if (s.id() == 0) {  // its HEADERS were never even framed
       CallSide::of(s).pod_not_sent();
     } else if (s.id() > goaway.last_stream_id) {
-      CallSide::of(s).pod_unprocessed(error);
+      CallSide::of(s).pod_unprocessed(accused);
     }
   });
 }

@@ -156,6 +156,7 @@ class PodConnection final : public transport::User,
   bool worn_ = false;
   // The log gets the pod's first GOAWAY, and the first one that names an error.
   enum class Goaway : uint8_t { kNone, kGraceful, kError } goaway_ = Goaway::kNone;
+  bool accuses_ = false;         // a GOAWAY with an error that some call may have caused
   bool over_budget_ = false;     // a RST_STREAM has to wait, or had to
   uint32_t resets_waiting_ = 0;  // at the last look
   ResetBudget resets_;

@@ -179,10 +179,18 @@ void Pool::grow() {
   // A connection of HTTP/1.1 takes one call only: as many are opened as calls wait.
   uint32_t wanted = http1 ? std::clamp(owner_.calls_waiting(), uint32_t{1}, kMostConnecting) : 1;
   wanted = std::min(wanted, connecting + most - count_);
-  if (barren >= kMaxBarren) return;
+  if (barren >= kMaxBarren) {
+    if (connect_unanswered_) arm_backoff();
+    return;
+  }
   for (; connecting < wanted; ++connecting) {
     if (open_connection()) continue;
-    context_.wheel.arm(grow_timer_, context_.now + kGrowAgain);
+    // Only a connection that becomes ready takes the doubt from the pod: it is tried again.
+    if (connect_unanswered_) {
+      arm_backoff();
+    } else {
+      context_.wheel.arm(grow_timer_, context_.now + kGrowAgain);
+    }
     return;
   }
 }
@@ -240,6 +248,7 @@ void Pool::on_news() {
   backoff_timer_.disarm();
   end_wait();
   connect_if_needed();
+  if (connect_unanswered_) grow();  // the timer that would have done so is disarmed
   update_state();
 }
 
@@ -284,6 +293,10 @@ uint64_t Pool::places() {
   uint64_t n = 0;
   for (PodConnection& c : connections_)
     n += c.takes_stream() ? c.http().peer_max_concurrent_streams() : c.streams();
+  // A connection of HTTP/1.1 is one place, is opened when a call wants one, and closed soon after.
+  const uint32_t most = context_.limits.http1_pod_connections;
+  if (speaks_http1() && count_ < most && !pod_.draining() && !backoff_timer_.armed() && !waits())
+    n += most - count_;
   return n;
 }
 

@@ -304,6 +304,25 @@ TEST_F(Pods, that_refuse_a_second_connection_are_asked_again_while_calls_wait) {
   EXPECT_EQ(frames.sides.size(), 2u);
 }
 
+TEST_F(Pods, of_a_service_that_a_reload_replaces_still_take_the_calls_that_wait_for_them) {
+  frames.limit = 1;
+  endpoints({4});
+  Peer& c = client();
+  call(c);
+  frames.down();  // no other connection
+  call(c);
+  run(100ms);
+  ASSERT_EQ(worker->service(0).queued.get(), 1u);
+  snapshot.services[0].name = "green";
+  snapshot.services[0].slot = 1;
+  adopt();
+  run(1s);
+  EXPECT_FALSE(heard(c, 3).closed);
+  frames.side(0).answer(1);
+  run(1s);
+  EXPECT_EQ(frames.side(0).requests().size(), 2u) << "the call that waited has begun";
+}
+
 TEST_F(Pods, that_refuse_a_call_get_it_on_another_connection_when_there_is_no_other_pod) {
   endpoints({4});
   Peer& c = client();

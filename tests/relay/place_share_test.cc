@@ -109,6 +109,23 @@ TEST_F(PlaceShare, is_not_taken_from_those_who_have_no_more_than_theirs) {
   end();
 }
 
+TEST_F(PlaceShare, does_not_bind_a_client_while_many_places_are_free) {
+  endpoints({4});
+  attack();
+  outside.move_to("198.18.0.7");
+  Peer& honest = client();
+  expect_served(honest);
+  for (auto& p : clients)
+    if (p.get() != &honest)
+      p->h2->for_each_stream(
+          [&](http::Stream& s) { p->h2->reset(s, http::EndReason::kCancelled); });
+  run(1s);
+  EXPECT_EQ(in_flight(4), 0u);
+  hang(honest, static_cast<int>(kPlaces) / 2 + 20);
+  EXPECT_EQ(in_flight(4), kPlaces / 2 + 20) << "more than half, of two addresses";
+  end();
+}
+
 TEST_F(PlaceShare, of_the_queue_is_not_lost_to_a_client_that_fills_it) {
   endpoints({4});
   hang(client(), static_cast<int>(kPlaces));

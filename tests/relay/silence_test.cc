@@ -126,5 +126,27 @@ TEST_F(SilenceTest, a_pod_that_answers_no_further_connect_is_second_choice_until
   EXPECT_GE(stats_of(1).streams.get(), 4u);
 }
 
+TEST_F(SilenceTest, a_changed_weight_does_not_leave_a_pod_in_doubt_for_good) {
+  pod(1).config.max_concurrent_streams = 1;
+  endpoints({1, 2});
+  pod(1).way = pod(2).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  call(c);
+  call(c);
+  ASSERT_EQ(in_flight(1), 1u);
+  http2::Stream* on_the_first_one = pod(1).last;
+  pod(2).way = TestPod::Way::kEcho;
+  die(1);
+  EXPECT_EQ(unanswered_calls(c, 2500ms), 0u);
+  for (config::Pod& p : snapshot.services[0].pods.edit()) p.weight = 2;
+  adopt();
+  revive();
+  pod(1).way = TestPod::Way::kEcho;
+  pod(1).answer(*pod(1).peers.front(), *on_the_first_one);
+  run(20s);
+  EXPECT_EQ(unanswered_calls(c, 1s), 0u);
+  EXPECT_GE(stats_of(1).streams.get(), 4u);
+}
+
 }  // namespace
 }  // namespace sluice::relay

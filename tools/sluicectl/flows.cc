@@ -30,6 +30,10 @@ void print(const std::string& text) {
   if (!(std::cout << text)) throw Error("standard output cannot be written");
 }
 
+void flush() {
+  if (!(std::cout << std::flush)) throw Error("standard output cannot be written");
+}
+
 // A line; the columns are wide enough for IPv4, and longer cells push the rest to the right.
 std::string line(const json::value& f) {
   const std::string source = text(f, "source");
@@ -84,12 +88,13 @@ void print_flows(const std::string& socket, const FlowFilter& filter, bool as_js
   } else if (first) {
     print("no flows\n");
   }
-  std::cout << std::flush;
+  flush();
 }
 
 void flush_pod(const std::string& socket, const std::string& pod) {
   asked(socket, "flush", {{"pod", pod}});
   print("the flows of " + pod + " end now\n");
+  flush();
 }
 
 }  // namespace sluicectl
