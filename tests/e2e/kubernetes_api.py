@@ -1,17 +1,19 @@
-"""A small API server: EndpointSlices, Services and Nodes that are listed and watched, with tokens, TLS, and faults on request.
+"""A small API server: EndpointSlices, Services and Nodes that are listed, watched, read, written and deleted, with tokens, TLS, conflicts,
+the sub-resource `status`, and faults on request.
 
 Answers are those of a real server (tests/discovery/kubernetes/recordings), as far as EndpointSlices are concerned."""
 
 import base64
 import bisect
 import json
+import re
 import socket
 import ssl
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 from urllib.parse import parse_qs, urlsplit
 
 SLICES, SERVICES, NODES = "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/services", "/api/v1/nodes"
@@ -24,6 +26,30 @@ class Cut(Exception):
     """The connection ends here, without a word."""
 
 
+class Place(NamedTuple):
+    key: tuple  # (path of the kind, namespace, name)
+    status: bool
+
+    @property
+    def name(self) -> str:
+        return self.key[2]
+
+
+def place_of(path: str) -> Optional[Place]:
+    """Of an object, or of the objects of a namespace or kind, whose name is empty; None: there is no such kind."""
+    for kind in KINDS:
+        base, _, plural = kind.rpartition("/")
+        found = re.fullmatch(f"{base}(?:/namespaces/([^/]+))?/{plural}(?:/([^/]+)(/status)?)?", path)
+        if found:
+            return Place((kind, found[1] or "", found[2] or ""), bool(found[3]))
+    return None
+
+
+def refusal(code: int, reason: str, message: str) -> tuple:
+    return code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": reason,
+                  "code": code}
+
+
 class Api:
     """Listens from construction to stop(). Methods may be called from any thread."""
 
@@ -32,6 +58,7 @@ class Api:
         self.page: Optional[int] = None  # objects of a page, whatever the client asks for
         self.fault: Optional[str] = None  # refuse, garbage, half, slow, gone, error: of every answer
         self.requests: list = []
+        self.sent: dict = {}  # by name of an object: when its events were written to a watch's socket, by time.time()
         self._news = threading.Condition()
         self._version = 100
         self._oldest = 100  # a watch from an older version is told 410
@@ -196,7 +223,8 @@ users:
                 while (header := reader.readline().decode().strip()):
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
-                self._answer(connection, line.split()[1], headers)
+                body = reader.read(int(headers.get("content-length", 0)))
+                self._answer(connection, line.split()[0], line.split()[1], headers, body)
         except (OSError, ValueError, Cut):
             pass
         finally:
@@ -208,7 +236,7 @@ users:
                 pass
             connection.close()
 
-    def _answer(self, connection: socket.socket, target: str, headers: dict) -> None:
+    def _answer(self, connection: socket.socket, method: str, target: str, headers: dict, body: bytes) -> None:
         url = urlsplit(target)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         self.requests.append((url.path, query, time.monotonic()))
@@ -216,6 +244,8 @@ users:
             self._refuse(connection, 401, "Unauthorized", "Unauthorized")
         elif self.fault == "refuse":
             self._refuse(connection, 503, "ServiceUnavailable", "the server is currently unable to handle the request")
+        elif (place := place_of(url.path)) and (method != "GET" or place.name):
+            self._send(connection, *self._use(method, place, body))
         elif url.path not in KINDS:
             self._refuse(connection, 404, "NotFound", "the server could not find the requested resource")
         elif url.path in self.forbidden:
@@ -226,8 +256,57 @@ users:
             self._list(connection, url.path, query)
 
     def _refuse(self, connection: socket.socket, code: int, reason: str, message: str) -> None:
-        self._send(connection, code, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-                                      "reason": reason, "code": code})
+        self._send(connection, *refusal(code, reason, message))
+
+    def _use(self, method: str, place: "Place", body: bytes) -> tuple:
+        """GET, POST, PUT and DELETE of one object, as the API's optimistic concurrency has it: the code and the answer."""
+        with self._news:
+            known = self._objects.get(place.key)
+            name = place.key[2]
+            if method == "POST":
+                fresh = json.loads(body)
+                name = fresh["metadata"]["name"]
+                place = place._replace(key=(*place.key[:2], name))
+                known = self._objects.get(place.key)
+                if known:
+                    return refusal(409, "AlreadyExists", f'"{name}" already exists')
+                if fresh["metadata"].get("resourceVersion"):
+                    return refusal(400, "BadRequest", "resourceVersion should not be set on objects to be created")
+                fresh["metadata"].setdefault("uid", f"uid-{name}")
+                return 201, self._store(place.key, fresh, "ADDED")
+            if known is None:
+                return refusal(404, "NotFound", f'"{name}" not found')
+            if method == "GET":
+                return 200, known
+            if method == "DELETE":
+                self._version += 1
+                gone = self._objects.pop(place.key)
+                gone["metadata"]["resourceVersion"] = str(self._version)
+                self._tell("DELETED", gone, place.key[0])
+                return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+            if method != "PUT":
+                return refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            fresh = json.loads(body)
+            version = fresh["metadata"].get("resourceVersion")
+            if version and version != known["metadata"]["resourceVersion"]:
+                return refusal(409, "Conflict", f'Operation cannot be fulfilled on "{name}": the object has been modified; '
+                                                "please apply your changes to the latest version and try again")
+            # The sub-resource changes the status alone, and the object itself everything but the status.
+            part, whole = (fresh, known) if place.status else (known, fresh)
+            changed = {key: value for key, value in whole.items() if key != "status"}
+            if "status" in part:
+                changed["status"] = part["status"]
+            changed["metadata"] = {**changed["metadata"], "name": name, "uid": known["metadata"]["uid"]}
+            return 200, self._store(place.key, changed, "MODIFIED")
+
+    def _store(self, key: tuple, content: dict, kind: str) -> dict:
+        self._version += 1
+        metadata = {**content["metadata"], "resourceVersion": str(self._version)}
+        if key[1]:
+            metadata["namespace"] = key[1]
+        self._objects[key] = {**content, **KINDS[key[0]], "metadata": metadata}
+        self._tell(kind, self._objects[key], key[0])
+        return self._objects[key]
 
     def _send(self, connection: socket.socket, code: int, body: dict) -> None:
         text = json.dumps(body).encode()
@@ -279,6 +358,7 @@ users:
             for version, kind, thing, of in fresh:
                 if of == path:
                     self._event(connection, {"type": kind, "object": thing})
+                    self.sent.setdefault(thing["metadata"]["name"], []).append(time.time())
                 seen = version
             if time.monotonic() >= bookmark:
                 bookmark += BOOKMARK_SECONDS
