@@ -49,6 +49,12 @@ bool for_each_attribute(std::span<const uint8_t> bytes, Fn&& fn) {
   return true;
 }
 
+// For people; an error of netlink is a negative number of errno(3), whatever else comes is shown.
+std::string reason_of(int32_t error) {
+  return error > -4096 && error < 0 ? std::generic_category().message(-error)
+                                    : fmt::format("error {}", error);
+}
+
 // The gateway of the first way of a route with several.
 std::optional<Address> first_gateway(std::span<const uint8_t> ways, bool v4) {
   const auto way = take<rtnexthop>(ways);
@@ -100,15 +106,14 @@ void RouteDump::read(std::span<const uint8_t> bytes) {
       // The end carries the number of an error, where the kernel could not go on.
       const int error = take<int32_t>(body).value_or(0);
       if (error < 0) {
-        fail(fmt::format("the kernel cannot list its routes: {}",
-                         std::generic_category().message(-error)));
+        fail(fmt::format("the kernel cannot list its routes: {}", reason_of(error)));
       } else {
         state_ = State::kComplete;
       }
     } else if (head->nlmsg_type == NLMSG_ERROR) {
       const auto error = take<nlmsgerr>(body);
       fail(fmt::format("the kernel refuses to list its routes: {}",
-                       error ? std::generic_category().message(-error->error) : "no reason"));
+                       error ? reason_of(error->error) : "no reason"));
     }
   }
 }
@@ -135,6 +140,8 @@ void RouteDump::read_route(std::span<const uint8_t> message) {
                                                via = first_gateway(payload, v4);
                                            });
   if (!readable || table != RT_TABLE_MAIN || !via) return;
+  // An IPv4 address in the form of IPv6 is no address on a wire.
+  if (via->is_v4() != v4 || (to && to->is_v4() != v4)) return;
   const unsigned most = v4 ? 32 : 128;
   if (head->rtm_dst_len > most || (head->rtm_dst_len > 0 && !to)) return;
   if (found_.size() >= kMostRoutes) {

@@ -4,7 +4,9 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -160,6 +162,25 @@ TEST_F(RouteDumpTest, a_refusal_has_the_kernels_reason) {
   dump.read(message(NLMSG_ERROR, body, 7, 0));
   EXPECT_EQ(dump.state(), RouteDump::State::kFailed);
   EXPECT_EQ(dump.why(), "the kernel refuses to list its routes: Operation not permitted");
+}
+
+TEST_F(RouteDumpTest, an_error_that_has_no_name_is_shown_as_a_number) {
+  Bytes body;
+  put(body, nlmsgerr{INT32_MIN, {}});
+  dump.read(message(NLMSG_ERROR, body, 7, 0));
+  EXPECT_EQ(dump.why(), "the kernel refuses to list its routes: error -2147483648");
+}
+
+TEST_F(RouteDumpTest, a_gateway_of_the_other_family_is_left_out) {
+  Bytes six = route({.to = "fd00:1::", .length = 64, .via = "fd00::11"});
+  const Bytes gateway = raw("fd00::11");
+  const auto at = std::search(six.begin(), six.end(), gateway.begin(), gateway.end());
+  ASSERT_NE(at, six.end());
+  const Bytes mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 168, 0, 1};
+  std::copy(mapped.begin(), mapped.end(), at);
+  dump.read(six);
+  dump.read(message(NLMSG_DONE, number(0)));
+  EXPECT_EQ(text(dump), "");
 }
 
 TEST_F(RouteDumpTest, bytes_that_are_no_message_are_refused_and_a_cut_route_is_left_out) {

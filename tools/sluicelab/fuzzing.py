@@ -12,8 +12,8 @@ from .process import LabError
 
 OPTIONS = ("-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dapps=false", "-Doptimization=1", *building.TOGETHER,
            "-Dcpp_args=['-fsanitize=fuzzer-no-link', '-g1']")  # lines are enough for a trace
-TARGETS = ("discovery/fuzz_dns", "discovery/fuzz_watch", "tcp/fuzz_header", "tcp/fuzz_tcp", "http1/fuzz_http1", "http1/fuzz_framing",
-           "http2/fuzz_hpack", "http2/fuzz_frames", "tls/fuzz_tls", "tls/fuzz_hello", "relay/fuzz_relay", "l4/fuzz_forwarder",
+TARGETS = ("discovery/fuzz_dns", "discovery/fuzz_routes", "discovery/fuzz_watch", "tcp/fuzz_header", "tcp/fuzz_tcp", "http1/fuzz_http1",
+           "http1/fuzz_framing", "http2/fuzz_hpack", "http2/fuzz_frames", "tls/fuzz_tls", "tls/fuzz_hello", "relay/fuzz_relay", "l4/fuzz_forwarder",
            "nic/fuzz_tun")
 LONGEST_INPUT = 4096  # bytes; longer ones find little more and are slower
 
