@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <spdlog/spdlog.h>
-#include <boost/asio/post.hpp>
 
 namespace sluice::control {
 
@@ -44,18 +43,8 @@ void EndpointKeeper::write() {
     all[s->name()] = {.endpoints = s->endpoints(), .confirmed = now - age};
   }
   if (all.empty()) return;
-  boost::asio::post(writer_, [this, directory = directory_, all = std::move(all)] {
-    std::string error;
-    try {
-      discovery::write_saved(directory, discovery::saved_text(all));
-    } catch (const std::exception& e) {
-      error = e.what();
-    }
-    boost::asio::post(io_, [this, error] {
-      if (std::exchange(logged_error_, error) != error && !error.empty())
-        spdlog::error("endpoints are not saved: {}", error);
-    });
-  });
+  writer_.write(directory_ / discovery::kSavedFile,
+                [all = std::move(all)] { return discovery::saved_text(all); });
   write_within(kRefresh);
 }
 

@@ -9,8 +9,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
+#include "control/state_writer.h"
 #include "discovery/saved_endpoints.h"
 #include "discovery/source.h"
 
@@ -26,7 +26,7 @@ class EndpointKeeper {
 
   // `sources` and `io` outlive the keeper.
   EndpointKeeper(boost::asio::io_context& io, const Sources& sources)
-      : io_(io), sources_(sources), timer_(io) {}
+      : io_(io), sources_(sources), timer_(io), writer_(io, "endpoints") {}
 
   // Reads the directory's file, unless the directory is in use already. Empty: nothing is kept.
   void use(const std::filesystem::path& directory);
@@ -45,9 +45,7 @@ class EndpointKeeper {
   boost::asio::steady_timer timer_;
   std::filesystem::path directory_;
   discovery::SavedEndpoints saved_;
-  std::string logged_error_;
-  // The disk may be slow, and nobody waits for it.
-  boost::asio::thread_pool writer_{1};
+  StateWriter writer_;
 };
 
 }  // namespace sluice::control

@@ -28,6 +28,7 @@ void Sources::fill(loader::Loaded& loaded) {
   keeper_.use(loaded.state_directory);
   std::map<std::string, const discovery::Source*> running;
   for (const auto& s : sources_) running.emplace(s->name(), s.get());
+  route_learner_.remember(loaded, loaded.snapshot->startup);
   loaded.snapshot->learned_routes = route_learner_.routes();
   const discovery::Reachability& reach = reach_of(*loaded.snapshot);
   for (size_t i = 0; i < loaded.endpoints.size(); ++i) {

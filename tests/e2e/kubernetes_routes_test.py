@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """Services of type ExternalName, and routes to pods that Nodes and the kernel know."""
 
+import tempfile
+from pathlib import Path
+
 import dns_server
 from dns_server import address
 from kubernetes_api import NODES, SERVICES, endpoint
 from kubernetes_lab import KubernetesLab
-from support import daemon, layout, logged, log_size, main, process, run
+from support import daemon, lab, layout, logged, log_size, main, process, run
 from sluicelab import network
+from sluicelab.client import Client
 
 BEHIND_NODE, BEHIND_KERNEL = "10.244.1.7", "10.244.2.7"
 SERVICES_OF_TEST = ("outside", "behind-node", "behind-kernel")
@@ -87,6 +91,28 @@ class Routes(KubernetesLab):
         self.api.forbidden.clear()
         self.api.delete("node-1", namespace="", path=NODES)
         self.wait_all("behind-node", {BEHIND_NODE: "UNREACHABLE"})
+
+    def test_a_start_without_api_reaches_pods_behind_a_node(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        text = layout.CONFIG_FILE.read_text()
+        self.addCleanup(lab.restart_sluiced)
+        self.addCleanup(layout.CONFIG_FILE.write_text, text)
+        layout.CONFIG_FILE.write_text(text.replace("[sluice]\n", f'[sluice]\nstate_directory = "{scratch.name}"\n'))
+        lab.restart_sluiced()
+        self.api.put("behind-node-1", "behind-node", [endpoint(BEHIND_NODE, "uid-node")])
+        self.api.put_node("node-1", layout.pod_address(1), ["10.244.1.0/24"])
+        self.wait_all("behind-node", {BEHIND_NODE: "READY"})
+        saved = [Path(scratch.name, name) for name in ("routes.json", "endpoints.json")]
+        self.assertTrue(process.wait_until(lambda: all(f.exists() and "10.244.1" in f.read_text() for f in saved), 10))
+        self.addCleanup(self.api.start)
+        self.api.stop()
+        since = log_size()
+        lab.restart_sluiced()
+        self.assertTrue(logged(since, r"learned route\(s\) as they were when Sluice ran last"))
+        self.wait_all("behind-node", {BEHIND_NODE: "READY"})
+        report = Client(rate=200, duration=1000).wait()
+        self.assertEqual(report["failed"], {})
 
     def test_pods_behind_a_gateway_of_the_kernel_are_reached_through_it(self) -> None:
         self.api.put("behind-kernel-1", "behind-kernel", [endpoint(BEHIND_KERNEL, "uid-kernel")])
