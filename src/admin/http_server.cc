@@ -23,6 +23,7 @@
 #include <fmt/format.h>
 
 #include "admin/http_origin.h"
+#include "base/token_bucket.h"
 
 namespace sluice::admin {
 namespace asio = boost::asio;
@@ -74,7 +75,11 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
     parser_.body_limit(std::uint64_t{0});
   }
 
-  void close() { stream_.close(); }
+  void close() {
+    shaking_hands_ = false;
+    stream_.close();
+  }
+  bool shaking_hands() const { return shaking_hands_; }
   void start() {
     // For the whole request, however slowly its bytes arrive.
     stream_.expires_after(kPatience);
@@ -82,8 +87,10 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
       read();
       return;
     }
+    shaking_hands_ = true;
     tls_->async_handshake(asio::ssl::stream_base::server,
                           [self = shared_from_this()](const Error& e) {
+                            self->shaking_hands_ = false;
                             if (!e) self->read();
                           });
   }
@@ -184,6 +191,7 @@ class HttpServer::Session : public std::enable_shared_from_this<Session> {
   beast_http::response<Body> response_;
   std::optional<beast_http::response_serializer<Body>> serializer_;
   bool head_ = false;
+  bool shaking_hands_ = false;
 };
 
 class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
@@ -200,13 +208,18 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(Tcp::acceptor::reuse_address(true));
     acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (!error)
+      acceptor_.listen(tls_ ? kTlsQueue : asio::socket_base::max_listen_connections, error);
     if (error)
       throw std::runtime_error(
           fmt::format("http = \"{}\" of [admin]: {}", settings.address->str(), error.message()));
   }
 
   void accept() {
+    if (tls_ && !handshakes_.take(Time(std::chrono::steady_clock::now().time_since_epoch()))) {
+      accept_later();
+      return;
+    }
     acceptor_.async_accept([self = shared_from_this()](const Error& e, Tcp::socket socket) {
       if (e == asio::error::operation_aborted) return;
       if (e) {
@@ -231,12 +244,21 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
       if (const auto oldest = sessions_.front().lock()) oldest->close();
       sessions_.pop_front();
     }
+    close_oldest_handshake();
     const auto session = std::make_shared<Session>(std::move(socket), settings_, tls_, answer_);
     sessions_.push_back(session);
     session->start();
   }
-  // Descriptors are short. The connection that could not be accepted stays in the queue, so that
-  // another attempt at once would fail as well.
+  // Where there are too many.
+  void close_oldest_handshake() {
+    std::shared_ptr<Session> oldest;
+    size_t n = 0;
+    for (const auto& weak : sessions_)
+      if (auto s = weak.lock(); s && s->shaking_hands() && n++ == 0) oldest = std::move(s);
+    if (n >= kMaxHandshakes) oldest->close();
+  }
+  // Descriptors are short, or there were too many handshakes a moment ago. Where a connection could
+  // not be accepted, it stays in the queue, so that another attempt at once would fail as well.
   void accept_later() {
     pause_.expires_after(kPause);
     pause_.async_wait([self = shared_from_this()](const Error& e) {
@@ -250,6 +272,7 @@ class HttpServer::Listener : public std::enable_shared_from_this<Listener> {
   Tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   bool closed_ = false;
+  TokenBucket handshakes_{kHandshakeRate, kHandshakeBurst};
   std::deque<std::weak_ptr<Session>> sessions_;  // oldest first
 };
 

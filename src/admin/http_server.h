@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,6 +35,14 @@ class HttpServer {
   // keep nobody out.
   static constexpr size_t kMaxSessions = 64;
   static constexpr std::chrono::seconds kPatience{5};  // for a request, and as long for its answer
+  // Handshakes of TLS under way: a further one takes the place of the oldest.
+  static constexpr size_t kMaxHandshakes = 16;
+  // Connections of TLS accepted in a second, saved up to kHandshakeBurst; others wait in the
+  // kernel's queue, which is short then. A handshake takes a millisecond of the context's thread,
+  // and strangers may ask for any number.
+  static constexpr uint64_t kHandshakeRate = 32;
+  static constexpr uint64_t kHandshakeBurst = 32;
+  static constexpr int kTlsQueue = 32;  // connections
 
   // The answer to GET of a path. Runs on the context's thread.
   using Answer = std::function<HttpAnswer(std::string_view path)>;

@@ -24,6 +24,17 @@ config::AdminHttp settings(const char* address = "127.0.0.1:0") {
   return {.address = Endpoint::parse(address), .hosts = {"lb1.example"}};
 }
 
+// Connections that the server has not closed.
+size_t open_of(std::vector<asio::ip::tcp::socket>& sockets) {
+  return static_cast<size_t>(std::count_if(sockets.begin(), sockets.end(), [](auto& s) {
+    s.non_blocking(true);
+    boost::system::error_code e;
+    char byte = 0;
+    s.read_some(asio::buffer(&byte, 1), e);
+    return e == asio::error::would_block;
+  }));
+}
+
 class HttpServerTest : public testing::Test {
  protected:
   // The whole answer to these bytes, until the server closes.
@@ -43,16 +54,6 @@ class HttpServerTest : public testing::Test {
   std::string get(const std::string& path, const std::string& fields = "") {
     const std::string host = "127.0.0.1";
     return send("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
-  }
-  // Connections that the server has not closed.
-  static size_t open_of(std::vector<asio::ip::tcp::socket>& sockets) {
-    return static_cast<size_t>(std::count_if(sockets.begin(), sockets.end(), [](auto& s) {
-      s.non_blocking(true);
-      boost::system::error_code e;
-      char byte = 0;
-      s.read_some(asio::buffer(&byte, 1), e);
-      return e == asio::error::would_block;
-    }));
   }
   static std::string status(const std::string& answer) { return answer.substr(9, 3); }
 
@@ -196,6 +197,27 @@ TEST_F(SecureHttpServer, refuses_other_tokens_and_none) {
     EXPECT_NE(answer.find("WWW-Authenticate: Bearer"), std::string::npos);
   }
   EXPECT_EQ(asked, 0);
+}
+
+TEST_F(SecureHttpServer, handshakes_are_few_at_a_time_and_begin_at_a_bounded_rate) {
+  constexpr size_t kMore = HttpServer::kHandshakeBurst + 8;
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<asio::ip::tcp::socket> silent;
+  size_t open = 0;
+  for (size_t i = 0; i < kMore; ++i) {
+    silent.emplace_back(io).connect({asio::ip::address_v4::loopback(), server.port()});
+    io.restart();
+    io.run_for(1ms);
+  }
+  for (int i = 0; i < 4'000; ++i) {
+    io.restart();
+    io.run_for(1ms);
+    open = open_of(silent);
+    if (open == HttpServer::kMaxHandshakes) break;
+  }
+  EXPECT_EQ(open, HttpServer::kMaxHandshakes) << "a further one takes the place of the oldest";
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 1000ms * 6 / HttpServer::kHandshakeRate);
+  EXPECT_EQ(get(std::string("Authorization: Bearer ") + kToken + "\r\n").substr(9, 3), "200");
 }
 
 TEST_F(SecureHttpServer, does_not_speak_plain_http) {
