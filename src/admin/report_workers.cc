@@ -13,6 +13,9 @@ double rounded(double share) {
   return std::round(share * 10'000) / 10'000;
 }
 
+// A publication stalls no worker for longer than 50 us: the bound of the histogram's bucket there.
+constexpr Duration kLongAdoption = std::chrono::nanoseconds(51'200);
+
 json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads,
                             const std::vector<Stall>& stalls) {
   json::array rows;
@@ -38,6 +41,10 @@ json::object report_workers(const Ledger& ledger, const std::vector<Load>& loads
     row["adoption_p50_us"] = micros(adoptions.quantile(0.5));
     row["adoption_p99_us"] = micros(adoptions.quantile(0.99));
     row["adoption_longest_us"] = micros(adoptions.longest());
+    uint64_t long_ones = 0;  // without those of kLongAdoption's own bucket
+    for (size_t b = Histogram::kBuckets; b-- > 0 && Histogram::upper(b) > kLongAdoption;)
+      long_ones += adoptions.bucket(b);
+    row["adoptions_over_50us"] = long_ones;
     rows.push_back(std::move(row));
   }
   return {{"workers", std::move(rows)}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/stage_meter.h"
@@ -137,22 +138,65 @@ void Relay::adopt_services(const config::Snapshot& snapshot) {
 }
 
 void Relay::adopt_difference(const config::Snapshot& snapshot) {
-  for (const config::PodChange& change : snapshot.difference->changes) {
-    const config::Service& next = snapshot.services[change.service];
-    const config::SharedList<config::Pod>& before =
-        snapshot.difference->from->services[change.service].pods;
-    // Edits give places in the new list. In the old list they lie behind the pods that came before,
-    // and before those that left.
-    size_t old = 0, fresh = 0;
-    for (const config::PodEdit& e : change.edits) {
-      old += e.at - fresh;
-      for (uint32_t i = 0; i < e.removed; ++i) host_.remove_pod(before[old + i].endpoint.address);
-      for (uint32_t i = 0; i < e.added; ++i) host_.add_pod(next.pods[e.at + i].endpoint.address);
-      old += e.removed;
-      fresh = e.at + e.added;
-    }
-    if (Service* service = by_index_[change.service]) service->adopt_pods(next, change.edits);
+  begin_difference(snapshot);
+  while (adopt_part()) {
   }
+}
+
+void Relay::begin_difference(const config::Snapshot& snapshot) {
+  adopting_ = &snapshot;
+  parts_.begin(snapshot);
+  begun_ = nullptr;
+}
+
+bool Relay::adopt_part() {
+  const auto part = parts_.next([&](const config::PodChange& c) {
+    const Service* service = by_index_[c.service];
+    return service == nullptr || service->takes_parts(adopting_->services[c.service]);
+  });
+  if (!part) return false;
+  const config::PodChange& change = *part->change;
+  if (part->what == PodPart::What::kAll) {
+    adopt_change(change);
+    return true;
+  }
+  Service* service = by_index_[change.service];
+  const config::Service& next = adopting_->services[change.service];
+  if (std::exchange(begun_, &change) != &change && service != nullptr) service->begin_parts(next);
+  const bool come = part->what == PodPart::What::kCome;
+  const auto& pods = come ? next.pods : adopting_->difference->from->services[change.service].pods;
+  for (uint32_t i = 0; i < part->count; ++i) {
+    const Address& address = pods[part->first + i].endpoint.address;
+    if (come) {
+      host_.add_pod(address);
+    } else {
+      host_.remove_pod(address);
+    }
+  }
+  if (service == nullptr) return true;
+  if (come) {
+    service->pods_come(part->first, part->count, part->place);
+  } else {
+    service->pods_leave(part->count, part->place);
+  }
+  return true;
+}
+
+void Relay::adopt_change(const config::PodChange& change) {
+  const config::Service& next = adopting_->services[change.service];
+  const config::SharedList<config::Pod>& before =
+      adopting_->difference->from->services[change.service].pods;
+  // Edits give places in the new list. In the old list they lie behind the pods that came before,
+  // and before those that left.
+  size_t old = 0, fresh = 0;
+  for (const config::PodEdit& e : change.edits) {
+    old += e.at - fresh;
+    for (uint32_t i = 0; i < e.removed; ++i) host_.remove_pod(before[old + i].endpoint.address);
+    for (uint32_t i = 0; i < e.added; ++i) host_.add_pod(next.pods[e.at + i].endpoint.address);
+    old += e.removed;
+    fresh = e.at + e.added;
+  }
+  if (Service* service = by_index_[change.service]) service->adopt_pods(next, change.edits);
 }
 
 // A service that left together with its listener goes on until no client of the listener can begin

@@ -11,6 +11,7 @@
 #include "ip/host.h"
 #include "relay/context.h"
 #include "relay/listener.h"
+#include "relay/pod_parts.h"
 #include "relay/service.h"
 
 namespace sluice::relay {
@@ -46,6 +47,10 @@ class Relay {
   void adopt(const config::Snapshot& snapshot);
   // As well, when the relay has adopted snapshot.difference->from.
   void adopt_difference(const config::Snapshot& snapshot);
+  // The same in parts of a few pods: begin_difference(), then adopt_part() until it returns false.
+  // Both snapshots live until then, and no other is adopted meanwhile.
+  void begin_difference(const config::Snapshot& snapshot);
+  bool adopt_part();
   // The state of the worker's TLS, for other users of it.
   tls::Context& tls() { return context_.tls; }
   // Addresses of listeners that are not the relay's. The host answers for them, too.
@@ -61,6 +66,7 @@ class Relay {
 
  private:
   void adopt_services(const config::Snapshot& snapshot);
+  void adopt_change(const config::PodChange& change);
   void on_drain_timer();
   void relieve_memory();
   // Destroys listeners that left the configuration, once their last client has gone. True when
@@ -92,6 +98,9 @@ class Relay {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Listener>> retired_listeners_;
   std::vector<Address> other_vips_;
+  const config::Snapshot* adopting_ = nullptr;  // in parts
+  PodParts parts_;
+  const config::PodChange* begun_ = nullptr;  // of which some part is adopted
   enum class Drain : uint8_t { kNo, kAnnounced, kMoving, kEnding };
   Time relieve_at_{};
   Drain drain_ = Drain::kNo;

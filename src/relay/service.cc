@@ -86,31 +86,62 @@ void Service::adopt_pods(const config::Service& config, std::span<const config::
   std::vector<std::unique_ptr<Pool>> left;
   std::vector<Pool*> come;
   for (const config::PodEdit& e : edits) {
-    const auto first = pools_.begin() + e.at;
-    left.insert(left.end(), std::move_iterator(first), std::move_iterator(first + e.removed));
-    pools_.erase(first, first + e.removed);
-    live_ -= e.removed;
-    for (uint32_t i = 0; i < e.added; ++i) {
-      const config::Pod& pod = config_.pods[e.at + i];
-      // A pod that comes back may still have connections.
-      const auto same = std::find_if(
-          pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(), [&](const auto& p) {
-            return p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
-                   p->pod().address() == pod.endpoint;
-          });
-      std::unique_ptr<Pool> pool;
-      if (same != pools_.end()) {
-        pool = std::move(*same);
-        pools_.erase(same);
-        pool->pod().set_weight(pod.weight);
-      } else {
-        pool = std::make_unique<Pool>(context_, *this, pod);
-      }
-      come.push_back(pool.get());
-      pools_.insert(pools_.begin() + e.at + i, std::move(pool));
-      ++live_;
-    }
+    take_out(e.at, e.removed, left);
+    for (uint32_t i = 0; i < e.added; ++i)
+      come.push_back(&insert(config_.pods[e.at + i], size_t{e.at} + i));
   }
+  settle(come, std::move(left));
+}
+
+bool Service::takes_parts(const config::Service& config) const {
+  return subset_.whole() && subset(context_, config).whole();
+}
+
+void Service::begin_parts(const config::Service& config) {
+  config_ = config;
+  subset_ = subset(context_, config_);
+  forget_gone();
+}
+
+void Service::pods_come(uint32_t first, uint32_t count, size_t place) {
+  std::vector<Pool*> come;
+  for (uint32_t i = 0; i < count; ++i) come.push_back(&insert(config_.pods[first + i], place + i));
+  settle(come, {});
+}
+
+void Service::pods_leave(uint32_t count, size_t place) {
+  std::vector<std::unique_ptr<Pool>> left;
+  take_out(place, count, left);
+  settle({}, std::move(left));
+}
+
+Pool& Service::insert(const config::Pod& pod, size_t place) {
+  // A pod that comes back may still have connections.
+  const auto same = std::find_if(pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(),
+                                 [&](const auto& p) {
+                                   return p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
+                                          p->pod().address() == pod.endpoint;
+                                 });
+  std::unique_ptr<Pool> pool;
+  if (same != pools_.end()) {
+    pool = std::move(*same);
+    pools_.erase(same);
+    pool->pod().set_weight(pod.weight);
+  } else {
+    pool = std::make_unique<Pool>(context_, *this, pod);
+  }
+  ++live_;
+  return **pools_.insert(pools_.begin() + static_cast<std::ptrdiff_t>(place), std::move(pool));
+}
+
+void Service::take_out(size_t place, uint32_t count, std::vector<std::unique_ptr<Pool>>& left) {
+  const auto first = pools_.begin() + static_cast<std::ptrdiff_t>(place);
+  left.insert(left.end(), std::move_iterator(first), std::move_iterator(first + count));
+  pools_.erase(first, first + count);
+  live_ -= count;
+}
+
+void Service::settle(const std::vector<Pool*>& come, std::vector<std::unique_ptr<Pool>> left) {
   std::vector<Pool*> leave;
   for (auto& p : left) {
     leave.push_back(p.get());

@@ -34,6 +34,13 @@ class Service final : public upstream::PoolOwner {
   void adopt(const config::Service& config);
   // Adopts a snapshot in which only the service's pods differ from the one before, by these edits.
   void adopt_pods(const config::Service& config, std::span<const config::PodEdit> edits);
+  // As well in parts: begin_parts() and then each part of the change, in order. May be used if
+  // takes_parts().
+  bool takes_parts(const config::Service& config) const;
+  void begin_parts(const config::Service& config);
+  // The pods of the configuration from `first` on come, at that place of the list.
+  void pods_come(uint32_t first, uint32_t count, size_t place);
+  void pods_leave(uint32_t count, size_t place);
   // The service left the configuration: every pod drains.
   void retire();
   // Nothing refers to the service any more.
@@ -141,6 +148,12 @@ class Service final : public upstream::PoolOwner {
   const char* why_hopeless() const;
   // Connects to the pods of this worker's subset, and drains others.
   void use_pods();
+  upstream::Pool& insert(const config::Pod& pod, size_t place);
+  // The pools from that place on, which are the list's no more.
+  void take_out(size_t place, uint32_t count, std::vector<std::unique_ptr<upstream::Pool>>& left);
+  // Pools have come into the list, and others are out of it.
+  void settle(const std::vector<upstream::Pool*>& come,
+              std::vector<std::unique_ptr<upstream::Pool>> left);
   // Takes all pods while none of the subset can be reached, and returns to the subset later.
   void widen_or_narrow();
   bool none_reachable() const;

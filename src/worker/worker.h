@@ -149,6 +149,8 @@ class alignas(64) Worker {
   // The time that devices have for the last frames, resets of connections among them, before the
   // worker ends.
   static constexpr Duration kLastFrames = 10ms;
+  // Of a turn for a new configuration, give or take a part of it.
+  static constexpr Duration kAdoptionTime = 20us;
 
   Worker(const Setup& setup, const config::Snapshot& first, uint64_t cycles)
       : clock_(setup.clock),
@@ -248,23 +250,38 @@ class alignas(64) Worker {
     return exchange_->all_drained();
   }
 
+  // A turn takes at most a part of what there is to adopt, so that packets do not wait for it.
   void adopt_news() {
     const config::Snapshot* news = published_.get();
     if (news == current_) return;
     const uint64_t began = clock_.cycles();
-    if (const auto steps = steps_to(*news, current_); !steps.empty()) {
-      for (const config::Snapshot* s : steps) {
-        forwarder_.adopt_difference(*s);
-        splicer_.adopt_difference(*s);
-        relay_.adopt_difference(*s);
+    const auto took = [&] { return clock_.at(clock_.cycles()) - clock_.at(began); };
+    const bool first = current_ == nullptr;
+    while (current_ != news && (took() < kAdoptionTime || first)) adopt_some(*news);
+    if (!first) stats_.adoptions.record(took());
+    if (current_ != news) worked_ = true;  // the next turn goes on, and comes soon
+  }
+
+  void adopt_some(const config::Snapshot& news) {
+    if (step_ == nullptr) {
+      const auto steps = steps_to(news, current_);
+      if (steps.empty()) {
+        adopt_all(news);
+        use(news);
+        return;
       }
-    } else {
-      adopt_all(*news);
+      step_ = steps.front();
+      forwarder_.adopt_difference(*step_);
+      splicer_.adopt_difference(*step_);
+      relay_.begin_difference(*step_);
     }
-    if (current_ != nullptr) stats_.adoptions.record(clock_.at(clock_.cycles()) - clock_.at(began));
-    current_ = news;
+    if (!relay_.adopt_part()) use(*std::exchange(step_, nullptr));
+  }
+
+  void use(const config::Snapshot& snapshot) {
+    current_ = &snapshot;
     // The last look at the previous snapshot is over: control may free it.
-    stats_.adopt(news->generation);
+    stats_.adopt(snapshot.generation);
   }
 
   void adopt_all(const config::Snapshot& news) {
@@ -433,6 +450,7 @@ class alignas(64) Worker {
   std::vector<size_t> receive_order_;  // indices into ports_
   // Control keeps the snapshot until stats_ reports a newer one.
   const config::Snapshot* current_ = nullptr;
+  const config::Snapshot* step_ = nullptr;  // from current_, a difference adopted in part
 
   TimerWheel wheel_;
   buf::Memory memory_;

@@ -18,6 +18,12 @@ struct PodDifference : RelayTest {
   ~PodDifference() override { end(); }
 
   void use(const std::set<int>& numbers) {
+    relay->set_now(now);
+    auto next = with(numbers);
+    relay->adopt_difference(*next);
+    current = std::move(next);
+  }
+  std::unique_ptr<config::Snapshot> with(const std::set<int>& numbers) {
     auto next = std::make_unique<config::Snapshot>(*current);
     next->services[0].pods.clear();
     for (const int n : numbers)
@@ -27,9 +33,7 @@ struct PodDifference : RelayTest {
     ++next->generation;
     next->difference = config::Difference{
         current.get(), {{0, test::pod_edits(current->services[0].pods, next->services[0].pods)}}};
-    relay->set_now(now);
-    relay->adopt_difference(*next);
-    current = std::move(next);
+    return next;
   }
   // Calls until each of these pods has had at least one more, and no other pod any.
   void expect_calls_go_to(const std::set<int>& numbers) {
@@ -67,6 +71,41 @@ TEST_F(PodDifference, pods_that_come_get_calls_and_pods_that_leave_get_no_more) 
     run();
     expect_calls_go_to(numbers);
   }
+}
+
+TEST_F(PodDifference, many_pods_may_come_and_leave_at_once) {
+  relay->adopt(*current);
+  Random random(11);
+  for (int round = 0; round < 8; ++round) {
+    std::set<int> numbers{1 + round};
+    for (int n = 1; n <= kAll; ++n)
+      if (random.below(8) < static_cast<uint64_t>(round)) numbers.insert(n);
+    use(numbers);
+    run();
+    expect_calls_go_to(numbers);
+  }
+}
+
+TEST_F(PodDifference, a_call_between_two_parts_of_a_difference_finds_a_pod) {
+  relay->adopt(*current);
+  std::set<int> even, odd;
+  for (int n = 1; n <= kAll; ++n) (n % 2 == 0 ? even : odd).insert(n);
+  use(even);
+  run();
+  expect_calls_go_to(even);
+  Peer& p = client();
+  auto next = with(odd);
+  relay->begin_difference(*next);
+  int parts = 0;
+  for (bool more = true; more; ++parts) {
+    relay->set_now(now);
+    more = relay->adopt_part();
+    call(p);
+  }
+  EXPECT_GE(parts, kAll / static_cast<int>(PodParts::kPods));
+  current = std::move(next);
+  run();
+  expect_calls_go_to(odd);
 }
 
 TEST_F(PodDifference, a_pod_that_comes_back_keeps_its_connection_while_a_call_lasts) {
