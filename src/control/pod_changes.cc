@@ -1,6 +1,8 @@
 #include "control/pod_changes.h"
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
 #include <unordered_set>
 
 #include "base/hash.h"
@@ -24,11 +26,44 @@ size_t hash_of_pod(const config::Pod* p) {
   return mix64(hash_of(p->endpoint.address) ^ p->endpoint.port ^ std::hash<std::string>()(p->id));
 }
 
+bool in_order(const config::Pod& a, const config::Pod& b) {
+  return std::tie(a.endpoint, a.id) < std::tie(b.endpoint, b.id);
+}
+
+// Finds pods in a list. Sources of APIs have them in order, so that no table has to be made of ten
+// thousand pods because one has come.
+class Places {
+ public:
+  explicit Places(const config::SharedList<config::Pod>& pods)
+      : pods_(pods),
+        sorted_(std::is_sorted(pods.begin(), pods.end(), in_order)),
+        known_(0, hash_of_pod, same) {
+    if (sorted_) return;
+    for (const config::Pod& p : pods) known_.insert(&p);
+  }
+  // nullptr: the list has no such pod.
+  const config::Pod* find(const config::Pod& pod) const {
+    if (!sorted_) {
+      const auto found = known_.find(&pod);
+      return found == known_.end() ? nullptr : *found;
+    }
+    const auto at = std::lower_bound(pods_.begin(), pods_.end(), pod, in_order);
+    return at == pods_.end() || !same_pod(*at, pod) ? nullptr : &*at;
+  }
+
+ private:
+  static bool same(const config::Pod* a, const config::Pod* b) { return same_pod(*a, *b); }
+
+  const config::SharedList<config::Pod>& pods_;
+  const bool sorted_;
+  std::unordered_set<const config::Pod*, size_t (*)(const config::Pod*),
+                     bool (*)(const config::Pod*, const config::Pod*)>
+      known_;
+};
+
 // Most lists of pods are in the order of those before, so the next pod is mostly the next one.
 void keep_slots(const config::SharedList<config::Pod>& before, std::vector<config::Pod>& next) {
-  auto equal = [](const config::Pod* a, const config::Pod* b) { return same_pod(*a, *b); };
-  std::unordered_set<const config::Pod*, size_t (*)(const config::Pod*), decltype(equal)> known(
-      0, hash_of_pod, equal);
+  std::optional<Places> places;
   size_t at = 0;
   for (config::Pod& p : next) {
     p.slot = kNoSlot;
@@ -36,11 +71,11 @@ void keep_slots(const config::SharedList<config::Pod>& before, std::vector<confi
       p.slot = before[at++].slot;
       continue;
     }
-    if (known.empty())
-      for (const config::Pod& b : before) known.insert(&b);
-    if (const auto found = known.find(&p); found != known.end()) {
-      p.slot = (*found)->slot;
-      at = static_cast<size_t>(*found - &before.front()) + 1;
+    if (before.empty()) continue;
+    if (!places) places.emplace(before);
+    if (const config::Pod* known = places->find(p)) {
+      p.slot = known->slot;
+      at = static_cast<size_t>(known - &before.front()) + 1;
     }
   }
 }

@@ -11,6 +11,7 @@ namespace {
 template <class Takes>
 std::vector<config::Pod> pods_that(const EndpointSet& set, Takes takes) {
   std::vector<config::Pod> pods;
+  pods.reserve(set.size());
   // Equal ones stand side by side in a set that is in order, as sets of APIs are.
   const bool sorted =
       std::is_sorted(set.begin(), set.end(), [](const Endpoint& a, const Endpoint& b) {

@@ -1,10 +1,11 @@
 #include "discovery/kubernetes/slice_store.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/byte_order.h"
 
 namespace sluice::discovery::kubernetes {
 namespace {
@@ -27,11 +28,25 @@ std::vector<uint16_t> ports_of(const EndpointSlice& slice, const ServicePort& wa
   return out;
 }
 
-using Placed = std::pair<const SliceEndpoint*, uint16_t>;
+// An endpoint at one of its ports. The address is kept as numbers as well: a service may have ten
+// thousand endpoints, which are sorted with each change of one.
+struct Placed {
+  Placed(const SliceEndpoint& e, uint16_t p)
+      : high(load_be64(e.address.bytes.data())),
+        low(load_be64(e.address.bytes.data() + 8)),
+        port(p),
+        endpoint(&e) {}
+
+  uint64_t high, low;
+  uint16_t port;
+  const SliceEndpoint* endpoint;
+};
 
 bool before(const Placed& a, const Placed& b) {
-  return std::tie(a.first->address, a.second, a.first->uid) <
-         std::tie(b.first->address, b.second, b.first->uid);
+  if (a.high != b.high) return a.high < b.high;
+  if (a.low != b.low) return a.low < b.low;
+  if (a.port != b.port) return a.port < b.port;
+  return a.endpoint->uid < b.endpoint->uid;
 }
 
 }  // namespace
@@ -44,9 +59,10 @@ void SliceStore::put(EndpointSlice slice) {
   if (!slice.service.name.empty()) {
     Triggers& triggers = changed_[slice.service];
     if (news) triggers.push_back(*slice.trigger);
-    by_service_[slice.service].insert(slice.key);
   }
-  slices_[slice.key] = std::move(slice);
+  EndpointSlice& kept = slices_[slice.key];
+  kept = std::move(slice);
+  if (!kept.service.name.empty()) by_service_[kept.service][kept.key] = &kept;
 }
 
 void SliceStore::erase(const ObjectKey& key) {
@@ -92,8 +108,8 @@ std::string SliceStore::why_empty(const ServicePort& wanted) const {
     return fmt::format("the API server has no EndpointSlice of {}", wanted.service.str());
   std::set<std::string> known;
   bool endpoints = false;
-  for (const ObjectKey& key : found->second) {
-    const EndpointSlice& slice = slices_.at(key);
+  for (const auto& [key, kept] : found->second) {
+    const EndpointSlice& slice = *kept;
     if (!ports_of(slice, wanted).empty()) return {};
     endpoints = endpoints || !slice.endpoints.empty();
     for (const SlicePort& p : slice.ports)
@@ -110,24 +126,22 @@ EndpointSet SliceStore::endpoints(const ServicePort& wanted) const {
   if (found == by_service_.end()) return out;
   std::vector<const SliceEndpoint*> all;
   if (!zone_.empty())
-    for (const ObjectKey& key : found->second)
-      for (const SliceEndpoint& e : slices_.at(key).endpoints) all.push_back(&e);
+    for (const auto& [key, slice] : found->second)
+      for (const SliceEndpoint& e : slice->endpoints) all.push_back(&e);
   const auto chosen = in_zone(std::move(all));
   const std::set<const SliceEndpoint*> taken(chosen.begin(), chosen.end());
   std::vector<Placed> places;
-  for (const ObjectKey& key : found->second) {
-    const EndpointSlice& slice = slices_.at(key);
-    for (const uint16_t port : ports_of(slice, wanted))
-      for (const SliceEndpoint& e : slice.endpoints)
-        if (zone_.empty() || taken.contains(&e)) places.emplace_back(&e, port);
-  }
+  for (const auto& [key, slice] : found->second)
+    for (const uint16_t port : ports_of(*slice, wanted))
+      for (const SliceEndpoint& e : slice->endpoints)
+        if (zone_.empty() || taken.contains(&e)) places.emplace_back(e, port);
   std::stable_sort(places.begin(), places.end(), before);
   out.reserve(places.size());
-  for (const auto& [e, port] : places)
-    out.push_back({.address = {e->address, port},
-                   .id = e->uid,
-                   .conditions = e->conditions,
-                   .zone = e->zone});
+  for (const Placed& p : places)
+    out.push_back({.address = {p.endpoint->address, p.port},
+                   .id = p.endpoint->uid,
+                   .conditions = p.endpoint->conditions,
+                   .zone = p.endpoint->zone});
   return out;
 }
 

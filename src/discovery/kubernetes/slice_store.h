@@ -48,7 +48,7 @@ class SliceStore {
 
   std::string zone_;
   std::map<ObjectKey, EndpointSlice> slices_;
-  std::map<ObjectKey, std::set<ObjectKey>> by_service_;
+  std::map<ObjectKey, std::map<ObjectKey, const EndpointSlice*>> by_service_;  // of slices_
   std::map<ObjectKey, Triggers> changed_;
 };
 
