@@ -113,6 +113,8 @@ class Routes(KubernetesLab):
         self.wait_all("behind-node", {BEHIND_NODE: "READY"})
         report = Client(rate=200, duration=1000).wait()
         self.assertEqual(report["failed"], {})
+        self.api.delete("behind-node-1")
+        self.api.delete("node-1", namespace="", path=NODES)
 
     def test_pods_behind_a_gateway_of_the_kernel_are_reached_through_it(self) -> None:
         self.api.put("behind-kernel-1", "behind-kernel", [endpoint(BEHIND_KERNEL, "uid-kernel")])
