@@ -277,6 +277,8 @@ const Row kRows[] = {
      "TLS records without content"},
     {"tiny_records", tls<&Tls::guard_tiny_records>, rate<&G::tiny_records>, Action::kClose,
      "TLS records of a few bytes"},
+    {"record_timeout", tls<&Tls::guard_record_timeout>, time<&G::record_timeout>, Action::kClose,
+     "TLS records that begin and do not end"},
     {"neighbours",
      [](const stats::Worker& w) {
        uint64_t n = 0;

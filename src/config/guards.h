@@ -107,6 +107,9 @@ struct Guards {
   // Records of less than kTinyRecord bytes. Their headers and tags cost more than they carry; a
   // WINDOW_UPDATE, the smallest frame that is common, has 13 bytes.
   Rate tiny_records{10'000, 1'000};
+  // From a record's first byte to its last, while nobody but the peer is waited for; zero: off. A
+  // whole record at `min_rate` takes 69 s.
+  Duration record_timeout = 90s;
 
   bool operator==(const Guards&) const = default;
 };

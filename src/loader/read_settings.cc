@@ -41,6 +41,7 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("min_rate_grace", g.min_rate_grace, 1s, kLong);
   t.duration("closing_timeout", g.closing_timeout, 0s, kLong);
   t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
+  t.duration("record_timeout", g.record_timeout, 0s, kLong);
   t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);
   t.integer("waiting_handshakes", g.waiting_handshakes, 1, 8192);
   rate("key_updates", g.key_updates);

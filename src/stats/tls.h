@@ -35,6 +35,7 @@ namespace sluice::stats {
   X(Counter, guard_key_updates,     "connections ended: too many KeyUpdate")                                       \
   X(Counter, guard_empty_records,   "connections ended: too many records without a byte")                          \
   X(Counter, guard_tiny_records,    "connections ended: too many records of a few bytes")                          \
+  X(Counter, guard_record_timeout,  "connections ended: a record that began and did not end in time")                \
   X(Counter, memory_refusals,       "connections reset for want of buffers")
 // clang-format on
 

@@ -16,6 +16,7 @@ enum class Guard : uint8_t {
   kEmptyRecords,
   kTinyRecords,
   kWaiting,
+  kRecordTimeout,
 };
 
 struct GuardInfo {
@@ -36,6 +37,7 @@ inline const GuardInfo& info_of(Guard guard) {
       {"empty_records", "sent too many empty TLS records", &T::guard_empty_records},
       {"tiny_records", "sent too many TLS records of a few bytes", &T::guard_tiny_records},
       {"waiting_handshakes", "began a TLS handshake while too many waited", &T::failed_waiting},
+      {"record_timeout", "began a TLS record and did not end it in time", &T::guard_record_timeout},
   };
   return kInfo[static_cast<size_t>(guard) - 1];
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include <openssl/err.h>
 
@@ -81,6 +82,12 @@ Records::Read OpensslRecords::meaning(int result) {
     default:
       return Read::kBroken;
   }
+}
+
+// OpenSSL has bytes of a record, or its header and nothing else yet.
+bool OpensslRecords::unfinished() const {
+  return SSL_has_pending(ssl_.get()) == 1 ||
+         std::string_view(SSL_rstate_string(ssl_.get())) == "RB";
 }
 
 uint32_t OpensslRecords::take_received(uint8_t* to, uint32_t n) {

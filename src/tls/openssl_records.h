@@ -24,6 +24,7 @@ class OpensslRecords final : public Records, public SslOwner {
   Read read(buf::Slice& plain) override;
   void discard() override;
   const char* failure() const override { return failure_; }
+  bool unfinished() const override;
   uint32_t buffers() const override { return 0; }
   Sealed seal(buf::Queue& plain, uint32_t n) override;
   Sealed end() override;

@@ -23,6 +23,7 @@ class OwnRecords final : public Records {
   Read read(buf::Slice& plain) override;
   void discard() override;
   const char* failure() const override { return failure_; }
+  bool unfinished() const override { return !record_.empty() || record_size_ > 0; }
   uint32_t buffers() const override { return record_.slices(); }
   Sealed seal(buf::Queue& plain, uint32_t n) override;
   Sealed end() override;

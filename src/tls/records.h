@@ -37,6 +37,8 @@ class Records {
   virtual void discard() = 0;
   // After kBroken: the reason, of a pod; the string lives as long as the process.
   virtual const char* failure() const = 0;
+  // A record has begun, and its last byte has not come.
+  virtual bool unfinished() const = 0;
   // Packet buffers of an incomplete record.
   virtual uint32_t buffers() const = 0;
 

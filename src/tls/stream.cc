@@ -17,6 +17,7 @@ Stream::Stream(Context& context, transport::StreamPtr lower,
       watch_(context.now, context.guards, context.stats, false),
       record_size_(Records::kMaxPlain, true),
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
+      record_timer_([](void* self, Time) { static_cast<Stream*>(self)->on_record_timer(); }, this),
       contexts_(std::move(contexts)) {
   begin_handshake(std::make_unique<Handshake>(contexts_, next_lane(), context_.ticket_keys));
   if (context_.guards.handshake_timeout > Duration::zero())
@@ -29,6 +30,7 @@ Stream::Stream(Context& context, std::shared_ptr<const ClientContext> client)
       watch_(context.now, context.guards, context.stats, true),
       record_size_(Records::kMaxPlain, false),  // the paths to pods are short
       timer_([](void* self, Time) { static_cast<Stream*>(self)->on_timer(); }, this),
+      record_timer_([](void* self, Time) { static_cast<Stream*>(self)->on_record_timer(); }, this),
       client_(std::move(client)) {}
 
 bool Stream::connect(transport::Layer& below, const Endpoint& remote, Time now) {
@@ -189,6 +191,30 @@ void Stream::on_timer() {
   on_writable(*lower_);
 }
 
+void Stream::watch_record(bool heard) {
+  if (!records_->unfinished()) {
+    record_since_ = kNever;
+    return;
+  }
+  if (heard || record_since_ == kNever) record_since_ = context_.now;
+  const Duration limit = context_.guards.record_timeout;
+  if (limit > Duration::zero() && !record_timer_.armed())
+    context_.wheel.arm(record_timer_, record_since_ + limit);
+}
+
+void Stream::on_record_timer() {
+  const Duration limit = context_.guards.record_timeout;
+  if (state_ != State::kOpen || peer_ended_ || record_since_ == kNever || limit <= Duration::zero())
+    return;
+  // The window may be shut, and the peer waits for the user then.
+  if (unconsumed_ > 0) record_since_ = context_.now;
+  if (context_.now < record_since_ + limit) {
+    context_.wheel.arm(record_timer_, record_since_ + limit);
+  } else {
+    act(Guard::kRecordTimeout);
+  }
+}
+
 // --- Input ---
 
 void Stream::on_established(transport::Stream&) {
@@ -224,6 +250,7 @@ void Stream::credit() {
 
 void Stream::consumed(uint32_t n) {
   unconsumed_ -= std::min<uint64_t>(n, unconsumed_);
+  if (unconsumed_ == 0 && record_since_ != kNever) record_since_ = context_.now;
   if (state_ != State::kGone) credit();
 }
 
@@ -244,6 +271,7 @@ void Stream::read(buf::Slice data) {
       case Records::Read::kMore:
         // The user charges the peer for the buffers of an incomplete record.
         if (!heard && records_->buffers() > before) user_->on_gap(*this);
+        watch_record(heard);
         return;
       case Records::Read::kPlain:
         heard = true;

@@ -111,6 +111,9 @@ class Stream final : public transport::Stream, public transport::User {
   void leave_handshake();
   // stream.cc
   void on_timer();
+  void on_record_timer();
+  // All that was received is read. heard: a record's content was among it.
+  void watch_record(bool heard);
   // Received bytes, behind the handshake.
   void read(buf::Slice data);
   void read(buf::View bytes);
@@ -151,6 +154,10 @@ class Stream final : public transport::Stream, public transport::User {
   uint32_t discarded_ = 0;     // bytes received after a failure
 
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
+  // Of record_timeout. Armed by the first incomplete record, and not moved by later ones.
+  Timer record_timer_;
+  // Since when the present record's rest is awaited from the peer; kNever: no record has begun.
+  Time record_since_ = kNever;
   std::string_view alpn_;
   const char* version_ = "";  // "TLSv1.3"; empty before the end of the handshake
   std::string server_name_;

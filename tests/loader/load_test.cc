@@ -333,7 +333,7 @@ TEST(Load, every_guard_has_its_key) {
       "\"7s\"\n"
       "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n"
       "handshake_timeout = \"11s\"\nhandshake_size = 12000\nwaiting_handshakes = 13\n"
-      "min_rate = 14\nmin_rate_grace = \"15s\"\n";
+      "min_rate = 14\nmin_rate_grace = \"15s\"\nrecord_timeout = \"16s\"\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -362,6 +362,7 @@ TEST(Load, every_guard_has_its_key) {
   g.waiting_handshakes = 13;
   g.min_rate = 14;
   g.min_rate_grace = 15s;
+  g.record_timeout = 16s;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

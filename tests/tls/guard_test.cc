@@ -19,6 +19,12 @@ class GuardTest : public TlsTest, public testing::WithParamInterface<bool> {
   }
   void data(std::string_view content) { to_server(maker->make(SSL3_RT_APPLICATION_DATA, content)); }
   bool ended() const { return lower->closed; }
+  void pass(Time until) {
+    for (context.now = std::min(until, context.now); context.now < until;) {
+      context.now = std::min<Time>(until, context.now + 100ms);
+      wheel.advance(context.now);
+    }
+  }
 
   std::optional<RecordMaker> maker;
 };
@@ -90,6 +96,59 @@ TEST_P(GuardTest, padding_does_not_make_a_record_longer_than_its_content) {
   padded.append(50, '\0');
   to_server(maker->make(0, padded));
   EXPECT_EQ(owner.heard, "x");
+}
+
+TEST_P(GuardTest, a_record_has_to_end_in_time) {
+  // The whole header, a part of it, and all but the last byte.
+  for (const size_t part : {5, 2, 5 + 7 + 1 + 16 - 1}) {
+    if (part != 5) {
+      client.renew();
+      SetUp();
+    }
+    context.guards.record_timeout = 7s;
+    const Time begun = context.now;
+    to_server(maker->make(SSL3_RT_APPLICATION_DATA, "before"));
+    to_server(maker->make(SSL3_RT_APPLICATION_DATA, "content").substr(0, part));
+    pass(begun + 7s - 1ms);
+    EXPECT_FALSE(ended()) << part;
+    pass(begun + 8s);
+    EXPECT_TRUE(ended()) << part;
+    EXPECT_EQ(owner.heard, "before!") << part;
+    EXPECT_STREQ(events.pop()->guard, "record_timeout");
+  }
+  EXPECT_EQ(stats.guard_record_timeout.get(), 3u);
+}
+
+TEST_P(GuardTest, each_record_has_its_own_time) {
+  context.guards.record_timeout = 7s;
+  std::string record = maker->make(SSL3_RT_APPLICATION_DATA, "content");
+  for (int i = 0; i < 20; ++i) {
+    to_server(record.substr(0, 20));
+    pass(context.now + 5s);
+    const std::string next = maker->make(SSL3_RT_APPLICATION_DATA, "content");
+    to_server(record.substr(20) + next.substr(0, 1));
+    record = next;
+    to_server(record.substr(1));
+    pass(context.now + 5s);
+    record = maker->make(SSL3_RT_APPLICATION_DATA, "content");
+  }
+  pass(context.now + 60s);
+  EXPECT_FALSE(ended()) << "between records a peer may be silent";
+  EXPECT_EQ(stats.guard_record_timeout.get(), 0u);
+}
+
+TEST_P(GuardTest, a_record_that_waits_for_the_owner_may_take_long) {
+  context.guards.record_timeout = 7s;
+  owner.reads = false;
+  data("content");
+  to_server(maker->make(SSL3_RT_APPLICATION_DATA, "more").substr(0, 10));
+  pass(context.now + 60s);
+  EXPECT_FALSE(ended());
+  server->consumed(7);
+  pass(context.now + 6s);
+  EXPECT_FALSE(ended());
+  pass(context.now + 8s);
+  EXPECT_TRUE(ended());
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, GuardTest, testing::Bool(), [](const auto& info) {
