@@ -219,6 +219,7 @@ void Stream::on_record_timer() {
 
 void Stream::on_established(transport::Stream&) {
   if (state_ != State::kConnecting) return;
+  user_->on_answer(*this);
   begin_handshake(std::make_unique<Handshake>(client_, next_lane()));
   take_step({});
 }

@@ -33,6 +33,9 @@ class User {
   // Bytes can be sent: the connection is there, and its handshakes are done. An accepted stream
   // calls it at most once, and only after a handshake.
   virtual void on_established(Stream& s) = 0;
+  // A connect whose handshakes go on: the peer has answered the first of them, TCP's. The user does
+  // not end the stream from here.
+  virtual void on_answer(Stream&) {}
   // Plain bytes, in order, every byte once. The user calls s.consumed(n) when it has taken n bytes,
   // at once or later; the receive window opens only then. The slice may lie in the receive pool:
   // data kept beyond the call goes through buf::Memory::retain.

@@ -55,7 +55,8 @@ class ConnectTurns {
   class Flight : public ListHook<Flight> {
    public:
     ~Flight() { land(); }
-    // The pod has answered the SYN, and its greeting is awaited.
+    // The pod has answered the SYN, or ended its part of TLS's handshake, and the rest of its
+    // greeting is awaited.
     void on_answer(Time now);
     // Nothing is awaited any more.
     void land();

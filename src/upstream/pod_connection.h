@@ -94,6 +94,7 @@ class PodConnection final : public transport::User,
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
+  void on_answer(transport::Stream&) override { flight_.on_answer(context_.now); }
   void on_established(transport::Stream& s) override;
   void on_data(transport::Stream& s, buf::Slice data) override;
   void on_end_of_data(transport::Stream& s, transport::End end) override;

@@ -2,6 +2,7 @@
 
 #include "upstream/connect_turns.h"
 #include "fixture.h"
+#include "tls/client_context.h"
 
 namespace sluice::relay {
 namespace {
@@ -95,6 +96,61 @@ TEST_F(DeadPods, a_pod_that_leaves_while_it_waits_is_not_connected_to) {
   for (int i = 0; i < 100; ++i) turn();
   EXPECT_EQ(connects(), ConnectTurns::kInATurn);
   EXPECT_EQ(state(kFirstSlot + kDead - 1), pods::Connectivity::kShutdown);
+}
+
+// Pods that speak TLS, behind which there is somebody who takes connections and says nothing.
+struct SilentTlsPods : DeadPods {
+  struct Nobody final : tcp::User, tcp::Acceptor {
+    tcp::User* on_accept(tcp::Connection&) override { return this; }
+    void on_established(tcp::Connection&) override {}
+    void on_data(tcp::Connection& c, buf::Slice data) override { c.consumed(data.size()); }
+    void on_end_of_data(tcp::Connection& c) override { c.close(); }
+    void on_writable(tcp::Connection&) override {}
+    void on_closed(tcp::Connection&, tcp::CloseReason) override {}
+  };
+  static constexpr uint32_t kSilent = 600;
+
+  SilentTlsPods() {
+    config::Service& service = snapshot.services[0];
+    keep(kSilent);
+    service.protocol = config::PodProtocol::kH2;
+    service.tls.verify = config::TlsClient::Verify::kNone;
+    std::string error;
+    service.tls.context = tls::ClientContext::make(service.tls, "h2", nullptr, nullptr, 1, error);
+    for (const config::Pod& pod : service.pods) outside.stack.listen(pod.endpoint, &nobody);
+  }
+  ~SilentTlsPods() override { end(); }
+  // Of the pods, the first n.
+  void keep(uint32_t n) { snapshot.services[0].pods.edit().resize(n); }
+  uint64_t handshakes() const { return worker->tls.handshaking.get(); }
+
+  Nobody nobody;
+};
+
+TEST_F(SilentTlsPods, are_failed_connects_within_the_connect_timeout) {
+  keep(1);
+  snapshot.services[0].connect_timeout = 500ms;  // less than the backoff
+  adopt();
+  run(480ms);
+  EXPECT_EQ(handshakes(), 1u);
+  EXPECT_EQ(state(kFirstSlot), pods::Connectivity::kConnecting);
+  run(40ms);
+  EXPECT_EQ(handshakes(), 0u);
+  EXPECT_EQ(state(kFirstSlot), pods::Connectivity::kTransientFailure);
+  EXPECT_EQ(worker->pod(kFirstSlot).connect_failures.get(), 1u);
+  EXPECT_EQ(worker->tls.pod_handshakes_failed.get(), 1u);
+  bool told = false;
+  while (const auto change = worker->changes.pop())
+    told |= std::string_view(change->reason) == "no end of the TLS handshake in time";
+  EXPECT_TRUE(told);
+}
+
+TEST_F(SilentTlsPods, are_counted_as_long_as_pods_that_owe_their_SETTINGS) {
+  adopt();
+  pass(ConnectTurns::kGreetingTime / 2);
+  EXPECT_EQ(connects(), ConnectTurns::kWindow[0]);
+  pass(ConnectTurns::kGreetingTime);
+  EXPECT_GT(connects(), ConnectTurns::kWindow[0]);
 }
 
 }  // namespace

@@ -366,6 +366,14 @@ TEST_P(ClientTest, has_a_reason_when_the_pod_resets_in_the_handshake) {
   EXPECT_STREQ(out->failure(), "the pod reset the connection in the TLS handshake");
 }
 
+TEST_P(ClientTest, tells_its_user_that_TCP_has_an_answer_before_the_handshake_ends) {
+  again();
+  EXPECT_EQ(owner.answers, 0);
+  below.stream->establish();
+  EXPECT_EQ(owner.answers, 1);
+  EXPECT_FALSE(owner.established);
+}
+
 TEST_P(ClientTest, has_a_reason_when_the_handshake_takes_too_long) {
   again();
   below.stream->establish();

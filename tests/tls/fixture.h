@@ -22,6 +22,7 @@ using transport::CloseReason;
 
 // The owner of the stream.
 struct Owner final : transport::User {
+  void on_answer(transport::Stream&) override { ++answers; }
   void on_established(transport::Stream&) override { established = true; }
   void on_data(transport::Stream& s, buf::Slice data) override {
     heard.append(reinterpret_cast<const char*>(data.data()), data.size());
@@ -41,6 +42,7 @@ struct Owner final : transport::User {
   bool established = false;
   std::string heard;  // "." and "!": a clean and a truncated end
   std::optional<CloseReason> closed;
+  int answers = 0;  // of TCP, before a handshake
   int writable = 0;
   int gaps = 0;
   uint32_t charged = 0;  // buffers at the last gap
