@@ -2,9 +2,9 @@
 // calls on each with the fields of a gRPC client, lets them rest, and prints what the process has
 // grown by. The clients are two numbers each, allocated before. With `http1`, clients and pods
 // speak HTTP/1.1; with `websocket`, each connection is one WebSocket at rest, and pods keep no
-// state.
+// state; with `tls` and `tls-http1`, clients speak TLS 1.3.
 //
-//   idle_connections CONNECTIONS CALLS [http1 | websocket]     prints one JSON line
+//   idle_connections CONNECTIONS CALLS [http1 | websocket | tls | tls-http1]   prints one JSON line
 
 #include <nghttp2/nghttp2.h>
 
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "http1/websocket.h"
+#include "perf/tls.h"
 #include "perf/world.h"
 #include "support/eal.h"
 
@@ -38,6 +39,7 @@ constexpr int kPatience = 20'000;               // turns, until a batch must hav
 constexpr int kRestTurns = 500;                 // at the end, of 10 ms each
 
 constexpr uint8_t kSyn = 0x02, kPush = 0x08, kAckFlag = 0x10;
+constexpr size_t kSegment = 1'400;
 constexpr size_t kFrameAt = 14, kTcpAt = 34;
 
 uint64_t resident_bytes() {
@@ -93,14 +95,19 @@ constexpr std::string_view kUpgrade =
 
 class Idle {
  public:
-  Idle(size_t connections, int calls, Speak speak)
+  Idle(size_t connections, int calls, Speak speak, bool tls)
       : clients_(connections),
         blocks_(header_blocks(calls)),
         calls_(calls),
         speak_(speak),
+        tls_(tls),
         world_(2, 100, false, speak != Speak::kH2c) {
+    if (tls) {
+      world_.snapshot.listeners[0].protocol = config::Protocol::kHttps;
+      world_.snapshot.listeners[0].tls.contexts = make_contexts();
+    }
     if (speak == Speak::kH2c) return;
-    world_.snapshot.listeners[0].protocol = config::Protocol::kHttp;
+    if (!tls) world_.snapshot.listeners[0].protocol = config::Protocol::kHttp;
     world_.snapshot.limits.http1_pod_connections = 65'536;
     if (speak == Speak::kWebSocket)
       world_.strange_pod = [this](const uint8_t* frame) { answer_as_pod(frame); };
@@ -145,6 +152,7 @@ class Idle {
   void serve(size_t from, size_t count) {
     for (size_t i = from; i < from + count; ++i) segment(i, kSyn, {});
     until([&] { return opened_ == from + count; });
+    if (tls_) secure(from, count);
     if (speak_ == Speak::kWebSocket) {
       for (size_t i = from; i < from + count; ++i) say(i, std::string(kUpgrade));
       until([&] { return world_.counters.http1.tunnels.get() == 2 * (from + count); });
@@ -184,6 +192,22 @@ class Idle {
     }
     settle();
   }
+  // TLS's handshakes. The clients' sides of earlier batches are forgotten.
+  void secure(size_t from, size_t count) {
+    secured_.resize(count);
+    first_secured_ = from;
+    for (size_t k = 0; k < count; ++k) {
+      secured_[k] = std::make_unique<test::Client>();
+      secured_[k]->only(TLS1_3_VERSION);
+      if (speak_ == Speak::kHttp1) secured_[k]->offer("http/1.1");
+      send(from + k, secured_[k]->turn());
+    }
+    until([&] {
+      for (const auto& c : secured_)
+        if (!c->done) return false;
+      return true;
+    });
+  }
   uint64_t streams_begun() { return world_.counters.listener(0).streams.get(); }
 
   template <class Done>
@@ -202,11 +226,18 @@ class Idle {
   void turn() {
     world_.turn(false);
     for (const size_t i : std::exchange(to_acknowledge_, {})) segment(i, kAckFlag, {});
+    for (const auto& [i, bytes] : std::exchange(to_send_, {})) send(i, bytes);
   }
 
   void say(size_t i, const std::string& bytes) {
-    segment(i, kAckFlag | kPush, bytes);
-    clients_[i].next += static_cast<uint32_t>(bytes.size());
+    send(i, tls_ ? secured_[i - first_secured_]->write(bytes) : bytes);
+  }
+  void send(size_t i, const std::string& bytes) {
+    for (size_t at = 0; at < bytes.size(); at += kSegment) {
+      const std::string piece = bytes.substr(at, kSegment);
+      segment(i, kAckFlag | kPush, piece);
+      clients_[i].next += static_cast<uint32_t>(piece.size());
+    }
   }
 
   void segment(size_t i, uint8_t flags, const std::string& payload) {
@@ -239,6 +270,12 @@ class Idle {
       return;
     } else if (sequence == c.expected) {
       c.expected += size;
+      if (tls_ && i >= first_secured_ && i - first_secured_ < secured_.size()) {
+        test::Client& side = *secured_[i - first_secured_];
+        side.hear({reinterpret_cast<const char*>(tcp + (tcp[12] >> 4) * 4u), size});
+        if (std::string bytes = side.turn(); !bytes.empty()) to_send_.emplace_back(i, bytes);
+        side.received.clear();
+      }
     }
     to_acknowledge_.push_back(i);
   }
@@ -279,6 +316,10 @@ class Idle {
   const std::vector<std::string> blocks_;
   const int calls_;
   const Speak speak_;
+  const bool tls_;
+  std::vector<std::unique_ptr<test::Client>> secured_;  // of the present batch
+  size_t first_secured_ = 0;
+  std::vector<std::pair<size_t, std::string>> to_send_;
   std::vector<size_t> to_acknowledge_;
   size_t opened_ = 0;
   World world_;
@@ -290,14 +331,19 @@ class Idle {
 int main(int argc, char** argv) {
   using sluice::perf::Speak;
   const std::string_view mode = argc == 4 ? argv[3] : "";
-  if (argc < 3 || argc > 4 || (argc == 4 && mode != "http1" && mode != "websocket")) {
-    std::fprintf(stderr, "usage: idle_connections CONNECTIONS CALLS [http1 | websocket]\n");
+  const bool tls = mode.starts_with("tls");
+  const std::string_view speaks = mode == "tls" ? "" : mode == "tls-http1" ? "http1" : mode;
+  if (argc < 3 || argc > 4 || (!speaks.empty() && speaks != "http1" && speaks != "websocket")) {
+    std::fprintf(stderr,
+                 "usage: idle_connections CONNECTIONS CALLS [http1 | websocket | tls | "
+                 "tls-http1]\n");
     return 2;
   }
-  const Speak speak = mode == "http1"       ? Speak::kHttp1
-                      : mode == "websocket" ? Speak::kWebSocket
-                                            : Speak::kH2c;
+  const Speak speak = speaks == "http1"       ? Speak::kHttp1
+                      : speaks == "websocket" ? Speak::kWebSocket
+                                              : Speak::kH2c;
   return sluice::test::with_eal([&] {
-    return sluice::perf::Idle(std::strtoul(argv[1], nullptr, 10), std::atoi(argv[2]), speak).run();
+    return sluice::perf::Idle(std::strtoul(argv[1], nullptr, 10), std::atoi(argv[2]), speak, tls)
+        .run();
   });
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nic/tsc.h"
+#include "perf/tls.h"
 #include "perf/world.h"
 #include "support/eal.h"
 
@@ -69,21 +70,6 @@ constexpr Workload kWorkloads[] = {
     {"tls-http1-unary-100B-64x1", 64, 1, 100, 1, false, false, 2000, Speak::kHttps1},
     {"http1-connection-per-call-100B-32x1", 32, 1, 100, 1, false, true, 500, Speak::kHttp1},
 };
-
-// Keys and randoms differ from run to run. The instructions of records depend on neither, and the
-// handshakes come before those that are counted.
-std::shared_ptr<const tls::ServerContexts> make_contexts() {
-  const test::Issued leaf = test::issue("server", {"DNS:a.example"}, nullptr);
-  const test::Directory files;
-  tls::FileError error;
-  std::vector<tls::Credential> credentials;
-  credentials.push_back(*tls::read_credential(files.write("a.pem", leaf.pem()),
-                                              files.write("a.key", leaf.key_pem()), error));
-  config::TlsServer settings;
-  settings.certificates.push_back(credentials[0].facts);
-  tls::ServerContexts::Error why;
-  return tls::ServerContexts::make(settings, credentials, nullptr, "perf", 1, why);
-}
 
 class Run {
  public:
