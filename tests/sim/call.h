@@ -12,11 +12,24 @@ namespace sluice::sim {
 class Peer;
 
 struct Call {
+  // The end of an answer's body. Bodies of HTTP/2 end with their stream in any case.
+  enum class Answer : uint8_t {
+    kTrailers,    // chunked, and trailers
+    kChunked,     // chunked
+    kLength,      // Content-Length
+    kUntilClose,  // the end of the pod's connection
+  };
+
   uint64_t id = 0;
   size_t size = 0;    // bytes of the request's body
   size_t answer = 0;  // bytes of the response's body that are asked for
   bool grpc = true;
-  bool whole_at_once = true;
+  std::string method = "POST";
+  std::string status = "200";  // that is asked for
+  Answer ends = Answer::kTrailers;
+  bool says_length = false;  // the request's body has a Content-Length
+  bool by_http1 = false;     // the client speaks HTTP/1.1
+  bool http10 = false;  // or HTTP/1.0: no trailers, and the end of the connection may be the end
 
   // What pods did. A call is processed from the moment that a pod acts on it; refused ones and
   // those that a GOAWAY excludes were not.
@@ -27,6 +40,7 @@ struct Call {
   bool reset_by_pod = false;  // after processing
   http2::ErrorCode pod_code{};
   bool silent = false;  // a pod took it and will never answer
+  bool broken = false;  // a pod of HTTP/1.1 ended it, or broke the protocol
   Peer* last_on = nullptr;
 
   // What the client saw.
@@ -41,7 +55,14 @@ struct Call {
   size_t got = 0;
   bool got_wrong = false;
 
-  bool ok() const { return complete && http_status == "200" && grpc_status == "0"; }
+  bool bodiless() const { return method == "HEAD" || status != "200"; }
+  // May be sent again although a pod may have acted on it (RFC 9110, 9.2.2).
+  bool idempotent() const { return method != "POST"; }
+  bool gets_trailers() const { return ends == Answer::kTrailers && !bodiless() && !http10; }
+  bool ok() const {
+    return complete && http_status == status &&
+           (grpc_status == "0" || (!gets_trailers() && grpc_status.empty()));
+  }
 };
 
 // The bytes of bodies: every call has its own, and each direction.

@@ -1,5 +1,5 @@
 #pragma once
-// A client's connection: makes calls, reads answers, and has its moods.
+// A client's connection of HTTP/2: makes calls, reads answers, and has its moods.
 
 #include <map>
 #include <memory>
@@ -7,36 +7,56 @@
 #include <vector>
 
 #include "base/random.h"
-#include "peer.h"
+#include "http2_peer.h"
 
 namespace sluice::sim {
 
-class Client final : public Peer {
+struct Manners {
+  double cancels = 0;  // chance that a call is cancelled on the way
+  double dawdles = 0;  // chance that a body is sent in pieces, with pauses
+  double slow = 0;     // chance that an answer is read slowly
+  size_t max_body = 40'000;
+  size_t max_answer = 40'000;
+};
+
+// What a client asks for.
+inline void draw(Call& c, const Manners& manners, Random& random, bool grpc) {
+  c.grpc = grpc;
+  if (!c.grpc) {
+    constexpr const char* kMethods[] = {"POST", "POST", "POST", "PUT", "GET", "HEAD"};
+    c.method = kMethods[random.below(6)];
+    constexpr const char* kStatus[] = {"200", "200", "200", "200", "200", "200", "204", "304"};
+    c.status = kStatus[random.below(8)];
+    c.ends = static_cast<Call::Answer>(random.below(4));
+    c.says_length = random.chance(0.5);
+  }
+  const bool has_body = c.method == "POST" || c.method == "PUT";
+  c.size = !has_body || random.chance(0.3) ? 0 : random.below(manners.max_body);
+  c.answer = c.bodiless() || random.chance(0.2) ? 0 : random.below(manners.max_answer);
+}
+
+class Http2Client final : public Http2Peer, public Caller {
  public:
-  struct Manners {
-    double cancels = 0;  // chance that a call is cancelled on the way
-    double dawdles = 0;  // chance that a body is sent in pieces, with pauses
-    double slow = 0;     // chance that an answer is read slowly
-    size_t max_body = 40'000;
-    size_t max_answer = 40'000;
-  };
+  Http2Client(Stage& stage, std::unique_ptr<Secure> secure, const http2::Config& config,
+              const Manners& manners, uint64_t seed)
+      : Http2Peer(stage, std::move(secure), http2::Role::kClient, config),
+        manners_(manners),
+        random_(seed) {}
 
-  Client(Stage& stage, const http2::Config& config, const Manners& manners, uint64_t seed)
-      : Peer(stage, http2::Role::kClient, config), manners_(manners), random_(seed) {}
+  Peer& peer() override { return *this; }
+  bool spent() const override { return going_away_; }
 
-  // False when the connection takes no stream.
-  bool call(Call& c) {
+  bool call(Call& c) override {
     if (!started() || going_away_ || !h2().can_open()) return false;
     c.client = this;
-    c.grpc = random_.chance(0.8);
-    c.size = random_.chance(0.3) ? 0 : random_.below(manners_.max_body);
-    c.answer = random_.chance(0.2) ? 0 : random_.below(manners_.max_answer);
+    draw(c, manners_, random_, random_.chance(0.7));
     http::FieldList f;
-    f.add(http::Name::kMethod, "POST");
+    f.add(http::Name::kMethod, c.method);
     f.add(http::Name::kScheme, "http");
     f.add(http::Name::kAuthority, "echo");
     f.add(http::Name::kPath, "/call/" + std::to_string(c.id));
     if (c.grpc) f.add(http::Name::kContentType, "application/grpc");
+    if (c.says_length && c.size > 0) f.add(http::Name::kContentLength, std::to_string(c.size));
     f.add("x-size", std::to_string(c.size));
     f.add("x-answer", std::to_string(c.answer));
     http::Stream* s = h2().open(f, c.size == 0, &c);
@@ -57,12 +77,9 @@ class Client final : public Peer {
     forget(c);
     h2().reset(*s, http2::ErrorCode::kCancel);
   }
-  void cancel_all() {
+  void cancel_all() override {
     while (alive() && !open_.empty()) cancel(*open_.begin()->first);
   }
-  bool idle() const { return open_.empty(); }
-  // The appliance asked to go elsewhere.
-  bool going_away() const { return going_away_; }
 
   void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override {
     Call& c = live(s);
@@ -137,7 +154,7 @@ class Client final : public Peer {
     c.lost = true;
     forget(c);
   }
-  void on_peer_end() override {
+  void on_peer_end(bool) override {
     if (!faulty() && !going_away_) stage_.violation("a well-behaved client's connection was ended");
     if (!faulty() && !open_.empty()) stage_.violation("a connection was ended with calls on it");
   }

@@ -1,14 +1,16 @@
 #pragma once
-// One connection of a client or a pod: HTTP/2 over the world's stack. What goes over the wire when
-// is decided by who derives from it.
+// One connection of a client or a pod over the world's stack: bytes over TCP, or over TLS. What
+// they mean is decided by who derives from it.
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "call.h"
 #include "relay/fixture.h"
+#include "secure.h"
 #include "tcp/user.h"
 
 namespace sluice::sim {
@@ -27,24 +29,17 @@ class Stage {
 };
 
 // Lives as long as the world, whatever becomes of its connection: events may still name it.
-class Peer : public tcp::User, public http::Handler {
+class Peer : public tcp::User {
  public:
-  Peer(Stage& stage, http2::Role role, const http2::Config& config)
-      : stage_(stage), role_(role), config_(config) {}
+  // secure: nullptr for cleartext.
+  Peer(Stage& stage, std::unique_ptr<Secure> secure) : stage_(stage), secure_(std::move(secure)) {}
   virtual ~Peer() = default;
 
-  void begin(tcp::Connection& c) {
-    tcp_ = &c;
-    wire_.emplace(c.send_queue());
-    h2_.emplace(role_, config_, *this, *wire_, stage_.node().buffers.memory, stats_, streams_,
-                hpack_);
-    if (role_ == http2::Role::kServer) on_established(c);
-  }
+  virtual void begin(tcp::Connection& c) { tcp_ = &c; }
   bool alive() const { return tcp_ != nullptr && !over_; }
   bool started() const { return started_ && alive(); }
   tcp::Connection* tcp() { return tcp_; }
-  http2::Connection& h2() { return *h2_; }
-  bool has_h2() const { return h2_.has_value(); }
+  bool secure() const { return secure_ != nullptr; }
 
   // From here on nothing is expected of this connection.
   void blame() { faulty_ = true; }
@@ -57,12 +52,20 @@ class Peer : public tcp::User, public http::Handler {
     paused_ = false;
     if (alive() && unread_ > 0) tcp_->consumed(std::exchange(unread_, 0));
   }
-  void garbage(std::string_view bytes) {
+  // beneath: among the records of TLS, not in them.
+  void garbage(std::string_view bytes, bool beneath) {
     blame();
     garbled_ = true;
     if (!started()) return;
-    tcp_->send_queue().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
-                                   stage_.node().buffers.memory.hold());
+    if (beneath) {
+      to_tcp(bytes);
+    } else {
+      say(bytes);
+    }
+  }
+  // New keys of TLS.
+  void update_keys() {
+    if (secure_ && started()) secure_->update_keys();
   }
   // RST.
   void abort() {
@@ -71,108 +74,194 @@ class Peer : public tcp::User, public http::Handler {
     take_leave();
     tcp_->abort();
   }
-  // FIN; in the middle of things it is a fault.
+  // The end of our side: close_notify, where there is TLS, and FIN. In the middle of things it is a
+  // fault.
   void close() {
     if (!alive()) return;
-    if (h2_->open_streams() > 0) blame();
-    take_leave();
-    tcp_->close();
+    if (busy()) blame();
+    hang_up();
+  }
+  // A FIN without close_notify.
+  void truncate() {
+    if (!alive()) return;
+    blame();
+    cut_ = true;
+    hang_up();
   }
   void flush() {
-    if (!alive()) {
-      if (tcp_ == nullptr) h2_.reset();
+    if (tcp_ == nullptr) {
+      detach();
       return;
     }
-    if (started_ && !h2_->failed()) h2_->flush(tcp_->send_space());
-    if (h2_->failed()) {
-      if (!faulty_) stage_.violation(std::string("a peer was told nonsense: ") + h2_->detail());
-      take_leave();
-      tcp_->close();
-      return;
-    }
-    after_flush();
-    if (tcp_ != nullptr) tcp_->push();
+    if (!alive()) return;
+    if (started_) produce();
+    if (!alive()) return;
+    seal();
+    tcp_->push();
   }
+
+  // Whether a call is under way.
+  virtual bool busy() const = 0;
 
   void on_established(tcp::Connection&) override {
     if (over_) return;
-    h2_->start();
-    started_ = true;
+    if (secure_) {
+      hear({});
+    } else {
+      start();
+    }
   }
   void on_data(tcp::Connection& c, buf::Slice data) override {
     const uint32_t n = data.size();
-    if (!over_) h2_->receive(std::move(data), stage_.now());
+    if (!over_ && secure_) {
+      hear({reinterpret_cast<const char*>(data.data()), data.size()});
+    } else if (!over_) {
+      on_bytes(std::move(data));
+    }
     if (paused_) {
       unread_ += n;
     } else {
       c.consumed(n);
     }
   }
-  void on_end_of_data(tcp::Connection& c) override {
-    heard_end_ = true;
+  void on_end_of_data(tcp::Connection&) override {
     if (over_) return;
-    on_peer_end();
-    take_leave();
-    c.close();
+    const bool clean = !secure_ || secure_->heard_end();
+    if (!clean && started_ && !faulty_) stage_.violation("a FIN without close_notify");
+    heard_end(clean);
   }
   void on_writable(tcp::Connection&) override {}
   void on_closed(tcp::Connection&, tcp::CloseReason) override {
-    if (!over_) on_peer_end();
+    if (!over_) on_peer_end(false);
     take_leave();
     tcp_ = nullptr;
   }
-  void on_settings() override {}
-  void on_ping_ack(uint64_t) override {}
 
  protected:
-  // The stream's story ends with the connection.
-  virtual void on_lost(http::Stream& s) = 0;
-  // The other side ended or lost the connection.
-  virtual void on_peer_end() {}
-  virtual void after_flush() {}
+  // Bytes can be sent.
+  virtual void on_start() = 0;
+  virtual void on_bytes(buf::Slice data) = 0;
+  // The other side ended (clean: by its protocol's own mark), or lost the connection.
+  virtual void on_peer_end(bool clean) = 0;
+  // The connection is over for its owner: whatever is under way is lost.
+  virtual void on_leave() = 0;
+  // Into output().
+  virtual void produce() = 0;
+  // TCP's connection has gone.
+  virtual void detach() {}
 
-  // Sends `n` bytes, made by `byte(position)`, behind what was sent before.
-  template <class Byte>
-  void send_bytes(http::Stream& s, size_t from, size_t n, bool end, Byte&& byte) {
-    do {
-      const size_t piece = std::min<size_t>(n, 1400);
-      buf::Slice slice = stage_.node().buffers.rx.alloc();
-      slice.grow_back(static_cast<uint32_t>(piece));
-      for (size_t i = 0; i < piece; ++i)
-        slice.mutable_data()[i] = static_cast<uint8_t>(byte(from + i));
-      from += piece;
-      n -= piece;
-      h2_->send_data(s, std::move(slice), end && n == 0);
-    } while (n > 0);
+  buf::Queue& output() { return secure_ ? plain_ : tcp_->send_queue(); }
+  uint32_t room() const {
+    const uint64_t taken = plain_.size();
+    return tcp_->send_space() > taken ? static_cast<uint32_t>(tcp_->send_space() - taken) : 0;
+  }
+  void say(std::string_view bytes) {
+    if (!output().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                              stage_.node().buffers.memory.hold()))
+      stage_.violation("the world has no memory left");
+  }
+  // The end of our side, in order, whatever is under way.
+  void hang_up() {
+    seal();
+    take_leave();
+    if (secure_ && secure_->done() && !cut_) {
+      secure_->end();
+      to_tcp(secure_->said());
+    }
+    tcp_->close();
   }
 
   Stage& stage_;
 
  private:
+  void start() {
+    started_ = true;
+    on_start();
+  }
+  void hear(std::string_view bytes) {
+    std::string plain;
+    secure_->hear(bytes, plain);
+    to_tcp(secure_->said());
+    tcp_->push();
+    if (secure_->done() && !started_) start();
+    for (std::string_view rest = plain; !rest.empty() && !over_;) {
+      const auto piece = rest.substr(0, 1400);
+      on_bytes(stage_.node().buffers.slice(std::string(piece)));
+      rest.remove_prefix(piece.size());
+    }
+    if (over_) return;
+    if (secure_->failed()) {
+      if (!faulty_) stage_.violation("TLS failed");
+      blame();
+      on_peer_end(false);
+      if (over_ || tcp_ == nullptr) return;
+      take_leave();
+      tcp_->close();
+    } else if (secure_->heard_end()) {
+      heard_end(true);
+    }
+  }
+  void heard_end(bool clean) {
+    on_peer_end(clean);
+    if (tcp_ != nullptr && !over_) hang_up();
+  }
+  // Plain output becomes records.
+  void seal() {
+    if (!secure_ || !secure_->done()) return;
+    std::string plain;
+    while (!plain_.empty()) {
+      const buf::Slice s = plain_.pop(UINT32_MAX);
+      plain.append(reinterpret_cast<const char*>(s.data()), s.size());
+    }
+    secure_->write(plain);
+    to_tcp(secure_->said());
+  }
+  void to_tcp(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (!tcp_->send_queue().append_copy(
+            {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+            stage_.node().buffers.memory.hold()))
+      stage_.violation("the world has no memory left");
+  }
   void take_leave() {
     if (over_) return;
     over_ = true;
-    h2_->for_each_stream([&](http::Stream& s) {
-      on_lost(s);
-      s.set_owner(nullptr);
-    });
+    on_leave();
+    plain_.clear();
   }
 
-  http2::Role role_;
-  http2::Config config_;
+  const std::unique_ptr<Secure> secure_;
   tcp::Connection* tcp_ = nullptr;
-  bool started_ = false;  // the preface stands in the output
+  buf::Queue plain_;      // of TLS, not yet in records
+  bool started_ = false;  // bytes can be sent
   bool over_ = false;
   bool faulty_ = false;
   bool garbled_ = false;
   bool paused_ = false;
-  bool heard_end_ = false;
+  bool cut_ = false;  // by truncate()
   uint32_t unread_ = 0;
-  stats::Http2 stats_;
-  http2::hpack::Shared hpack_{stats_, {}, 64 * 1024};
-  Slab<http2::Stream> streams_;
-  std::optional<QueueStream> wire_;
-  std::optional<http2::Connection> h2_;
+};
+
+// A client's side, as the world calls it.
+class Caller {
+ public:
+  virtual Peer& peer() = 0;
+  // False when the connection takes no call.
+  virtual bool call(Call& c) = 0;
+  virtual void cancel_all() = 0;
+  // Takes no further call, and nothing is wrong.
+  virtual bool spent() const = 0;
+  virtual ~Caller() = default;
+};
+
+// A pod's side.
+class Server {
+ public:
+  virtual Peer& peer() = 0;
+  // Takes no further call; announce() says so before.
+  virtual void goaway() = 0;
+  virtual void announce() = 0;
+  virtual ~Server() = default;
 };
 
 }  // namespace sluice::sim

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "peer.h"
+#include "http2_peer.h"
 
 namespace sluice::sim {
 
@@ -20,19 +20,26 @@ struct Moods {
   double early = 0;    // answers before the request is whole, then RST_STREAM(NO_ERROR)
   double errors = 0;   // trailers-only with an error of its own
   double waits = 0.5;  // acts only after a while
+  // Of HTTP/1.1.
+  double breaks = 0;  // answers as RFC 9112 forbids
+  double closes = 0;  // ends the connection behind its answer
 };
+
+enum class Way { kAnswer, kRefuse, kReset, kSilent, kEarly, kError, kBreak };
 
 class Pod;
 
-// One connection of a pod.
-class PodPeer final : public Peer {
+// One connection of a pod, of HTTP/2.
+class Http2Server final : public Http2Peer, public Server {
  public:
-  PodPeer(Stage& stage, Pod& pod, const http2::Config& config)
-      : Peer(stage, http2::Role::kServer, config), pod_(pod) {}
+  Http2Server(Stage& stage, std::unique_ptr<Secure> secure, Pod& pod, const http2::Config& config)
+      : Http2Peer(stage, std::move(secure), http2::Role::kServer, config), pod_(pod) {}
+
+  Peer& peer() override { return *this; }
 
   // The final GOAWAY: what was not begun is excluded, honestly.
-  void goaway() {
-    if (!alive() || gone_) return;
+  void goaway() override {
+    if (!started() || gone_) return;
     gone_ = true;
     uint32_t last = 0;
     h2().for_each_stream([&](http::Stream& s) {
@@ -45,8 +52,8 @@ class PodPeer final : public Peer {
       if (s.id() > last) job_of(s).excluded = true;
     });
   }
-  void announce() {
-    if (alive() && !gone_) h2().goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
+  void announce() override {
+    if (started() && !gone_) h2().goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
   }
 
   void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override;
@@ -64,7 +71,6 @@ class PodPeer final : public Peer {
   }
 
  private:
-  enum class Way { kAnswer, kRefuse, kReset, kSilent, kEarly, kError };
   struct Job {
     Call* call = nullptr;
     http::Stream* stream = nullptr;  // nullptr: over
@@ -79,6 +85,7 @@ class PodPeer final : public Peer {
   static Job& job_of(http::Stream& s) { return *static_cast<Job*>(s.owner()); }
   static void finish(Job& j) { j.stream = nullptr; }
   void on_lost(http::Stream& s) override { finish(job_of(s)); }
+  void on_peer_end(bool) override {}
   void act(Job& j);
   void progress(Job& j);
   void answer(Job& j);
@@ -91,11 +98,17 @@ class PodPeer final : public Peer {
 
 class Pod final : public tcp::Acceptor {
  public:
-  Pod(Stage& stage, int number, const http2::Config& config, const Moods& moods, uint64_t seed,
+  struct Speech {
+    http2::Config http2;
+    bool http1 = false;
+    bool tls = false;
+    int tls_version = TLS1_3_VERSION;
+  };
+  Pod(Stage& stage, int number, const Speech& speech, const Moods& moods, uint64_t seed,
       std::map<uint64_t, std::unique_ptr<Call>>& calls, bool errors_are_retried)
       : stage_(stage),
         number_(number),
-        config_(config),
+        speech_(speech),
         moods(moods),
         random(seed),
         calls(calls),
@@ -107,63 +120,80 @@ class Pod final : public tcp::Acceptor {
   Endpoint address() const { return relay::pod_at(number_); }
   int number() const { return number_; }
 
-  tcp::User* on_accept(tcp::Connection& c) override {
-    peers.push_back(std::make_unique<PodPeer>(stage_, *this, config_));
-    peers.back()->begin(c);
-    return peers.back().get();
-  }
+  tcp::User* on_accept(tcp::Connection& c) override;
   template <class Fn>
   void each(Fn&& fn) {
     for (size_t i = 0; i < peers.size(); ++i)
-      if (peers[i]->alive()) fn(*peers[i]);
+      if (peers[i]->peer().alive()) fn(*peers[i]);
+  }
+  // The call of a request with this path; nullptr: nobody made it.
+  Call* called(std::string_view path) const {
+    uint64_t n = 0;
+    if (!path.starts_with("/call/")) return nullptr;
+    std::from_chars(path.data() + 6, path.data() + path.size(), n);
+    const auto known = calls.find(n);
+    return known == calls.end() ? nullptr : known->second.get();
+  }
+  Way draw(const Call& c) {
+    double dice = random.uniform();
+    const auto falls = [&](double share) { return (dice -= share) < 0; };
+    if (falls(moods.refuses)) return Way::kRefuse;
+    if (falls(moods.resets)) return Way::kReset;
+    if (falls(moods.silent)) return Way::kSilent;
+    if (falls(moods.early)) return Way::kEarly;
+    if (falls(moods.errors) && !c.bodiless()) return Way::kError;
+    return speech_.http1 && falls(moods.breaks) ? Way::kBreak : Way::kAnswer;
+  }
+  // A pod acts on the call.
+  void begin(Call& c, Way way) {
+    ++c.processed;
+    if (c.processed > c.errors + 1 && !c.idempotent())
+      stage_.violation("a call was processed twice");
+    c.answered_on = nullptr;
+    c.answer_is_error = false;
+    if (way == Way::kSilent) c.silent = true;
   }
 
  private:
   Stage& stage_;
   int number_;
-  http2::Config config_;
+  Speech speech_;
 
  public:
   Moods moods;
   Random random;
   std::map<uint64_t, std::unique_ptr<Call>>& calls;
   const bool errors_are_retried;
-  std::vector<std::unique_ptr<PodPeer>> peers;
+  std::vector<std::unique_ptr<Server>> peers;
 };
 
-inline void PodPeer::on_headers(http::Stream& s, Section section, http::FieldList& fields,
-                                bool end) {
-  if (section != Section::kRequest) return;
-  const auto number = [](std::string_view text) {
-    uint64_t n = 0;
-    std::from_chars(text.data(), text.data() + text.size(), n);
-    return n;
-  };
-  const auto path = fields.find(http::Name::kPath).value_or("");
-  const auto known =
-      path.starts_with("/call/") ? pod_.calls.find(number(path.substr(6))) : pod_.calls.end();
-  if (known == pod_.calls.end()) {
+inline void Http2Server::on_headers(http::Stream& s, Section section, http::FieldList& fields,
+                                    bool end) {
+  if (section == Section::kTrailers) {
+    Job& j = job_of(s);
+    if (j.got != j.call->size && !j.call->client->garbled())
+      stage_.violation("trailers before the end of a request's body");
+    j.whole = true;
+    if (j.stream != nullptr) progress(j);
+    return;
+  }
+  Call* const call = pod_.called(fields.find(http::Name::kPath).value_or(""));
+  if (call == nullptr) {
     stage_.violation("a pod got a call that nobody made");
     return;
   }
+  if (fields.find(http::Name::kMethod).value_or("") != call->method)
+    stage_.violation("a request changed its method");
   jobs_.push_back(std::make_unique<Job>());
   Job& j = *jobs_.back();
-  j.call = known->second.get();
+  j.call = call;
   j.call->last_on = this;
   j.stream = &s;
   j.whole = end;
   if (end && j.call->size > 0) stage_.violation("a request lost its body");
   s.set_owner(&j);
-  double dice = pod_.random.uniform();
-  const auto falls = [&](double share) { return (dice -= share) < 0; };
-  const Moods& m = pod_.moods;
-  j.way = falls(m.refuses)  ? Way::kRefuse
-          : falls(m.resets) ? Way::kReset
-          : falls(m.silent) ? Way::kSilent
-          : falls(m.early)  ? Way::kEarly
-          : falls(m.errors) ? Way::kError
-                            : Way::kAnswer;
-  if (!pod_.random.chance(m.waits)) {
+  j.way = pod_.draw(*call);
+  if (!pod_.random.chance(pod_.moods.waits)) {
     act(j);
     return;
   }
@@ -173,18 +203,19 @@ inline void PodPeer::on_headers(http::Stream& s, Section section, http::FieldLis
             });
 }
 
-inline void PodPeer::on_data(http::Stream& s, buf::Slice data, bool end) {
+inline void Http2Server::on_data(http::Stream& s, buf::Slice data, bool end) {
   Job& j = job_of(s);
   for (const uint8_t b : data.view())
-    if (static_cast<char>(b) != request_byte(j.call->id, j.got++))
+    if (static_cast<char>(b) != request_byte(j.call->id, j.got++) && !j.call->client->garbled())
       stage_.violation("a request's body changed on the way");
-  if (end && j.got != j.call->size) stage_.violation("a request's body was cut short");
+  if (end && j.got != j.call->size && !j.call->client->garbled())
+    stage_.violation("a request's body was cut short");
   j.whole |= end;
   if (data.size() > 0) h2().consumed(s, data.size());
   if (j.stream != nullptr) progress(j);
 }
 
-inline void PodPeer::act(Job& j) {
+inline void Http2Server::act(Job& j) {
   if (j.stream == nullptr || j.excluded) return;
   if (j.way == Way::kRefuse) {
     http::Stream& s = *j.stream;
@@ -194,14 +225,11 @@ inline void PodPeer::act(Job& j) {
   }
   j.acted = true;
   highest_acted_ = std::max(highest_acted_, j.stream->id());
-  if (++j.call->processed > j.call->errors + 1) stage_.violation("a call was processed twice");
-  j.call->answered_on = nullptr;
-  j.call->answer_is_error = false;
-  if (j.way == Way::kSilent) j.call->silent = true;
+  pod_.begin(*j.call, j.way);
   progress(j);
 }
 
-inline void PodPeer::progress(Job& j) {
+inline void Http2Server::progress(Job& j) {
   if (!j.acted || j.answering) return;
   if (j.way == Way::kSilent || (!j.whole && j.way != Way::kEarly)) return;
   j.answering = true;
@@ -211,7 +239,8 @@ inline void PodPeer::progress(Job& j) {
     // Anything but REFUSED_STREAM, which would be a lie now.
     j.call->pod_code = static_cast<http2::ErrorCode>(8 + pod_.random.below(2) * 3);
     const auto code = j.call->pod_code;
-    if (pod_.random.chance(0.5)) {
+    // The answer to HEAD is whole with its head.
+    if (pod_.random.chance(0.5) && !j.call->bodiless()) {
       http::FieldList f = http2::response();
       h2().send_headers(s, f, false);
     }
@@ -222,21 +251,26 @@ inline void PodPeer::progress(Job& j) {
   answer(j);
 }
 
-inline void PodPeer::answer(Job& j) {
+inline void Http2Server::answer(Job& j) {
   Call& c = *j.call;
   http::Stream& s = *j.stream;
-  http::FieldList f = http2::response();
-  f.add(http::Name::kContentType, "application/grpc");
+  http::FieldList f;
+  f.add(http::Name::kStatus, c.status);
+  if (c.grpc) f.add(http::Name::kContentType, "application/grpc");
   if (j.way == Way::kError) {
     c.answer_is_error = true;
     if (pod_.errors_are_retried) ++c.errors;
     f.add(http::Name::kGrpcStatus, "13");
     h2().send_headers(s, f, true);
   } else {
-    h2().send_headers(s, f, false);
+    const bool trailers = c.ends == Call::Answer::kTrailers && !c.bodiless();
+    if (c.ends == Call::Answer::kLength && c.status == "200" && c.method != "HEAD")
+      f.add(http::Name::kContentLength, std::to_string(c.answer));
+    const bool head_alone = !trailers && c.answer == 0;
+    h2().send_headers(s, f, head_alone);
     if (c.answer > 0)
-      send_bytes(s, 0, c.answer, false, [&](size_t at) { return response_byte(c.id, at); });
-    if (j.stream != nullptr) h2().send_headers(s, http2::trailers(), true);
+      send_bytes(s, 0, c.answer, !trailers, [&](size_t at) { return response_byte(c.id, at); });
+    if (j.stream != nullptr && trailers) h2().send_headers(s, http2::trailers(), true);
   }
   c.answered_on = this;
   if (j.way == Way::kEarly && j.stream != nullptr) {

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "client.h"
-#include "pod.h"
+#include "http1_client.h"
+#include "http1_server.h"
 #include "steer/exchange.h"
 #include "steer/owner.h"
 #include "support/pod_edits.h"
@@ -23,6 +23,9 @@
 namespace sluice::sim {
 
 using SimWorker = worker::Worker<Port, Clock>;
+
+// Where TLS is spoken.
+inline const Endpoint kSecureVip{relay::kVip.address, 443};
 
 // What a seed has in store.
 struct Plan {
@@ -49,6 +52,7 @@ struct Plan {
         r.chance(0.5) ? 100 : static_cast<uint32_t>(1 + r.below(calm ? 100 : 5));
     pod_http2.initial_stream_window = client_http2.initial_stream_window =
         r.chance(0.6) ? 65'536 : static_cast<uint32_t>(100 + r.below(5'000));
+    choose_protocols(seed);
     manners.dawdles = 0.3 * r.uniform();
     manners.slow = 0.2 * r.uniform();
     if (r.chance(0.4)) limits.max_pod_connection_streams = static_cast<uint32_t>(1 + r.below(20));
@@ -68,6 +72,8 @@ struct Plan {
              .waits = r.uniform()};
     const auto share = [&] { return r.chance(0.5) ? 3 * r.uniform() : 0; };
     for (double& s : faults) s = share();
+    moods.breaks = mood();
+    moods.closes = mood();
     if (r.chance(0.3)) {
       retry.grpc_statuses.set(13);
       retry.attempts = static_cast<uint32_t>(2 + r.below(3));
@@ -76,6 +82,23 @@ struct Plan {
     }
   }
 
+  // What clients and pods speak. All pods of a service speak the same, each client as it likes.
+  void choose_protocols(uint64_t seed) {
+    Random r(seed ^ 0x1105);
+    const auto mixed = [&] {
+      const double dice = r.uniform();
+      return dice < 0.3 ? 0 : dice < 0.5 ? 1 : r.uniform();
+    };
+    http1_clients = mixed();
+    tls_clients = mixed();
+    http1_pods = r.chance(0.5);
+    tls_pods = r.chance(0.4);
+    pods_tls_version = r.chance(0.75) ? TLS1_3_VERSION : TLS1_2_VERSION;
+  }
+
+  double http1_clients, tls_clients;  // shares
+  bool http1_pods, tls_pods;
+  int pods_tls_version;
   bool calm;  // nothing goes wrong: every call succeeds
   int pods, clients, calls;
   bool offloads;  // of the ports: TSO and LRO
@@ -88,7 +111,7 @@ struct Plan {
   uint32_t queue_limit;
   config::Retry retry;  // of the errors that pods answer with
   http2::Config pod_http2, client_http2;
-  Client::Manners manners;
+  Manners manners;
   Moods moods;
   enum Fault {
     kPodGoaway,
@@ -97,11 +120,14 @@ struct Plan {
     kPodCloses,   // FIN on its connections
     kPodStalls,   // reads nothing for a while
     kPodGarbage,
+    kPodTruncates,  // FIN without close_notify
     kClientVanishes,
     kClientResets,
     kClientStalls,
     kClientGarbage,
-    kEndpoints,  // another set of endpoints
+    kClientTruncates,
+    kKeyUpdates,  // of TLS, by clients and pods
+    kEndpoints,   // another set of endpoints
     kFaults,
   };
   double faults[kFaults]{};  // a second, on average
@@ -121,8 +147,12 @@ class World final : public Stage {
         exchange_(workers),
         node_(outside, "198.18.0.1", now(), seed, patient()) {
     for (int i = 1; i <= plan.pods; ++i)
-      pods_.push_back(std::make_unique<Pod>(*this, i, plan.pod_http2, plan.moods, seed * 16 + i,
-                                            calls_, plan.retry.any()));
+      pods_.push_back(std::make_unique<Pod>(*this, i,
+                                            Pod::Speech{.http2 = plan.pod_http2,
+                                                        .http1 = plan.http1_pods,
+                                                        .tls = plan.tls_pods,
+                                                        .tls_version = plan.pods_tls_version},
+                                            plan.moods, seed * 16 + i, calls_, plan.retry.any()));
     config::Snapshot first;
     first.startup.ports.resize(2);
     first.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/24")};
@@ -144,7 +174,23 @@ class World final : public Stage {
                               .ping_without_calls = plan.ping_without_calls,
                               .queue_limit = plan.queue_limit,
                               .retry = plan.retry});
-    first.listeners.push_back({.name = "grpc", .address = relay::kVip, .service = 0});
+    config::Service& service = first.services[0];
+    service.protocol =
+        plan.http1_pods ? plan.tls_pods ? config::PodProtocol::kHttps1 : config::PodProtocol::kHttp1
+        : plan.tls_pods ? config::PodProtocol::kH2
+                        : config::PodProtocol::kH2c;
+    if (plan.tls_pods) service.tls.context = Identities::get().toward(plan.http1_pods);
+    first.listeners.push_back(
+        {.name = "http",
+         .address = relay::kVip,
+         .protocol = plan.http1_clients > 0 ? config::Protocol::kHttp : config::Protocol::kH2c,
+         .service = 0});
+    first.listeners.push_back({.name = "https",
+                               .address = kSecureVip,
+                               .protocol = config::Protocol::kHttps,
+                               .tls = Identities::get().listener_settings(),
+                               .service = 0,
+                               .slot = 1});
     snapshots_.push_back(first);
     std::set<int> all;
     for (int i = 1; i <= plan.pods; ++i) all.insert(i);
@@ -168,9 +214,9 @@ class World final : public Stage {
   }
   ~World() {
     worker_.clear();
-    for (auto& c : clients_) c->blame();
+    for (auto& c : clients_) c->peer().blame();
     for (auto& p : pods_)
-      for (auto& peer : p->peers) peer->blame();
+      for (auto& peer : p->peers) peer->peer().blame();
     node_.stack.for_each([](tcp::Connection& c) { c.abort(); });
     node_.stack.flush(now());
     north_.clear();
@@ -198,26 +244,28 @@ class World final : public Stage {
     tick_ = 10ms;
     run_for(20s);
     for (auto& c : clients_) {
+      Peer& peer = c->peer();
       for (const auto& [id, call] : calls_)
-        if (call->client == c.get() && !over(*call) && !c->faulty()) unanswered(*call);
-      // A cancellation behind garbage may never be read.
-      if (c->garbled()) {
-        c->abort();
+        if (call->client == &peer && !over(*call) && !peer.faulty()) unanswered(*call);
+      // A cancellation behind garbage may never be read, and a FIN behind a whole request of
+      // HTTP/1.1 cancels nothing.
+      if (peer.garbled() || !peer.alive()) {
+        peer.abort();
       } else {
         c->cancel_all();
       }
     }
     run_for(500ms);
     for (auto& p : pods_)
-      p->each([&](PodPeer& peer) {
-        if (!peer.faulty() && peer.h2().open_streams() > 0)
+      p->each([&](Server& s) {
+        if (!s.peer().faulty() && s.peer().busy())
           violation("a pod still has a stream that nobody waits for");
       });
     const bool drain = random_.chance(0.5);
     if (drain) {
       orders_.give(worker::Order::kDrain);
     } else {
-      for (auto& c : clients_) c->close();
+      for (auto& c : clients_) c->peer().close();
     }
     for (int i = 0;
          i < 400 && !ended() &&
@@ -286,13 +334,39 @@ class World final : public Stage {
     published_.set(&snapshots_.back());
   }
   void connect() {
-    clients_.push_back(
-        std::make_unique<Client>(*this, plan.client_http2, plan.manners, random_.next()));
-    Client& c = *clients_.back();
-    c.begin(*node_.stack.connect({}, relay::kVip, &c, now()));
+    const bool tls = random_.chance(plan.tls_clients);
+    const bool http1 = random_.chance(plan.http1_clients);
+    std::unique_ptr<Secure> secure;
+    if (tls) {
+      const bool silent = http1 && random_.chance(0.3);  // about ALPN
+      secure = std::make_unique<Secure>(Identities::get().client(), true,
+                                        random_.chance(0.75) ? TLS1_3_VERSION : TLS1_2_VERSION,
+                                        silent  ? ""
+                                        : http1 ? tls::kHttp11
+                                                : tls::kHttp2);
+    }
+    if (http1) {
+      add<Http1Client>(tls, std::move(secure), plan.manners, random_.chance(0.2), random_.next());
+    } else {
+      add<Http2Client>(tls, std::move(secure), plan.client_http2, plan.manners, random_.next());
+    }
   }
+  template <class Made, class... Args>
+  void add(bool tls, Args&&... args) {
+    auto made = std::make_unique<Made>(*this, std::forward<Args>(args)...);
+    made->begin(*node_.stack.connect({}, tls ? kSecureVip : relay::kVip, made.get(), now()));
+    live_.push_back(made.get());
+    clients_.push_back(std::move(made));
+  }
+  // A client that is over is replaced.
   void call() {
-    Client& c = *clients_[random_.below(clients_.size())];
+    const size_t at = random_.below(live_.size());
+    Caller& c = *live_[at];
+    if (!c.peer().alive() || c.spent()) {
+      live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(at));
+      if (live_.size() < static_cast<size_t>(plan.clients)) connect();
+      return;
+    }
     auto call = std::make_unique<Call>();
     call->id = calls_.size() + 1;
     Call& made = *call;
@@ -302,42 +376,45 @@ class World final : public Stage {
 
   void fault(Plan::Fault f) {
     Pod& pod = *pods_[random_.below(pods_.size())];
-    Client& client = *clients_[random_.below(clients_.size())];
+    Peer& client = live_[random_.below(live_.size())]->peer();
     const auto later = [&] {
       return now() + Duration(static_cast<int64_t>(random_.below(1'000'000'000)));
     };
     switch (f) {
       case Plan::kPodGoaway: {
         const bool graceful = random_.chance(0.5);
-        pod.each([&](PodPeer& p) {
-          if (!graceful) return p.goaway();
-          p.announce();
-          at(now() + 20ms, [&p] { p.goaway(); });
+        pod.each([&](Server& s) {
+          if (!graceful) return s.goaway();
+          s.announce();
+          at(now() + 20ms, [&s] { s.goaway(); });
         });
         break;
       }
       case Plan::kPodCrash:
         wire_.cut({pod.address().address, 0});
         pod.down();
-        pod.each([](PodPeer& p) { p.abort(); });
+        pod.each([](Server& s) { s.peer().abort(); });
         at(later(), [this, &pod] { back(pod); });
         break;
       case Plan::kPodRestart:
         pod.down();
-        pod.each([](PodPeer& p) { p.abort(); });
+        pod.each([](Server& s) { s.peer().abort(); });
         at(later(), [this, &pod] { back(pod); });
         break;
       case Plan::kPodCloses:
-        pod.each([](PodPeer& p) { p.close(); });
+        pod.each([](Server& s) { s.peer().close(); });
         break;
       case Plan::kPodStalls:
-        pod.each([&](PodPeer& p) {
-          p.pause();
-          at(later(), [&p] { p.resume(); });
+        pod.each([&](Server& s) {
+          s.peer().pause();
+          at(later(), [&s] { s.peer().resume(); });
         });
         break;
       case Plan::kPodGarbage:
-        pod.each([&](PodPeer& p) { p.garbage(noise()); });
+        pod.each([&](Server& s) { s.peer().garbage(noise(), random_.chance(0.5)); });
+        break;
+      case Plan::kPodTruncates:
+        pod.each([](Server& s) { s.peer().truncate(); });
         break;
       case Plan::kClientVanishes:
         if (!client.alive()) break;
@@ -354,8 +431,16 @@ class World final : public Stage {
         at(later(), [&client] { client.resume(); });
         break;
       case Plan::kClientGarbage:
-        client.garbage(noise());
+        client.garbage(noise(), random_.chance(0.5));
         connect();
+        break;
+      case Plan::kClientTruncates:
+        client.truncate();
+        connect();
+        break;
+      case Plan::kKeyUpdates:
+        client.update_keys();
+        pod.each([](Server& s) { s.peer().update_keys(); });
         break;
       case Plan::kEndpoints: {
         std::set<int> some;
@@ -383,9 +468,9 @@ class World final : public Stage {
     wire_.calm();
     for (auto& p : pods_) {
       p->up();
-      p->each([](PodPeer& peer) { peer.resume(); });
+      p->each([](Server& s) { s.peer().resume(); });
     }
-    for (auto& c : clients_) c->resume();
+    for (auto& c : clients_) c->peer().resume();
   }
 
   void run_for(Duration d) {
@@ -408,9 +493,9 @@ class World final : public Stage {
       events_.erase(events_.begin());
       fn();
     }
-    for (size_t i = 0; i < clients_.size(); ++i) clients_[i]->flush();
+    for (size_t i = 0; i < clients_.size(); ++i) clients_[i]->peer().flush();
     for (auto& p : pods_)
-      for (size_t i = 0; i < p->peers.size(); ++i) p->peers[i]->flush();
+      for (size_t i = 0; i < p->peers.size(); ++i) p->peers[i]->peer().flush();
     node_.stack.flush(now());
     node_.buffers.memory.refresh();
     for (auto& packet : std::exchange(node_.out, {})) wire_.fly(std::move(packet), now());
@@ -438,10 +523,13 @@ class World final : public Stage {
   // the beginning of a frame that never ends.
   void unanswered(const Call& c) {
     if (c.silent) return;
+    // Nor is a call answered that waits behind such a one.
+    for (const auto& [id, other] : calls_)
+      if (c.by_http1 && other->client == c.client && other->silent && !over(*other)) return;
     // Behind a GOAWAY that garbage has swallowed, a pod does not even look at a call.
     for (const auto& p : pods_)
       for (const auto& peer : p->peers)
-        if (peer->garbled()) return;
+        if (peer->peer().garbled()) return;
     violation("call " + std::to_string(c.id) + " was never answered");
   }
   // What each side knows about a call must fit.
@@ -452,13 +540,21 @@ class World final : public Stage {
                 " '" + c.message + "', code " + std::to_string(static_cast<int>(c.code)) + ")");
     };
     if (!over(c)) return wrong("no end");
+    // Garbage between the bytes of HTTP/1.1's bodies is a part of them.
+    if (c.client->garbled() || (plan.http1_pods && c.last_on != nullptr && c.last_on->garbled()))
+      return;
     if (c.got_wrong) wrong("the answer's bytes changed on the way");
-    if (c.ok() && (c.processed != c.errors + 1 || c.answered_on == nullptr || c.answer_is_error))
+    const bool times = c.idempotent() ? c.processed > c.errors : c.processed == c.errors + 1;
+    if (c.ok() && (!times || c.answered_on == nullptr || c.answer_is_error))
       wrong("a success that no pod gave");
     if (c.ok() && c.got != c.answer) wrong("an answer cut short");
     if (c.complete && c.grpc_status == "13" && !c.answer_is_error) wrong("an error no pod gave");
     if (c.complete && !c.ok() && c.grpc_status != "13") {
-      const bool unavailable = c.grpc ? c.grpc_status == "14" : c.http_status == "503";
+      const bool lost_by_pod =
+          c.broken || c.reset_by_pod || (c.last_on != nullptr && c.last_on->faulty());
+      const bool unavailable =
+          c.grpc ? c.grpc_status == "14"
+                 : c.http_status == "503" || (lost_by_pod && c.http_status == "502");
       if (!unavailable) wrong("an end that nobody gave");
       // An error that a pod has answered with is behind a call that its policy tries again.
       if (says_unprocessed(c.message) && c.processed > c.errors)
@@ -474,7 +570,8 @@ class World final : public Stage {
     if (c.answered_on != nullptr && !c.answered_on->faulty() && !gave_way) {
       if (!c.complete || (!c.ok() && !c.answer_is_error)) wrong("a pod's whole answer got lost");
     }
-    if (c.reset_by_pod && !c.last_on->faulty() && !(c.reset && c.code == c.pod_code))
+    if (c.reset_by_pod && !c.last_on->faulty() &&
+        !(c.by_http1 ? !c.ok() : c.reset && c.code == c.pod_code))
       wrong("a pod's RST_STREAM got lost");
   }
   // The messages of the relay that promise that no pod has begun.
@@ -495,9 +592,15 @@ class World final : public Stage {
     none([](const W& w) { return w.relay.streams.get(); }, "relay.streams");
     none([](const W& w) { return w.relay.queued_streams.get(); }, "relay.queued_streams");
     none([](const W& w) { return w.relay.client_connections.get(); }, "relay.client_connections");
-    none([](const W& w) { return w.listener(0).active_streams.get(); }, "listener.active_streams");
-    none([](const W& w) { return w.listener(0).active_connections.get(); },
-         "listener.active_connections");
+    for (const uint32_t l : {0u, 1u}) {
+      none([l](const W& w) { return w.listener(l).active_streams.get(); },
+           "listener.active_streams");
+      none([l](const W& w) { return w.listener(l).active_connections.get(); },
+           "listener.active_connections");
+    }
+    none([](const W& w) { return w.tls.handshaking.get(); }, "tls.handshaking");
+    none([](const W& w) { return w.http1.memory_refusals.get(); }, "http1.memory_refusals");
+    none([](const W& w) { return w.tls.memory_refusals.get(); }, "tls.memory_refusals");
     none([](const W& w) { return w.service(0).queued.get(); }, "service.queued");
     for (uint32_t i = 1; i <= static_cast<uint32_t>(plan.pods); ++i)
       none([i](const W& w) { return w.pod(i).active.get(); }, "pod.active");
@@ -522,7 +625,8 @@ class World final : public Stage {
   std::multimap<Time, std::function<void()>> events_;
   std::map<uint64_t, std::unique_ptr<Call>> calls_;
   std::vector<std::unique_ptr<Pod>> pods_;
-  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Caller>> clients_;
+  std::vector<Caller*> live_;  // of clients_; some of them may be over
   std::vector<std::string> violations_;
   Duration tick_ = 1ms;      // turns of the worker while nothing arrives
   std::vector<bool> ended_;  // by worker

@@ -18,11 +18,12 @@
 
 namespace sluice::test {
 
-enum class KeyKind { kEcdsa, kRsa };
+enum class KeyKind { kEcdsa, kRsa, kEd25519 };
 
 // All RSA certificates of a process have the same key, since it takes long to find one.
 inline tls::KeyPtr make_key(KeyKind kind) {
   if (kind == KeyKind::kEcdsa) return tls::KeyPtr(EVP_EC_gen("P-256"));
+  if (kind == KeyKind::kEd25519) return tls::KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   static const tls::KeyPtr rsa(EVP_RSA_gen(2048));
   EVP_PKEY_up_ref(rsa.get());
   return tls::KeyPtr(rsa.get());
@@ -90,7 +91,8 @@ inline Issued issue(const std::string& subject, const std::vector<std::string>& 
   std::string all;
   for (const std::string& n : names) all += (all.empty() ? "" : ",") + n;
   if (!all.empty()) extend(NID_subject_alt_name, all);
-  X509_sign(x, issuer != nullptr ? issuer->key.get() : out.key.get(), EVP_sha256());
+  EVP_PKEY* signer = issuer != nullptr ? issuer->key.get() : out.key.get();
+  X509_sign(x, signer, EVP_PKEY_get_id(signer) == EVP_PKEY_ED25519 ? nullptr : EVP_sha256());
   return out;
 }
 
