@@ -16,6 +16,7 @@
 #include "ip/host.h"
 #include "ip/in_frame.h"
 #include "l4/flows.h"
+#include "l4/in_place.h"
 #include "l4/registry.h"
 #include "stats/l4.h"
 
@@ -35,7 +36,7 @@ class FastPath {
   size_t input(unsigned port, std::span<ip::InFrame> frames, Flows& flows, Time now);
 
  private:
-  // The uses of neighbours are told after this time.
+  // Ways are remembered for this time, and then the uses of neighbours are told.
   static constexpr Duration kRemember = 10ms;
   static constexpr size_t kClientHops = 256;
   static constexpr uint32_t kLongestOuter = ip::kIpv6Size;
@@ -48,55 +49,74 @@ class FastPath {
   // A frame of the burst.
   struct Candidate {
     Flows::Lookup lookup;
-    uint8_t* ip = nullptr;  // the header
     uint32_t size = 0;      // of the packet with its IP header
+    uint8_t* ip = nullptr;  // the header
     bool v4 = false;
     Kind kind = Kind::kForeign;
     uint8_t ttl = 0;
   };
-  // The way to a neighbour. generation: of everything it was made from; 0: of nothing.
+  // The way to a neighbour. epoch: that of everything it was made from; 0: of nothing.
   struct Way {
-    uint64_t generation = 0;
-    Time until{};
+    uint64_t epoch = 0;
     ip::Hop hop;
   };
   struct alignas(64) PodWay : Way {
+    // The longest packet that may pass, by config::Forward. 0: none, and IP says why.
+    std::array<uint16_t, 4> longest{};
     bool live = false;
-    bool v4 = false;      // of the pod's address
-    bool direct = false;  // no gateway is between
-    // Of IPIP. size 0: there is no source address.
-    uint8_t outer_size = 0;
+    bool v4 = false;         // of the pod's address
+    uint8_t outer_size = 0;  // of IPIP; 0: there is no source address
+    in_place::Known address;
+    uint64_t source_hash = 0;
+    // Of IPIP.
     std::array<uint8_t, kLongestOuter> outer{};
     uint64_t outer_sum = 0;  // of IPv4's words, without length, DSCP and protocol
-    uint64_t source_hash = 0, destination_hash = 0;
   };
   struct ClientWay : Way {
     Address neighbour;
     size_t port = 0;
+  };
+  struct OwnVip {
+    in_place::Known address;
+    bool live = false;
   };
   // Of a place: the ports that take packets to it.
   struct Answers {
     uint32_t asked = 0;
     uint32_t yes = 0;
   };
+  // The place of the packet before.
+  struct LastPlace {
+    uint64_t word = 0;  // local port, protocol and own port, and an IPv4 address; 0: there is none
+    std::array<uint64_t, 2> address{};  // of IPv6
+    uint64_t key = 0;                   // the last word of a flow's key, without the remote port
+    FlowHash::Part hash;
+    bool taken = false;
+  };
 
   void renew();
-  [[gnu::always_inline]] static Kind parse(const ip::InFrame& frame, const uint8_t* mac,
-                                           Candidate& c);
-  [[gnu::always_inline]] bool place(unsigned port, const Address& destination, Candidate& c);
-  void find_place(unsigned port, const Endpoint& local, uint8_t protocol);
+  [[gnu::always_inline]] Kind parse_ipv4(const ip::InFrame& frame, uint64_t port,
+                                         const Flows& flows, Candidate& c);
+  [[gnu::always_inline]] Kind parse_ipv6(const ip::InFrame& frame, uint64_t port,
+                                         const Flows& flows, Candidate& c);
+  // The key and the hash of the flow. False: the place is not L4's.
+  [[gnu::always_inline]] static void begin_key(Candidate& c, const LastPlace& place,
+                                               uint16_t remote_port);
+  [[gnu::noinline]] void find_place(uint64_t port, const Endpoint& local, uint8_t protocol,
+                                    const Flows& flows, LastPlace& out);
   bool answers(unsigned port, Place at, const Address& destination);
   void look_up(unsigned port, std::span<ip::InFrame> frames, Flows& flows);
-  [[gnu::always_inline]] bool send(Candidate& c, ip::InFrame& frame, Flow& flow, Time now);
-  [[gnu::always_inline]] bool may_pass(const Candidate& c, const Flow& flow,
-                                       const buf::Slice& front, const PodWay* way) const;
-  [[gnu::always_inline]] const PodWay* way_to_pod(uint16_t slot, Time now);
-  bool renew(PodWay& way, uint16_t slot, Time now);
+  [[gnu::always_inline]] bool send(const Candidate& c, buf::Slice& front, Flow& flow, Time now);
+  bool send_to_client(const Candidate& c, buf::Slice& front, Flow& flow, Time now);
+  [[gnu::noinline]] bool renew(PodWay& way, uint16_t slot, Time now);
   const Way* way_to_client(const Address& client, Time now);
-  static void wrap(const Candidate& c, buf::Slice& front, const PodWay& way);
-  [[gnu::always_inline]] static void translate(const Candidate& c, const Address& source,
-                                               const Flow& flow);
-  [[gnu::always_inline]] void put(const ip::Hop& hop, buf::Slice& frame, Side side);
+  [[gnu::always_inline]] static void wrap(const Candidate& c, uint8_t* frame, const PodWay& way);
+  [[gnu::always_inline]] void translate_to_pod(const Candidate& c, const Flow& flow,
+                                               const PodWay& way) const;
+  [[gnu::always_inline]] void translate_to_client(const Candidate& c, const Flow& flow) const;
+  // frame, size: the whole frame, in the buffer of `from`.
+  [[gnu::always_inline]] void put(const ip::Hop& hop, uint8_t* frame, uint32_t size,
+                                  buf::Slice& from, Side side);
   static size_t transmit(ip::Link& link, std::span<rte_mbuf* const> frames);
   void flush();
 
@@ -105,19 +125,15 @@ class FastPath {
   const Registry& registry_;
   stats::L4& counters_;
   uint64_t generation_ = 0;
+  uint64_t epoch_ = 0;  // changes with the generation, and after kRemember
+  Time until_{};        // of the epoch
   std::array<Candidate, kBurst> candidates_;
   std::vector<PodWay> pods_;  // by slot
   std::array<ClientWay, kClientHops> clients_;
   std::vector<Answers> vips_, sources_;
-  // The place of the packet before.
-  struct {
-    Endpoint local;
-    uint8_t protocol = 0;
-    unsigned port = 0;
-    Place place;
-    Side side = Side::kPod;
-    bool taken = false;
-  } last_;
+  std::vector<OwnVip> own_vips_;
+  std::vector<in_place::Known> own_sources_;
+  LastPlace last_v4_, last_v6_;
   // Frames of one side on their way to one port.
   std::array<rte_mbuf*, kBurst> out_{};
   size_t out_count_ = 0;

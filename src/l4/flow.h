@@ -2,7 +2,10 @@
 // One direction of a flow, as a whole cache line: its key, and the packet's new addresses and
 // ports.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/address.h"
 #include "config/l4.h"
@@ -22,33 +25,35 @@ struct FlowKey {
   bool operator==(const FlowKey&) const = default;
 };
 
-inline uint32_t hash(const FlowHash& secret, const FlowKey& key, bool v4 = false) {
+inline uint32_t rest_of(const FlowKey& key) {
+  return key.local | uint32_t{key.protocol} << 16 | static_cast<uint32_t>(key.side) << 24;
+}
+inline uint32_t hash(const FlowHash& secret, const FlowKey& key) {
   const uint32_t ports = key.remote.port | uint32_t{key.local_port} << 16;
-  const uint32_t rest =
-      key.local | uint32_t{key.protocol} << 16 | static_cast<uint32_t>(key.side) << 24;
-  return v4 ? secret.of_v4(key.remote.address, ports, rest)
-            : secret.of(key.remote.address, ports, rest);
+  return secret.of(key.remote.address, ports, rest_of(key));
 }
 
 // A NAT flow has two entries, one for each side. Each packet touches only that of its sender. Of a
 // flow of the other modes only the client's side passes Sluice, and has an entry; `from` and the
 // ports of the rewrite mean nothing there.
 struct alignas(64) Flow {
+  // The key, as FlowKey has it.
   Address remote;
-  Address to;  // the destination after the rewrite: the pod, or the client
   uint16_t remote_port = 0;
-  uint16_t to_port = 0;
   uint16_t local = 0;
   uint16_t local_port = 0;
-  uint16_t from = 0;  // the source after the rewrite: index of a SNAT address, or of a VIP
-  uint16_t from_port = 0;
+  Side side = Side::kClient;
+  uint8_t protocol = 0;  // 0: empty
+
   uint32_t hash_value = 0;
   uint32_t seen = 0;  // the last packet of this side, in milliseconds; wraps around
-  uint16_t pod = 0;   // its slot
-  uint16_t vip = 0;   // index
-  Side side = Side::kClient;
+  Address to;         // the destination after the rewrite: the pod, or the client
+  uint16_t to_port = 0;
+  uint16_t from = 0;  // the source after the rewrite: index of a SNAT address, or of a VIP
+  uint16_t from_port = 0;
+  uint16_t pod = 0;  // its slot
+  uint16_t vip = 0;  // index
   FlowState state = FlowState::kUdp;
-  uint8_t protocol = 0;  // 0: empty
   config::Forward mode = config::Forward::kNat;
   // Of TCP: the last acknowledgment number of this side, which is the next sequence number that it
   // expects. Of the client's entry before: the one that ends the pod's handshake.
@@ -56,9 +61,13 @@ struct alignas(64) Flow {
 
   bool empty() const { return protocol == 0; }
   uint32_t hash() const { return hash_value; }
+  // For each packet: words, not fields.
   bool belongs_to(const FlowKey& k) const {
-    return remote_port == k.remote.port && local_port == k.local_port && local == k.local &&
-           side == k.side && protocol == k.protocol && remote == k.remote.address;
+    std::array<uint64_t, 3> a, b;
+    static_assert(sizeof a == sizeof k);
+    std::memcpy(a.data(), this, sizeof a);
+    std::memcpy(b.data(), &k, sizeof b);
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
   }
   FlowKey key() const { return {{remote, remote_port}, local, local_port, side, protocol}; }
   bool one_way() const { return config::is_one_way(mode); }
@@ -72,5 +81,11 @@ struct alignas(64) Flow {
   }
 };
 static_assert(sizeof(Flow) == 64);
+static_assert(offsetof(Flow, remote_port) == offsetof(FlowKey, remote.port) &&
+              offsetof(Flow, local) == offsetof(FlowKey, local) &&
+              offsetof(Flow, local_port) == offsetof(FlowKey, local_port) &&
+              offsetof(Flow, side) == offsetof(FlowKey, side) &&
+              offsetof(Flow, protocol) == offsetof(FlowKey, protocol) &&
+              sizeof(FlowKey) == offsetof(Flow, hash_value));
 
 }  // namespace sluice::l4

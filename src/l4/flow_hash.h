@@ -29,19 +29,35 @@ class FlowHash {
   uint32_t of(const Address& remote, uint32_t ports, uint32_t rest) const {
     return spread(sum_of(remote, ports, rest));
   }
-  // The same of an IPv4 address, whose first words are always equal.
-  uint32_t of_v4(const Address& remote, uint32_t ports, uint32_t rest) const {
+
+  // The part of the sum that keys with the same local end share, and the same with the words that
+  // all IPv4 addresses share.
+  struct Part {
+    uint64_t any = 0;
+    uint64_t v4 = 0;
+  };
+  Part part(uint16_t local_port, uint32_t rest) const {
+    const uint64_t sum = factors_[5] * (uint32_t{local_port} << 16) + factors_[6] * rest;
+    return {factors_[0] + sum, v4_ + sum};
+  }
+  // of(), of the remote address as a header has it.
+  uint32_t of_v4(const Part& part, const uint8_t* remote, uint16_t remote_port) const {
     uint32_t a;
-    std::memcpy(&a, remote.v4_bytes(), sizeof a);
-    return spread(v4_ + factors_[4] * a + factors_[5] * ports + factors_[6] * rest);
+    std::memcpy(&a, remote, sizeof a);
+    return spread(part.v4 + factors_[4] * a + factors_[5] * remote_port);
+  }
+  uint32_t of_v6(const Part& part, const uint8_t* remote, uint16_t remote_port) const {
+    return spread(part.any + sum_of(remote) + factors_[5] * remote_port);
   }
 
  private:
   uint64_t sum_of(const Address& remote, uint32_t ports, uint32_t rest) const {
+    return factors_[0] + sum_of(remote.bytes.data()) + factors_[5] * ports + factors_[6] * rest;
+  }
+  uint64_t sum_of(const uint8_t* remote) const {
     std::array<uint32_t, 4> a;
-    std::memcpy(a.data(), remote.bytes.data(), sizeof a);
-    return factors_[0] + factors_[1] * a[0] + factors_[2] * a[1] + factors_[3] * a[2] +
-           factors_[4] * a[3] + factors_[5] * ports + factors_[6] * rest;
+    std::memcpy(a.data(), remote, sizeof a);
+    return factors_[1] * a[0] + factors_[2] * a[1] + factors_[3] * a[2] + factors_[4] * a[3];
   }
   uint32_t spread(uint64_t sum) const {
     __extension__ using Wide = unsigned __int128;

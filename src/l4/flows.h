@@ -34,9 +34,9 @@ class Flows {
   std::span<Flow> memory() { return {&table_.slot(0), table_.slots()}; }
 
   void begin(Lookup& lookup, const Lookup* before) const { table_.begin(lookup, before); }
-  // v4: whether the remote address is of IPv4.
-  void begin_of(Lookup& lookup, bool v4) {
-    lookup.hash = hash(hash_, lookup.key, v4);
+  // begin() in two steps: the user computes lookup.hash.
+  const FlowHash& hash() const { return hash_; }
+  void prefetch(const Lookup& lookup) {
     __builtin_prefetch(&table_.slot(lookup.hash & (table_.slots() - 1)));
   }
   // Results are valid until the next erase().

@@ -41,6 +41,12 @@ inline uint64_t sum_of(const uint8_t* bytes, size_t words) {
   for (size_t i = 0; i < words; ++i) sum += load<uint32_t>(bytes + 4 * i);
   return sum;
 }
+// Whether the folded sum of a few words is all ones. Two steps leave 16 bits and a carry.
+inline bool sums_up(uint64_t sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return sum == 0xffff || sum == 0x1fffe;
+}
 // The address of four bytes of a header.
 inline Address address_v4(const uint8_t* bytes) {
   constexpr Address kMapped = Address::v4(uint32_t{0});
@@ -68,48 +74,69 @@ inline void age_ipv4(uint8_t* ip, uint64_t difference) {
   adapt(ip + 10, difference + static_cast<uint16_t>(~before) + after);
 }
 
-// Sluice chooses the label of every packet.
-inline void label_ipv6(uint8_t* ip, const uint8_t* ports) {
-  Address source, destination;
-  std::memcpy(source.bytes.data(), ip + 8, 16);
-  std::memcpy(destination.bytes.data(), ip + 24, 16);
-  const uint32_t label =
-      ip::flow_label(hash_of(source), hash_of(destination), load<uint32_t>(ports));
-  store_be32(ip, (load_be32(ip) & 0xfff00000) | label);
+// Of an IPv6 address.
+struct Known {
+  uint64_t sum = 0;  // of its words
+  uint64_t hash = 0;
+};
+constexpr size_t kWords = 4;  // of an IPv6 address
+inline Known known(const Address& a) {
+  return {sum_of(a.bytes.data(), kWords), hash_of(a)};
+}
+// hash_of() the IPv6 address at these bytes.
+inline uint64_t hash_at(const uint8_t* bytes) {
+  Address a;
+  std::memcpy(a.bytes.data(), bytes, a.bytes.size());
+  return hash_of(a);
 }
 
-// The transport header behind new addresses.
-inline void translate_transport(uint8_t* header, uint8_t protocol, uint16_t source_port,
-                                uint16_t destination_port, uint64_t difference) {
+// Sluice chooses the label of every packet. ports: both.
+inline void label_ipv6(uint8_t* ip, uint64_t source_hash, uint64_t destination_hash,
+                       uint32_t ports) {
+  const uint32_t label = ip::flow_label(source_hash, destination_hash, ports);
+  store(ip, (load<uint32_t>(ip) & swap32(0xfff00000)) | swap32(label));
+}
+
+// The transport header behind new addresses. ports: both of the new ones, as the header has them.
+inline void translate_transport(uint8_t* header, uint8_t protocol, uint32_t ports,
+                                uint64_t difference) {
   const auto before = load<uint32_t>(header);
-  const uint32_t after = swap32(uint32_t{source_port} << 16 | destination_port);
-  store(header, after);
+  store(header, ports);
   uint8_t* field = header + checksum_offset(protocol);
   const bool udp = protocol == kUdp;
-  if (udp && load<uint16_t>(field) == 0) return;  // RFC 768: the sender left it out
-  adapt(field, difference + static_cast<uint32_t>(~before) + after);
-  if (udp && load<uint16_t>(field) == 0) store(field, uint16_t{0xffff});
+  const auto sum = load<uint16_t>(field);
+  if (udp && sum == 0) return;  // RFC 768: the sender left it out
+  const auto after = static_cast<uint16_t>(
+      ~folded(static_cast<uint16_t>(~sum) + difference + static_cast<uint32_t>(~before) + ports));
+  store(field, udp && after == 0 ? uint16_t{0xffff} : after);
+}
+
+inline uint32_t ports_of(uint16_t source, uint16_t destination) {
+  return swap32(uint32_t{source} << 16 | destination);
 }
 
 // The whole packet, whose addresses are of these versions.
-inline void translate_ipv4(uint8_t* ip, const Address& source, uint16_t source_port,
-                           const Address& destination, uint16_t destination_port) {
-  const uint64_t before = inverse_sum_of(ip + 12, 2);
-  std::memcpy(ip + 12, source.v4_bytes(), 4);
-  std::memcpy(ip + 16, destination.v4_bytes(), 4);
-  const uint64_t difference = before + sum_of(ip + 12, 2);
+inline void translate_ipv4(uint8_t* ip, const Address& source, const Address& destination,
+                           uint32_t ports) {
+  const auto new_source = load<uint32_t>(source.v4_bytes());
+  const auto new_destination = load<uint32_t>(destination.v4_bytes());
+  const uint64_t difference = inverse_sum_of(ip + 12, 2) + new_source + uint64_t{new_destination};
+  store(ip + 12, new_source);
+  store(ip + 16, new_destination);
   age_ipv4(ip, difference);
-  translate_transport(ip + ip::kIpv4Size, ip[9], source_port, destination_port, difference);
+  translate_transport(ip + ip::kIpv4Size, ip[9], ports, difference);
 }
-inline void translate_ipv6(uint8_t* ip, const Address& source, uint16_t source_port,
-                           const Address& destination, uint16_t destination_port) {
-  const uint64_t before = inverse_sum_of(ip + 8, 8);
+// before: of both old addresses together.
+inline void translate_ipv6(uint8_t* ip, uint64_t before, const Address& source,
+                           const Known& of_source, const Address& destination,
+                           const Known& of_destination, uint32_t ports) {
   std::memcpy(ip + 8, source.bytes.data(), 16);
   std::memcpy(ip + 24, destination.bytes.data(), 16);
   --ip[7];
-  translate_transport(ip + ip::kIpv6Size, ip[6], source_port, destination_port,
-                      before + sum_of(ip + 8, 8));
-  label_ipv6(ip, ip + ip::kIpv6Size);
+  constexpr uint64_t kOnes = 2 * kWords * uint64_t{0xffffffff};
+  translate_transport(ip + ip::kIpv6Size, ip[6], ports,
+                      kOnes - before + of_source.sum + of_destination.sum);
+  label_ipv6(ip, of_source.hash, of_destination.hash, ports);
 }
 
 }  // namespace sluice::l4::in_place

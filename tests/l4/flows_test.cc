@@ -42,10 +42,14 @@ class FlowTable : public testing::Test {
   Flows flows{kCapacity, SipKey{1, 2}};
 };
 
-TEST(FlowHashOfIpv4, is_that_of_any_address) {
+TEST(FlowHashInParts, is_the_hash_of_the_whole_key) {
   const FlowHash hash({1, 2});
-  const Address a = Address::v4(0x0a010203);
-  EXPECT_EQ(hash.of_v4(a, 4, 5), hash.of(a, 4, 5));
+  const uint32_t ports = 4 | 60'000 << 16;
+  const FlowHash::Part part = hash.part(60'000, 5);
+  const Address v4 = Address::v4(0x0a010203);
+  EXPECT_EQ(hash.of_v4(part, v4.v4_bytes(), 4), hash.of(v4, ports, 5));
+  const Address v6 = *Address::parse("2001:db8::1:2");
+  EXPECT_EQ(hash.of_v6(part, v6.bytes.data(), 4), hash.of(v6, ports, 5));
 }
 
 TEST_F(FlowTable, finds_both_directions_of_a_flow) {
