@@ -104,8 +104,8 @@ inline void FastPath::begin_key(Candidate& c, const LastPlace& place, uint16_t r
   key.remote.port = remote_port;
 }
 
-inline FastPath::Kind FastPath::parse_ipv4(const ip::InFrame& frame, uint64_t port,
-                                           const Flows& flows, Candidate& c) {
+inline FastPath::Kind FastPath::parse_ipv4(const ip::InFrame& frame, uint64_t port, Flows& flows,
+                                           Candidate& c) {
   const uint8_t* ip = c.ip;
   c.v4 = true;
   c.size = load_be16(ip + 2);
@@ -126,12 +126,14 @@ inline FastPath::Kind FastPath::parse_ipv4(const ip::InFrame& frame, uint64_t po
   const uint16_t remote_port = load_be16(transport);
   c.lookup.key.remote.address = in_place::address_v4(ip + 12);
   begin_key(c, last_v4_, remote_port);
-  c.lookup.hash = flows.hash().of_v4(last_v4_.hash, ip + 12, remote_port);
+  const uint32_t hash = flows.hash().of_v4(last_v4_.hash, ip + 12, remote_port);
+  flows.prefetch(hash);
+  c.lookup.hash = hash;
   return t == Transport::kPlain && plain_frame(frame) ? Kind::kPlain : Kind::kLeft;
 }
 
-inline FastPath::Kind FastPath::parse_ipv6(const ip::InFrame& frame, uint64_t port,
-                                           const Flows& flows, Candidate& c) {
+inline FastPath::Kind FastPath::parse_ipv6(const ip::InFrame& frame, uint64_t port, Flows& flows,
+                                           Candidate& c) {
   const uint8_t* ip = c.ip;
   c.v4 = false;
   c.size = ip::kIpv6Size + load_be16(ip + 4);
@@ -159,7 +161,9 @@ inline FastPath::Kind FastPath::parse_ipv6(const ip::InFrame& frame, uint64_t po
   const uint16_t remote_port = load_be16(transport);
   std::memcpy(c.lookup.key.remote.address.bytes.data(), ip + 8, 16);
   begin_key(c, last_v6_, remote_port);
-  c.lookup.hash = flows.hash().of_v6(last_v6_.hash, ip + 8, remote_port);
+  const uint32_t hash = flows.hash().of_v6(last_v6_.hash, ip + 8, remote_port);
+  flows.prefetch(hash);
+  c.lookup.hash = hash;
   return t == Transport::kPlain && plain_frame(frame) ? Kind::kPlain : Kind::kLeft;
 }
 
@@ -217,12 +221,13 @@ inline void FastPath::translate_to_client(const Candidate& c, const Flow& flow) 
 
 inline void FastPath::put(const ip::Hop& hop, uint8_t* frame, uint32_t size, buf::Slice& from,
                           Side side) {
-  if (out_count_ > 0 && (out_port_ != hop.port || out_side_ != side)) [[unlikely]]
+  const uint32_t word = way_word(hop.port, side);
+  if (out_way_ != word) [[unlikely]] {
     flush();
+    out_way_ = word;
+  }
   static_assert(offsetof(ip::Hop, to) == 0 && offsetof(ip::Hop, from) == kMacs / 2);
   std::memcpy(frame, &hop, kMacs);
-  out_port_ = hop.port;
-  out_side_ = side;
   out_[out_count_++] = buf::release_packet(from, frame, size);
 }
 
@@ -370,9 +375,10 @@ void FastPath::flush() {
   const size_t count = std::exchange(out_count_, 0);
   if (count == 0) return;
   const std::span<rte_mbuf* const> frames{out_.data(), count};
+  const auto port = static_cast<uint16_t>(out_way_ >> 8);
   const size_t sent =
-      links_.empty() ? transmit(host_.link(out_port_), frames) : links_[out_port_]->forward(frames);
-  (out_side_ == Side::kClient ? counters_.to_pods : counters_.to_clients).add(sent);
+      links_.empty() ? transmit(host_.link(port), frames) : links_[port]->forward(frames);
+  (out_way_ == way_word(port, Side::kClient) ? counters_.to_pods : counters_.to_clients).add(sent);
   if (sent < count) counters_.unsent.add(count - sent);
 }
 
@@ -397,7 +403,6 @@ void FastPath::look_up(unsigned port, std::span<ip::InFrame> frames, Flows& flow
     } else if (type == ip::kEtherIpv6) {
       c.kind = parse_ipv6(frames[i], port, flows, c);
     }
-    if (c.kind != Kind::kForeign) flows.prefetch(c.lookup);
   }
 }
 

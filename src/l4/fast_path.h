@@ -95,11 +95,11 @@ class FastPath {
   };
 
   void renew();
-  [[gnu::always_inline]] Kind parse_ipv4(const ip::InFrame& frame, uint64_t port,
-                                         const Flows& flows, Candidate& c);
-  [[gnu::always_inline]] Kind parse_ipv6(const ip::InFrame& frame, uint64_t port,
-                                         const Flows& flows, Candidate& c);
-  // The key and the hash of the flow. False: the place is not L4's.
+  [[gnu::always_inline]] Kind parse_ipv4(const ip::InFrame& frame, uint64_t port, Flows& flows,
+                                         Candidate& c);
+  [[gnu::always_inline]] Kind parse_ipv6(const ip::InFrame& frame, uint64_t port, Flows& flows,
+                                         Candidate& c);
+  // All of the flow's key but the remote address.
   [[gnu::always_inline]] static void begin_key(Candidate& c, const LastPlace& place,
                                                uint16_t remote_port);
   [[gnu::noinline]] void find_place(uint64_t port, const Endpoint& local, uint8_t protocol,
@@ -117,6 +117,10 @@ class FastPath {
   // frame, size: the whole frame, in the buffer of `from`.
   [[gnu::always_inline]] void put(const ip::Hop& hop, uint8_t* frame, uint32_t size,
                                   buf::Slice& from, Side side);
+  // A port and a side.
+  static uint32_t way_word(uint16_t port, Side side) {
+    return uint32_t{port} << 8 | static_cast<uint32_t>(side);
+  }
   static size_t transmit(ip::Link& link, std::span<rte_mbuf* const> frames);
   void flush();
 
@@ -137,8 +141,7 @@ class FastPath {
   // Frames of one side on their way to one port.
   std::array<rte_mbuf*, kBurst> out_{};
   size_t out_count_ = 0;
-  Side out_side_ = Side::kClient;
-  uint16_t out_port_ = 0;
+  uint32_t out_way_ = 0;  // of way_word()
 };
 
 }  // namespace sluice::l4

@@ -2,7 +2,6 @@
 // One direction of a flow, as a whole cache line: its key, and the packet's new addresses and
 // ports.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -63,11 +62,14 @@ struct alignas(64) Flow {
   uint32_t hash() const { return hash_value; }
   // For each packet: words, not fields.
   bool belongs_to(const FlowKey& k) const {
-    std::array<uint64_t, 3> a, b;
-    static_assert(sizeof a == sizeof k);
-    std::memcpy(a.data(), this, sizeof a);
-    std::memcpy(b.data(), &k, sizeof b);
-    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
+    static_assert(sizeof k == 3 * sizeof(uint64_t));
+    return ((word(this, 0) ^ word(&k, 0)) | (word(this, 1) ^ word(&k, 1)) |
+            (word(this, 2) ^ word(&k, 2))) == 0;
+  }
+  static uint64_t word(const void* of, size_t i) {
+    uint64_t w;
+    std::memcpy(&w, static_cast<const uint8_t*>(of) + i * sizeof w, sizeof w);
+    return w;
   }
   FlowKey key() const { return {{remote, remote_port}, local, local_port, side, protocol}; }
   bool one_way() const { return config::is_one_way(mode); }

@@ -62,8 +62,9 @@ class FlowHash {
   uint32_t spread(uint64_t sum) const {
     __extension__ using Wide = unsigned __int128;
     const Wide product = Wide{sum} * factors_[7];
-    return static_cast<uint32_t>(static_cast<uint64_t>(product) ^
-                                 static_cast<uint64_t>(product >> 64));
+    const auto low = static_cast<uint64_t>(product);
+    const auto high = static_cast<uint64_t>(product >> 64);
+    return static_cast<uint32_t>(low) ^ static_cast<uint32_t>(high);
   }
 
   std::array<uint64_t, 8> factors_;

@@ -34,11 +34,9 @@ class Flows {
   std::span<Flow> memory() { return {&table_.slot(0), table_.slots()}; }
 
   void begin(Lookup& lookup, const Lookup* before) const { table_.begin(lookup, before); }
-  // begin() in two steps: the user computes lookup.hash.
+  // begin() in two steps: the user computes the lookup's hash.
   const FlowHash& hash() const { return hash_; }
-  void prefetch(const Lookup& lookup) {
-    __builtin_prefetch(&table_.slot(lookup.hash & (table_.slots() - 1)));
-  }
+  void prefetch(uint32_t hash) { __builtin_prefetch(&table_.slot(hash & (table_.slots() - 1))); }
   // Results are valid until the next erase().
   Flow* find(const Lookup& lookup) { return table_.find(lookup); }
   Flow* find(const FlowKey& key) { return table_.find(key); }

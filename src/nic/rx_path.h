@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "base/poison.h"
 #include "nic/ethdev_queue.h"
@@ -51,6 +52,7 @@ template <RxPath kPath>
 uint16_t receive_burst(EthdevQueue& q, ip::InFrame* out, uint16_t n) {
   std::array<rte_mbuf*, EthdevQueue::kMaxBurst> burst;
   uint16_t filled = 0;
+  uint64_t bytes = 0;
   const uint64_t start = rte_rdtsc();
   const uint16_t got =
       rte_eth_rx_burst(q.device_, q.queue_, burst.data(), std::min(n, EthdevQueue::kMaxBurst));
@@ -60,16 +62,18 @@ uint16_t receive_burst(EthdevQueue& q, ip::InFrame* out, uint16_t n) {
   for (uint16_t i = 0; i < got; ++i) {
     rte_mbuf* m = burst[i];
     for (const rte_mbuf* s = m; s != nullptr; s = s->next) unpoison(s->buf_addr, s->buf_len);
-    q.stats_.rx_bytes += m->pkt_len;
+    bytes += m->pkt_len;
     if (m->nb_segs != 1 && !settle_chain<kPath>(m, q.stats_)) continue;
     ip::InFrame& frame = out[filled++];
     // Always written: `out` may still describe another port's frame.
     frame.checksum = kPath.checksum ? checksum_of(*m) : ip::L4Checksum::kUnknown;
     frame.segment_size =
         kPath.chains && (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0 ? m->tso_segsz : uint16_t{0};
-    frame.bytes = buf::Chain(m);
+    // Made anew and not assigned to: it is empty, and nothing of it has to be freed.
+    std::construct_at(&frame.bytes, m);
   }
   q.stats_.rx_packets += got;
+  q.stats_.rx_bytes += bytes;
   return filled;
 }
 

@@ -3,7 +3,10 @@
 // The first line is the cost of the copies alone. Then 8 pods' worth of flows begin, and packets of
 // flows in random order pass.
 //
-//   packets [FLOWS [WORKERS [PACKETS]]]     WORKERS: of one whose NIC spreads answers by hash
+//   packets [FLOWS [WORKERS [PACKETS [CAPACITY]]]]
+//
+// WORKERS: of one whose NIC spreads answers by hash. CAPACITY: the flows that the table has room
+// for; fewer than FLOWS displace each other.
 //
 // Cycles are those of the thread's own CPU time, so that others on the machine count less.
 
@@ -11,6 +14,7 @@
 #include <rte_eal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
@@ -36,7 +40,8 @@ namespace {
 
 using namespace sluice;
 
-constexpr unsigned kPods = 8, kSources = 8;
+constexpr unsigned kPods = 8, kLeastSources = 8;
+constexpr unsigned kFlowsOfPair = 20'000;  // of a pod and a source; there are 31,744 ports
 constexpr size_t kBurst = 32;
 
 // Of this thread.
@@ -81,12 +86,14 @@ class Bench {
     size_t flows = 1'000;
     unsigned workers = 1;
     size_t packets = 4'000'000;
+    size_t capacity = 1'000;
   };
 
   Bench(config::Forward mode, bool v4, const Scale& scale, buf::Pool rx, buf::Pool hold)
       : v4_(v4), flows_(scale.flows), packets_(scale.packets), rx_(rx), memory_(rx, hold, 4, 4) {
     const unsigned workers = scale.workers;
-    for (unsigned i = 0; i < kSources; ++i)
+    const auto needed = static_cast<unsigned>(flows_ / (kPods * kFlowsOfPair)) + 1;
+    for (unsigned i = 0; i < std::max(kLeastSources, needed); ++i)
       sources_.push_back(numbered(v4 ? "10.2.0.0" : "2001:db8::2:0:0", i));
     ports_[0].addresses = {*Prefix::parse(v4 ? "10.1.0.1/8" : "2001:db8::1/64")};
     if (workers > 1) {
@@ -101,7 +108,7 @@ class Bench {
                                             .wheel = wheel_,
                                             .stats = counters_,
                                             .sources = {sources_},
-                                            .flows = flows_ * 2,
+                                            .flows = scale.capacity,
                                             .secret = {3, 4},
                                             .seed = 5,
                                             .owner = owner_ ? &*owner_ : nullptr,
@@ -139,9 +146,14 @@ class Bench {
     pass(flows_);  // everything is touched
     const double known = pass(packets_);
     std::printf(
-        "%-5s IPv%d %8zu flows: %5.0f cycles a new flow, %5.0f a packet (%zu flows, %lu sent)\n",
+        "%-5s IPv%d %8zu flows: %5.0f cycles a new flow, %5.0f a packet (%zu begun, %lu sent, "
+        "%zu kept, %lu displaced, %lu refused)\n",
         name, v4_ ? 4 : 6, flows_, begun, known, static_cast<size_t>(flows),
-        static_cast<unsigned long>(sink_.sent));
+        static_cast<unsigned long>(sink_.sent), forwarder_->flows(),
+        static_cast<unsigned long>(counters_.l4.evicted.get() +
+                                   counters_.l4.evicted_half_open.get()),
+        static_cast<unsigned long>(counters_.l4.refused_full.get() +
+                                   counters_.l4.refused_ports.get()));
     std::fflush(stdout);
   }
 
@@ -267,6 +279,7 @@ int main(int argc, char** argv) {
   scale.flows = argument(1, scale.flows);
   scale.workers = static_cast<unsigned>(argument(2, scale.workers));
   scale.packets = argument(3, scale.packets);
+  scale.capacity = argument(4, scale.flows);
   const buf::Pool rx(buf::make_pool("rx", 4'095, 2'176, -1));
   const buf::Pool hold(buf::make_pool("hold", 1'023, 2'176, -1));
   for (const bool v4 : {true, false}) {
