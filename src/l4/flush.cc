@@ -22,7 +22,11 @@ bool Forwarder::to_be_flushed(const Flow& flow) {
 // An entry that moves back in the table, since another was erased, may be missed once: so the table
 // is looked through twice.
 void Forwarder::begin_flush() {
-  if (!flows_ || flows_->size() == 0 || !registry_.has_flushes()) return;
+  if (!flows_ || !registry_.has_flushes()) return;
+  if (flows_->size() == 0) {
+    registry_.end_flush();  // of what there is now
+    return;
+  }
   flush_left_ = 2 * flows_->slots();
   if (!flush_timer_.armed()) wheel_.arm(flush_timer_, swept_);
 }

@@ -101,7 +101,10 @@ void Forwarder::adopt_difference(const config::Snapshot& snapshot) {
     return snapshot.services[c.service].table.maglev != nullptr;
   };
   const auto& changes = snapshot.difference->changes;
-  if (std::any_of(changes.begin(), changes.end(), chooses)) adopt(snapshot);
+  if (std::none_of(changes.begin(), changes.end(), chooses)) return;
+  const std::vector<Address> before = vips();
+  adopt(snapshot);
+  vips_changed_ |= vips() != before;
 }
 
 // How far behind the handshake the acknowledgment of a client may be that is the first to get here.
@@ -169,6 +172,7 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   if (after != flow->state && flow->state == FlowState::kSynReceived && to_pods(*flow) &&
       !ends_handshake(packet, *flow) && (flags & kRst) == 0)
     after = flow->state;
+  if (after == FlowState::kReset && !may_be_believed(packet, *flow)) after = flow->state;
   if (tcp && !to_pods(*flow) && (flags & (kSyn | kAck)) == (kSyn | kAck)) [[unlikely]] {
     if (Flow* client = flows_->find(flow->partner()))
       client->ack = load_be32(packet.payload.front().data() + 4) + 1;
@@ -203,6 +207,15 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   return true;
 }
 
+// Whether the receiver of a RST may believe it. Its sequence number is near what the receiver
+// expects: the receiver takes a RST that has exactly that, and answers others of its window (RFC
+// 5961, 3.2), which takes the RST back here. A stranger would have to guess the number.
+bool Forwarder::may_be_believed(const ip::TransportPacket& reset, const Flow& flow) {
+  const Flow* receiver = flows_->partner_of(flow);
+  return receiver == nullptr ||
+         load_be32(reset.payload.front().data() + 4) - receiver->ack < kFirstFlight;
+}
+
 void Forwarder::set_active() {
   active_ = registry_.has_vips();
   host_.set_takes_fragments(active_);
@@ -232,6 +245,14 @@ bool Forwarder::know_fragment(ip::TransportPacket& packet, Time now) {
 bool Forwarder::take_fragment(Pending& pending, const Flows::Lookup& lookup, Time now) {
   ip::TransportPacket& packet = pending.packet;
   Flow* flow = flows_->find(lookup);
+  if (flow == nullptr && pending.place.shared && pending.place.listener == Place::Kind::kVip)
+      [[unlikely]] {
+    pending.place = pending.place.of_listener();
+    Flows::Lookup of_client;
+    of_client.key = key_of(pending);
+    flows_->begin(of_client, nullptr);
+    return take_fragment(pending, of_client, now);
+  }
   if (flow == nullptr) {
     if (!hand_over(pending)) stats_.l4.fragments_dropped.add(1);
     return true;

@@ -145,6 +145,7 @@ class Forwarder {
   void look_up(std::span<const Pending> burst);
   bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
   bool take_as_listeners(Pending& pending, Time now);
+  bool may_be_believed(const ip::TransportPacket& reset, const Flow& flow);
   bool take_fragment(Pending& pending, const Flows::Lookup& lookup, Time now);
   void set_active();
   bool hand_over(Pending& pending);

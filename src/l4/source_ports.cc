@@ -52,12 +52,12 @@ std::optional<SourcePorts::Found> SourcePorts::find_here(const Search& s, size_t
 }
 
 std::optional<SourcePorts::Found> SourcePorts::find_anywhere(const Search& s, size_t begin,
-                                                             unsigned start) const {
+                                                             unsigned start, unsigned tries) const {
   const Share share = own_share();
   const Flow* taken = nullptr;
   for (size_t n = 0; n < s.pod.sources.size(); ++n) {
     const uint16_t source = s.pod.sources[(begin + n) % s.pod.sources.size()];
-    for (unsigned i = 0; i < std::min(kTries, share.ports); ++i) {
+    for (unsigned i = 0; i < std::min(tries, share.ports); ++i) {
       const auto port =
           static_cast<uint16_t>(share.first + (start + i) % share.ports * share.workers);
       if (is_free(source, port, s, &taken)) return Found{source, port};
@@ -77,8 +77,10 @@ std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
   const auto start = static_cast<unsigned>(random_.below(own_share().ports));
   std::optional<Found> in_use;
   if (const auto found = find_here(s, begin, start, in_use)) return found;
+  // A flood of flows that may be displaced must not make every new one look for long.
   if (owner_ != nullptr)
-    if (const auto found = find_anywhere(s, begin, start)) return found;
+    if (const auto found = find_anywhere(s, begin, start, in_use ? kTriesForFree : kTries))
+      return found;
   if (!in_use) paused_until = now + kPause;
   return in_use;
 }

@@ -64,8 +64,9 @@ class SourcePorts {
   // is soon found; in_use: one that may be displaced.
   std::optional<Found> find_here(const Search& s, size_t begin, unsigned start,
                                  std::optional<Found>& in_use) const;
-  // A free port, wherever its answers arrive.
-  std::optional<Found> find_anywhere(const Search& s, size_t begin, unsigned start) const;
+  // A free port, wherever its answers arrive. tries: for each address.
+  std::optional<Found> find_anywhere(const Search& s, size_t begin, unsigned start,
+                                     unsigned tries) const;
 
   const steer::Owner* owner_;
   unsigned self_;

@@ -27,6 +27,7 @@ struct Packet {
   uint8_t ttl = 64;
   uint8_t tos = 0;
   uint32_t ack = 1;  // of TCP; SYN-ACKs have the sequence number 0
+  uint32_t seq = 1;  // of a RST; other segments have 0
   std::string data;
   bool intact = true;  // the checksum
 
@@ -47,6 +48,7 @@ inline std::string transport(const Packet& p) {
     h[12] = 0x50;
     h[kTcpFlags] = p.flags;
     if ((p.flags & kAck) != 0) store_be32(h + 8, p.ack);
+    if ((p.flags & kRst) != 0) store_be32(h + 4, p.seq);
   } else {
     store_be16(h + 4, static_cast<uint16_t>(8 + p.data.size()));
   }

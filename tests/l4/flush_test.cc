@@ -87,6 +87,15 @@ TEST_F(Flush, of_a_pod_resets_both_sides_of_its_connections_and_of_no_others) {
   EXPECT_GT(counters.pod(slot).connections.get(), 0u);
 }
 
+TEST_F(Flush, of_a_pod_without_flows_does_not_end_flows_that_begin_later) {
+  for (uint32_t slot = 0; slot < kPods; ++slot) forwarder.flush(slot);
+  connect(40'000);
+  adopt();
+  pass();
+  EXPECT_TRUE(resets(north).empty());
+  EXPECT_EQ(forwarder.flows(), 1u);
+}
+
 TEST_F(Flush, of_pods_that_leave_is_for_listeners_that_ask_for_it) {
   for (const bool flush : {false, true}) {
     for (auto& l : snapshot.listeners)

@@ -263,6 +263,18 @@ TEST_F(Forwarding, a_forged_reset_does_not_shorten_the_life_of_a_flow) {
   expect_reaches(40'000, syn.destination);
 }
 
+TEST_F(Forwarding, a_reset_far_from_what_its_receiver_expects_changes_nothing) {
+  const Packet syn = connect(40'000);
+  Packet to_pod = from_client(40'000, kRst), to_client = from_pod(syn, kRst);
+  to_pod.seq = to_client.seq = 1'000'000'000;
+  arrive(kNorth, to_pod);  // nobody answers such a one
+  arrive(kSouth, to_client);
+  EXPECT_EQ(sent(south).size() + sent(north).size(), 2u);
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  meet(kSouth, syn.destination.address);  // the neighbour is as good as new
+  expect_reaches(40'000, syn.destination);
+}
+
 TEST_F(Forwarding, a_flood_displaces_half_open_flows_and_no_others) {
   std::map<uint16_t, Endpoint> pods;
   for (uint16_t p = 1; p <= 16; ++p) pods[p] = connect(p).destination;

@@ -142,6 +142,17 @@ TEST_P(FragmentsOfFlows, reach_the_pod_of_their_first_one) {
   EXPECT_EQ(answer.destination, (Endpoint{client.address, 5'000}));
 }
 
+TEST_P(FragmentsOfFlows, reach_a_listener_at_an_address_of_a_port) {
+  const Address own_north = ip::addr(GetParam().v4 ? "198.18.0.2" : "2001:db8::2");
+  listen({own_north, 5'353}, config::Protocol::kUdp);
+  adopt();
+  Packet to_own = question(5'000);
+  to_own.destination = {own_north, 5'353};
+  for (const std::string& f : cut(to_own, 1)) EXPECT_TRUE(arrive_frame(kNorth, f));
+  EXPECT_EQ(whole(south).data, to_own.data);
+  EXPECT_EQ(counters.l4.fragments_dropped.get(), 0u);
+}
+
 TEST_P(FragmentsOfFlows, of_two_clients_with_one_identification_do_not_mix) {
   uint32_t first = 0, second = 0;
   for (const std::string& f : cut(question(5'000), 1)) arrive_frame(kNorth, f);
