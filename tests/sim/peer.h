@@ -127,7 +127,8 @@ class Peer : public tcp::User {
   void on_end_of_data(tcp::Connection&) override {
     if (over_) return;
     const bool clean = !secure_ || secure_->heard_end();
-    if (!clean && started_ && !faulty_) stage_.violation("a FIN without close_notify");
+    // Before that the appliance may still be in its handshake.
+    if (!clean && heard_plain_ && !faulty_) stage_.violation("a FIN without close_notify");
     heard_end(clean);
   }
   void on_writable(tcp::Connection&) override {}
@@ -184,6 +185,7 @@ class Peer : public tcp::User {
     to_tcp(secure_->said());
     tcp_->push();
     if (secure_->done() && !started_) start();
+    heard_plain_ |= !plain.empty();
     for (std::string_view rest = plain; !rest.empty() && !over_;) {
       const auto piece = rest.substr(0, 1400);
       on_bytes(stage_.node().buffers.slice(std::string(piece)));
@@ -239,6 +241,7 @@ class Peer : public tcp::User {
   bool garbled_ = false;
   bool paused_ = false;
   bool cut_ = false;  // by truncate()
+  bool heard_plain_ = false;
   uint32_t unread_ = 0;
 };
 
