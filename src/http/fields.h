@@ -106,7 +106,7 @@ struct Field {
   std::string_view value;
   Name id = Name::kOther;
   bool never_indexed = false;  // RFC 7541, 7.1.3: must stay a literal on every hop
-  bool sound = false;          // characters of name and value are known to be valid (8.2.1)
+  bool sound = false;          // http::sound() is known to hold (8.2.1)
   uint8_t static_name = 0;     // an entry of the static table with this name, if decoding saw one
   FieldRef ref;
 };

@@ -176,8 +176,8 @@ bool valid_special(const Field& f, Regular& seen) {
   }
 }
 
-// Every pseudo-header field comes at most once, and before all regular fields. on_pseudo(id, value)
-// says whether the field belongs in this section.
+// Every pseudo-header field comes at most once, and before all regular fields. on_pseudo(id, value,
+// sound) says whether the field belongs in this section; sound: http::sound() has found it so.
 template <class Fn>
 bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
   bool regular_seen = false;
@@ -190,7 +190,7 @@ bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
       const std::string_view value = fields.value(i);
       if (!known.sound && !valid_pseudo_value(known.id, value)) return false;
       pseudo_seen |= bit;
-      if (!on_pseudo(known.id, value)) return false;
+      if (!on_pseudo(known.id, value, known.sound)) return false;
       continue;
     }
     regular_seen = true;
@@ -221,9 +221,10 @@ bool valid_section(const FieldList& fields, Regular& seen, Fn&& on_pseudo) {
 bool request_without_blanks(const FieldList& fields, bool extended_connect, RequestFacts& facts) {
   std::string_view method, path, scheme;
   std::optional<std::string_view> authority;  // empty differs from absent
+  bool authority_sound = false;
   bool protocol = false;
   Regular seen;
-  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
+  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value, bool is_sound) {
     switch (id) {
       case Name::kMethod:
         method = value;
@@ -236,6 +237,7 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
         return !value.empty();
       case Name::kAuthority:
         authority = value;
+        authority_sound = is_sound;
         return true;
       case Name::kProtocol:
         protocol = true;
@@ -251,7 +253,8 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
     return host.empty() || valid_host(host, Port::kOptional) || bare_ipv6(host) ||
            (is_grpc(fields) && consists_of(host, kInAuthority));
   };
-  if ((authority && !readable(*authority)) || (seen.host && !readable(*seen.host))) return false;
+  if (authority && !authority_sound && !readable(*authority)) return false;
+  if (seen.host && !readable(*seen.host)) return false;
   // With two different hosts, a server behind might believe the other one.
   if (seen.host && authority && !same_authority(scheme, *authority, *seen.host)) return false;
   facts.content_length = seen.content_length;
@@ -266,7 +269,7 @@ bool request_without_blanks(const FieldList& fields, bool extended_connect, Requ
 bool response_without_blanks(const FieldList& fields, int& status, int64_t& content_length) {
   status = 0;
   Regular seen;
-  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value) {
+  const bool ok = valid_section(fields, seen, [&](Name id, std::string_view value, bool) {
     if (id != Name::kStatus || value.size() != 3) return false;
     for (const char c : value) {
       if (!digit(c)) return false;
@@ -280,7 +283,7 @@ bool response_without_blanks(const FieldList& fields, int& status, int64_t& cont
 
 bool trailers_without_blanks(const FieldList& fields) {
   Regular seen;
-  return valid_section(fields, seen, [](Name, std::string_view) { return false; });
+  return valid_section(fields, seen, [](Name, std::string_view, bool) { return false; });
 }
 
 }  // namespace
@@ -326,7 +329,11 @@ bool same_variable(std::string_view a, std::string_view b) {
 }
 
 bool sound(std::string_view name, std::string_view value) {
-  if (!name.empty() && name.front() == ':') return valid_pseudo_value(name_of(name), value);
+  if (!name.empty() && name.front() == ':') {
+    const Name id = name_of(name);
+    return id == Name::kAuthority ? valid_host(value, Port::kOptional)
+                                  : valid_pseudo_value(id, value);
+  }
   return valid_name(name) && valid_value(value);
 }
 

@@ -10,8 +10,9 @@
 
 namespace sluice::http {
 
-// RFC 9113, 8.2.1 and RFC 9110, 5.5 allow the characters of the field's name and value. HPACK's
-// records are checked once, not in every message (Field::sound).
+// RFC 9113, 8.2.1 and RFC 9110, 5.5 allow the characters of the field's name and value, and an
+// :authority is a valid_host(). HPACK's records are checked once, not in every message
+// (Field::sound); a message whose fields are not sound may be valid all the same.
 bool sound(std::string_view name, std::string_view value);
 
 // uri-host [":" port] (RFC 9110, 7.2), which :authority and Host have to be. Two readers have to
