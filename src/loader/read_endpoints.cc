@@ -105,6 +105,20 @@ std::vector<std::string> lines(const Mistakes& all) {
 
 }  // namespace
 
+std::string_view unusable(const Address& a) {
+  if (a.unspecified()) return "unspecified";
+  if (a.is_v4()) {
+    const uint32_t host = a.v4_host();
+    if (host == 0xffffffff) return "broadcast";
+    if (host >> 28 == 14) return "multicast";
+    return host >> 24 == 127 ? "loopback" : "";
+  }
+  if (a.bytes[0] == 0xff) return "multicast";
+  Address loopback;
+  loopback.bytes[15] = 1;
+  return a == loopback ? "loopback" : "";
+}
+
 std::optional<Endpoint> read_endpoint(Table& t, std::string_view key) {
   std::string text;
   if (!t.string(key, text, true)) return std::nullopt;

@@ -46,6 +46,24 @@ void warn_of_port(const config::Listener& listener, const config::Service& servi
     }
 }
 
+// IPv6 promises that packets of 1,280 bytes pass (RFC 8200, 5), and clients make none shorter.
+void warn_of_mtu(const Table& t, const config::Listener& listener, Reading& reading) {
+  if (!listener.forwards_packets() || listener.address.address.is_v4()) return;
+  const bool tunnel = listener.l4.mode == config::Forward::kIpip;
+  if (!tunnel && listener.l4.mode != config::Forward::kNat) return;
+  const uint32_t least = tunnel ? 1'300 : 1'260;
+  for (const config::Port& port : reading.snapshot.startup.ports)
+    if (port.mtu < least) {
+      reading.warnings.push_back(t.place(
+          "address", fmt::format("the port {} has mtu = {}: packets of 1,280 bytes of IPv6 clients "
+                                 "do not reach pods of the listener {} behind it; it takes {} with "
+                                 "pods of IPv4{}",
+                                 port.name, port.mtu, listener.name, least,
+                                 tunnel ? ", and 1320 with pods of IPv6" : "")));
+      return;
+    }
+}
+
 void read_l4(Table& t, config::Listener& listener) {
   using config::Protocol;
   const bool packets = listener.protocol == Protocol::kTcp || listener.protocol == Protocol::kUdp;
@@ -171,6 +189,10 @@ std::set<std::string> read_listeners(Table& root, std::span<const Table> service
       t.mistake("name", fmt::format("a second listener {}; names must differ", listener.name));
     if (const auto e = read_endpoint(t, "address")) {
       listener.address = *e;
+      if (const auto why = unusable(e->address); !why.empty())
+        t.mistake("address", fmt::format("address = \"{}\" is {}; a listener needs an address that "
+                                         "Sluice answers for",
+                                         e->str(), why));
     }
     if (!t.has("protocol"))
       t.mistake("[[listener]] lacks protocol; allowed: h2c, http, https, tcp, udp, tls");
@@ -184,6 +206,7 @@ std::set<std::string> read_listeners(Table& root, std::span<const Table> service
       t.mistake("address", fmt::format("a second listener on {}; addresses must differ",
                                        listener.address.str()));
     read_l4(t, listener);
+    warn_of_mtu(t, listener, reading);
     read_tls(t, reading, listener);
     if (const auto connect = t.choice("connect", {"refuse", "pass"}))
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "loader/profile_directory.h"
+#include "loader/read_endpoints.h"
 #include "loader/reading.h"
 #include "loader/tun_device.h"
 #include "stats/worker.h"
@@ -79,6 +80,10 @@ void read_addresses(Table& t, config::Port& port) {
                                          text));
       continue;
     }
+    if (const auto why = unusable(prefix->address); !why.empty()) {
+      t.mistake("addresses", fmt::format("{} is {}; a port needs addresses of its own", text, why));
+      continue;
+    }
     port.addresses.push_back(*prefix);
   }
 }
@@ -92,6 +97,8 @@ void read_snat_addresses(Table& t, config::Port& port) {
     if (!address || address->unspecified()) {
       t.mistake("snat_addresses",
                 fmt::format("\"{}\" is not an address; it must be like \"198.18.1.10\"", text));
+    } else if (const auto why = unusable(*address); !why.empty()) {
+      t.mistake("snat_addresses", fmt::format("{} is {}; pods could not answer to it", text, why));
     } else if (std::none_of(port.addresses.begin(), port.addresses.end(), speaks)) {
       t.mistake("snat_addresses",
                 fmt::format("{} needs an address of the same family in addresses", text));

@@ -159,5 +159,48 @@ TEST_F(L4Keys, want_source_addresses_that_the_port_can_have) {
   expect("\"2001:db8::1\"", "2001:db8::1 needs an address of the same family in addresses");
 }
 
+TEST_F(L4Keys, a_listener_is_at_an_address_that_sluice_can_answer_for) {
+  const std::pair<const char*, const char*> kBad[] = {
+      {"0.0.0.0:53", "unspecified"},      {"[::]:53", "unspecified"},
+      {"127.0.0.1:53", "loopback"},       {"[::1]:53", "loopback"},
+      {"224.0.0.251:53", "multicast"},    {"[ff02::fb]:53", "multicast"},
+      {"255.255.255.255:53", "broadcast"}};
+  for (const auto& [address, why] : kBad) {
+    files.write("sluiced.toml", files.config(std::string("[[listener]]\nname = \"other\"\n"
+                                                         "service = \"echo\"\nprotocol = \"udp\"\n"
+                                                         "address = \"") +
+                                             address + "\"\n"));
+    const Loaded l = load(files.path("sluiced.toml"));
+    ASSERT_EQ(l.mistakes.size(), 1u) << address;
+    EXPECT_NE(l.mistakes[0].str().find(std::string("is ") + why), std::string::npos)
+        << l.mistakes[0].str();
+  }
+}
+
+TEST_F(L4Keys, a_source_is_an_address_that_pods_can_answer_to) {
+  expect_mistake("127.0.0.1 is loopback", "protocol = \"tcp\"\n",
+                 "snat_addresses = [\"127.0.0.1\"]\n");
+  expect_mistake("224.0.0.1 is multicast", "protocol = \"tcp\"\n",
+                 "snat_addresses = [\"224.0.0.1\"]\n");
+}
+
+TEST_F(L4Keys, a_port_that_takes_less_than_ipv6_promises_is_warned_of) {
+  for (const char* address : {"198.18.0.10:53", "[2001:db8::10]:53"}) {
+    std::string text = files.config(std::string("[[listener]]\nname = \"other\"\n"
+                                                "service = \"echo\"\nprotocol = \"udp\"\n"
+                                                "address = \"") +
+                                    address + "\"\n");
+    const std::string before = "profile = \"nic.toml\"\n";
+    text.replace(text.find(before), before.size(), before + "mtu = 1200\n");
+    files.write("sluiced.toml", text);
+    const Loaded l = load(files.path("sluiced.toml"));
+    ASSERT_TRUE(l.snapshot) << l.mistakes.front().str();
+    size_t said = 0;
+    for (const Mistake& w : l.warnings)
+      said += w.str().find("mtu = 1200") != std::string::npos ? 1 : 0;
+    EXPECT_EQ(said, address[0] == '[' ? 1u : 0u);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::loader
