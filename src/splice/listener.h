@@ -28,6 +28,7 @@ class Listener final : public tcp::Acceptor {
 
   // False when the endpoint cannot be listened on.
   bool open() { return open_ = context_.tcp.listen(address_, this); }
+  bool is_open() const { return open_; }
   // Accepts no new connections. Old connections go on.
   void close() {
     if (open_) context_.tcp.unlisten(address_);

@@ -76,7 +76,6 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
     by_index_.push_back({.service = by_index[i], .alone = !uses.calls[i]});
 
   std::vector<std::unique_ptr<Listener>> listeners;
-  std::vector<Listener*> fresh;
   for (const config::Listener& config : snapshot.listeners) {
     if (!config.relays_bytes()) continue;
     Routes routes(config, by_index);
@@ -85,7 +84,6 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
     });
     if (same == listeners_.end()) {
       listeners.push_back(std::make_unique<Listener>(context_, config, std::move(routes)));
-      fresh.push_back(listeners.back().get());
     } else {
       (*same)->adopt(config, std::move(routes));
       listeners.push_back(std::move(*same));
@@ -100,11 +98,16 @@ void Splicer::adopt(const config::Snapshot& snapshot) {
   if (idle_changed)
     for (auto* all : {&listeners_, &retired_listeners_})
       for (auto& l : *all) l->arm_idle();
-  if (drain_ == Drain::kNo || drain_ == Drain::kAnnounced)
-    for (Listener* l : fresh) l->open();
+  open_listeners();
   forget_listeners();
   forget_services();
   update_active();
+}
+
+void Splicer::open_listeners() {
+  if (drain_ != Drain::kNo && drain_ != Drain::kAnnounced) return;
+  for (auto& l : listeners_)
+    if (!l->is_open()) l->open();
 }
 
 void Splicer::adopt_difference(const config::Snapshot& snapshot) {

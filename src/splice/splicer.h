@@ -42,6 +42,9 @@ class Splicer {
   void adopt(const config::Snapshot& snapshot);
   // As well, when the splicer has adopted snapshot.difference->from.
   void adopt_difference(const config::Snapshot& snapshot);
+  // Once more after adopt(), when others have closed their listeners: one of theirs may have had
+  // the address of one of these.
+  void open_listeners();
   // The end of a turn, before the TCP stack's flush.
   void flush();
 

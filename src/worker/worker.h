@@ -293,6 +293,7 @@ class alignas(64) Worker {
     splicer_.adopt(news);
     share_vips();
     relay_.adopt(news);
+    splicer_.open_listeners();
   }
 
   // The addresses of listeners that are not the relay's.

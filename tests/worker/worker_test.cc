@@ -351,5 +351,53 @@ TEST_F(WorkerLoop, the_order_to_end_is_obeyed_at_once) {
   EXPECT_FALSE(turn());
 }
 
+// From 198.18.0.1 to 198.18.0.10:50051.
+std::vector<uint8_t> syn_frame() {
+  std::vector<uint8_t> f(14 + 20 + 20);
+  const std::array<uint8_t, 14> ethernet{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0};
+  std::copy(ethernet.begin(), ethernet.end(), f.begin());
+  uint8_t* ip = f.data() + 14;
+  ip[0] = 0x45;
+  store_be16(ip + 2, 40);
+  ip[8] = 64;
+  ip[9] = 6;
+  const Address client = *Address::parse("198.18.0.1"), vip = *Address::parse("198.18.0.10");
+  std::copy_n(client.v4_bytes(), 4, ip + 12);
+  std::copy_n(vip.v4_bytes(), 4, ip + 16);
+  store_be16(ip + 10, ip::checksum({ip, 20}));
+  uint8_t* tcp = ip + 20;
+  store_be16(tcp, 40'000);
+  store_be16(tcp + 2, 50051);
+  tcp[12] = 0x50;
+  tcp[13] = 2;
+  store_be16(tcp + 14, 0xffff);
+  store_be16(tcp + 16, ip::checksum_l4(client, vip, 6, {tcp, 20}));
+  return f;
+}
+
+TEST_F(WorkerLoop, a_listener_may_become_one_that_relays_bytes_and_change_back) {
+  turn();
+  std::deque<config::Snapshot> snapshots;
+  for (const auto protocol : {config::Protocol::kTcp, config::Protocol::kH2c,
+                              config::Protocol::kTls, config::Protocol::kH2c}) {
+    config::Snapshot& next = snapshots.emplace_back(snapshot);
+    next.generation = 1 + snapshots.size();
+    next.listeners[0].protocol = protocol;
+    if (protocol == config::Protocol::kTcp) next.listeners[0].l4.mode = config::Forward::kRelay;
+    published.set(&next);
+    ask_for("198.18.0.10");
+    turn();
+    north.sent.clear();
+    arrive(syn_frame());
+    turn();
+    std::erase_if(north.sent, [](const auto& f) { return f[12] != 8 || f[13] != 0 || f[23] != 6; });
+    ASSERT_EQ(north.sent.size(), 1u);
+    EXPECT_EQ(north.sent[0][14 + 20 + 13], 0x12) << "SYN-ACK";
+    turn(3'600'000'000'000);  // forgets the handshake
+  }
+  published.set(nullptr);
+  worker.reset();
+}
+
 }  // namespace
 }  // namespace sluice::worker
