@@ -29,6 +29,14 @@ class SharedRate {
     }
   }
 
+  // Whether take() would give one now.
+  bool has(uint32_t rate, uint32_t burst, Time now) const {
+    const int64_t cost = 1'000'000'000 / int64_t{rate};
+    const int64_t at = now.time_since_epoch().count();
+    const int64_t full = full_at_.load(std::memory_order_relaxed);
+    return int64_t{burst} > (std::max(full, at) - at + cost - 1) / cost;
+  }
+
  private:
   std::atomic<int64_t> full_at_{0};  // ns; the time at which all tokens are there again
 };

@@ -1,6 +1,7 @@
 #pragma once
 // The Internet checksum (RFC 1071).
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -78,6 +79,19 @@ inline uint16_t checksum_l4(const Address& source, const Address& destination, u
 inline uint64_t sum_words(const buf::Chain& bytes, uint64_t sum = 0) {
   bool odd = false;
   bytes.for_each([&](buf::View piece) {
+    const auto part = static_cast<uint16_t>(~fold(sum_words(piece)));
+    sum += odd ? swap16(part) : part;
+    odd ^= piece.size() % 2 != 0;
+  });
+  return sum;
+}
+
+// The same of its first `size` bytes.
+inline uint64_t sum_words(const buf::Chain& bytes, uint32_t size, uint64_t sum) {
+  bool odd = false;
+  bytes.for_each([&](buf::View piece) {
+    piece = piece.first(std::min<size_t>(piece.size(), size));
+    size -= static_cast<uint32_t>(piece.size());
     const auto part = static_cast<uint16_t>(~fold(sum_words(piece)));
     sum += odd ? swap16(part) : part;
     odd ^= piece.size() % 2 != 0;

@@ -387,10 +387,13 @@ Sent Host::send_to(const Address& next_hop, Port& port, const OutPacket& packet,
     at += piece.size();
   }
   if (v4) store_be16(p + kEthernetSize + 10, checksum({p + kEthernetSize, kIpv4Size}));
-  if (frame.l4_checksum_offset != 0)
-    store_be16(p + frame.l4_checksum_offset,
-               checksum_l4(packet.source, packet.destination, static_cast<uint8_t>(packet.protocol),
-                           {p + kEthernetSize + ip_size, total - ip_size}));
+  if (frame.l4_checksum_offset != 0) {
+    uint16_t sum =
+        checksum_l4(packet.source, packet.destination, static_cast<uint8_t>(packet.protocol),
+                    {p + kEthernetSize + ip_size, total - ip_size});
+    if (sum == 0 && packet.protocol == Protocol::kUdp) sum = 0xffff;  // RFC 768: 0 means "none"
+    store_be16(p + frame.l4_checksum_offset, sum);
+  }
   port.neighbours.wait(*waiting, std::move(kept));
   return Sent::kYes;
 }

@@ -44,6 +44,11 @@ struct TransportPacket {
   buf::Chain payload;                          // transport header first, no padding behind it
 };
 
+// The bytes that the checksum of a packet of TCP or UDP covers: not those behind the end of a
+// datagram whose length says less than IP's (RFC 768; RFC 9868, 5). A length that cannot be is
+// ignored.
+uint32_t summed_size(const TransportPacket& packet);
+
 // Whether a packet of TCP or UDP is undamaged. A packet that the NIC verified is not summed again:
 // kNone stays, and a sender that forwards the packet must fill its checksum. Every other packet is
 // summed and becomes kGood or kBad, since NICs also report packets as bad that they only do not

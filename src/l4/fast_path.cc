@@ -24,7 +24,8 @@ using in_place::load;
 
 constexpr size_t kAhead = 4;    // frames whose headers are prefetched before their turn
 constexpr uint32_t kMacs = 12;  // bytes of both MAC addresses
-constexpr size_t kTcpAck = 8;   // offset of the acknowledgment number
+constexpr size_t kTcpSequence = 4;
+constexpr size_t kTcpAck = 8;  // offset of the acknowledgment number
 
 // The plain frames of IPv4, as ip::Host would take them.
 inline bool plain_ipv4(const uint8_t* ip, uint32_t size) {
@@ -257,13 +258,16 @@ inline bool FastPath::send(const Candidate& c, buf::Slice& front, Flow& flow, Ti
   uint32_t size = c.size + ip::kEthernetSize;
   if (flow.mode == Forward::kNat) {
     // A UDP client of a pod or a listener that left may begin anew.
-    if (way.v4 != c.v4 || (!tcp && !(way.live && own_vips_[flow.vip].live))) return false;
+    if (way.v4 != c.v4 || (!tcp && !registry_.vip(flow.vip).has(flow.pod))) return false;
     if (tcp) flow.ack = load_be32(c.ip + header + kTcpAck);
     translate_to_pod(c, flow, way);
   } else {
     const bool wrapped = flow.mode == Forward::kIpip;
     if (wrapped && buf::headroom(front) < way.outer_size) return false;
-    if (tcp) flow.ack = load_be32(c.ip + header + kTcpAck);
+    if (tcp) {
+      flow.ack = load_be32(c.ip + header + kTcpAck);
+      flow.follow(load_be32(c.ip + header + kTcpSequence));
+    }
     if (!c.v4)
       in_place::label_ipv6(c.ip, in_place::hash_at(c.ip + 8), own_vips_[flow.vip].address.hash,
                            load<uint32_t>(c.ip + header));
@@ -313,7 +317,6 @@ bool FastPath::renew(PodWay& way, uint16_t slot, Time now) {
   way.epoch = 0;
   const auto next = host_.next_hop(address);
   if (!next || !host_.hop_to(*next, now, way.hop)) return false;
-  way.live = pod.live;
   way.v4 = address.is_v4();
   way.address = in_place::known(address);
   way.outer_size = 0;

@@ -63,7 +63,6 @@ class FastPath {
   struct alignas(64) PodWay : Way {
     // The longest packet that may pass, by config::Forward. 0: none, and IP says why.
     std::array<uint16_t, 4> longest{};
-    bool live = false;
     bool v4 = false;         // of the pod's address
     uint8_t outer_size = 0;  // of IPIP; 0: there is no source address
     in_place::Known address;

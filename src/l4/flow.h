@@ -33,8 +33,8 @@ inline uint32_t hash(const FlowHash& secret, const FlowKey& key) {
 }
 
 // A NAT flow has two entries, one for each side. Each packet touches only that of its sender. Of a
-// flow of the other modes only the client's side passes Sluice, and has an entry; `from` and the
-// ports of the rewrite mean nothing there.
+// flow of the other modes only the client's side passes Sluice, and has an entry; the ports of the
+// rewrite mean nothing there, and `from` and `from_port` are the client's last sequence number.
 struct alignas(64) Flow {
   // The key, as FlowKey has it.
   Address remote;
@@ -53,7 +53,9 @@ struct alignas(64) Flow {
   uint16_t pod = 0;  // its slot
   uint16_t vip = 0;  // index
   FlowState state = FlowState::kUdp;
-  config::Forward mode = config::Forward::kNat;
+  config::Forward mode : 4 = config::Forward::kNat;
+  // Of a flow that began while flows of its pod were flushed: the flush that it outlives; else 0.
+  uint8_t outlives : 4 = 0;
   // Of TCP: the last acknowledgment number of this side, which is the next sequence number that it
   // expects. Of the client's entry before: the one that ends the pod's handshake.
   uint32_t ack = 0;
@@ -73,6 +75,18 @@ struct alignas(64) Flow {
   }
   FlowKey key() const { return {{remote, remote_port}, local, local_port, side, protocol}; }
   bool one_way() const { return config::is_one_way(mode); }
+  // Of TCP where only the client's packets are seen: the sequence number of its last segment.
+  uint32_t sequence() const { return uint32_t{from} << 16 | from_port; }
+  void set_sequence(uint32_t s) {
+    from = static_cast<uint16_t>(s >> 16);
+    from_port = static_cast<uint16_t>(s);
+  }
+  // Whether a segment may be the client's, as far as its sequence number tells.
+  bool near(uint32_t s) const { return s - sequence() + kNear < 2 * kNear; }
+  void follow(uint32_t s) {
+    if (near(s)) set_sequence(s);
+  }
+  static constexpr uint32_t kNear = 1 << 20;  // most clients have fewer bytes in flight
   // The key of the entry for the other direction, of a NAT flow.
   FlowKey partner() const {
     return {{to, to_port},

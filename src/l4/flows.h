@@ -43,8 +43,8 @@ class Flows {
 
   // The slots of the table, and the client's entry in one; nullptr: it has none.
   size_t slots() const { return table_.slots(); }
-  const Flow* client_at(size_t slot) {
-    const Flow& f = table_.slot(slot);
+  Flow* client_at(size_t slot) {
+    Flow& f = table_.slot(slot);
     return f.empty() || f.side != Side::kClient ? nullptr : &f;
   }
   bool full() const { return table_.size() + 2 > capacity_ * 2; }

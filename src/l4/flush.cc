@@ -9,14 +9,20 @@ namespace sluice::l4 {
 
 void Forwarder::flush(uint32_t pod) {
   if (!flows_ || !registry_.has_pod(pod)) return;
-  registry_.pod(static_cast<uint16_t>(pod)).flush = true;
+  bool& flushed = registry_.pod(static_cast<uint16_t>(pod)).flush;
+  if (flushed) begin_next_flush();  // takes the flows that began since the order before, too
+  flushed = true;
   begin_flush();
 }
 
+void Forwarder::begin_next_flush() {
+  flush_ = flush_ == kFlushes ? 1 : static_cast<uint8_t>(flush_ + 1);
+}
+
 bool Forwarder::to_be_flushed(const Flow& flow) {
-  const Pod& pod = registry_.pod(flow.pod);
-  return pod.flush ||
-         (!pod.live && registry_.vip(flow.vip).limits.leaving_pods == config::Leaving::kFlush);
+  if (registry_.pod(flow.pod).flush && flow.outlives != flush_) return true;
+  const Vip& vip = registry_.vip(flow.vip);
+  return vip.limits.leaving_pods == config::Leaving::kFlush && !vip.has(flow.pod);
 }
 
 // An entry that moves back in the table, since another was erased, may be missed once: so the table
@@ -34,8 +40,12 @@ void Forwarder::begin_flush() {
 void Forwarder::on_flush(Time now) {
   for (size_t n = 0; n < kFlushSlots && flush_left_ > 0; ++n, --flush_left_) {
     for (;;) {
-      const Flow* at = flows_->client_at((flush_left_ - 1) % flows_->slots());
-      if (at == nullptr || !to_be_flushed(*at)) break;
+      Flow* at = flows_->client_at((flush_left_ - 1) % flows_->slots());
+      if (at == nullptr) break;
+      if (!to_be_flushed(*at)) {
+        if (at->outlives != flush_) at->outlives = 0;  // the number comes again
+        break;
+      }
       const Flow flow = *at;
       reset(flow, now);
       end(flow);
@@ -46,6 +56,7 @@ void Forwarder::on_flush(Time now) {
     wheel_.arm(flush_timer_, now + kFlushEvery);
   } else {
     registry_.end_flush();
+    begin_next_flush();
   }
 }
 

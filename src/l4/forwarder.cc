@@ -35,18 +35,28 @@ FlowKey key_of(const Pending& p) {
           p.packet.protocol};
 }
 
-// For Maglev. The same on every appliance and after a restart: a flow that reaches another
-// appliance, or a Sluice that lost its table, finds its pod.
+// For Maglev. The same on every appliance and after a restart: datagrams that reach another
+// appliance, or a Sluice that lost its table, find their pod, and so does a client that connects
+// again. The segments of a TCP connection draw RST there.
 uint64_t flow_hash(const Endpoint& client) {
   return mix64(hash_of(client.address) ^ client.port);
 }
 
+// A network of IPv6 by its first bytes.
+uint64_t network_of(const Address& a, size_t bytes) {
+  Address network{};
+  std::copy_n(a.bytes.begin(), bytes, network.bytes.begin());
+  return hash_of(network);
+}
+
 // The clients that share a limit: one IPv4 address, or one IPv6 /64.
 uint64_t source_of(const Address& a) {
-  if (a.is_v4()) return hash_of(a);
-  Address network = a;
-  std::fill(network.bytes.begin() + 8, network.bytes.end(), uint8_t{0});
-  return hash_of(network);
+  return a.is_v4() ? hash_of(a) : network_of(a, 8);
+}
+
+// The networks that may be one client's: an IPv6 /48 (RFC 6177). 0: none.
+uint64_t site_of(const Address& a, uint64_t secret) {
+  return a.is_v4() ? 0 : mix64(network_of(a, 6) ^ secret) | 1;
 }
 
 }  // namespace
@@ -62,7 +72,7 @@ Forwarder::Forwarder(const Setup& s)
       siblings_(s.siblings),
       process_(s.process == nullptr ? alone_.emplace(1) : *s.process),
       populator_(s.populator),
-      registry_(s.host, s.sources, s.stats, s.workers),
+      registry_(s.host, s.sources, s.stats, process_, process_.workers() == 1 ? 0 : s.self),
       pin_above_(s.pin_above),
       fast_path_(s.host, s.links, registry_, s.stats.l4),
       source_ports_(s.owner, s.self, mix64(s.seed + 1)),
@@ -111,8 +121,17 @@ void Forwarder::adopt_difference(const config::Snapshot& snapshot) {
 // A stranger would have to guess it.
 constexpr uint32_t kFirstFlight = 1 << 20;
 
-bool ends_handshake(const ip::TransportPacket& packet, const Flow& flow) {
-  return load_be32(packet.payload.front().data() + 8) - flow.ack < kFirstFlight;
+bool ends_handshake(const TcpFields& segment, const Flow& flow) {
+  return segment.acknowledged - flow.ack < kFirstFlight;
+}
+
+// How far a RST may be ahead of what its receiver has acknowledged: by data in flight.
+constexpr uint32_t kNearReset = 1 << 16;
+
+// The header is whole.
+TcpFields tcp_fields(const ip::TransportPacket& packet) {
+  const uint8_t* header = packet.payload.front().data();
+  return {header[kTcpFlags], load_be32(header + 4), load_be32(header + 8)};
 }
 
 // Memory of all lookups is fetched at once.
@@ -137,7 +156,8 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
     return true;
   }
   const bool tcp = packet.protocol == kTcp;
-  const uint8_t flags = tcp ? tcp_flags(packet) : 0;
+  const TcpFields fields = tcp ? tcp_fields(packet) : TcpFields{};
+  const uint8_t flags = fields.flags;
   const bool opens = (flags & (kSyn | kAck | kRst)) == kSyn;
   Flow* flow = flows_->find(lookup);
   if (flow == nullptr && pending.place.shared) [[unlikely]]
@@ -170,23 +190,17 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   FlowState after = flow->one_way() ? next_state_of_client(flow->state, flags)
                                     : next_state(flow->state, flow->side, flags);
   if (after != flow->state && flow->state == FlowState::kSynReceived && to_pods(*flow) &&
-      !ends_handshake(packet, *flow) && (flags & kRst) == 0)
+      !ends_handshake(fields, *flow) && (flags & kRst) == 0)
     after = flow->state;
-  if (after == FlowState::kReset && !may_be_believed(packet, *flow)) after = flow->state;
-  if (tcp && !to_pods(*flow) && (flags & (kSyn | kAck)) == (kSyn | kAck)) [[unlikely]] {
-    if (Flow* client = flows_->find(flow->partner()))
-      client->ack = load_be32(packet.payload.front().data() + 4) + 1;
-  }
+  if (tcp && (flags & (kFin | kRst)) != 0 && !may_be_believed(fields, *flow)) after = flow->state;
   const bool to_pod = to_pods(*flow);
   const Way way = way_of(*flow, packet);
-  const uint32_t acknowledged = tcp ? load_be32(packet.payload.front().data() + 8) : 0;
+  if (may_be_cut(packet, way)) [[unlikely]]
+    packet.identification = identification_ += owner_ == nullptr ? 1 : owner_->workers();
   switch (translate(packet, header, way, host_, stats_.l4, now)) {
     case Translated::kSent:
       // A packet that does not get there says nothing of the flow.
-      flow->seen = Flows::stamp(now);
-      if ((flags & kAck) != 0 && !(to_pod && l4::half_open(after))) flow->ack = acknowledged;
-      if (after != flow->state) [[unlikely]]
-        flows_->set_state(*flow, after);
+      note_sent(*flow, after, fields, now);
       if (to_pod) {
         stats_.l4.to_pods.add(1);
       } else {
@@ -207,13 +221,39 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   return true;
 }
 
+// Of a packet that left: its time, and what a later RST is told by.
+void Forwarder::note_sent(Flow& flow, FlowState after, const TcpFields& tcp, Time now) {
+  const bool to_pod = to_pods(flow);
+  flow.seen = Flows::stamp(now);
+  if ((tcp.flags & kAck) != 0 && !(to_pod && l4::half_open(after))) flow.ack = tcp.acknowledged;
+  if (flow.protocol == kTcp && flow.one_way()) {
+    if (l4::half_open(flow.state) || over(flow.state)) {
+      flow.set_sequence(tcp.sequence);
+    } else {
+      flow.follow(tcp.sequence);
+    }
+  }
+  // A SYN-ACK that the pod repeats behind the handshake is older than what the client has.
+  const bool opening = l4::half_open(flow.state) || flow.state == FlowState::kRefused ||
+                       flow.state == FlowState::kReset;
+  if (!to_pod && opening && (tcp.flags & (kSyn | kAck)) == (kSyn | kAck)) [[unlikely]] {
+    if (Flow* client = flows_->find(flow.partner())) client->ack = tcp.sequence + 1;
+  }
+  if (after != flow.state) [[unlikely]]
+    flows_->set_state(flow, after);
+}
+
 // Whether the receiver of a RST may believe it. Its sequence number is near what the receiver
-// expects: the receiver takes a RST that has exactly that, and answers others of its window (RFC
-// 5961, 3.2), which takes the RST back here. A stranger would have to guess the number.
-bool Forwarder::may_be_believed(const ip::TransportPacket& reset, const Flow& flow) {
+// expects: the receiver takes a RST that has exactly that number, and answers others of its window
+// (RFC 5961, 3.2), which takes the RST back here. It says nothing of others. Where no packets of
+// the pod are seen, RST and FIN are near the client's last segment. A stranger has to guess the
+// number.
+bool Forwarder::may_be_believed(const TcpFields& end, const Flow& flow) {
+  if (l4::half_open(flow.state)) return true;
+  if (flow.one_way()) return flow.near(end.sequence);
+  if ((end.flags & kRst) == 0) return true;
   const Flow* receiver = flows_->partner_of(flow);
-  return receiver == nullptr ||
-         load_be32(reset.payload.front().data() + 4) - receiver->ack < kFirstFlight;
+  return receiver == nullptr || end.sequence - receiver->ack < kNearReset;
 }
 
 void Forwarder::set_active() {
@@ -247,6 +287,7 @@ bool Forwarder::take_fragment(Pending& pending, const Flows::Lookup& lookup, Tim
   Flow* flow = flows_->find(lookup);
   if (flow == nullptr && pending.place.shared && pending.place.listener == Place::Kind::kVip)
       [[unlikely]] {
+    if (hand_over_answer(pending)) return true;
     pending.place = pending.place.of_listener();
     Flows::Lookup of_client;
     of_client.key = key_of(pending);
@@ -266,8 +307,18 @@ bool Forwarder::take_fragment(Pending& pending, const Flows::Lookup& lookup, Tim
   return true;
 }
 
+// Whether a packet to a listener at a source address came from a pod: an answer of a flow that
+// began before the listener came, at the worker in whose share the port is. Clients of the listener
+// seldom have the endpoints of pods.
+bool Forwarder::hand_over_answer(Pending& pending) {
+  const ip::TransportPacket& packet = pending.packet;
+  return owner_ != nullptr && registry_.is_pod({packet.source, packet.ports->source}) &&
+         hand_over(pending);
+}
+
 // A packet to a listener at a source address, of no flow that began before the listener came.
 bool Forwarder::take_as_listeners(Pending& pending, Time now) {
+  if (hand_over_answer(pending)) return true;
   pending.place = pending.place.of_listener();
   if (pending.place.kind == Place::Kind::kForeign) return false;
   Flows::Lookup lookup;
@@ -278,7 +329,7 @@ bool Forwarder::take_as_listeners(Pending& pending, Time now) {
 
 // Whether a client's SYN, or its datagram, begins a new flow in the place of this one.
 bool Forwarder::begins_anew(const Flow& flow, bool opens, Time now) {
-  const bool gone = !registry_.pod(flow.pod).live || !registry_.vip(flow.vip).live;
+  const bool gone = !registry_.vip(flow.vip).has(flow.pod);
   // A client that only sends would keep the flow of a pod that left for ever.
   if (flow.protocol != kTcp) {
     // A pod that answers clients itself may still do so.
@@ -339,7 +390,9 @@ bool Forwarder::input(ip::IcmpError& error, bool handed_over, Time now) {
   };
   if (place.kind == Place::Kind::kForeign) return false;
   const Flow* flow = find();
-  if (flow == nullptr && place.shared) {
+  const bool of_pod = owner_ != nullptr && registry_.is_pod(remote);
+  if (flow == nullptr && place.shared &&
+      (!of_pod || handed_over || !owner_of(place, local, remote))) {
     place = place.of_listener();
     if (place.kind == Place::Kind::kForeign) return false;
     flow = find();
@@ -393,10 +446,9 @@ bool Forwarder::hand_over(Pending& pending) {
 }
 
 bool Forwarder::admit(Vip& vip, const Address& source, Time now) {
-  // Exact: a source that is refused only reads what workers share.
   if (const uint32_t rate = vip.limits.new_flows_per_source;
-      rate > 0 && process_.new_flows_of_source(vip.slot, mix64(source_of(source) ^ secret_.k0))
-                          .take(1, rate, rate, now) == 0) {
+      rate > 0 && !process_.take_of_source(vip.slot, mix64(source_of(source) ^ secret_.k0),
+                                           site_of(source, secret_.k1), rate, now)) {
     stats_.l4.refused_source.add(1);
     return false;
   }
@@ -464,8 +516,9 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   flow.protocol = key.protocol;
   if (!flow.one_way() && !choose_port(flow, pod, now)) return nullptr;
   flow.seen = Flows::stamp(now);
+  if (pod.flush) flow.outlives = flush_;
   flows_->insert(flow);
-  ++vip.flows;
+  registry_.flow_began(vip);
   stats_.l4.flows_begun.add(1);
   stats_.listener(vip.slot).connections.add(1);
   stats_.listener(vip.slot).active_connections.add(1);
@@ -498,7 +551,7 @@ void Forwarder::end(const Flow& flow) {
 
 void Forwarder::forget(const Flow& flow) {
   Vip& vip = registry_.vip(flow.vip);
-  --vip.flows;
+  registry_.flow_ended(vip);
   stats_.listener(vip.slot).active_connections.sub(1);
   stats_.pod(flow.pod).connections.sub(1);
 }

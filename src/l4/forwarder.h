@@ -48,6 +48,13 @@ class Siblings {
   ~Siblings() = default;
 };
 
+// What is noted of a TCP segment; zeros, of a datagram.
+struct TcpFields {
+  uint8_t flags = 0;
+  uint32_t sequence = 0;
+  uint32_t acknowledged = 0;
+};
+
 class Forwarder {
  public:
   static constexpr size_t kBurst = 32;  // packets of one input() at most
@@ -57,7 +64,6 @@ class Forwarder {
     ip::Host& host;
     TimerWheel& wheel;
     stats::Worker& stats;
-    std::span<stats::Worker* const> workers;    // the counters of all; empty: there is one
     std::vector<std::vector<Address>> sources;  // SNAT addresses of each port
     size_t flows;                               // the most at once
     SipKey secret;                              // the same for all workers
@@ -134,6 +140,7 @@ class Forwarder {
   // The pace of a flush, in slots of the table: a second for a million flows.
   static constexpr Duration kFlushEvery = 1ms;
   static constexpr size_t kFlushSlots = 4'096;
+  static constexpr uint8_t kFlushes = 15;      // after which numbers of flushes come again
   static constexpr size_t kListSlots = 2'048;  // of one turn
   // ICMP errors of one kind that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)):
   // enough for path MTU discovery of as many new flows, and too few to be of use in a flood.
@@ -145,7 +152,7 @@ class Forwarder {
   void look_up(std::span<const Pending> burst);
   bool take(Pending& pending, const Flows::Lookup& lookup, Time now);
   bool take_as_listeners(Pending& pending, Time now);
-  bool may_be_believed(const ip::TransportPacket& reset, const Flow& flow);
+  bool hand_over_answer(Pending& pending);
   bool take_fragment(Pending& pending, const Flows::Lookup& lookup, Time now);
   void set_active();
   bool hand_over(Pending& pending);
@@ -155,6 +162,8 @@ class Forwarder {
   Way way_of(const Flow& flow, const ip::TransportPacket& packet) const;
   bool choose_port(Flow& flow, Pod& pod, Time now);
   bool begins_anew(const Flow& flow, bool opens, Time now);
+  bool may_be_believed(const TcpFields& end, const Flow& flow);
+  void note_sent(Flow& flow, FlowState after, const TcpFields& tcp, Time now);
   void tell(const ip::TransportPacket& packet, const ErrorType& type, TokenBucket& limit, Time now);
   Flow* begin(const Flows::Lookup& lookup, Time now);
   bool admit(Vip& vip, const Address& source, Time now);
@@ -165,6 +174,7 @@ class Forwarder {
   void on_sweep(Time now);
   bool to_be_flushed(const Flow& flow);
   void begin_flush();
+  void begin_next_flush();
   void on_flush(Time now);
   void reset(const Flow& flow, Time now);
 
@@ -195,6 +205,7 @@ class Forwarder {
   Timer sweep_timer_;
   Timer flush_timer_;
   size_t flush_left_ = 0;  // slots
+  uint8_t flush_ = 1;      // the present or the next one: 1 to 15
   Time swept_{};
   bool vips_changed_ = false;
   bool adopted_ = false;  // some configuration

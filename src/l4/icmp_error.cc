@@ -23,9 +23,45 @@ constexpr uint32_t kLonger = ip::kIpv6Size - ip::kIpv4Size;
 // Codes of "unreachable" (RFC 1812, 5.2.7.1; RFC 4443, 3.1).
 constexpr uint8_t kProtocol = 2, kPort = 3, kNetProhibited = 9;
 constexpr uint8_t kHostProhibited = 10, kProhibited = 13, kPrecedenceCutoff = 15, kHost = 1;
-constexpr uint8_t kNoRoute6 = 0, kProhibited6 = 1, kPort6 = 4;
+constexpr uint8_t kHostPrecedence = 14;
+constexpr uint8_t kNoRoute6 = 0, kProhibited6 = 1, kAddress6 = 3, kPort6 = 4;
+// Codes of "parameter problem" (RFC 792; RFC 1122, 3.2.2.5; RFC 4443, 3.4).
+constexpr uint8_t kField = 0, kBadLength = 2;
+constexpr uint8_t kField6 = 0, kNextHeader6 = 1;
+constexpr uint32_t kNextHeaderAt = 6;  // in the header of IPv6
 
 constexpr size_t kLongestQuote = ip::kIpv6Size + ip::kFragmentSize + kQuoted;
+
+// The offset in a header of IPv6 for one of IPv4 (RFC 7915, 4.2, figure 3).
+std::optional<uint32_t> pointer_to_ipv6(uint32_t p) {
+  constexpr uint8_t kNone = 0xff;
+  constexpr std::array<uint8_t, ip::kIpv4Size> kTo{
+      0, 1, 4, 4, kNone, kNone, kNone, kNone, 7, 6, kNone, kNone, 8, 8, 8, 8, 24, 24, 24, 24};
+  if (p >= kTo.size() || kTo[p] == kNone) return std::nullopt;
+  return kTo[p];
+}
+
+// And back (5.2, figure 6).
+std::optional<uint32_t> pointer_to_ipv4(uint32_t p) {
+  if (p < 2) return p;
+  if (p == 4 || p == 5) return 2;
+  if (p == 6) return 9;
+  if (p == 7) return 8;
+  if (p >= 8 && p < 24) return 12;
+  if (p >= 24 && p < ip::kIpv6Size) return 16;
+  return std::nullopt;
+}
+
+// The second word without the length of the original datagram (RFC 4884, 4), behind which a
+// receiver would look for extensions: the quote that leaves has none.
+uint32_t without_length(const ErrorType& e, bool v4) {
+  if (v4) {
+    if (e.type == icmp::kParameterProblem) return e.rest & 0xff000000;
+    return e.type == icmp::kUnreachable && e.code == icmp::kFragmentationNeeded ? e.rest & 0xffff
+                                                                                : 0;
+  }
+  return e.type == icmp6::kPacketTooBig || e.type == icmp6::kParameterProblem ? e.rest : 0;
+}
 
 // The IP header of a quoted packet, and the first bytes of its transport.
 size_t write_quote(const Quote& q, uint8_t* to) {
@@ -63,10 +99,17 @@ size_t write_quote(const Quote& q, uint8_t* to) {
 
 std::optional<ErrorType> to_ipv6(const ErrorType& e) {
   if (e.type == icmp::kTimeExceeded) return ErrorType{icmp6::kTimeExceeded, e.code, 0};
-  if (e.type != icmp::kUnreachable) return std::nullopt;
+  if (e.type == icmp::kParameterProblem) {
+    const auto at = pointer_to_ipv6(e.rest >> 24);
+    if (!at || (e.code != kField && e.code != kBadLength)) return std::nullopt;
+    return ErrorType{icmp6::kParameterProblem, kField6, *at};
+  }
+  if (e.type != icmp::kUnreachable || e.code > kPrecedenceCutoff) return std::nullopt;
   switch (e.code) {
-    case kProtocol:
+    case kHostPrecedence:
       return std::nullopt;
+    case kProtocol:
+      return ErrorType{icmp6::kParameterProblem, kNextHeader6, kNextHeaderAt};
     case kPort:
       return ErrorType{icmp6::kUnreachable, kPort6, 0};
     case icmp::kFragmentationNeeded:
@@ -86,11 +129,18 @@ std::optional<ErrorType> to_ipv4(const ErrorType& e) {
     case icmp6::kUnreachable:
       if (e.code == kPort6) return ErrorType{icmp::kUnreachable, kPort, 0};
       if (e.code == kProhibited6) return ErrorType{icmp::kUnreachable, kHostProhibited, 0};
+      if (e.code > kAddress6) return std::nullopt;
       return ErrorType{icmp::kUnreachable, kHost, 0};
     case icmp6::kPacketTooBig:
       return packet_too_big(true, e.rest - kLonger);
     case icmp6::kTimeExceeded:
       return ErrorType{icmp::kTimeExceeded, e.code, 0};
+    case icmp6::kParameterProblem: {
+      if (e.code == kNextHeader6) return ErrorType{icmp::kUnreachable, kProtocol, 0};
+      const auto at = pointer_to_ipv4(e.rest);
+      if (!at || e.code != kField6) return std::nullopt;
+      return ErrorType{icmp::kParameterProblem, kField, *at << 24};
+    }
     default:
       return std::nullopt;
   }
@@ -170,6 +220,7 @@ bool translate_error(const ip::IcmpError& error, const Addresses& ends, uint32_t
   const uint8_t* message = error.message.data();
   std::optional<ErrorType> type = ErrorType{message[0], message[1], load_be32(message + 4)};
   const bool from_v4 = error.quoted.source.is_v4();
+  type->rest = without_length(*type, from_v4);
   const bool to_v4 = ends.source.address.is_v4();
   const bool too_big = error.kind == ip::IcmpError::Kind::kPacketTooBig;
   if (too_big && least_mtu > 0) type = packet_too_big(from_v4, std::max(error.mtu, least_mtu));
@@ -197,14 +248,21 @@ bool pass_on_error(const ip::IcmpError& error, config::Forward mode, const Addre
                    ip::Host& host, Time now) {
   const buf::View message = error.message.view();
   const buf::Fragment rest(message.subspan(icmp::kHeaderSize), error.message.mbuf());
+  // IP has verified the checksum, of a message of several buffers, too, of which this is the first.
+  std::array<uint8_t, icmp::kHeaderSize> header;
+  std::copy_n(message.begin(), header.size(), header.begin());
+  store_be16(header.data() + 2, 0);
+  if (error.source.is_v4())
+    store_be16(header.data() + 2, ip::fold(ip::sum_words(rest, ip::sum_words(header))));
   ip::OutPacket out;
   out.source = error.source;
   out.destination = error.destination;
   out.protocol = error.source.is_v4() ? ip::Protocol::kIcmp : ip::Protocol::kIcmp6;
-  out.header = message.first(icmp::kHeaderSize);
+  out.header = header;
   out.payload = {&rest, 1};
   out.payload_size = static_cast<uint32_t>(rest.size());
-  out.checksum_filled = true;
+  out.checksum_offset = 2;
+  out.checksum_filled = error.source.is_v4();
   const Way way{{{error.source, 0}, {error.destination, 0}}, mode, pod};
   if (message.size() > longest_segment(way, host)) return false;
   return send_on(way, out, host, now) == ip::Sent::kYes;

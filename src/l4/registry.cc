@@ -17,8 +17,8 @@ uint8_t protocol_of(const config::Listener& l) {
 }  // namespace
 
 Registry::Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
-                   stats::Worker& stats, std::span<stats::Worker* const> workers)
-    : host_(host), stats_(stats), workers_(workers) {
+                   stats::Worker& stats, Process& process, uint32_t self)
+    : host_(host), stats_(stats), process_(process), self_(self) {
   for (size_t port = 0; port < sources.size(); ++port)
     for (const Address& a : sources[port]) sources_.push_back({a, port});
 }
@@ -71,6 +71,7 @@ void Registry::adopt_vip(const config::Listener& l, const config::Service& servi
   Vip& vip = place_for(l.address, protocol);
   vip.address = l.address;
   vip.protocol = protocol;
+  vip.hash = hash_of_place(l.address, protocol);
   if (vip.slot != l.slot && vip.flows > 0) {
     // The listener has another name now. Its flows count for that.
     stats_.listener(vip.slot).active_connections.sub(vip.flows);
@@ -79,20 +80,15 @@ void Registry::adopt_vip(const config::Listener& l, const config::Service& servi
   vip.slot = l.slot;
   vip.live = true;
   vip.pods.clear();
+  vip.members.clear();
   for (const config::Pod& p : service.pods) {
     adopt_pod(p);
     vip.pods.push_back(static_cast<uint16_t>(p.slot));
+    if (p.slot / 64 >= vip.members.size()) vip.members.resize(p.slot / 64 + 1);
+    vip.members[p.slot / 64] |= uint64_t{1} << p.slot % 64;
   }
   vip.maglev = service.table.maglev.get();
   vip.limits = l.l4;
-}
-
-// A worker without flows of the VIP still takes packets of those that others have, and answers for
-// the address.
-bool Registry::in_use(const Vip& vip) const {
-  return vip.flows > 0 || std::any_of(workers_.begin(), workers_.end(), [&](stats::Worker* w) {
-           return w->listener(vip.slot).active_connections.get() > 0;
-         });
 }
 
 bool Registry::has_departed() const {
@@ -106,10 +102,12 @@ bool Registry::has_flushes() const {
                      [](const Vip& v) { return v.limits.leaving_pods == config::Leaving::kFlush; });
 }
 
+// A worker without flows of the VIP still takes packets of those that others have, and answers for
+// the address.
 bool Registry::forget_unused() {
   bool gone = false;
   for (Vip& v : vips_) {
-    if (v.live || v.protocol == 0 || in_use(v)) continue;
+    if (v.live || v.protocol == 0 || process_.has_flows(v.hash)) continue;
     v = {};
     gone = true;
   }
@@ -122,6 +120,8 @@ void Registry::index() {
   const auto present = [](const Vip& v) { return v.protocol != 0; };
   const auto vips = std::count_if(vips_.begin(), vips_.end(), present);
   places_.clear();
+  pod_endpoints_.clear();
+  shares_ = false;
   if (vips == 0) return;
   places_.resize(
       std::bit_ceil((static_cast<size_t>(vips) + foreign_.size() + sources_.size()) * 4));
@@ -132,18 +132,23 @@ void Registry::index() {
   for (const Endpoint& e : foreign_) insert_listener(e, kTcp, {});
   for (size_t i = 0; i < sources_.size(); ++i)
     insert({sources_[i].address, 0}, 0, {Place::Kind::kSource, static_cast<uint16_t>(i)});
+  if (!shares_) return;
+  for (const Pod& p : pods_) pod_endpoints_.push_back(p.endpoint);
+  std::sort(pod_endpoints_.begin(), pod_endpoints_.end());
 }
 
 // At a source address and a port of L4's range flows may have begun before the listener came.
 void Registry::insert_listener(const Endpoint& local, uint8_t protocol, Place place) {
   const auto source = std::find_if(sources_.begin(), sources_.end(),
                                    [&](const Source& s) { return s.address == local.address; });
-  if (source != sources_.end() && local.port >= kFirstSourcePort && local.port <= kLastSourcePort)
+  if (source != sources_.end() && local.port >= kFirstSourcePort && local.port <= kLastSourcePort) {
+    shares_ = true;
     place = {.kind = Place::Kind::kSource,
              .index = static_cast<uint16_t>(source - sources_.begin()),
              .shared = true,
              .listener = place.kind,
              .vip = place.index};
+  }
   insert(local, protocol, place);
 }
 

@@ -5,6 +5,7 @@
 // Pods are indexed by their slots. Control gives the slot of a pod that left to another one only
 // when no worker has a flow on it (control/slots.h).
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include "base/shared_rate.h"
 #include "config/snapshot.h"
 #include "ip/host.h"
+#include "l4/process.h"
 #include "stats/worker.h"
 
 namespace sluice::l4 {
@@ -25,7 +27,7 @@ struct Pod {
   Endpoint endpoint;
   std::vector<uint16_t> sources;       // SNAT addresses of its family at the port that routes it
   bool live = false;                   // some L4 listener has it
-  bool flush = false;                  // its flows are to end
+  bool flush = false;                  // its flows are to end, but for those that outlive that
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
 };
 
@@ -35,10 +37,17 @@ struct Vip {
   uint32_t slot = 0;
   uint32_t flows = 0;
   bool live = false;
+  uint64_t hash = 0;               // of address and protocol; the same in all workers
   std::vector<uint16_t> pods;      // of its service; their slots
+  std::vector<uint64_t> members;   // `pods` as bits, by slot
   const Maglev* maglev = nullptr;  // over `pods`; the snapshot's
   config::L4Listener limits;
   RateLease new_flows;  // this worker's share of the limit
+
+  // Whether new flows may go to the pod.
+  bool has(uint16_t pod) const {
+    return live && pod / 64 < members.size() && (members[pod / 64] >> pod % 64 & 1) != 0;
+  }
 };
 
 // What an endpoint of Sluice's own is to L4.
@@ -63,12 +72,10 @@ class Registry {
   static constexpr uint16_t kFirstSourcePort = 1'024;
   static constexpr uint16_t kLastSourcePort = 32'767;
 
-  // sources: the SNAT addresses of each port, in the order of host's ports. host and stats outlive
-  // the object.
-  // workers: the counters of all workers, this one's included; they tell whether a listener that
-  // left has flows at another worker. Empty: there is one worker.
+  // sources: the SNAT addresses of each port, in the order of host's ports. host, stats and process
+  // outlive the object. self: the worker, below process.workers().
   Registry(const ip::Host& host, std::span<const std::vector<Address>> sources,
-           stats::Worker& stats, std::span<stats::Worker* const> workers);
+           stats::Worker& stats, Process& process, uint32_t self);
 
   // The snapshot lives until the next call.
   void adopt(const config::Snapshot& snapshot);
@@ -94,8 +101,20 @@ class Registry {
 
   Vip& vip(uint16_t index) { return vips_[index]; }
   const Vip& vip(uint16_t index) const { return vips_[index]; }
+  void flow_began(Vip& vip) {
+    ++vip.flows;
+    process_.add_flows(self_, vip.hash, 1);
+  }
+  void flow_ended(Vip& vip) {
+    --vip.flows;
+    process_.add_flows(self_, vip.hash, ~uint32_t{0});
+  }
   Pod& pod(uint16_t slot) { return pods_[slot]; }
   const Pod& pod(uint16_t slot) const { return pods_[slot]; }
+  // Whether the endpoint is a pod's, or was. Known where a place is shared.
+  bool is_pod(const Endpoint& e) const {
+    return std::binary_search(pod_endpoints_.begin(), pod_endpoints_.end(), e);
+  }
   bool has_pod(uint32_t slot) const { return slot < pods_.size(); }
   // Whether flows may have to end before their time.
   bool has_flushes() const;
@@ -116,7 +135,6 @@ class Registry {
     Place place;
   };
 
-  bool in_use(const Vip& vip) const;
   void adopt_pod(const config::Pod& pod);
   Vip& place_for(const Endpoint& address, uint8_t protocol);
   void adopt_vip(const config::Listener& listener, const config::Service& service);
@@ -142,12 +160,15 @@ class Registry {
 
   const ip::Host& host_;
   stats::Worker& stats_;
-  std::span<stats::Worker* const> workers_;
+  Process& process_;
+  const uint32_t self_;
   std::vector<Source> sources_;
-  std::vector<Vip> vips_;          // those without a protocol are free
-  std::vector<Pod> pods_;          // by slot
-  std::vector<Endpoint> foreign_;  // of TCP listeners that are not L4's
-  std::vector<Entry> places_;      // a hash table; empty: there is no VIP
+  std::vector<Vip> vips_;                // those without a protocol are free
+  std::vector<Pod> pods_;                // by slot
+  std::vector<Endpoint> foreign_;        // of TCP listeners that are not L4's
+  std::vector<Entry> places_;            // a hash table; empty: there is no VIP
+  bool shares_ = false;                  // whether a place is shared
+  std::vector<Endpoint> pod_endpoints_;  // sorted; empty where no place is shared
   uint64_t generation_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/byte_order.h"
+#include "ip/checksum.h"
 #include "l4/fragments.h"
 #include "l4/header.h"
 #include "l4/mss.h"
@@ -24,7 +25,7 @@ bool send(const Way& way, const ip::OutPacket& out, ip::Host& host, stats::L4& c
 // A sender may leave out the checksum of UDP in IPv4 (RFC 768), but not in IPv6 (RFC 8200, 8.1).
 bool needs_sum(const ip::TransportPacket& packet, const Way& way) {
   return packet.protocol == kUdp && !config::is_one_way(way.mode) &&
-         !way.to.destination.address.is_v4() &&
+         !(packet.source.is_v4() && way.to.destination.address.is_v4()) &&
          load_be16(packet.payload.front().data() + kUdpChecksum) == 0;
 }
 
@@ -98,7 +99,7 @@ ip::OutPacket out_of(const ip::TransportPacket& packet, const Way& way) {
   out.protocol = static_cast<ip::Protocol>(packet.protocol);
   out.tos = packet.tos;
   out.ttl = static_cast<uint8_t>(packet.ttl - (way.mode == config::Forward::kDsr ? 0 : 1));
-  out.fragmentation = packet.fragmentation;
+  out.fragmentation = may_be_cut(packet, way) ? uint16_t{0} : packet.fragmentation;
   out.identification = static_cast<uint16_t>(packet.identification);
   return out;
 }
@@ -129,7 +130,23 @@ bool send_fragment(const ip::TransportPacket& packet, const Way& way, ip::Host& 
   return send(way, out, host, counters, now);
 }
 
+// The checksum of a datagram with bytes behind its end (RFC 9868, 5), which it does not cover. A
+// port would sum them, too.
+void fill_short_sum(const ip::TransportPacket& packet, const Addresses& to, uint8_t* header) {
+  const uint32_t size = ip::summed_size(packet);
+  const uint64_t sum =
+      ip::sum_pseudo_header(to.source.address, to.destination.address, packet.protocol, size);
+  const uint16_t value = ip::fold(ip::sum_words(packet.payload, size, sum));
+  store_be16(header + kUdpChecksum, value == 0 ? uint16_t{0xffff} : value);
+}
+
 }  // namespace
+
+bool may_be_cut(const ip::TransportPacket& packet, const Way& way) {
+  constexpr uint32_t kLongest = 1'260;  // bytes, in IPv4
+  return !packet.source.is_v4() && way.to.source.address.is_v4() && !is_fragment(packet) &&
+         packet.segment_size == 0 && packet.payload.size() + ip::kIpv4Size <= kLongest;
+}
 
 Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Way& way,
                      ip::Host& host, stats::L4& counters, Time now) {
@@ -174,6 +191,10 @@ Translated translate(ip::TransportPacket& packet, uint32_t header_size, const Wa
   }
   if (!out.checksum_filled) {
     rewrite_unsummed(header, packet.protocol, to);
+    if (ip::summed_size(packet) < packet.payload.size()) [[unlikely]] {
+      fill_short_sum(packet, to, header);
+      out.checksum_filled = true;
+    }
   } else if (!config::is_one_way(way.mode)) {
     const Addresses from{{packet.source, packet.ports->source},
                          {packet.destination, packet.ports->destination}};

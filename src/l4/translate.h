@@ -10,6 +10,11 @@
 
 namespace sluice::l4 {
 
+// Whether the packet, one of IPv6, leaves in IPv4 without DF: routers cut it where less than 1,260
+// bytes pass, since its sender makes none shorter than 1,280 (RFC 7915, 5.1; RFC 8201, 4). Such a
+// packet needs an identification.
+bool may_be_cut(const ip::TransportPacket& packet, const Way& way);
+
 // Sends the packet; header_size as l4::header_size() says. A complete checksum is adapted, so that
 // damage stays visible at the end. A partial checksum, and those of packets that are cut, are
 // filled by the port. A packet of several segments is cut anew where the outgoing port needs it.

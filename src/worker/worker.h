@@ -176,7 +176,6 @@ class alignas(64) Worker {
         forwarder_({.host = host_,
                     .wheel = wheel_,
                     .stats = stats_,
-                    .workers = setup.workers,
                     .sources = snat_addresses(first.startup),
                     .flows = first.startup.memory.flows,
                     .secret = setup.secret,

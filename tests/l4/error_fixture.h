@@ -1,7 +1,9 @@
 #pragma once
 // ICMP errors that come to the forwarder and leave it.
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fixture.h"
@@ -26,6 +28,12 @@ class ErrorTest : public ForwarderTest {
   }
   bool error(unsigned port, const Address& router, const ErrorType& type, const Address& to,
              const std::string& quote) {
+    auto e = received_error(port, router, type, to, quote);
+    return e && forwarder.input(*e, false, now);
+  }
+  std::optional<ip::IcmpError> received_error(unsigned port, const Address& router,
+                                              const ErrorType& type, const Address& to,
+                                              const std::string& quote) {
     const bool v4 = router.is_v4();
     std::string message(8, 0);
     auto* m = reinterpret_cast<uint8_t*>(message.data());
@@ -53,7 +61,8 @@ class ErrorTest : public ForwarderTest {
     }
     auto in = dual.input(port, {.bytes = pool.filled(f + message)}, now);
     auto* e = std::get_if<ip::IcmpError>(&in);
-    return e != nullptr && forwarder.input(*e, false, now);
+    if (e == nullptr) return std::nullopt;
+    return std::move(*e);
   }
   // The errors that left, their checksums verified.
   static std::vector<Error> errors(ip::TestLink& link) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,8 +27,8 @@ struct Packet {
   uint8_t flags = 0;  // of TCP
   uint8_t ttl = 64;
   uint8_t tos = 0;
-  uint32_t ack = 1;  // of TCP; SYN-ACKs have the sequence number 0
-  uint32_t seq = 1;  // of a RST; other segments have 0
+  uint32_t ack = 1;                  // of TCP; SYN-ACKs have the sequence number 0
+  std::optional<uint32_t> seq = {};  // nullopt: 1 of a RST, else 0
   std::string data;
   bool intact = true;  // the checksum
 
@@ -48,7 +49,7 @@ inline std::string transport(const Packet& p) {
     h[12] = 0x50;
     h[kTcpFlags] = p.flags;
     if ((p.flags & kAck) != 0) store_be32(h + 8, p.ack);
-    if ((p.flags & kRst) != 0) store_be32(h + 4, p.seq);
+    store_be32(h + 4, p.seq.value_or((p.flags & kRst) != 0 ? 1 : 0));
   } else {
     store_be16(h + 4, static_cast<uint16_t>(8 + p.data.size()));
   }
@@ -256,17 +257,17 @@ class ForwarderTest : public ip::HostTest {
   Endpoint vip{{}, 80};
   Address own;  // of Sluice, toward the pods
   config::Snapshot snapshot;
-  stats::Worker counters, other_worker;
-  std::array<stats::Worker*, 1> siblings{&other_worker};
+  stats::Worker counters;
+  Process process{2};
   Forwarder forwarder{{.host = dual,
                        .wheel = wheel,
                        .stats = counters,
-                       .workers = siblings,
                        .sources = {{ip::addr("198.18.0.2"), ip::addr("2001:db8::2")},
                                    {ip::addr("198.18.1.1"), ip::addr("2001:db8:1::1")}},
                        .flows = kFlows,
                        .secret = {1, 2},
-                       .seed = 3}};
+                       .seed = 3,
+                       .process = &process}};
 
  private:
   std::vector<std::shared_ptr<const Maglev>> tables_;  // live as long as the forwarder uses them

@@ -114,6 +114,58 @@ TEST_F(Flush, of_pods_that_leave_is_for_listeners_that_ask_for_it) {
   }
 }
 
+TEST_F(Flush, of_a_listener_that_leaves_does_not_ask_for_others_with_its_pods) {
+  snapshot.listeners[0].l4.leaving_pods = config::Leaving::kFlush;
+  adopt();
+  connect(40'000);
+  snapshot.listeners.erase(snapshot.listeners.begin());  // the one of UDP keeps the service
+  adopt();
+  pass();
+  EXPECT_EQ(resets(north).size(), 1u);
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
+TEST_F(Flush, of_a_pod_without_flows_does_not_wait_for_some) {
+  for (uint32_t pod = 0; pod < kPods; ++pod) forwarder.flush(pod);
+  connect(40'000);
+  pass();
+  adopt();
+  pass();
+  EXPECT_TRUE(resets(north).empty());
+  EXPECT_EQ(forwarder.flows(), 1u);
+}
+
+TEST_F(Flush, spares_the_flows_that_begin_meanwhile_and_the_next_one_takes_them) {
+  connect(40'000);
+  for (uint32_t pod = 0; pod < kPods; ++pod) forwarder.flush(pod);
+  connect(40'001);
+  pass();
+  EXPECT_EQ(resets(north).size(), 1u);
+  EXPECT_EQ(forwarder.flows(), 1u);
+  for (int i = 0; i < 40; ++i) {  // numbers of flushes come again
+    take_sent();
+    for (uint32_t pod = 0; pod < kPods; ++pod) forwarder.flush(pod);
+    connect(static_cast<uint16_t>(40'002 + i));
+    pass();
+    EXPECT_EQ(forwarder.flows(), 1u);
+  }
+  EXPECT_EQ(counters.l4.flushed.get(), 41u);
+}
+
+TEST_F(Flush, resets_a_client_at_its_last_acknowledgment_though_the_pod_repeats_its_syn_ack) {
+  const Packet syn = connect(40'000);
+  Packet data = from_client(40'000, kAck, "data");
+  data.ack = 777;
+  arrive(kNorth, data);
+  arrive(kSouth, from_pod(syn, kSyn | kAck));
+  take_sent();
+  for (uint32_t pod = 0; pod < kPods; ++pod) forwarder.flush(pod);
+  pass();
+  const auto all = resets(north);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].sequence, 777u);
+}
+
 TEST_F(Flush, forgets_datagrams_and_half_open_connections_without_a_reset) {
   arrive(kNorth, from_client(40'000, kSyn));
   arrive(kNorth,

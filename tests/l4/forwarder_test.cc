@@ -243,11 +243,15 @@ TEST_F(Forwarding, damaged_segments_of_no_flow_are_counted) {
 }
 
 TEST_F(Forwarding, a_removed_listener_stays_while_another_worker_has_flows) {
-  siblings[0]->listener(0).active_connections.add(1);
+  stats::Worker other_counters;
+  // It counts flows at addresses alike.
+  Registry other(dual, {}, other_counters, process, 1);
+  other.adopt(snapshot);
+  other.flow_began(other.vip(0));
   snapshot.listeners.clear();
   adopt();
   EXPECT_EQ(forwarder.vips().size(), 1u);
-  siblings[0]->listener(0).active_connections.sub(1);
+  other.flow_ended(other.vip(0));
   now += 1s;
   wheel.advance(now);
   EXPECT_TRUE(forwarder.vips().empty());
@@ -442,6 +446,171 @@ TEST_F(CrowdedPorts, a_flood_does_not_use_up_the_source_ports) {
   take_sent();
   syn({Address::v4(0xc6120005u), 2000});
   EXPECT_EQ(sent(south).size(), 1u);
+}
+
+TEST_F(Forwarding, a_listener_that_moved_leaves_its_old_address_with_its_last_flow_there) {
+  connect(40'000);
+  const Endpoint old = vip;
+  snapshot.listeners[0].address.address = ip::addr("198.18.0.11");
+  vip = snapshot.listeners[0].address;
+  adopt();
+  connect(40'001);  // counts at the same slot
+  EXPECT_EQ(forwarder.vips().size(), 3u);
+  vip = old;
+  arrive(kNorth, from_client(40'000, kRst));
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  EXPECT_EQ(forwarder.vips().size(), 2u);
+  EXPECT_TRUE(forwarder.vips_changed());
+  EXPECT_EQ(forwarder.flows(), 1u);
+}
+
+TEST_F(Forwarding, a_change_of_pods_tells_of_an_address_that_is_no_longer_in_use) {
+  connect(40'000);
+  snapshot.listeners.erase(snapshot.listeners.begin());
+  adopt();
+  EXPECT_EQ(forwarder.vips().size(), 2u);
+  arrive(kNorth, from_client(40'000, kRst));
+  arrive(kNorth, from_client(40'000, kSyn));  // of a listener that left: ends the flow
+  EXPECT_EQ(forwarder.flows(), 0u);
+  snapshot.difference = config::Difference{.from = &snapshot, .changes = {{.service = 0}}};
+  forwarder.adopt_difference(snapshot);
+  EXPECT_EQ(forwarder.vips().size(), 1u);
+  EXPECT_TRUE(forwarder.vips_changed());
+}
+
+TEST_F(Forwarding, a_forged_reset_out_of_sequence_does_not_end_a_silent_connection) {
+  const Packet syn = connect(40'000);
+  for (const uint32_t seq : {0u, 70'000u, 0x8000'0000u, 0xffff'0000u}) {
+    Packet forged = from_client(40'000, kRst);
+    forged.seq = seq;
+    arrive(kNorth, forged);
+  }
+  take_sent();
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  EXPECT_EQ(forwarder.flows(), 1u);
+  meet(kSouth, syn.destination.address);  // the neighbour is as good as new
+  expect_reaches(40'000, syn.destination);
+}
+
+TEST_F(Forwarding, a_reset_that_its_receiver_believes_ends_a_flow_soon) {
+  Packet syn = connect(40'000);
+  Packet acknowledges = from_pod(syn, kAck);
+  acknowledges.ack = 1'000'000;
+  arrive(kSouth, acknowledges);
+  Packet reset = from_client(40'000, kRst);
+  reset.seq = 1'000'700;  // there is data in flight
+  arrive(kNorth, reset);
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
+TEST_F(Forwarding, datagrams_leave_the_pods_of_a_service_that_their_listener_left) {
+  snapshot.services.push_back({.name = "other"});
+  Endpoint other = pod(9);
+  snapshot.services[1].pods.push_back({.endpoint = other, .slot = 9});
+  listen({vip.address, 54}, config::Protocol::kUdp);  // keeps the pods of the first service
+  adopt();
+  meet(kSouth, other.address);
+  const Packet question{
+      .source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "q"};
+  arrive(kNorth, question);
+  EXPECT_NE(only(south).destination.str(), other.str());
+  snapshot.listeners[1].service = 1;
+  adopt();
+  for (int i = 0; i < 4; ++i) {  // twenty seconds apart
+    advance(20s);
+    meet(kSouth, other.address);
+    arrive(kNorth, question);
+  }
+  EXPECT_EQ(sent(south).back().destination.str(), other.str());
+}
+
+// A site of IPv6 has 65,536 networks, each of which is a source.
+TEST(LimitsOfSources, one_site_does_not_use_up_the_flows_of_other_sources) {
+  Process process(1);
+  const Time now{1h};
+  constexpr uint32_t kRate = 10;
+  uint32_t begun = 0;
+  for (uint64_t n = 0; n < 65'536; ++n)
+    begun += process.take_of_source(3, mix64(n), 77, kRate, now) ? 1 : 0;
+  EXPECT_EQ(begun, kRate * Process::kSourcesOfSite);
+  for (uint64_t n = 0; n < 1'000; ++n)
+    EXPECT_TRUE(process.take_of_source(3, mix64(1'000'000 + n), 0, kRate, now));
+}
+
+TEST(LimitsOfSources, an_emptied_bucket_refuses_only_sources_whose_other_bucket_is_empty) {
+  Process process(1);
+  const Time now{1h};
+  for (uint64_t n = 0; n < 400; ++n)  // 400 of 4,096 buckets in each row
+    while (process.take_of_source(3, mix64(n), 0, 5, now)) {
+    }
+  uint32_t refused = 0;
+  for (uint64_t n = 0; n < 1'000; ++n)
+    refused += process.take_of_source(3, mix64(1'000'000 + n), 0, 5, now) ? 0 : 1;
+  EXPECT_LT(refused, 40u);  // one row would refuse 93
+}
+
+TEST(LimitsOfSources, a_source_alone_has_its_rate_and_no_more) {
+  Process process(1);
+  Time now{1h};
+  uint32_t begun = 0;
+  for (int i = 0; i < 100; ++i) begun += process.take_of_source(3, 1234567, 0, 10, now) ? 1 : 0;
+  EXPECT_EQ(begun, 10u);
+  now += 1s;
+  for (int i = 0; i < 100; ++i) begun += process.take_of_source(3, 1234567, 0, 10, now) ? 1 : 0;
+  EXPECT_EQ(begun, 20u);
+}
+
+// Takes what is handed over.
+struct HandedOver final : Siblings {
+  void hand_over(unsigned worker, ip::TransportPacket&& packet) override {
+    workers.push_back(worker);
+    packet.payload.clear();
+  }
+  void hand_over(unsigned worker, ip::IcmpError&& error) override {
+    workers.push_back(worker);
+    error.message.reset();
+  }
+  std::vector<unsigned> workers;
+};
+
+TEST_F(Forwarding, answers_to_a_port_that_became_a_listeners_are_looked_for_at_its_worker) {
+  const steer::Owner owner(2, {5, 6}, {}, {});
+  HandedOver handed_over;
+  const Endpoint at{own, 5'353};  // in the share of worker 1
+  listen(at, config::Protocol::kUdp);
+  adopt();
+  Forwarder first({.host = dual,
+                   .wheel = wheel,
+                   .stats = counters,
+                   .sources = {{}, {own}},
+                   .flows = kFlows,
+                   .secret = {1, 2},
+                   .seed = 3,
+                   .self = 0,
+                   .owner = &owner,
+                   .siblings = &handed_over,
+                   .process = &process});
+  first.adopt(snapshot);
+  const auto arrive_at_first = [&](const Endpoint& source, bool handed) {
+    Pending pending{
+        .packet = received(
+            kSouth, {.source = source, .destination = at, .protocol = kUdp, .data = "answer"}),
+        .handed_over = handed};
+    pending.place = first.find(pending.packet);
+    first.input({&pending, 1}, now, [](ip::TransportPacket&, bool) {});
+  };
+  arrive_at_first(pod(1), false);
+  EXPECT_EQ(handed_over.workers, std::vector<unsigned>{1});
+  EXPECT_EQ(first.flows(), 0u);
+  arrive_at_first(pod(1), true);  // from there: nobody has such a flow
+  EXPECT_EQ(first.flows(), 1u);
+  handed_over.workers.clear();
+  uint16_t port = 1;  // of a stranger whose flow is this worker's
+  while (owner.by_hash(at, {pod(1).address, port}) != 0) ++port;
+  arrive_at_first({pod(1).address, port}, false);
+  EXPECT_TRUE(handed_over.workers.empty());
+  EXPECT_EQ(first.flows(), 2u);
 }
 
 }  // namespace

@@ -91,6 +91,20 @@ TEST_P(IcmpErrors, a_port_of_a_pod_that_nobody_listens_at_is_told_to_the_client)
   expect_error(north, vip.address, port_unreachable(families_.client_v4), question);
 }
 
+TEST_P(IcmpErrors, an_error_whose_extensions_are_left_out_tells_no_length_of_a_quote) {
+  const Packet question{
+      .source = client, .destination = {vip.address, 53}, .protocol = kUdp, .data = "question"};
+  arrive(kNorth, question);
+  const Packet left = only(south);
+  // The length of the original datagram (RFC 4884, 4.1 and 4.2).
+  const ErrorType with_length =
+      families_.pod_v4 ? ErrorType{3, 1, 32u << 16} : ErrorType{1, 0, 16u << 24};
+  ASSERT_TRUE(error(kSouth, pod_router(), with_length, left));
+  const auto told = errors(north);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].type.rest, 0u);
+}
+
 TEST_P(IcmpErrors, an_error_about_no_flow_is_not_the_forwarders) {
   Packet other = from_pod(from_client(40'000, kAck), kAck);
   EXPECT_FALSE(error(kNorth, client_router(), time_exceeded(families_.client_v4), other));
@@ -145,12 +159,23 @@ TEST(IcmpTypes, of_the_other_version_are_those_of_rfc_7915) {
   EXPECT_EQ(to_ipv6({3, 10, 0}), (ErrorType{1, 1, 0}));
   EXPECT_EQ(to_ipv6({3, 4, 1000}), (ErrorType{2, 0, 1280}));  // RFC 8200, 5: no link takes less
   EXPECT_EQ(to_ipv6({11, 1, 0}), (ErrorType{3, 1, 0}));
-  EXPECT_EQ(to_ipv6({3, 2, 0}), std::nullopt);
-  EXPECT_EQ(to_ipv6({12, 0, 0}), std::nullopt);
+  EXPECT_EQ(to_ipv6({3, 2, 0}), (ErrorType{4, 1, 6}));
+  EXPECT_EQ(to_ipv6({3, 14, 0}), std::nullopt);
+  EXPECT_EQ(to_ipv6({3, 15, 0}), (ErrorType{1, 1, 0}));
+  EXPECT_EQ(to_ipv6({3, 16, 0}), std::nullopt);
+  EXPECT_EQ(to_ipv6({12, 0, 8u << 24}), (ErrorType{4, 0, 7}));
+  EXPECT_EQ(to_ipv6({12, 2, 16u << 24}), (ErrorType{4, 0, 24}));
+  EXPECT_EQ(to_ipv6({12, 0, 10u << 24}), std::nullopt);
+  EXPECT_EQ(to_ipv6({12, 1, 0}), std::nullopt);
   EXPECT_EQ(to_ipv4({1, 1, 0}), (ErrorType{3, 10, 0}));
   EXPECT_EQ(to_ipv4({1, 3, 0}), (ErrorType{3, 1, 0}));
   EXPECT_EQ(to_ipv4({2, 0, 1500}), (ErrorType{3, 4, 1480}));
-  EXPECT_EQ(to_ipv4({4, 1, 0}), std::nullopt);
+  EXPECT_EQ(to_ipv4({1, 5, 0}), std::nullopt);
+  EXPECT_EQ(to_ipv4({4, 1, 6}), (ErrorType{3, 2, 0}));
+  EXPECT_EQ(to_ipv4({4, 0, 7}), (ErrorType{12, 0, 8u << 24}));
+  EXPECT_EQ(to_ipv4({4, 0, 30}), (ErrorType{12, 0, 16u << 24}));
+  EXPECT_EQ(to_ipv4({4, 0, 2}), std::nullopt);
+  EXPECT_EQ(to_ipv4({4, 2, 0}), std::nullopt);
 }
 
 }  // namespace

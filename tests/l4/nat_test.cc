@@ -67,14 +67,90 @@ TEST_P(Nat, a_checksum_that_udp_leaves_out_stays_out_where_it_may) {
   store_be16(packet.payload.front().mutable_data() + kUdpChecksum, 0);
   packet.checksum = ip::L4Checksum::kUnknown;
   EXPECT_FALSE(give(std::move(packet)));
-  if (!GetParam().client_v4) return;  // RFC 8200, 8.1: dropped, or passed on as it is
   const auto left = frames(south);
+  if (!GetParam().client_v4) {  // RFC 8200, 8.1
+    EXPECT_TRUE(left.empty());
+    EXPECT_EQ(counters.l4.bad_checksum.get(), 1u);
+    return;
+  }
   ASSERT_EQ(left.size(), 1u);
   if (GetParam().pod_v4) {
     EXPECT_EQ(load_be16(ip::raw(left[0], 34 + kUdpChecksum)), 0);
   } else {
     EXPECT_TRUE(parse(left[0]).intact);
   }
+}
+
+// Options of UDP lie behind the datagram's end (RFC 9868).
+TEST_P(Nat, a_checksum_covers_a_datagram_and_not_what_lies_behind_it) {
+  for (const auto sum : {ip::L4Checksum::kUnknown, ip::L4Checksum::kNone}) {
+    auto packet = received(kNorth, {.source = client,
+                                    .destination = {vip.address, 53},
+                                    .protocol = kUdp,
+                                    .data = "dataoptions"});
+    constexpr size_t kSize = kUdpHeader + 4;
+    uint8_t* h = packet.payload.front().mutable_data();
+    store_be16(h + 4, kSize);
+    store_be16(h + kUdpChecksum, 0);
+    store_be16(h + kUdpChecksum, ip::checksum_l4(client.address, vip.address, kUdp, {h, kSize}));
+    packet.checksum = ip::L4Checksum::kUnknown;
+    EXPECT_TRUE(ip::verify_checksum(packet));
+    packet.checksum = sum;
+    give(std::move(packet));
+    const auto left = frames(south);
+    ASSERT_EQ(left.size(), 1u);
+    const size_t at = ip::kEthernetSize + (GetParam().pod_v4 ? ip::kIpv4Size : ip::kIpv6Size);
+    const Packet p = parse(left[0]);
+    EXPECT_EQ(ip::checksum_l4(p.source.address, p.destination.address, kUdp,
+                              {ip::raw(left[0], at), kSize}),
+              0);
+    EXPECT_EQ(p.data, "dataoptions");
+  }
+}
+
+// Where less than 1,280 bytes pass behind the port, an IPv6 client cannot send less (RFC
+// 7915, 5.1).
+TEST_P(Nat, routers_may_cut_what_ipv6_clients_cannot_make_shorter) {
+  if (GetParam().client_v4 || !GetParam().pod_v4) return;
+  connect(40'000);
+  const auto sent_as = [&](size_t data) {
+    arrive(kNorth, from_client(40'000, kAck, std::string(data, 'x')));
+    const auto left = frames(south);
+    EXPECT_EQ(left.size(), 1u);
+    return left.empty() ? std::pair<uint16_t, uint16_t>{}
+                        : std::pair{load_be16(ip::raw(left[0], 14 + 6)),
+                                    load_be16(ip::raw(left[0], 14 + 4))};
+  };
+  const auto [first, first_identification] = sent_as(1'220);  // 1,280 bytes, as they came
+  const auto [second, second_identification] = sent_as(1'220);
+  EXPECT_EQ(first, 0);
+  EXPECT_EQ(second, 0);
+  EXPECT_NE(first_identification, second_identification);
+  EXPECT_EQ(sent_as(1'221).first, ip::kDontFragment);
+}
+
+// The pod's MAC address is not known yet.
+TEST_P(Nat, a_datagram_that_waits_and_whose_checksum_is_zero_has_the_other_zero) {
+  const Endpoint from{own, 1'024};
+  Endpoint to = pod(77);
+  std::string datagram =
+      transport({.source = from, .destination = to, .protocol = kUdp, .data = std::string(2, 0)});
+  auto* h = reinterpret_cast<uint8_t*>(datagram.data());
+  store_be16(h + kUdpHeader, load_be16(h + kUdpChecksum));
+  store_be16(h + kUdpChecksum, 0);
+  ip::OutPacket out;
+  out.source = from.address;
+  out.destination = to.address;
+  out.protocol = ip::Protocol::kUdp;
+  out.header = buf::bytes_of(datagram);
+  out.checksum_offset = kUdpChecksum;
+  take_sent();
+  EXPECT_EQ(dual.send(out, now), ip::Sent::kYes);
+  take_sent();
+  meet(kSouth, to.address);
+  const auto left = frames(south);
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(load_be16(ip::raw(left[0], left[0].size() - 4)), 0xffff);
 }
 
 TEST_P(Nat, damage_on_the_way_stays_visible) {

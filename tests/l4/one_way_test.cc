@@ -164,6 +164,42 @@ TEST_P(OneWay, the_clients_packets_tell_the_state_of_a_connection) {
   EXPECT_EQ(counters.listener(0).active_connections.get(), 0u);
 }
 
+TEST_P(OneWay, a_forged_end_out_of_sequence_does_not_end_a_silent_connection) {
+  Packet syn = from_client(40'000, kSyn);
+  syn.seq = 5'000;
+  arrive(kNorth, syn);
+  Packet ack = from_client(40'000, kAck);
+  ack.seq = 5'001;
+  arrive(kNorth, ack);
+  for (const uint8_t flags : {kFin | kAck, +kRst})
+    for (const uint32_t seq : {0x4000'0000u, 0x8000'0000u, 0xff00'0000u}) {
+      Packet forged = from_client(40'000, flags);
+      forged.seq = seq;
+      arrive(kNorth, forged);
+      forged.flags = kAck;
+      arrive(kNorth, forged);  // does not lead to where the next one is
+    }
+  for (int i = 0; i < 60; ++i) advance(1s);
+  EXPECT_EQ(forwarder.flows(), 1u);
+  ack.flags = kFin | kAck;
+  arrive(kNorth, ack);
+  for (int i = 0; i < 60; ++i) advance(1s);
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
+TEST_P(OneWay, the_end_of_a_long_upload_is_believed) {
+  Packet data = from_client(40'000, kSyn);
+  arrive(kNorth, data);
+  data.flags = kAck;
+  data.seq = 1;
+  for (int i = 0; i < 20; ++i, *data.seq += 500'000) arrive(kNorth, data);
+  data.flags = kFin | kAck;
+  arrive(kNorth, data);
+  take_sent();
+  for (int i = 0; i < 60; ++i) advance(1s);
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
 TEST_P(OneWay, a_table_of_two_entries_a_flow_takes_twice_as_many) {
   for (uint16_t p = 0; p < 2 * kFlows - 1; ++p) open(static_cast<uint16_t>(40'000 + p));
   EXPECT_EQ(forwarder.flows(), 2 * kFlows - 1);
@@ -239,6 +275,28 @@ TEST_P(OneWay, an_error_about_a_packet_of_the_pod_is_the_pods) {
   EXPECT_EQ(*ip::raw(l.inner, at), families_.client_v4 ? 3 : 2);
   EXPECT_EQ(load_be32(ip::raw(l.inner, at + 4)), 1400u);
   EXPECT_EQ(counters.l4.errors_translated.get(), 1u);
+}
+
+// IP keeps the first buffer of a long one.
+TEST_P(OneWay, an_error_that_was_cut_has_a_right_checksum) {
+  open(40'000);
+  const Packet answer{.source = vip,
+                      .destination = {client.address, 40'000},
+                      .flags = kAck,
+                      .data = std::string(100, 'x')};
+  auto e = received_error(kNorth, client_router(), packet_too_big(families_.client_v4, 1400),
+                          vip.address, frame_of(answer, {}, {}).substr(ip::kEthernetSize));
+  ASSERT_TRUE(e);
+  e->message.drop_back(50);
+  ASSERT_TRUE(forwarder.input(*e, false, now));
+  auto frames = south.take();
+  std::erase_if(frames, [](const std::string& f) { return std::memcmp(f.data(), "\x33", 1) == 0; });
+  ASSERT_EQ(frames.size(), 1u);
+  const std::string inner = left(frames[0]).inner;
+  const buf::View message = buf::bytes_of(inner).subspan(ip::kEthernetSize + inner_header());
+  EXPECT_EQ(families_.client_v4 ? ip::checksum(message)
+                                : ip::checksum_l4(client_router(), vip.address, 58, message),
+            0);
 }
 
 TEST_P(OneWay, a_tunnel_is_a_hop_and_a_neighbour_is_none) {
