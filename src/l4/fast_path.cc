@@ -91,7 +91,7 @@ void FastPath::renew() {
   own_vips_.resize(registry_.vips());
   for (size_t i = 0; i < own_vips_.size(); ++i) {
     const Vip& vip = registry_.vip(static_cast<uint16_t>(i));
-    own_vips_[i] = {in_place::known(vip.address.address), vip.live};
+    own_vips_[i] = in_place::known(vip.address.address);
   }
   own_sources_.resize(registry_.sources());
   for (size_t i = 0; i < own_sources_.size(); ++i)
@@ -201,7 +201,7 @@ inline void FastPath::translate_to_pod(const Candidate& c, const Flow& flow,
     in_place::translate_ipv4(c.ip, source, flow.to, ports);
   } else {
     const uint64_t before =
-        in_place::sum_of(c.ip + 8, in_place::kWords) + own_vips_[flow.vip].address.sum;
+        in_place::sum_of(c.ip + 8, in_place::kWords) + own_vips_[flow.vip].sum;
     in_place::translate_ipv6(c.ip, before, source, own_sources_[flow.from], flow.to, way.address,
                              ports);
   }
@@ -215,7 +215,7 @@ inline void FastPath::translate_to_client(const Candidate& c, const Flow& flow) 
   } else {
     const uint64_t before =
         in_place::sum_of(c.ip + 8, in_place::kWords) + own_sources_[flow.local].sum;
-    in_place::translate_ipv6(c.ip, before, source, own_vips_[flow.from].address, flow.to,
+    in_place::translate_ipv6(c.ip, before, source, own_vips_[flow.from], flow.to,
                              in_place::known(flow.to), ports);
   }
 }
@@ -269,7 +269,7 @@ inline bool FastPath::send(const Candidate& c, buf::Slice& front, Flow& flow, Ti
       flow.follow(load_be32(c.ip + header + kTcpSequence));
     }
     if (!c.v4)
-      in_place::label_ipv6(c.ip, in_place::hash_at(c.ip + 8), own_vips_[flow.vip].address.hash,
+      in_place::label_ipv6(c.ip, in_place::hash_at(c.ip + 8), own_vips_[flow.vip].hash,
                            load<uint32_t>(c.ip + header));
     if (wrapped) {
       if (c.v4) {

@@ -75,10 +75,6 @@ class FastPath {
     Address neighbour;
     size_t port = 0;
   };
-  struct OwnVip {
-    in_place::Known address;
-    bool live = false;
-  };
   // Of a place: the ports that take packets to it.
   struct Answers {
     uint32_t asked = 0;
@@ -134,7 +130,7 @@ class FastPath {
   std::vector<PodWay> pods_;  // by slot
   std::array<ClientWay, kClientHops> clients_;
   std::vector<Answers> vips_, sources_;
-  std::vector<OwnVip> own_vips_;
+  std::vector<in_place::Known> own_vips_;
   std::vector<in_place::Known> own_sources_;
   LastPlace last_v4_, last_v6_;
   // Frames of one side on their way to one port.
