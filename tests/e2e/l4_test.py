@@ -226,6 +226,13 @@ class OneWorker(L4, LabTest):
 
 class TwoWorkers(L4, LabTest):
     workers = 2
+    pods = 5
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        for number in range(1, cls.pods + 1):
+            serve(cls, layout.pod_name(number), number, layout.pod_address(number), l4_tools.BUSY_PORT)
 
     def test_both_workers_have_flows(self) -> None:
         self.configure(tables([1, 2, 3]))
@@ -241,9 +248,19 @@ class TwoWorkers(L4, LabTest):
         l4_tools.expect_programs_work(self, layout.VIP)
 
     def test_busy_connections_stay_while_pods_come_and_go(self) -> None:
-        for number in range(1, self.pods + 1):
-            serve(type(self), layout.pod_name(number), number, layout.pod_address(number), l4_tools.BUSY_PORT)
         l4_tools.expect_busy_connections_stay(self, layout.VIP, "nat", self.configure)
+
+    def test_pods_scale_from_one_to_five_to_two_under_load_and_established_flows_stay(self) -> None:
+        names = [layout.pod_name(number) for number in range(1, 6)]
+        self.configure(l4_tools.scaled("nat", layout.VIP, (1,)))
+        of_one = l4_tools.Busy(self, layout.VIP, 20)
+        self.configure(l4_tools.scaled("nat", layout.VIP, range(1, 6)))
+        of_five = l4_tools.Busy(self, layout.VIP, 60)
+        self.configure(l4_tools.scaled("nat", layout.VIP, (1, 2)))
+        of_two = l4_tools.Busy(self, layout.VIP, 20)
+        self.assertEqual(of_two.pods(), set(names[:2]))
+        self.assertEqual(of_five.pods(), set(names))
+        self.assertEqual(of_one.pods(), set(names[:1]))
 
 
 class Tun(L4, LabTest):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Iterable
 
 from support import layout, process, run
 
@@ -64,20 +65,34 @@ def expect_programs_work(test, vip: str, udp: bool = True) -> None:
     test.assertEqual(run(layout.CLIENT_NAMESPACE, "curl", "-sS", "--retry", "5", "--retry-connrefused", url), FILE.read_text())
 
 
-def expect_busy_connections_stay(test, vip: str, mode: str, configure, count: int = 30) -> None:
-    """The pods 1 to 3 serve (l4_peer.py) at BUSY_PORT. The connections send and hear without a pause while pods come and go."""
-    def scale(*pods: int) -> None:
-        configure(tables(mode, [vip], {BUSY_PORT: [layout.pod_address(number) for number in pods]}))
+class Busy:
+    """Connections (l4_peer.py) that send and hear without a pause."""
 
-    scale(1, 2)
-    command = process.in_namespace(layout.CLIENT_NAMESPACE, [sys.executable, PEER, "busy", vip, str(BUSY_PORT), str(count)])
-    client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=process.common_core)
-    test.addCleanup(client.kill)
-    test.assertEqual(client.stdout.readline(), "ready\n")
+    def __init__(self, test, vip: str, count: int) -> None:
+        self._test = test
+        command = process.in_namespace(layout.CLIENT_NAMESPACE, [sys.executable, PEER, "busy", vip, str(BUSY_PORT), str(count)])
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=process.common_core)
+        test.addCleanup(self._process.kill)
+        test.assertEqual(self._process.stdout.readline(), "ready\n")
+
+    def pods(self) -> set:
+        """Ends the connections, of which none may have failed or changed its pod; the pods that they were on."""
+        report = json.loads(self._process.communicate("\n", timeout=60)[0])
+        self._test.assertEqual(report["failed"], [])
+        self._test.assertTrue(all(len(names) == 1 for names in report["pods"]), report["pods"])
+        self._test.assertGreater(min(report["exchanges"]), 5)  # each was busy all the time
+        return {names[0] for names in report["pods"]}
+
+
+def scaled(mode: str, vip: str, pods: Iterable) -> str:
+    """The tables of a listener at BUSY_PORT with these pods."""
+    return tables(mode, [vip], {BUSY_PORT: [layout.pod_address(number) for number in pods]})
+
+
+def expect_busy_connections_stay(test, vip: str, mode: str, configure, count: int = 30) -> None:
+    """The pods 1 to 3 serve (l4_peer.py) at BUSY_PORT. The connections are busy while pods come and go."""
+    configure(scaled(mode, vip, (1, 2)))
+    client = Busy(test, vip, count)
     for pods in ((1, 2, 3), (3,), (1, 3), (2,)):
-        scale(*pods)
-    report = json.loads(client.communicate("\n", timeout=60)[0])
-    test.assertEqual(report["failed"], [])
-    test.assertTrue(all(len(names) == 1 for names in report["pods"]), report["pods"])
-    test.assertEqual({names[0] for names in report["pods"]}, {"pod1", "pod2"})
-    test.assertGreater(min(report["exchanges"]), 5)  # each was busy all the time
+        configure(scaled(mode, vip, pods))
+    test.assertEqual(client.pods(), {"pod1", "pod2"})
