@@ -75,12 +75,12 @@ class Busy:
         test.addCleanup(self._process.kill)
         test.assertEqual(self._process.stdout.readline(), "ready\n")
 
-    def pods(self) -> set:
-        """Ends the connections, of which none may have failed or changed its pod; the pods that they were on."""
+    def pods(self, least: int = 6) -> set:
+        """Ends the connections, of which none may have failed or changed its pod, or have been answered less often; the pods that they were on."""
         report = json.loads(self._process.communicate("\n", timeout=60)[0])
         self._test.assertEqual(report["failed"], [])
         self._test.assertTrue(all(len(names) == 1 for names in report["pods"]), report["pods"])
-        self._test.assertGreater(min(report["exchanges"]), 5)  # each was busy all the time
+        self._test.assertGreaterEqual(min(report["exchanges"]), least)
         return {names[0] for names in report["pods"]}
 
 

@@ -251,19 +251,5 @@ TEST(QuotedFragments, of_ipv6_have_the_ports_behind_the_fragment_header) {
   EXPECT_FALSE(first->ports);
 }
 
-TEST_P(FragmentsOfFlows, reach_a_listener_at_an_address_of_a_port) {
-  if (GetParam().mode != Forward::kNat) return;
-  const Endpoint at{ip::addr(GetParam().v4 ? "198.18.0.2" : "2001:db8::2"), 5'353};
-  listen(at, config::Protocol::kUdp);
-  adopt();
-  Packet datagram = question(5'000);
-  datagram.destination = at;
-  for (const std::string& f : cut(datagram, 1)) EXPECT_TRUE(arrive_frame(kNorth, f));
-  const Packet at_pod = whole(south);
-  EXPECT_TRUE(at_pod.intact);
-  EXPECT_EQ(at_pod.data, datagram.data);
-  EXPECT_EQ(counters.l4.fragments_dropped.get(), 0u);
-}
-
 }  // namespace
 }  // namespace sluice::l4
