@@ -39,6 +39,7 @@ class Port final : public sluice::ip::Link {
   };
   uint16_t receive(sluice::ip::InFrame* out, uint16_t n);
   void flush() {}
+  size_t unsent() const { return 0; }
   bool waiting() const { return false; }
   void interrupts(bool) {}
   const Stats& stats() const { return stats_; }
