@@ -22,8 +22,14 @@ Slice Memory::retain(Slice s) {
 }
 
 Chain Memory::retain(Chain packet) {
-  if (packet.single()) [[likely]]
-    return retain(packet.pop_front());
+  if (packet.single()) [[likely]] {
+    Slice s = packet.pop_front();
+    // An ACK that is lost frees nothing: short packets may use the reserve.
+    const bool is_short = s.size() <= kShortPacket && s.mbuf()->pool == rx_.mempool();
+    if (!is_short || rx_free_ > pin_above_ || hold_free_ > hold_reserve_)
+      return retain(std::move(s));
+    return copy_into(hold_.alloc(), s);
+  }
   if (packet.front().mbuf()->pool != rx_.mempool()) return packet;
   uint32_t buffers = 0;
   packet.for_each([&](View) { ++buffers; });
@@ -50,11 +56,16 @@ Slice Memory::retain_other(Slice s) {
     ++pinned_;
     return s;
   }
-  return s;  // of the hold pool
+  // What another worker has copied counts against that worker's hold pool, which this one may not
+  // keep.
+  return s.mbuf()->pool == hold_.mempool() ? std::move(s) : copy(s);
 }
 
 Slice Memory::copy(const Slice& s) {
-  Slice fresh = alloc();
+  return copy_into(alloc(), s);
+}
+
+Slice Memory::copy_into(Slice fresh, const Slice& s) {
   if (fresh && fresh.tailroom() >= s.size()) {
     std::memcpy(fresh.mutable_data(), s.data(), s.size());
     fresh.grow_back(s.size());

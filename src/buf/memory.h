@@ -40,7 +40,10 @@ class Memory {
   // The same bytes, safe to keep for any time. Empty when there is no memory: the caller drops the
   // bytes as if they had been lost on the wire, and counts them.
   Slice retain(Slice s);
-  // As retain(). A packet in several buffers is never copied: it stays where it is, or is dropped.
+  // As retain(), for a packet that another worker takes. A packet in several buffers is never
+  // copied: it stays where it is, or is dropped. A packet of at most kShortPacket bytes may use the
+  // reserve.
+  static constexpr uint32_t kShortPacket = 256;
   Chain retain(Chain packet);
   // An empty buffer for bytes that are kept. Empty (false) when retain() would refuse.
   Slice alloc();
@@ -69,6 +72,7 @@ class Memory {
 
   Slice retain_other(Slice s);
   Slice copy(const Slice& s);
+  Slice copy_into(Slice fresh, const Slice& s);
 
   Pool rx_;
   Pool hold_;

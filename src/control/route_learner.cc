@@ -37,6 +37,7 @@ void RouteLearner::remember(const loader::Loaded& loaded, const config::Startup&
   if (following_ || loaded.state_directory.empty()) return;
   try {
     saved_ = discovery::read_saved_routes(loaded.state_directory);
+    saved_in_ = loaded.state_directory;
   } catch (const std::exception& e) {
     spdlog::error("saved routes are not used: {}", e.what());
     return;
@@ -117,8 +118,9 @@ void RouteLearner::write_soon() {
       next.nodes = node_routes_;
     }
     if (kernel_ && kernel_->listed()) next.kernel = kernel_routes_;
-    if (next == saved_ || directory_.empty()) return;
+    if ((next == saved_ && directory_ == saved_in_) || directory_.empty()) return;
     saved_ = next;
+    saved_in_ = directory_;
     writer_.write(directory_ / discovery::kSavedRoutesFile,
                   [next = std::move(next)] { return discovery::saved_routes_text(next); });
   });

@@ -65,7 +65,8 @@ class RouteLearner {
 
   std::filesystem::path directory_;  // empty: nothing is kept
   discovery::SavedRoutes saved_;     // that the directory has, as far as it is known
-  std::string server_;               // whose Nodes node_routes_ are
+  std::filesystem::path saved_in_;
+  std::string server_;  // whose Nodes node_routes_ are
   bool following_ = false;
   boost::asio::steady_timer write_timer_;
   bool write_due_ = false;

@@ -34,8 +34,8 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   if (hop.host.empty()) {
     // Many servers refuse an empty Host, though RFC 9112, 3.2 has it for a request without one.
     address = transport_.peer().str();
-  } else if (http::bare_ipv6(hop.host)) {
-    address = in_brackets(hop.host);
+  } else if (!http::valid_host(hop.host, http::Port::kOptional)) {
+    address = in_brackets(hop.host);  // not empty: see carries()
   }
   if (!address.empty()) hop.host = address;
   WebSocketKey key;

@@ -87,14 +87,16 @@ std::string_view named_host(const FieldList& request) {
 
 std::string in_brackets(std::string_view address) {
   const auto is_ipv6 = [](std::string_view text) {
-    const auto parsed = Address::parse(text);
-    return parsed && !parsed->is_v4() && text.find('%') == std::string_view::npos;
+    return text.find(':') != std::string_view::npos && text.find('%') == std::string_view::npos &&
+           Address::parse(text).has_value();
   };
-  const auto bracketed = [](std::string_view text) { return '[' + std::string(text) + ']'; };
-  if (is_ipv6(address)) return bracketed(address);
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || !is_ipv6(address.substr(0, colon))) return {};
-  return bracketed(address.substr(0, colon)) + std::string(address.substr(colon));
+  if (address.starts_with('[')) return {};
+  std::string_view host = address;
+  if (!is_ipv6(host)) host = host.substr(0, std::min(host.rfind(':'), host.size()));
+  if (!is_ipv6(host)) return {};
+  std::string text = '[' + std::string(host) + ']';
+  text += address.substr(host.size());
+  return http::valid_host(text, http::Port::kOptional) ? text : std::string();
 }
 
 // Cookies in several fields are HTTP/2's (RFC 9113, 8.2.3). TE is a field of one hop, and pods send

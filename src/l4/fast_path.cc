@@ -200,8 +200,7 @@ inline void FastPath::translate_to_pod(const Candidate& c, const Flow& flow,
   if (c.v4) {
     in_place::translate_ipv4(c.ip, source, flow.to, ports);
   } else {
-    const uint64_t before =
-        in_place::sum_of(c.ip + 8, in_place::kWords) + own_vips_[flow.vip].sum;
+    const uint64_t before = in_place::sum_of(c.ip + 8, in_place::kWords) + own_vips_[flow.vip].sum;
     in_place::translate_ipv6(c.ip, before, source, own_sources_[flow.from], flow.to, way.address,
                              ports);
   }

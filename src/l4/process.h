@@ -24,22 +24,28 @@ class Process {
 
   explicit Process(uint32_t workers)
       : workers_(workers),
-        flows_(size_t{workers} * kFlowCounts),
+        flows_(size_t{workers} * kFlowRows * kFlowCounts),
         pages_(stats::kMaxListeners * sizeof(Listener)),
         listeners_(static_cast<Listener*>(pages_.get())) {}
 
   uint32_t workers() const { return workers_; }
-  // The flows of all addresses whose hash, which is the same in all workers, has the same
-  // remainder. Each worker changes its own number only.
+  // The flows at an address, by its hash, which is the same in all workers. Each worker changes its
+  // own numbers only. An address has a number in each of two rows, which others may share: an
+  // address without flows passes for one with flows when both its numbers are another's, too.
   void add_flows(uint32_t worker, uint64_t hash, uint32_t change) {
-    std::atomic<uint32_t>& n = flows_[worker * kFlowCounts + hash % kFlowCounts];
-    n.store(n.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+    for (size_t row = 0; row < kFlowRows; ++row) {
+      std::atomic<uint32_t>& n = flows_[flow_count(worker, row, hash)];
+      n.store(n.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+    }
   }
   bool has_flows(uint64_t hash) const {
-    for (uint32_t w = 0; w < workers_; ++w)
-      if (flows_[w * kFlowCounts + hash % kFlowCounts].load(std::memory_order_relaxed) > 0)
-        return true;
-    return false;
+    for (size_t row = 0; row < kFlowRows; ++row) {
+      bool any = false;
+      for (uint32_t w = 0; w < workers_; ++w)
+        any |= flows_[flow_count(w, row, hash)].load(std::memory_order_relaxed) > 0;
+      if (!any) return false;
+    }
+    return true;
   }
   // By the listener's slot. The next listener of a slot finds the tokens that the one before left,
   // and all of them after a second.
@@ -68,8 +74,13 @@ class Process {
     alignas(64) SharedRate sites[kSourceBuckets];
   };
 
-  static constexpr size_t kFlowCounts = 1'024;             // of one worker
+  static constexpr size_t kFlowRows = 2;
+  static constexpr size_t kFlowCounts = 16'384;            // of one worker's row
   static constexpr uint64_t kHighestRate = 1'000'000'000;  // of SharedRate
+
+  static size_t flow_count(uint32_t worker, size_t row, uint64_t hash) {
+    return (worker * kFlowRows + row) * kFlowCounts + (hash >> (32 * row)) % kFlowCounts;
+  }
 
   const uint32_t workers_;
   std::vector<std::atomic<uint32_t>> flows_;

@@ -87,8 +87,10 @@ void PodConnection::on_closed(transport::Stream&, transport::CloseReason reason)
   pool.remove(*this);
   retired_ = true;
   lose_streams();
+  // A connection of isolated clients or suspects tells nothing of the others, and no timer tries
+  // one again.
   const bool unanswered =
-      was_connecting && !established_ && *stream_->failure() == '\0' &&
+      !isolated && was_connecting && !established_ && *stream_->failure() == '\0' &&
       (reason == transport::CloseReason::kTimeout || reason == transport::CloseReason::kAborted);
   if (*why_ == '\0') why_ = why_closed(reason);
   const char* why = why_;

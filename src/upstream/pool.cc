@@ -180,14 +180,14 @@ void Pool::grow() {
   uint32_t wanted = http1 ? std::clamp(owner_.calls_waiting(), uint32_t{1}, kMostConnecting) : 1;
   wanted = std::min(wanted, connecting + most - count_);
   if (barren >= kMaxBarren) {
-    if (connect_unanswered_) arm_backoff();
+    if (connect_unanswered_) try_later();
     return;
   }
   for (; connecting < wanted; ++connecting) {
     if (open_connection()) continue;
     // Only a connection that becomes ready takes the doubt from the pod: it is tried again.
     if (connect_unanswered_) {
-      arm_backoff();
+      try_later();
     } else {
       context_.wheel.arm(grow_timer_, context_.now + kGrowAgain);
     }
@@ -364,6 +364,12 @@ void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool rou
     connect_if_needed();
   }
   update_state();
+}
+
+// As if an attempt had begun now and failed.
+void Pool::try_later() {
+  attempt_at_ = context_.now;
+  arm_backoff();
 }
 
 // The next attempt begins one wait after the start of this one (gRPC's connection-backoff). A pod

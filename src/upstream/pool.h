@@ -208,6 +208,7 @@ class Pool final : private ConnectTurns::Waiter {
   void end_isolation();
   void count();
   void arm_backoff();
+  void try_later();
   void update_state();
   void tell(pods::Connectivity before);
 

@@ -69,6 +69,29 @@ TEST(Memory, keeps_a_packet_of_several_buffers_in_place_or_drops_it_and_copies_a
   EXPECT_EQ(memory.copied(), 1u);
 }
 
+TEST(Memory, copies_what_another_worker_has_copied) {
+  TestPool rx("rx");
+  TestPool hold("hold");
+  TestPool others_hold("other");
+  Memory memory(rx, hold, 4, 2);
+  const Slice kept = memory.retain(others_hold.filled("x"));
+  EXPECT_EQ(memory.copied(), 1u);
+  EXPECT_EQ(others_hold->available(), others_hold->size());
+}
+
+TEST(Memory, lets_a_short_packet_for_another_worker_use_the_reserve) {
+  TestPool rx("rx", 15);
+  TestPool hold("hold", 15);
+  Memory memory(rx, hold, 14, 14);
+  const auto packet = [&](size_t size) { return Chain(rx.filled(std::string(size, 'x'))); };
+  std::vector<Chain> pinned;
+  pinned.push_back(memory.retain(packet(20)));
+  memory.refresh();
+  EXPECT_EQ(memory.retain(Slice(rx.filled("x"))).size(), 1u) << "one above the reserve";
+  EXPECT_EQ(memory.retain(packet(1'000)).size(), 0u);
+  EXPECT_EQ(memory.retain(packet(20)).size(), 20u);
+}
+
 TEST(Memory, charges_a_packet_of_another_worker_to_the_pool_that_it_came_from) {
   TestPool rx("rx", 15);
   TestPool hold("hold");

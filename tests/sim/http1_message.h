@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
+
 namespace sluice::sim {
 
 struct Http1Head {
