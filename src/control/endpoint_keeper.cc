@@ -43,8 +43,10 @@ void EndpointKeeper::write() {
     all[s->name()] = {.endpoints = s->endpoints(), .confirmed = now - age};
   }
   if (all.empty()) return;
-  writer_.write(directory_ / discovery::kSavedFile,
-                [all = std::move(all)] { return discovery::saved_text(all); });
+  writer_.write(
+      directory_ / discovery::kSavedFile,
+      [all = std::move(all)] { return discovery::saved_text(all); },
+      [] {});  // it is written again anyway
   write_within(kRefresh);
 }
 

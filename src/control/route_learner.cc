@@ -105,10 +105,10 @@ bool RouteLearner::choose() {
 }
 
 // A place that has not been read yet keeps what the file has of it.
-void RouteLearner::write_soon() {
+void RouteLearner::write_within(std::chrono::seconds time) {
   if (write_due_ || directory_.empty()) return;
   write_due_ = true;
-  write_timer_.expires_after(kDelay);
+  write_timer_.expires_after(time);
   write_timer_.async_wait([this](const boost::system::error_code& e) {
     if (e) return;
     write_due_ = false;
@@ -121,8 +121,13 @@ void RouteLearner::write_soon() {
     if ((next == saved_ && directory_ == saved_in_) || directory_.empty()) return;
     saved_ = next;
     saved_in_ = directory_;
-    writer_.write(directory_ / discovery::kSavedRoutesFile,
-                  [next = std::move(next)] { return discovery::saved_routes_text(next); });
+    writer_.write(
+        directory_ / discovery::kSavedRoutesFile,
+        [next = std::move(next)] { return discovery::saved_routes_text(next); },
+        [this] {
+          saved_in_.clear();  // no directory has them
+          write_within(kAgain);
+        });
   });
 }
 

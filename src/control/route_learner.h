@@ -46,11 +46,14 @@ class RouteLearner {
  private:
   // A change is written after this time, with those that follow it.
   static constexpr std::chrono::seconds kDelay{1};
+  // And again after this time, when the file could not be written.
+  static constexpr std::chrono::seconds kAgain{5};
 
   void change();
   // Makes routes_ anew. False: it stays as it was.
   bool choose();
-  void write_soon();
+  void write_soon() { write_within(kDelay); }
+  void write_within(std::chrono::seconds time);
   void log_error(std::string& logged, const std::string& error);
 
   boost::asio::io_context& io_;

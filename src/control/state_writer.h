@@ -20,7 +20,9 @@ class StateWriter {
   ~StateWriter() = default;
 
   // Replaces the file. text() runs on the other thread. An error that is a new one is logged.
-  void write(std::filesystem::path file, std::function<std::string()> text);
+  // on_failure: runs on `io` if the file has not been written.
+  void write(std::filesystem::path file, std::function<std::string()> text,
+             std::function<void()> on_failure);
 
  private:
   boost::asio::io_context& io_;

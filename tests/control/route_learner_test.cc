@@ -114,6 +114,20 @@ TEST_F(SavedRoutesOfALearner, stay_in_the_file_until_their_place_has_been_read) 
   EXPECT_EQ(nodes(), 1u);
 }
 
+TEST_F(SavedRoutesOfALearner, are_written_again_when_the_file_could_not_be_written) {
+  learner.remember(loaded, startup);
+  const auto later = files.path("later");  // not there yet
+  loaded.state_directory = later;
+  learner.follow(loaded, startup);
+  turn(1'500);
+  std::filesystem::create_directory(later);
+  const auto written = [&] { return std::filesystem::exists(later / "routes.json"); };
+  EXPECT_FALSE(written());
+  for (int i = 0; i < 3'000 && !written(); ++i) turn(10);
+  EXPECT_TRUE(written());
+  EXPECT_EQ(discovery::read_saved_routes(later).nodes.size(), 1u);
+}
+
 TEST_F(SavedRoutesOfALearner, of_another_api_server_are_not_used) {
   loaded.kubernetes->server.port = 2;
   learner.remember(loaded, startup);
