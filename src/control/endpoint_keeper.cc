@@ -6,21 +6,25 @@
 
 namespace sluice::control {
 
-void EndpointKeeper::use(const std::filesystem::path& directory) {
-  if (directory == directory_) return;
-  directory_ = directory;
-  saved_.clear();
-  if (directory_.empty()) return;
+const discovery::SavedEndpoints& EndpointKeeper::look_into(const std::filesystem::path& directory) {
+  if (directory == directory_) return saved_;
+  other_ = directory;
+  in_other_.clear();
+  if (directory.empty()) return in_other_;
   try {
-    saved_ = discovery::read_saved(directory_);
+    in_other_ = discovery::read_saved(directory);
   } catch (const std::exception& e) {
     spdlog::error("saved endpoints are not used: {}", e.what());
   }
+  return in_other_;
 }
 
-const discovery::SavedSet* EndpointKeeper::find(const std::string& source) const {
-  const auto found = saved_.find(source);
-  return found == saved_.end() ? nullptr : &found->second;
+void EndpointKeeper::use(const std::filesystem::path& directory) {
+  if (directory == directory_) return;
+  if (directory != other_) look_into(directory);
+  directory_ = directory;
+  saved_ = std::exchange(in_other_, {});
+  other_.clear();
 }
 
 void EndpointKeeper::write_within(std::chrono::seconds time) {

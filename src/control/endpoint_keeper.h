@@ -28,10 +28,13 @@ class EndpointKeeper {
   EndpointKeeper(boost::asio::io_context& io, const Sources& sources)
       : io_(io), sources_(sources), timer_(io), writer_(io, "endpoints") {}
 
-  // Reads the directory's file, unless the directory is in use already. Empty: nothing is kept.
+  // The endpoints that a directory's file has, by source. Reads the file, unless the directory is
+  // in use already. Changes nothing that is in use. Valid until the next call, or use().
+  const discovery::SavedEndpoints& look_into(const std::filesystem::path& directory);
+  // From now on the directory is in use. Empty: nothing is kept.
   void use(const std::filesystem::path& directory);
-  // The endpoints that the file had; nullptr: it had none.
-  const discovery::SavedSet* find(const std::string& source) const;
+  // The file of the directory in use had endpoints of this source.
+  bool had(const std::string& source) const { return saved_.contains(source); }
 
   // Some source has new endpoints, or another configuration has come.
   void changed() { write_within(kDelay); }
@@ -44,7 +47,9 @@ class EndpointKeeper {
   const Sources& sources_;
   boost::asio::steady_timer timer_;
   std::filesystem::path directory_;
-  discovery::SavedEndpoints saved_;
+  discovery::SavedEndpoints saved_;  // that its file had
+  std::filesystem::path other_;      // of look_into()
+  discovery::SavedEndpoints in_other_;
   StateWriter writer_;
 };
 

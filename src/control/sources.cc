@@ -25,7 +25,7 @@ void log(const kubernetes::Cluster::Line& line) {
 }  // namespace
 
 void Sources::fill(loader::Loaded& loaded) {
-  keeper_.use(loaded.state_directory);
+  const discovery::SavedEndpoints& saved = keeper_.look_into(loaded.state_directory);
   std::map<std::string, const discovery::Source*> running;
   for (const auto& s : sources_) running.emplace(s->name(), s.get());
   route_learner_.remember(loaded, loaded.snapshot->startup);
@@ -41,9 +41,9 @@ void Sources::fill(loader::Loaded& loaded) {
       e.age = same->second->age();
     } else if (e.kubernetes && cluster_ && cluster_->listed(e.kubernetes->service.name_space)) {
       e.endpoints = cluster_->endpoints(*e.kubernetes);
-    } else if (const discovery::SavedSet* saved = keeper_.find(name)) {
-      e.endpoints = saved->endpoints;
-      e.age = std::chrono::system_clock::now() - saved->confirmed;
+    } else if (const auto kept = saved.find(name); kept != saved.end()) {
+      e.endpoints = kept->second.endpoints;
+      e.age = std::chrono::system_clock::now() - kept->second.confirmed;
     }
     use_endpoints(loaded.snapshot->services[i], e.endpoints, reach);
   }
@@ -91,7 +91,7 @@ bool Sources::goes_on(const discovery::Source& source) const {
 
 std::unique_ptr<discovery::Source> Sources::make(const loader::ServiceEndpoints& e,
                                                  const config::Startup& startup) {
-  if (!e.asked().empty() && keeper_.find(e.asked()) && !e.endpoints.empty())
+  if (!e.asked().empty() && keeper_.had(e.asked()) && !e.endpoints.empty())
     spdlog::warn("{}: {} endpoint(s) as they were {} s ago, until there is an answer", e.asked(),
                  e.endpoints.size(),
                  std::chrono::duration_cast<std::chrono::seconds>(e.age).count());
@@ -109,6 +109,7 @@ std::unique_ptr<discovery::Source> Sources::make(const loader::ServiceEndpoints&
 
 void Sources::replace(const loader::Loaded& loaded, const config::Startup& startup,
                       OnUpdate on_update) {
+  keeper_.use(loaded.state_directory);
   route_learner_.follow(loaded, startup);
   choose_cluster(loaded);
   on_update_ = std::move(on_update);

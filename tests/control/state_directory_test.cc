@@ -11,10 +11,7 @@ namespace fs = std::filesystem;
 class StateDirectoryTest : public ControllerTest {
  protected:
   void SetUp() override {
-    std::string text = files.config("[dns]\nservers = [\"127.0.0.1:1\"]\n");
-    const auto replace = [&](const std::string& what, const std::string& with) {
-      text.replace(text.find(what), what.size(), with);
-    };
+    text = files.config("[dns]\nservers = [\"127.0.0.1:1\"]\n");
     replace("{ file = \"endpoints.toml\" }", "{ dns = \"pods.test:80\" }");
     replace("[sluice]\n", "[sluice]\nstate_directory = \".\"\n");
     files.write("sluiced.toml", text);
@@ -25,6 +22,11 @@ class StateDirectoryTest : public ControllerTest {
     discovery::write_saved(files.path(""), damage ? saved + " " : saved);
     ControllerTest::SetUp();
   }
+  void replace(const std::string& what, const std::string& with) {
+    text.replace(text.find(what), what.size(), with);
+  }
+
+  std::string text;  // of the configuration
   Log log;
   bool damage = false;
 };
@@ -50,6 +52,25 @@ TEST_F(StateDirectoryTest, the_file_keeps_the_moment_at_which_the_source_confirm
   turns_until([&] { return fs::last_write_time(files.path("endpoints.json")) != written; }, 3000);
   EXPECT_NE(fs::last_write_time(files.path("endpoints.json")), written);
   EXPECT_LE(confirmed() - before, std::chrono::seconds(1));
+}
+
+TEST_F(StateDirectoryTest, a_refused_configuration_leaves_the_directory_as_it_was) {
+  const fs::path other = files.path("other");
+  fs::create_directory(other);
+  discovery::SavedSet many{.endpoints = {}, .confirmed = std::chrono::system_clock::now()};
+  for (uint32_t i = 0; i <= stats::kMaxPods; ++i)
+    many.endpoints.push_back({.address = {Address::v4(0x0a010000u + i), 80}});
+  discovery::write_saved(other, discovery::saved_text({{"dns many.test:80", many}}));
+  replace("pods.test:80", "many.test:80");
+  replace("state_directory = \".\"", "state_directory = \"other\"");
+  const auto written = fs::last_write_time(files.path("endpoints.json"));
+  const auto untouched = fs::last_write_time(other / "endpoints.json");
+  files.write("sluiced.toml", text);
+  EXPECT_FALSE(controller->reload("asked"));
+  EXPECT_TRUE(log.has("refused: ")) << log.str();
+  turns_until([&] { return fs::last_write_time(files.path("endpoints.json")) != written; }, 5000);
+  EXPECT_NE(fs::last_write_time(files.path("endpoints.json")), written);
+  EXPECT_EQ(fs::last_write_time(other / "endpoints.json"), untouched);
 }
 
 TEST_F(DamagedStateTest, a_damaged_file_is_not_used_and_the_log_says_why) {
