@@ -17,7 +17,7 @@ class EventLog {
   static constexpr unsigned kLinesInALook = 8;  // under attack the log stays readable
 
   uint64_t unlogged_ = 0;
-  uint64_t lost_ = 0;  // notes for which the workers' rings had no room
+  uint64_t lost_ = 0;  // notes for which the workers had no room
 };
 
 }  // namespace sluice::control

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/address.h"
@@ -38,6 +39,20 @@ struct Event {
   std::string_view details() const { return {detail.data(), detail_size}; }
 };
 
-using Events = Notes<Event, 64>;
+// As Notes. Routine notes have a room of their own, so that they take none from the others.
+class Events {
+ public:
+  void push(const Event& e) { (e.kind == Event::Kind::kRoutine ? routine_ : judged_).push(e); }
+  // The routine ones last.
+  std::optional<Event> pop() {
+    if (auto e = judged_.pop()) return e;
+    return routine_.pop();
+  }
+  // Those that found no room, routine ones not counted.
+  uint64_t lost() const { return judged_.lost(); }
+
+ private:
+  Notes<Event, 64> judged_, routine_;
+};
 
 }  // namespace sluice::stats

@@ -26,6 +26,19 @@ TEST_F(ControllerTest, a_flood_of_one_guard_does_not_hide_another_ones_line) {
   EXPECT_NE(text.find("42 more time(s)"), std::string::npos) << text;
 }
 
+TEST_F(ControllerTest, routine_notes_take_no_room_from_others_and_are_not_counted) {
+  const Log log;
+  stats::Event routine{nullptr, "GOAWAY ", *Endpoint::parse("10.0.0.3:1"), true,
+                       stats::Event::Kind::kRoutine};
+  for (int i = 0; i < 200; ++i) worker->events.push(routine);
+  for (int i = 0; i < 9; ++i)
+    worker->events.push({"ping", "too many PING", *Endpoint::parse("10.0.0.1:1")});
+  turns_until([&] { return log.has("more time(s)"); }, 5000);
+  EXPECT_TRUE(log.has("client 10.0.0.1:1: guard ping: too many PING")) << log.str();
+  EXPECT_TRUE(log.has(" 1 more time(s)")) << log.str();
+  EXPECT_FALSE(log.has("GOAWAY")) << log.str();
+}
+
 TEST_F(ControllerTest, changes_of_pods_services_and_neighbours_are_lines_of_the_log) {
   using What = stats::Change::What;
   const Log log;
