@@ -126,7 +126,9 @@ bool ends_handshake(const TcpFields& segment, const Flow& flow) {
 }
 
 // How far a RST may be ahead of what its receiver has acknowledged: by data in flight.
+// A pod that ends in the middle of an answer may have as much in flight as its send buffer takes.
 constexpr uint32_t kNearReset = 1 << 16;
+constexpr uint32_t kNearResetOfPod = 1 << 24;
 
 // The header is whole.
 TcpFields tcp_fields(const ip::TransportPacket& packet) {
@@ -253,7 +255,8 @@ bool Forwarder::may_be_believed(const TcpFields& end, const Flow& flow) {
   if (flow.one_way()) return flow.near(end.sequence);
   if ((end.flags & kRst) == 0) return true;
   const Flow* receiver = flows_->partner_of(flow);
-  return receiver == nullptr || end.sequence - receiver->ack < kNearReset;
+  const uint32_t near = to_pods(flow) ? kNearReset : kNearResetOfPod;
+  return receiver == nullptr || end.sequence - receiver->ack < near;
 }
 
 void Forwarder::set_active() {

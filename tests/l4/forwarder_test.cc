@@ -492,6 +492,21 @@ TEST_F(Forwarding, a_forged_reset_out_of_sequence_does_not_end_a_silent_connecti
   expect_reaches(40'000, syn.destination);
 }
 
+TEST_F(Forwarding, a_reset_of_a_pod_in_the_middle_of_a_long_answer_ends_a_flow_soon) {
+  const Packet syn = connect(40'000);
+  Packet reset = from_pod(syn, kRst);
+  reset.seq = 3'000'000;  // the client has not acknowledged all of it yet
+  arrive(kSouth, reset);
+  take_sent();
+  std::erase_if(snapshot.services[0].pods.edit(),
+                [&](const auto& p) { return p.endpoint == syn.destination; });
+  adopt();
+  arrive(kNorth, from_client(40'000, kSyn));
+  const auto at_pods = sent(south);
+  ASSERT_EQ(at_pods.size(), 1u);
+  EXPECT_NE(at_pods[0].destination, syn.destination) << "the pod has left";
+}
+
 TEST_F(Forwarding, a_reset_that_its_receiver_believes_ends_a_flow_soon) {
   Packet syn = connect(40'000);
   Packet acknowledges = from_pod(syn, kAck);
