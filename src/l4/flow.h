@@ -54,7 +54,8 @@ struct alignas(64) Flow {
   uint16_t vip = 0;  // index
   FlowState state = FlowState::kUdp;
   config::Forward mode : 4 = config::Forward::kNat;
-  // Of a flow that began while flows of its pod were flushed: the flush that it outlives; else 0.
+  // Of a flow that began while flows of its pod were flushed: Pod::flushes then, the order that it
+  // outlives; else 0.
   uint8_t outlives : 4 = 0;
   // Of TCP: the last acknowledgment number of this side, which is the next sequence number that it
   // expects. Of the client's entry before: the one that ends the pod's handshake.

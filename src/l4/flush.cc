@@ -9,24 +9,21 @@ namespace sluice::l4 {
 
 void Forwarder::flush(uint32_t pod) {
   if (!flows_ || !registry_.has_pod(pod)) return;
-  bool& flushed = registry_.pod(static_cast<uint16_t>(pod)).flush;
-  if (flushed) begin_next_flush();  // takes the flows that began since the order before, too
-  flushed = true;
+  // Takes the flows that began since the order before, too.
+  registry_.pod(static_cast<uint16_t>(pod)).begin_flush();
   begin_flush();
 }
 
-void Forwarder::begin_next_flush() {
-  flush_ = flush_ == kFlushes ? 1 : static_cast<uint8_t>(flush_ + 1);
-}
-
 bool Forwarder::to_be_flushed(const Flow& flow) {
-  if (registry_.pod(flow.pod).flush && flow.outlives != flush_) return true;
+  const Pod& pod = registry_.pod(flow.pod);
+  if (pod.flush && flow.outlives != pod.flushes) return true;
   const Vip& vip = registry_.vip(flow.vip);
   return vip.limits.leaving_pods == config::Leaving::kFlush && !vip.has(flow.pod);
 }
 
 // An entry that moves back in the table, since another was erased, may be missed once: so the table
-// is looked through twice.
+// is looked through twice, from where the last look is: orders that follow each other closely must
+// not keep it from a part of the table.
 void Forwarder::begin_flush() {
   if (!flows_ || !registry_.has_flushes()) return;
   if (flows_->size() == 0) {
@@ -39,11 +36,12 @@ void Forwarder::begin_flush() {
 
 void Forwarder::on_flush(Time now) {
   for (size_t n = 0; n < kFlushSlots && flush_left_ > 0; ++n, --flush_left_) {
+    flush_at_ = (flush_at_ == 0 ? flows_->slots() : flush_at_) - 1;
     for (;;) {
-      Flow* at = flows_->client_at((flush_left_ - 1) % flows_->slots());
+      Flow* at = flows_->client_at(flush_at_);
       if (at == nullptr) break;
       if (!to_be_flushed(*at)) {
-        if (at->outlives != flush_) at->outlives = 0;  // the number comes again
+        if (at->outlives != registry_.pod(at->pod).flushes) at->outlives = 0;  // it comes again
         break;
       }
       const Flow flow = *at;
@@ -56,7 +54,6 @@ void Forwarder::on_flush(Time now) {
     wheel_.arm(flush_timer_, now + kFlushEvery);
   } else {
     registry_.end_flush();
-    begin_next_flush();
   }
 }
 

@@ -519,7 +519,7 @@ Flow* Forwarder::begin(const Flows::Lookup& lookup, Time now) {
   flow.protocol = key.protocol;
   if (!flow.one_way() && !choose_port(flow, pod, now)) return nullptr;
   flow.seen = Flows::stamp(now);
-  if (pod.flush) flow.outlives = flush_;
+  if (pod.flush) flow.outlives = pod.flushes;
   flows_->insert(flow);
   registry_.flow_began(vip);
   stats_.l4.flows_begun.add(1);

@@ -140,7 +140,6 @@ class Forwarder {
   // The pace of a flush, in slots of the table: a second for a million flows.
   static constexpr Duration kFlushEvery = 1ms;
   static constexpr size_t kFlushSlots = 4'096;
-  static constexpr uint8_t kFlushes = 15;      // after which numbers of flushes come again
   static constexpr size_t kListSlots = 2'048;  // of one turn
   // ICMP errors of one kind that Sluice sends in a second (RFC 1812, 4.3.2.8; RFC 4443, 2.4 (f)):
   // enough for path MTU discovery of as many new flows, and too few to be of use in a flood.
@@ -174,7 +173,6 @@ class Forwarder {
   void on_sweep(Time now);
   bool to_be_flushed(const Flow& flow);
   void begin_flush();
-  void begin_next_flush();
   void on_flush(Time now);
   void reset(const Flow& flow, Time now);
 
@@ -205,7 +203,7 @@ class Forwarder {
   Timer sweep_timer_;
   Timer flush_timer_;
   size_t flush_left_ = 0;  // slots
-  uint8_t flush_ = 1;      // the present or the next one: 1 to 15
+  size_t flush_at_ = 0;    // the slot before the next one
   Time swept_{};
   bool vips_changed_ = false;
   bool adopted_ = false;  // some configuration

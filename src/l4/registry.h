@@ -24,10 +24,18 @@
 namespace sluice::l4 {
 
 struct Pod {
+  static constexpr uint8_t kFlushes = 15;
+
+  void begin_flush() {
+    flush = true;
+    flushes = flushes == kFlushes ? 1 : static_cast<uint8_t>(flushes + 1);
+  }
+
   Endpoint endpoint;
   std::vector<uint16_t> sources;       // SNAT addresses of its family at the port that routes it
   bool live = false;                   // some L4 listener has it
   bool flush = false;                  // its flows are to end, but for those that outlive that
+  uint8_t flushes = 0;                 // number of the last order: 1 to kFlushes, then 1 again
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
 };
 

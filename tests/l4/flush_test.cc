@@ -152,6 +152,31 @@ TEST_F(Flush, spares_the_flows_that_begin_meanwhile_and_the_next_one_takes_them)
   EXPECT_EQ(counters.l4.flushed.get(), 41u);
 }
 
+TEST_F(Flush, of_one_pod_again_does_not_end_flows_that_another_order_spared) {
+  std::map<uint32_t, std::vector<uint16_t>> clients;  // by pod
+  const auto slot_of = [](const Packet& syn) {
+    return static_cast<uint32_t>(syn.destination.address.bytes[15] - 101);
+  };
+  for (uint16_t p = 40'000; p < 40'008; ++p) clients[slot_of(connect(p))].push_back(p);
+  ASSERT_GE(clients.size(), 2u);
+  const uint32_t a = clients.begin()->first, b = std::next(clients.begin())->first;
+  const size_t others = 8 - clients[a].size() - clients[b].size();
+  forwarder.flush(a);
+  uint16_t p = 41'000;
+  while (slot_of(connect(p)) != a) ++p;
+  const size_t began = p - 41'000u + 1;
+  size_t of_b = 0;  // that began before the orders about b
+  for (const stats::FlowRow& r : list({.pod = b})) of_b += r.client.port >= 41'000 ? 1 : 0;
+  forwarder.flush(b);
+  forwarder.flush(b);
+  take_sent();
+  pass();
+  EXPECT_EQ(forwarder.flows(), others + began - of_b);
+  bool spared = false;
+  for (const stats::FlowRow& r : list({.pod = a})) spared |= r.client.port == p;
+  EXPECT_TRUE(spared) << "it began behind the only order about its pod";
+}
+
 TEST_F(Flush, resets_a_client_at_its_last_acknowledgment_though_the_pod_repeats_its_syn_ack) {
   const Packet syn = connect(40'000);
   Packet data = from_client(40'000, kAck, "data");
