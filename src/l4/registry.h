@@ -37,6 +37,7 @@ struct Pod {
   bool flush = false;                  // its flows are to end, but for those that outlive that
   uint8_t flushes = 0;                 // number of the last order: 1 to kFlushes, then 1 again
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
+  std::array<uint32_t, 2> turn{};      // of SourcePorts, too: the port that was used longest ago
 };
 
 struct Vip {

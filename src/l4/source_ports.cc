@@ -1,6 +1,7 @@
 #include "l4/source_ports.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "l4/header.h"
 
@@ -19,6 +20,54 @@ bool SourcePorts::is_free(uint16_t source, uint16_t port, const Search& s, const
   if (place.kind != Place::Kind::kSource || place.shared) return false;
   *taken = s.flows.find(FlowKey{s.pod.endpoint, source, port, Side::kPod, s.protocol});
   return *taken == nullptr;
+}
+
+unsigned SourcePorts::choose_step() {
+  const unsigned ports = own_share().ports;
+  unsigned step = 1;
+  do {
+    step = 1 + static_cast<unsigned>(random_.below(ports));
+  } while (std::gcd(step, ports) != 1);
+  return step;
+}
+
+void SourcePorts::offer(const Flow& taken, const Found& found, const Search& s,
+                        std::optional<Found>& in_use) {
+  if ((!in_use || over(taken.state)) &&
+      (over(taken.state) || unproven(taken.state) || s.flows.spent(taken, s.now)))
+    in_use = found;
+}
+
+std::optional<SourcePorts::Found> SourcePorts::find_next(const Search& s, size_t begin,
+                                                         uint32_t& turn,
+                                                         std::optional<Found>& in_use) const {
+  if (s.pod.sources.empty()) return std::nullopt;
+  const Share share = own_share();
+  const uint16_t source = s.pod.sources[begin];
+  const steer::Owner::Arrivals arrivals =
+      owner_ == nullptr ? steer::Owner::Arrivals()
+                        : owner_->arrivals(s.registry.source(source), s.pod.endpoint);
+  unsigned misses = kTriesToArrive * share.workers;
+  const Flow* taken = nullptr;
+  uint32_t at = turn;
+  for (unsigned i = 0; i < kTriesForFree && misses > 0;) {
+    const auto port = static_cast<uint16_t>(share.first + at * share.workers);
+    at = (at + step_) % share.ports;
+    if (arrivals && arrivals.worker(port) != self_) {
+      --misses;
+      continue;
+    }
+    ++i;
+    if (is_free(source, port, s, &taken)) {
+      turn = at;
+      return Found{source, port};
+    }
+    const Flow* before = in_use ? in_use->displaced : nullptr;
+    if (taken != nullptr) offer(*taken, {source, port, taken}, s, in_use);
+    if (in_use && in_use->displaced != before) turn = at;  // those behind it are next
+  }
+  if (!in_use) turn = at;
+  return std::nullopt;
 }
 
 std::optional<SourcePorts::Found> SourcePorts::find_here(const Search& s, size_t begin,
@@ -42,9 +91,7 @@ std::optional<SourcePorts::Found> SourcePorts::find_here(const Search& s, size_t
       }
       if (is_free(source, port, s, &taken)) return Found{source, port};
       if (taken == nullptr) continue;
-      if ((!in_use || over(taken->state)) &&
-          (over(taken->state) || unproven(taken->state) || s.flows.spent(*taken, s.now)))
-        in_use = Found{source, port, taken};
+      offer(*taken, {source, port, taken}, s, in_use);
       if (in_use && i >= kTriesForFree) break;  // another address may have more
     }
   }
@@ -76,7 +123,11 @@ std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
   const size_t begin = sources < 2 ? 0 : random_.below(sources);
   const auto start = static_cast<unsigned>(random_.below(own_share().ports));
   std::optional<Found> in_use;
-  if (const auto found = find_here(s, begin, start, in_use)) return found;
+  if (const auto found = find_next(s, begin, pod.turn[protocol == kTcp ? 0 : 1], in_use))
+    return found;
+  // Ports in turn that are in use without end are no reason to refuse: others may be free.
+  if (!in_use)
+    if (const auto found = find_here(s, begin, start, in_use)) return found;
   // A flood of flows that may be displaced must not make every new one look for long.
   if (owner_ != nullptr)
     if (const auto found = find_anywhere(s, begin, start, in_use ? kTriesForFree : kTries))

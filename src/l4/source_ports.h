@@ -22,9 +22,11 @@ class SourcePorts {
 
   // owner: nullptr when there is one worker; outlives the object.
   SourcePorts(const steer::Owner* owner, unsigned self, uint64_t seed)
-      : owner_(owner), self_(self), random_(seed) {}
+      : owner_(owner), self_(self), random_(seed), step_(choose_step()) {}
 
-  // A port from which no flow of `protocol` leads to the pod yet, and which is no listener's. Where
+  // A port from which no flow of `protocol` leads to the pod yet, and which is no listener's: the
+  // one that was used longest ago, since the pod may keep the last connection from there in
+  // TIME-WAIT; when many ports in a row are in use, any. The order of ports is a secret. Where
   // the NIC spreads packets by hash: one whose answers arrive here, if the search finds one.
   // Where the first tries find no free port: one of a flow that is over, of a flow whose client has
   // proved nothing, or of a UDP flow whose exchange seems over. So floods of SYNs and datagrams
@@ -58,12 +60,20 @@ class SourcePorts {
     Time now;
   };
   Share own_share() const;
+  // A number of ports that has no divisor in common with their number: steps of it meet each port.
+  unsigned choose_step();
   // Whether no flow and no listener has the port. taken: the flow that has it, or nullptr.
   static bool is_free(uint16_t source, uint16_t port, const Search& s, const Flow** taken);
-  // From the address `begin` and the port `start` on: a free port whose answers arrive here, if one
-  // is soon found; in_use: one that may be displaced.
+  // The next free port in turn whose answers arrive here, if it is one of the next few; in_use: one
+  // that may be displaced.
+  std::optional<Found> find_next(const Search& s, size_t begin, uint32_t& turn,
+                                 std::optional<Found>& in_use) const;
+  // As well from the address `begin` and the port `start` on, if one is soon found.
   std::optional<Found> find_here(const Search& s, size_t begin, unsigned start,
                                  std::optional<Found>& in_use) const;
+  // Keeps a flow in `in_use` whose port may be taken.
+  static void offer(const Flow& taken, const Found& found, const Search& s,
+                    std::optional<Found>& in_use);
   // A free port, wherever its answers arrive. tries: for each address.
   std::optional<Found> find_anywhere(const Search& s, size_t begin, unsigned start,
                                      unsigned tries) const;
@@ -71,6 +81,7 @@ class SourcePorts {
   const steer::Owner* owner_;
   unsigned self_;
   Random random_;
+  unsigned step_;  // from one port of the share to the next in turn
 };
 
 }  // namespace sluice::l4

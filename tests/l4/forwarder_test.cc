@@ -414,6 +414,30 @@ TEST_F(CrowdedPorts, new_flows_are_refused_where_flows_that_go_on_have_all_sourc
   EXPECT_EQ(counters.l4.evicted.get() + counters.l4.evicted_half_open.get(), 0u);
 }
 
+TEST_F(CrowdedPorts, a_source_port_is_used_again_when_all_others_have_been_used) {
+  constexpr uint32_t kPorts = Registry::kLastSourcePort - Registry::kFirstSourcePort + 1;
+  std::map<uint16_t, uint32_t> used;  // by port: when
+  uint32_t soonest = UINT32_MAX, in_order = 0;
+  uint16_t before = 0;
+  for (uint32_t n = 0; n < kPorts + 5'000; ++n) {
+    if (n % 100 == 0) {
+      meet(kNorth, client.address);
+      meet(kSouth, pod(0).address);
+    }
+    syn({Address::v4(0xc6130000u + n), 1000});
+    const auto at_pod = sent(south);
+    ASSERT_EQ(at_pod.size(), 1u);
+    const uint16_t port = at_pod[0].source.port;
+    if (const auto u = used.find(port); u != used.end()) soonest = std::min(soonest, n - u->second);
+    used[port] = n;
+    in_order += port == before + 1 ? 1 : 0;
+    before = port;
+  }
+  EXPECT_EQ(used.size(), kPorts);
+  EXPECT_GE(soonest, kPorts - 32);
+  EXPECT_LT(in_order, kPorts / 2) << "the next port is not to be guessed";
+}
+
 TEST_F(Forwarding, a_new_flow_is_refused_while_all_others_are_in_use) {
   for (uint16_t p = 1; p <= kFlows; ++p) connect(p);
   EXPECT_TRUE(arrive(kNorth, from_client(1'000, kSyn)) || sent(south).empty());
