@@ -124,17 +124,34 @@ void Relay::adopt_services(const config::Snapshot& snapshot) {
       continue;
     }
     const auto place = places.find(config.slot);
-    if (place == places.end() || services_[place->second] == nullptr) {
-      services.push_back(std::make_unique<Service>(context_, config));
+    std::unique_ptr<Service> service =
+        place == places.end() ? take_back(config) : std::move(services_[place->second]);
+    if (service == nullptr) {
+      service = std::make_unique<Service>(context_, config);
     } else {
-      services_[place->second]->adopt(config);
-      services.push_back(std::move(services_[place->second]));
+      service->adopt(config);
     }
+    services.push_back(std::move(service));
     by_index_.push_back(services.back().get());
   }
   for (auto& s : services_)
     if (s != nullptr) leaving_services_.push_back(std::move(s));
   services_ = std::move(services);
+}
+
+// A service that left and is back within a short time: its calls wait, or its pods have calls. One
+// object writes the counters of a slot.
+std::unique_ptr<Service> Relay::take_back(const config::Service& config) {
+  for (auto* gone : {&leaving_services_, &retired_services_}) {
+    const auto same = std::find_if(gone->begin(), gone->end(), [&](const auto& s) {
+      return s->slot() == config.slot && s->config().name == config.name;
+    });
+    if (same == gone->end()) continue;
+    std::unique_ptr<Service> service = std::move(*same);
+    gone->erase(same);
+    return service;
+  }
+  return nullptr;
 }
 
 void Relay::adopt_difference(const config::Snapshot& snapshot) {

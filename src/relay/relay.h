@@ -66,6 +66,8 @@ class Relay {
 
  private:
   void adopt_services(const config::Snapshot& snapshot);
+  // The service of this slot, if it has left and is still there; nullptr: it is not.
+  std::unique_ptr<Service> take_back(const config::Service& config);
   void adopt_change(const config::PodChange& change);
   void on_drain_timer();
   void relieve_memory();

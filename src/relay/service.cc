@@ -46,6 +46,7 @@ Service::Service(Context& context, const config::Service& config)
 Service::~Service() = default;
 
 void Service::adopt(const config::Service& config) {
+  left_at_.reset();
   if (config.retry != config_.retry)
     retry_budget_.adopt(config.retry.budget_percent, config.retry.budget_per_second);
   if (config.balance != config_.balance)

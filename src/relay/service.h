@@ -30,7 +30,7 @@ class Service final : public upstream::PoolOwner {
   ~Service();
   Service(const Service&) = delete;
 
-  // Adopts a new snapshot: pods may come, leave and come back.
+  // Adopts a new snapshot: pods may come, leave and come back. A service that has left is back.
   void adopt(const config::Service& config);
   // Adopts a snapshot in which only the service's pods differ from the one before, by these edits.
   void adopt_pods(const config::Service& config, std::span<const config::PodEdit> edits);

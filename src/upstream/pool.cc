@@ -112,7 +112,7 @@ bool Pool::open_connection(uint64_t owner) {
   }
   (owner == kEverybody ? connections_ : isolated_).push_back(*c);
   ++count_of(*c);
-  count();
+  ++pod_.stats().connections;
   ++context_.stats.relay.pod_connections;
   return true;
 }
@@ -125,10 +125,6 @@ bool Pool::may_connect() {
 
 uint32_t& Pool::count_of(const PodConnection& c) {
   return c.retired() ? retired_count_ : c.owner() == kEverybody ? count_ : isolated_count_;
-}
-
-void Pool::count() {
-  pod_.stats().connections.set(count_ + isolated_count_ + retired_count_);
 }
 
 bool Pool::connected_or_connecting() {
@@ -338,7 +334,7 @@ void Pool::remove(PodConnection& c) {
   static_cast<ListHook<PodConnection>&>(c).unlink();
   --count_of(c);
   if (c.silent()) on_silence(false);
-  count();
+  --pod_.stats().connections;
   --context_.stats.relay.pod_connections;
 }
 

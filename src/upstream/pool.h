@@ -206,7 +206,6 @@ class Pool final : private ConnectTurns::Waiter {
   // pool_isolation.cc
   Isolated* isolated(uint64_t client);
   void end_isolation();
-  void count();
   void arm_backoff();
   void try_later();
   void update_state();

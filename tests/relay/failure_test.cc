@@ -493,6 +493,52 @@ TEST_F(RelayTest, a_listener_that_leaves_moves_its_clients_away_and_a_new_one_ta
   EXPECT_EQ(heard(d).body, "pod1");
 }
 
+TEST_F(RelayTest, a_service_that_is_back_while_its_calls_wait_has_its_pods_and_counters_again) {
+  pod(1).config.max_concurrent_streams = 1;
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  pod(1).down();  // no further connection
+  Peer& c = client();
+  call(c);
+  call(c);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+  const auto right = snapshot.services;
+  snapshot.services[0] = {.name = "wrong", .slot = 1};
+  snapshot.services[0].pods.push_back({.endpoint = pod_at(2), .id = "pod2", .slot = 2});
+  adopt();
+  run(1s);
+  snapshot.services = right;
+  adopt();
+  run(10s);  // longer than queue_timeout
+  EXPECT_EQ(stats_of(1).state.get(), static_cast<uint64_t>(pods::Connectivity::kReady));
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+  EXPECT_EQ(worker->service(0).queued.get(), 0u) << "the call has waited for queue_timeout";
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_EQ(heard(c).body, "pod1");
+}
+
+TEST_F(RelayTest, a_service_that_is_back_while_its_pods_drain_takes_them_back) {
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  const auto right = snapshot.services;
+  snapshot.services[0] = {.name = "wrong", .slot = 1};
+  adopt();
+  run(1s);
+  EXPECT_EQ(stats_of(1).state.get(), static_cast<uint64_t>(pods::Connectivity::kShutdown));
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+  snapshot.services = right;
+  adopt();
+  run(1s);
+  EXPECT_EQ(stats_of(1).state.get(), static_cast<uint64_t>(pods::Connectivity::kReady));
+  pod(1).answer(*pod(1).peers.front(), *pod(1).last);
+  run();
+  EXPECT_EQ(heard(c).body, "pod1");
+  EXPECT_EQ(stats_of(1).connections.get(), 1u) << "the new connection; the old one has ended";
+}
+
 TEST_F(RelayTest, a_client_of_a_listener_that_left_may_still_call_until_it_has_heard_so) {
   endpoints({});
   Peer& c = client();
