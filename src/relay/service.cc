@@ -323,12 +323,17 @@ PodConnection* Service::pick(const Call& call, Hold& hold) {
     hold = Hold::kShare;
     return nullptr;
   }
-  const size_t first = picker_->pick();
-  // The picker's choice, unless the call failed there before or the pod is full. Then the next pod
-  // in the order. A pod at which the call failed is used only when there is no other.
+  // The picker's choice, unless the call failed there before or the pod is full. Then the picker is
+  // asked again, so that the calls of a full pod go to all others by the policy. When it names no
+  // pod with room, all are looked at, from a random one on: the successor of a full pod in the list
+  // must not get its whole load. A pod at which the call failed is used only when there is no
+  // other.
   PodConnection* second_best = nullptr;
-  for (size_t i = 0; i < n; ++i) {
-    Pool& pool = *ready_[(first + i) % n];
+  size_t first = 0;
+  const size_t looks = n == 1 ? 1 : kPicks + n;
+  for (size_t i = 0; i < looks; ++i) {
+    if (i == kPicks) first = context_.random.below(n);
+    Pool& pool = *ready_[i < kPicks ? picker_->pick() : (first + i) % n];
     PodConnection* c = room_at(pool, call, hold);
     if (c == nullptr) continue;
     if (!call.retries().tried(pool.pod().slot())) return c;

@@ -113,6 +113,7 @@ class Service final : public upstream::PoolOwner {
  private:
   // Between two looks at the calls in held_: budgets grow back with time.
   static constexpr Duration kHeldLook = 10ms;
+  static constexpr size_t kPicks = 3;         // choices of the policy that one call is offered
   static constexpr uint32_t kHeldTries = 64;  // failures in one look
   // A call may wait so long for a place while its client has less than its share. Then it gets the
   // place of a client that has more. Most calls end sooner by themselves, and free a place.

@@ -183,6 +183,20 @@ TEST_F(Pool, lets_waiting_calls_go_when_the_limit_rises_again) {
   EXPECT_EQ(frames.side(0).requests().size(), 4u);
 }
 
+TEST_F(Pool, whose_pod_is_full_leaves_its_calls_to_all_other_pods_alike) {
+  frames.limit = 1;
+  endpoints({kFramePod, 1, 2, 3});
+  Peer& c = client();
+  while (frames.side(0).requests().empty()) call(c);
+  frames.down();  // no further connection
+  std::array<int, 4> before{};
+  for (int n = 1; n <= 3; ++n) before[static_cast<size_t>(n)] = pod(n).requests();
+  for (int i = 0; i < 60; ++i) call(c);
+  for (int n = 1; n <= 3; ++n)
+    EXPECT_NEAR(pod(n).requests() - before[static_cast<size_t>(n)], 20, 4);
+  EXPECT_EQ(frames.side(0).requests().size(), 1u);
+}
+
 TEST_F(Pool, gives_a_waiting_call_the_room_that_another_one_leaves) {
   frames.limit = 1;
   endpoints({kFramePod});
