@@ -236,6 +236,10 @@ void PodConnection::begin_idle() {
 // The last connection stays, unless the pod is about to close it. Then another one comes first.
 void PodConnection::on_idle_timer() {
   if (closing_ || retired_) return;
+  if (!http1_) {
+    look_whether_spare();
+    return;
+  }
   const Duration limit = pool_.idle_timeout(http_->peer_keeps_idle());
   if (streams() > 0 || context_.now < idle_since_ + limit) {
     context_.wheel.arm(idle_timer_, (streams() > 0 ? context_.now : idle_since_) + limit);
@@ -253,6 +257,19 @@ void PodConnection::on_idle_timer() {
     routine_ = false;
     context_.wheel.arm(idle_timer_, context_.now + limit);
   }
+}
+
+void PodConnection::look_whether_spare() {
+  const uint32_t begun = http_->streams_begun();
+  if (streams() == 0 && begun_when_idle_ == begun && pool_.takes_elsewhere(*this)) {
+    why_ = "no stream for some minutes";
+    routine_ = true;
+    retire();
+    return;
+  }
+  begun_when_idle_.reset();
+  if (streams() == 0) begun_when_idle_ = begun;
+  context_.wheel.arm(idle_timer_, context_.now + kSpare);
 }
 
 void PodConnection::report(const char* guard, const char* what) {
@@ -326,7 +343,11 @@ void PodConnection::on_settings() {
     flight_.land();
     connect_timer_.disarm();
     arm_ping();
-    if (http1_) begin_idle();
+    if (http1_) {
+      begin_idle();
+    } else if (owner_ == kEverybody) {
+      look_whether_spare();
+    }
     pool_.on_ready(*this);
   } else {
     if (http1_) {

@@ -2,6 +2,8 @@
 // A connection to a pod: a byte stream below it, HTTP in the client role, calls of many clients
 // above it.
 
+#include <optional>
+
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
@@ -92,6 +94,10 @@ class PodConnection final : public transport::User,
   // answers nothing, and every call on it waits for this timeout.
   static constexpr Duration kUnacknowledged = 5s;
 
+  // A connection of HTTP/2 that has had no stream for so long, and at most twice so long, ends
+  // while another one takes streams.
+  static constexpr Duration kSpare = 2min;
+
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
   void on_answer(transport::Stream&) override { flight_.on_answer(context_.now); }
@@ -129,6 +135,8 @@ class PodConnection final : public transport::User,
   // The connection of HTTP/1.1 carries no request from now on.
   void begin_idle();
   void on_idle_timer();
+  // HTTP/2: looks whether there was no stream since the last look.
+  void look_whether_spare();
   // The protocol has ended the connection in order.
   void follow_ending();
   // Ends all streams. True when HEADERS of a call that will be tried again are still queued.
@@ -166,6 +174,8 @@ class PodConnection final : public transport::User,
   Timer ping_timer_;  // for the next PING, or the end of the wait for its ACK
   Timer idle_timer_;
   Time idle_since_{};
+  // HTTP/2: the streams begun at the last look, when none was open then.
+  std::optional<uint32_t> begun_when_idle_;
   bool ping_sent_ = false;
   Time ping_sent_at_{};
   http::ConnectionPtr http_;

@@ -58,6 +58,12 @@ bool Pool::has_other(const PodConnection& c) {
   return false;
 }
 
+bool Pool::takes_elsewhere(const PodConnection& c) {
+  for (PodConnection& other : connections_)
+    if (&other != &c && !other.worn() && other.takes_stream()) return true;
+  return false;
+}
+
 void Pool::on_free(PodConnection& c) {
   if (c.owner() != kEverybody || c.retired()) return;
   static_cast<ListHook<PodConnection>&>(c).unlink();
@@ -217,15 +223,21 @@ unsigned Pool::flaws_of(const PodConnection& c, uint64_t avoid) {
 }
 
 PodConnection* Pool::with_room(uint64_t avoid) {
+  const uint32_t half = context_.limits.pod_connection_streams / 2;
   PodConnection* best = nullptr;
   for (PodConnection& c : connections_) {
     if (!c.takes_stream()) continue;
+    const unsigned flaws = flaws_of(c, avoid);
+    // The first one without a flaw: of HTTP/1.1 the one that was used last; else the oldest one
+    // below half of its load, so that younger ones run empty and end (PodConnection::kSpare).
+    if (flaws == 0 && (c.one_at_a_time() || c.streams() < half)) {
+      best = &c;
+      break;
+    }
     if (best == nullptr) {
       best = &c;
-      if (c.one_at_a_time() && flaws_of(c, avoid) == 0) break;  // the one that was used last
       continue;
     }
-    const unsigned flaws = flaws_of(c, avoid);
     const unsigned least = flaws_of(*best, avoid);
     if (flaws < least || (flaws == least && c.streams() < best->streams())) best = &c;
   }

@@ -98,6 +98,8 @@ class Pool final : private ConnectTurns::Waiter {
   Duration idle_timeout(Duration peer) const;
   // Another connection than `c` is ready, or will be.
   bool has_other(const PodConnection& c);
+  // Another connection than `c` takes streams now.
+  bool takes_elsewhere(const PodConnection& c);
   // The connection of HTTP/1.1 has carried a request, and takes the next: before all others.
   void on_free(PodConnection& c);
   // A connection of HTTP/1.1 has carried a whole exchange.
@@ -108,9 +110,9 @@ class Pool final : private ConnectTurns::Waiter {
   // replaced.
   void renew();
 
-  // The connection with the fewest streams that takes one more; nullptr when there is none. Opens
-  // another one when the best one is busy. avoid: the id of a connection that is taken only when
-  // there is no other.
+  // The oldest connection with less than half of `pod_connection_streams`, or the one with the
+  // fewest streams that takes one more; nullptr when there is none. Opens another one when the best
+  // one is busy. avoid: the id of a connection that is taken only when there is no other.
   PodConnection* with_room(uint64_t avoid = 0);
   // with_room_for(): as with_room(), for a client that may be isolated; nullptr then sets `hold`.
   bool isolates() const { return !isolated_clients_.empty(); }

@@ -1,5 +1,7 @@
 // Connections to a pod: when another one is opened, when one is replaced, and what calls notice.
 
+#include <array>
+
 #include "frame_pod.h"
 
 namespace sluice::relay {
@@ -163,6 +165,29 @@ TEST_F(Pool, lets_calls_wait_where_no_connection_takes_any_and_tells_them_so_in_
   EXPECT_EQ(field(heard(c, 13).headers, Name::kStatus), "503");
   EXPECT_LE(frames.sides.size(), 2u) << "another connection would not help";
   for (auto& side : frames.sides) EXPECT_TRUE(side->requests().empty());
+}
+
+TEST_F(Pool, ends_connections_that_calls_need_no_more_and_keeps_one) {
+  snapshot.limits.pod_connection_streams = 2;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  for (int i = 0; i < 8; ++i) call(c);
+  const uint64_t opened = stats_of(1).connections.get();
+  EXPECT_GE(opened, 3u);
+  c.tcp->abort();
+  pod(1).way = TestPod::Way::kEcho;
+  Peer& d = client();
+  for (uint32_t i = 0; i < 300; ++i) {
+    run(1s);
+    call(d);
+    ASSERT_EQ(heard(d, nth(i)).body, "pod1");
+  }
+  EXPECT_EQ(stats_of(1).connections.get(), 1u);
+  EXPECT_EQ(stats_of(1).connects.get(), opened);
+  EXPECT_EQ(pods::Connectivity::kReady, state(1));
+  run(600s);
+  EXPECT_EQ(stats_of(1).connections.get(), 1u) << "the last one stays";
 }
 
 TEST_F(Pool, lets_waiting_calls_go_when_the_limit_rises_again) {
