@@ -12,8 +12,8 @@ namespace sluice::relay {
 
 class PlaceShares {
  public:
-  // A client that had or wanted a place counts for so long, so that its share is there when it
-  // returns.
+  // A client that had or wanted a place counts for so long: the shares of others do not grow in its
+  // short pauses. Others may fill its places meanwhile, but for those that are kept free.
   static constexpr Duration kKept = 10s;
 
   // Starts a new count. The caller then reports every place that is taken and every client that

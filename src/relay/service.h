@@ -119,8 +119,9 @@ class Service final : public upstream::PoolOwner {
   // place of a client that has more. Most calls end sooner by themselves, and free a place.
   static constexpr Duration kSharePatience = 200ms;
   static constexpr Duration kShareLook = 100ms;
-  // For so long after a place had to be taken away, no client takes more than its share of the last
-  // places (PlaceShares). The time is long, since the work on a call that is ended is lost.
+  // For so long after a place had to be taken away, shares are counted, and the last places
+  // (PlaceShares) are for clients that have less than their share. The time is long, since the work
+  // on a call that is ended is lost.
   static constexpr Duration kSharing = 60s;
   // With more pods than this, ready_ is changed in place, and is in no order.
   static constexpr size_t kFewPods = 64;
