@@ -318,8 +318,10 @@ bool bare_ipv6(std::string_view text) {
 
 std::string_view host_of(std::string_view authority) {
   if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
-  const size_t colon = authority.find(':');
-  return colon == authority.rfind(':') ? authority.substr(0, colon) : authority;
+  const auto colons = std::count(authority.begin(), authority.end(), ':');
+  // Eight groups are a whole address of IPv6, so that a ninth one is a port.
+  const bool nine_groups = colons == 8 && authority.find("::") == std::string_view::npos;
+  return colons == 1 || nine_groups ? authority.substr(0, authority.rfind(':')) : authority;
 }
 
 bool same_variable(std::string_view a, std::string_view b) {

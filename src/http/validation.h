@@ -22,8 +22,8 @@ bool valid_host(std::string_view authority, Port port);
 
 // An IPv6 address, perhaps with a port, without its brackets: so h2load and others write it.
 bool bare_ipv6(std::string_view authority);
-// The host of an authority, without port and brackets. Of a bare IPv6 address, and of text with
-// several colons that is no authority at all, everything.
+// The host of an authority, without port and brackets. Of a bare IPv6 address, everything but a
+// port behind eight groups. Of text with several colons that is no authority at all, everything.
 std::string_view host_of(std::string_view authority);
 
 // Two names of fields that CGI, and all that follows it, gives to a program as one variable: '-'

@@ -296,8 +296,9 @@ bool ClientConnection::answer_misdirected(http::Stream& s, const http::FieldList
   using Authority = transport::Stream::Authority;
   std::string_view host = request.find(http::Name::kAuthority).value_or("");
   if (host.empty()) host = request.find(http::Name::kHost).value_or("");
+  host = http::host_of(host);
   if (host.empty()) return false;  // the host that the connection is for (RFC 9112, 3.3)
-  const Authority authority = stream_->authority_for(http::host_of(host));
+  const Authority authority = stream_->authority_for(host);
   if (authority == Authority::kThis) return false;
   count_stream();
   ++listener_.stats().streams;

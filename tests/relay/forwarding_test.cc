@@ -2,6 +2,10 @@
 
 #include "relay/forwarding.h"
 
+#include <array>
+#include <initializer_list>
+
+#include "http/validation.h"
 #include "relay/fixture.h"
 
 namespace sluice::relay {
@@ -75,6 +79,19 @@ TEST(Forwarding, behind_tls_replaces_a_certificate_that_the_client_names) {
   EXPECT_EQ(text(f), "x-forwarded-client-cert=Hash=1");
   Forwarding({}, *Address::parse("192.0.2.1"), Forwarding::kTls, {}).add_to(without, "2.0");
   EXPECT_EQ(text(without), "");
+}
+
+TEST(HostOfAuthority, is_without_port_and_brackets_and_may_be_empty) {
+  for (const auto& [authority, host] : std::initializer_list<std::array<std::string_view, 2>>{
+           {"a.lab:443", "a.lab"},
+           {"[2001:db8::1]:443", "2001:db8::1"},
+           {"2001:db8::1", "2001:db8::1"},
+           {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
+           {"1:2:3:4:5:6:7:8:443", "1:2:3:4:5:6:7:8"},
+           {"1:2:3:4:5:6:7::443", "1:2:3:4:5:6:7::443"},
+           {":443", ""},
+       })
+    EXPECT_EQ(http::host_of(authority), host) << authority;
 }
 
 }  // namespace
