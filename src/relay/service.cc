@@ -155,7 +155,8 @@ void Service::settle(const std::vector<Pool*>& come, std::vector<std::unique_ptr
     p->connect_if_needed();
     p->arm_pings();
   }
-  forget_gone();
+  // What is gone is forgotten at the end of the turn: a part of a large difference must not look at
+  // all pods that drain.
   if (pools_.size() <= kFewPods) rebuild_ready();
   tell();
   pump_due_ = true;
