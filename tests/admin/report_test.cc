@@ -6,6 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "admin/pod_state.h"
 #include "sluicectl/tables.h"
 
 namespace sluice::admin {
@@ -135,7 +136,7 @@ TEST_F(ReportTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
   stats::Pod& p = worker->pod(snapshot.services[0].pods[0].slot);
   p.streams.add(1234);
   ++p.active;
-  p.state.set(2);
+  p.state.set(static_cast<uint64_t>(pods::Connectivity::kReady));
   for (int i = 0; i < 100; ++i) p.latency->record(Duration(1ms));
   const auto answer = ask("pods");
   const auto& row = answer.at("pods").at(0).as_object();
@@ -149,6 +150,21 @@ TEST_F(ReportTest, pods_shows_the_numbers_of_all_workers_under_the_pods_names) {
   const std::string table = sluicectl::pods_table(answer);
   EXPECT_NE(table.find("READY"), std::string::npos) << table;
   EXPECT_NE(table.find("1,234"), std::string::npos) << table;
+}
+
+TEST_F(ReportTest, the_state_of_a_pod_is_that_of_the_workers_that_use_it) {
+  using pods::Connectivity;
+  const auto other = std::make_unique<stats::Worker>();
+  const std::vector<stats::Worker*> both{worker.get(), other.get()};
+  const Ledger two{both};
+  EXPECT_STREQ(pods::text_of(state_of(two, 0)), "IDLE") << "no worker has used it";
+  worker->pod(0).state.set(static_cast<uint64_t>(Connectivity::kTransientFailure));
+  EXPECT_EQ(state_of(two, 0), Connectivity::kTransientFailure)
+      << "the other worker has other pods in its subset";
+  other->pod(0).state.set(static_cast<uint64_t>(Connectivity::kShutdown));
+  EXPECT_EQ(state_of(two, 0), Connectivity::kTransientFailure);
+  other->pod(0).state.set(static_cast<uint64_t>(Connectivity::kIdle));
+  EXPECT_EQ(state_of(two, 0), Connectivity::kIdle);
 }
 
 TEST_F(ReportTest, a_pod_without_an_id_has_a_dash_in_its_column) {
