@@ -37,6 +37,21 @@ std::vector<uint32_t> slots_of(const std::string& pod, const config::Snapshot& c
   return slots;
 }
 
+// A listener of now forwards packets to some of the pods. Others may have flows of listeners that
+// have left.
+bool get_packets(const std::vector<uint32_t>& slots, const config::Snapshot& current) {
+  for (uint32_t i = 0; i < current.services.size(); ++i) {
+    const auto& pods = current.services[i].pods;
+    const bool has = std::any_of(pods.begin(), pods.end(), [&](const config::Pod& p) {
+      return std::find(slots.begin(), slots.end(), p.slot) != slots.end();
+    });
+    if (has && std::any_of(current.listeners.begin(), current.listeners.end(),
+                           [&](const auto& l) { return l.forwards_packets() && l.leads_to(i); }))
+      return true;
+  }
+  return false;
+}
+
 std::string listener_of(uint32_t slot, const config::Snapshot& current) {
   for (const config::Listener& l : current.listeners)
     if (l.slot == slot) return l.name;
@@ -74,6 +89,9 @@ json::object list_flows(const json::object& request, const config::Snapshot& cur
     const auto l =
         std::find_if(all.begin(), all.end(), [&](const auto& x) { return x.name == name; });
     if (l == all.end()) return error("there is no listener " + name);
+    if (l->relays_bytes())
+      return error("the listener " + name +
+                   " has no flows: it relays bytes; sluicectl listeners has its connections");
     if (!l->forwards_packets())
       return error("the listener " + name + " has no flows: its protocol is neither tcp nor udp");
     question.listener = l->slot;
@@ -96,11 +114,9 @@ json::object list_flows(const json::object& request, const config::Snapshot& cur
     next = 0;
     ++worker;
   }
-  return {{"flows", std::move(rows)},
-          {"pending", pending},
-          {"last", end && worker == pages.size()},
-          {"worker", worker},
-          {"from", next}};
+  return {{"flows", std::move(rows)}, {"forwarding", pods.empty() || get_packets(pods, current)},
+          {"pending", pending},       {"last", end && worker == pages.size()},
+          {"worker", worker},         {"from", next}};
 }
 
 json::object flush_pod(const json::object& request, const config::Snapshot& current,
@@ -109,7 +125,7 @@ json::object flush_pod(const json::object& request, const config::Snapshot& curr
   const std::vector<uint32_t> slots = slots_of(name, current, ledger);
   if (slots.empty()) return error("there is no pod \"" + name + "\"");
   for (const uint32_t slot : slots) flush(slot);
-  return {{"flushed", slots.size()}};
+  return {{"flushed", slots.size()}, {"forwarding", get_packets(slots, current)}};
 }
 
 }  // namespace sluice::admin

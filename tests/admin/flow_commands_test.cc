@@ -94,5 +94,19 @@ TEST_F(FlowCommands, flush_a_pod_by_its_address_or_its_id) {
   EXPECT_TRUE(flush_pod({}, snapshot, ledger, flush).contains("error"));
 }
 
+TEST_F(FlowCommands, tell_that_a_listener_relays_bytes_or_that_a_pod_gets_no_packets) {
+  EXPECT_TRUE(list({{"pod", "pod-a"}}).at("forwarding").as_bool());
+  config::Listener& l = snapshot.listeners[0];
+  l.protocol = config::Protocol::kTcp;
+  l.l4.mode = config::Forward::kRelay;
+  EXPECT_NE(list({{"listener", "dns"}}).at("error").as_string().find("relays bytes"),
+            std::string_view::npos);
+  EXPECT_FALSE(list({{"pod", "pod-a"}}).at("forwarding").as_bool());
+  int flushed = 0;
+  const auto answer = flush_pod({{"pod", "pod-a"}}, snapshot, ledger, [&](uint32_t) { ++flushed; });
+  EXPECT_FALSE(answer.at("forwarding").as_bool());
+  EXPECT_EQ(flushed, 1) << "flows of a listener that has left may be there";
+}
+
 }  // namespace
 }  // namespace sluice::admin

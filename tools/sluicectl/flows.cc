@@ -34,6 +34,12 @@ void flush() {
   if (!(std::cout << std::flush)) throw Error("standard output cannot be written");
 }
 
+// Behind the name of a pod. An older sluiced does not say it.
+bool gets_no_packets(const json::value& answer) {
+  const auto* forwarding = answer.as_object().if_contains("forwarding");
+  return forwarding != nullptr && forwarding->is_bool() && !forwarding->get_bool();
+}
+
 // A line; the columns are wide enough for IPv4, and longer cells push the rest to the right.
 std::string line(const json::value& f) {
   const std::string source = text(f, "source");
@@ -53,6 +59,7 @@ void print_flows(const std::string& socket, const FlowFilter& filter, bool as_js
   if (!filter.listener.empty()) keys["listener"] = filter.listener;
   if (!filter.pod.empty()) keys["pod"] = filter.pod;
   bool first = true;
+  bool forwarding = true;
   auto heard = std::chrono::steady_clock::now();
   for (;;) {
     const json::value page = asked(socket, "flows", keys);
@@ -76,6 +83,7 @@ void print_flows(const std::string& socket, const FlowFilter& filter, bool as_js
         }
         first = false;
       }
+      forwarding = !gets_no_packets(page);
       if (page.at("last").as_bool()) break;
       keys["worker"] = page.at("worker");
       keys["from"] = page.at("from");
@@ -86,14 +94,23 @@ void print_flows(const std::string& socket, const FlowFilter& filter, bool as_js
   if (as_json) {
     print(first ? "{\"flows\":[]}\n" : "\n]}\n");
   } else if (first) {
-    print("no flows\n");
+    print(forwarding ? "no flows\n"
+                     : "no flows: no listener forwards packets to the pod; its connections and "
+                       "streams are in sluicectl pods\n");
   }
   flush();
 }
 
 void flush_pod(const std::string& socket, const std::string& pod) {
-  asked(socket, "flush", {{"pod", pod}});
-  print("the flows of " + pod + " end now\n");
+  const json::value answer = asked(socket, "flush", {{"pod", pod}});
+  if (gets_no_packets(answer)) {
+    print("no listener forwards packets to " + pod +
+          " now: flows that it has from earlier end; calls and relayed connections stay\n");
+  } else {
+    const uint64_t pods = number(answer, "flushed");
+    print("the flows of " + pod +
+          (pods > 1 ? fmt::format(", which is a pod of {} services,", pods) : "") + " end now\n");
+  }
   flush();
 }
 
