@@ -140,7 +140,9 @@ class Idle {
         clients_.size(), calls_, held, static_cast<double>(after - before) / n,
         static_cast<double>(tables - before) / n, World::kBuffers - world_.lb.hold.available(),
         static_cast<double>(after - before) / 1048576);
-    return held >= clients_.size() ? 0 : 1;
+    if (held >= clients_.size()) return 0;
+    say_why();
+    return 1;
   }
 
  private:
@@ -149,6 +151,18 @@ class Idle {
     uint32_t expected = 0;  // ... and to receive; 0: not open
   };
 
+  // The counters that tell why connections have ended.
+  void say_why() const {
+    const auto say = [](std::string_view name, const auto& value, std::string_view meaning) {
+      if (value.get() != 0)
+        std::fprintf(stderr, "%.*s %lu: %.*s\n", static_cast<int>(name.size()), name.data(),
+                     static_cast<unsigned long>(value.get()), static_cast<int>(meaning.size()),
+                     meaning.data());
+    };
+    world_.counters.tcp.for_each(say);
+    world_.counters.relay.for_each(say);
+    world_.counters.tls.for_each(say);
+  }
   void serve(size_t from, size_t count) {
     for (size_t i = from; i < from + count; ++i) segment(i, kSyn, {});
     until([&] { return opened_ == from + count; });
