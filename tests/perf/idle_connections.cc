@@ -115,7 +115,9 @@ class Idle {
 
   int run() {
     world_.snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/16")};
-    world_.snapshot.startup.memory.connections = static_cast<uint32_t>(clients_.size() + 1024);
+    // A sixteenth of the table is kept for pods, and a WebSocket has a connection to its pod.
+    const size_t needed = clients_.size() * (speak_ == Speak::kWebSocket ? 2 : 1);
+    world_.snapshot.startup.memory.connections = static_cast<uint32_t>(needed + needed / 8 + 1024);
     world_.stranger = [this](const uint8_t* frame) { hear(frame); };
     const uint64_t before = resident_bytes();
     world_.start();
