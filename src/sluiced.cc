@@ -38,6 +38,7 @@
 #include "steer/exchange.h"
 #include "steer/owner.h"
 #include "tls/handshake_pool.h"
+#include "tls/key_log.h"
 #include "tls/ticket_keys.h"
 #include "worker/clock.h"
 #include "worker/hardware.h"
@@ -131,6 +132,17 @@ void log_start(const config::Startup& startup, worker::Hardware& hardware,
                startup.ports.size());
 }
 
+// Throws when the file cannot be opened.
+void begin_key_log(const config::Startup& startup) {
+  if (startup.tls_key_log.empty()) return;
+  if (const std::string why = tls::open_key_log(startup.tls_key_log); !why.empty())
+    throw std::runtime_error(fmt::format("key_log {}: {}", startup.tls_key_log, why));
+  spdlog::warn(
+      "key_log: the secrets of all TLS connections are written to {}; whoever reads that file can "
+      "read the connections",
+      startup.tls_key_log);
+}
+
 // An object for each worker.
 template <class T>
 struct OneEach {
@@ -146,6 +158,7 @@ struct OneEach {
 void serve(const std::string& file, loader::Loaded loaded) {
   const config::Startup startup = loaded.snapshot->startup;
   if (const std::string why = obstacles(startup); !why.empty()) throw std::runtime_error(why);
+  begin_key_log(startup);
   boost::asio::io_context io;
   // Keeps the signals from their default action, which would end the process in the middle of its
   // cleaning up, after the controller has gone.

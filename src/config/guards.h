@@ -95,6 +95,9 @@ struct Guards {
   // Bytes of a client before the end of its handshake. A ClientHello with post-quantum key shares
   // has 1.8 KB; a client's certificates have some more.
   uint32_t handshake_size = 65'536;
+  // Records of a client before the end of its handshake. A ClientHello is one or two records, and a
+  // client's certificates are a few.
+  uint32_t handshake_records = 1'024;
   // Handshakes of one worker at helper threads, those included that wait for one. With more, the
   // connections that begin one are closed. As many as a core signs in a second with RSA-2048: a
   // client waits no longer than that.
@@ -107,6 +110,11 @@ struct Guards {
   // Records of less than kTinyRecord bytes. Their headers and tags cost more than they carry; a
   // WINDOW_UPDATE, the smallest frame that is common, has 13 bytes.
   Rate tiny_records{10'000, 1'000};
+  // Alerts that end nothing: user_cancelled in TLS 1.3, other warnings in TLS 1.2.
+  Rate warning_alerts{4, 1};
+  // Session tickets (RFC 8446, 4.6.1) of a pod: two or three behind a handshake, and Sluice keeps
+  // none.
+  Rate pod_tickets{32, 1};
   // From a record's first byte to its last, while nobody but the peer is waited for; zero: off. A
   // whole record at `min_rate` takes 69 s.
   Duration record_timeout = 90s;

@@ -96,6 +96,7 @@ struct Startup {
   // Helper threads that make the TLS handshakes of all workers; 0: each worker makes its own, and
   // its other connections wait meanwhile.
   uint32_t handshake_threads = 1;
+  std::string tls_key_log;  // the file of all TLS secrets, for debugging; empty: none
   Idle idle = Idle::kAuto;
   Memory memory;
   std::string admin_socket;

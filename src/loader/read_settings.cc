@@ -43,10 +43,13 @@ void read_guards(Table& t, config::Guards& g) {
   t.duration("handshake_timeout", g.handshake_timeout, 0s, kLong);
   t.duration("record_timeout", g.record_timeout, 0s, kLong);
   t.integer("handshake_size", g.handshake_size, 4096, 1 << 24);
+  t.integer("handshake_records", g.handshake_records, 8, 1 << 20);
   t.integer("waiting_handshakes", g.waiting_handshakes, 1, 8192);
   rate("key_updates", g.key_updates);
   rate("empty_records", g.empty_records);
   rate("tiny_records", g.tiny_records);
+  rate("warning_alerts", g.warning_alerts);
+  rate("pod_tickets", g.pod_tickets);
 }
 
 }  // namespace

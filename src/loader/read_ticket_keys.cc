@@ -51,6 +51,8 @@ void read_process_tls(Table& root, Reading& reading) {
     else
       t->mistake("ticket_keys", fmt::format("{}: {}", file.string(), why));
   }
+  if (std::string path; t->string("key_log", path))
+    reading.snapshot.startup.tls_key_log = t->document().resolve(path).string();
   t->finish();
 }
 

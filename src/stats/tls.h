@@ -35,6 +35,9 @@ namespace sluice::stats {
   X(Counter, guard_key_updates,     "connections ended: too many KeyUpdate")                                       \
   X(Counter, guard_empty_records,   "connections ended: too many records without a byte")                          \
   X(Counter, guard_tiny_records,    "connections ended: too many records of a few bytes")                          \
+  X(Counter, guard_handshake_records, "connections ended: a handshake in too many records")                         \
+  X(Counter, guard_warning_alerts,  "connections ended: too many warning alerts")                                  \
+  X(Counter, guard_pod_tickets,     "connections to pods ended: too many session tickets")                          \
   X(Counter, guard_record_timeout,  "connections ended: a record that began and did not end in time")                \
   X(Counter, memory_refusals,       "connections reset for want of buffers")
 // clang-format on

@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 
 #include "tls/client_hello.h"
+#include "tls/key_log.h"
 #include "tls/ssl_owner.h"
 #include "tls/ticket_keys.h"
 
@@ -118,6 +119,7 @@ void on_message(int sent, int, int type, const void* bytes, size_t size, SSL* ss
 }
 
 void on_key_log(const SSL* ssl, const char* line) {
+  write_key_log(line);
   if (SslOwner* s = owner_of(const_cast<SSL*>(ssl)); s != nullptr) s->on_secret(line);
 }
 

@@ -171,6 +171,7 @@ bool Handshake::put_record(buf::View bytes) {
 void Handshake::on_message(bool sent, int type, buf::View bytes) {
   if (type == SSL3_RT_HEADER) {
     ++(sent ? records_out_ : records_in_);
+    if (!sent) ++received_;
     secrets_.on_record(sent);
   }
   if (type == SSL3_RT_HANDSHAKE && !bytes.empty() && bytes[0] == SSL3_MT_FINISHED)

@@ -64,6 +64,9 @@ class Handshake final : public SslOwner {
   };
   Result take_result();
 
+  // Records of the peer so far.
+  uint32_t received() const { return received_; }
+
   // The stream that waits; nullptr: it has gone. For the worker only.
   Stream* stream = nullptr;
   // The stream has gone: further steps would be in vain. Any thread may look.
@@ -113,6 +116,7 @@ class Handshake final : public SslOwner {
   // Why the handshake failed, or how it was completed.
   using Count = stats::Counter stats::Tls::*;
   Count end_ = nullptr;
+  uint32_t received_ = 0;  // records of the peer
   // Since the last count().
   uint32_t records_in_ = 0;
   uint32_t records_out_ = 0;

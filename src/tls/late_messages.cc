@@ -51,7 +51,10 @@ std::optional<uint8_t> LateMessages::check_header() {
 
 std::optional<uint8_t> LateMessages::end_message(uint8_t last) {
   header_size_ = 0;
-  if (header_[0] != SSL3_MT_KEY_UPDATE) return std::nullopt;
+  if (header_[0] == SSL3_MT_NEWSESSION_TICKET) {
+    ++tickets_;
+    return std::nullopt;
+  }
   if (last > SSL_KEY_UPDATE_REQUESTED) return SSL_AD_ILLEGAL_PARAMETER;
   key_update_ = last == SSL_KEY_UPDATE_REQUESTED ? KeyUpdate::kBoth : KeyUpdate::kPeers;
   return std::nullopt;

@@ -23,6 +23,8 @@ class LateMessages {
 
   // The peer's KeyUpdate, which is the last message of its record (RFC 8446, 5.1). Once.
   enum class KeyUpdate : uint8_t { kNone, kPeers, kBoth };
+  // The tickets that ended since the last call.
+  uint32_t take_tickets() { return std::exchange(tickets_, 0); }
   KeyUpdate take_key_update() { return std::exchange(key_update_, KeyUpdate::kNone); }
 
  private:
@@ -35,6 +37,7 @@ class LateMessages {
   std::array<uint8_t, kHeaderSize> header_{};
   uint32_t header_size_ = 0;  // bytes of the present message's header
   uint32_t left_ = 0;         // bytes of its body
+  uint32_t tickets_ = 0;
   KeyUpdate key_update_ = KeyUpdate::kNone;
 };
 

@@ -113,6 +113,8 @@ void OpensslRecords::on_message(bool sent, int type, buf::View bytes) {
     case SSL3_RT_ALERT:
       if (!sent) {
         watch_.alert_received();
+        if (bytes.size() == 2 && bytes[0] == SSL3_AL_WARNING && bytes[1] != SSL_AD_CLOSE_NOTIFY)
+          watch_.on_warning();
         return;
       }
       watch_.alert_sent();
@@ -121,7 +123,9 @@ void OpensslRecords::on_message(bool sent, int type, buf::View bytes) {
         watch_.on_renegotiation();
       return;
     case SSL3_RT_HANDSHAKE:
-      if (!sent && !bytes.empty() && bytes[0] == SSL3_MT_KEY_UPDATE) watch_.on_key_update();
+      if (sent || bytes.empty()) return;
+      if (bytes[0] == SSL3_MT_KEY_UPDATE) watch_.on_key_update();
+      if (bytes[0] == SSL3_MT_NEWSESSION_TICKET && client_) watch_.on_ticket();
       return;
     default:
       return;

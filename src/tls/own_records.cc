@@ -21,7 +21,6 @@ constexpr uint32_t kMostInner = Records::kMaxPlain + 1;  // content, type and pa
 // Records that carry nothing, one after the other, whatever the guards say: as many as OpenSSL
 // takes.
 constexpr uint32_t kMostEmpty = 32;
-constexpr uint32_t kMostWarnings = 4;
 
 }  // namespace
 
@@ -132,7 +131,6 @@ Records::Read OwnRecords::open() {
   if (type != SSL3_RT_APPLICATION_DATA || messages_.within())
     return broken(SSL_AD_UNEXPECTED_MESSAGE);
   content_left_ = size;
-  warnings_ = 0;
   if (size > 0) {
     empty_ = 0;
     return Read::kPlain;
@@ -156,7 +154,8 @@ Records::Read OwnRecords::take_alert(uint32_t size) {
     case SSL_AD_CLOSE_NOTIFY:
       return Read::kEnd;
     case SSL_AD_USER_CANCELLED:
-      return ++warnings_ > kMostWarnings ? broken(SSL_AD_UNEXPECTED_MESSAGE) : Read::kPlain;
+      watch_.on_warning();
+      return watch_.tripped() ? Read::kTripped : Read::kPlain;
     default:
       if (client_) failure_ = failure_of_alert(alert[1]);
       return Read::kBroken;
@@ -171,6 +170,8 @@ Records::Read OwnRecords::take_messages(uint32_t size) {
   });
   record_.clear();
   if (alert) return broken(*alert);
+  for (uint32_t n = messages_.take_tickets(); n > 0; --n) watch_.on_ticket();
+  if (watch_.tripped()) return Read::kTripped;
   const LateMessages::KeyUpdate update = messages_.take_key_update();
   if (update == LateMessages::KeyUpdate::kNone) return Read::kPlain;
   watch_.on_key_update();

@@ -60,7 +60,6 @@ class OwnRecords final : public Records {
   uint32_t record_size_ = 0;   // header included; 0: the header is incomplete
   uint32_t content_left_ = 0;  // plain bytes at the front of record_
   uint32_t empty_ = 0;         // empty records, one after the other
-  uint32_t warnings_ = 0;      // alerts that mean nothing, one after the other
 };
 
 }  // namespace sluice::tls

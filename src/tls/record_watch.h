@@ -34,6 +34,10 @@ class RecordWatch {
     }
   }
   void on_key_update() { take(key_updates_, guards_.key_updates, Guard::kKeyUpdates); }
+  // An alert that ends nothing.
+  void on_warning() { take(warning_alerts_, guards_.warning_alerts, Guard::kWarningAlerts); }
+  // A session ticket of a pod.
+  void on_ticket() { take(tickets_, guards_.pod_tickets, Guard::kTickets); }
   void on_renegotiation() { tripped_ = Guard::kRenegotiation; }
 
   bool tripped() const { return tripped_ != Guard::kNone; }
@@ -52,6 +56,8 @@ class RecordWatch {
   RateLimit key_updates_;
   RateLimit empty_records_;
   RateLimit tiny_records_;
+  RateLimit warning_alerts_;
+  RateLimit tickets_;
 };
 
 }  // namespace sluice::tls

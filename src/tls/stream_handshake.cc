@@ -93,6 +93,8 @@ void Stream::after_step() {
   }
   if (before_open_ > context_.guards.handshake_size) {
     act(Guard::kSize);
+  } else if (handshake_->received() > context_.guards.handshake_records) {
+    act(Guard::kRecords);
   } else {
     send_written();
   }

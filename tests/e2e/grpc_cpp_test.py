@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""An unmodified gRPC C++ client: unary, 4 MB, all kinds of streaming, metadata, errors, deadlines, cancellation, on both drivers and
-over TLS on both sides; and Go's gRPC server over TLS."""
+"""Unmodified gRPC clients, of C++ and of Go: unary, 4 MB, all kinds of streaming, metadata, errors, deadlines, cancellation, on both
+drivers and over TLS on both sides; and Go's gRPC server over TLS."""
 
 import json
 
@@ -51,6 +51,25 @@ class GoPodsOverTls(Checks, LabTest):
         last = json.loads(printed.splitlines()[-1])
         self.assertEqual(last["failed"], {}, last["last_error"])
         self.assertEqual(set(last["calls"]), {layout.pod_name(number) for number in (1, 2, 3)})
+
+
+class GoClient(Checks, LabTest):
+    """Over cleartext, and over TLS."""
+
+    tls = True
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        gopod.build()
+        super().setUpClass()
+
+    def test_every_kind_of_call_is_whole(self) -> None:
+        tls = lab.status()["tls"]
+        for options in ((), ("-target", f"{layout.VIP}:{tls['port']}", "-ca", tls["ca"])):
+            for line in run(layout.CLIENT_NAMESPACE, gopod.client_binary(), *options, check=False).splitlines():
+                check = json.loads(line)
+                with self.subTest(check["check"], tls=bool(options)):
+                    self.assertTrue(check["ok"], check["why"])
 
 
 main()

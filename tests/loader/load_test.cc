@@ -322,7 +322,8 @@ TEST(Load, every_guard_has_its_key) {
   for (const char* rate :
        {"resets", "provoked_resets", "pod_resets", "settings", "pings", "priorities",
         "window_updates", "unknown_frames", "empty_data", "tiny_data", "padding", "dribble",
-        "table_sizes", "empty_names", "key_updates", "empty_records", "tiny_records"}) {
+        "table_sizes", "empty_names", "key_updates", "empty_records", "tiny_records",
+        "warning_alerts", "pod_tickets"}) {
     text += std::string(rate) + " = { burst = " + std::to_string(n) +
             ", per_second = " + std::to_string(n + 1) + " }\n";
     n += 2;
@@ -333,7 +334,8 @@ TEST(Load, every_guard_has_its_key) {
       "\"7s\"\n"
       "headers_timeout = \"8s\"\nstall_timeout = \"9s\"\nclosing_timeout = \"10s\"\n"
       "handshake_timeout = \"11s\"\nhandshake_size = 12000\nwaiting_handshakes = 13\n"
-      "min_rate = 14\nmin_rate_grace = \"15s\"\nrecord_timeout = \"16s\"\n";
+      "min_rate = 14\nmin_rate_grace = \"15s\"\nrecord_timeout = \"16s\"\n"
+      "handshake_records = 17\n";
   files.write("sluiced.toml", files.config(text));
   const auto s = load(files.path("sluiced.toml")).snapshot;
   ASSERT_TRUE(s) << mistakes(files);
@@ -342,7 +344,8 @@ TEST(Load, every_guard_has_its_key) {
   for (config::Rate* rate :
        {&g.resets, &g.provoked_resets, &g.pod_resets, &g.settings, &g.pings, &g.priorities,
         &g.window_updates, &g.unknown_frames, &g.empty_data, &g.tiny_data, &g.padding, &g.dribble,
-        &g.table_sizes, &g.empty_names, &g.key_updates, &g.empty_records, &g.tiny_records}) {
+        &g.table_sizes, &g.empty_names, &g.key_updates, &g.empty_records, &g.tiny_records,
+        &g.warning_alerts, &g.pod_tickets}) {
     *rate = {n, n + 1};
     n += 2;
   }
@@ -363,6 +366,7 @@ TEST(Load, every_guard_has_its_key) {
   g.min_rate = 14;
   g.min_rate_grace = 15s;
   g.record_timeout = 16s;
+  g.handshake_records = 17;
   EXPECT_EQ(s->guards, g);
   files.write("sluiced.toml", files.config("[guards]\nresets = 5\nping = { burst = 1 }\n"
                                            "pings = { burst = -1 }\n"));

@@ -149,6 +149,19 @@ TEST_F(TicketKeyFiles, are_read_in_their_order_and_watched) {
   EXPECT_NE(std::find(l.files.begin(), l.files.end(), files.path("old.key")), l.files.end());
 }
 
+TEST(KeyLog, exists_only_when_a_key_asks_for_it) {
+  const test::Files files;
+  files.write("sluiced.toml", files.config(""));
+  EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->startup.tls_key_log, "");
+  files.write("sluiced.toml", files.config("[tls]\nkey_log = \"secrets.keys\"\n"));
+  EXPECT_EQ(load(files.path("sluiced.toml")).snapshot->startup.tls_key_log,
+            files.path("secrets.keys").string());
+  files.write("sluiced.toml", files.config("[tls]\nkey_log = \"\"\n"));
+  const Loaded l = load(files.path("sluiced.toml"));
+  ASSERT_FALSE(l.mistakes.empty());
+  EXPECT_EQ(l.mistakes.front().text, "key_log is empty; it must say something");
+}
+
 TEST_F(TicketKeyFiles, are_refused_with_name_and_reason) {
   write("short.key", 's', 79);
   write("long.key", 'l', 81);

@@ -115,7 +115,9 @@ class Idle {
 
   int run() {
     world_.snapshot.startup.ports[0].addresses = {*Prefix::parse("198.18.0.2/16")};
-    world_.snapshot.startup.memory.connections = static_cast<uint32_t>(clients_.size() + 1024);
+    // A sixteenth of the table is kept for pods, and a WebSocket has a connection to its pod.
+    const size_t needed = clients_.size() * (speak_ == Speak::kWebSocket ? 2 : 1);
+    world_.snapshot.startup.memory.connections = static_cast<uint32_t>(needed + needed / 8 + 1024);
     world_.stranger = [this](const uint8_t* frame) { hear(frame); };
     const uint64_t before = resident_bytes();
     world_.start();
@@ -140,7 +142,9 @@ class Idle {
         clients_.size(), calls_, held, static_cast<double>(after - before) / n,
         static_cast<double>(tables - before) / n, World::kBuffers - world_.lb.hold.available(),
         static_cast<double>(after - before) / 1048576);
-    return held >= clients_.size() ? 0 : 1;
+    if (held >= clients_.size()) return 0;
+    say_why();
+    return 1;
   }
 
  private:
@@ -149,6 +153,18 @@ class Idle {
     uint32_t expected = 0;  // ... and to receive; 0: not open
   };
 
+  // The counters that tell why connections have ended.
+  void say_why() const {
+    const auto say = [](std::string_view name, const auto& value, std::string_view meaning) {
+      if (value.get() != 0)
+        std::fprintf(stderr, "%.*s %lu: %.*s\n", static_cast<int>(name.size()), name.data(),
+                     static_cast<unsigned long>(value.get()), static_cast<int>(meaning.size()),
+                     meaning.data());
+    };
+    world_.counters.tcp.for_each(say);
+    world_.counters.relay.for_each(say);
+    world_.counters.tls.for_each(say);
+  }
   void serve(size_t from, size_t count) {
     for (size_t i = from; i < from + count; ++i) segment(i, kSyn, {});
     until([&] { return opened_ == from + count; });

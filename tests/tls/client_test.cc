@@ -222,6 +222,22 @@ TEST_P(ClientTest, takes_tickets_and_key_updates_among_the_answers) {
   EXPECT_EQ(pod.received, "request request request ");
 }
 
+TEST_P(ClientTest, takes_tickets_up_to_a_limit) {
+  if (GetParam().first != TLS1_3_VERSION) GTEST_SKIP() << "TLS 1.2 has tickets in handshakes only";
+  context.guards.pod_tickets = {20, 1};
+  expect_success();
+  const auto ticket = [&] {
+    SSL_new_session_ticket(pod.ssl());
+    arrive(pod.write("x"));
+  };
+  for (int i = 0; i < 15; ++i) ticket();
+  EXPECT_EQ(owner.heard, std::string(15, 'x'));
+  for (int i = 0; i < 10; ++i) ticket();
+  EXPECT_EQ(owner.heard.back(), '!');
+  EXPECT_EQ(stats.guard_pod_tickets.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "pod_tickets");
+}
+
 TEST_P(ClientTest, takes_a_fin_without_close_notify_for_a_truncated_end) {
   expect_success();
   arrive(pod.write("half an answer"));

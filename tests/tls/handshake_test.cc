@@ -197,6 +197,20 @@ TEST_F(HandshakeTest, has_a_limit_of_bytes) {
   EXPECT_STREQ(events.pop()->guard, "handshake_size");
 }
 
+TEST_F(HandshakeTest, has_a_limit_of_records) {
+  context.guards.handshake_records = 100;
+  accept();
+  const std::string record("\x16\x03\x01\x00\x01", 5);
+  for (const char c : std::string("\x01\x01\x00\x00\x03\x03", 6)) to_server(record + c);
+  for (int more = 6; more < 100; ++more) to_server(record + 'x');
+  EXPECT_FALSE(lower->closed);
+  to_server(record + 'x');
+  EXPECT_TRUE(lower->closed);
+  EXPECT_EQ(owner.heard, "!");
+  EXPECT_EQ(stats.guard_handshake_records.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "handshake_records");
+}
+
 TEST_F(HandshakeTest, is_not_for_http_in_the_clear) {
   accept();
   to_server("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");

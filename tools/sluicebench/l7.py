@@ -80,8 +80,10 @@ def measure(workload: Workload, proxy, seconds: float) -> dict:
         sampler.daemon = True
         sampler.start()
         before, counted, waited = WORKER_CORE.look(), proxy.counters(), machine.waited(proxy.pollers())
+        helped = proxy.helpers()
         outcome = loads.run(workload, proxy.namespace, proxy.address, seconds, latencies=False)
         after, recounted = WORKER_CORE.look(), proxy.counters()
+        helped = (proxy.helpers() - helped) / max(outcome.calls, 1) * 1e6
         others = machine.longest_wait(waited, machine.waited(proxy.pollers()))
         sampler.join()
         latencies = outcome
@@ -100,6 +102,8 @@ def measure(workload: Workload, proxy, seconds: float) -> dict:
            "rss_mib": memory["resident"], "hugepages_mib": memory["huge"]}
     if counted is not None:
         row.update(_without_empty_polls(core, wall, {key: recounted[key] - counted[key] for key in counted}, outcome.calls))
+        row["cpu_us_per_call"] += helped
+        row["raw_cpu_us_per_call"] += helped
     return row
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -12,6 +13,7 @@ from sluicelab.process import LabError, common_core, in_namespace
 from . import network
 from .workloads import REQUEST_BYTES, Workload
 
+HANDSHAKES = Path(__file__).resolve().parent / "handshakes.py"
 LATENCY_LOG = layout.RUN_DIR / "bench-latency"
 DEADLINE_MS = 60_000   # of gRPC calls and streams: longer than any run, so that grpc-timeout is sent and never fires
 SPARE_SECONDS = 20.0   # for a tool to end after its time
@@ -56,6 +58,8 @@ def run(workload: Workload, namespace: str, address: str, seconds: float, latenc
         return _wrk(workload, namespace, address, seconds)
     if workload.tool == "grpc":
         return _grpc(workload, namespace, address, seconds)
+    if workload.tool in ("full", "resumed"):
+        return _handshakes(workload, namespace, address, seconds)
     return _churn(workload, namespace, address, seconds)
 
 
@@ -142,3 +146,9 @@ def _churn(workload: Workload, namespace: str, address: str, seconds: float) -> 
     report = json.loads(printed.splitlines()[-1])
     return Outcome(report["calls"], report["failed"], report["calls"] / report["seconds"], report["p50_us"],
                    report["p99_us"], report["p999_us"])
+
+
+def _handshakes(workload: Workload, namespace: str, address: str, seconds: float) -> Outcome:
+    printed = _ended(namespace, [sys.executable, str(HANDSHAKES), address, str(layout.PORT), str(seconds), str(workload.connections),
+                                 workload.tool], seconds)
+    return Outcome(**json.loads(printed.splitlines()[-1]))

@@ -57,6 +57,9 @@ class Direct:
     def pollers(self) -> tuple:
         return ()
 
+    def helpers(self) -> float:
+        return 0.0
+
 
 class Peer:
     """A program of Debian's with a configuration of configs/, on the kernel's TCP."""
@@ -118,6 +121,9 @@ class Peer:
     def pollers(self) -> tuple:
         return ()  # it sleeps, and each time it wakes it waits a little
 
+    def helpers(self) -> float:
+        return 0.0  # all its threads are on core 0
+
 
 class Sluice:
     """sluiced as the lab starts it, over one of the lab's drivers: guards, deadlines, histograms and replay buffers are on."""
@@ -164,6 +170,14 @@ tls.certificates = [{{ certificate = "{network.CERTIFICATE}", key = "{network.KE
     def pollers(self) -> tuple:
         """Processes that always want their core, so that what they wait is what others had of it."""
         return (self._pid,)
+
+    def helpers(self) -> float:
+        """Seconds of processor time of the threads that make TLS handshakes, on the other core."""
+        total = 0.0
+        for task in Path(f"/proc/{self._pid}/task").iterdir():
+            if (task / "comm").read_text().startswith("handshake-"):
+                total += int((task / "schedstat").read_text().split()[0]) / 1e9
+        return total
 
     def counters(self) -> Optional[dict]:
         """The worker's cycles since its start."""

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 class Workload(NamedTuple):
     name: str
-    tool: str            # "h2load", "grpc" or "churn"; of HTTP/1.1 "h2load-http1", or "wrk", which connects for each request
+    tool: str            # "h2load", "grpc" or "churn"; of HTTP/1.1 "h2load-http1", or "wrk", which connects for each request;
+                         # of TLS "full" and "resumed" handshakes, where a call is a connection and its SETTINGS
     connections: int
     streams: int         # in flight on each connection
     answer: int          # bytes
@@ -40,4 +41,6 @@ ALL = (
     Workload("http1-connection-per-call-100B-32x1", "wrk", 32, 1, 100),
     Workload("tls-unary-100B-10x32", "h2load", 10, 32, 100, tls=True),
     Workload("tls-unary-100B-1x1", "h2load", 1, 1, 100, tls=True),
+    Workload("tls-handshakes-full-8x1", "full", 8, 1, 100, tls=True),
+    Workload("tls-handshakes-resumed-8x1", "resumed", 8, 1, 100, tls=True),
 )

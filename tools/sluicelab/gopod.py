@@ -1,4 +1,4 @@
-"""The lab's pod in Go. Built here and not by meson: only tests of rollouts use it, and nobody else should need a Go compiler."""
+"""The lab's pod and client in Go. Built here and not by meson: only end-to-end tests use them, and nobody else should need a Go compiler."""
 
 import os
 import shutil
@@ -16,8 +16,12 @@ def binary() -> Path:
     return layout.build_dir() / "go" / "sluice-go-pod"
 
 
+def client_binary() -> Path:
+    return layout.build_dir() / "go" / "sluice-go-client"
+
+
 def build() -> Path:
-    """Some seconds the first time; then the compiler's cache knows."""
+    """Some seconds the first time; then the compiler's cache knows. The path of the pod."""
     if shutil.which("go") is None:
         raise LabError("the pod in Go takes the Debian packages of tests/packages.txt")
     path = layout.build_dir() / "go"
@@ -26,7 +30,8 @@ def build() -> Path:
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": f"{path}:{LIBRARIES}", "GOCACHE": str(path / "cache"),
                    "GOFLAGS": ""}
     for command in (["protoc", f"--go_out=plugins=grpc:{package}", f"--proto_path={SOURCES}", "echo.proto"],
-                    ["go", "build", "-o", str(binary()), str(SOURCES / "pod.go")]):
+                    ["go", "build", "-o", str(binary()), str(SOURCES / "pod.go")],
+                    ["go", "build", "-o", str(client_binary()), str(SOURCES / "client.go")]):
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             raise LabError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
