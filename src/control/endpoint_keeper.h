@@ -26,7 +26,7 @@ class EndpointKeeper {
 
   // `sources` and `io` outlive the keeper.
   EndpointKeeper(boost::asio::io_context& io, const Sources& sources)
-      : io_(io), sources_(sources), timer_(io), writer_(io, "endpoints") {}
+      : sources_(sources), timer_(io), writer_(io, "endpoints") {}
 
   // The endpoints that a directory's file has, by source. Reads the file, unless the directory is
   // in use already. Changes nothing that is in use. Valid until the next call, or use().
@@ -43,7 +43,6 @@ class EndpointKeeper {
   void write_within(std::chrono::seconds time);
   void write();
 
-  boost::asio::io_context& io_;
   const Sources& sources_;
   boost::asio::steady_timer timer_;
   std::filesystem::path directory_;
