@@ -135,6 +135,17 @@ void Handshake::give_up() {
   }
 }
 
+// As OpensslRecords::give_up(): to read without a source is an internal error.
+void Handshake::refuse() {
+  end_ = nullptr;
+  if (state_ != State::kUnderWay || ssl_ == nullptr) return;
+  state_ = State::kFailed;
+  SSL_set0_rbio(ssl_.get(), nullptr);
+  SSL_do_handshake(ssl_.get());
+  end_ = nullptr;
+  ERR_clear_error();
+}
+
 void Handshake::count(stats::Tls& stats) {
   const auto add = [](stats::Counter& counter, uint32_t& n) { counter.add(std::exchange(n, 0)); };
   add(stats.records_in, records_in_);

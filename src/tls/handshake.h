@@ -44,6 +44,9 @@ class Handshake final : public SslOwner {
   void add_input(buf::View bytes) { input_.insert(input_.end(), bytes.begin(), bytes.end()); }
   // What OpenSSL wrote in the last step, an alert for the peer included.
   std::vector<uint8_t> take_output() { return std::exchange(output_, {}); }
+  // Ends a handshake that a guard has counted, with the alert internal_error in the output if
+  // OpenSSL has begun and has not completed it.
+  void refuse();
   // Adds what the last step counted. After kFailed the reason is among it.
   void count(stats::Tls& stats);
   size_t lane() const { return lane_; }

@@ -12,7 +12,6 @@
 namespace sluice::tls {
 namespace {
 
-constexpr uint8_t kWarning = 1;
 constexpr size_t kHeaderSize = 5;  // of a record: type, version, length (RFC 8446, 5.1)
 
 // Bytes that protection adds to the content of a record: the tag, and the content's type or, in TLS
@@ -84,10 +83,17 @@ Records::Read OpensslRecords::meaning(int result) {
   }
 }
 
+bool OpensslRecords::within() const {
+  return std::string_view(SSL_rstate_string(ssl_.get())) == "RB";
+}
+
 // OpenSSL has bytes of a record, or its header and nothing else yet.
 bool OpensslRecords::unfinished() const {
-  return SSL_has_pending(ssl_.get()) == 1 ||
-         std::string_view(SSL_rstate_string(ssl_.get())) == "RB";
+  return SSL_has_pending(ssl_.get()) == 1 || within();
+}
+
+uint64_t OpensslRecords::completed() const {
+  return headers_ - (within() ? 1 : 0);
 }
 
 uint32_t OpensslRecords::take_received(uint8_t* to, uint32_t n) {
@@ -103,10 +109,11 @@ void OpensslRecords::on_message(bool sent, int type, buf::View bytes) {
   switch (type) {
     case SSL3_RT_HEADER:
       if (sent) {
-        watch_.sent();
+        if (!stopped_) watch_.sent();
         return;
       }
       watch_.received();
+      ++headers_;
       if (bytes.size() >= kHeaderSize && bytes[0] == SSL3_RT_APPLICATION_DATA)
         watch_.on_data(load_be16(bytes.data() + 3) - overhead_);
       return;
@@ -117,9 +124,12 @@ void OpensslRecords::on_message(bool sent, int type, buf::View bytes) {
           watch_.on_warning();
         return;
       }
-      watch_.alert_sent();
+      if (!stopped_) {
+        watch_.alert_sent();
+        alerted_ = alerted_ || (bytes.size() == 2 && bytes[0] == SSL3_AL_FATAL);
+      }
       // OpenSSL refuses by this warning, and would go on.
-      if (bytes.size() == 2 && bytes[0] == kWarning && bytes[1] == SSL_AD_NO_RENEGOTIATION)
+      if (bytes.size() == 2 && bytes[0] == SSL3_AL_WARNING && bytes[1] == SSL_AD_NO_RENEGOTIATION)
         watch_.on_renegotiation();
       return;
     case SSL3_RT_HANDSHAKE:
@@ -160,6 +170,20 @@ Records::Sealed OpensslRecords::end() {
   ERR_clear_error();
   stopped_ = true;
   return starved_ ? Sealed::kNoMemory : Sealed::kDone;
+}
+
+// OpenSSL has no function that sends an alert of choice. To read without a source is an internal
+// error, behind which OpenSSL sends this alert.
+Records::Sealed OpensslRecords::give_up() {
+  if (stopped_) return Sealed::kDone;
+  received_.reset();
+  SSL_set0_rbio(ssl_.get(), nullptr);
+  size_t n = 0;  // of the present record, which nobody reads any more
+  while (SSL_read_ex(ssl_.get(), scratch_.data(), scratch_.size(), &n) == 1) continue;
+  ERR_clear_error();
+  stopped_ = true;
+  if (starved_) return Sealed::kNoMemory;
+  return alerted_ ? Sealed::kDone : Sealed::kBroken;
 }
 
 }  // namespace sluice::tls

@@ -25,9 +25,11 @@ class OpensslRecords final : public Records, public SslOwner {
   void discard() override;
   const char* failure() const override { return failure_; }
   bool unfinished() const override;
+  uint64_t completed() const override;
   uint32_t buffers() const override { return 0; }
   Sealed seal(buf::Queue& plain, uint32_t n) override;
   Sealed end() override;
+  Sealed give_up() override;
   void stop() override { stopped_ = true; }
 
  private:
@@ -35,6 +37,8 @@ class OpensslRecords final : public Records, public SslOwner {
   bool put_record(buf::View bytes) override;
   void on_message(bool sent, int type, buf::View bytes) override;
 
+  // OpenSSL has the header of a record, and not all of the rest.
+  bool within() const;
   // What a call of OpenSSL's that did not return 1 means.
   Read meaning(int result);
 
@@ -47,8 +51,10 @@ class OpensslRecords final : public Records, public SslOwner {
   const int overhead_;  // of a record's payload, as its header counts it
   bool stopped_ = false;
   bool starved_ = false;  // put_record() found no memory
+  bool alerted_ = false;  // a fatal alert is written
   const char* failure_ = "";
 
+  uint64_t headers_ = 0;      // of received records
   buf::Slice received_;       // what OpenSSL has not taken yet
   std::optional<Read> next_;  // that read() has found behind plain bytes
 };

@@ -96,6 +96,7 @@ Records::Read OwnRecords::collect_header() {
 }
 
 Records::Read OwnRecords::open() {
+  ++completed_;
   const uint32_t inner = record_size_ - kHeader - kTag;
   const uint64_t at = record_.begin() + kHeader;
   if (inner > kMostInner) return broken(SSL_AD_RECORD_OVERFLOW);

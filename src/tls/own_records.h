@@ -24,9 +24,11 @@ class OwnRecords final : public Records {
   void discard() override;
   const char* failure() const override { return failure_; }
   bool unfinished() const override { return !record_.empty() || record_size_ > 0; }
+  uint64_t completed() const override { return completed_; }
   uint32_t buffers() const override { return record_.slices(); }
   Sealed seal(buf::Queue& plain, uint32_t n) override;
   Sealed end() override;
+  Sealed give_up() override;
   void stop() override { stopped_ = true; }
 
  private:
@@ -57,7 +59,8 @@ class OwnRecords final : public Records {
   buf::Slice fresh_;   // received, not yet looked at
   buf::Queue record_;  // of the present record: the bytes that have come, or the content's rest
   std::array<uint8_t, TrafficKey::kHeaderSize> header_{};
-  uint32_t record_size_ = 0;   // header included; 0: the header is incomplete
+  uint32_t record_size_ = 0;  // header included; 0: the header is incomplete
+  uint64_t completed_ = 0;
   uint32_t content_left_ = 0;  // plain bytes at the front of record_
   uint32_t empty_ = 0;         // empty records, one after the other
 };

@@ -104,15 +104,20 @@ Records::Sealed OwnRecords::seal_large(buf::Queue& plain, uint32_t n) {
 Records::Sealed OwnRecords::seal_alert(uint8_t level, uint8_t description) {
   if (stopped_) return Sealed::kDone;
   stopped_ = true;  // nothing follows an alert (RFC 8446, 6)
-  watch_.alert_sent();
-  return seal_small(SSL3_RT_ALERT, 2, [&](uint8_t* to) {
+  const Sealed s = seal_small(SSL3_RT_ALERT, 2, [&](uint8_t* to) {
     to[0] = level;
     to[1] = description;
   });
+  if (s == Sealed::kDone) watch_.alert_sent();
+  return s;
 }
 
 Records::Sealed OwnRecords::end() {
   return seal_alert(SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY);
+}
+
+Records::Sealed OwnRecords::give_up() {
+  return seal_alert(SSL3_AL_FATAL, SSL_AD_INTERNAL_ERROR);
 }
 
 // Our KeyUpdate is the last record of the present key (RFC 8446, 4.6.3).

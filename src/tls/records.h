@@ -39,6 +39,8 @@ class Records {
   virtual const char* failure() const = 0;
   // A record has begun, and its last byte has not come.
   virtual bool unfinished() const = 0;
+  // Records whose last byte has come.
+  virtual uint64_t completed() const = 0;
   // Packet buffers of an incomplete record.
   virtual uint32_t buffers() const = 0;
 
@@ -54,6 +56,9 @@ class Records {
   virtual Sealed seal(buf::Queue& plain, uint32_t n) = 0;
   // close_notify. Nothing is written afterwards.
   virtual Sealed end() = 0;
+  // The fatal alert internal_error (RFC 8446, 6.2), unless the output has ended. Nothing is written
+  // afterwards.
+  virtual Sealed give_up() = 0;
   // Nothing is written any more.
   virtual void stop() = 0;
 

@@ -102,7 +102,7 @@ bool Stream::seal_one(uint32_t n) {
   }
   ++context_.stats.broken;
   failure_ = "TLS could make no record";
-  fail();
+  give_up();
   return false;
 }
 
@@ -130,12 +130,16 @@ void Stream::close() {
     send_written();
     if (state_ != State::kOpen) return;
     timer_.disarm();
+    record_timer_.disarm();
   } else {
-    leave_handshake();
+    refuse_handshake();
+    if (state_ == State::kGone) return;
     state_ = State::kFailed;
+    send_written();
+    if (state_ == State::kGone) return;
   }
   closing_ = true;
-  lower_->close();
+  if (refused_ == nullptr) lower_->close();
 }
 
 void Stream::abort() {
@@ -146,6 +150,7 @@ void Stream::abort() {
   leave_handshake();
   state_ = State::kGone;
   timer_.disarm();
+  record_timer_.disarm();
   plain_.clear();
   early_.clear();
   lower_->abort();
@@ -155,13 +160,22 @@ void Stream::fail() {
   if (state_ == State::kFailed || state_ == State::kGone) return;
   state_ = State::kFailed;
   timer_.disarm();
+  record_timer_.disarm();
   send_written();
   if (state_ == State::kGone) return;
   plain_.clear();
   early_.clear();
   if (records_ != nullptr) records_->stop();
-  if (!std::exchange(closing_, true)) lower_->close();
+  if (!std::exchange(closing_, true) && refused_ == nullptr) lower_->close();
   if (!std::exchange(peer_ended_, true)) user_->on_end_of_data(*this, End::kTruncated);
+}
+
+void Stream::give_up() {
+  if (records_ != nullptr && records_->give_up() != Records::Sealed::kDone) {
+    abort();  // a FIN without an alert might pass for an end in order
+    return;
+  }
+  fail();
 }
 
 void Stream::out_of_memory() {
@@ -179,8 +193,8 @@ void Stream::act(Guard guard) {
     failure_ = info.what;
     if (state_ == State::kHandshake) ++context_.stats.pod_handshakes_failed;
   }
-  leave_handshake();
-  fail();
+  refuse_handshake();
+  if (state_ != State::kGone) give_up();
 }
 
 void Stream::on_timer() {
@@ -191,14 +205,16 @@ void Stream::on_timer() {
   on_writable(*lower_);
 }
 
-void Stream::watch_record(bool heard) {
+void Stream::watch_record() {
   if (!records_->unfinished()) {
     record_since_ = kNever;
     return;
   }
-  if (heard || record_since_ == kNever) record_since_ = context_.now;
+  const uint64_t completed = records_->completed();
+  const bool another = std::exchange(records_before_, completed) != completed;
+  if (another || record_since_ == kNever) record_since_ = context_.now;
   const Duration limit = context_.guards.record_timeout;
-  if (limit > Duration::zero() && !record_timer_.armed())
+  if (limit > Duration::zero() && !closing_ && !record_timer_.armed())
     context_.wheel.arm(record_timer_, record_since_ + limit);
 }
 
@@ -272,7 +288,7 @@ void Stream::read(buf::Slice data) {
       case Records::Read::kMore:
         // The user charges the peer for the buffers of an incomplete record.
         if (!heard && records_->buffers() > before) user_->on_gap(*this);
-        watch_record(heard);
+        watch_record();
         return;
       case Records::Read::kPlain:
         heard = true;
@@ -335,10 +351,15 @@ void Stream::on_writable(transport::Stream&) {
 }
 
 void Stream::on_closed(transport::Stream&, transport::CloseReason reason) {
-  if (state_ == State::kHandshake) handshake_closed(reason);
+  if (state_ == State::kHandshake) {
+    handshake_closed(reason);
+  } else {
+    leave_handshake();
+  }
   state_ = State::kGone;
   early_.clear();
   timer_.disarm();
+  record_timer_.disarm();
   user_->on_closed(*this, reason);
 }
 

@@ -81,7 +81,7 @@ class Stream final : public transport::Stream, public transport::User {
     kConnecting,  // a client whose lower stream is not established
     kHandshake,
     kOpen,
-    kFailed,  // the alert is sent, and our FIN; what arrives is discarded
+    kFailed,  // the alert is sent, and our FIN, or refused_ is awaited; what arrives is discarded
     kGone,    // abort()
   };
 
@@ -108,12 +108,18 @@ class Stream final : public transport::Stream, public transport::User {
   void after_step();
   void established();
   void handshake_closed(transport::CloseReason how);
+  // Ends the handshake with the alert internal_error. A helper thread that has the handshake has
+  // its keys too; the alert and our FIN then follow when it is back (end_refused()).
+  void refuse_handshake();
+  void end_refused(Handshake& handshake);
+  void lose_handshake();
+  void make_records(Handshake::Result& result);
   void leave_handshake();
   // stream.cc
   void on_timer();
   void on_record_timer();
-  // All that was received is read. heard: a record's content was among it.
-  void watch_record(bool heard);
+  // All that was received is read.
+  void watch_record();
   // Received bytes, behind the handshake.
   void read(buf::Slice data);
   void read(buf::View bytes);
@@ -124,6 +130,8 @@ class Stream final : public transport::Stream, public transport::User {
   void send_written();
   // Ends the connection behind the alert that may have been written.
   void fail();
+  // As fail(), behind the alert internal_error if the output is still open.
+  void give_up();
   void out_of_memory();
   // Ends the connection as the guard says, and notes it.
   void act(Guard guard);
@@ -148,16 +156,19 @@ class Stream final : public transport::Stream, public transport::User {
   // While state_ is kHandshake, one of the two.
   std::unique_ptr<Handshake> handshake_;
   Handshake* away_ = nullptr;  // at a helper thread
-  buf::Queue early_;           // received while the handshake is away
-  bool ended_early_ = false;   // the lower stream ended while the handshake is away
-  uint32_t before_open_ = 0;   // bytes of the handshake
-  uint32_t discarded_ = 0;     // bytes received after a failure
+  // Of refuse_handshake(): at a helper thread. Our FIN waits for it.
+  Handshake* refused_ = nullptr;
+  buf::Queue early_;          // received while the handshake is away
+  bool ended_early_ = false;  // the lower stream ended while the handshake is away
+  uint32_t before_open_ = 0;  // bytes of the handshake
+  uint32_t discarded_ = 0;    // bytes received after a failure
 
   Timer timer_;  // kHandshake: its timeout. kOpen: kMemoryRetry
   // Of record_timeout. Armed by the first incomplete record, and not moved by later ones.
   Timer record_timer_;
   // Since when the present record's rest is awaited from the peer; kNever: no record has begun.
   Time record_since_ = kNever;
+  uint64_t records_before_ = 0;  // complete records, at the last watch_record()
   std::string_view alpn_;
   const char* version_ = "";  // "TLSv1.3"; empty before the end of the handshake
   std::string server_name_;

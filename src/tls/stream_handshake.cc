@@ -1,5 +1,9 @@
 // The handshake of a Stream: its steps here or at a helper thread, and its end.
 
+#include <array>
+
+#include <openssl/ssl.h>
+
 #include "tls/context.h"
 #include "tls/keep.h"
 #include "tls/openssl_records.h"
@@ -59,6 +63,11 @@ void Stream::take_step(buf::View data) {
 }
 
 void Stream::on_returned(std::unique_ptr<Handshake> handshake) {
+  if (handshake.get() == refused_) {
+    refused_ = nullptr;
+    end_refused(*handshake);
+    return;
+  }
   handshake_ = std::move(handshake);
   away_ = nullptr;
   after_step();
@@ -102,14 +111,7 @@ void Stream::after_step() {
 
 void Stream::established() {
   Handshake::Result result = handshake_->take_result();
-  if (result.keys) {
-    records_ = std::make_unique<OwnRecords>(std::move(*result.keys), is_client(), watch_,
-                                            context_.memory, lower_->output());
-  } else {
-    records_ =
-        std::make_unique<OpensslRecords>(std::move(result.ssl), is_client(), watch_,
-                                         context_.memory, lower_->output(), context_.scratch);
-  }
+  make_records(result);
   alpn_ = result.alpn;
   version_ = result.version;
   server_name_ = std::move(result.server_name);
@@ -129,6 +131,17 @@ void Stream::established() {
   if (ended_early_) on_end_of_data(*lower_, transport::End::kClean);
 }
 
+void Stream::make_records(Handshake::Result& result) {
+  if (result.keys) {
+    records_ = std::make_unique<OwnRecords>(std::move(*result.keys), is_client(), watch_,
+                                            context_.memory, lower_->output());
+  } else {
+    records_ =
+        std::make_unique<OpensslRecords>(std::move(result.ssl), is_client(), watch_,
+                                         context_.memory, lower_->output(), context_.scratch);
+  }
+}
+
 void Stream::handshake_closed(transport::CloseReason how) {
   if (!is_client()) {
     ++context_.stats.failed_closed;
@@ -141,7 +154,59 @@ void Stream::handshake_closed(transport::CloseReason how) {
   leave_handshake();
 }
 
+void Stream::refuse_handshake() {
+  if (state_ != State::kHandshake) return;
+  if (!is_client() && lower_->output().end() == 0) {
+    // A server's first record needs no key.
+    constexpr std::array<uint8_t, 7> kAlert{SSL3_RT_ALERT,        3, 3, 0, 2, SSL3_AL_FATAL,
+                                            SSL_AD_INTERNAL_ERROR};
+    const bool written = lower_->output().append_copy(kAlert, context_.memory.hold());
+    if (written) {
+      watch_.sent();
+      watch_.alert_sent();
+    }
+    leave_handshake();
+    if (!written) lose_handshake();
+  } else if (away_ != nullptr) {
+    away_->abandoned.store(true, std::memory_order_relaxed);
+    Handshake* const refused = std::exchange(away_, nullptr);
+    leave_handshake();
+    refused_ = refused;
+  } else {
+    handshake_->refuse();
+    handshake_->count(context_.stats);
+    const bool written =
+        lower_->output().append_copy(handshake_->take_output(), context_.memory.hold());
+    leave_handshake();
+    if (!written) lose_handshake();
+  }
+}
+
+// The guard has counted the handshake, which out_of_memory() is not to count again.
+void Stream::lose_handshake() {
+  state_ = State::kFailed;
+  out_of_memory();
+}
+
+void Stream::end_refused(Handshake& handshake) {
+  handshake.refuse();
+  handshake.count(context_.stats);
+  bool written = lower_->output().append_copy(handshake.take_output(), context_.memory.hold());
+  if (written && handshake.state() == Handshake::State::kDone) {
+    Handshake::Result result = handshake.take_result();
+    make_records(result);
+    written = records_->give_up() == Records::Sealed::kDone;
+  }
+  if (!written) {
+    out_of_memory();
+    return;
+  }
+  send_written();
+  if (state_ != State::kGone) lower_->close();
+}
+
 void Stream::leave_handshake() {
+  if (refused_ != nullptr) std::exchange(refused_, nullptr)->stream = nullptr;
   if (state_ != State::kHandshake) return;
   --context_.stats.handshaking;
   timer_.disarm();

@@ -260,6 +260,96 @@ class ClientCertificates(TlsLab):
         self.assertNotIn("204", self.call(self.stranger))
 
 
+class Guards(TlsLab):
+    """Clients that begin something and never end it, beside one that is merely silent between its requests."""
+
+    IMPATIENT = '[guards]\nhandshake_timeout = "1s"\nrecord_timeout = "1s"\n'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.reload, tls=self.tls)
+        self.reload(self.IMPATIENT, tls=self.tls)
+        self.log = log_size()
+
+    def attack(self, guard: str, *words: str, version: str = "TLSv1_3") -> str:
+        """What the attacker heard, after the guard's counter and its line in the log have been seen."""
+        def count() -> int:
+            return next(row["count"] for row in daemon.ask("guards")["guards"] if row["guard"] == guard)
+        before = count()
+        printed = run(layout.CLIENT_NAMESPACE, "python3", "-c", UNFINISHED, layout.VIP, str(layout.TLS_PORT), self.tls["ca"], version, *words)
+        self.assertEqual(count() - before, 1)
+        self.assertTrue(process.wait_until(
+            lambda: logged(self.log, rf"client {layout.CLIENT_ADDRESS}:\d+: guard {guard}:"), 10), "no line in the log")
+        self.assertIn("the other connection goes on", printed)
+        return printed
+
+    def test_a_record_that_never_ends_ends_its_connection_behind_an_alert(self) -> None:
+        for version in ("TLSv1_2", "TLSv1_3"):
+            for part in ("3", "5", "40"):  # of the header, the header, and a part of the content
+                with self.subTest(version, part=part):
+                    self.assertIn("heard TLSV1_ALERT_INTERNAL_ERROR", self.attack("record_timeout", "record", part, version=version))
+        self.assertEqual(self.counted("guard_record_timeout"), 6)
+
+    def test_a_handshake_that_never_ends_ends_behind_an_alert(self) -> None:
+        for version in ("TLSv1_2", "TLSv1_3"):
+            for part in ("hello", "answer"):  # a part of the ClientHello, and nothing behind Sluice's answer
+                with self.subTest(version, part=part):
+                    self.assertIn("heard TLSV1_ALERT_INTERNAL_ERROR", self.attack("handshake_timeout", part, "0", version=version))
+        self.assertEqual(self.counted("failed_timeout"), 4)
+
+
+# Begins a handshake or a record, and does not end it. Another connection makes a request before that and one behind it.
+UNFINISHED = """
+import socket, ssl, sys
+address, port, ca, version, begins, part = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+context.set_alpn_protocols(["http/1.1"])
+received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+def call(s):
+    s.sendall(b"GET / HTTP/1.1\\r\\nHost: echo.lab\\r\\n\\r\\n")
+    return s.recv(65_536).startswith(b"HTTP/1.1 ")
+
+def hear():
+    data = plain.recv(65_536)
+    received.write(data) if data else received.write_eof()
+
+def attack():
+    tls = context.wrap_bio(received, sent, server_hostname="echo.lab")
+    flights = 0
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            data = sent.read()
+            if data and (flights == 0 or begins == "record"):
+                plain.sendall(data[:100] if begins == "hello" else data)
+                flights += 1
+            hear()
+    if begins == "record":
+        plain.sendall(sent.read())
+        tls.write(bytes(100))
+        plain.sendall(sent.read()[:int(part)])
+    while True:
+        try:
+            tls.read(65_536)
+        except ssl.SSLWantReadError:
+            hear()
+
+with socket.create_connection((address, int(port)), 20) as plain, socket.create_connection((address, int(port)), 20) as beside:
+    other = context.wrap_socket(beside, server_hostname="echo.lab")
+    good = call(other)
+    try:
+        attack()
+    except ssl.SSLError as error:
+        print("heard", error.reason)
+    if good and call(other):
+        print("the other connection goes on")
+"""
+
+
 PYTHON = """
 import socket, ssl, sys
 context = ssl.create_default_context(cafile=sys.argv[3])

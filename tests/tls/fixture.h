@@ -20,6 +20,9 @@ namespace sluice::test {
 
 using transport::CloseReason;
 
+// The alert internal_error, as before a handshake.
+inline constexpr std::string_view kPlainAlert("\x15\x03\x03\x00\x02\x02\x50", 7);
+
 // The owner of the stream.
 struct Owner final : transport::User {
   void on_answer(transport::Stream&) override { ++answers; }

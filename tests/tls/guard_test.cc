@@ -19,6 +19,14 @@ class GuardTest : public TlsTest, public testing::WithParamInterface<bool> {
   }
   void data(std::string_view content) { to_server(maker->make(SSL3_RT_APPLICATION_DATA, content)); }
   bool ended() const { return lower->closed; }
+  // The guard's alert, as the client hears it.
+  void hears_alert() {
+    client.hear(lower->drain());
+    client.turn();
+    EXPECT_EQ(client.error, "tlsv1 alert internal error");
+    EXPECT_FALSE(client.ended) << "no close_notify";
+    EXPECT_EQ(stats.alerts_out.get(), ++alerts);
+  }
   void pass(Time until) {
     for (context.now = std::min(until, context.now); context.now < until;) {
       context.now = std::min<Time>(until, context.now + 100ms);
@@ -27,6 +35,7 @@ class GuardTest : public TlsTest, public testing::WithParamInterface<bool> {
   }
 
   std::optional<RecordMaker> maker;
+  uint64_t alerts = 0;
 };
 
 TEST_P(GuardTest, takes_the_records_that_this_test_makes) {
@@ -51,6 +60,7 @@ TEST_P(GuardTest, takes_empty_records_up_to_a_limit) {
   EXPECT_EQ(owner.heard.back(), '!');
   EXPECT_EQ(stats.guard_empty_records.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "empty_records");
+  hears_alert();
 }
 
 TEST_P(GuardTest, takes_few_empty_records_in_a_row_whatever_the_limit) {
@@ -117,6 +127,7 @@ TEST_P(GuardTest, a_record_has_to_end_in_time) {
     EXPECT_TRUE(ended()) << part;
     EXPECT_EQ(owner.heard, "before!") << part;
     EXPECT_STREQ(events.pop()->guard, "record_timeout");
+    hears_alert();
   }
   EXPECT_EQ(stats.guard_record_timeout.get(), 3u);
 }
@@ -137,6 +148,38 @@ TEST_P(GuardTest, each_record_has_its_own_time) {
   pass(context.now + 60s);
   EXPECT_FALSE(ended()) << "between records a peer may be silent";
   EXPECT_EQ(stats.guard_record_timeout.get(), 0u);
+}
+
+TEST_P(GuardTest, a_record_behind_one_that_said_nothing_to_the_owner_has_its_own_time) {
+  context.guards.record_timeout = 7s;
+  const std::string empty = maker->make(SSL3_RT_APPLICATION_DATA, "");
+  to_server(empty.substr(0, 10));
+  pass(context.now + 5s);
+  to_server(empty.substr(10) + maker->make(SSL3_RT_APPLICATION_DATA, "content").substr(0, 10));
+  pass(context.now + 5s);
+  EXPECT_FALSE(ended());
+  pass(context.now + 3s);
+  EXPECT_TRUE(ended());
+}
+
+TEST_P(GuardTest, a_record_behind_our_own_end_has_no_time) {
+  context.guards.record_timeout = 7s;
+  to_server(maker->make(SSL3_RT_APPLICATION_DATA, "content").substr(0, 10));
+  server->close();
+  pass(context.now + 60s);
+  EXPECT_EQ(stats.guard_record_timeout.get(), 0u);
+  EXPECT_EQ(stats.alerts_out.get(), 1u) << "close_notify";
+}
+
+TEST_P(GuardTest, a_guard_behind_our_own_end_writes_nothing) {
+  context.guards.empty_records = {5, 1};
+  server->close();
+  lower->drain();
+  for (int i = 0; i < 6; ++i) data("");
+  EXPECT_EQ(stats.guard_empty_records.get(), 1u);
+  EXPECT_EQ(owner.heard, "!");
+  EXPECT_EQ(lower->drain(), "");
+  EXPECT_EQ(stats.alerts_out.get(), 1u);
 }
 
 TEST_P(GuardTest, a_record_that_waits_for_the_owner_may_take_long) {

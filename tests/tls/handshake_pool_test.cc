@@ -24,9 +24,18 @@ class HandshakePoolTest : public TlsTest {
     held_ = held ? helpers : 0;
     lanes = helpers;
     pool_ = std::make_unique<tls::HandshakePool>(tls::HandshakePool::Options{
-        .helpers = helpers, .workers = 1, .begin_thread = [this, held](size_t) {
-          if (held) gate_.acquire();
-        }});
+        .helpers = helpers,
+        .workers = 1,
+        .begin_thread =
+            [this, held](size_t) {
+              if (held) gate_.acquire();
+            },
+        .wake =
+            [this](size_t) {
+              ++steps_;
+              if (held_behind_step_.exchange(false)) gate_.acquire();
+            },
+    });
     context.handshakes = &pool_->queue(0);
   }
   void release() { gate_.release(static_cast<ptrdiff_t>(std::exchange(held_, 0))); }
@@ -60,6 +69,8 @@ class HandshakePoolTest : public TlsTest {
 
   std::counting_semaphore<> gate_{0};
   size_t held_ = 0;
+  std::atomic<int> steps_ = 0;                  // that helpers have made
+  std::atomic<bool> held_behind_step_ = false;  // the helper waits for release() behind its next
   std::unique_ptr<tls::HandshakePool> pool_;
 };
 
@@ -155,7 +166,7 @@ TEST_F(HandshakePoolTest, a_client_sends_no_more_than_a_hello_before_it_has_an_a
   for (int i = 0; i < 1'000 && !lower->closed; ++i) to_server(std::string(100, 'x'));
   EXPECT_TRUE(lower->closed);
   EXPECT_LE(lower->received, context.guards.handshake_size + 2'000u);
-  EXPECT_EQ(server->buffers(), 0u);
+  EXPECT_EQ(server->buffers(), lower->buffers());
   EXPECT_EQ(stats.failed_size.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "handshake_size");
   release();
@@ -170,8 +181,9 @@ TEST_F(HandshakePoolTest, a_client_may_upload_at_once_up_to_a_limit) {
     last_step_is_away();
     const std::string body(bytes, 'x');
     to_server(client.write(body), 1'448);
-    EXPECT_EQ(lower->closed, bytes > 262'144);
+    EXPECT_EQ(owner.heard, bytes > 262'144 ? "!" : "");
     collect();
+    EXPECT_EQ(lower->closed, bytes > 262'144);
     if (!lower->closed) {
       EXPECT_TRUE(owner.heard == body);
     }
@@ -209,12 +221,80 @@ TEST_F(HandshakePoolTest, a_stream_may_go_while_its_handshake_is_away) {
     EXPECT_EQ(stats.handshaking.get(), 0u) << i;
     release();
     collect();
-    EXPECT_EQ(lower->drain(), "") << i;
+    EXPECT_EQ(lower->drain(), i == 1 || i == 3 ? kPlainAlert : "") << i;
     EXPECT_FALSE(owner.established) << i;
     stream.reset();
     pool_.reset();
   }
   EXPECT_EQ(stats.failed_timeout.get(), 1u);
+}
+
+TEST_F(HandshakePoolTest, a_guards_alert_waits_for_the_helper_that_has_the_keys) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (const bool completed : {false, true}) {
+      held_behind_step_ = !completed;
+      begin();
+      held_ = completed ? 0 : 1;
+      client.renew();
+      client.only(version);
+      accept();
+      to_server(client.turn());
+      collect();
+      client.hear(lower->drain());
+      steps_ = 0;
+      to_server(client.turn());
+      ASSERT_GT(context.handshakes->away(), 0u);
+      while (completed && steps_ == 0) std::this_thread::yield();
+      const uint64_t alerts = stats.alerts_out.get();
+      wheel.advance(context.now += 20s);
+      EXPECT_EQ(owner.heard, "!");
+      EXPECT_EQ(stats.handshaking.get(), 0u);
+      EXPECT_FALSE(lower->closed);
+      EXPECT_EQ(lower->drain(), "");
+      to_server("more");
+      release();
+      collect();
+      EXPECT_TRUE(lower->closed);
+      client.hear(lower->drain());
+      client.turn();
+      EXPECT_EQ(client.error, "tlsv1 alert internal error") << version << completed;
+      EXPECT_EQ(stats.alerts_out.get(), alerts + 1);
+      stream.reset();
+      pool_.reset();
+    }
+  }
+  EXPECT_EQ(stats.failed_timeout.get(), 4u);
+  EXPECT_EQ(stats.handshakes_full.get(), 0u);
+}
+
+TEST_F(HandshakePoolTest, a_stream_may_go_while_its_alert_is_away) {
+  const std::vector<std::function<void()>> ways = {
+      [&] { server->abort(); },
+      [&] { server->close(); },
+      [&] { lower->end(CloseReason::kReset); },
+      [&] { lower->end_of_data(); },
+      [&] { stream.reset(); },
+  };
+  for (size_t i = 0; i < ways.size(); ++i) {
+    held_behind_step_ = true;
+    begin();
+    held_ = 1;
+    client.renew();
+    accept();
+    to_server(client.turn());
+    collect();
+    client.hear(lower->drain());
+    to_server(client.turn());
+    wheel.advance(context.now += 20s);
+    ways[i]();
+    release();
+    collect();
+    EXPECT_EQ(lower->drain().empty(), i != 1 && i != 3) << i;
+    EXPECT_EQ(lower->closed, i == 1 || i == 3) << i;
+    stream.reset();
+    pool_.reset();
+  }
+  EXPECT_EQ(stats.failed_timeout.get(), ways.size());
 }
 
 TEST_F(HandshakePoolTest, may_end_while_handshakes_are_away) {
@@ -244,6 +324,7 @@ TEST_F(HandshakePoolTest, handshakes_that_wait_are_bounded) {
   EXPECT_TRUE(below.closed);
   EXPECT_EQ(refused.heard, "!");
   EXPECT_EQ(stats.failed_waiting.get(), 1u);
+  EXPECT_EQ(below.drain(), kPlainAlert);
   EXPECT_STREQ(events.pop()->guard, "waiting_handshakes");
   release();
   talk_by_helpers();

@@ -173,7 +173,52 @@ TEST_F(HandshakeTest, has_to_end_in_time) {
   EXPECT_TRUE(lower->closed);
   EXPECT_EQ(owner.heard, "!");
   EXPECT_STREQ(events.pop()->guard, "handshake_timeout");
+  EXPECT_EQ(lower->drain(), kPlainAlert);
+  EXPECT_EQ(stats.alerts_out.get(), 1u);
   EXPECT_EQ(stats.failed_timeout.get(), 1u);
+}
+
+TEST_F(HandshakeTest, that_a_guard_ends_behind_the_servers_flight_gets_the_alert_too) {
+  uint64_t alerts = 0;
+  const auto stop = [&](const char* what) {
+    accept();
+    to_server(client.turn());
+    client.hear(lower->drain());
+    if (client.turn().empty()) {
+      ADD_FAILURE() << "the client has nothing to say to " << what;
+    }
+    wheel.advance(context.now += 11s);
+    EXPECT_TRUE(lower->closed) << what;
+    EXPECT_EQ(owner.heard, "!") << what;
+    client.hear(lower->drain());
+    client.turn();
+    EXPECT_EQ(client.error, "tlsv1 alert internal error") << what;
+    EXPECT_EQ(stats.alerts_out.get(), ++alerts) << what;
+    EXPECT_EQ(ERR_peek_error(), 0u);
+  };
+  client.only(TLS1_3_VERSION);
+  stop("TLS 1.3");
+  client.renew();
+  client.only(TLS1_3_VERSION);
+  SSL_set1_groups_list(client.ssl(), "P-521:X25519");
+  stop("a request for another group");
+  client.renew();
+  client.only(TLS1_2_VERSION);
+  stop("TLS 1.2");
+  client.renew();
+  client.only(TLS1_2_VERSION);
+  open();
+  client.renew();
+  client.only(TLS1_2_VERSION);
+  client.resume();
+  stop("TLS 1.2, resumed: the server's keys are in use");
+}
+
+TEST_F(HandshakeTest, that_its_own_user_ends_gets_an_alert) {
+  accept();
+  server->close();
+  EXPECT_TRUE(lower->closed);
+  EXPECT_EQ(lower->drain(), kPlainAlert);
 }
 
 TEST_F(HandshakeTest, leaves_no_timer_behind) {
@@ -195,6 +240,7 @@ TEST_F(HandshakeTest, has_a_limit_of_bytes) {
   EXPECT_EQ(owner.heard, "!");
   EXPECT_EQ(stats.failed_size.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "handshake_size");
+  EXPECT_EQ(lower->drain(), kPlainAlert);
 }
 
 TEST_F(HandshakeTest, has_a_limit_of_records) {

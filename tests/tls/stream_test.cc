@@ -24,6 +24,13 @@ class StreamTest : public TlsTest, public testing::WithParamInterface<Kind> {
       ASSERT_STREQ(SSL_get_cipher_name(client.ssl()), GetParam().ciphers);
     }
   }
+  // A guard's alert, as the client hears it.
+  void hears_alert() {
+    client.hear(lower->drain());
+    client.turn();
+    EXPECT_EQ(client.error, "tlsv1 alert internal error");
+    EXPECT_EQ(stats.alerts_out.get(), 1u);
+  }
   static std::string text(size_t n) {
     std::string s;
     while (s.size() < n) s += std::to_string(s.size()) + " ";
@@ -256,6 +263,7 @@ TEST_P(StreamTest, never_negotiates_again) {
   EXPECT_EQ(owner.heard, "!");
   EXPECT_EQ(stats.guard_renegotiation.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "renegotiation");
+  EXPECT_EQ(stats.alerts_out.get(), 2u) << "the warning no_renegotiation, and internal_error";
 }
 
 TEST_P(StreamTest, answers_key_updates_up_to_a_limit) {
@@ -278,6 +286,7 @@ TEST_P(StreamTest, answers_key_updates_up_to_a_limit) {
   EXPECT_EQ(owner.heard, "xxxx!");
   EXPECT_EQ(stats.guard_key_updates.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "key_updates");
+  hears_alert();
 }
 
 TEST_P(StreamTest, takes_tiny_records_up_to_a_limit) {
@@ -289,6 +298,7 @@ TEST_P(StreamTest, takes_tiny_records_up_to_a_limit) {
   EXPECT_EQ(owner.heard.back(), '!');
   EXPECT_EQ(stats.guard_tiny_records.get(), 1u);
   EXPECT_STREQ(events.pop()->guard, "tiny_records");
+  hears_alert();
 }
 
 INSTANTIATE_TEST_SUITE_P(
