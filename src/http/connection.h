@@ -93,9 +93,9 @@ class Connection {
   virtual uint32_t resets_waiting() const = 0;
   // Client role: sends delayed resets as far as may_reset() allows.
   virtual void release_resets() = 0;
-  // Client role: the stream came on a connection that was kept from an earlier one, and no byte of
-  // its answer has arrived. So the peer may have closed the connection before it saw the request
-  // (RFC 9112, 9.3.1).
+  // Client role: no byte of the stream's answer has arrived. The stream came on a connection that
+  // was kept from an earlier one, so that the peer may have closed the connection before it saw the
+  // request (RFC 9112, 9.3.1), or the peer sent bytes before it had the request.
   virtual bool stale(const Stream&) const { return false; }
 
   // fn(Stream&) for all streams that have an owner. fn may end its own stream, and no other. Not

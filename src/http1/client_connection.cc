@@ -90,7 +90,8 @@ void ClientConnection::reset(http::Stream& stream, EndReason) {
 }
 
 bool ClientConnection::stale(const http::Stream& s) const {
-  return s.id() > 1 && stream_ && !stream_->answered_ && !section_.begun() && informational_ == 0;
+  return (s.id() > 1 || unasked_) && stream_ && !stream_->answered_ && !section_.begun() &&
+         informational_ == 0;
 }
 
 // A pod that answers has acknowledged the request's first byte. Bytes that it sent before belong to
@@ -99,6 +100,7 @@ bool ClientConnection::takes_head() {
   if (stream_ && transport_.acknowledged() > stream_->head_position_) return true;
   if (!over()) {
     ++stats_.unasked_bytes;
+    unasked_ = true;
     fail("bytes that no request asked for");
   }
   return false;

@@ -40,7 +40,8 @@ class ClientConnection final : public Connection {
   void break_off(Stream& s, EndedBy by) override;
   void after_flush() override { resume(); }
 
-  bool keeps_ = true;  // the pod lets the connection stay open
+  bool keeps_ = true;     // the pod lets the connection stay open
+  bool unasked_ = false;  // the pod sent bytes that belong to no request
   uint32_t informational_ = 0;
 };
 

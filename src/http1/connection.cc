@@ -95,15 +95,20 @@ void Connection::give_credit() {
 
 void Connection::read(buf::Slice& data) {
   while (data.size() > 0 && !over()) {
+    if (stream_ == nullptr && input_ != Input::kHead) [[unlikely]] {
+      taken_ += data.size();  // the rest of a message whose stream is gone means nothing
+      data.reset();
+      return;
+    }
     switch (input_) {
       case Input::kHead:
         if (!takes_head()) return;
         read_head(data);
         break;
       case Input::kLength: {
-        const auto n = static_cast<uint32_t>(std::min<int64_t>(left_, data.size()));
-        left_ -= n;
-        deliver(data.split_front(n), left_ == 0);
+        const auto n = static_cast<uint32_t>(std::min<int64_t>(stream_->peer_left_, data.size()));
+        stream_->peer_left_ -= n;
+        deliver(data.split_front(n), stream_->peer_left_ == 0);
         break;
       }
       case Input::kChunked:
@@ -130,10 +135,10 @@ void Connection::open_tunnel(Stream& s) {
   body_looks_ = 0;
 }
 
-bool Connection::read_section(buf::Slice& data) {
+bool Connection::read_section(buf::Slice& data, buf::Slice& whole) {
   const uint32_t before = data.size();
   if (!section_.begun()) stalls_.unfinished_begins();
-  const SectionReader::Result result = section_.read(data, config_.max_header_list_size);
+  const SectionReader::Result result = section_.read(data, config_.max_header_list_size, whole);
   taken_ += before - data.size();
   switch (result) {
     case SectionReader::Result::kMore:
@@ -152,9 +157,10 @@ bool Connection::read_section(buf::Slice& data) {
 }
 
 void Connection::read_head(buf::Slice& data) {
-  if (!read_section(data)) return;
+  buf::Slice whole;
+  if (!read_section(data, whole)) return;
   // on_head() may end the stream; the text is needed until then.
-  on_head(section_.text());
+  on_head(section_.text(whole));
   section_.clear();
 }
 
@@ -162,10 +168,10 @@ void Connection::begin_body(const Framing& framing, bool until_close) {
   body_looks_ = 0;
   if (framing.chunked) {
     input_ = Input::kChunked;
-    chunks_.begin();
+    stream_->chunks_.begin();
   } else if (framing.length > 0) {
     input_ = Input::kLength;
-    left_ = framing.length;
+    stream_->peer_left_ = framing.length;
   } else {
     input_ = until_close ? Input::kUntilClose : Input::kHead;
   }
@@ -174,29 +180,30 @@ void Connection::begin_body(const Framing& framing, bool until_close) {
 void Connection::read_chunked(buf::Slice& data) {
   const uint32_t before = data.size();
   buf::Slice piece;
-  const ChunkedDecoder::Event event = chunks_.read(data, piece);
+  const ChunkedDecoder::Event event = stream_->chunks_.read(data, piece);
   taken_ += before - data.size() - piece.size();
   switch (event) {
     case ChunkedDecoder::Event::kMore:
       break;
     case ChunkedDecoder::Event::kData:
-      on_chunk(piece.size(), chunks_.size());
+      on_chunk(piece.size(), stream_->chunks_.size());
       if (!over()) deliver(std::move(piece), false);
       break;
     case ChunkedDecoder::Event::kEnd:
       input_ = Input::kTrailers;
       break;
     case ChunkedDecoder::Event::kBad:
-      refuse(bad(chunks_.what()));
+      refuse(bad(stream_->chunks_.what()));
       break;
   }
 }
 
 void Connection::read_trailers(buf::Slice& data) {
-  if (!read_section(data)) return;
+  buf::Slice whole;
+  if (!read_section(data, whole)) return;
   thread_local FieldList fields;
   fields.clear();
-  const Fault fault = parse_trailers(section_.text(), guards().header_fields, fields);
+  const Fault fault = parse_trailers(section_.text(whole), guards().header_fields, fields);
   section_.clear();
   if (fault) {
     refuse(fault);

@@ -8,7 +8,6 @@
 #include "buf/memory.h"
 #include "buf/queue.h"
 #include "http/stall_watch.h"
-#include "http1/chunked_decoder.h"
 #include "http1/config.h"
 #include "http1/fault.h"
 #include "http1/fields.h"
@@ -162,8 +161,8 @@ class Connection : public http::Connection {
   void read_head(buf::Slice& data);
   void read_trailers(buf::Slice& data);
   void read_chunked(buf::Slice& data);
-  // False when the section is not whole, or bad.
-  bool read_section(buf::Slice& data);
+  // False when the section is not whole, or bad. whole: as SectionReader::read() has it.
+  bool read_section(buf::Slice& data, buf::Slice& whole);
   void park(buf::Slice data);
   void give_credit();
   void emit(Stream& s, buf::Slice piece, bool end);
@@ -175,8 +174,6 @@ class Connection : public http::Connection {
   }
   void recharge();
 
-  ChunkedDecoder chunks_;
-  int64_t left_ = 0;    // of Input::kLength
   buf::Slice front_;    // received and not read, in front of waiting_
   buf::Queue waiting_;  // received and not read
   uint32_t taken_ = 0;  // bytes that were read and not credited

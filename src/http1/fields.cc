@@ -132,12 +132,15 @@ bool valid_value(std::string_view value) {
   };
   const char* p = value.data();
   const char* const end = p + value.size();
-  for (; end - p >= 8; p += 8) {
+  if (value.size() < 8) return std::none_of(p, end, bad_byte);
+  const auto good = [&](const char* at) {
     uint64_t x;
-    std::memcpy(&x, p, 8);
-    if (suspicious(x) != 0 && std::any_of(p, p + 8, bad_byte)) return false;
-  }
-  return std::none_of(p, end, bad_byte);
+    std::memcpy(&x, at, 8);
+    return suspicious(x) == 0 || std::none_of(at, at + 8, bad_byte);
+  };
+  for (; end - p >= 8; p += 8)
+    if (!good(p)) return false;
+  return good(end - 8);  // some bytes twice
 }
 
 bool same_text(std::string_view a, std::string_view b) {

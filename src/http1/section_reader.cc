@@ -4,15 +4,15 @@
 
 namespace sluice::http1 {
 
-SectionReader::Result SectionReader::read(buf::Slice& data, size_t most) {
+SectionReader::Result SectionReader::read(buf::Slice& data, size_t most, buf::Slice& whole) {
   const auto* p = reinterpret_cast<const char*>(data.data());
   const size_t n = data.size();
-  const size_t before = collected_.size();
+  const size_t before = begun() ? collected_->size() : 0;
   constexpr size_t kEmptyLine = 2;
   for (size_t at = 0;;) {
     const void* found = std::memchr(p + at, '\n', n - at);
     if (found == nullptr) {
-      line_ += n - at;
+      line_ += static_cast<uint32_t>(n - at);
       break;
     }
     const auto line_feed = static_cast<size_t>(static_cast<const char*>(found) - p);
@@ -26,28 +26,28 @@ SectionReader::Result SectionReader::read(buf::Slice& data, size_t most) {
       continue;
     }
     if (before == 0) {
-      in_place_ = data.split_front(static_cast<uint32_t>(at));
+      whole = data.split_front(static_cast<uint32_t>(at));
     } else {
-      collected_.append(p, at);
+      collected_->append(p, at);
       data.drop_front(static_cast<uint32_t>(at));
     }
     return Result::kWhole;
   }
   if (before + n > most) return Result::kTooLong;
-  collected_.append(p, n);
+  if (!begun()) collected_ = std::make_unique<std::string>();
+  collected_->append(p, n);
   last_ = p[n - 1];
   data.drop_front(static_cast<uint32_t>(n));
   return Result::kMore;
 }
 
-std::string_view SectionReader::text() const {
-  if (in_place_) return {reinterpret_cast<const char*>(in_place_.data()), in_place_.size()};
-  return collected_;
+std::string_view SectionReader::text(const buf::Slice& whole) const {
+  if (begun()) return *collected_;
+  return {reinterpret_cast<const char*>(whole.data()), whole.size()};
 }
 
 void SectionReader::clear() {
-  in_place_.reset();
-  if (!collected_.empty()) std::string().swap(collected_);
+  collected_.reset();
   line_ = 0;
   last_ = 0;
   has_first_line_ = false;

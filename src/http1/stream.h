@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "buf/queue.h"
+#include "http1/chunked_decoder.h"
 #include "http1/http.h"
 #include "http1/websocket.h"
 
@@ -54,6 +55,9 @@ class Stream final : public http::Stream {
   int64_t body_left_ = 0;   // of Body::kLength
   buf::Queue data_;
   std::unique_ptr<FieldList> trailers_;
+  // The peer's body.
+  ChunkedDecoder chunks_;
+  int64_t peer_left_ = 0;  // bytes that are missing of one with a Content-Length
 };
 static_assert(sizeof(Stream) <= http::Stream::kBytes);
 

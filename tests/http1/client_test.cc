@@ -167,6 +167,14 @@ TEST_F(ClientTest, an_answer_of_a_pod_that_does_not_have_the_request_yet_is_no_a
   EXPECT_FALSE(owner.has("response :status=200 content-length=5"));
 }
 
+TEST_F(ClientTest, a_first_request_is_stale_when_the_pod_spoke_before_it_had_the_request) {
+  wire.prompt = false;
+  http::Stream* s = ask();
+  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(hear("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_TRUE(http->stale(*s));
+}
+
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
   ask("HEAD");
   hear("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
