@@ -51,6 +51,7 @@ HandshakePool::HandshakePool(Options options) : options_(std::move(options)) {
       queue.bells_.push_back(bell.get());
     }
   }
+  if (!options_.threads) return;
   for (size_t i = 0; i < options_.helpers; ++i) threads_.emplace_back([this, i] { run(i); });
 }
 
@@ -58,6 +59,19 @@ HandshakePool::~HandshakePool() {
   ending_.store(true);
   for (auto& bell : bells_) bell->ring();
   for (std::thread& t : threads_) t.join();
+}
+
+HandshakePtr HandshakePool::take(size_t helper, size_t worker) {
+  HandshakePtr handshake;
+  queues_[worker]->lines_[helper]->there.take({&handshake, 1});
+  return handshake;
+}
+
+void HandshakePool::give_back(size_t helper, size_t worker, HandshakePtr handshake) {
+  HandshakeLine& line = *queues_[worker]->lines_[helper];
+  line.back.stage(std::move(handshake));
+  line.back.publish();
+  options_.wake(worker);
 }
 
 // One handshake of each worker in turn, so that a worker with many does not delay the others'.
@@ -68,14 +82,11 @@ void HandshakePool::run(size_t helper) {
     const int heard = bell.rings.load(std::memory_order_acquire);
     bool worked = false;
     for (size_t w = 0; w < queues_.size(); ++w) {
-      HandshakeLine& line = *queues_[w]->lines_[helper];
-      HandshakePtr handshake;
-      if (line.there.take({&handshake, 1}) == 0) continue;
+      HandshakePtr handshake = take(helper, w);
+      if (handshake == nullptr) continue;
       worked = true;
       handshake->step();
-      line.back.stage(std::move(handshake));
-      line.back.publish();
-      options_.wake(w);
+      give_back(helper, w, std::move(handshake));
     }
     if (!worked && !ending_.load()) bell.rings.wait(heard, std::memory_order_acquire);
   }

@@ -61,6 +61,7 @@ class HandshakePool {
   struct Options {
     size_t helpers = 1;
     size_t workers = 1;
+    bool threads = true;  // false: a test plays the helpers, with take() and give_back()
     // On each helper's own thread, first.
     std::function<void(size_t helper)> begin_thread = [](size_t) {};
     // After a handshake went back to the worker. For any thread.
@@ -72,6 +73,13 @@ class HandshakePool {
   HandshakePool(const HandshakePool&) = delete;
 
   HandshakeQueue& queue(size_t worker) { return *queues_[worker]; }
+
+  // --- For the helper ---
+
+  // The next handshake of the worker whose step this helper has to make; nullptr: there is none.
+  HandshakePtr take(size_t helper, size_t worker);
+  // The step is made.
+  void give_back(size_t helper, size_t worker, HandshakePtr handshake);
 
  private:
   void run(size_t helper);

@@ -45,6 +45,8 @@ class Appliance : public testing::Test {
       secure_clients_ += world.sum([](const auto& w) {
         return w.tls.handshakes_full.get() + w.tls.handshakes_resumed.get();
       });
+      resumed_ += world.sum([](const auto& w) { return w.tls.handshakes_resumed.get(); });
+      refused_ += world.sum([](const auto& w) { return w.tls.failed_certificate.get(); });
       secure_pods_ += world.sum([](const auto& w) { return w.tls.pod_handshakes.get(); });
       truncated_ += world.sum([](const auto& w) { return w.tls.truncated.get(); });
       cut_answers_ += world.sum([](const auto& w) { return w.http1.answers_cut.get(); });
@@ -68,6 +70,7 @@ class Appliance : public testing::Test {
   uint64_t cut_ = 0, merged_ = 0;
   size_t pairs_[2][2]{};  // calls that succeeded: client and pod of HTTP/2 (0), of HTTP/1.1 (1)
   size_t secure_clients_ = 0, secure_pods_ = 0, truncated_ = 0;  // handshakes, and ends of TLS
+  size_t resumed_ = 0, refused_ = 0;                             // of secure_clients_
   size_t cut_answers_ = 0, broken_answers_ = 0, early_answers_ = 0, unasked_ = 0;
   size_t isolated_ = 0, held_back_ = 0, pings_ = 0, handed_over_ = 0;
 };
@@ -97,6 +100,8 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
     for (const size_t succeeded : pods) EXPECT_GT(succeeded, kSeeds);
   EXPECT_GT(secure_clients_, kSeeds);
   EXPECT_GT(secure_pods_, kSeeds);
+  EXPECT_GT(resumed_, kSeeds / 10);
+  EXPECT_GT(refused_, kSeeds / 10);
   EXPECT_GT(truncated_, kSeeds / 10);
   EXPECT_GT(cut_answers_, kSeeds / 10);
   EXPECT_GT(broken_answers_, kSeeds / 10);
@@ -104,8 +109,10 @@ TEST_F(Appliance, every_call_ends_once_and_truthfully) {
   std::printf(
       "succeeded: HTTP/2 to HTTP/2 %zu, to HTTP/1.1 %zu; HTTP/1.1 to HTTP/2 %zu, to itself %zu\n",
       pairs_[0][0], pairs_[0][1], pairs_[1][0], pairs_[1][1]);
-  std::printf("handshakes of TLS: %zu with clients, %zu with pods; %zu ends without close_notify\n",
-              secure_clients_, secure_pods_, truncated_);
+  std::printf(
+      "handshakes of TLS: %zu with clients, %zu of them resumed, %zu refused for the certificate; "
+      "%zu with pods; %zu ends without close_notify\n",
+      secure_clients_, resumed_, refused_, secure_pods_, truncated_);
   std::printf("HTTP/1.1: %zu answers were cut, %zu broken, %zu early, %zu unasked\n", cut_answers_,
               broken_answers_, early_answers_, unasked_);
   std::printf("%zu calls, %zu succeeded, %zu sent again, %zu by policy, %zu waited for isolation\n",

@@ -59,6 +59,7 @@ class Http2Client final : public Http2Peer, public Caller {
     if (c.says_length && c.size > 0) f.add(http::Name::kContentLength, std::to_string(c.size));
     f.add("x-size", std::to_string(c.size));
     f.add("x-answer", std::to_string(c.answer));
+    if (secure() && random_.chance(0.2)) f.add("x-forwarded-client-cert", "Subject=\"CN=king\"");
     http::Stream* s = h2().open(f, c.size == 0, &c);
     if (s == nullptr) return false;
     open_[&c] = s;

@@ -41,6 +41,7 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     }
     if (expects) head += "Expect: 100-continue\r\n";
     if (last_ && !http10_) head += "Connection: close\r\n";
+    if (secure() && random_.chance(0.2)) head += "X-Forwarded-Client-Cert: Subject=\"CN=king\"\r\n";
     say(head + "\r\n");
     calls_.push_back(&c);
     if (c.size > 0) {

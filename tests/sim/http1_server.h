@@ -43,6 +43,10 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
     }
     if (call_ != nullptr) stage_.violation("a request before the answer to the one before it");
     if (head.word(0) != call->method) stage_.violation("a request changed its method");
+    std::string shown;
+    for (const auto& [name, value] : head.fields)
+      if (name == "x-forwarded-client-cert") shown += value;
+    pod_.compare(*call, shown);
     call_ = call;
     call_->last_on = this;
     ++generation_;
@@ -242,7 +246,8 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
 inline tcp::User* Pod::on_accept(tcp::Connection& c) {
   std::unique_ptr<Secure> secure;
   if (speech_.tls)
-    secure = std::make_unique<Secure>(Identities::get().pod(), false, speech_.tls_version, "");
+    secure = std::make_unique<Secure>(Identities::get().pod(speech_.asks), false,
+                                      speech_.tls_version, "");
   tcp::User* user = nullptr;
   if (speech_.http1) {
     auto made = std::make_unique<Http1Server>(stage_, std::move(secure), *this);

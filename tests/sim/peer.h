@@ -44,6 +44,16 @@ class Peer : public tcp::User {
   // From here on nothing is expected of this connection.
   void blame() { faulty_ = true; }
   bool faulty() const { return faulty_; }
+  // A client whose certificate the appliance must refuse: none of its calls may reach a pod.
+  void refuse() {
+    blame();
+    refused_ = true;
+  }
+  bool refused() const { return refused_; }
+  // The values of x-forwarded-client-cert that pods must get with calls of this client, one at
+  // most.
+  void show(std::string certificate) { shown_ = std::move(certificate); }
+  const std::string& shown() const { return shown_; }
   bool garbled() const { return garbled_; }
 
   // Reads no more bytes, or goes on.
@@ -127,8 +137,9 @@ class Peer : public tcp::User {
   void on_end_of_data(tcp::Connection&) override {
     if (over_) return;
     const bool clean = !secure_ || secure_->heard_end();
-    // Before that the appliance may still be in its handshake.
-    if (!clean && heard_plain_ && !faulty_) stage_.violation("a FIN without close_notify");
+    // The appliance may think better of a connection to a pod before its first record.
+    const bool unused = secure_ && secure_->is_server() && !heard_;
+    if (!clean && !unused && !faulty_) stage_.violation("a FIN without close_notify or an alert");
     heard_end(clean);
   }
   void on_writable(tcp::Connection&) override {}
@@ -181,6 +192,7 @@ class Peer : public tcp::User {
   }
   void hear(std::string_view bytes) {
     std::string plain;
+    heard_ |= !bytes.empty();
     secure_->hear(bytes, plain);
     to_tcp(secure_->said());
     tcp_->push();
@@ -193,7 +205,12 @@ class Peer : public tcp::User {
     }
     if (over_) return;
     if (secure_->failed()) {
-      if (!faulty_) stage_.violation("TLS failed");
+      // The appliance may give a connection to a pod up that it no longer wants, while its own side
+      // of the handshake is under way.
+      const bool unwanted = secure_->is_server() && !heard_plain_;
+      if (!faulty_ && !unwanted)
+        stage_.violation(std::string("TLS failed of a ") +
+                         (secure_->is_server() ? "pod: " : "client: ") + secure_->reason());
       blame();
       on_peer_end(false);
       if (over_ || tcp_ == nullptr) return;
@@ -241,7 +258,10 @@ class Peer : public tcp::User {
   bool garbled_ = false;
   bool paused_ = false;
   bool cut_ = false;  // by truncate()
+  bool refused_ = false;
+  bool heard_ = false;  // bytes of TLS
   bool heard_plain_ = false;
+  std::string shown_;
   uint32_t unread_ = 0;
 };
 

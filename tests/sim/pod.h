@@ -103,6 +103,7 @@ class Pod final : public tcp::Acceptor {
     bool http1 = false;
     bool tls = false;
     int tls_version = TLS1_3_VERSION;
+    bool asks = false;  // for the appliance's certificate
   };
   Pod(Stage& stage, int number, const Speech& speech, const Moods& moods, uint64_t seed,
       std::map<uint64_t, std::unique_ptr<Call>>& calls, bool errors_are_retried)
@@ -133,6 +134,13 @@ class Pod final : public tcp::Acceptor {
     std::from_chars(path.data() + 6, path.data() + path.size(), n);
     const auto known = calls.find(n);
     return known == calls.end() ? nullptr : known->second.get();
+  }
+  // shown: the request's x-forwarded-client-cert.
+  void compare(const Call& c, std::string_view shown) {
+    if (c.client->garbled()) return;
+    if (c.client->refused()) stage_.violation("a call of a client with a wrong certificate");
+    if (shown != c.client->shown())
+      stage_.violation("a pod was told of another certificate: " + std::string(shown));
   }
   Way draw(const Call& c) {
     double dice = random.uniform();
@@ -184,6 +192,10 @@ inline void Http2Server::on_headers(http::Stream& s, Section section, http::Fiel
   }
   if (fields.find(http::Name::kMethod).value_or("") != call->method)
     stage_.violation("a request changed its method");
+  std::string shown;
+  for (const http::Field& field : fields)
+    if (field.name == "x-forwarded-client-cert") shown += field.value;
+  pod_.compare(*call, shown);
   jobs_.push_back(std::make_unique<Job>());
   Job& j = *jobs_.back();
   j.call = call;

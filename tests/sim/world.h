@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "helpers.h"
 #include "http1_client.h"
 #include "http1_server.h"
 #include "steer/exchange.h"
@@ -94,12 +95,33 @@ struct Plan {
     http1_pods = r.chance(0.5);
     tls_pods = r.chance(0.4);
     pods_tls_version = r.chance(0.75) ? TLS1_3_VERSION : TLS1_2_VERSION;
+    choose_handshakes(seed);
+  }
+  // Who makes them, and what they are about.
+  void choose_handshakes(uint64_t seed) {
+    Random r(seed ^ 0x7175);
+    helpers = r.chance(0.6) ? 1 + r.below(3) : 0;
+    slowest_step = Duration(static_cast<int64_t>(r.below(r.chance(0.5) ? 1'000'000 : 40'000'000)));
+    tickets = r.chance(0.7);
+    resumes = r.uniform();
+    constexpr CertificateRule kRules[] = {CertificateRule::kNone, CertificateRule::kOptional,
+                                          CertificateRule::kRequired};
+    rule = kRules[r.below(3)];
+    wrong_certificates = calm || r.chance(0.5) ? 0 : 0.5 * r.uniform();
+    pods_ask = r.chance(0.4);
   }
 
   double http1_clients, tls_clients;  // shares
   bool http1_pods, tls_pods;
   int pods_tls_version;
-  bool calm;  // nothing goes wrong: every call succeeds
+  uint64_t helpers;       // that make handshakes; 0: the worker makes them
+  Duration slowest_step;  // of a helper
+  bool tickets;
+  double resumes;  // share of the clients' connections that resume a session if they have a ticket
+  CertificateRule rule;       // for clients
+  double wrong_certificates;  // share of clients whose certificate the rule refuses
+  bool pods_ask;              // for the appliance's certificate
+  bool calm;                  // nothing goes wrong: every call succeeds
   int pods, clients, calls;
   bool offloads;  // of the ports: TSO and LRO
   LinkModel link;
@@ -137,7 +159,8 @@ class World final : public Stage {
  public:
   World(uint64_t seed, http2::Buffers& inside, http2::Buffers& outside, unsigned workers = 1)
       : plan(seed),
-        random_(seed ^ 0x51),
+        random_(seed_openssl(seed) ^ 0x51),
+        dice_(seed ^ 0xd1ce),
         inside_(inside),
         workers_(workers),
         north_(queues(1)),
@@ -145,13 +168,15 @@ class World final : public Stage {
         counters_(workers),
         owner_(workers, {seed, 2}, owner_ports(), {}),
         exchange_(workers),
-        node_(outside, "198.18.0.1", now(), seed, patient()) {
+        node_(outside, "198.18.0.1", now(), seed, patient()),
+        helpers_(plan.helpers, workers, plan.slowest_step, seed ^ 0x4e1) {
     for (int i = 1; i <= plan.pods; ++i)
       pods_.push_back(std::make_unique<Pod>(*this, i,
                                             Pod::Speech{.http2 = plan.pod_http2,
                                                         .http1 = plan.http1_pods,
                                                         .tls = plan.tls_pods,
-                                                        .tls_version = plan.pods_tls_version},
+                                                        .tls_version = plan.pods_tls_version,
+                                                        .asks = plan.pods_ask},
                                             plan.moods, seed * 16 + i, calls_, plan.retry.any()));
     config::Snapshot first;
     first.startup.ports.resize(2);
@@ -188,7 +213,7 @@ class World final : public Stage {
     first.listeners.push_back({.name = "https",
                                .address = kSecureVip,
                                .protocol = config::Protocol::kHttps,
-                               .tls = Identities::get().listener_settings(),
+                               .tls = Identities::get().listener(plan.rule),
                                .service = 0,
                                .slot = 1});
     snapshots_.push_back(first);
@@ -209,7 +234,9 @@ class World final : public Stage {
                            .self = w,
                            .secret = {seed, 2},
                            .owner = workers > 1 ? &owner_ : nullptr,
-                           .exchange = workers > 1 ? &exchange_ : nullptr}));
+                           .exchange = workers > 1 ? &exchange_ : nullptr,
+                           .ticket_keys = plan.tickets ? &ticket_keys_ : nullptr,
+                           .handshakes = plan.helpers > 0 ? &helpers_.queue(w) : nullptr}));
     ended_.resize(workers);
   }
   ~World() {
@@ -238,6 +265,9 @@ class World final : public Stage {
     if (workers_ > 1)
       for (int64_t due = 100'000'000; due < kBusy; due += 100'000'000)
         at(now() + Duration(due), [this] { wire_.change_reta(); });
+    for (int i = 0; i < 3; ++i)
+      at(now() + Duration(static_cast<int64_t>(dice_.below(kBusy))),
+         [this] { ticket_keys_.rotate(); });
     run_for(Duration(kBusy));
     heal();
     // Longer than any timeout; TCP's second keepalive probe comes 15 s after the first.
@@ -312,6 +342,11 @@ class World final : public Stage {
   const Plan plan;
 
  private:
+  static uint64_t seed_openssl(uint64_t seed) {
+    Identities::get();
+    randoms_of_openssl() = Random(seed);
+    return seed;
+  }
   // Clients and pods give nothing up by themselves.
   static tcp::Config patient() {
     tcp::Config c;
@@ -339,19 +374,46 @@ class World final : public Stage {
     const bool tls = random_.chance(plan.tls_clients);
     const bool http1 = random_.chance(plan.http1_clients);
     std::unique_ptr<Secure> secure;
+    Shows shows = Shows::kNone;
     if (tls) {
       const bool silent = http1 && random_.chance(0.3);  // about ALPN
-      secure = std::make_unique<Secure>(Identities::get().client(), true,
-                                        random_.chance(0.75) ? TLS1_3_VERSION : TLS1_2_VERSION,
+      const int version = random_.chance(0.75) ? TLS1_3_VERSION : TLS1_2_VERSION;
+      shows = draw_certificate();
+      Ticket* const ticket = &tickets_[{shows, version}];
+      if (!dice_.chance(plan.resumes)) ticket->reset();
+      secure = std::make_unique<Secure>(Identities::get().client(shows), true, version,
                                         silent  ? ""
                                         : http1 ? tls::kHttp11
-                                                : tls::kHttp2);
+                                                : tls::kHttp2,
+                                        ticket);
     }
     if (http1) {
       add<Http1Client>(tls, std::move(secure), plan.manners, random_.chance(0.2), random_.next());
     } else {
       add<Http2Client>(tls, std::move(secure), plan.client_http2, plan.manners, random_.next());
     }
+    if (!tls) return;
+    Peer& peer = live_.back()->peer();
+    if (refused(shows)) peer.refuse();
+    if (plan.rule != CertificateRule::kNone && shows == Shows::kRight)
+      peer.show(Identities::get().told());
+  }
+  Shows draw_certificate() {
+    const bool wrong = dice_.chance(plan.wrong_certificates);
+    const bool none = dice_.chance(0.5);
+    if (wrong) return none ? Shows::kNone : Shows::kWrong;
+    return none && plan.rule != CertificateRule::kRequired ? Shows::kNone : Shows::kRight;
+  }
+  bool refused(Shows shows) const {
+    switch (plan.rule) {
+      case CertificateRule::kNone:
+        return false;
+      case CertificateRule::kOptional:
+        return shows == Shows::kWrong;
+      case CertificateRule::kRequired:
+        return shows != Shows::kRight;
+    }
+    return false;
   }
   template <class Made, class... Args>
   void add(bool tls, Args&&... args) {
@@ -487,6 +549,7 @@ class World final : public Stage {
     wire_.deliver(now(), node_);
     for (unsigned w = 0; w < workers_; ++w)
       if (!ended_[w]) ended_[w] = !worker_[w]->turn();
+    helpers_.look(*this);
     wire_.collect(north_, now());
     wire_.collect(south_, now());
     node_.wheel.advance(now());
@@ -612,6 +675,7 @@ class World final : public Stage {
 
   Clock clock_;
   Random random_;
+  Random dice_;  // of certificates and tickets
   http2::Buffers& inside_;
   const unsigned workers_;
   std::deque<Port> north_, south_;  // by worker
@@ -624,6 +688,10 @@ class World final : public Stage {
   config::Published published_;
   worker::Orders orders_;
   std::vector<stats::Worker*> all_;
+  static int64_t some_second() { return 1'000'000; }
+  tls::TicketKeys ticket_keys_{some_second};
+  Helpers helpers_;
+  std::map<std::pair<Shows, int>, Ticket> tickets_;  // of clients, by certificate and version
   std::multimap<Time, std::function<void()>> events_;
   std::map<uint64_t, std::unique_ptr<Call>> calls_;
   std::vector<std::unique_ptr<Pod>> pods_;
