@@ -50,6 +50,9 @@ std::string startup_difference(const config::Startup& a, const config::Startup& 
   if (a.dpdk != b.dpdk) parts.push_back("the dpdk file");
   if (a.ports != b.ports || a.nic_profiles != b.nic_profiles)
     parts.push_back("ports (devices, profiles, addresses or routes)");
+  if (a.handshake_threads != b.handshake_threads) parts.push_back("handshake_threads");
+  if (a.tls_key_log != b.tls_key_log) parts.push_back("[tls] key_log");
+  if (parts.empty() && a != b) parts.push_back("a key that is read at the start");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

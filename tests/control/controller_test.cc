@@ -244,6 +244,15 @@ TEST_F(ControllerTest, a_change_of_ports_needs_a_restart) {
             "workers, ports (devices, profiles, addresses or routes)");
 }
 
+TEST_F(ControllerTest, the_key_log_and_the_helper_threads_need_a_restart) {
+  config::Startup changed = published.get()->startup;
+  changed.tls_key_log = "/run/secrets.keys";
+  EXPECT_EQ(startup_difference(published.get()->startup, changed), "[tls] key_log");
+  changed.handshake_threads = 7;
+  EXPECT_EQ(startup_difference(published.get()->startup, changed),
+            "handshake_threads, [tls] key_log");
+}
+
 TEST_F(ControllerTest, a_reload_that_changes_nothing_publishes_nothing) {
   files.replace("endpoints.toml",
                 "endpoints = [{ address = \"10.0.0.1:80\", id = \"a\" }]\n# same\n");

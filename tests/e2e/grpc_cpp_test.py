@@ -8,14 +8,23 @@ from support import CLIENT, LabTest, layout, main, run
 from sluicelab import gopod, lab
 
 
+CHECKS = {"unary", "big_unary", "server_stream", "client_stream", "bidi_ping_pong", "bidi_both_ways_at_once", "metadata", "error_status",
+          "error_after_replies", "deadline", "cancellation"}
+
+
 class Checks:
     pods = 3
 
-    def test_every_kind_of_call_is_whole(self) -> None:
-        for line in run(layout.CLIENT_NAMESPACE, CLIENT, "--check", "yes", *self.options(), check=False).splitlines():
-            check = json.loads(line)
-            with self.subTest(check["check"]):
+    def expect_all(self, printed: str, **parameters) -> None:
+        """A line for each of the checks, and each of them passed."""
+        checks = {check["check"]: check for check in map(json.loads, printed.splitlines())}
+        self.assertEqual(set(checks), CHECKS, printed)
+        for name, check in checks.items():
+            with self.subTest(name, **parameters):
                 self.assertTrue(check["ok"], check["why"])
+
+    def test_every_kind_of_call_is_whole(self) -> None:
+        self.expect_all(run(layout.CLIENT_NAMESPACE, CLIENT, "--check", "yes", *self.options(), check=False))
 
     def options(self) -> tuple:
         if not self.tls:
@@ -66,10 +75,7 @@ class GoClient(Checks, LabTest):
     def test_every_kind_of_call_is_whole(self) -> None:
         tls = lab.status()["tls"]
         for options in ((), ("-target", f"{layout.VIP}:{tls['port']}", "-ca", tls["ca"])):
-            for line in run(layout.CLIENT_NAMESPACE, gopod.client_binary(), *options, check=False).splitlines():
-                check = json.loads(line)
-                with self.subTest(check["check"], tls=bool(options)):
-                    self.assertTrue(check["ok"], check["why"])
+            self.expect_all(run(layout.CLIENT_NAMESPACE, gopod.client_binary(), *options, check=False), tls=bool(options))
 
 
 main()
