@@ -23,6 +23,12 @@ bool KeptRequest::forget_body() {
   return true;
 }
 
+void KeptRequest::shrink() {
+  replay_->headers.shrink();
+  replay_->trailers.shrink();
+  settle();
+}
+
 void KeptRequest::settle() {
   const size_t heap = kCallBytes + replay_->heap();
   const uint32_t buffers = replay_->buffers();

@@ -41,6 +41,10 @@ class KeptRequest {
   // There will be no further attempt. True when that freed something.
   bool forget_body();
 
+  // There will be no further attempt, and the call may last: gives back the memory that the fields
+  // do not need. They stay for the access log.
+  void shrink();
+
   // Charges the memory that the call takes now.
   void settle();
   // The call is over: takes back all charges.
