@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr unsigned kMaxLinks = 40;  // the kernel's own limit
+constexpr unsigned kMaxRounds = 4;  // of set(), while links change under it
 
 int open_inotify() {
   const int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -50,6 +51,8 @@ std::vector<std::pair<fs::path, std::string>> links_of(fs::path file) {
     } else if (after.empty()) {
       out.emplace_back(at, name.string());
     } else if (name != ".") {
+      // A directory may be replaced by another, as a link may.
+      out.emplace_back(at, name.string());
       at /= name;
     }
     rest = after;
@@ -68,18 +71,65 @@ FileWatcher::Watch::~Watch() {
 }
 
 bool FileWatcher::Watch::set(const std::vector<fs::path>& files) {
-  names_.clear();
-  for (const fs::path& f : files)
-    for (auto& [directory, name] : links_of(f)) names_[directory].insert(name);
+  std::map<fs::path, Identity> seen;
+  for (const fs::path& f : files) {
+    const auto known = seen_.find(f);
+    seen[f] = known != seen_.end() ? known->second : identity_of(f);
+  }
+  seen_ = std::move(seen);
+  return follow();
+}
+
+bool FileWatcher::Watch::follow() {
   bool news = false;
-  for (const auto& [directory, names] : names_) news = watcher_.add(directory) || news;
+  for (unsigned round = 0; round < kMaxRounds; ++round) {
+    Names names;
+    for (const auto& [file, identity] : seen_)
+      for (auto& [directory, name] : links_of(file)) names[directory].insert(name);
+    if (round > 0 && names == names_) break;
+    names_ = std::move(names);
+    // Parents come first: a directory that is made behind its parent's turn is an event.
+    for (const auto& [directory, relevant] : names_) news = watcher_.add(directory) || news;
+  }
   watcher_.drop_unused();
   return news;
 }
 
-FileWatcher::FileWatcher(boost::asio::io_context& io)
-    : inotify_(io, open_inotify()), debounce_(io) {
+bool FileWatcher::Watch::differs() {
+  bool any = false;
+  for (auto& [file, identity] : seen_) {
+    const Identity now = identity_of(file);
+    // A file that is away for a moment is no new content.
+    if (now == Identity{} || now == identity) continue;
+    identity = now;
+    any = true;
+  }
+  return any;
+}
+
+FileWatcher::Identity FileWatcher::identity_of(const fs::path& file) {
+  struct stat s;
+  if (stat(file.c_str(), &s) != 0) return {};
+  return {s.st_dev, s.st_ino, static_cast<uint64_t>(s.st_size), s.st_mtim.tv_sec,
+          s.st_mtim.tv_nsec};
+}
+
+FileWatcher::FileWatcher(boost::asio::io_context& io, std::chrono::milliseconds poll)
+    : inotify_(io, open_inotify()), debounce_(io), poll_timer_(io), poll_(poll) {
   receive();
+  poll_soon();
+}
+
+void FileWatcher::poll_soon() {
+  poll_timer_.expires_after(poll_);
+  poll_timer_.async_wait([this](const boost::system::error_code& e) {
+    if (e) return;
+    bool any = false;
+    for (Watch* w : watches_)
+      if (w->differs()) any = w->changed_ = true;
+    if (any) notify_soon();
+    poll_soon();
+  });
 }
 
 bool FileWatcher::add(const fs::path& directory) {
@@ -130,9 +180,9 @@ bool FileWatcher::mark(int descriptor, const std::string& name, uint32_t mask) {
     for (Watch* w : watches_) {
       const auto names = w->names_.find(directory);
       if (names == w->names_.end() || !names->second.contains(name)) continue;
-      if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) == 0) {
+      if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_ISDIR)) == 0) {
         // A file that was created is about to be written, and the event of its closing follows.
-        // Links are complete at once.
+        // Links are complete at once. A directory is followed at once, for the events in it.
         struct stat s;
         const fs::path path = directory / name;
         if (lstat(path.c_str(), &s) != 0 || (!S_ISLNK(s.st_mode) && s.st_nlink <= 1)) continue;
@@ -153,8 +203,12 @@ void FileWatcher::notify_soon() {
     for (;;) {
       const auto it = std::find_if(watches_.begin(), watches_.end(), changed);
       if (it == watches_.end()) return;
-      (*it)->changed_ = false;
-      (*it)->on_change_();
+      Watch& watch = **it;
+      watch.changed_ = false;
+      // Here, and not only by the callback's set(): a reload that fails may not get that far.
+      watch.follow();
+      watch.differs();
+      watch.on_change_();
     }
   });
 }

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include <arpa/inet.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -62,7 +63,11 @@ std::vector<std::string> names_of(X509& leaf) {
 
 std::string key_type_of(const EVP_PKEY& key) {
   if (EVP_PKEY_is_a(&key, "RSA")) return "RSA-" + std::to_string(EVP_PKEY_get_bits(&key));
-  if (EVP_PKEY_is_a(&key, "EC")) return "P-" + std::to_string(EVP_PKEY_get_bits(&key));
+  if (char group[64]; EVP_PKEY_is_a(&key, "EC") &&
+                      EVP_PKEY_get_group_name(&key, group, sizeof group, nullptr) == 1) {
+    const char* nist = EC_curve_nid2nist(OBJ_txt2nid(group));
+    return nist != nullptr ? nist : group;
+  }
   const char* name = EVP_PKEY_get0_type_name(&key);
   return name != nullptr ? name : "unknown";
 }

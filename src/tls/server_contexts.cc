@@ -1,6 +1,7 @@
 #include "tls/server_contexts.h"
 
 #include <algorithm>
+#include <set>
 
 #include <openssl/err.h>
 
@@ -57,10 +58,57 @@ std::string alpn_list(const std::optional<std::vector<std::string>>& protocols) 
   return list;
 }
 
-// "P" of "P-256": a context has room for one certificate of each kind of key.
-std::string_view kind_of(const Credential& c) {
-  const std::string_view type = c.facts.key_type;
-  return type.substr(0, type.find('-'));
+// EVP_PKEY_EC and others: a context has room for one certificate of each kind of key. RSA-PSS is a
+// kind of its own.
+int kind_of(const Credential& c) {
+  return EVP_PKEY_get_base_id(c.key.get());
+}
+
+// "*.example.com" for "a.example.com"; empty for a wildcard and for a name of one label.
+std::string wildcard_of(std::string_view name) {
+  const size_t dot = name.find('.');
+  if (dot == std::string_view::npos || dot == 0 || name.starts_with("*.")) return {};
+  return "*" + std::string(name.substr(dot));
+}
+
+using Set = std::vector<size_t>;  // certificates, as indices, at most one for each kind of key
+
+void join(Set& set, size_t i, const std::vector<Credential>& credentials) {
+  const bool known = std::any_of(set.begin(), set.end(), [&](size_t other) {
+    return kind_of(credentials[other]) == kind_of(credentials[i]);
+  });
+  if (!known) set.push_back(i);
+}
+
+// The certificates of each name, in lower case. The first certificate of a kind counts. A kind of
+// key that no certificate with the exact name has comes from the wildcard's certificates.
+std::map<std::string, Set> sets_of(const std::vector<Credential>& credentials) {
+  std::map<std::string, Set> sets;
+  for (size_t i = 0; i < credentials.size(); ++i)
+    for (const std::string& name : credentials[i].facts.names)
+      join(sets[lower(name)], i, credentials);
+  for (auto& [name, set] : sets) {
+    const auto wildcard = sets.find(wildcard_of(name));
+    if (wildcard == sets.end()) continue;
+    for (const size_t i : wildcard->second) join(set, i, credentials);
+    std::sort(set.begin(), set.end());
+  }
+  return sets;
+}
+
+// The default: the first certificate, with those of other kinds of keys for all of its names.
+Set default_of(const std::vector<Credential>& credentials) {
+  Set set{0};
+  const std::vector<std::string>& names = credentials[0].facts.names;
+  for (size_t i = 1; i < credentials.size(); ++i) {
+    std::set<std::string> own;
+    for (const std::string& name : credentials[i].facts.names) own.insert(lower(name));
+    const bool all = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      return own.contains(lower(name)) || own.contains(wildcard_of(lower(name)));
+    });
+    if (all && (!names.empty() || own.empty())) join(set, i, credentials);
+  }
+  return set;
 }
 
 }  // namespace
@@ -69,22 +117,6 @@ std::shared_ptr<const ServerContexts> ServerContexts::make(
     const config::TlsServer& settings, const std::vector<Credential>& credentials,
     const Authorities* clients, std::string scope, size_t lanes, Error& error) {
   ERR_clear_error();
-  // The certificates of each name, as indices, one for each kind of key: the first one counts.
-  using Set = std::vector<size_t>;
-  const auto join = [&](Set& set, size_t i) {
-    const bool known = std::any_of(set.begin(), set.end(), [&](size_t other) {
-      return kind_of(credentials[other]) == kind_of(credentials[i]);
-    });
-    if (!known) set.push_back(i);
-  };
-  std::map<std::string, Set> sets;
-  for (size_t i = 0; i < credentials.size(); ++i)
-    for (const std::string& name : credentials[i].facts.names) join(sets[lower(name)], i);
-  // The default is the first certificate, with those of other kinds of keys for the same names.
-  Set first{0};
-  for (size_t i = 1; i < credentials.size(); ++i)
-    if (credentials[i].facts.names == credentials[0].facts.names) join(first, i);
-
   std::shared_ptr<ServerContexts> out(new ServerContexts);
   out->refuses_unknown_ = settings.unknown_name == config::UnknownName::kRefuse;
   out->alpn_ = alpn_list(settings.alpn);
@@ -92,12 +124,14 @@ std::shared_ptr<const ServerContexts> ServerContexts::make(
   if (clients != nullptr)
     out->scope_ += std::string(1, '\0') + char('0' + static_cast<int>(settings.clients.mode)) +
                    std::to_string(settings.clients.depth) + ' ' + clients->digest;
-  std::vector<Set> distinct{first};
-  for (const auto& [name, set] : sets) {
+  std::vector<Set> distinct{default_of(credentials)};
+  for (const auto& [name, set] : sets_of(credentials)) {
     const auto known = std::find(distinct.begin(), distinct.end(), set);
     out->names_[name] = static_cast<size_t>(known - distinct.begin());
     if (known == distinct.end()) distinct.push_back(set);
   }
+  for (const Set& set : distinct)
+    out->with_first_.push_back(std::find(set.begin(), set.end(), 0u) != set.end());
   for (size_t lane = 0; lane < lanes; ++lane) {
     OSSL_LIB_CTX* library = library_of(lane);
     std::vector<Credential> own;
@@ -133,11 +167,14 @@ std::optional<size_t> ServerContexts::choose(std::string_view server_name) const
   // Clients send no address as server name (RFC 6066, 3): a URL with one begins such a handshake.
   if (name.empty() || Address::parse(name)) return 0;
   if (const auto exact = names_.find(name); exact != names_.end()) return exact->second;
-  if (const size_t dot = name.find('.'); dot != std::string::npos && dot > 0) {
-    const auto wildcard = names_.find("*" + name.substr(dot));
-    if (wildcard != names_.end()) return wildcard->second;
-  }
+  if (const auto wildcard = names_.find(wildcard_of(name)); wildcard != names_.end())
+    return wildcard->second;
   return refuses_unknown_ ? std::nullopt : std::optional<size_t>(0);
+}
+
+bool ServerContexts::serves(size_t chosen, size_t other) const {
+  if (chosen == other) return true;
+  return (chosen == 0 || other == 0) && with_first_[chosen] && with_first_[other];
 }
 
 std::string ServerContexts::session_scope(std::string_view server_name) const {

@@ -42,12 +42,17 @@ class ServerContexts {
   SSL_CTX* first(size_t lane) const { return context(lane, 0); }
 
   // The set of certificates for a server name as the client sent it; empty: the client sent none.
-  // Exact names come before wildcards, which cover one label (RFC 9525, 6.3). nullopt:
+  // Exact names come before wildcards, which cover one label (RFC 9525, 6.3). A wildcard's
+  // certificates join those of an exact name that have other kinds of keys. nullopt:
   // unrecognized_name.
   std::optional<size_t> choose(std::string_view server_name) const;
   SSL_CTX* context(size_t lane, size_t chosen) const {
     return lanes_[lane % lanes_.size()][chosen].get();
   }
+
+  // True when a connection with the set `chosen` may carry requests for hosts of the set `other`.
+  // The default set stands for all names of the first certificate.
+  bool serves(size_t chosen, size_t other) const;
 
   // The protocols that ALPN may choose, in Sluice's order, as on the wire (RFC 7301, 3.1). Empty:
   // ALPN is not answered.
@@ -60,6 +65,7 @@ class ServerContexts {
   ServerContexts() = default;
 
   std::vector<std::vector<CtxPtr>> lanes_;  // by lane and set; set 0 is the default
+  std::vector<bool> with_first_;            // by set: it has the first certificate
   bool refuses_unknown_ = false;
   std::map<std::string, size_t, std::less<>> names_;  // lower case; "*.example.com" included
   std::string scope_;

@@ -222,7 +222,7 @@ void Stream::leave_handshake() {
 transport::Stream::Authority Stream::authority_for(std::string_view host) const {
   const std::optional<size_t> own = contexts_->choose(host);
   if (!own) return Authority::kNone;
-  return *own == chosen_ ? Authority::kThis : Authority::kAnother;
+  return contexts_->serves(chosen_, *own) ? Authority::kThis : Authority::kAnother;
 }
 
 }  // namespace sluice::tls

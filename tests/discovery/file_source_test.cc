@@ -117,6 +117,64 @@ TEST_F(FileSourceTest, a_directory_link_that_is_swapped_leads_to_another_file) {
   EXPECT_EQ(source->endpoints()[0].address.str(), "10.0.0.3:80");
 }
 
+TEST_F(FileSourceTest, a_directory_that_another_one_replaces_is_followed) {
+  for (const char* d : {"top", "top/certs", "top/certs.new"}) fs::create_directory(files.path(d));
+  files.write("top/certs/a", "10.0.0.1:80\n");
+  files.write("top/certs.new/a", "10.0.0.2:80\n");
+  const auto source = open("top/certs/a");
+  fs::rename(files.path("top/certs"), files.path("top/certs.old"));
+  fs::rename(files.path("top/certs.new"), files.path("top/certs"));
+  wait_for(1);
+  EXPECT_EQ(source->endpoints()[0].address.str(), "10.0.0.2:80");
+  files.write("top/certs/a", "10.0.0.3:80\n");
+  wait_for(2);
+  EXPECT_EQ(source->endpoints()[0].address.str(), "10.0.0.3:80");
+}
+
+TEST_F(FileSourceTest, directories_that_are_removed_and_made_again_are_followed) {
+  fs::create_directories(files.path("top/certs"));
+  files.write("top/certs/a", "10.0.0.1:80\n");
+  const auto source = open("top/certs/a");
+  const auto reaches = [&](const std::string& address) {
+    const auto there = [&] {
+      return !source->endpoints().empty() && source->endpoints()[0].address.str() == address;
+    };
+    for (int i = 0; !there() && i < 5000; ++i) run(1ms);
+    return there();
+  };
+  fs::remove_all(files.path("top"));
+  run(2 * FileWatcher::kDebounce);
+  // One directory at a time, and the file last.
+  for (const char* d : {"top", "top/certs"}) {
+    fs::create_directory(files.path(d));
+    run(2 * FileWatcher::kDebounce);
+  }
+  files.write("top/certs/a", "10.0.0.2:80\n");
+  EXPECT_TRUE(reaches("10.0.0.2:80"));
+  files.replace("top/certs/a", "10.0.0.3:80\n");
+  EXPECT_TRUE(reaches("10.0.0.3:80"));
+  // All at once.
+  fs::remove_all(files.path("top"));
+  fs::create_directories(files.path("top/certs"));
+  files.write("top/certs/a", "10.0.0.4:80\n");
+  EXPECT_TRUE(reaches("10.0.0.4:80"));
+}
+
+TEST_F(FileSourceTest, a_change_without_an_event_is_found_by_the_poll) {
+  FileWatcher polling(io, 5ms);
+  int heard = 0;
+  FileWatcher::Watch watch(polling, [&] { ++heard; });
+  files.write("a", "one");
+  watch.set({files.path("a")});
+  run(20ms);
+  EXPECT_EQ(heard, 0) << "nothing changed";
+  // A change of a file's time alone is no event that the watcher asks for.
+  fs::last_write_time(files.path("a"), fs::last_write_time(files.path("a")) + 1h);
+  for (int i = 0; heard == 0 && i < 5000; ++i) run(1ms);
+  run(2 * FileWatcher::kDebounce);
+  EXPECT_EQ(heard, 1) << "once for each change";
+}
+
 TEST_F(FileSourceTest, a_watch_that_an_older_one_destroys_hears_nothing) {
   files.write("a", "");
   std::optional<FileWatcher::Watch> younger;

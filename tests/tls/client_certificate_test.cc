@@ -13,7 +13,7 @@ class ClientCertificateTest : public TlsTest, public testing::WithParamInterface
     settings.clients.mode = mode;
     tls::FileError error;
     authorities = tls::read_authorities(
-        files.write("ca.pem", client_ca.pem()),
+        files.write("ca.pem", trusted.empty() ? client_ca.pem() : trusted),
         crl.empty() ? std::filesystem::path() : files.write("crl.pem", crl), error);
     ASSERT_TRUE(authorities) << error.text;
     settings.clients.digest = authorities->digest;
@@ -36,6 +36,7 @@ class ClientCertificateTest : public TlsTest, public testing::WithParamInterface
     EXPECT_EQ(stats.failed_certificate.get(), 1u);
   }
 
+  std::string trusted;  // empty: client_ca
   const Issued client_ca = issue("clients' CA", {}, nullptr, {.ca = true});
   const Issued good = issue("client", {"DNS:client.example", "URI:spiffe://a/b"}, &client_ca,
                             {.extended_usage = "clientAuth"});
@@ -102,6 +103,47 @@ TEST_P(ClientCertificateTest, that_are_revoked_are_refused) {
   rule(Mode::kRequired, revoke(&good));
   client.renew();
   present(good);
+  connect();
+  expect_refused();
+}
+
+TEST_P(ClientCertificateTest, may_lead_to_an_intermediate_ca_alone) {
+  const Issued inter = issue("intermediate CA", {}, &client_ca, {.ca = true});
+  const Issued sister = issue("sister CA", {}, &client_ca, {.ca = true});
+  const Issued client_cert = issue("client", {}, &inter, {.extended_usage = "clientAuth"});
+  trusted = inter.pem();
+  // Without lists, then with a list of the intermediate CA alone.
+  for (const std::string& crl : {std::string(), revocations(inter, nullptr)}) {
+    rule(Mode::kRequired, crl);
+    client.renew();
+    present(client_cert);
+    connect();
+    EXPECT_TRUE(owner.established) << client.error;
+  }
+  rule(Mode::kRequired, revocations(inter, &client_cert));
+  client.renew();
+  present(client_cert);
+  connect();
+  expect_refused();
+  rule(Mode::kRequired);
+  client.renew();
+  present(issue("stranger", {}, &sister, {.extended_usage = "clientAuth"}));
+  connect();
+  EXPECT_FALSE(owner.established) << "the issuer's other CAs are not trusted";
+}
+
+TEST_P(ClientCertificateTest,
+       of_a_revoked_intermediate_ca_are_refused_where_its_issuer_is_trusted) {
+  const Issued inter = issue("intermediate CA", {}, &client_ca, {.ca = true});
+  trusted = client_ca.pem() + inter.pem();
+  const Issued client_cert = issue("client", {}, &inter, {.extended_usage = "clientAuth"});
+  rule(Mode::kRequired, revoke(nullptr) + revocations(inter, nullptr));
+  present(client_cert);
+  connect();
+  EXPECT_TRUE(owner.established) << client.error;
+  rule(Mode::kRequired, revoke(&inter) + revocations(inter, nullptr));
+  client.renew();
+  present(client_cert);
   connect();
   expect_refused();
 }

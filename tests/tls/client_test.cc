@@ -112,7 +112,7 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<std::pair<
     if (context_ == nullptr) {
       tls::FileError error;
       const auto cas = tls::read_authorities(
-          files.write("ca.pem", ca.pem()),
+          files.write("ca.pem", trusted.empty() ? ca.pem() : trusted),
           crl.empty() ? std::filesystem::path() : files.write("crl.pem", crl), error);
       std::string why;
       context_ =
@@ -169,7 +169,8 @@ class ClientTest : public TlsTest, public testing::WithParamInterface<std::pair<
 
   config::TlsClient settings;
   std::string protocol = "h2";
-  std::string crl;  // empty: no file
+  std::string trusted;  // empty: `ca`
+  std::string crl;      // empty: no file
   std::optional<tls::Credential> own;
   std::shared_ptr<const tls::ClientContext> context_;
   PodSide pod;
@@ -273,6 +274,23 @@ TEST_P(ClientTest, refuses_a_certificate_whose_ca_has_no_list_among_the_lists) {
   const Issued other = issue("another CA", {}, nullptr, {.ca = true});
   crl = revocations(other, nullptr);
   expect_failure("its certificate does not verify: unable to get certificate CRL");
+}
+
+TEST_P(ClientTest, trusts_an_intermediate_ca_alone) {
+  const Issued root = issue("a root", {}, nullptr, {.ca = true});
+  const Issued inter = issue("intermediate CA", {}, &root, {.ca = true});
+  const Issued shown = issue("pod", {"DNS:pod.example"}, &inter);
+  trusted = inter.pem();
+  pod.show(shown);
+  expect_success();
+  crl = revocations(inter, nullptr);
+  out.reset();
+  context_.reset();
+  expect_success();
+  crl = revocations(inter, &shown);
+  out.reset();
+  context_.reset();
+  expect_failure("its certificate does not verify: certificate revoked");
 }
 
 TEST_P(ClientTest, refuses_a_certificate_for_clients) {

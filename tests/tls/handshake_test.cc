@@ -164,6 +164,41 @@ TEST_F(HandshakeTest, prefers_ecdsa_and_has_rsa_for_the_others) {
   }
 }
 
+TEST_F(HandshakeTest, has_the_default_for_all_names_of_the_first_certificate) {
+  using Authority = transport::Stream::Authority;
+  use({"DNS:a.example", "DNS:b.example"});
+  add("rsa", {"DNS:B.example", "DNS:c.example", "DNS:a.example"}, {.kind = KeyKind::kRsa});
+  client.name(nullptr);
+  SSL_set1_sigalgs_list(client.ssl(), "rsa_pss_rsae_sha256");
+  open();
+  EXPECT_EQ(client.server_subject(), "/CN=rsa") << "names in another order, and one more";
+  const auto authority = [&](const char* host) { return server->authority_for(host); };
+  for (const char* host : {"a.example", "b.example", "unknown.example"})
+    EXPECT_EQ(authority(host), Authority::kThis) << host;
+  EXPECT_EQ(authority("c.example"), Authority::kAnother);
+  // An RSA certificate with fewer names is no default. Its name is one of the default all the same.
+  use({"DNS:a.example", "DNS:b.example"});
+  add("rsa", {"DNS:b.example"}, {.kind = KeyKind::kRsa});
+  client.renew();
+  client.name(nullptr);
+  open();
+  EXPECT_EQ(client.server_subject(), "/CN=server");
+  for (const char* host : {"a.example", "b.example", "unknown.example"})
+    EXPECT_EQ(authority(host), Authority::kThis) << host;
+}
+
+TEST_F(HandshakeTest, has_the_wildcard_certificate_for_kinds_of_keys_that_the_exact_name_lacks) {
+  use({"DNS:a.apps.example"});
+  add("wildcard", {"DNS:*.apps.example"}, {.kind = KeyKind::kRsa});
+  for (const bool rsa : {false, true}) {
+    client.renew();
+    client.name("a.apps.example");
+    if (rsa) SSL_set1_sigalgs_list(client.ssl(), "rsa_pss_rsae_sha256");
+    open();
+    EXPECT_EQ(client.server_subject(), rsa ? "/CN=wildcard" : "/CN=server");
+  }
+}
+
 TEST_F(HandshakeTest, has_to_end_in_time) {
   accept();
   to_server(client.turn().substr(0, 100));
