@@ -153,11 +153,12 @@ FieldLines& FieldLines::scratch() {
   return lines;
 }
 
-Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor) {
+Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor, Of of) {
   Store& s = store();
   facts_ = {};
   lengths_ = codings_ = keys_ = accepts_ = 0;
   chunked_alone_ = false;
+  answer_ = of == Of::kAnswer;
   s.lines.clear();
   s.options_used = 0;
   s.names.clear();
@@ -173,6 +174,9 @@ Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor) {
     while (const char c = token_lower(*p)) {
       *names++ = c;
       ++p;
+    }
+    if (*p != ':' && answer_ && names != name) {
+      while (blank(*p)) ++p;
     }
     const auto* stop = static_cast<const char*>(std::memchr(p, '\r', static_cast<size_t>(end - p)));
     if (*p != ':' || names == name) return name_fault({line, static_cast<size_t>(stop - line)});
@@ -204,7 +208,8 @@ Fault FieldLines::take_field(std::string_view low, std::string_view value) {
       break;
     case Name::kTransferEncoding:
       ++codings_;
-      chunked_alone_ = codings_ == 1 && same_text(value, "chunked");
+      chunked_alone_ =
+          (codings_ == 1 || (answer_ && chunked_alone_)) && same_text(value, "chunked");
       break;
     case Name::kHost:
       ++facts_.hosts;

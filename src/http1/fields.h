@@ -54,8 +54,10 @@ class FieldLines {
   static FieldLines& scratch();
 
   // text: lines that end in CRLF, and an empty line. minor: of the message's version. Refuses every
-  // section that two readers might frame differently.
-  Fault read(std::string_view text, uint32_t most, unsigned minor);
+  // section that two readers might frame differently. In a pod's head, a blank in front of a colon
+  // is removed (RFC 9112, 5.1), and several lines that all say chunked are one.
+  enum class Of : uint8_t { kRequest, kAnswer };
+  Fault read(std::string_view text, uint32_t most, unsigned minor, Of of = Of::kRequest);
   const FieldFacts& facts() const { return facts_; }
   // Adds the fields that go beyond this hop (RFC 9110, 7.6.1), as sound ones. except: names that
   // are left out, as http::bit_of() has them. upgraded: the keys of WebSocket's handshake are left
@@ -74,6 +76,7 @@ class FieldLines {
   uint32_t keys_ = 0;     // Sec-WebSocket-Key fields
   uint32_t accepts_ = 0;  // Sec-WebSocket-Accept fields
   bool chunked_alone_ = false;
+  bool answer_ = false;
 };
 
 }  // namespace sluice::http1

@@ -181,7 +181,8 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
   head.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
 
   FieldLines& lines = FieldLines::scratch();
-  if ((fault = lines.read(text, most, static_cast<unsigned>(minor)))) return fault;
+  if ((fault = lines.read(text, most, static_cast<unsigned>(minor), FieldLines::Of::kAnswer)))
+    return fault;
   const FieldFacts& facts = lines.facts();
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);

@@ -193,6 +193,22 @@ TEST_F(ClientTest, a_request_is_stale_when_it_was_not_the_first_and_nothing_of_i
   EXPECT_FALSE(http->stale(*s));
 }
 
+TEST_F(ClientTest, a_blank_in_front_of_a_colon_is_removed) {
+  ask();
+  EXPECT_TRUE(hear("HTTP/1.1 200 OK\r\nContent-Length : 2\r\nX \t: y\r\n\r\nok"));
+  EXPECT_TRUE(http->can_open());
+  EXPECT_EQ(stats.broken_answers.get(), 0u);
+}
+
+TEST_F(ClientTest, several_lines_that_say_chunked_are_one) {
+  ask();
+  EXPECT_TRUE(
+      hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+           "2\r\nok\r\n0\r\n\r\n"));
+  EXPECT_TRUE(http->can_open());
+  EXPECT_EQ(stats.broken_answers.get(), 0u);
+}
+
 class BadAnswer : public ClientTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(BadAnswer, ends_the_stream_and_the_connection) {
@@ -205,17 +221,20 @@ TEST_P(BadAnswer, ends_the_stream_and_the_connection) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadAnswer,
-    testing::Values("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-                    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
-                    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-                    "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
-                    "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-                    "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
-                    "HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n",
-                    "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/2 200\r\n\r\n", "ICY 200 OK\r\n\r\n",
-                    "\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"));
+    testing::Values(
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length 1\r\n\r\n", "HTTP/1.1 200 OK\r\nA b: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\nContent-Length: 1\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/2 200\r\n\r\n",
+        "ICY 200 OK\r\n\r\n", "\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"));
 
 }  // namespace
 }  // namespace sluice::http1
