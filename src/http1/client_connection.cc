@@ -154,6 +154,14 @@ bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, Fie
   if (head.status >= 300 || (head.status < 200 && head.status != 101)) return false;
   const bool opened = s.websocket_ ? head.status == 101 && head.websocket_accept == view(s.accept_)
                                    : head.status >= 200;
+  if (s.websocket_ && head.status >= 200) {
+    // A server may ignore Upgrade (RFC 9110, 7.8). For the owner, any 2xx opens a tunnel, so it
+    // gets another status, and no body.
+    fields.clear();
+    fields.add(Name::kStatus, "502");
+    s.to_head_ = true;
+    return false;
+  }
   if (!opened) {
     // For the owner, any 2xx opens a tunnel.
     refuse(bad(s.websocket_ ? "no answer to Upgrade" : "a 101 to CONNECT"));

@@ -86,7 +86,10 @@ void Connection::send_headers(http::Stream& stream, const FieldList& fields, boo
   }
   const bool behind_data = !s.data_.empty() || (s.head_ != nullptr && end_stream);
   auto& slot = behind_data ? s.trailers_ : s.head_;
-  // Only an informational section can already wait here. The newer section is worth more.
+  // Only an informational section can already wait here. The newer section is worth more, but a
+  // client may send nothing before a 100 comes.
+  const auto status = [](const FieldList& f) { return f.find(http::Name::kStatus).value_or(""); };
+  if (!behind_data && slot && status(*slot) == "100" && status(fields).starts_with('1')) return;
   slot = std::make_unique<FieldList>(fields);
   s.settle();
   make_ready(s);

@@ -7,6 +7,23 @@
 #include "http2/connection.h"
 
 namespace sluice::http2 {
+namespace {
+
+// More than `most` fields. Cookies that follow each other are one field: HTTP/2 may split a Cookie
+// (RFC 9113, 8.2.3), and the size of the list bounds the parts.
+bool more_fields(const FieldList& fields, uint32_t most) {
+  if (fields.count() <= most) [[likely]]
+    return false;
+  uint32_t n = 0;
+  bool cookie = false;
+  for (const http::Field f : fields) {
+    if (f.id != http::Name::kCookie || !cookie) ++n;
+    cookie = f.id == http::Name::kCookie;
+  }
+  return n > most;
+}
+
+}  // namespace
 
 // HEADERS and CONTINUATION, 6.2 and 6.10.
 bool Connection::on_headers_frame(buf::View payload) {
@@ -68,7 +85,7 @@ bool Connection::on_block(buf::View block) {
   for (uint32_t i = decoder_.size_updates(); i > 0; --i)
     if (!spend(Allowance::kTableSizes)) return false;
   const bool too_large =
-      result == hpack::Decoder::Result::kTooLarge || fields.count() > guards().header_fields;
+      result == hpack::Decoder::Result::kTooLarge || more_fields(fields, guards().header_fields);
   if (too_large) {
     ++stats_.header_list_too_big;
     note(Note::kHeaderList);

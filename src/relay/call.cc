@@ -26,6 +26,7 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
       client_id_(client.id()),
       listener_slot_(listener_slot),
       connect_(request.has(http::Name::kProtocol) || !request.has(http::Name::kPath)),
+      extended_(request.has(http::Name::kProtocol)),
       grpc_(!connect_ && http::is_grpc(request)),
       request_(end ? Request::kEnded : Request::kOpen),
       result_(stats::Result::kUnknown),
@@ -202,6 +203,7 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
   http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     const bool answered = response_ != Response::kNone;
+    const bool tunnel = connect_ && result_ == stats::Result::k2xx;  // open
     if (!answered) status_ = grpc_ ? 200 : status_number(verdict.http_status);
     count(grpc_      ? grpc_result(verdict.grpc_status)
           : answered ? stats::Result::kIncomplete
@@ -220,7 +222,10 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
       append_grpc_status(answer, verdict.grpc_status, message);
     }
     if (answer.empty()) {
-      h2.reset(*s, EndReason::kInternalError);  // never a clean end
+      // Never a clean end. Of a tunnel, it is the other side's reset (RFC 8441, 5; RFC 9113, 8.5).
+      h2.reset(*s, !tunnel     ? EndReason::kInternalError
+                   : extended_ ? EndReason::kCancelled
+                               : EndReason::kConnectFailed);
     } else if (request_ == Request::kOpen) {
       h2.send_headers(*s, answer, true);
       h2.reset_after_output(*s, EndReason::kNoError);

@@ -174,7 +174,8 @@ class Call final : public ListHook<Call>,
   http::Stream* client_stream_;
   const uint64_t client_id_;
   const uint32_t listener_slot_;
-  const bool connect_;  // the request asks for a tunnel (RFC 9113, 8.5; RFC 8441)
+  const bool connect_;   // the request asks for a tunnel (RFC 9113, 8.5; RFC 8441)
+  const bool extended_;  // the tunnel has a :protocol
   const bool grpc_;
   Request request_;
   Response response_ = Response::kNone;

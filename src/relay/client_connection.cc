@@ -41,6 +41,8 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
                   this),
       idle_since_(context.now),
+      linger_timer_(
+          [](void* self, Time) { static_cast<ClientConnection*>(self)->on_linger_timer(); }, this),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(*stream_)),
@@ -71,8 +73,11 @@ void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
   if (first_bytes_ && !closing_ && !choose_version(data)) return;
   const uint32_t n = data.size();
   if (http_->credits()) {
-    // Behind our FIN the window stays shut, which bounds the bytes that still come.
-    if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams(why_failed());
+    if (closing_) {
+      linger_on(n);
+    } else if (!http_->receive(std::move(data), context_.now)) {
+      abandon_streams(why_failed());
+    }
     return;
   }
   if (closing_) discarded_ += n;
@@ -198,6 +203,7 @@ void ClientConnection::flush() {
     if (closing_) {
       http_->stop();
       stream_->close();
+      if (http_->credits()) begin_linger();
     }
   }
   stream_->push();

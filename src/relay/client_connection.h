@@ -87,6 +87,9 @@ class ClientConnection final : public transport::User,
 
  private:
   static constexpr Duration kDrainPing = 1s;  // wait for the PING's ACK; the client may be far away
+  static constexpr Duration kLingerSilence = 5s;   // behind the last byte that was dropped
+  static constexpr Duration kLinger = 30s;         // from the first byte that was dropped
+  static constexpr Duration kLingerUnused = 150s;  // for a client that sends nothing
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: one round trip, and one loss
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
@@ -122,6 +125,11 @@ class ClientConnection final : public transport::User,
   void begin_life();
   void on_life_timer();
   void on_idle();
+  // Behind our FIN to a client of HTTP/1.1: the client may write the rest of its request before it
+  // reads the answer (RFC 9112, 9.6). The rest is read and dropped, so that the client gets there.
+  void begin_linger();
+  void linger_on(uint32_t n);
+  void on_linger_timer();
   void watch();
   // HTTP has failed: for the access log.
   const char* why_failed() const;
@@ -135,7 +143,7 @@ class ClientConnection final : public transport::User,
   Drain drain_ = Drain::kNo;
   bool peer_ended_ = false;  // the client's FIN
   bool closing_ = false;     // our FIN is queued
-  uint64_t discarded_ = 0;   // bytes that arrived after our FIN
+  uint64_t discarded_ = 0;   // bytes that arrived after our FIN (HTTP/2)
   bool evicted_ = false;     // its memory is free, or about to be
   bool heap_noted_ = false;  // on_heap_refusal() has been logged
   Timer drain_timer_;
@@ -144,6 +152,9 @@ class ClientConnection final : public transport::User,
   Time idle_since_;
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
+  Timer linger_timer_;          // armed behind our FIN to a client of HTTP/1.1
+  Time linger_ends_ = kNever;   // at the latest
+  Time last_drained_ = kNever;  // kNever: nothing has come behind our FIN
   uint32_t streams_begun_ = 0;
   Timer watch_timer_;  // armed while something waits for the client, or TCP keeps output
   const uint64_t id_;

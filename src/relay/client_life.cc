@@ -81,4 +81,35 @@ void ClientConnection::count_stream() {
   drain();
 }
 
+void ClientConnection::begin_linger() {
+  stream_->consumed(UINT32_MAX);  // also the bytes that waited
+  linger_ends_ = context_.now + kLingerUnused;
+  context_.wheel.arm(linger_timer_, context_.now + kLingerSilence);
+}
+
+void ClientConnection::linger_on(uint32_t n) {
+  stream_->consumed(n);
+  if (last_drained_ == kNever) linger_ends_ = context_.now + kLinger;
+  last_drained_ = context_.now;
+}
+
+// TCP's own timeouts hold while the answer is not acknowledged. A peer that only answers probes of
+// the window, or sends some, moves nothing here.
+void ClientConnection::on_linger_timer() {
+  const Time now = context_.now;
+  if (evicted_) return;
+  const bool taken = stream_->acknowledged() >= stream_->output().end();
+  const bool silent = last_drained_ != kNever && now >= last_drained_ + kLingerSilence;
+  if (taken && last_drained_ != kNever && now >= linger_ends_) {
+    ++context_.stats.relay.guard_discarded;
+    on_guard("discarded", "sent on and on behind the end of its connection");
+  }
+  if (taken && (silent || now >= linger_ends_)) {
+    evict("the client did not end its side");
+    return;
+  }
+  if (!taken) linger_ends_ = std::max(linger_ends_, now + kLinger);
+  context_.wheel.arm(linger_timer_, now + 1s);
+}
+
 }  // namespace sluice::relay

@@ -273,6 +273,23 @@ TEST(Exchange, data_behind_headers_that_wait_for_room_counts_as_held) {
   EXPECT_EQ(client.http2.held().bytes, before + 5'000);
 }
 
+TEST(Exchange, a_100_that_waits_for_room_is_not_replaced_by_a_103) {
+  Pair p;
+  Stream* asked = nullptr;
+  p.server.owner.headers_hook = [&](Stream& s, Handler::Section, bool) { asked = &s; };
+  p.open();
+  talk(p.client, p.server);
+  ASSERT_NE(asked, nullptr);
+  p.server.http2.flush(0);  // no room from here on
+  for (const char* status : {"103", "100", "103"}) {
+    FieldList f;
+    f.add(http::Name::kStatus, status);
+    p.server.http2.send_headers(*asked, f, false);
+  }
+  talk(p.client, p.server);
+  EXPECT_EQ(p.client.owner.log.back(), "1 informational :status=100");
+}
+
 TEST(Exchange, after_goaway_the_client_opens_nothing) {
   Pair p;
   p.server.http2.goaway(kMaxStreamId, ErrorCode::kNoError);

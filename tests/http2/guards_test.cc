@@ -309,6 +309,22 @@ TEST_F(Guards, a_section_has_so_many_fields_and_a_frame_so_many_settings) {
   EXPECT_EQ(side->stats.guard_settings.get(), 1u);
 }
 
+TEST_F(Guards, cookies_in_a_row_are_one_field) {
+  guards.header_fields = 20;
+  restart(side->config);
+  FieldList many = request();
+  for (int i = 0; i < 100; ++i) many.add("cookie", "a=b", Name::kCookie);
+  EXPECT_TRUE(side->hear(headers(1, true, many)));
+  EXPECT_EQ(side->stats.header_list_too_big.get(), 0u);
+  FieldList apart = request();
+  for (int i = 0; i < 15; ++i) {
+    apart.add("cookie", "a=b", Name::kCookie);
+    apart.add("x", "y", Name::kOther);
+  }
+  EXPECT_TRUE(side->hear(headers(3, true, apart)));
+  EXPECT_EQ(side->stats.header_list_too_big.get(), 1u);
+}
+
 TEST_F(Guards, fields_without_a_name_are_counted_and_told_and_there_are_not_many_of_them) {
   FieldList f = request();
   f.add("", "x", Name::kOther);

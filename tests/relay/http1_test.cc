@@ -211,6 +211,38 @@ TEST_F(Http1RelayTest, an_upload_arrives_whole) {
   EXPECT_NE(c.heard.find("pod1"), std::string::npos);
 }
 
+TEST_F(Http1RelayTest, a_client_that_writes_all_before_it_reads_gets_the_early_answer) {
+  endpoints({});
+  RawSide& c = raw();
+  c.paused = true;
+  constexpr size_t kBody = 2'000'000;
+  c.say("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: " + std::to_string(kBody) + "\r\n\r\n");
+  for (size_t i = 0; i < kBody / 1000; ++i) c.say(std::string(1000, 'x'));
+  run(3s);
+  EXPECT_EQ(c.tcp->send_queue().size(), 0u) << "Sluice reads on behind its answer";
+  EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 503");
+  EXPECT_FALSE(c.closed);
+  run(10s);
+  EXPECT_TRUE(c.closed && c.reset) << "a client that neither sends nor ends is not waited for";
+}
+
+TEST_F(Http1RelayTest, a_client_that_sends_on_and_on_behind_an_early_answer_is_reset) {
+  endpoints({});
+  RawSide& c = raw();
+  c.say("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 2000000\r\n\r\n");
+  run();
+  ASSERT_EQ(c.heard.substr(0, 12), "HTTP/1.1 503");
+  int seconds = 0;
+  for (; seconds < 60 && !c.closed; ++seconds) {
+    c.say("x");
+    run(1s);
+  }
+  EXPECT_TRUE(c.reset);
+  EXPECT_GE(seconds, 25);
+  EXPECT_LE(seconds, 35);
+  EXPECT_EQ(worker->relay.guard_discarded.get(), 1u);
+}
+
 TEST_F(Http1RelayTest, a_client_that_resets_cancels_its_call) {
   endpoints({1});
   pod(1).way = TestPod::Way::kSilent;
@@ -678,6 +710,37 @@ TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_2_reaches_a_pod_of_HTTP_1_1) {
   EXPECT_EQ(field(heard(c).headers, Name::kStatus), "200");
   EXPECT_EQ(heard(c).body, "hello");
   EXPECT_EQ(p.side(0).heard, "early");
+}
+
+TEST_F(Http1RelayTest, a_pod_that_resets_a_tunnel_resets_the_stream_with_the_code_of_tunnels) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  FieldList f;
+  f.add(Name::kMethod, "CONNECT");
+  f.add(Name::kProtocol, "websocket");
+  f.add(Name::kScheme, "http");
+  f.add(Name::kAuthority, "vip");
+  f.add(Name::kPath, "/chat");
+  call(c, false, f);
+  ASSERT_EQ(p.requests.size(), 1u);
+  p.side(0).say(switching(p.requests[0]));
+  run();
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_EQ(heard(c).code, ErrorCode::kCancel);
+  FieldList plain;
+  plain.add(Name::kMethod, "CONNECT");
+  plain.add(Name::kAuthority, "db:5432");
+  call(c, false, plain);
+  ASSERT_EQ(p.requests.size(), 2u);
+  p.sides.back()->say("HTTP/1.1 200 OK\r\n\r\n");
+  run();
+  p.sides.back()->tcp->abort();
+  run();
+  EXPECT_EQ(heard(c, 3).code, ErrorCode::kConnectError);
 }
 
 TEST_F(Http1RelayTest, a_pod_that_resets_a_WebSocket_resets_its_client) {
