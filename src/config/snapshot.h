@@ -112,9 +112,10 @@ struct Service {
 struct Forwarding {
   std::string via;  // Sluice's name in Via; empty: no Via
   bool x_forwarded_for = false;
+  bool x_forwarded_proto = false;
   bool forwarded = false;
 
-  bool any() const { return !via.empty() || x_forwarded_for || forwarded; }
+  bool any() const { return !via.empty() || x_forwarded_for || x_forwarded_proto || forwarded; }
   bool operator==(const Forwarding&) const = default;
 };
 

@@ -27,6 +27,7 @@ void read_forwarding(Table& t, config::Forwarding& forwarding) {
                                    forwarding.via, kLongestName));
   }
   t.boolean("x_forwarded_for", forwarding.x_forwarded_for);
+  t.boolean("x_forwarded_proto", forwarding.x_forwarded_proto);
   t.boolean("forwarded", forwarding.forwarded);
 }
 
@@ -72,7 +73,8 @@ void read_l4(Table& t, config::Listener& listener) {
       if (t.has(key))
         t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
   if (!config::is_l4(listener.protocol)) return;
-  for (const char* key : {"connect", "via", "x_forwarded_for", "forwarded", "health_path"})
+  for (const char* key :
+       {"connect", "via", "x_forwarded_for", "x_forwarded_proto", "forwarded", "health_path"})
     if (t.has(key))
       t.mistake(key, fmt::format("{} is not of listeners with protocol = \"tcp\", \"udp\" or "
                                  "\"tls\", which forward packets or relay bytes, and see no "

@@ -32,6 +32,7 @@ void append(FieldList& request, Name name, std::string_view hop) {
 }
 
 constexpr std::string_view kClientCertificate = "x-forwarded-client-cert";
+constexpr std::string_view kForwardedProto = "x-forwarded-proto";
 
 void remove(FieldList& request, std::string_view name) {
   bool there = false;
@@ -49,7 +50,7 @@ void remove(FieldList& request, std::string_view name) {
 
 Forwarding::Forwarding(const config::Forwarding& config, const Address& client, Security security,
                        std::string_view certificate)
-    : security_(security), certificate_(certificate) {
+    : x_forwarded_proto_(config.x_forwarded_proto), security_(security), certificate_(certificate) {
   if (!config.via.empty()) via_ = config.via;
   const std::string address = client.str();
   if (config.x_forwarded_for) x_forwarded_for_ = address;
@@ -75,6 +76,10 @@ void Forwarding::add_to(FieldList& request, const char* received_protocol) const
     append(request, Name::kVia, via);
   }
   if (!x_forwarded_for_.empty()) append(request, Name::kXForwardedFor, x_forwarded_for_);
+  if (x_forwarded_proto_) {
+    remove(request, kForwardedProto);
+    request.add(kForwardedProto, security_ == kTls ? "https" : "http");
+  }
   if (!forwarded_.empty()) append(request, Name::kForwarded, forwarded_);
 }
 

@@ -262,10 +262,14 @@ TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {
     return load(files.path("sluiced.toml")).snapshot;
   };
   EXPECT_FALSE(listener("")->listeners.at(1).forwarding.any());
-  EXPECT_EQ(listener("via = \"sluice-1\"\nx_forwarded_for = true\nforwarded = true\n")
+  EXPECT_EQ(listener("via = \"sluice-1\"\nx_forwarded_for = true\nx_forwarded_proto = true\n"
+                     "forwarded = true\n")
                 ->listeners.at(1)
                 .forwarding,
-            (config::Forwarding{.via = "sluice-1", .x_forwarded_for = true, .forwarded = true}));
+            (config::Forwarding{.via = "sluice-1",
+                                .x_forwarded_for = true,
+                                .x_forwarded_proto = true,
+                                .forwarded = true}));
   listener("via = \"\"\n");
   EXPECT_NE(mistakes(files), "");
   for (const std::string& bad : {std::string("a b"), std::string(65, 'a')}) {

@@ -68,6 +68,18 @@ TEST(Forwarding, behind_tls_says_https_also_where_a_request_of_http_1_1_says_no_
   EXPECT_EQ(text(f), ":method=GET | :scheme=https | forwarded=for=192.0.2.1;proto=https");
 }
 
+TEST(Forwarding, the_clients_word_for_its_scheme_is_replaced) {
+  for (const auto security : {Forwarding::kCleartext, Forwarding::kTls}) {
+    FieldList f;
+    f.add("x-forwarded-proto", "wss");
+    f.add("x_forwarded_proto", "https");
+    Forwarding({.x_forwarded_proto = true}, *Address::parse("192.0.2.1"), security, {})
+        .add_to(f, "1.1");
+    EXPECT_EQ(text(f),
+              security == Forwarding::kTls ? "x-forwarded-proto=https" : "x-forwarded-proto=http");
+  }
+}
+
 TEST(Forwarding, behind_tls_replaces_a_certificate_that_the_client_names) {
   FieldList f;
   f.add("x-forwarded-client-cert", "Subject=admin");
