@@ -128,7 +128,9 @@ bool ends_handshake(const TcpFields& segment, const Flow& flow) {
 // How far a RST may be ahead of what its receiver has acknowledged: by data in flight.
 // A pod that ends in the middle of an answer may have as much in flight as its send buffer takes.
 constexpr uint32_t kNearReset = 1 << 16;
+// The client acknowledges such an answer all the time.
 constexpr uint32_t kNearResetOfPod = 1 << 24;
+constexpr Duration kAnswerGoesOn = 5s;  // since the client's last packet
 
 // The header is whole.
 TcpFields tcp_fields(const ip::TransportPacket& packet) {
@@ -194,7 +196,8 @@ bool Forwarder::take(Pending& pending, const Flows::Lookup& lookup, Time now) {
   if (after != flow->state && flow->state == FlowState::kSynReceived && to_pods(*flow) &&
       !ends_handshake(fields, *flow) && (flags & kRst) == 0)
     after = flow->state;
-  if (tcp && (flags & (kFin | kRst)) != 0 && !may_be_believed(fields, *flow)) after = flow->state;
+  if (tcp && (flags & (kFin | kRst)) != 0 && !may_be_believed(fields, *flow, now))
+    after = flow->state;
   const bool to_pod = to_pods(*flow);
   const Way way = way_of(*flow, packet);
   if (may_be_cut(packet, way)) [[unlikely]]
@@ -250,13 +253,16 @@ void Forwarder::note_sent(Flow& flow, FlowState after, const TcpFields& tcp, Tim
 // (RFC 5961, 3.2), which takes the RST back here. It says nothing of others. Where no packets of
 // the pod are seen, RST and FIN are near the client's last segment. A stranger has to guess the
 // number.
-bool Forwarder::may_be_believed(const TcpFields& end, const Flow& flow) {
+bool Forwarder::may_be_believed(const TcpFields& end, const Flow& flow, Time now) {
   if (l4::half_open(flow.state)) return true;
   if (flow.one_way()) return flow.near(end.sequence);
   if ((end.flags & kRst) == 0) return true;
   const Flow* receiver = flows_->partner_of(flow);
-  const uint32_t near = to_pods(flow) ? kNearReset : kNearResetOfPod;
-  return receiver == nullptr || end.sequence - receiver->ack < near;
+  if (receiver == nullptr) return true;
+  const bool far = !to_pods(flow) &&
+                   std::chrono::milliseconds(Flows::stamp(now) - receiver->seen) <= kAnswerGoesOn;
+  const uint32_t near = far ? kNearResetOfPod : kNearReset;
+  return end.sequence - receiver->ack < near;
 }
 
 void Forwarder::set_active() {

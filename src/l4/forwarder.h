@@ -161,7 +161,7 @@ class Forwarder {
   Way way_of(const Flow& flow, const ip::TransportPacket& packet) const;
   bool choose_port(Flow& flow, Pod& pod, Time now);
   bool begins_anew(const Flow& flow, bool opens, Time now);
-  bool may_be_believed(const TcpFields& end, const Flow& flow);
+  bool may_be_believed(const TcpFields& end, const Flow& flow, Time now);
   void note_sent(Flow& flow, FlowState after, const TcpFields& tcp, Time now);
   void tell(const ip::TransportPacket& packet, const ErrorType& type, TokenBucket& limit, Time now);
   Flow* begin(const Flows::Lookup& lookup, Time now);

@@ -531,6 +531,38 @@ TEST_F(Forwarding, a_reset_of_a_pod_in_the_middle_of_a_long_answer_ends_a_flow_s
   EXPECT_NE(at_pods[0].destination, syn.destination) << "the pod has left";
 }
 
+TEST_F(Forwarding, a_forged_reset_of_a_pod_far_ahead_does_not_end_an_idle_flow) {
+  const Packet syn = connect(40'000);
+  for (auto t = 0s; t < 6s; t += 1s) advance(1s);
+  meet(kNorth, client.address);
+  take_sent();
+  for (const uint32_t seq : {70'000u, 3'000'000u, 16'000'000u}) {
+    Packet forged = from_pod(syn, kRst);
+    forged.seq = seq;  // out of the client's window: the client does not answer
+    arrive(kSouth, forged);
+    EXPECT_EQ(only(north).flags, kRst);
+  }
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  take_sent();
+  EXPECT_EQ(forwarder.flows(), 1u);
+  meet(kSouth, syn.destination.address);  // the neighbour is as good as new
+  expect_reaches(40'000, syn.destination);
+}
+
+TEST_F(Forwarding, a_reset_of_a_pod_near_what_the_client_expects_ends_an_idle_flow) {
+  const Packet syn = connect(40'000);
+  for (auto t = 0s; t < 6s; t += 1s) advance(1s);
+  meet(kNorth, client.address);
+  take_sent();
+  Packet reset = from_pod(syn, kRst);
+  reset.seq = 60'000;
+  arrive(kSouth, reset);
+  EXPECT_EQ(only(north).flags, kRst);
+  for (auto t = 0s; t < snapshot.flow_timeouts.closing + 20s; t += 1s) advance(1s);
+  take_sent();
+  EXPECT_EQ(forwarder.flows(), 0u);
+}
+
 TEST_F(Forwarding, a_reset_that_its_receiver_believes_ends_a_flow_soon) {
   Packet syn = connect(40'000);
   Packet acknowledges = from_pod(syn, kAck);
