@@ -44,7 +44,10 @@ void Registry::adopt(const config::Snapshot& snapshot) {
 void Registry::adopt_pod(const config::Pod& config) {
   if (config.slot >= pods_.size()) pods_.resize(config.slot + size_t{1});
   Pod& pod = pods_[config.slot];
-  if (pod.endpoint != config.endpoint) pod.flush = false;  // was for the slot's pod before
+  if (pod.endpoint != config.endpoint) {  // another pod had the slot
+    pod.flush = false;
+    pod.turn = {Pod::kNoTurn, Pod::kNoTurn};
+  }
   pod.endpoint = config.endpoint;
   pod.live = true;
   pod.sources.clear();

@@ -25,6 +25,7 @@ namespace sluice::l4 {
 
 struct Pod {
   static constexpr uint8_t kFlushes = 15;
+  static constexpr uint32_t kNoTurn = UINT32_MAX;  // no source port has been chosen yet
 
   void begin_flush() {
     flush = true;
@@ -37,7 +38,8 @@ struct Pod {
   bool flush = false;                  // its flows are to end, but for those that outlive that
   uint8_t flushes = 0;                 // number of the last order: 1 to kFlushes, then 1 again
   std::array<Time, 2> search_after{};  // of SourcePorts: for TCP, and for UDP
-  std::array<uint32_t, 2> turn{};      // of SourcePorts, too: the port that was used longest ago
+  // Of SourcePorts, too: the port that was used longest ago.
+  std::array<uint32_t, 2> turn{kNoTurn, kNoTurn};
 };
 
 struct Vip {

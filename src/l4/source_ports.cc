@@ -38,8 +38,7 @@ void SourcePorts::offer(const Flow& taken, const Found& found, const Search& s,
     in_use = found;
 }
 
-std::optional<SourcePorts::Found> SourcePorts::find_next(const Search& s, size_t begin,
-                                                         uint32_t& turn,
+std::optional<SourcePorts::Found> SourcePorts::find_next(const Search& s, size_t begin, Turn& turn,
                                                          std::optional<Found>& in_use) const {
   if (s.pod.sources.empty()) return std::nullopt;
   const Share share = own_share();
@@ -49,7 +48,7 @@ std::optional<SourcePorts::Found> SourcePorts::find_next(const Search& s, size_t
                         : owner_->arrivals(s.registry.source(source), s.pod.endpoint);
   unsigned misses = kTriesToArrive * share.workers;
   const Flow* taken = nullptr;
-  uint32_t at = turn;
+  uint32_t at = turn.next;
   for (unsigned i = 0; i < kTriesForFree && misses > 0;) {
     const auto port = static_cast<uint16_t>(share.first + at * share.workers);
     at = (at + step_) % share.ports;
@@ -59,14 +58,14 @@ std::optional<SourcePorts::Found> SourcePorts::find_next(const Search& s, size_t
     }
     ++i;
     if (is_free(source, port, s, &taken)) {
-      turn = at;
+      turn.next = at;
       return Found{source, port};
     }
     const Flow* before = in_use ? in_use->displaced : nullptr;
     if (taken != nullptr) offer(*taken, {source, port, taken}, s, in_use);
-    if (in_use && in_use->displaced != before) turn = at;  // those behind it are next
+    if (in_use && in_use->displaced != before) turn.next = at;  // those behind it are next
   }
-  if (!in_use) turn = at;
+  turn.behind_tried = at;
   return std::nullopt;
 }
 
@@ -122,16 +121,21 @@ std::optional<SourcePorts::Found> SourcePorts::find(Pod& pod, uint8_t protocol,
   const size_t sources = pod.sources.size();
   const size_t begin = sources < 2 ? 0 : random_.below(sources);
   const auto start = static_cast<unsigned>(random_.below(own_share().ports));
+  uint32_t& kept = pod.turn[protocol == kTcp ? 0 : 1];
+  if (kept == Pod::kNoTurn) kept = static_cast<uint32_t>(random_.below(own_share().ports));
+  Turn turn{kept, kept};
   std::optional<Found> in_use;
-  if (const auto found = find_next(s, begin, pod.turn[protocol == kTcp ? 0 : 1], in_use))
-    return found;
-  // Ports in turn that are in use without end are no reason to refuse: others may be free.
-  if (!in_use)
-    if (const auto found = find_here(s, begin, start, in_use)) return found;
-  // A flood of flows that may be displaced must not make every new one look for long.
-  if (owner_ != nullptr)
-    if (const auto found = find_anywhere(s, begin, start, in_use ? kTriesForFree : kTries))
-      return found;
+  std::optional<Found> found = find_next(s, begin, turn, in_use);
+  if (!found) {
+    // Flows that began together have their ports in a row: the others may be free.
+    found = find_here(s, begin, start, in_use);
+    // A flood of flows that may be displaced must not make every new one look for long.
+    if (!found && owner_ != nullptr)
+      found = find_anywhere(s, begin, start, in_use ? kTriesForFree : kTries);
+    if (found || !in_use) turn.next = turn.behind_tried;
+  }
+  kept = turn.next;
+  if (found) return found;
   if (!in_use) paused_until = now + kPause;
   return in_use;
 }

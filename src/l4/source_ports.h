@@ -28,10 +28,11 @@ class SourcePorts {
   // one that was used longest ago, since the pod may keep the last connection from there in
   // TIME-WAIT; when many ports in a row are in use, any. The order of ports is a secret. Where
   // the NIC spreads packets by hash: one whose answers arrive here, if the search finds one.
-  // Where the first tries find no free port: one of a flow that is over, of a flow whose client has
-  // proved nothing, or of a UDP flow whose exchange seems over. So floods of SYNs and datagrams
-  // displace themselves. nullopt: no port was free in a search of bounded length, which sees nearly
-  // every port when few are free. A search that fails is not repeated for kPause.
+  // Where neither the first tries in turn nor those at a random place find a free port: one of a
+  // flow that is over, of a flow whose client has proved nothing, or of a UDP flow whose exchange
+  // seems over. So floods of SYNs and datagrams displace themselves. nullopt: no port was free in a
+  // search of bounded length, which sees nearly every port when few are free. A search that fails
+  // is not repeated for kPause.
   std::optional<Found> find(Pod& pod, uint8_t protocol, const Registry& registry, Flows& flows,
                             Time now);
 
@@ -59,6 +60,11 @@ class SourcePorts {
     Flows& flows;
     Time now;
   };
+  // A pod's place in the order of the ports.
+  struct Turn {
+    uint32_t next;
+    uint32_t behind_tried;  // of a search that found none: behind all ports that were tried
+  };
   Share own_share() const;
   // A number of ports that has no divisor in common with their number: steps of it meet each port.
   unsigned choose_step();
@@ -66,9 +72,10 @@ class SourcePorts {
   static bool is_free(uint16_t source, uint16_t port, const Search& s, const Flow** taken);
   // The next free port in turn whose answers arrive here, if it is one of the next few; in_use: one
   // that may be displaced.
-  std::optional<Found> find_next(const Search& s, size_t begin, uint32_t& turn,
+  std::optional<Found> find_next(const Search& s, size_t begin, Turn& turn,
                                  std::optional<Found>& in_use) const;
-  // As well from the address `begin` and the port `start` on, if one is soon found.
+  // As well from the address `begin` and the port `start` on, if one is soon found. With `in_use`
+  // set it looks at kTriesForFree ports of each address, or at one more.
   std::optional<Found> find_here(const Search& s, size_t begin, unsigned start,
                                  std::optional<Found>& in_use) const;
   // Keeps a flow in `in_use` whose port may be taken.

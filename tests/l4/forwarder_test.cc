@@ -438,6 +438,75 @@ TEST_F(CrowdedPorts, a_source_port_is_used_again_when_all_others_have_been_used)
   EXPECT_LT(in_order, kPorts / 2) << "the next port is not to be guessed";
 }
 
+TEST_F(CrowdedPorts, quiet_flows_that_began_together_stay_while_other_ports_are_free) {
+  constexpr uint32_t kPorts = Registry::kLastSourcePort - Registry::kFirstSourcePort + 1;
+  constexpr uint32_t kQuiet = 64;
+  const auto take = [&](unsigned side, const Packet& p) {
+    Pending pending{.packet = received(side, p), .place = {}};
+    pending.place = big->find(pending.packet);
+    ASSERT_NE(pending.place.kind, Place::Kind::kForeign);
+    big->input({&pending, 1}, now, [](ip::TransportPacket&, bool) { FAIL(); });
+  };
+  const auto ask = [&](uint32_t n) {
+    take(kNorth, {.source = {Address::v4(0xc6130000u + n), 1000},
+                  .destination = {vip.address, 53},
+                  .protocol = kUdp,
+                  .data = "q"});
+  };
+  const auto pass = [&](Duration time) {
+    for (; time > 0s; time -= 1s) {
+      advance(1s);
+      meet(kSouth, pod(0).address);
+    }
+    take_sent();
+  };
+  for (uint32_t n = 0; n < kQuiet; ++n) {
+    ask(n);
+    const auto at_pod = sent(south);
+    ASSERT_EQ(at_pod.size(), 1u);
+    take(kSouth, from_pod(at_pod[0], 0, "a"));
+    take_sent();
+  }
+  for (uint32_t n = kQuiet; n < kPorts; ++n) {
+    ask(n);
+    if (n % 32 == 0) take_sent();
+  }
+  EXPECT_EQ(big->flows(), kPorts);
+  for (int i = 0; i < 5; ++i) {
+    pass(20s);
+    for (uint32_t n = 0; n < kQuiet; ++n) {
+      ask(n);
+      if (n % 32 == 0) take_sent();
+    }
+  }
+  ASSERT_EQ(big->flows(), kQuiet) << "the ports of all others are free again";
+  pass(6s);
+  for (uint32_t n = 0; n < 200; ++n) {
+    ask(kPorts + n);  // the turn comes to the quiet ones
+    if (n % 32 == 0) take_sent();
+  }
+  EXPECT_EQ(big->flows(), kQuiet + 200);
+  EXPECT_EQ(counters.l4.evicted.get() + counters.l4.evicted_half_open.get(), 0u);
+}
+
+TEST_F(Forwarding, the_first_source_port_is_another_one_for_each_pod_and_protocol) {
+  std::map<std::pair<Endpoint, uint8_t>, uint16_t> first;
+  std::set<uint16_t> ports;
+  for (const uint8_t protocol : {kTcp, kUdp})
+    for (uint16_t port = 1; port <= 16; ++port) {
+      arrive(kNorth,
+             {.source = {client.address, port},
+              .destination = {vip.address, static_cast<uint16_t>(protocol == kTcp ? 80 : 53)},
+              .protocol = protocol,
+              .flags = kSyn});
+      const Packet at_pod = only(south);
+      first.emplace(std::pair{at_pod.destination, protocol}, at_pod.source.port);
+    }
+  for (const auto& [to, port] : first) ports.insert(port);
+  EXPECT_GT(first.size(), 4u);
+  EXPECT_EQ(ports.size(), first.size());
+}
+
 TEST_F(Forwarding, a_new_flow_is_refused_while_all_others_are_in_use) {
   for (uint16_t p = 1; p <= kFlows; ++p) connect(p);
   EXPECT_TRUE(arrive(kNorth, from_client(1'000, kSyn)) || sent(south).empty());
