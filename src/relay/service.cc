@@ -1,6 +1,7 @@
 #include "relay/service.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <unordered_map>
 
@@ -353,11 +354,17 @@ PodConnection* Service::pick(const Call& call, Hold& hold) {
   // must not get its whole load. A pod at which the call failed is used only when there is no
   // other.
   PodConnection* second_best = nullptr;
+  std::array<size_t, kPicks> picked{};
+  auto end_of_picked = picked.begin();
   size_t first = 0;
   const size_t looks = n == 1 ? 1 : kPicks + n;
   for (size_t i = 0; i < looks; ++i) {
     if (i == kPicks) first = context_.random.below(n);
-    Pool& pool = *ready_[i < kPicks ? picker_->pick() : (first + i) % n];
+    const size_t at = i < kPicks ? picker_->pick() : (first + i) % n;
+    // A pool that was asked has the same answer, and may have begun a connection for it.
+    if (std::find(picked.begin(), end_of_picked, at) != end_of_picked) continue;
+    if (i < kPicks) *end_of_picked++ = at;
+    Pool& pool = *ready_[at];
     PodConnection* c = room_at(pool, call, hold);
     if (c == nullptr) continue;
     if (!call.retries().tried(pool.pod().slot())) return c;
