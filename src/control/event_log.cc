@@ -38,6 +38,11 @@ void EventLog::look(std::span<stats::Worker* const> workers) {
     lost += w->events.lost();
     while (const auto e = w->events.pop()) {
       if (!spdlog::should_log(level_of(*e))) continue;
+      // Routine notes are bounded by the workers' room for them, and hide no other note.
+      if (e->kind == stats::Event::Kind::kRoutine) {
+        log_event(*e);
+        continue;
+      }
       const std::string_view guard = e->guard != nullptr ? e->guard : "";
       const bool first = std::find(named.begin(), named.end(), guard) == named.end();
       if (first) named.push_back(guard);

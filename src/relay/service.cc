@@ -1,6 +1,7 @@
 #include "relay/service.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <unordered_map>
 
@@ -118,21 +119,43 @@ void Service::pods_leave(uint32_t count, size_t place) {
 
 Pool& Service::insert(const config::Pod& pod, size_t place) {
   // A pod that comes back may still have connections.
-  const auto same = std::find_if(pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(),
-                                 [&](const auto& p) {
-                                   return p->pod().slot() == pod.slot && p->pod().id() == pod.id &&
-                                          p->pod().address() == pod.endpoint;
-                                 });
   std::unique_ptr<Pool> pool;
-  if (same != pools_.end()) {
-    pool = std::move(*same);
-    pools_.erase(same);
+  if (const auto known = draining_.find(pod.slot); known != draining_.end()) {
+    const pods::Pod& same = pools_[live_ + known->second]->pod();
+    if (same.id() == pod.id && same.address() == pod.endpoint) pool = take_draining(known->second);
+  }
+  if (pool != nullptr) {
     pool->pod().set_weight(pod.weight);
   } else {
     pool = std::make_unique<Pool>(context_, *this, pod);
   }
   ++live_;
   return **pools_.insert(pools_.begin() + static_cast<std::ptrdiff_t>(place), std::move(pool));
+}
+
+void Service::add_draining(std::unique_ptr<Pool> pool) {
+  draining_[pool->pod().slot()] = pools_.size() - live_;
+  pools_.push_back(std::move(pool));
+}
+
+// The last one takes the place of the one that goes: the order of those that drain has no meaning.
+std::unique_ptr<Pool> Service::take_draining(size_t i) {
+  const auto forget = [&](Pool& p, size_t at) {
+    const auto known = draining_.find(p.pod().slot());
+    if (known == draining_.end() || known->second != at) return false;
+    draining_.erase(known);
+    return true;
+  };
+  std::unique_ptr<Pool> taken = std::move(pools_[live_ + i]);
+  forget(*taken, i);
+  const size_t last = pools_.size() - live_ - 1;
+  if (i != last) {
+    std::unique_ptr<Pool>& moved = pools_[live_ + i];
+    moved = std::move(pools_.back());
+    if (forget(*moved, last)) draining_[moved->pod().slot()] = i;
+  }
+  pools_.pop_back();
+  return taken;
 }
 
 void Service::take_out(size_t place, uint32_t count, std::vector<std::unique_ptr<Pool>>& left) {
@@ -146,7 +169,7 @@ void Service::settle(const std::vector<Pool*>& come, std::vector<std::unique_ptr
   std::vector<Pool*> leave;
   for (auto& p : left) {
     leave.push_back(p.get());
-    pools_.push_back(std::move(p));
+    add_draining(std::move(p));
   }
   // From now on pools may call this service.
   for (Pool* p : leave) p->set_draining(true);
@@ -186,9 +209,10 @@ void Service::use_pods() {
     }
   }
   live_ = next.size();
-  for (auto& p : pools_)
-    if (p != nullptr) next.push_back(std::move(p));
-  pools_ = std::move(next);
+  std::swap(pools_, next);
+  draining_.clear();
+  for (auto& p : next)
+    if (p != nullptr) add_draining(std::move(p));
   // From now on pools may call this service: their order is final.
   for (size_t i = 0; i < pools_.size(); ++i) {
     pools_[i]->set_draining(i >= live_);
@@ -330,11 +354,17 @@ PodConnection* Service::pick(const Call& call, Hold& hold) {
   // must not get its whole load. A pod at which the call failed is used only when there is no
   // other.
   PodConnection* second_best = nullptr;
+  std::array<size_t, kPicks> picked{};
+  auto end_of_picked = picked.begin();
   size_t first = 0;
   const size_t looks = n == 1 ? 1 : kPicks + n;
   for (size_t i = 0; i < looks; ++i) {
     if (i == kPicks) first = context_.random.below(n);
-    Pool& pool = *ready_[i < kPicks ? picker_->pick() : (first + i) % n];
+    const size_t at = i < kPicks ? picker_->pick() : (first + i) % n;
+    // A pool that was asked has the same answer, and may have begun a connection for it.
+    if (std::find(picked.begin(), end_of_picked, at) != end_of_picked) continue;
+    if (i < kPicks) *end_of_picked++ = at;
+    Pool& pool = *ready_[at];
     PodConnection* c = room_at(pool, call, hold);
     if (c == nullptr) continue;
     if (!call.retries().tried(pool.pod().slot())) return c;
@@ -373,10 +403,13 @@ void Service::grow_after_refusal() {
 }
 
 void Service::forget_gone() {
-  if (live_ == pools_.size()) return;
-  pools_.erase(std::remove_if(pools_.begin() + static_cast<std::ptrdiff_t>(live_), pools_.end(),
-                              [](const auto& p) { return p->empty(); }),
-               pools_.end());
+  for (size_t i = 0; live_ + i < pools_.size();) {
+    if (pools_[live_ + i]->empty()) {
+      take_draining(i);
+    } else {
+      ++i;
+    }
+  }
 }
 
 void Service::assign(Call& call, bool again) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "balance/picker.h"
@@ -151,6 +152,9 @@ class Service final : public upstream::PoolOwner {
   // Connects to the pods of this worker's subset, and drains others.
   void use_pods();
   upstream::Pool& insert(const config::Pod& pod, size_t place);
+  void add_draining(std::unique_ptr<upstream::Pool> pool);
+  // Takes one out of pools_: that place behind the first live_ ones.
+  std::unique_ptr<upstream::Pool> take_draining(size_t i);
   // The pools from that place on, which are the list's no more.
   void take_out(size_t place, uint32_t count, std::vector<std::unique_ptr<upstream::Pool>>& left);
   // Pools have come into the list, and others are out of it.
@@ -178,7 +182,9 @@ class Service final : public upstream::PoolOwner {
   upstream::ConnectTurns::Lines connect_lines_;
   std::vector<std::unique_ptr<upstream::Pool>> pools_;  // in the order of the endpoints, and then
   size_t live_ = 0;                                     // (after so many) those that drain
-  std::vector<upstream::Pool*> ready_;                  // READY ones; ready_pods_ holds their pods
+  // By slot, the places of those that drain, counted from live_ on.
+  std::unordered_map<uint32_t, size_t> draining_;
+  std::vector<upstream::Pool*> ready_;  // READY ones; ready_pods_ holds their pods
   std::vector<pods::Pod*> ready_pods_;
   std::vector<upstream::Pool*> doubtful_;  // READY too; used when no other pod takes the call
   bool all_doubtful_ = false;              // ready_ has pods in doubt, for want of others

@@ -259,6 +259,21 @@ void PodConnection::on_idle_timer() {
   }
 }
 
+bool PodConnection::may_stand_in() {
+  if (worn_ || silent_ || !takes_stream()) return false;
+  const uint32_t places =
+      std::min(context_.limits.pod_connection_streams, http_->peer_max_concurrent_streams());
+  if (streams() >= places - places / 2) return false;
+  constexpr uint64_t kNewcomer = UINT64_MAX;  // no client's id
+  bool enough = http_->window_for(kNewcomer) == http::Connection::WindowFor::kEnough;
+  http_->for_each_stream([&](http::Stream& s) {
+    const ClientSide* client = CallSide::of(s).payer();
+    enough = enough && (client == nullptr ||
+                        http_->window_for(client->id()) == http::Connection::WindowFor::kEnough);
+  });
+  return enough;
+}
+
 void PodConnection::look_whether_spare() {
   const uint32_t begun = http_->streams_begun();
   if (streams() == 0 && begun_when_idle_ == begun && pool_.takes_elsewhere(*this)) {

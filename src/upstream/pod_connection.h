@@ -49,6 +49,10 @@ class PodConnection final : public transport::User,
   const char* why() const { return why_; }
   bool routine() const { return routine_; }
   bool takes_stream() const { return open_ && http_->can_open(); }
+  // Has room for the calls of a spare connection that ends: the pod answers, more than half of the
+  // places for streams are free, and the send window is enough for each client. Looks at each
+  // stream.
+  bool may_stand_in();
   uint32_t streams() const { return http_->open_streams(); }
   // The fields are within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. The setting is only advice (RFC
   // 9113, 6.5.2), but some pods end the connection of a client that exceeds it.
@@ -95,7 +99,7 @@ class PodConnection final : public transport::User,
   static constexpr Duration kUnacknowledged = 5s;
 
   // A connection of HTTP/2 that has had no stream for so long, and at most twice so long, ends
-  // while another one takes streams.
+  // while another one may stand in for it.
   static constexpr Duration kSpare = 2min;
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;

@@ -60,7 +60,7 @@ bool Pool::has_other(const PodConnection& c) {
 
 bool Pool::takes_elsewhere(const PodConnection& c) {
   for (PodConnection& other : connections_)
-    if (&other != &c && !other.worn() && other.takes_stream()) return true;
+    if (&other != &c && other.may_stand_in()) return true;
   return false;
 }
 

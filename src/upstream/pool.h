@@ -98,7 +98,7 @@ class Pool final : private ConnectTurns::Waiter {
   Duration idle_timeout(Duration peer) const;
   // Another connection than `c` is ready, or will be.
   bool has_other(const PodConnection& c);
-  // Another connection than `c` takes streams now.
+  // Another connection than `c` can carry the calls of both.
   bool takes_elsewhere(const PodConnection& c);
   // The connection of HTTP/1.1 has carried a request, and takes the next: before all others.
   void on_free(PodConnection& c);

@@ -1,6 +1,9 @@
 // The lines of the log about what workers note.
 
+#include <array>
+
 #include "control/checksum_hint.h"
+#include "control/event_log.h"
 #include "controller_fixture.h"
 
 namespace sluice::control {
@@ -37,6 +40,23 @@ TEST_F(ControllerTest, routine_notes_take_no_room_from_others_and_are_not_counte
   EXPECT_TRUE(log.has("client 10.0.0.1:1: guard ping: too many PING")) << log.str();
   EXPECT_TRUE(log.has(" 1 more time(s)")) << log.str();
   EXPECT_FALSE(log.has("GOAWAY")) << log.str();
+}
+
+TEST_F(ControllerTest, routine_notes_hide_no_other_note_where_they_are_written) {
+  const Log log;
+  spdlog::default_logger()->set_level(spdlog::level::debug);
+  const auto second = std::make_unique<stats::Worker>();
+  const std::array<stats::Worker*, 2> both{worker.get(), second.get()};
+  const Endpoint pod = *Endpoint::parse("10.0.0.3:1");
+  for (int i = 0; i < 20; ++i)
+    worker->events.push({nullptr, "GOAWAY no_error", pod, true, stats::Event::Kind::kRoutine});
+  second->events.push({nullptr, "GOAWAY internal_error", pod, true, stats::Event::Kind::kGoesOn});
+  EventLog events;
+  events.look(both);
+  EXPECT_TRUE(log.has("GOAWAY no_error")) << log.str();
+  EXPECT_TRUE(log.has("GOAWAY internal_error")) << log.str();
+  events.look(both);
+  EXPECT_FALSE(log.has("more time(s)")) << log.str();
 }
 
 TEST_F(ControllerTest, changes_of_pods_services_and_neighbours_are_lines_of_the_log) {

@@ -124,5 +124,50 @@ TEST_F(PodDifference, a_pod_that_comes_back_keeps_its_connection_while_a_call_la
   EXPECT_EQ(stats_of(1).active.get(), 1u);
 }
 
+TEST_F(PodDifference, pods_keep_their_calls_in_whatever_order_they_leave_and_come_back) {
+  current->limits.concurrent_streams = 2 * kAll;
+  relay->adopt(*current);
+  std::set<int> all;
+  for (int n = 1; n <= kAll; ++n) all.insert(n);
+  use(all);
+  run();
+  // A call for each pod, which lasts.
+  Peer& p = client({.max_concurrent_streams = 2 * kAll});
+  for (int n = 1; n <= kAll; ++n) pod(n).way = TestPod::Way::kHeadersOnly;
+  const auto reached = [&] {
+    int pods = 0;
+    for (int n = 1; n <= kAll; ++n) pods += in_flight(n) > 0;
+    return pods;
+  };
+  for (int i = 0; i < 2 * kAll && reached() < kAll; ++i) call(p);
+  ASSERT_GE(reached(), kAll / 2);
+  std::vector<uint64_t> calls(1);
+  for (int n = 1; n <= kAll; ++n) calls.push_back(in_flight(n));
+  Random random(5);
+  for (int round = 0; round < 12; ++round) {
+    std::set<int> some{1 + round};
+    for (int n = 1; n <= kAll; ++n)
+      if (random.below(8) < static_cast<uint64_t>(round % 8)) some.insert(n);
+    use(some);
+    if (round % 3 == 0) run();
+  }
+  use({});
+  run(1s);
+  // Each pod has the connection with its calls and no other, and nothing is lost.
+  for (int n = 1; n <= kAll; ++n) {
+    EXPECT_EQ(in_flight(n), calls[static_cast<size_t>(n)]) << n;
+    if (in_flight(n) > 0) {
+      EXPECT_EQ(stats_of(n).connections.get(), 1u) << n;
+    }
+  }
+  p.tcp->abort();
+  run(1s);
+  for (int n = 1; n <= kAll; ++n) EXPECT_EQ(stats_of(n).connections.get(), 0u) << n;
+  use({1, 2, 3});
+  run();
+  for (int n = 1; n <= 3; ++n) pod(n).way = TestPod::Way::kEcho;
+  expect_calls_go_to({1, 2, 3});
+}
+
 }  // namespace
 }  // namespace sluice::relay

@@ -77,13 +77,16 @@ class Node final : public ip::Output {
     return ip::Sent::kYes;
   }
   uint32_t max_segment(const Address&) const override { return 1480; }
-  const Address* source_for(const Address&) const override { return &address_; }
+  const Address* source_for(const Address&) const override {
+    return routeless ? nullptr : &address_;
+  }
   // From now on new connections come from here.
   void move_to(const char* address) { address_ = *Address::parse(address); }
   uint32_t max_tso(const Address&) const override { return 0; }
 
   http2::Buffers& buffers;
   bool cut = false;             // what it sends is lost
+  bool routeless = false;       // nothing can be connected to
   std::optional<Address> mute;  // what it sends from this address is lost
 
  private:

@@ -104,6 +104,19 @@ TEST_F(Isolation, then_it_waits_for_its_budget_and_nobody_else_does) {
   EXPECT_LE(most_resets(), 501u + 2 * 26);
 }
 
+TEST_F(Isolation, a_call_tries_one_connect_for_its_client_at_each_pod_and_no_more) {
+  endpoints({1, 2});
+  Peer& hostile = client();
+  misbehave(hostile);
+  lb.routeless = true;  // no connection of its own
+  misbehave(hostile);
+  const uint64_t first = stats_of(1).connects.get(), second = stats_of(2).connects.get();
+  call(hostile, false);
+  EXPECT_EQ(stats_of(1).connects.get(), first + 1);
+  EXPECT_EQ(stats_of(2).connects.get(), second + 1);
+  EXPECT_EQ(worker->service(0).queued.get(), 1u);
+}
+
 TEST_F(Isolation, what_waits_for_its_clients_sake_fails_in_time_and_is_bounded) {
   snapshot.services[0].queue_limit = 4;
   endpoints({1});

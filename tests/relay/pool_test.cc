@@ -290,6 +290,99 @@ TEST_F(Pool, takes_a_call_that_the_limit_holds_back_to_another_connection) {
   EXPECT_TRUE(heard(c, 3).closed);
 }
 
+// --- A spare connection ---
+
+// The younger one of two connections has no stream, and stays as long as the older one could not
+// carry the calls of both.
+struct SparePool : Pool {
+  static constexpr Duration kLook = 2min;  // between looks for a spare connection
+
+  // Calls until there are two connections; all but the first `left` have ended then.
+  Peer& begin(int calls_for_two, int left = 0) {
+    endpoints({kFramePod});
+    Peer& c = client();
+    for (int i = 0; i < calls_for_two; ++i) call(c);
+    run();
+    EXPECT_EQ(frames.sides.size(), 2u);
+    int n = 0;
+    for (auto& side : frames.sides)
+      for (const uint32_t id : side->requests())
+        if (n++ >= left) side->answer(id);
+    run();
+    EXPECT_EQ(in_flight(kFramePod), static_cast<uint64_t>(left));
+    return c;
+  }
+  uint64_t connections() { return stats_of(kFramePod).connections.get(); }
+  // Time passes, and nothing arrives from that side of the pod.
+  void run_without(size_t side, Duration time) {
+    const uint16_t port = frames.side(side).tcp->remote().port;
+    for (const Time end = now + time; now < end;) {
+      std::erase_if(outside.out, [&](const Node::Packet& p) {
+        return p.bytes[2] == static_cast<char>(port >> 8) &&
+               p.bytes[3] == static_cast<char>(port & 0xff);
+      });
+      now += 1ms;
+      turn();
+    }
+  }
+};
+
+TEST_F(SparePool, keeps_the_connection_that_answers_while_the_other_one_is_silent) {
+  snapshot.limits.pod_connection_streams = 2;
+  const Time began = now;
+  Peer& c = begin(3);
+  frames.answers_requests = true;
+  run(began + kLook - 1s - now);
+  ASSERT_EQ(connections(), 2u);
+  call(c);
+  ASSERT_TRUE(heard(c, 7).ended);
+  run_without(0, 1ms);
+  c.h2->open(grpc(), true, &c.owner);  // is lost with the silent one
+  run_without(0, 2s);
+  EXPECT_EQ(connections(), 2u) << "the silent one cannot carry the calls of both";
+  for (int i = 0; i < 5; ++i) {
+    c.h2->open(grpc(), true, &c.owner);
+    run_without(0, 100ms);
+    EXPECT_TRUE(heard(c, nth(5 + i)).ended) << i;
+  }
+  EXPECT_EQ(frames.side(1).requests().size(), 5u);
+}
+
+TEST_F(SparePool, keeps_a_connection_for_the_next_burst_while_the_pods_limit_is_nearly_reached) {
+  frames.limit = 2;
+  Peer& c = begin(3, 1);
+  for (int i = 0; i < 20; ++i) {
+    run(kLook / 4);
+    ASSERT_EQ(connections(), 2u) << i;
+  }
+  calls(c, 3);
+  EXPECT_EQ(in_flight(kFramePod), 4u);
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+  EXPECT_EQ(stats_of(kFramePod).connects.get(), 2u);
+  for (const uint32_t id : {1u, 5u}) frames.side(0).answer(id);
+  for (const uint32_t id : {3u, 5u}) frames.side(1).answer(id);
+  run(2 * kLook + 1s);
+  EXPECT_EQ(connections(), 1u) << "now it is spare";
+}
+
+TEST_F(SparePool, keeps_a_connection_while_an_unread_upload_holds_the_others_window) {
+  snapshot.limits.pod_connection_streams = 8;
+  Peer& c = begin(9);
+  http2::Stream* upload = call(c, false);
+  body(c, upload, std::string(60'000, 'x'), false);
+  const size_t older = frames.side(0).requests().size();
+  const size_t younger = frames.side(1).requests().size();
+  ASSERT_EQ(older + younger, 10u);
+  for (int i = 0; i < 20; ++i) {
+    run(kLook / 4);
+    ASSERT_EQ(connections(), 2u) << i;
+  }
+  ASSERT_EQ(in_flight(kFramePod), 1u);
+  call(c, false);
+  EXPECT_EQ(frames.side(1).requests().size(), younger + 1);
+  EXPECT_EQ(worker->relay.window_waits.get(), 0u);
+}
+
 // --- GOAWAY ---
 
 TEST_F(Pool, moves_what_the_second_goaway_excludes_once_and_lets_the_rest_end) {
