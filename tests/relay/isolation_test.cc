@@ -105,6 +105,7 @@ TEST_F(Isolation, then_it_waits_for_its_budget_and_nobody_else_does) {
 }
 
 TEST_F(Isolation, a_call_tries_one_connect_for_its_client_at_each_pod_and_no_more) {
+  snapshot.guards.pod_resets = {100, 25};
   endpoints({1, 2});
   Peer& hostile = client();
   misbehave(hostile);
