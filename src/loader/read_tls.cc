@@ -38,6 +38,33 @@ std::optional<tls::Credential> read_credential(Table& t, Reading& reading) {
   return out;
 }
 
+// Warns of certificates that no handshake can have. `tables` are those of the credentials.
+void warn_of_useless(std::vector<Table>& tables, const std::vector<tls::Credential>& credentials,
+                     Reading& reading) {
+  const std::vector<bool> reachable = tls::ServerContexts::reachable(credentials);
+  for (size_t i = 0; i < credentials.size(); ++i) {
+    const config::Certificate& facts = credentials[i].facts;
+    const auto warn = [&](const std::string& why) {
+      reading.warnings.push_back(
+          tables[i].place("certificate", fmt::format("{}: {}", facts.certificate_file, why)));
+    };
+    const bool elliptic = EVP_PKEY_get_base_id(credentials[i].key.get()) == EVP_PKEY_EC;
+    if (elliptic && !facts.key_type.starts_with("P-"))
+      warn(fmt::format(
+          "TLS has no use for keys of the curve {}; clients take P-256, P-384 and P-521",
+          facts.key_type));
+    if (reachable[i]) continue;
+    if (facts.names.empty())
+      warn(
+          "the certificate is never used: it has no DNS name as subjectAltName, and is not the "
+          "first one");
+    else
+      warn(
+          "the certificate is never used: certificates before it have all of its names, and keys "
+          "of the same kind");
+  }
+}
+
 // nullopt: there is a mistake.
 std::optional<tls::Authorities> read_clients(Table& t, Reading& reading,
                                              config::ClientCertificates& out) {
@@ -116,6 +143,7 @@ void read_tls(Table& listener, Reading& reading, config::Listener& out) {
   t->finish();
   if (clients && !authorities) return;
   if (credentials.empty() || credentials.size() < tables.size()) return;
+  warn_of_useless(tables, credentials, reading);
   tls::ServerContexts::Error error;
   out.tls.contexts =
       tls::ServerContexts::make(out.tls, credentials, authorities ? &*authorities : nullptr,

@@ -41,8 +41,6 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
                   this),
       idle_since_(context.now),
-      linger_timer_(
-          [](void* self, Time) { static_cast<ClientConnection*>(self)->on_linger_timer(); }, this),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(*stream_)),
@@ -276,6 +274,9 @@ void ClientConnection::on_drain_timer() {
       return;
     case Drain::kEnding:
       evict("the load balancer ends");
+      return;
+    case Drain::kLingering:
+      on_linger_timer();
       return;
   }
 }

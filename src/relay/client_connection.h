@@ -93,7 +93,13 @@ class ClientConnection final : public transport::User,
   static constexpr Duration kLastWords = 1s;  // from end() to a reset: one round trip, and one loss
   static constexpr uint64_t kDrainOpaque = 0x736c756963650001;  // tells our PING from others
 
-  enum class Drain : uint8_t { kNo, kAnnounced, kFinal, kEnding };
+  enum class Drain : uint8_t {
+    kNo,
+    kAnnounced,
+    kFinal,
+    kEnding,
+    kLingering,  // behind our FIN to a client of HTTP/1.1, see begin_linger()
+  };
 
   void on_established(transport::Stream& s) override;
   void on_data(transport::Stream& s, buf::Slice data) override;
@@ -152,7 +158,6 @@ class ClientConnection final : public transport::User,
   Time idle_since_;
   Time age_ends_ = kNever;
   Time grace_ends_ = kNever;
-  Timer linger_timer_;          // armed behind our FIN to a client of HTTP/1.1
   Time linger_ends_ = kNever;   // at the latest
   Time last_drained_ = kNever;  // kNever: nothing has come behind our FIN
   uint32_t streams_begun_ = 0;

@@ -82,9 +82,11 @@ void ClientConnection::count_stream() {
 }
 
 void ClientConnection::begin_linger() {
-  stream_->consumed(UINT32_MAX);  // also the bytes that waited
+  stream_->consumed(UINT32_MAX);         // also the bytes that waited
+  if (drain_ == Drain::kEnding) return;  // a reset is near
+  drain_ = Drain::kLingering;
   linger_ends_ = context_.now + kLingerUnused;
-  context_.wheel.arm(linger_timer_, context_.now + kLingerSilence);
+  context_.wheel.arm(drain_timer_, context_.now + kLingerSilence);
 }
 
 void ClientConnection::linger_on(uint32_t n) {
@@ -109,7 +111,7 @@ void ClientConnection::on_linger_timer() {
     return;
   }
   if (!taken) linger_ends_ = std::max(linger_ends_, now + kLinger);
-  context_.wheel.arm(linger_timer_, now + 1s);
+  context_.wheel.arm(drain_timer_, now + 1s);
 }
 
 }  // namespace sluice::relay

@@ -15,7 +15,7 @@ Handshake::~Handshake() {
 }
 
 void Handshake::on_established(transport::Stream&) {
-  listener_.begin_client(std::move(stream_));
+  listener_.begin_client(std::move(stream_), outdated_);
   context_.handshakes.destroy(this);
 }
 

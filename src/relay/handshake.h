@@ -16,6 +16,8 @@ class Handshake final : public transport::User, public ListHook<Handshake> {
   Handshake(Context& context, Listener& listener, transport::StreamPtr stream);
   ~Handshake();
 
+  // The rule for clients' certificates under which the handshake goes on holds no more.
+  void outdate() { outdated_ = true; }
   // The relay waits for clients no longer.
   void end() { stream_->abort(); }
 
@@ -31,6 +33,7 @@ class Handshake final : public transport::User, public ListHook<Handshake> {
   Context& context_;
   Listener& listener_;
   transport::StreamPtr stream_;
+  bool outdated_ = false;
 };
 
 }  // namespace sluice::relay

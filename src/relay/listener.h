@@ -38,7 +38,9 @@ class Listener final : public tcp::Acceptor {
     if (open_) context_.tcp.unlisten(address_);
     open_ = false;
   }
-  // New streams use the new routes. New connections use the rest.
+  // New streams use the new routes. New connections use the rest. A handshake under another rule
+  // for clients' certificates proves nothing under the new one, so the clients of such handshakes
+  // are moved away (ClientConnection::drain()).
   void adopt(const config::Listener& config, const Routes& routes) {
     routes_ = routes;
     protocol_ = config.protocol;
@@ -46,7 +48,12 @@ class Listener final : public tcp::Acceptor {
     forwarding_ = config.forwarding;
     health_path_ = config.health_path;
     secure_ = config.protocol == config::Protocol::kHttps;
-    if (secure_) tls_.serve(config.tls.contexts);
+    if (!secure_) return;
+    tls_.serve(config.tls.contexts);
+    if (client_certificates_ == config.tls.clients) return;
+    client_certificates_ = config.tls.clients;
+    for (ClientConnection& c : clients_) c.drain();
+    for (Handshake& h : handshakes_) h.outdate();
   }
   // Both versions come on one port, and the client's first bytes show which.
   bool takes_http1() const { return protocol_ == config::Protocol::kHttp; }
@@ -73,11 +80,12 @@ class Listener final : public tcp::Acceptor {
     for (ClientConnection& c : clients_) c.end();
     for (Handshake& h : handshakes_) h.end();
   }
-  // A stream is ready for HTTP: its handshakes are done.
-  void begin_client(transport::StreamPtr stream) {
+  // A stream is ready for HTTP: its handshakes are done. outdated: under a rule for clients'
+  // certificates that holds no more.
+  void begin_client(transport::StreamPtr stream, bool outdated = false) {
     ClientConnection* client = context_.clients.create(context_, *this, std::move(stream));
     clients_.push_back(*client);
-    if (draining_) client->drain();
+    if (draining_ || outdated) client->drain();
   }
   // client_idle_timeout has changed: clients that are idle already need a new deadline.
   void arm_lives() {
@@ -119,6 +127,7 @@ class Listener final : public tcp::Acceptor {
   config::Forwarding forwarding_;
   std::string health_path_;
   bool secure_ = false;  // connections that are accepted from now on begin with TLS
+  config::ClientCertificates client_certificates_;  // the rule of new connections
   tls::Layer tls_;
   bool open_ = false;
   bool draining_ = false;

@@ -60,16 +60,19 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end()};
+    const std::unique_ptr<EVP_CIPHER, Free<EVP_CIPHER_free>> algorithm(
+        EVP_CIPHER_fetch(s->library(), "AES-256-CBC", nullptr));
     const bool done =
-        EVP_MAC_CTX_set_params(mac, params) == 1 &&
-        EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv, making) == 1;
+        algorithm != nullptr && EVP_MAC_CTX_set_params(mac, params) == 1 &&
+        EVP_CipherInit_ex2(cipher, algorithm.get(), key.cipher.data(), iv, making, nullptr) == 1;
     OPENSSL_cleanse(&key, sizeof key);
     return done;
   };
   if (making == 1) {
     TicketKeys::Key key = s->ticket_keys()->newest();
     std::memcpy(name, key.name.data(), TicketKeys::kNameSize);
-    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return kFailed;
+    constexpr size_t kIvSize = 16;  // of AES in CBC mode
+    if (RAND_bytes_ex(s->library(), iv, kIvSize, 0) != 1) return kFailed;
     return begin(key) ? kUse : kFailed;
   }
   auto found = s->ticket_keys()->find(name);

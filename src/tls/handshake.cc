@@ -155,6 +155,10 @@ void Handshake::count(stats::Tls& stats) {
   if (state_ != State::kUnderWay && end_ != nullptr) ++(stats.*std::exchange(end_, nullptr));
 }
 
+OSSL_LIB_CTX* Handshake::library() const {
+  return library_of(lane_);
+}
+
 Handshake::Result Handshake::take_result() {
   input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(taken_));
   return {std::move(keys_),
@@ -224,7 +228,7 @@ bool Handshake::on_client_hello(int& alert) {
     return false;
   }
   chosen_ = *chosen;
-  const std::string scope = contexts_->session_scope(server_name_);
+  const std::string scope = contexts_->session_scope(server_name_, library());
   return SSL_set_SSL_CTX(ssl_.get(), contexts_->context(lane_, chosen_)) != nullptr &&
          SSL_set_session_id_context(ssl_.get(),
                                     reinterpret_cast<const unsigned char*>(scope.data()),

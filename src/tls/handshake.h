@@ -95,6 +95,7 @@ class Handshake final : public SslOwner {
   void on_secret(std::string_view line) override { secrets_.on_line(line); }
   bool on_client_hello(int& alert) override;
   std::string_view alpn() const override { return contexts_->alpn(); }
+  OSSL_LIB_CTX* library() const override;
   const TicketKeys* ticket_keys() const override { return ticket_keys_; }
 
   const std::shared_ptr<const ServerContexts> contexts_;  // of a server

@@ -172,16 +172,27 @@ std::optional<size_t> ServerContexts::choose(std::string_view server_name) const
   return refuses_unknown_ ? std::nullopt : std::optional<size_t>(0);
 }
 
+std::vector<bool> ServerContexts::reachable(const std::vector<Credential>& credentials) {
+  std::vector<bool> out(credentials.size());
+  const auto add = [&](const Set& set) {
+    for (const size_t i : set) out[i] = true;
+  };
+  add(default_of(credentials));
+  for (const auto& [name, set] : sets_of(credentials)) add(set);
+  return out;
+}
+
 bool ServerContexts::serves(size_t chosen, size_t other) const {
   if (chosen == other) return true;
   return (chosen == 0 || other == 0) && with_first_[chosen] && with_first_[other];
 }
 
-std::string ServerContexts::session_scope(std::string_view server_name) const {
+std::string ServerContexts::session_scope(std::string_view server_name,
+                                          OSSL_LIB_CTX* library) const {
   const std::string text = scope_ + '\0' + lower(server_name);
   unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
+  size_t size = 0;
+  EVP_Q_digest(library, "SHA256", nullptr, text.data(), text.size(), digest, &size);
   return {reinterpret_cast<const char*>(digest), SSL_MAX_SID_CTX_LENGTH};
 }
 

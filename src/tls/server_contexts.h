@@ -50,6 +50,10 @@ class ServerContexts {
     return lanes_[lane % lanes_.size()][chosen].get();
   }
 
+  // By credential: whether a handshake can choose it. A handshake cannot where no name leads to it,
+  // or where credentials before it have all of its names and the same kind of key.
+  static std::vector<bool> reachable(const std::vector<Credential>& credentials);
+
   // True when a connection with the set `chosen` may carry requests for hosts of the set `other`.
   // The default set stands for all names of the first certificate.
   bool serves(size_t chosen, size_t other) const;
@@ -58,8 +62,9 @@ class ServerContexts {
   // ALPN is not answered.
   const std::string& alpn() const { return alpn_; }
 
-  // What a session has to agree in to be resumed: 32 bytes.
-  std::string session_scope(std::string_view server_name) const;
+  // What a session has to agree in to be resumed: 32 bytes. library: of the thread that asks
+  // (tls/library.h).
+  std::string session_scope(std::string_view server_name, OSSL_LIB_CTX* library) const;
 
  private:
   ServerContexts() = default;

@@ -26,6 +26,8 @@ class SslOwner {
   virtual bool on_client_hello(int& /*alert*/) { return false; }
   // ServerContexts::alpn() of a server.
   virtual std::string_view alpn() const { return {}; }
+  // Of the thread that makes the handshake (tls/library.h).
+  virtual OSSL_LIB_CTX* library() const { return nullptr; }
   // nullptr: no tickets.
   virtual const TicketKeys* ticket_keys() const { return nullptr; }
 

@@ -15,6 +15,24 @@ OVER_HTTP_2 = "--http2-prior-knowledge"
 VERSIONS = ("--http1.0", "--http1.1", OVER_HTTP_2)
 
 
+# Writes the whole of a large request before it reads anything; prints the status of the answer.
+WRITES_FIRST = """
+import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=25)
+connection.request("POST", sys.argv[3], body=bytes(20_000_000))
+print(connection.getresponse().status)
+"""
+
+
+class EarlyAnswers(LabTest):
+    def test_a_client_that_writes_all_before_it_reads_hears_them(self) -> None:
+        self.addCleanup(self.reload)
+        self.reload(service("nobody", PORT, protocol="http"))
+        for path, status in (("/", "503"), ("/" + 17_000 * "x", "414")):
+            with self.subTest(status):
+                self.assertEqual(run(layout.CLIENT_NAMESPACE, "python3", "-c", WRITES_FIRST, layout.VIP, str(PORT), path).strip(), status)
+
+
 class Pods(LabTest):
     @classmethod
     def setUpClass(cls) -> None:

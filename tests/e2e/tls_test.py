@@ -229,7 +229,8 @@ class ClientCertificates(TlsLab):
         self.addCleanup(self.reload, tls=self.tls)
 
     def listen(self, mode: str) -> None:
-        keys = f'client_certificates = {{ mode = "{mode}", ca = "{self.ca["ca"]}" }}'
+        """mode: of client_certificates, or "none"."""
+        keys = "" if mode == "none" else f'client_certificates = {{ mode = "{mode}", ca = "{self.ca["ca"]}" }}'
         self.reload(configuration.https_listener(self.tls, "mutual", self.PORT, "told", keys)
                     + f'[[service]]\nname = "told"\nendpoints = [{{ address = "{self.pod.endpoint}" }}]\n', tls=self.tls)
 
@@ -245,6 +246,16 @@ class ClientCertificates(TlsLab):
         self.assertEqual(len(self.told), 1)
         self.assertEqual(len(self.told[0]), 1)
         self.assertRegex(self.told[0][0], r'^Hash=[0-9a-f]{64};Subject="CN=client.lab";DNS=client.lab$')
+
+    def test_a_connection_from_before_another_rule_is_moved_away(self) -> None:
+        self.listen("none")
+        client = process.in_namespace(layout.CLIENT_NAMESPACE, ("python3", "-c", MOVED, layout.VIP, str(self.PORT), self.tls["ca"]))
+        with subprocess.Popen(client, text=True, stdout=subprocess.PIPE, preexec_fn=process.common_core) as running:
+            self.assertEqual(running.stdout.readline(), "connected\n")
+            self.listen("required")
+            self.assertEqual(running.communicate(timeout=30)[0], "GOAWAY\n")
+        self.assertNotIn("204", self.call())
+        self.assertEqual(self.call(self.pair), "204")
 
     def test_without_one_or_with_a_strangers_there_is_no_call(self) -> None:
         self.listen("required")
@@ -352,6 +363,27 @@ with socket.create_connection((address, int(port)), 20) as beside:
         print("the other connection goes on")
 """
 
+
+# Says when Sluice has sent its SETTINGS, and when Sluice has sent GOAWAY.
+MOVED = """
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[3])
+context.set_alpn_protocols(["h2"])
+s = context.wrap_socket(socket.create_connection((sys.argv[1], int(sys.argv[2])), 20), server_hostname="echo.lab")
+s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) + bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))
+buffered, kinds = b"", []
+while kinds.count(7) == 0:
+    more = s.recv(65536)
+    if not more:
+        break
+    buffered += more
+    while len(buffered) >= 9 and len(buffered) >= 9 + int.from_bytes(buffered[:3], "big"):
+        kinds.append(buffered[3])
+        if len(kinds) == 1:
+            print("connected", flush=True)
+        buffered = buffered[9 + int.from_bytes(buffered[:3], "big"):]
+print("GOAWAY" if 7 in kinds else kinds)
+"""
 
 PYTHON = """
 import socket, ssl, sys

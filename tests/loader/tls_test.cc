@@ -106,6 +106,29 @@ TEST_F(TlsListener, with_an_expired_certificate_is_a_warning) {
   }));
 }
 
+TEST_F(TlsListener, with_a_certificate_that_no_handshake_can_have_is_a_warning) {
+  write("b", test::issue("another", {"DNS:b.example"}, &ca));
+  write("again", test::issue("again", {"DNS:A.example"}, &ca));
+  write("nameless", test::issue("nameless", {}, &ca));
+  const auto warnings = [&](const std::string& second) {
+    const Loaded l = read(
+        "tls.certificates = [{ certificate = \"a.pem\", key = \"a.key\" }, "
+        "{ certificate = \"" +
+        second + ".pem\", key = \"" + second + ".key\" }]\n");
+    EXPECT_TRUE(l.snapshot);
+    std::string all;
+    for (const Mistake& m : l.warnings)
+      if (m.text.find(second + ".pem") != std::string::npos) all += m.text + "\n";
+    return all;
+  };
+  EXPECT_EQ(warnings("b"), "");
+  EXPECT_NE(warnings("again").find("certificates before it have all of its names"),
+            std::string::npos);
+  EXPECT_NE(warnings("nameless").find("it has no DNS name"), std::string::npos);
+  write("odd", test::issue("odd", {"DNS:odd.example"}, &ca, {.kind = test::KeyKind::kSecp256k1}));
+  EXPECT_NE(warnings("odd").find("keys of the curve secp256k1"), std::string::npos);
+}
+
 TEST_F(TlsListener, may_ask_clients_for_certificates) {
   const std::string clients = "tls.client_certificates = { ca = \"clients.pem\" }\n";
   const Loaded l = read(kOne + clients);

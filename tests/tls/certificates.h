@@ -18,11 +18,12 @@
 
 namespace sluice::test {
 
-enum class KeyKind { kEcdsa, kRsa, kEd25519 };
+enum class KeyKind { kEcdsa, kRsa, kEd25519, kSecp256k1 };
 
 // All RSA certificates of a process have the same key, since it takes long to find one.
 inline tls::KeyPtr make_key(KeyKind kind) {
   if (kind == KeyKind::kEcdsa) return tls::KeyPtr(EVP_EC_gen("P-256"));
+  if (kind == KeyKind::kSecp256k1) return tls::KeyPtr(EVP_EC_gen("secp256k1"));
   if (kind == KeyKind::kEd25519) return tls::KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   static const tls::KeyPtr rsa(EVP_RSA_gen(2048));
   EVP_PKEY_up_ref(rsa.get());
