@@ -201,8 +201,9 @@ class FieldList {
   char* room(size_t n) { return text_.room(n); }
   struct Known {
     Name id = Name::kOther;
-    bool never_indexed = false;
-    bool sound = false;
+    bool never_indexed : 1 = false;
+    bool sound : 1 = false;
+    bool line : 1 = false;  // stands in the text as a line of HTTP/1.1, see commit_line()
     uint8_t static_name = 0;
     FieldRef ref;
   };
@@ -213,9 +214,47 @@ class FieldList {
     text_.grow(name + value);
     names_ |= bit_of(known.id);
   }
+  // The same of a sound field whose text is a field line of HTTP/1.1 (RFC 9112, 5): name, colon,
+  // blank, value, CR and LF. So lines() can hand on several fields as one piece.
+  static constexpr uint32_t kLineBytes = 4;  // beside name and value
+  void commit_line(size_t name, size_t value, Name id) {
+    commit(name, value, {.id = id, .sound = true, .line = true});
+    text_.grow(kLineBytes);
+    line_bytes_ += kLineBytes;
+  }
+  // Copies all fields of `o` behind those of this list.
+  void append(const FieldList& o) {
+    if (o.empty()) return;
+    const auto base = static_cast<uint32_t>(text_.size());
+    std::memcpy(text_.room(o.text_.size()), o.text_.data(), o.text_.size());
+    text_.grow(o.text_.size());
+    Entry* to = entries_.room(o.entries_.size());
+    for (size_t i = 0; i < o.entries_.size(); ++i) {
+      to[i] = o.entries_.data()[i];
+      to[i].at += base;
+    }
+    entries_.grow(o.entries_.size());
+    names_ |= o.names_;
+    line_bytes_ += o.line_bytes_;
+  }
+  // Fields from the i-th on that stand one behind the other as field lines, and whose names are not
+  // in `except` (as bit_of() has them). The number of the fields; `text` gets their lines.
+  size_t lines(size_t i, uint32_t except, std::string_view& text) const {
+    const size_t first = i;
+    const uint32_t begin = i < entries_.size() ? entries_.data()[i].at : 0;
+    uint32_t end = begin;
+    for (; i < entries_.size(); ++i) {
+      const Entry& e = entries_.data()[i];
+      if (!e.known.line || e.at != end || (bit_of(e.known.id) & except) != 0) break;
+      end += e.name + e.value + kLineBytes;
+    }
+    text = {text_.data() + begin, end - begin};
+    return i - first;
+  }
 
   void clear() {
     names_ = 0;
+    line_bytes_ = 0;
     entries_.clear();
     text_.clear();
   }
@@ -227,14 +266,14 @@ class FieldList {
   bool empty() const { return entries_.size() == 0; }
   size_t count() const { return entries_.size(); }
   // The size as SETTINGS_MAX_HEADER_LIST_SIZE counts it: names, values and 32 bytes a field.
-  size_t size() const { return text_.size() + 32 * entries_.size(); }
+  size_t size() const { return text_.size() - line_bytes_ + 32 * entries_.size(); }
   // Bytes of heap that the list takes.
   size_t heap() const { return text_.heap() + entries_.heap(); }
 
   Field operator[](size_t i) const {
     const Entry& e = entries_.data()[i];
     return {std::string_view(text_.data() + e.at, e.name),
-            std::string_view(text_.data() + e.at + e.name, e.value),
+            std::string_view(text_.data() + e.value_at(), e.value),
             e.known.id,
             e.known.never_indexed,
             e.known.sound,
@@ -243,9 +282,10 @@ class FieldList {
   }
   // The known facts of the i-th field, without its text.
   const Known& known(size_t i) const { return entries_.data()[i].known; }
+  void set_ref(size_t i, FieldRef ref) { entries_.at(i).known.ref = ref; }
   std::string_view value(size_t i) const {
     const Entry& e = entries_.data()[i];
-    return {text_.data() + e.at + e.name, e.value};
+    return {text_.data() + e.value_at(), e.value};
   }
   bool has(Name id) const { return (names_ & bit_of(id)) != 0; }
   // The value of the first field with this name.
@@ -280,16 +320,21 @@ class FieldList {
   void strip(size_t i) {
     Entry& e = entries_.at(i);
     const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-    char* const value = &text_.at(e.at + e.name);
+    char* const value = &text_.at(e.value_at());
     uint32_t begin = 0;
     while (e.value > 0 && blank(value[e.value - 1])) --e.value;
     while (begin < e.value && blank(value[begin])) ++begin;
     e.value -= begin;
-    std::memmove(value, value + begin, e.value);
+    if (e.known.line) {  // no line any more
+      e.known.line = false;
+      line_bytes_ -= kLineBytes;
+    }
+    std::memmove(&text_.at(e.value_at()), value + begin, e.value);
     e.known.ref = {};
   }
   void swap(FieldList& o) noexcept {
     std::swap(names_, o.names_);
+    std::swap(line_bytes_, o.line_bytes_);
     entries_.swap(o.entries_);
     text_.swap(o.text_);
   }
@@ -317,8 +362,10 @@ class FieldList {
     uint32_t name;
     uint32_t value;
     Known known;
+    uint32_t value_at() const { return at + name + (known.line ? 2 : 0); }
   };
-  uint32_t names_ = 0;  // bit_of() for the name of each field
+  uint32_t names_ = 0;       // bit_of() for the name of each field
+  uint32_t line_bytes_ = 0;  // of the text, those between and behind names and values
   Growing<Entry, 0> entries_;
   Growing<char, kSlack> text_;
 };

@@ -29,12 +29,13 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   s.head_written_ = true;
   s.head_position_ = output_.end();
   HopFields hop;
-  hop.host = named_host(request);
+  const NamedHost host = named_host(request);
+  hop.host = host.text;
   std::string address;
   if (hop.host.empty()) {
     // Many servers refuse an empty Host, though RFC 9112, 3.2 has it for a request without one.
     address = transport_.peer().str();
-  } else if (!http::valid_host(hop.host, http::Port::kOptional)) {
+  } else if (!host.valid) {
     address = in_brackets(hop.host);  // not empty: see carries()
   }
   if (!address.empty()) hop.host = address;
@@ -69,9 +70,8 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
 }
 
 bool ClientConnection::carries(const FieldList& request) const {
-  const std::string_view host = named_host(request);
-  return host.empty() || http::valid_host(host, http::Port::kOptional) ||
-         !in_brackets(host).empty();
+  const NamedHost host = named_host(request);
+  return host.text.empty() || host.valid || !in_brackets(host.text).empty();
 }
 
 // Only trailers can follow the head of open().
@@ -110,7 +110,8 @@ void ClientConnection::on_head(std::string_view text) {
   thread_local FieldList fields;  // scratch; the owner may swap its storage away
   fields.clear();
   ResponseHead head;
-  if (const Fault fault = parse_response(text, guards().header_fields, fields, head)) {
+  if (const Fault fault =
+          parse_response(text, guards().header_fields, codec_.sections(), fields, head)) {
     refuse(fault);
     return;
   }

@@ -7,6 +7,7 @@
 #include "http/codec.h"
 #include "http1/client_connection.h"
 #include "http1/config.h"
+#include "http1/section_cache.h"
 #include "http1/server_connection.h"
 #include "http1/websocket.h"
 
@@ -17,8 +18,10 @@ class Codec final : public http::Codec {
   struct Setup {
     buf::Memory& memory;  // outlives the codec, as does the next
     stats::Http1& stats;
+    const http::FieldRefs* refs = nullptr;  // see SectionCache
   };
-  explicit Codec(const Setup& setup) : memory_(setup.memory), stats_(setup.stats) {
+  explicit Codec(const Setup& setup)
+      : memory_(setup.memory), stats_(setup.stats), sections_(setup.refs) {
     config_.guards = &guards_;
   }
 
@@ -35,10 +38,12 @@ class Codec final : public http::Codec {
   void destroy(Stream* s) { streams_.destroy(s); }
   void destroy(ServerConnection* c) { servers_.destroy(c); }
   void destroy(ClientConnection* c) { clients_.destroy(c); }
+  SectionCache& sections() { return sections_; }
   WebSocketKey make_key() { return make_websocket_key(random_); }
 
   buf::Memory& memory_;
   stats::Http1& stats_;
+  SectionCache sections_;
   // Most kept connections are idle, and have none.
   Slab<Stream> streams_;
   Slab<ServerConnection> servers_;

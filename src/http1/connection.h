@@ -106,7 +106,8 @@ class Connection : public http::Connection {
   bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }
   // The peer's body is not whole, and nobody but the peer is waited for.
   bool awaits_body() const {
-    return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits();
+    return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits() &&
+           !(stream_ && stream_->expects_);
   }
   // The peer's side of the stream has ended. Finishes the stream if ours has too.
   void remote_end();
@@ -122,7 +123,8 @@ class Connection : public http::Connection {
 
   bool over() const { return failed_ || ending_ != Ending::kNo; }
   bool write(std::string_view text);
-  void write_end(Stream& s);
+  // trailers: nullptr for those of the stream, if there are any.
+  void write_end(Stream& s, const FieldList* trailers = nullptr);
   // Sends waiting pieces of the body, and its end, as far as there is room.
   void pump(Stream& s);
   // Sends trailers, or just the end where the body cannot have any.

@@ -95,7 +95,7 @@ void Connection::emit(Stream& s, buf::Slice piece, bool end) {
   if (s.owner() != nullptr) handler_.on_sent(s, n);
 }
 
-void Connection::write_end(Stream& s) {
+void Connection::write_end(Stream& s, const FieldList* trailers) {
   if (s.body_ == Stream::Body::kLength && s.body_left_ > 0) {
     break_off(s, EndedBy::kProtocol);  // shorter than its Content-Length
     return;
@@ -104,10 +104,13 @@ void Connection::write_end(Stream& s) {
     HeadText& text = HeadText::scratch();
     text.add(kLastChunk);
     static const FieldList kNoFields;
-    write_trailers(text, s.trailers_ != nullptr ? *s.trailers_ : kNoFields);
+    if (trailers == nullptr) trailers = s.trailers_.get();
+    write_trailers(text, trailers != nullptr ? *trailers : kNoFields);
     if (!write(text.view())) return;
-    s.trailers_.reset();
-    s.settle();
+    if (s.trailers_ != nullptr) {
+      s.trailers_.reset();
+      s.settle();
+    }
   }
   s.end_sent_ = true;
   // The end of one direction of a tunnel is a FIN, and the other direction goes on.
@@ -116,16 +119,17 @@ void Connection::write_end(Stream& s) {
 
 void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
   s.end_queued_ = true;
-  if (s.body_ == Stream::Body::kChunked) {
-    s.trailers_ = std::make_unique<FieldList>(fields);
-    s.settle();
-  } else {
-    stats_.trailers_dropped.add(fields.count());
-  }
+  const bool chunked = s.body_ == Stream::Body::kChunked;
+  if (!chunked) stats_.trailers_dropped.add(fields.count());
+  // Of a body that is too short, flush() ends the stream: the caller may still refer to it.
+  if (s.body_ == Stream::Body::kLength && s.body_left_ > 0) return;
   if (s.data_.empty() && s.body_ != Stream::Body::kHeld) {
     const uint32_t id = s.id_;
-    write_end(s);
+    write_end(s, &fields);
     if (stream_ && stream_->id_ == id) settle_end();
+  } else if (chunked) {
+    s.trailers_ = std::make_unique<FieldList>(fields);
+    s.settle();
   }
 }
 

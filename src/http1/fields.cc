@@ -143,6 +143,11 @@ bool valid_value(std::string_view value) {
   return good(end - 8);  // some bytes twice
 }
 
+bool is_token(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return token_lower(c) != 0; });
+}
+
 bool same_text(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower(x) == lower(y); });
@@ -189,6 +194,10 @@ Fault FieldLines::read(std::string_view text, uint32_t most, unsigned minor, Of 
     if (p == end) return bad("a section without an end");
   }
   return judge_framing(minor);
+}
+
+uint32_t FieldLines::count() const {
+  return static_cast<uint32_t>(store().lines.size());
 }
 
 Fault FieldLines::take_field(std::string_view low, std::string_view value) {
@@ -282,11 +291,18 @@ void FieldLines::append_to(FieldList& out, uint32_t except, bool upgraded) const
     }
     if (s.options_used > 0 && named_by_connection(line.name)) [[unlikely]]
       continue;
-    char* to = out.room(line.name.size() + line.value.size());
+    const std::string_view value =
+        line.id == Name::kContentLength ? without_zeros(line.value) : line.value;
+    char* to = out.room(line.name.size() + value.size() + FieldList::kLineBytes);
     std::memcpy(to, line.name.data(), line.name.size());
-    if (!line.value.empty())
-      std::memcpy(to + line.name.size(), line.value.data(), line.value.size());
-    out.commit(line.name.size(), line.value.size(), {.id = line.id, .sound = true});
+    to += line.name.size();
+    *to++ = ':';
+    *to++ = ' ';
+    if (!value.empty()) std::memcpy(to, value.data(), value.size());
+    to += value.size();
+    *to++ = '\r';
+    *to = '\n';
+    out.commit_line(line.name.size(), value.size(), line.id);
   }
 }
 

@@ -29,6 +29,13 @@ bool same_text(std::string_view a, std::string_view b);
 
 // No control byte but the tab (RFC 9110, 5.5).
 bool valid_value(std::string_view value);
+// RFC 9110, 5.6.2.
+bool is_token(std::string_view text);
+// Without leading zeros, but never empty: some programs read a number with leading zeros as octal.
+inline std::string_view without_zeros(std::string_view number) {
+  while (number.size() > 1 && number.front() == '0') number.remove_prefix(1);
+  return number;
+}
 
 // Facts about one message, from its fields.
 struct FieldFacts {
@@ -59,6 +66,7 @@ class FieldLines {
   enum class Of : uint8_t { kRequest, kAnswer };
   Fault read(std::string_view text, uint32_t most, unsigned minor, Of of = Of::kRequest);
   const FieldFacts& facts() const { return facts_; }
+  uint32_t count() const;
   // Adds the fields that go beyond this hop (RFC 9110, 7.6.1), as sound ones. except: names that
   // are left out, as http::bit_of() has them. upgraded: the keys of WebSocket's handshake are left
   // out too.

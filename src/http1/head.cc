@@ -51,12 +51,13 @@ bool valid_target(std::string_view text) {
 }
 
 // A field whose characters are known to be valid.
-void add_sound(FieldList& out, Name id, std::string_view value) {
-  const std::string_view name = http::text_of(id);
-  char* to = out.room(name.size() + value.size());
-  std::memcpy(to, name.data(), name.size());
-  if (!value.empty()) std::memcpy(to + name.size(), value.data(), value.size());
-  out.commit(name.size(), value.size(), {.id = id, .sound = true});
+template <Name kId>
+void add_sound(FieldList& out, std::string_view value, http::FieldRef ref = {}) {
+  constexpr std::string_view kName = text_of(kId);
+  char* to = out.room(kName.size() + value.size());
+  std::memcpy(to, kName.data(), kName.size());
+  if (!value.empty()) std::memcpy(to + kName.size(), value.data(), value.size());
+  out.commit(kName.size(), value.size(), {.id = kId, .sound = true, .ref = ref});
 }
 
 // The parts of a request target (RFC 9112, 3.2).
@@ -105,9 +106,41 @@ Fault parse_target(std::string_view text, std::string_view method, Target& targe
   return {};
 }
 
+// A request to CONNECT, whose target has the authority form (RFC 9112, 3.2.3).
+Fault parse_connect(std::string_view target, const FieldLines& lines, FieldList& out) {
+  // RFC 9110, 9.3.6: a body means nothing, so none can be told from the tunnel's bytes.
+  const Framing& framing = lines.facts().framing;
+  if (framing.chunked || framing.length > 0) return bad("CONNECT with a body");
+  add_sound<Name::kMethod>(out, "CONNECT");
+  out.add(Name::kAuthority, target);
+  lines.append_to(out, http::bit_of(Name::kHost) | http::bit_of(Name::kContentLength));
+  http::RequestFacts ignored;
+  if (!http::valid_request(out, true, ignored))
+    return bad("CONNECT with a target that is no host and port");
+  return {};
+}
+
+// An Upgrade to WebSocket that is in order (RFC 6455, 4.2.1). A request with a body is none.
+bool asks_for_websocket(const FieldFacts& facts) {
+  return facts.upgrade && facts.websocket && is_websocket_key(facts.websocket_key) &&
+         !facts.framing.chunked && facts.framing.length <= 0;
+}
+
+// Such a request, as an extended CONNECT.
+void add_upgrade(const Target& target, std::string_view authority, const FieldLines& lines,
+                 FieldList& out) {
+  add_sound<Name::kMethod>(out, "CONNECT");
+  add_sound<Name::kProtocol>(out, kWebSocket);
+  add_sound<Name::kScheme>(out, target.scheme);
+  if (!authority.empty()) add_sound<Name::kAuthority>(out, authority);
+  add_sound<Name::kPath>(out, target.path);
+  lines.append_to(out, http::bit_of(Name::kHost) | http::bit_of(Name::kContentLength), true);
+}
+
 }  // namespace
 
-Fault parse_request(std::string_view text, uint32_t most, FieldList& out, RequestHead& head) {
+Fault parse_request(std::string_view text, uint32_t most, SectionCache& cache, FieldList& out,
+                    RequestHead& head) {
   const std::string_view line = take_line(text);
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
@@ -119,10 +152,14 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
   if (minor < 0) return fault;
   head.minor = static_cast<unsigned>(minor);
   head.to_head = method == "HEAD";
+  head.connect = method == "CONNECT";
 
   FieldLines& lines = FieldLines::scratch();
-  if ((fault = lines.read(text, most, head.minor))) return fault;
-  const FieldFacts& facts = lines.facts();
+  const bool cacheable = minor > 0 && !head.connect;
+  const KnownSection* const known =
+      cacheable ? cache.find(text, FieldLines::Of::kRequest, most) : nullptr;
+  if (known == nullptr && (fault = lines.read(text, most, head.minor))) return fault;
+  const FieldFacts& facts = known != nullptr ? known->facts : lines.facts();
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);
   head.expects = minor > 0 && facts.expects;
@@ -130,44 +167,41 @@ Fault parse_request(std::string_view text, uint32_t most, FieldList& out, Reques
   if (facts.hosts > 1) return bad("a second Host");
   if (facts.hosts == 0 && minor > 0) return bad("no Host");
   // Also where an absolute target beats it (3.2.2).
-  if (!facts.host.empty() && !http::valid_host(facts.host, http::Port::kOptional))
+  if (known == nullptr && !facts.host.empty() &&
+      !http::valid_host(facts.host, http::Port::kOptional))
     return bad("a Host that is none");
   const std::string_view text_of_target = line.substr(first + 1, last - first - 1);
-  http::RequestFacts ignored;
-  if (method == "CONNECT") {
-    head.connect = true;
-    // RFC 9110, 9.3.6: a body means nothing, so none can be told from the tunnel's bytes.
-    if (facts.framing.chunked || facts.framing.length > 0) return bad("CONNECT with a body");
-    out.add(Name::kMethod, method);
-    out.add(Name::kAuthority, text_of_target);
-    lines.append_to(out, http::bit_of(Name::kHost) | http::bit_of(Name::kContentLength));
-    if (!http::valid_request(out, true, ignored))
-      return bad("CONNECT with a target that is no host and port");
-    return {};
-  }
+  if (head.connect) return parse_connect(text_of_target, lines, out);
   Target target;
   if ((fault = parse_target(text_of_target, method, target))) return fault;
-
-  const bool upgraded = minor > 0 && method == "GET" && facts.upgrade && facts.websocket &&
-                        is_websocket_key(facts.websocket_key) && !facts.framing.chunked &&
-                        facts.framing.length <= 0;
-  if (upgraded) head.websocket_key = facts.websocket_key;
-  out.add(Name::kMethod, upgraded ? "CONNECT" : method);
-  if (upgraded) add_sound(out, Name::kProtocol, kWebSocket);
-  add_sound(out, Name::kScheme, target.scheme);
   const std::string_view authority = target.absolute ? target.authority : facts.host;
-  if (!authority.empty()) add_sound(out, Name::kAuthority, authority);
-  add_sound(out, Name::kPath, target.path);
-  uint32_t left_out = http::bit_of(Name::kHost);
-  if (minor == 0) left_out |= http::bit_of(Name::kExpect);  // RFC 9110, 10.1.1
-  if (upgraded) left_out |= http::bit_of(Name::kContentLength);
-  lines.append_to(out, left_out, upgraded);
-  if (facts.takes_trailers) out.add(Name::kTe, "trailers");
-  if (!http::valid_request(out, upgraded, ignored)) return bad("a request that RFC 9110 forbids");
+  const http::FieldRef ref =
+      known != nullptr && !target.absolute ? known->authority : http::FieldRef{};
+  if (!is_token(method) || !(target.path.front() == '/' || method == "OPTIONS"))
+    return bad("a request that RFC 9110 forbids");
+  if (minor > 0 && method == "GET" && asks_for_websocket(facts)) {
+    head.websocket_key = facts.websocket_key;
+    add_upgrade(target, authority, lines, out);
+    return {};
+  }
+  add_sound<Name::kMethod>(out, method);
+  add_sound<Name::kScheme>(out, target.scheme);
+  if (!authority.empty()) add_sound<Name::kAuthority>(out, authority, ref);
+  add_sound<Name::kPath>(out, target.path);
+  if (known != nullptr) {
+    out.append(known->fields);
+  } else {
+    uint32_t left_out = http::bit_of(Name::kHost);
+    if (minor == 0) left_out |= http::bit_of(Name::kExpect);  // RFC 9110, 10.1.1
+    lines.append_to(out, left_out);
+    if (cacheable && !asks_for_websocket(facts)) cache.learn(text, FieldLines::Of::kRequest, lines);
+  }
+  if (facts.takes_trailers) add_sound<Name::kTe>(out, "trailers");
   return {};
 }
 
-Fault parse_response(std::string_view text, uint32_t most, FieldList& out, ResponseHead& head) {
+Fault parse_response(std::string_view text, uint32_t most, SectionCache& cache, FieldList& out,
+                     ResponseHead& head) {
   const std::string_view line = take_line(text);
   constexpr size_t kUpToStatus = 12;  // "HTTP/1.1 200"
   Fault fault;
@@ -179,27 +213,33 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
   if (!valid_value(line)) return bad("a control byte in a status line");
   const std::string_view status = line.substr(9, 3);
   head.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+  const bool upgraded = head.status == 101;
+  // RFC 9110, 8.6: these have no body, and Content-Length says nothing.
+  const bool lengthless = head.status < 200 || head.status == 204;
 
   FieldLines& lines = FieldLines::scratch();
-  if ((fault = lines.read(text, most, static_cast<unsigned>(minor), FieldLines::Of::kAnswer)))
+  const bool cacheable = minor > 0 && !lengthless;
+  const KnownSection* const known =
+      cacheable ? cache.find(text, FieldLines::Of::kAnswer, most) : nullptr;
+  if (known == nullptr &&
+      (fault = lines.read(text, most, static_cast<unsigned>(minor), FieldLines::Of::kAnswer)))
     return fault;
-  const FieldFacts& facts = lines.facts();
+  const FieldFacts& facts = known != nullptr ? known->facts : lines.facts();
   head.framing = facts.framing;
   head.keep = !facts.close && (minor > 0 || facts.keep_alive);
   head.keep_seconds = facts.keep_alive_timeout;
-  const bool upgraded = head.status == 101;
   if (upgraded) {
     if (minor == 0 || !facts.upgrade || !facts.websocket) return bad("a 101 without Upgrade");
     head.websocket_accept = facts.websocket_accept;
   }
-  add_sound(out, Name::kStatus, upgraded ? "200" : status);
-  // RFC 9110, 8.6: these have no body, and Content-Length says nothing.
-  const bool lengthless = head.status < 200 || head.status == 204;
+  if (head.status < 100) return bad("an answer that RFC 9110 forbids");
+  add_sound<Name::kStatus>(out, upgraded ? "200" : status);
+  if (known != nullptr) {
+    out.append(known->fields);
+    return {};
+  }
   lines.append_to(out, lengthless ? http::bit_of(Name::kContentLength) : 0, upgraded);
-  int same_status;
-  int64_t length;
-  if (!http::valid_response(out, same_status, length))
-    return bad("an answer that RFC 9110 forbids");
+  if (cacheable) cache.learn(text, FieldLines::Of::kAnswer, lines);
   return {};
 }
 

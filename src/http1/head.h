@@ -8,6 +8,7 @@
 #include "http1/fault.h"
 #include "http1/fields.h"
 #include "http1/http.h"
+#include "http1/section_cache.h"
 
 namespace sluice::http1 {
 
@@ -23,7 +24,8 @@ struct RequestHead {
   std::string_view websocket_key;
 };
 // text: a whole section. most: of fields. `out` is complete and valid unless there is a fault.
-Fault parse_request(std::string_view text, uint32_t most, FieldList& out, RequestHead& head);
+Fault parse_request(std::string_view text, uint32_t most, SectionCache& cache, FieldList& out,
+                    RequestHead& head);
 
 struct ResponseHead {
   // 101 is an answer to Upgrade: `out` has 200 instead, as for an extended CONNECT (RFC 8441, 5).
@@ -33,7 +35,8 @@ struct ResponseHead {
   bool keep = false;          // the pod lets the connection stay open
   uint32_t keep_seconds = 0;  // when idle, for so long; 0: the pod does not say
 };
-Fault parse_response(std::string_view text, uint32_t most, FieldList& out, ResponseHead& head);
+Fault parse_response(std::string_view text, uint32_t most, SectionCache& cache, FieldList& out,
+                     ResponseHead& head);
 
 Fault parse_trailers(std::string_view text, uint32_t most, FieldList& out);
 

@@ -4,18 +4,27 @@
 
 #include "base/address.h"
 #include "http/validation.h"
+#include "http1/fields.h"
 
 namespace sluice::http1 {
 namespace {
 
-// Some programs read a number with leading zeros as octal.
-std::string_view without_zeros(std::string_view number) {
-  while (number.size() > 1 && number.front() == '0') number.remove_prefix(1);
-  return number;
-}
-
 void write_field(HeadText& to, const Field& f) {
   to.add(f.name, f.id == Name::kContentLength ? without_zeros(f.value) : f.value);
+}
+
+// except: names that are left out, as http::bit_of() has them.
+void write_fields(HeadText& to, const FieldList& fields, uint32_t except) {
+  for (size_t i = 0; i < fields.count();) {
+    std::string_view lines;
+    if (const size_t n = fields.lines(i, except, lines); n > 0) {
+      to.add(lines);
+      i += n;
+      continue;
+    }
+    if ((http::bit_of(fields.known(i).id) & except) == 0) write_field(to, fields[i]);
+    ++i;
+  }
 }
 
 void write_hop(HeadText& to, const HopFields& hop) {
@@ -71,18 +80,32 @@ void write_response(HeadText& to, const FieldList& fields, const HopFields& hop)
   to.add(" ");  // also without a reason (RFC 9112, 4)
   to.add(reason_of(upgraded ? 101 : status_of(fields)));
   to.add("\r\n");
-  for (const Field f : fields) {
-    if (f.id == Name::kStatus || (f.id == Name::kContentLength && hop.no_length) ||
-        (upgraded && f.name == "sec-websocket-accept"))
-      continue;
-    write_field(to, f);
+  uint32_t except = http::bit_of(Name::kStatus);
+  if (hop.no_length) except |= http::bit_of(Name::kContentLength);
+  if (!upgraded) {
+    write_fields(to, fields, except);
+  } else {
+    for (const Field f : fields)
+      if ((http::bit_of(f.id) & except) == 0 && f.name != "sec-websocket-accept")
+        write_field(to, f);
   }
   write_hop(to, hop);
 }
 
-std::string_view named_host(const FieldList& request) {
-  const std::string_view authority = request.find(Name::kAuthority).value_or("");
-  return authority.empty() ? request.find(Name::kHost).value_or("") : authority;
+NamedHost named_host(const FieldList& request) {
+  const auto judged = [](std::string_view host) {
+    return NamedHost{host, http::valid_host(host, http::Port::kOptional)};
+  };
+  if (request.has(Name::kAuthority)) {
+    for (size_t i = 0; i < request.count(); ++i) {
+      const FieldList::Known& known = request.known(i);
+      if (known.id != Name::kAuthority || request.value(i).empty()) continue;
+      // A sound :authority was judged before.
+      return known.sound ? NamedHost{request.value(i), true} : judged(request.value(i));
+    }
+  }
+  const std::string_view host = request.find(Name::kHost).value_or("");
+  return host.empty() ? NamedHost{} : judged(host);
 }
 
 std::string in_brackets(std::string_view address) {
@@ -103,11 +126,8 @@ std::string in_brackets(std::string_view address) {
 // trailers without it.
 void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) {
   const bool upgraded = !hop.websocket_key.empty();
-  std::string_view method, path;
-  for (const Field f : fields) {
-    if (f.id == Name::kMethod) method = f.value;
-    if (f.id == Name::kPath) path = f.value;
-  }
+  const std::string_view method = fields.find(Name::kMethod).value_or("");
+  std::string_view path = fields.find(Name::kPath).value_or("");
   // A plain CONNECT has the authority form (RFC 9112, 3.2.3).
   if (path.empty()) path = method == "CONNECT" ? hop.host : "/";
   to.add(upgraded ? "GET" : method);
@@ -119,15 +139,19 @@ void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) 
                                   http::bit_of(Name::kAuthority) | http::bit_of(Name::kScheme) |
                                   http::bit_of(Name::kProtocol) | http::bit_of(Name::kHost) |
                                   http::bit_of(Name::kTe) | http::bit_of(Name::kCookie);
-  bool version = false;
-  for (const Field f : fields) {
-    if ((http::bit_of(f.id) & kElsewhere) != 0 || (f.id == Name::kContentLength && hop.no_length) ||
-        (upgraded && f.name == "sec-websocket-key"))
-      continue;
-    version |= upgraded && f.name == "sec-websocket-version";
-    write_field(to, f);
+  const uint32_t except =
+      kElsewhere | (hop.no_length ? http::bit_of(Name::kContentLength) : uint32_t{0});
+  if (!upgraded) {
+    write_fields(to, fields, except);
+  } else {
+    bool version = false;
+    for (const Field f : fields) {
+      if ((http::bit_of(f.id) & except) != 0 || f.name == "sec-websocket-key") continue;
+      version |= f.name == "sec-websocket-version";
+      write_field(to, f);
+    }
+    if (!version) to.add("sec-websocket-version", "13");
   }
-  if (upgraded && !version) to.add("sec-websocket-version", "13");
   if (fields.has(Name::kCookie)) {
     to.add("cookie: ");
     bool first = true;

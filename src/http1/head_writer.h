@@ -57,7 +57,11 @@ class HeadText {
 // The fields are valid (http/validation.h). The text is appended.
 void write_response(HeadText& to, const FieldList& fields, const HopFields& hop);
 // The host that a request names, by :authority or else by Host. Empty: it names none.
-std::string_view named_host(const FieldList& request);
+struct NamedHost {
+  std::string_view text;
+  bool valid = false;  // http::valid_host() holds
+};
+NamedHost named_host(const FieldList& request);
 // A bare IPv6 address, perhaps with a port, in brackets. Empty: the text is none.
 std::string in_brackets(std::string_view address);
 // The request's own :authority and Host are not written: hop.host is. Bytes of the path above 0x7e

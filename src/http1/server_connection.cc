@@ -22,7 +22,7 @@ void ServerConnection::on_head(std::string_view text) {
   thread_local FieldList fields;  // scratch; the owner may swap its storage away
   fields.clear();
   RequestHead head;
-  Fault fault = parse_request(text, guards().header_fields, fields, head);
+  Fault fault = parse_request(text, guards().header_fields, codec_.sections(), fields, head);
   if (!fault && fields.size() > config_.max_header_list_size)
     fault = {431, "a field list larger than header_list_size"};
   if (!fault && head.connect && !pass_connect_) fault = {501, "CONNECT"};

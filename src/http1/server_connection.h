@@ -32,7 +32,8 @@ class ServerConnection final : public Connection {
 
  private:
   void release() override;
-  bool takes_head() override { return stream_ == nullptr; }
+  // Also bounds answers without a body to requests of a client that reads none of them.
+  bool takes_head() override { return stream_ == nullptr && room_ > 0; }
   void on_head(std::string_view text) override;
   void refuse(const Fault& fault) override;
   void on_exchange_end() override;

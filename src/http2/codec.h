@@ -4,12 +4,13 @@
 #include "base/hash.h"
 #include "base/slab.h"
 #include "http/codec.h"
+#include "http/field_refs.h"
 #include "http2/connection.h"
 #include "http2/hpack/shared.h"
 
 namespace sluice::http2 {
 
-class Codec final : public http::Codec {
+class Codec final : public http::Codec, public http::FieldRefs {
  public:
   struct Setup {
     buf::Memory& memory;  // outlives the codec, as does the next
@@ -26,6 +27,10 @@ class Codec final : public http::Codec {
                              const ServerOptions& options) override;
   http::ConnectionPtr client(http::Handler& handler, transport::Stream& stream) override;
   void adopt(const config::Limits& limits, const config::Guards& guards) override;
+
+  http::FieldRef find_ref(std::string_view name, std::string_view value) const override {
+    return hpack_.fields.find_ref(name, value);
+  }
 
  private:
   friend Connection;

@@ -198,7 +198,8 @@ uint32_t Connection::allowance() const {
 }
 
 void Connection::consumed(uint32_t n) {
-  unconsumed_ -= std::min(n, unconsumed_);
+  n = std::min(n, unconsumed_);
+  unconsumed_ -= n;
   tune_receive_buffer(n);
   if (ended() || state_ < State::kEstablished || !window_update_due()) return;
   if (context_.memory.roomy()) {

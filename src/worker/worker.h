@@ -167,12 +167,12 @@ class alignas(64) Worker {
         exchange_(setup.exchange),
         steering_(make_steering(setup)),
         plain_(tcp_),
-        http1_({.memory = memory_, .stats = stats_.http1}),
         http2_({.memory = memory_,
                 .stats = stats_.http2,
                 .fields_key = {mix64(setup.secret.k0 + 1), mix64(setup.secret.k1 + 1)},
                 .table_seed = static_cast<uint32_t>(mix64(setup.secret.k0 + 2)),
                 .cycles = cycle_counter()}),
+        http1_({.memory = memory_, .stats = stats_.http1, .refs = &http2_}),
         forwarder_({.host = host_,
                     .wheel = wheel_,
                     .stats = stats_,
@@ -459,8 +459,8 @@ class alignas(64) Worker {
   steer::Exchange* const exchange_;
   std::optional<Steering> steering_;
   transport::PlainLayer plain_;
-  http1::Codec http1_;
   http2::Codec http2_;
+  http1::Codec http1_;  // refers to http2_
   l4::Forwarder forwarder_;
   Dispatch dispatch_{host_, tcp_, steering_ ? &*steering_ : nullptr, &forwarder_};
   relay::Relay relay_;

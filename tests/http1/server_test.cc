@@ -233,6 +233,37 @@ TEST_F(ServerTest, an_answer_shorter_than_its_length_is_cut) {
   EXPECT_EQ(owner.log.back(), "reset: internal error");
 }
 
+TEST_F(ServerTest,
+       an_answer_that_trailers_end_short_of_its_length_keeps_its_stream_until_the_flush) {
+  hear("POST / HTTP/1.1\r\nHost: v\r\nTransfer-Encoding: chunked\r\n\r\n");
+  http::Stream& s = *owner.last;
+  http->send_headers(s, fields({{":status", "200"}, {"content-length", "9"}}), false);
+  s.set_owner(nullptr);
+  http->send_headers(s, fields({{"grpc-status", "4"}}), true);
+  EXPECT_EQ(http->ending(), Ending::kNo);
+  http->reset_after_output(s, EndReason::kNoError);
+  say();
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(stats.answers_cut.get(), 1u);
+}
+
+TEST_F(ServerTest, a_client_that_reads_no_answer_gets_no_more_of_them_than_there_is_room_for) {
+  owner.on_head = [this](http::Stream& s, Handler::Section, bool) {
+    http->send_headers(s, fields({{":status", "404"}, {"x-filler", std::string(900, 'x')}}), true);
+  };
+  const auto requests = [&] { return owner.log.size() / 2; };  // each with its end
+  for (int i = 0; i < 100; ++i) hear(std::string(kGet) + std::string(kGet));
+  EXPECT_GT(requests(), 60u);
+  EXPECT_LT(requests(), 80u);
+  const size_t before = requests();
+  http->flush(0);
+  EXPECT_EQ(requests(), before);
+  say(2'000);  // room for three more
+  EXPECT_EQ(requests(), before + 3);
+  for (int i = 0; i < 50; ++i) say();
+  EXPECT_EQ(requests(), 200u);
+}
+
 TEST_F(ServerTest, a_stream_that_is_reset_before_its_answer_becomes_502_and_one_refused_503) {
   hear(kGet);
   http->reset(*owner.last, EndReason::kInternalError);

@@ -617,6 +617,50 @@ TEST_F(HpackEncoderTest, AShortCredentialIsNeverIndexed) {
   EXPECT_EQ(to_hex(e.encode(cookie)).substr(0, 4), "1f11");
 }
 
+// A field as HTTP/1.1 reads it: known to be valid, and without a record.
+void add_line(FieldList& list, std::string_view name, std::string_view value) {
+  const std::string line = std::string(name).append(": ").append(value).append("\r\n");
+  std::copy(line.begin(), line.end(), list.room(line.size()));
+  list.commit_line(name.size(), value.size(), http::name_of(name));
+}
+
+TEST_F(HpackEncoderTest, WhatClientsOfHttp1RepeatIsIndexedAtLast) {
+  Encoder pod(shared, 4096);
+  OracleDecoder at_pod;
+  const PlainFields call{{"user-agent", "curl/7.88.1"},
+                         {"accept", "*/*"},
+                         {"content-type", "application/json"},
+                         {"x-own-name", "and value"},
+                         {"authorization", "Basic YTpi", true}};
+  size_t size = 0;
+  for (int i = 0; i < 5; ++i) {
+    FieldList fields;
+    for (const auto& f : call) add_line(fields, f.name, f.value);
+    const buf::View block = pod.encode(fields);
+    size = block.size();
+    PlainFields got;
+    ASSERT_TRUE(at_pod.decode({block.data(), block.size()}, got));
+    EXPECT_EQ(got, call);
+  }
+  EXPECT_LE(size, 4u + 2u + 11u);  // a byte a field, and the short credential
+  EXPECT_FALSE(at_pod.table_has("authorization"));
+  const http::FieldRef ref = shared.fields.find_ref("x-own-name", "and value");
+  ASSERT_NE(ref.handle, 0u);
+  EXPECT_TRUE(shared.fields.current(ref));
+  EXPECT_EQ(shared.fields.find_ref("x-own-name", "other").handle, 0u);
+}
+
+TEST_F(HpackEncoderTest, FieldsThatAreNewInEveryRequestOfHttp1LeaveNoRecord) {
+  Encoder pod(shared, 4096);
+  const uint32_t before = shared.fields.records();
+  for (int i = 0; i < 1'000; ++i) {
+    FieldList fields;
+    add_line(fields, "traceparent", "00-" + std::to_string(i) + "-01");
+    pod.encode(fields);
+  }
+  EXPECT_EQ(shared.fields.records(), before);
+}
+
 TEST_F(HpackEncoderTest, OneClientsOwnTokensDoNotPushOutWhatAllShare) {
   Encoder pod(shared, 4096);
   OracleDecoder at_pod;

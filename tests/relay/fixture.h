@@ -41,16 +41,16 @@ struct Lower {
   Lower(tcp::Stack& tcp, buf::Memory& memory, stats::Http2& stats,
         size_t field_table_bytes = http2::hpack::FieldTable::kBytes)
       : plain(tcp),
-        http1({.memory = memory, .stats = http1_stats}),
         http2({.memory = memory,
                .stats = stats,
                .fields_key = {5, 6},
                .table_seed = 7,
-               .field_table_bytes = field_table_bytes}) {}
+               .field_table_bytes = field_table_bytes}),
+        http1({.memory = memory, .stats = http1_stats, .refs = &http2}) {}
   transport::PlainLayer plain;
   stats::Http1 http1_stats;
-  http1::Codec http1;
   http2::Codec http2;
+  http1::Codec http1;  // refers to http2
 };
 
 // One end of the wire.

@@ -42,7 +42,8 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
       return Http1Reader::Body::kNone;
     }
     if (call_ != nullptr) stage_.violation("a request before the answer to the one before it");
-    if (head.word(0) != call->method) stage_.violation("a request changed its method");
+    if (head.word(0) != call->method && !call->client->garbled())
+      stage_.violation("a request changed its method");
     std::string shown;
     for (const auto& [name, value] : head.fields)
       if (name == "x-forwarded-client-cert") shown += value;

@@ -112,7 +112,10 @@ void Decoder::set_limit(uint32_t bytes) {
     if (!b.admits(n)) return true;
     copy_with_slack(b.out.room(n), r.text(), n);
     b.out.commit(r.name_size, r.value_size,
-                 {r.id, false, r.sound, r.static_name, {handle, r.generation}});
+                 {.id = r.id,
+                  .sound = r.sound,
+                  .static_name = r.static_name,
+                  .ref = {handle, r.generation}});
     return true;
   }
   return indexed_private(b, age);

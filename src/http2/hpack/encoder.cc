@@ -115,9 +115,9 @@ uint8_t* Encoder::size_updates(uint8_t* p) {
   return write_integer<5>(p, kSizeUpdate, table_.max_size());
 }
 
-bool Encoder::second_time(uint32_t handle) {
+bool Encoder::second_time(uint32_t handle, uint32_t field) {
   // 0 marks an empty place.
-  const auto mark = static_cast<uint16_t>(handle % 65'521 + 1);
+  const auto mark = static_cast<uint16_t>(field % 65'521 + 1);
   if (shared_.fields[handle].size() > table_.max_size() / 2)
     return std::exchange(large_candidate_, mark) == mark;
   bool seen = false;
@@ -141,6 +141,32 @@ inline uint8_t* Encoder::write_indexed(uint8_t* p, FieldRef ref) const {
   return write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
 }
 
+// A field that no decoder has read, as HTTP/1.1 has them. Its record lives no longer than the
+// tables have it, so the field is recognised by the record's hash.
+uint8_t* Encoder::write_unread(uint8_t* p, const Field& f, size_t& coded, uint32_t& indexed) {
+  if (const uint32_t entry = static_entry_of(f.id, f.value); entry != 0) {
+    *p++ = static_cast<uint8_t>(kIndexed | entry);
+    ++indexed;
+    return p;
+  }
+  const uint8_t name = f.id == Name::kOther ? static_name_of(f.name) : static_name_of(f.id);
+  if (is_credential(name) && f.value.size() < kShortCredential)
+    return write_literal<4>(p, kNeverIndexed, f, name, coded);
+  const bool lasting = f.id != Name::kGrpcTimeout && f.id != Name::kContentLength;
+  const uint32_t handle = lasting ? shared_.fields.share(f.name, f.value, f.id) : 0;
+  if (handle == 0) return write_literal<4>(p, kWithoutIndexing, f, name, coded);
+  if (const uint32_t age = table_.find(handle); age != EncoderTable::kNone) {
+    p = write_integer<7>(p, kIndexed, kStaticEntries + 1 + age);
+    ++indexed;
+  } else if (second_time(handle, shared_.fields[handle].hash) && table_.insert(handle)) {
+    p = write_literal<6>(p, kIncremental, f, name, coded);
+  } else {
+    p = write_literal<4>(p, kWithoutIndexing, f, name, coded);
+  }
+  shared_.fields.release(handle);
+  return p;
+}
+
 buf::View Encoder::encode(const FieldList& fields) {
   const auto sample = shared_.sample_out();
   // fields.size() counts 32 bytes for each field beside its text, more than a literal needs.
@@ -161,6 +187,10 @@ buf::View Encoder::encode(const FieldList& fields) {
       }
     }
     const Field f = fields[i];
+    if (f.sound && f.ref.handle == 0) {
+      p = write_unread(p, f, coded, indexed);
+      continue;
+    }
     if (f.never_indexed) {
       const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);
@@ -179,7 +209,7 @@ buf::View Encoder::encode(const FieldList& fields) {
     const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
     if (is_credential(name) && f.value.size() < kShortCredential) {
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);
-    } else if (known && f.id != Name::kGrpcTimeout && second_time(handle) &&
+    } else if (known && f.id != Name::kGrpcTimeout && second_time(handle, handle) &&
                table_.insert(handle)) {
       p = write_literal<6>(p, kIncremental, f, name, coded);
     } else {

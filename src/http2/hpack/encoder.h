@@ -36,7 +36,9 @@ class Encoder {
 
   uint8_t* size_updates(uint8_t* p);
   uint8_t* write_indexed(uint8_t* p, FieldRef ref) const;
-  bool second_time(uint32_t handle);
+  // field: stands for the field of the record.
+  bool second_time(uint32_t handle, uint32_t field);
+  uint8_t* write_unread(uint8_t* p, const Field& f, size_t& coded, uint32_t& indexed);
 
   EncoderTable table_;
   Shared& shared_;
@@ -45,7 +47,7 @@ class Encoder {
   bool resized_ = false;
   uint8_t next_candidate_ = 0;
   uint16_t large_candidate_ = 0;           // of more than half of the table
-  uint16_t candidates_[kCandidates] = {};  // sent once as literals: low bits of their handles
+  uint16_t candidates_[kCandidates] = {};  // sent once as literals, see second_time()
 };
 
 }  // namespace sluice::http2::hpack

@@ -95,6 +95,38 @@ uint32_t FieldTable::share(const FieldText& f, bool make) {
   return 0;
 }
 
+namespace {
+
+// Name and value in one piece.
+struct JoinedText {
+  JoinedText(std::string_view name, std::string_view value, Name id, uint8_t static_name)
+      : field{bytes, static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size()), id,
+              static_name} {
+    std::memcpy(bytes, name.data(), name.size());
+    if (!value.empty()) std::memcpy(bytes + name.size(), value.data(), value.size());
+  }
+  static bool fits(std::string_view name, std::string_view value) {
+    return !name.empty() && name.size() + value.size() <= FieldTable::kMaxLiteral;
+  }
+  char bytes[FieldTable::kMaxLiteral];
+  FieldText field;
+};
+
+}  // namespace
+
+uint32_t FieldTable::share(std::string_view name, std::string_view value, Name id) {
+  if (!JoinedText::fits(name, value)) return 0;
+  const uint8_t static_name = id == Name::kOther ? static_name_of(name) : static_name_of(id);
+  return share(JoinedText(name, value, id, static_name).field);
+}
+
+FieldRef FieldTable::find_ref(std::string_view name, std::string_view value) const {
+  if (!JoinedText::fits(name, value)) return {};
+  const JoinedText joined(name, value, Name::kOther, 0);
+  const uint32_t handle = find(joined.field, hash(joined.field));
+  return handle != 0 ? ref(handle) : FieldRef{};
+}
+
 uint32_t FieldTable::intern(const FieldText& f, bool make) {
   if (f.size() > kMaxText) return 0;
   const uint32_t h = hash(f);

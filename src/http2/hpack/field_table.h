@@ -86,6 +86,11 @@ class FieldTable {
   // For a field that is used again: makes the record if needed. 0 when there is no room.
   uint32_t intern(const FieldText& f, bool make = true);
 
+  // For a field that no table decoded: the same as share(), and without a reference as find_ref().
+  uint32_t share(std::string_view name, std::string_view value, Name id);
+  // The record with this text; handle 0 when there is none.
+  FieldRef find_ref(std::string_view name, std::string_view value) const;
+
   void retain(uint32_t handle) { ++at(handle)->references; }
   // True when this was the last reference and the record was freed.
   bool release(uint32_t handle) {
