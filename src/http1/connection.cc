@@ -305,7 +305,7 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 
 bool Connection::wants_watch() const {
   // A tunnel whose peer has ended its side reads nothing more, and still has to end.
-  return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() ||
+  return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() || ended_ ||
          transport_.acknowledged() < output_.end();
 }
 

@@ -155,6 +155,7 @@ class Connection : public http::Connection {
   int64_t room_ = 0;
   uint32_t begun_ = 0;
   Input input_ = Input::kHead;
+  bool ended_ = false;  // server role: the client's FIN has come behind a whole request
 
  private:
   void read(buf::Slice& data);

@@ -265,10 +265,30 @@ void ServerConnection::on_chunk(uint32_t piece, uint64_t chunk) {
   guard_ = "http1_tiny_chunks";
 }
 
+void ServerConnection::watch_half_closed() {
+  const bool silent =
+      ended_ && stream_ && answer_rate_.still(transport_.acknowledged(), output_.end());
+  silent_looks_ = silent ? silent_looks_ + 1 : 0;
+  const auto limit = config_.half_closed_timeout;
+  if (limit.count() == 0 || silent_looks_ * kWatchPeriod <= limit) return;
+  ++stats_.half_closed_cancels;
+  Stream& s = *stream_;
+  closes_ = true;
+  if (s.head_written_) {
+    cut(s);
+  } else {
+    answer(504);
+  }
+  end_stream(s, EndReason::kCancelled, EndedBy::kHalfClosed);
+  if (!over()) ending_ = Ending::kClose;
+}
+
 Connection::Watched ServerConnection::watch_rates(uint32_t body) {
   const config::Guards& g = guards();
   tiny_chunks_ -= std::min(tiny_chunks_, g.tiny_data.per_second);
   if (in_tunnel()) return Watched::kFine;  // both sides may be as slow as they like
+  watch_half_closed();
+  if (over()) return Watched::kFine;
   if (answer_rate_.too_slow(transport_.acknowledged(), output_.end(), g.min_rate,
                             g.min_rate_grace)) {
     ++stats_.guard_read_rate;

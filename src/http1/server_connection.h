@@ -42,6 +42,9 @@ class ServerConnection final : public Connection {
   void on_chunk(uint32_t piece, uint64_t chunk) override;
   Watched watch_rates(uint32_t body) override;
 
+  // Cancels the request of a client that has ended its side, and to which nothing of the answer has
+  // flowed for half_closed_timeout: only bytes of an answer tell whether the client is still there.
+  void watch_half_closed();
   void begin_request(const RequestHead& head, FieldList& fields);
   // An answer without a body, of Sluice's own.
   void answer(int status);
@@ -51,9 +54,9 @@ class ServerConnection final : public Connection {
   void cut(const Stream& s);
 
   const bool pass_connect_;
-  bool closes_ = false;       // the connection ends behind the answer under way
-  bool closes_next_ = false;  // or behind the one after it
-  bool ended_ = false;        // the client's FIN
+  bool closes_ = false;        // the connection ends behind the answer under way
+  bool closes_next_ = false;   // or behind the one after it
+  uint16_t silent_looks_ = 0;  // in a row, of watch_half_closed()
   uint32_t empty_lines_ = 0;
   uint32_t tiny_chunks_ = 0;  // that were not earned
   RateWatch body_rate_;

@@ -137,6 +137,8 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     case EndedBy::kGuard:
       fail("the pod works in pieces of a few bytes", stats::Failure::kAnswer);
       return;
+    case EndedBy::kHalfClosed:
+      break;  // of clients
     case EndedBy::kMemory:
       fail("out of packet memory", stats::Failure::kMemory);
       return;

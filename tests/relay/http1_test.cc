@@ -268,6 +268,54 @@ TEST_F(Http1RelayTest, a_client_that_ends_its_side_still_gets_its_answer) {
   EXPECT_TRUE(c.ended || c.closed);
 }
 
+TEST_F(Http1RelayTest, a_client_that_ended_its_side_and_hears_nothing_cancels_its_call) {
+  snapshot.access_log.file = "log";
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(4s);
+  EXPECT_EQ(in_flight(1), 1u);
+  run(4s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(pod(1).peer().has("1 reset CANCEL remote"));
+  EXPECT_EQ(c.heard.find("HTTP/1.1 504"), 0u) << c.heard;
+  EXPECT_TRUE(c.closed);
+  EXPECT_FALSE(c.reset);
+  EXPECT_EQ(lower.http1_stats.half_closed_cancels.get(), 1u);
+  const auto noted = worker->access().pop();
+  ASSERT_TRUE(noted);
+  EXPECT_EQ(noted->result, stats::Result::kIncomplete);
+  EXPECT_STREQ(noted->end, "the client had ended its side, and the answer did not come");
+}
+
+TEST_F(Http1RelayTest, such_a_cancellation_resets_the_connection_to_a_pod_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  snapshot.listeners[0].half_closed_timeout = 2s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(5s);
+  EXPECT_TRUE(p.side(0).reset);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_listener_may_let_half_closed_clients_wait) {
+  snapshot.listeners[0].half_closed_timeout = 0s;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(60s);
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_NE(c.heard.find("pod1"), std::string::npos);
+}
+
 TEST_F(Http1RelayTest, a_pod_that_resets_its_answer_leaves_it_visibly_cut) {
   endpoints({1});
   pod(1).way = TestPod::Way::kHeadersOnly;
