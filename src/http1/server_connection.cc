@@ -99,7 +99,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
     return;
   }
   // The bytes behind a request for a tunnel are no request, and are never read as one.
-  closes_ |= s.tunnel_ == Stream::Tunnel::kAsked;
+  closes_ |= in_tunnel();
   const auto length = fields.find(Name::kContentLength);
   if (s.to_head_ || status == 304) {
     s.body_ = Stream::Body::kNone;
@@ -129,6 +129,12 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   if (end) write_end(s);
   // A stream that its request has not ended waits for flush(): the caller may still refer to it.
   if (stream_ && s.remote_ended_) settle_end();
+}
+
+bool ServerConnection::decline_tunnel(http::Stream& s) {
+  if (own(s).tunnel_ != Stream::Tunnel::kAsked) return false;
+  own(s).tunnel_ = Stream::Tunnel::kIgnored;
+  return true;
 }
 
 void ServerConnection::cut(const Stream& s) {

@@ -22,6 +22,7 @@ class ServerConnection final : public Connection {
   void start() override { room_ = 65'535; }
   bool end_of_input() override;
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
+  bool decline_tunnel(http::Stream& s) override;
   void reset(http::Stream& s, EndReason reason) override;
   bool announce_drain(uint64_t opaque) override;
   void drain() override { closes_ = true; }

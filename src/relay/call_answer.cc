@@ -29,8 +29,22 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
   attempt_.stats().latency->record(context_.now - attempt_.began());
 }
 
+// In HTTP/2 any 2xx would open the tunnel (RFC 8441, 5), and the body would be taken for its bytes.
+bool Call::tunnel_declined() {
+  if (client_stream_ == nullptr || client_->http().decline_tunnel(*client_stream_)) {
+    connect_ = false;
+    return true;
+  }
+  cancel_attempt(client_);
+  ++service_.stats().failed;
+  tell(kBadAnswer, "the pod opened no tunnel", stats::Failure::kAnswer);
+  return false;
+}
+
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
   timers_.moved(context_.now);
+  if (section == Section::kDeclined && !tunnel_declined()) [[unlikely]]
+    return;
   if (section != Section::kInformational) {
     if (retries_.suspect()) [[unlikely]] {
       retries_.acquit();

@@ -72,6 +72,22 @@ TEST_F(ServerTunnel, a_refusal_is_an_ordinary_answer_and_ends_the_connection) {
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+TEST_F(ServerTunnel, success_without_a_tunnel_is_an_ordinary_answer_with_a_body) {
+  hear(kUpgrade + "early");
+  EXPECT_TRUE(http->decline_tunnel(*owner.last));
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "2"}}), false);
+  send(*owner.last, "no", true);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(owner.body, "");
+  EXPECT_EQ(stats.tunnels.get(), 0u);
+}
+
+TEST_F(ServerTunnel, only_a_request_for_a_tunnel_can_be_answered_without_one) {
+  hear("GET / HTTP/1.1\r\nHost: v\r\n\r\n");
+  EXPECT_FALSE(http->decline_tunnel(*owner.last));
+}
+
 TEST_F(ServerTunnel, bytes_that_came_early_go_on_when_the_tunnel_opens) {
   hear(kUpgrade + "early");
   open();
@@ -260,7 +276,8 @@ TEST_F(ClientTunnel, an_answer_with_another_key_is_broken) {
 TEST_F(ClientTunnel, a_pod_that_answers_200_has_not_switched) {
   ask_for_websocket();
   hear("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\r\nno");
-  EXPECT_TRUE(owner.has("response :status=502 end"));
+  EXPECT_TRUE(owner.has("declined :status=200 content-length=2 x=y"));
+  EXPECT_TRUE(owner.has("body no"));
   EXPECT_EQ(http->ending(), Ending::kAbort);
   EXPECT_EQ(stats.broken_answers.get(), 0u) << "a server may ignore Upgrade";
 }

@@ -117,6 +117,16 @@ class Http1RelayTest : public RelayTest {
     http1_pods.push_back(std::make_unique<Http1Pod>(outside, n));
     return *http1_pods.back();
   }
+  // In HTTP/2 (RFC 8441).
+  static FieldList websocket() {
+    FieldList f;
+    f.add(Name::kMethod, "CONNECT");
+    f.add(Name::kProtocol, "websocket");
+    f.add(Name::kScheme, "http");
+    f.add(Name::kAuthority, "vip");
+    f.add(Name::kPath, "/chat");
+    return f;
+  }
   static constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
 
   std::vector<std::unique_ptr<RawSide>> raws;
@@ -714,6 +724,73 @@ TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
   p.side(0).tcp->close();
   run();
   EXPECT_TRUE(c.ended || c.closed);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_answers_its_client_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  for (const auto& [answer, end] : std::vector<std::pair<std::string, std::string>>{
+           {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain", "\r\n\r\nplain"},
+           {"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nplain\r\n0\r\n\r\n",
+            "5\r\nplain\r\n0\r\n\r\n"},
+           {"HTTP/1.1 204 No Content\r\n\r\n", "\r\n\r\n"}}) {
+    p.answer = answer;
+    RawSide& c = raw();
+    const std::string heard = ask(c, kUpgrade);
+    EXPECT_EQ(heard.substr(0, 12), answer.substr(0, 12));
+    EXPECT_TRUE(heard.ends_with(end)) << heard;
+    EXPECT_EQ(heard.find("upgrade:"), std::string::npos) << heard;
+    EXPECT_NE(heard.find("connection: close\r\n"), std::string::npos) << heard;
+    EXPECT_TRUE(c.ended);
+    EXPECT_EQ(in_flight(1), 0u);
+  }
+  EXPECT_EQ(lower.http1_stats.broken_answers.get(), 0u);
+  EXPECT_EQ(lower.http1_stats.tunnels.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, the_end_of_a_pods_connection_ends_such_an_answer) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\n\r\nall";
+  p.closes = true;
+  endpoints({1});
+  EXPECT_TRUE(ask(raw(), kUpgrade).ends_with("3\r\nall\r\n0\r\n\r\n"));
+}
+
+TEST_F(Http1RelayTest, bytes_behind_an_Upgrade_that_the_pod_ignored_are_no_request) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, std::string(kUpgrade) + std::string(kGet));
+  EXPECT_EQ(p.requests.size(), 1u);
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, call_timeout_holds_for_an_answer_to_an_Upgrade_that_the_pod_ignored) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\npl";
+  snapshot.services[0].call_timeout = 1s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  EXPECT_EQ(in_flight(1), 1u);
+  run(2s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(c.ended || c.closed);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_is_502_for_a_client_of_HTTP_2) {
+  Http1Pod& p = http1_pod(1);
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  endpoints({1});
+  Peer& c = client();
+  call(c, false, websocket());
+  EXPECT_EQ(p.requests.size(), 1u);
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "502");
+  EXPECT_EQ(heard(c).body, "");
+  EXPECT_TRUE(heard(c).ended);
+  EXPECT_TRUE(p.side(0).closed);
   EXPECT_EQ(in_flight(1), 0u);
 }
 
