@@ -138,7 +138,8 @@ void ClientConnection::on_head(std::string_view text) {
   if (head.keep_seconds > 0) peer_keeps_idle_ = std::chrono::seconds(head.keep_seconds);
   const bool bodiless = s.to_head_ || head.status == 204 || head.status == 304;
   if (!bodiless) {
-    begin_body(head.framing, !head.framing.chunked && head.framing.length < 0);
+    begin_body(head.framing, !head.framing.chunked && head.framing.length < 0,
+               ChunkedDecoder::Padding::kTaken);
   } else if (head.status == 204 && (head.framing.chunked || head.framing.length > 0)) {
     keeps_ = false;  // RFC 9110, 8.6 and RFC 9112, 6.1 forbid it: a body may follow after all
   }

@@ -99,8 +99,8 @@ class Connection : public http::Connection {
 
   // --- Input ---
 
-  // The body of the message whose head was read. end: there is none.
-  void begin_body(const Framing& framing, bool until_close);
+  // The body of the message whose head was read.
+  void begin_body(const Framing& framing, bool until_close, ChunkedDecoder::Padding padding);
   bool mid_message() const { return input_ != Input::kHead || section_.begun(); }
   bool input_waits() const { return static_cast<bool>(front_) || !waiting_.empty(); }
   bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }

@@ -49,7 +49,7 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
     s.tunnel_ = Stream::Tunnel::kAsked;
     input_ = Input::kHeld;
   } else {
-    begin_body(head.framing, false);
+    begin_body(head.framing, false, ChunkedDecoder::Padding::kRefused);
   }
   const bool end = input_ == Input::kHead;
   s.expects_ = head.expects && !end;
