@@ -164,6 +164,10 @@ class Call final : public ListHook<Call>,
 
   // call_limits.cc
   void set_limits();
+  // One side of the open tunnel has ended: from now on silence has a bound, also where the service
+  // has none. A peer that has gone may never end the other side.
+  void bound_half_open_tunnel();
+  bool tunnel_open() const { return connect_ && result_ == stats::Result::k2xx; }
   void set_deadline();
   void tell_time_left();
   void on_timer();

@@ -26,6 +26,8 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 
 [[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
+  if (tunnel_open()) [[unlikely]]
+    bound_half_open_tunnel();
   attempt_.stats().latency->record(context_.now - attempt_.began());
 }
 
@@ -65,11 +67,12 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         status_ = status_number(fields.value(0));
       }
       forget_body();
-      if (connect_ && result_ == stats::Result::k2xx) {
+      if (tunnel_open()) {
         // An open tunnel is no call: it lives for as long as both sides want.
         kept_.shrink();
         timers_.clear(CallTimers::Limit::kCallTimeout);
         timers_.arm();
+        if (request_ != Request::kOpen) bound_half_open_tunnel();
       }
     }
     if (end) {

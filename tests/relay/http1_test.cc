@@ -903,6 +903,48 @@ TEST_F(Http1RelayTest, a_tunnel_that_no_pod_takes_is_refused_in_HTTPs_own_words)
   EXPECT_EQ(c.heard.find("HTTP/1.1 503"), 0u) << c.heard;
 }
 
+TEST_F(Http1RelayTest, a_WebSocket_of_which_the_pod_has_ended_its_side_is_not_silent_for_ever) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  snapshot.guards.stall_timeout = 20s;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c, false, websocket());
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  run(60s);
+  ASSERT_EQ(in_flight(1), 1u) << "an open one may be silent";
+  p.side(0).tcp->close();
+  run();
+  for (int i = 0; i < 4; ++i) {
+    run(15s);
+    body(c, s, "tick", false);
+  }
+  EXPECT_EQ(p.side(0).heard, "ticktickticktick");
+  EXPECT_EQ(in_flight(1), 1u) << "something moves";
+  run(25s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(heard(c).reset || heard(c).ended);
+  EXPECT_TRUE(p.side(0).closed);
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_of_which_the_client_has_ended_its_side_is_not_silent_for_ever) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  snapshot.guards.stall_timeout = 20s;
+  pod(1).config.pass_connect = true;
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c, false, websocket());
+  run(60s);
+  ASSERT_EQ(in_flight(1), 1u);
+  body(c, s, "", true);
+  run(25s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(heard(c).reset);
+}
+
 TEST_F(Http1RelayTest, a_WebSocket_outlives_call_timeout) {
   Http1Pod& p = http1_pod(1);
   p.answers = false;
