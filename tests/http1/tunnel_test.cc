@@ -171,6 +171,18 @@ TEST_F(ServerTunnel, CONNECT_is_passed_where_the_listener_says_so) {
   EXPECT_EQ(owner.body, "raw");
 }
 
+TEST_F(ServerTunnel, CONNECT_with_a_body_is_refused) {
+  for (const char* framing :
+       {"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
+    http = codec.server(owner, wire, {.pass_connect = true});
+    owner.connection = http.get();
+    http->start();
+    hear("CONNECT pod:443 HTTP/1.1\r\nHost: pod:443\r\n" + std::string(framing));
+    EXPECT_TRUE(owner.log.empty());
+    EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 400") << framing;
+  }
+}
+
 struct NoUpgrade {
   const char* name;
   const char* head;
