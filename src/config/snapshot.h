@@ -137,6 +137,9 @@ struct Listener {
   L4Listener l4;  // of kTcp and kUdp
   // Requests for this path are answered by Sluice: whether it is worth sending others. Empty: none.
   std::string health_path;
+  // Of kHttp and kHttps: how long nothing of an answer may flow to a client of HTTP/1.1 that has
+  // ended its side behind its request, before the call is cancelled; zero: for any time.
+  Duration half_closed_timeout = 5s;
   std::vector<NameRoute> routes;  // of kTls
   // Of kTls: names of no route are refused, and clients without a name get `service`.
   UnknownName unknown_name = UnknownName::kDefault;

@@ -1,6 +1,7 @@
 #pragma once
 // Makes connections of one protocol: the interface of a codec toward the relay.
 
+#include "base/chrono.h"
 #include "config/guards.h"
 #include "config/settings.h"
 #include "http/connection.h"
@@ -17,6 +18,8 @@ class Codec {
   struct ServerOptions {
     Origin* origin = nullptr;   // of the client's address; may be nullptr; outlives the connection
     bool pass_connect = false;  // requests to CONNECT reach the owner
+    // HTTP/1.1: config::Listener has it.
+    Duration half_closed_timeout{};
   };
   // Handler and stream outlive the connection. Never returns nullptr.
   virtual ConnectionPtr server(Handler& handler, transport::Stream& stream,

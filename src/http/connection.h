@@ -73,6 +73,9 @@ class Connection {
 
   // Sends a response, an informational response, or trailers, behind the body that is queued.
   virtual void send_headers(Stream& s, const FieldList& fields, bool end_stream) = 0;
+  // Server role: the stream's request asked for a tunnel, and an ordinary answer follows, perhaps
+  // one of success. False: in this protocol any 2xx opens the tunnel (RFC 8441, 5).
+  virtual bool decline_tunnel(Stream&) { return false; }
   // Sends a piece of the body. Without memory to keep `data`, the stream is reset and
   // on_reset(EndedBy::kMemory) follows.
   virtual void send_data(Stream& s, buf::Slice data, bool end_stream) = 0;

@@ -33,6 +33,9 @@ enum class EndedBy : uint8_t {
   kTooLarge,  // a field section over the limits
   kGuard,     // a guard that acts on streams alone
   kMemory,    // no buffer was left for the stream
+  // The peer had ended its side, as a client does that has gone, and nothing of the answer came for
+  // too long.
+  kHalfClosed,
 };
 
 }  // namespace sluice::http

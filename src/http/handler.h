@@ -25,7 +25,15 @@ struct Goaway {
 // except a request's first section.
 class Handler {
  public:
-  enum class Section : uint8_t { kRequest, kInformational, kResponse, kTrailers };
+  enum class Section : uint8_t {
+    kRequest,
+    kInformational,
+    kResponse,
+    kTrailers,
+    // Client role: a final answer of success to a request for a tunnel, which opens none. The peer
+    // ignored the Upgrade (RFC 9110, 7.8), and answered the request as any other.
+    kDeclined,
+  };
 
   // A whole, validated field section (RFC 9113, 8.2 and 8.3; in HTTP/2's form, with pseudo-header
   // fields, for every protocol). The list may be swapped away. A request opens the stream:

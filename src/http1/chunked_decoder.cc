@@ -20,7 +20,8 @@ bool ChunkedDecoder::fail(const char* what) {
 }
 
 bool ChunkedDecoder::step(uint8_t c) {
-  constexpr uint8_t kMostDigits = 15;  // below 2^60: no sum of such sizes overflows
+  constexpr uint64_t kFull = uint64_t{1} << (kMostDigits - 1) * 4;  // no room for another digit
+  const bool padded = padding_ == Padding::kTaken;
   switch (state_) {
     case State::kFirstDigit:
       digits_ = 0;
@@ -30,18 +31,20 @@ bool ChunkedDecoder::step(uint8_t c) {
       [[fallthrough]];
     case State::kSize:
       if (const int digit = hex(c); digit >= 0) {
-        if (++digits_ > kMostDigits) return fail("a chunk size of too many digits");
+        if (++digits_ > (padded ? kMostPadded : kMostDigits) || left_ >= kFull)
+          return fail("a chunk size of too many digits");
         left_ = left_ << 4 | static_cast<unsigned>(digit);
         return true;
       }
       [[fallthrough]];
     case State::kBlank:
-      if (c == '\r' && state_ == State::kSize) {
+      if (c == '\r' && (state_ == State::kSize || padded)) {
         state_ = State::kLineFeed;
         return true;
       }
       if (c == ' ' || c == '\t') {
         state_ = State::kBlank;
+        if (padded) return ++digits_ <= kMostPadded || fail("too many blanks behind a chunk size");
       } else if (c == ';') {
         state_ = State::kExtension;
       } else {

@@ -139,28 +139,27 @@ void ClientConnection::on_head(std::string_view text) {
   if (head.keep_seconds > 0) peer_keeps_idle_ = std::chrono::seconds(head.keep_seconds);
   const bool bodiless = s.to_head_ || head.status == 204 || head.status == 304;
   if (!bodiless) {
-    begin_body(head.framing, !head.framing.chunked && head.framing.length < 0);
+    begin_body(head.framing, !head.framing.chunked && head.framing.length < 0,
+               ChunkedDecoder::Padding::kTaken);
   } else if (head.status == 204 && (head.framing.chunked || head.framing.length > 0)) {
     keeps_ = false;  // RFC 9110, 8.6 and RFC 9112, 6.1 forbid it: a body may follow after all
   }
   if (input_ == Input::kUntilClose) keeps_ = false;
   const bool end = input_ == Input::kHead;
   s.remote_ended_ = end;
-  if (s.owner() != nullptr) handler_.on_headers(s, Handler::Section::kResponse, fields, end);
+  const auto section = s.tunnel_ == Stream::Tunnel::kIgnored ? Handler::Section::kDeclined
+                                                             : Handler::Section::kResponse;
+  if (s.owner() != nullptr) handler_.on_headers(s, section, fields, end);
   if (end && stream_ && stream_->id_ == id) remote_end();
 }
 
-// False: the answer refuses the tunnel, or is not the last one.
+// False: the answer opens no tunnel, or is not the last one.
 bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields) {
   if (head.status >= 300 || (head.status < 200 && head.status != 101)) return false;
   const bool opened = s.websocket_ ? head.status == 101 && head.websocket_accept == view(s.accept_)
                                    : head.status >= 200;
   if (s.websocket_ && head.status >= 200) {
-    // A server may ignore Upgrade (RFC 9110, 7.8). For the owner, any 2xx opens a tunnel, so it
-    // gets another status, and no body.
-    fields.clear();
-    fields.add(Name::kStatus, "502");
-    s.to_head_ = true;
+    s.tunnel_ = Stream::Tunnel::kIgnored;
     return false;
   }
   if (!opened) {

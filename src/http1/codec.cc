@@ -4,8 +4,11 @@ namespace sluice::http1 {
 
 http::ConnectionPtr Codec::server(http::Handler& handler, transport::Stream& stream,
                                   const ServerOptions& options) {
+  Config config = config_;
+  config.half_closed_timeout =
+      std::chrono::ceil<decltype(config.half_closed_timeout)>(options.half_closed_timeout);
   return http::ConnectionPtr(servers_.create(
-      Connection::Parts{config_, handler, stream, memory_, stats_, *this}, options.pass_connect));
+      Connection::Parts{config, handler, stream, memory_, stats_, *this}, options.pass_connect));
 }
 
 http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& stream) {

@@ -164,11 +164,12 @@ void Connection::read_head(buf::Slice& data) {
   section_.clear();
 }
 
-void Connection::begin_body(const Framing& framing, bool until_close) {
+void Connection::begin_body(const Framing& framing, bool until_close,
+                            ChunkedDecoder::Padding padding) {
   body_looks_ = 0;
   if (framing.chunked) {
     input_ = Input::kChunked;
-    stream_->chunks_.begin();
+    stream_->chunks_.begin(padding);
   } else if (framing.length > 0) {
     input_ = Input::kLength;
     stream_->peer_left_ = framing.length;
@@ -305,7 +306,7 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 
 bool Connection::wants_watch() const {
   // A tunnel whose peer has ended its side reads nothing more, and still has to end.
-  return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() ||
+  return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() || ended_ ||
          transport_.acknowledged() < output_.end();
 }
 

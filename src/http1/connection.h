@@ -99,8 +99,8 @@ class Connection : public http::Connection {
 
   // --- Input ---
 
-  // The body of the message whose head was read. end: there is none.
-  void begin_body(const Framing& framing, bool until_close);
+  // The body of the message whose head was read.
+  void begin_body(const Framing& framing, bool until_close, ChunkedDecoder::Padding padding);
   bool mid_message() const { return input_ != Input::kHead || section_.begun(); }
   bool input_waits() const { return static_cast<bool>(front_) || !waiting_.empty(); }
   bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }
@@ -157,6 +157,7 @@ class Connection : public http::Connection {
   int64_t room_ = 0;
   uint32_t begun_ = 0;
   Input input_ = Input::kHead;
+  bool ended_ = false;  // server role: the client's FIN has come behind a whole request
 
  private:
   void read(buf::Slice& data);

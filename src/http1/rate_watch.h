@@ -42,6 +42,10 @@ class OutputRateWatch {
     if (all) watch_.begin();
     return !all && watch_.too_slow(moved, rate, grace);
   }
+  // Nothing has come since the last look, and the peer has all that came before.
+  bool still(uint64_t acknowledged, uint64_t end) const {
+    return acknowledged >= end && end == end_;
+  }
 
  private:
   uint64_t acknowledged_ = 0;  // at the last look

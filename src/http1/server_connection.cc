@@ -49,7 +49,7 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
     s.tunnel_ = Stream::Tunnel::kAsked;
     input_ = Input::kHeld;
   } else {
-    begin_body(head.framing, false);
+    begin_body(head.framing, false, ChunkedDecoder::Padding::kRefused);
   }
   const bool end = input_ == Input::kHead;
   s.expects_ = head.expects && !end;
@@ -99,7 +99,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
     return;
   }
   // The bytes behind a request for a tunnel are no request, and are never read as one.
-  closes_ |= s.tunnel_ == Stream::Tunnel::kAsked;
+  closes_ |= in_tunnel();
   const auto length = fields.find(Name::kContentLength);
   if (s.to_head_ || status == 304) {
     s.body_ = Stream::Body::kNone;
@@ -129,6 +129,12 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   if (end) write_end(s);
   // A stream that its request has not ended waits for flush(): the caller may still refer to it.
   if (stream_ && s.remote_ended_) settle_end();
+}
+
+bool ServerConnection::decline_tunnel(http::Stream& s) {
+  if (own(s).tunnel_ != Stream::Tunnel::kAsked) return false;
+  own(s).tunnel_ = Stream::Tunnel::kIgnored;
+  return true;
 }
 
 void ServerConnection::cut(const Stream& s) {
@@ -265,10 +271,30 @@ void ServerConnection::on_chunk(uint32_t piece, uint64_t chunk) {
   guard_ = "http1_tiny_chunks";
 }
 
+void ServerConnection::watch_half_closed() {
+  const bool silent =
+      ended_ && stream_ && answer_rate_.still(transport_.acknowledged(), output_.end());
+  silent_looks_ = silent ? silent_looks_ + 1 : 0;
+  const auto limit = config_.half_closed_timeout;
+  if (limit.count() == 0 || silent_looks_ * kWatchPeriod <= limit) return;
+  ++stats_.half_closed_cancels;
+  Stream& s = *stream_;
+  closes_ = true;
+  if (s.head_written_) {
+    cut(s);
+  } else {
+    answer(504);
+  }
+  end_stream(s, EndReason::kCancelled, EndedBy::kHalfClosed);
+  if (!over()) ending_ = Ending::kClose;
+}
+
 Connection::Watched ServerConnection::watch_rates(uint32_t body) {
   const config::Guards& g = guards();
   tiny_chunks_ -= std::min(tiny_chunks_, g.tiny_data.per_second);
   if (in_tunnel()) return Watched::kFine;  // both sides may be as slow as they like
+  watch_half_closed();
+  if (over()) return Watched::kFine;
   if (answer_rate_.too_slow(transport_.acknowledged(), output_.end(), g.min_rate,
                             g.min_rate_grace)) {
     ++stats_.guard_read_rate;

@@ -22,6 +22,7 @@ class ServerConnection final : public Connection {
   void start() override { room_ = 65'535; }
   bool end_of_input() override;
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
+  bool decline_tunnel(http::Stream& s) override;
   void reset(http::Stream& s, EndReason reason) override;
   bool announce_drain(uint64_t opaque) override;
   void drain() override { closes_ = true; }
@@ -43,6 +44,9 @@ class ServerConnection final : public Connection {
   void on_chunk(uint32_t piece, uint64_t chunk) override;
   Watched watch_rates(uint32_t body) override;
 
+  // Cancels the request of a client that has ended its side, and to which nothing of the answer has
+  // flowed for half_closed_timeout: only bytes of an answer tell whether the client is still there.
+  void watch_half_closed();
   void begin_request(const RequestHead& head, FieldList& fields);
   // An answer without a body, of Sluice's own.
   void answer(int status);
@@ -52,9 +56,9 @@ class ServerConnection final : public Connection {
   void cut(const Stream& s);
 
   const bool pass_connect_;
-  bool closes_ = false;       // the connection ends behind the answer under way
-  bool closes_next_ = false;  // or behind the one after it
-  bool ended_ = false;        // the client's FIN
+  bool closes_ = false;        // the connection ends behind the answer under way
+  bool closes_next_ = false;   // or behind the one after it
+  uint16_t silent_looks_ = 0;  // in a row, of watch_half_closed()
   uint32_t empty_lines_ = 0;
   uint32_t tiny_chunks_ = 0;  // that were not earned
   RateWatch body_rate_;

@@ -31,8 +31,9 @@ class Stream final : public http::Stream {
     kHeld,  // of a tunnel that the peer has not opened: nothing of it leaves
   };
   // A request that asks for a tunnel: CONNECT, or Upgrade to WebSocket, which the owner sees as an
-  // extended CONNECT (RFC 8441). An answer with success opens the tunnel, for raw bytes both ways.
-  enum class Tunnel : uint8_t { kNone, kAsked, kOpen };
+  // extended CONNECT (RFC 8441). An answer with success opens the tunnel, for raw bytes both ways,
+  // unless the server has ignored the Upgrade (RFC 9110, 7.8).
+  enum class Tunnel : uint8_t { kNone, kAsked, kIgnored, kOpen };
 
   void settle() {
     charge(data_.slices(),

@@ -1,6 +1,7 @@
 // Field blocks that http2::Connection receives: HEADERS and CONTINUATION, and their content.
 
 #include <algorithm>
+#include <string_view>
 
 #include "http/answers.h"
 #include "http/validation.h"
@@ -21,6 +22,17 @@ bool more_fields(const FieldList& fields, uint32_t most) {
     cookie = f.id == http::Name::kCookie;
   }
   return n > most;
+}
+
+// A plain CONNECT, or a WebSocket. Sluice knows no other protocol of extended CONNECT, and such a
+// request is answered with 501 (RFC 9220, 3).
+bool known_protocol(const FieldList& connect) {
+  constexpr std::string_view kWebSocket = "websocket";
+  const auto protocol = connect.find(http::Name::kProtocol);
+  return !protocol || std::equal(protocol->begin(), protocol->end(), kWebSocket.begin(),
+                                 kWebSocket.end(), [](char a, char b) {
+                                   return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
+                                 });
 }
 
 }  // namespace
@@ -142,7 +154,7 @@ bool Connection::on_request_block(uint32_t id, FieldList& fields, bool too_large
     emit_rst(id, ErrorCode::kProtocolError);
     return !failed_ && provoked();
   }
-  if (request.connect && !config_.pass_connect) {
+  if (request.connect && !(config_.pass_connect && known_protocol(fields))) {
     ++stats_.connects_refused;
     http::answer_connect(own);
     return answer(id, own, end);

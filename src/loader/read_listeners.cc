@@ -73,8 +73,8 @@ void read_l4(Table& t, config::Listener& listener) {
       if (t.has(key))
         t.mistake(key, fmt::format("{} is of listeners with protocol = \"tcp\" or \"udp\"", key));
   if (!config::is_l4(listener.protocol)) return;
-  for (const char* key :
-       {"connect", "via", "x_forwarded_for", "x_forwarded_proto", "forwarded", "health_path"})
+  for (const char* key : {"connect", "via", "x_forwarded_for", "x_forwarded_proto", "forwarded",
+                          "health_path", "half_closed_timeout"})
     if (t.has(key))
       t.mistake(key, fmt::format("{} is not of listeners with protocol = \"tcp\", \"udp\" or "
                                  "\"tls\", which forward packets or relay bytes, and see no "
@@ -159,6 +159,15 @@ void read_routes(Table& t, config::Listener& listener, ReadServiceName&& read_se
         "[\"a.example.com\"], service = \"a\" }], or both");
 }
 
+void read_half_closed_timeout(Table& t, config::Listener& listener) {
+  constexpr const char* kKey = "half_closed_timeout";
+  t.duration(kKey, listener.half_closed_timeout, 0s, 12h);
+  if (t.has(kKey) && listener.protocol == config::Protocol::kH2c)
+    t.mistake(kKey,
+              "half_closed_timeout is of listeners with protocol = \"http\" or \"https\": a client "
+              "of HTTP/2 that ends its side cancels its calls at once");
+}
+
 // RFC 9110, 4.1: an absolute path.
 void read_health_path(Table& t, std::string& path) {
   if (!t.string("health_path", path)) return;
@@ -214,6 +223,7 @@ std::set<std::string> read_listeners(Table& root, std::span<const Table> service
       listener.connect = *connect == 1 ? config::Connect::kPass : config::Connect::kRefuse;
     read_forwarding(t, listener.forwarding);
     read_health_path(t, listener.health_path);
+    read_half_closed_timeout(t, listener);
     // The index of a service; nullopt: there is a mistake, or no such key.
     const auto read_service_name = [&](Table& from, bool required) -> std::optional<uint32_t> {
       std::string service;

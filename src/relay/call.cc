@@ -107,6 +107,8 @@ void Call::client_data(buf::Slice data, bool end) {
 void Call::request_ended(Request how) {
   request_ = how;
   if (attached()) arm_try_timeout();
+  if (tunnel_open()) [[unlikely]]
+    bound_half_open_tunnel();
 }
 
 void Call::client_trailers(http::FieldList& fields) {
@@ -203,7 +205,7 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
   http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     const bool answered = response_ != Response::kNone;
-    const bool tunnel = connect_ && result_ == stats::Result::k2xx;  // open
+    const bool tunnel = tunnel_open();
     if (!answered) status_ = grpc_ ? 200 : status_number(verdict.http_status);
     count(grpc_      ? grpc_result(verdict.grpc_status)
           : answered ? stats::Result::kIncomplete

@@ -135,6 +135,9 @@ class Call final : public ListHook<Call>,
 
   // call_answer.cc
   void response_ended();
+  // The pod ignored the Upgrade, and answers as to an ordinary request. False: the client's
+  // protocol cannot say that, and the call has ended.
+  bool tunnel_declined();
   void fail_reset(http::EndReason code, http::EndedBy by);
 
   // call_retry.cc. retry(), retry_refused(): another attempt for a call that provably no pod has
@@ -161,6 +164,10 @@ class Call final : public ListHook<Call>,
 
   // call_limits.cc
   void set_limits();
+  // One side of the open tunnel has ended: from now on silence has a bound, also where the service
+  // has none. A peer that has gone may never end the other side.
+  void bound_half_open_tunnel();
+  bool tunnel_open() const { return connect_ && result_ == stats::Result::k2xx; }
   void set_deadline();
   void tell_time_left();
   void on_timer();
@@ -174,7 +181,7 @@ class Call final : public ListHook<Call>,
   http::Stream* client_stream_;
   const uint64_t client_id_;
   const uint32_t listener_slot_;
-  const bool connect_;   // the request asks for a tunnel (RFC 9113, 8.5; RFC 8441)
+  bool connect_;         // the request asks for a tunnel (RFC 9113, 8.5; RFC 8441)
   const bool extended_;  // the tunnel has a :protocol
   const bool grpc_;
   Request request_;

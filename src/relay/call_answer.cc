@@ -26,11 +26,27 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 
 [[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
+  if (tunnel_open()) [[unlikely]]
+    bound_half_open_tunnel();
   attempt_.stats().latency->record(context_.now - attempt_.began());
+}
+
+// In HTTP/2 any 2xx would open the tunnel (RFC 8441, 5), and the body would be taken for its bytes.
+bool Call::tunnel_declined() {
+  if (client_stream_ == nullptr || client_->http().decline_tunnel(*client_stream_)) {
+    connect_ = false;
+    return true;
+  }
+  cancel_attempt(client_);
+  ++service_.stats().failed;
+  tell(kBadAnswer, "the pod opened no tunnel", stats::Failure::kAnswer);
+  return false;
 }
 
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
   timers_.moved(context_.now);
+  if (section == Section::kDeclined && !tunnel_declined()) [[unlikely]]
+    return;
   if (section != Section::kInformational) {
     if (retries_.suspect()) [[unlikely]] {
       retries_.acquit();
@@ -51,11 +67,12 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         status_ = status_number(fields.value(0));
       }
       forget_body();
-      if (connect_ && result_ == stats::Result::k2xx) {
+      if (tunnel_open()) {
         // An open tunnel is no call: it lives for as long as both sides want.
         kept_.shrink();
         timers_.clear(CallTimers::Limit::kCallTimeout);
         timers_.arm();
+        if (request_ != Request::kOpen) bound_half_open_tunnel();
       }
     }
     if (end) {
@@ -137,6 +154,8 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     case EndedBy::kGuard:
       fail("the pod works in pieces of a few bytes", stats::Failure::kAnswer);
       return;
+    case EndedBy::kHalfClosed:
+      break;  // of clients
     case EndedBy::kMemory:
       fail("out of packet memory", stats::Failure::kMemory);
       return;

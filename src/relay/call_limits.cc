@@ -23,6 +23,14 @@ void Call::set_limits() {
   timers_.arm();
 }
 
+void Call::bound_half_open_tunnel() {
+  const Duration most = context_.guards.stall_timeout;
+  if (most <= Duration::zero()) return;
+  const Duration idle = timers_.idle_timeout();
+  timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, most) : most);
+  timers_.arm();
+}
+
 // A malformed grpc-timeout crosses unchanged and sets no deadline here. Two values are as malformed
 // as a wrong one: nobody knows which of them the pod believes.
 void Call::set_deadline() {

@@ -348,10 +348,12 @@ void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
   call_of(s).client_sent(n);
 }
 
-void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy) {
+void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) {
   Call& call = call_of(s);
   s.set_owner(nullptr);
-  call.client_reset(code, "the client reset the stream");
+  call.client_reset(code, by == http::EndedBy::kHalfClosed
+                              ? "the client had ended its side, and the answer did not come"
+                              : "the client reset the stream");
 }
 
 void ClientConnection::on_closed(http::Stream& s) {

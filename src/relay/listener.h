@@ -47,6 +47,7 @@ class Listener final : public tcp::Acceptor {
     connect_ = config.connect;
     forwarding_ = config.forwarding;
     health_path_ = config.health_path;
+    half_closed_timeout_ = config.half_closed_timeout;
     secure_ = config.protocol == config::Protocol::kHttps;
     if (!secure_) return;
     tls_.serve(config.tls.contexts);
@@ -68,7 +69,9 @@ class Listener final : public tcp::Acceptor {
   const std::string& health_path() const { return health_path_; }
   // For a client of this address.
   http::Codec::ServerOptions http_options(http::Origin& origin) const {
-    return {.origin = &origin, .pass_connect = connect_ == config::Connect::kPass};
+    return {.origin = &origin,
+            .pass_connect = connect_ == config::Connect::kPass,
+            .half_closed_timeout = half_closed_timeout_};
   }
 
   // Drains the connection of every client (ClientConnection::drain()).
@@ -126,7 +129,8 @@ class Listener final : public tcp::Acceptor {
   config::Connect connect_{};
   config::Forwarding forwarding_;
   std::string health_path_;
-  bool secure_ = false;  // connections that are accepted from now on begin with TLS
+  Duration half_closed_timeout_{};  // of new connections
+  bool secure_ = false;             // connections that are accepted from now on begin with TLS
   config::ClientCertificates client_certificates_;  // the rule of new connections
   tls::Layer tls_;
   bool open_ = false;

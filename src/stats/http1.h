@@ -12,6 +12,7 @@ namespace sluice::stats {
   X(Counter, bad_requests,     "requests answered with 400: RFC 9112 forbids them, or two readers may differ")     \
   X(Counter, connects_refused, "requests to CONNECT answered with 501")                                           \
   X(Counter, versions_refused, "requests answered with 505: an HTTP version that is not 1")                       \
+  X(Counter, half_closed_cancels, "calls cancelled: the client had ended its side, and nothing of the answer came for half_closed_timeout") \
   X(Counter, answers_cut,      "connections ended within an answer, so that the client sees that it is cut")      \
   X(Counter, trailers_dropped, "fields of trailers whose message had a Content-Length, or was HTTP/1.0's")        \
   X(Counter, memory_refusals,  "messages cut for want of packet memory")                                          \

@@ -23,7 +23,7 @@ namespace sluice::stats {
   X(Counter, stream_errors,        "streams ended for a protocol error")                                          \
   X(Counter, malformed_requests,   "field sections that RFC 9113, 8 forbids")                                     \
   X(Counter, broken_answers,       "streams of pods ended for what RFC 9113 forbids")                             \
-  X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\"")                 \
+  X(Counter, connects_refused,     "requests to CONNECT answered with 501: connect = \"refuse\", or a :protocol other than websocket") \
   X(Counter, header_list_too_big,  "field sections over header_list_size")                                        \
   X(Counter, hpack_blocks_in,      "field blocks decoded")                                                        \
   X(Counter, hpack_fields_in,      "field lines decoded")                                                         \

@@ -53,7 +53,7 @@ namespace sluice::stats {
   X(Counter, guard_memory,         "connections reset: held the most while memory was short")                       \
   X(Counter, guard_leftovers,      "calls cut short: their client left too many behind")                            \
   X(Counter, guard_stream_ids,     "connections moved away: most of their stream ids were skipped")                 \
-  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN")                       \
+  X(Counter, guard_discarded,      "connections reset: sent on and on behind GOAWAY and FIN, or FIN of HTTP/1.1")   \
   X(Counter, guard_closing,        "connections reset: took nothing of their end, GOAWAY and FIN")
 // clang-format on
 

@@ -113,6 +113,28 @@ class Http1(LabTest):
             bodies = [answer.partition(b"\r\n\r\n")[2] for answer in heard.split(b"HTTP/1.1 200 OK\r\n")[1:]]
             self.assertEqual(bodies, [b"/%d" % i for i in range(20)])
 
+    def test_a_client_that_closed_cancels_its_request_at_a_silent_pod(self) -> None:
+        begun, ended = threading.Event(), threading.Event()
+
+        class Silent(Handler):
+            def do_GET(self) -> None:
+                begun.set()
+                self.connection.settimeout(60)
+                try:
+                    self.connection.recv(1)
+                except OSError:
+                    ended.set()  # by a reset
+                self.close_connection = True
+
+        with Pod(Silent) as pod:
+            self.relay_to(pod)
+            before = worker()["http1"]["half_closed_cancels"]
+            with self.raw() as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: v\r\n\r\n")
+                self.assertTrue(begun.wait(10))
+            self.assertTrue(ended.wait(30), "the pod hears of it")
+            self.assertEqual(worker()["http1"]["half_closed_cancels"], before + 1)
+
     def test_a_request_with_two_framings_gets_400_and_the_end(self) -> None:
         before = worker()["http1"]["bad_requests"]
         with self.raw(80) as client:

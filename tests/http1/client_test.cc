@@ -209,6 +209,19 @@ TEST_F(ClientTest, several_lines_that_say_chunked_are_one) {
   EXPECT_EQ(stats.broken_answers.get(), 0u);
 }
 
+TEST_F(ClientTest, the_size_of_a_chunk_may_be_padded) {
+  ask();
+  EXPECT_TRUE(hear("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n000000000000000a\r\n" +
+                       std::string("0123456789\r\n") + std::string(63, '0') + "2;a=b\r\nok\r\n",
+                   1));
+  // More blanks than all extensions of a body may have.
+  for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(hear("1 \t   \r\n.\r\n"));
+  EXPECT_TRUE(hear(std::string(64, '0') + "\r\n\r\n"));
+  EXPECT_TRUE(owner.has("body 0123456789ok" + std::string(1'000, '.')));
+  EXPECT_TRUE(http->can_open());
+  EXPECT_EQ(stats.broken_answers.get(), 0u);
+}
+
 class BadAnswer : public ClientTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(BadAnswer, ends_the_stream_and_the_connection) {
@@ -233,8 +246,18 @@ INSTANTIATE_TEST_SUITE_P(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\nContent-Length: 1\r\n\r\n",
         "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/2 200\r\n\r\n",
-        "ICY 200 OK\r\n\r\n", "\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"));
+        "ICY 200 OK\r\n\r\n", "\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\nContent-Length: 6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        // 64-bit sizes, and a size of more digits than may be
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000000000000000\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0001000000000000000\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "00000000000000000000000000000000000000000000000000000000000000000\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "1                                                                \r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 1\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\n"));
 
 }  // namespace
 }  // namespace sluice::http1

@@ -17,7 +17,8 @@ namespace sluice::http1 {
 class Owner final : public Handler {
  public:
   void on_headers(http::Stream& s, Section section, FieldList& fields, bool end) override {
-    static constexpr const char* kNames[] = {"request", "informational", "response", "trailers"};
+    static constexpr const char* kNames[] = {"request", "informational", "response", "trailers",
+                                             "declined"};
     std::string line = kNames[static_cast<int>(section)];
     for (const Field f : fields) line.append(" ").append(f.name).append("=").append(f.value);
     log.push_back(line + (end ? " end" : ""));
@@ -26,7 +27,7 @@ class Owner final : public Handler {
       body.clear();
       if (tie) s.set_owner(this);
     }
-    if (section == Section::kResponse) body.clear();
+    if (section == Section::kResponse || section == Section::kDeclined) body.clear();
     if (on_head) on_head(s, section, end);
   }
   void on_data(http::Stream& s, buf::Slice data, bool end) override {

@@ -320,6 +320,117 @@ TEST_F(ServerTest, a_client_that_ends_within_a_request_that_waited_is_gone_too) 
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+class HalfClosedTest : public ServerTest {
+ protected:
+  HalfClosedTest() { take({.half_closed_timeout = 4'500ms}); }
+  void take(const http::Codec::ServerOptions& options) {
+    http = codec.server(owner, wire, options);
+    owner.connection = http.get();
+    http->start();
+  }
+  void half_close(std::string_view requests = kGet) {
+    hear(requests);
+    EXPECT_TRUE(http->end_of_input());
+    say();
+    EXPECT_TRUE(http->wants_watch());
+  }
+  void look(int seconds) {
+    for (int i = 0; i < seconds; ++i)
+      ASSERT_EQ(http->watch(now += 1s), http::Connection::Watched::kFine);
+  }
+  bool cancelled() const { return owner.has("reset: cancelled"); }
+};
+
+TEST_F(HalfClosedTest, a_client_that_has_ended_its_side_waits_no_longer_for_a_silent_pod) {
+  half_close();
+  look(5);
+  EXPECT_FALSE(cancelled());
+  look(1);
+  EXPECT_TRUE(cancelled());
+  EXPECT_EQ(say(),
+            "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(stats.half_closed_cancels.get(), 1u);
+}
+
+TEST_F(HalfClosedTest, each_piece_of_an_answer_gives_the_whole_time_again) {
+  half_close();
+  look(5);
+  http->send_headers(*owner.last, fields({{":status", "103"}}), false);
+  say();
+  look(5);
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  say();
+  for (int i = 0; i < 20; ++i) {
+    look(5);
+    send(*owner.last, "tick", false);
+    say();
+  }
+  EXPECT_FALSE(cancelled());
+  look(7);
+  EXPECT_TRUE(cancelled());
+  EXPECT_EQ(say(), "") << "no last chunk: the answer is visibly cut";
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(stats.answers_cut.get(), 1u);
+}
+
+TEST_F(HalfClosedTest, an_answer_that_its_connection_would_end_is_cut_by_a_reset) {
+  half_close("GET / HTTP/1.0\r\n\r\n");
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  send(*owner.last, "part", false);
+  say();
+  look(7);
+  EXPECT_TRUE(cancelled());
+  EXPECT_EQ(http->ending(), Ending::kAbort);
+}
+
+TEST_F(HalfClosedTest, no_time_runs_while_the_client_has_something_to_take) {
+  half_close();
+  http->send_headers(*owner.last, fields({{":status", "200"}}), false);
+  http->flush(1 << 20);
+  look(100);
+  EXPECT_FALSE(cancelled());
+  say();
+  look(6);
+  EXPECT_TRUE(cancelled());
+}
+
+TEST_F(HalfClosedTest, a_request_that_waits_behind_the_cancelled_one_is_not_read) {
+  half_close(std::string(kGet) + std::string(kGet));
+  look(6);
+  EXPECT_TRUE(cancelled());
+  say();
+  EXPECT_EQ(stats.requests.get(), 1u);
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
+TEST_F(HalfClosedTest, each_answer_has_the_whole_time) {
+  half_close(std::string(kGet) + std::string(kGet));
+  look(4);
+  answer(*owner.last);
+  say();
+  EXPECT_EQ(stats.requests.get(), 2u);
+  look(5);
+  EXPECT_FALSE(cancelled());
+  answer(*owner.last);
+  say();
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(stats.half_closed_cancels.get(), 0u);
+}
+
+TEST_F(HalfClosedTest, a_client_that_has_not_ended_its_side_waits_as_long_as_it_likes) {
+  hear(kGet);
+  look(1'000);
+  EXPECT_FALSE(cancelled());
+}
+
+TEST_F(HalfClosedTest, without_a_timeout_the_pod_may_be_silent_for_any_time) {
+  take({});
+  half_close();
+  look(1'000);
+  EXPECT_FALSE(cancelled());
+}
+
 TEST_F(ServerTest, a_drain_ends_the_connection_behind_the_next_answer) {
   answers = true;
   hear(kGet);

@@ -72,6 +72,22 @@ TEST_F(ServerTunnel, a_refusal_is_an_ordinary_answer_and_ends_the_connection) {
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+TEST_F(ServerTunnel, success_without_a_tunnel_is_an_ordinary_answer_with_a_body) {
+  hear(kUpgrade + "early");
+  EXPECT_TRUE(http->decline_tunnel(*owner.last));
+  http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "2"}}), false);
+  send(*owner.last, "no", true);
+  EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+  EXPECT_EQ(http->ending(), Ending::kClose);
+  EXPECT_EQ(owner.body, "");
+  EXPECT_EQ(stats.tunnels.get(), 0u);
+}
+
+TEST_F(ServerTunnel, only_a_request_for_a_tunnel_can_be_answered_without_one) {
+  hear("GET / HTTP/1.1\r\nHost: v\r\n\r\n");
+  EXPECT_FALSE(http->decline_tunnel(*owner.last));
+}
+
 TEST_F(ServerTunnel, bytes_that_came_early_go_on_when_the_tunnel_opens) {
   hear(kUpgrade + "early");
   open();
@@ -153,6 +169,18 @@ TEST_F(ServerTunnel, CONNECT_is_passed_where_the_listener_says_so) {
   EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\n\r\n");
   hear("raw");
   EXPECT_EQ(owner.body, "raw");
+}
+
+TEST_F(ServerTunnel, CONNECT_with_a_body_is_refused) {
+  for (const char* framing :
+       {"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
+    http = codec.server(owner, wire, {.pass_connect = true});
+    owner.connection = http.get();
+    http->start();
+    hear("CONNECT pod:443 HTTP/1.1\r\nHost: pod:443\r\n" + std::string(framing));
+    EXPECT_TRUE(owner.log.empty());
+    EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 400") << framing;
+  }
 }
 
 struct NoUpgrade {
@@ -260,7 +288,8 @@ TEST_F(ClientTunnel, an_answer_with_another_key_is_broken) {
 TEST_F(ClientTunnel, a_pod_that_answers_200_has_not_switched) {
   ask_for_websocket();
   hear("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\r\nno");
-  EXPECT_TRUE(owner.has("response :status=502 end"));
+  EXPECT_TRUE(owner.has("declined :status=200 content-length=2 x=y"));
+  EXPECT_TRUE(owner.has("body no"));
   EXPECT_EQ(http->ending(), Ending::kAbort);
   EXPECT_EQ(stats.broken_answers.get(), 0u) << "a server may ignore Upgrade";
 }

@@ -114,7 +114,7 @@ TEST_F(OwnAnswer, extended_connect_that_was_not_offered_is_malformed) {
   resets(headers(1, false, kExtendedConnect), ErrorCode::kProtocolError);
 }
 
-struct PassedConnect : RawClient {
+struct PassedConnect : OwnAnswer {
   PassedConnect() {
     Config c;
     c.pass_connect = true;
@@ -163,6 +163,32 @@ TEST_F(PassedConnect, has_its_own_pseudo_header_fields) {
                        {":path", "/"},
                        {":authority", "pod"}})),
          ErrorCode::kProtocolError);
+}
+
+FieldList extended(const char* protocol) {
+  return list({{":method", "CONNECT"},
+               {":protocol", protocol},
+               {":scheme", "http"},
+               {":path", "/chat"},
+               {":authority", "pod"}});
+}
+
+TEST_F(PassedConnect, for_a_protocol_other_than_websocket_is_501) {
+  uint32_t id = 1;
+  for (const char* protocol : {"connect-udp", "webtransport", "websockets", "web", "x"}) {
+    const auto said = after(headers(id, false, extended(protocol)));
+    ASSERT_EQ(said.size(), 2u) << protocol;
+    expect_answer(said[0], ":status=501 content-length=0");
+    EXPECT_EQ(static_cast<ErrorCode>(said[1].number()), ErrorCode::kNoError);
+    id += 2;
+  }
+  EXPECT_EQ(side->stats.connects_refused.get(), 5u);
+  EXPECT_TRUE(side->owner.streams.empty());
+}
+
+TEST_F(PassedConnect, for_a_websocket_may_be_written_in_any_case) {
+  accepts(headers(1, false, extended("WebSocket")));
+  EXPECT_EQ(side->owner.streams.size(), 1u);
 }
 
 TEST_F(PassedConnect, has_no_trailers) {

@@ -279,6 +279,25 @@ TEST(Load, a_listener_tells_pods_of_the_way_only_when_it_says_so) {
   }
 }
 
+TEST(Load, half_closed_timeout_is_of_listeners_that_take_HTTP_1_1) {
+  Files files;
+  const auto listener = [&](const std::string& protocol, const std::string& more) {
+    files.write("sluiced.toml", files.config("") + "[[listener]]\nname = \"other\"\n" +
+                                    "address = \"198.18.0.10:50052\"\nprotocol = \"" + protocol +
+                                    "\"\nservice = \"echo\"\n" + more);
+    return load(files.path("sluiced.toml")).snapshot;
+  };
+  EXPECT_EQ(listener("http", "")->listeners.at(1).half_closed_timeout, 5s);
+  EXPECT_EQ(listener("http", "half_closed_timeout = \"1m\"\n")->listeners.at(1).half_closed_timeout,
+            60s);
+  EXPECT_EQ(listener("http", "half_closed_timeout = \"0s\"\n")->listeners.at(1).half_closed_timeout,
+            0s);
+  listener("h2c", "half_closed_timeout = \"1m\"\n");
+  EXPECT_NE(mistakes(files).find("cancels its calls at once"), std::string::npos);
+  listener("tcp", "half_closed_timeout = \"1m\"\n");
+  EXPECT_NE(mistakes(files).find("see no requests"), std::string::npos);
+}
+
 TEST(Load, every_timeout_has_its_key) {
   Files files;
   files.write("sluiced.toml", files.config("[timeouts]\n"

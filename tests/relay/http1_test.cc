@@ -117,6 +117,16 @@ class Http1RelayTest : public RelayTest {
     http1_pods.push_back(std::make_unique<Http1Pod>(outside, n));
     return *http1_pods.back();
   }
+  // In HTTP/2 (RFC 8441).
+  static FieldList websocket() {
+    FieldList f;
+    f.add(Name::kMethod, "CONNECT");
+    f.add(Name::kProtocol, "websocket");
+    f.add(Name::kScheme, "http");
+    f.add(Name::kAuthority, "vip");
+    f.add(Name::kPath, "/chat");
+    return f;
+  }
   static constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
 
   std::vector<std::unique_ptr<RawSide>> raws;
@@ -266,6 +276,54 @@ TEST_F(Http1RelayTest, a_client_that_ends_its_side_still_gets_its_answer) {
   run();
   EXPECT_NE(c.heard.find("pod1"), std::string::npos);
   EXPECT_TRUE(c.ended || c.closed);
+}
+
+TEST_F(Http1RelayTest, a_client_that_ended_its_side_and_hears_nothing_cancels_its_call) {
+  snapshot.access_log.file = "log";
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(4s);
+  EXPECT_EQ(in_flight(1), 1u);
+  run(4s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(pod(1).peer().has("1 reset CANCEL remote"));
+  EXPECT_EQ(c.heard.find("HTTP/1.1 504"), 0u) << c.heard;
+  EXPECT_TRUE(c.closed);
+  EXPECT_FALSE(c.reset);
+  EXPECT_EQ(lower.http1_stats.half_closed_cancels.get(), 1u);
+  const auto noted = worker->access().pop();
+  ASSERT_TRUE(noted);
+  EXPECT_EQ(noted->result, stats::Result::kIncomplete);
+  EXPECT_STREQ(noted->end, "the client had ended its side, and the answer did not come");
+}
+
+TEST_F(Http1RelayTest, such_a_cancellation_resets_the_connection_to_a_pod_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  snapshot.listeners[0].half_closed_timeout = 2s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(5s);
+  EXPECT_TRUE(p.side(0).reset);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
+TEST_F(Http1RelayTest, a_listener_may_let_half_closed_clients_wait) {
+  snapshot.listeners[0].half_closed_timeout = 0s;
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  RawSide& c = raw();
+  ask(c, kGet);
+  c.tcp->close();
+  run(60s);
+  pod(1).answer(pod(1).peer(), *pod(1).last);
+  run();
+  EXPECT_NE(c.heard.find("pod1"), std::string::npos);
 }
 
 TEST_F(Http1RelayTest, a_pod_that_resets_its_answer_leaves_it_visibly_cut) {
@@ -669,6 +727,73 @@ TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
   EXPECT_EQ(in_flight(1), 0u);
 }
 
+TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_answers_its_client_of_HTTP_1_1) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  for (const auto& [answer, end] : std::vector<std::pair<std::string, std::string>>{
+           {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain", "\r\n\r\nplain"},
+           {"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nplain\r\n0\r\n\r\n",
+            "5\r\nplain\r\n0\r\n\r\n"},
+           {"HTTP/1.1 204 No Content\r\n\r\n", "\r\n\r\n"}}) {
+    p.answer = answer;
+    RawSide& c = raw();
+    const std::string heard = ask(c, kUpgrade);
+    EXPECT_EQ(heard.substr(0, 12), answer.substr(0, 12));
+    EXPECT_TRUE(heard.ends_with(end)) << heard;
+    EXPECT_EQ(heard.find("upgrade:"), std::string::npos) << heard;
+    EXPECT_NE(heard.find("connection: close\r\n"), std::string::npos) << heard;
+    EXPECT_TRUE(c.ended);
+    EXPECT_EQ(in_flight(1), 0u);
+  }
+  EXPECT_EQ(lower.http1_stats.broken_answers.get(), 0u);
+  EXPECT_EQ(lower.http1_stats.tunnels.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, the_end_of_a_pods_connection_ends_such_an_answer) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\n\r\nall";
+  p.closes = true;
+  endpoints({1});
+  EXPECT_TRUE(ask(raw(), kUpgrade).ends_with("3\r\nall\r\n0\r\n\r\n"));
+}
+
+TEST_F(Http1RelayTest, bytes_behind_an_Upgrade_that_the_pod_ignored_are_no_request) {
+  Http1Pod& p = http1_pod(1);
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, std::string(kUpgrade) + std::string(kGet));
+  EXPECT_EQ(p.requests.size(), 1u);
+  EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, call_timeout_holds_for_an_answer_to_an_Upgrade_that_the_pod_ignored) {
+  Http1Pod& p = http1_pod(1);
+  p.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\npl";
+  snapshot.services[0].call_timeout = 1s;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  EXPECT_EQ(in_flight(1), 1u);
+  run(2s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(c.ended || c.closed);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_is_502_for_a_client_of_HTTP_2) {
+  Http1Pod& p = http1_pod(1);
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  endpoints({1});
+  Peer& c = client();
+  call(c, false, websocket());
+  EXPECT_EQ(p.requests.size(), 1u);
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "502");
+  EXPECT_EQ(heard(c).body, "");
+  EXPECT_TRUE(heard(c).ended);
+  EXPECT_TRUE(p.side(0).closed);
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
 TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {
   snapshot.listeners[0].health_path = "/chat";
   Http1Pod& p = http1_pod(1);
@@ -776,6 +901,48 @@ TEST_F(Http1RelayTest, a_tunnel_that_no_pod_takes_is_refused_in_HTTPs_own_words)
   ask(c, request);
   run(10s);
   EXPECT_EQ(c.heard.find("HTTP/1.1 503"), 0u) << c.heard;
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_of_which_the_pod_has_ended_its_side_is_not_silent_for_ever) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  snapshot.guards.stall_timeout = 20s;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c, false, websocket());
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  run(60s);
+  ASSERT_EQ(in_flight(1), 1u) << "an open one may be silent";
+  p.side(0).tcp->close();
+  run();
+  for (int i = 0; i < 4; ++i) {
+    run(15s);
+    body(c, s, "tick", false);
+  }
+  EXPECT_EQ(p.side(0).heard, "ticktickticktick");
+  EXPECT_EQ(in_flight(1), 1u) << "something moves";
+  run(25s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(heard(c).reset || heard(c).ended);
+  EXPECT_TRUE(p.side(0).closed);
+}
+
+TEST_F(Http1RelayTest, a_WebSocket_of_which_the_client_has_ended_its_side_is_not_silent_for_ever) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  snapshot.guards.stall_timeout = 20s;
+  pod(1).config.pass_connect = true;
+  pod(1).way = TestPod::Way::kHeadersOnly;
+  endpoints({1});
+  Peer& c = client();
+  http2::Stream* s = call(c, false, websocket());
+  run(60s);
+  ASSERT_EQ(in_flight(1), 1u);
+  body(c, s, "", true);
+  run(25s);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_TRUE(heard(c).reset);
 }
 
 TEST_F(Http1RelayTest, a_WebSocket_outlives_call_timeout) {
