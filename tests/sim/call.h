@@ -41,12 +41,18 @@ struct Call {
   http2::ErrorCode pod_code{};
   bool silent = false;  // a pod took it and will never answer
   bool broken = false;  // a pod of HTTP/1.1 ended it, or broke the protocol
+  // The pod had the request when it sent bytes that belong to no request: nobody can tell them from
+  // the answer.
+  bool mistakable = false;
+  bool crossed = false;  // such bytes were on their way when the request came
   Peer* last_on = nullptr;
 
   // What the client saw.
   Peer* client = nullptr;
   bool cancelled = false;
-  bool lost = false;  // with the client's connection
+  bool gave_up = false;      // the client ended its side within the request
+  bool half_closed = false;  // or behind it
+  bool lost = false;         // with the client's connection
   bool ended = false;
   bool reset = false;
   http2::ErrorCode code{};

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "http2_peer.h"
+#include "http2_tunnels.h"
 
 namespace sluice::sim {
 
@@ -15,6 +16,9 @@ struct Manners {
   double cancels = 0;  // chance that a call is cancelled on the way
   double dawdles = 0;  // chance that a body is sent in pieces, with pauses
   double slow = 0;     // chance that an answer is read slowly
+  // Of HTTP/1.1: chance that a request is the last one, and the client's side ends behind it, or
+  // within its body.
+  double half_closes = 0;
   size_t max_body = 40'000;
   size_t max_answer = 40'000;
 };
@@ -70,6 +74,26 @@ class Http2Client final : public Http2Peer, public Caller {
     if (random_.chance(manners_.slow)) slow_[&c] = 0;
     return true;
   }
+  bool open(Tunnel& t) override {
+    if (!started() || going_away_ || !h2().can_open()) return false;
+    if (t.websocket && !h2().peer_takes_protocol("websocket")) return false;
+    http::FieldList f;
+    f.add(http::Name::kMethod, "CONNECT");
+    if (t.websocket) {
+      f.add(http::Name::kProtocol, "websocket");
+      f.add(http::Name::kScheme, "http");
+      f.add(http::Name::kPath, t.path());
+      f.add(http::Name::kAuthority, "echo");
+    } else {
+      f.add(http::Name::kAuthority, t.authority());
+    }
+    http::Stream* s = h2().open(f, false, &t);
+    if (s == nullptr) return false;
+    tunnels_.add(h2(), *s, t);
+    tunnels_.attach(*s, t.client);
+    if (t.early) t.client.talk();
+    return true;
+  }
   void cancel(Call& c) {
     const auto open = open_.find(&c);
     if (!alive() || open == open_.end()) return;
@@ -83,6 +107,7 @@ class Http2Client final : public Http2Peer, public Caller {
   }
 
   void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override {
+    if (tunnels_.has(s)) return on_tunnel_headers(s, section, fields, end);
     Call& c = live(s);
     if (section == Section::kInformational) return;
     if (section == Section::kResponse)
@@ -92,6 +117,12 @@ class Http2Client final : public Http2Peer, public Caller {
     if (end) c.complete = true;
   }
   void on_data(http::Stream& s, buf::Slice data, bool end) override {
+    if (tunnels_.has(s)) {
+      const bool refused = !tunnels_.tunnel(s).opened;
+      tunnels_.on_data(s, data, end);
+      if (end && refused && tunnels_.has(s)) tunnels_.give_up(s);
+      return;
+    }
     Call& c = live(s);
     for (const uint8_t b : data.view())
       if (static_cast<char>(b) != response_byte(c.id, c.got++)) c.got_wrong = true;
@@ -108,6 +139,7 @@ class Http2Client final : public Http2Peer, public Caller {
   }
   void on_sent(http::Stream&, uint32_t) override {}
   void on_reset(http::Stream& s, http::EndReason reason, http::EndedBy by) override {
+    if (tunnels_.has(s)) return tunnels_.on_reset(s);
     Call& c = live(s);
     if (by != http::EndedBy::kPeer && !faulty())
       stage_.violation("the appliance broke the protocol on a stream");
@@ -119,6 +151,7 @@ class Http2Client final : public Http2Peer, public Caller {
     end(c);
   }
   void on_closed(http::Stream& s) override {
+    if (tunnels_.has(s)) return tunnels_.on_closed(s);
     Call& c = live(s);
     if (!c.complete) stage_.violation("a stream closed without an end");
     end(c);
@@ -131,6 +164,11 @@ class Http2Client final : public Http2Peer, public Caller {
     // Above the last id nothing was processed: nobody here tries again.
     h2().for_each_stream([&](http::Stream& s) {
       if (s.id() != 0 && s.id() <= last) return;
+      if (tunnels_.has(s)) {
+        tunnels_.tunnel(s).may_be_dropped = true;
+        tunnels_.give_up(s);
+        return;
+      }
       Call& c = live(s);
       c.reset = true;
       c.code = http2::ErrorCode::kRefusedStream;
@@ -141,6 +179,21 @@ class Http2Client final : public Http2Peer, public Caller {
 
  private:
   static Call& live(http::Stream& s) { return *static_cast<Call*>(s.owner()); }
+  void on_tunnel_headers(http::Stream& s, Section section, const http::FieldList& fields,
+                         bool end) {
+    if (section == Section::kInformational) return;
+    Tunnel& t = tunnels_.tunnel(s);
+    t.answered = true;
+    t.status = std::string(fields.find(http::Name::kStatus).value_or(""));
+    t.opened = t.status.starts_with("2");
+    if (t.opened) {
+      t.client.talk();
+      if (end) t.client.hear_end();
+    } else {
+      t.client.finished();
+      if (end) tunnels_.give_up(s);
+    }
+  }
   void forget(Call& c) {
     open_.erase(&c);
     slow_.erase(&c);
@@ -151,16 +204,18 @@ class Http2Client final : public Http2Peer, public Caller {
     forget(c);
   }
   void on_lost(http::Stream& s) override {
+    if (tunnels_.has(s)) return tunnels_.on_lost(s);
     Call& c = live(s);
     c.lost = true;
     forget(c);
   }
   void on_peer_end(bool) override {
+    tunnels_.on_connection_lost();
     if (!faulty() && !going_away_) stage_.violation("a well-behaved client's connection was ended");
     if (!faulty() && !open_.empty()) stage_.violation("a connection was ended with calls on it");
   }
   void after_flush() override {
-    if (going_away_ && open_.empty()) close();
+    if (going_away_ && open_.empty() && tunnels_.size() == 0) close();
   }
   void take(Call& c) {
     const auto slow = slow_.find(&c);
@@ -183,6 +238,7 @@ class Http2Client final : public Http2Peer, public Caller {
   bool going_away_ = false;
   std::map<Call*, http::Stream*> open_;
   std::map<Call*, uint32_t> slow_;  // and how much waits to be taken
+  Http2Tunnels tunnels_{*this, stage_};
 };
 
 }  // namespace sluice::sim

@@ -1,6 +1,7 @@
 #pragma once
 // A client's connection of HTTP/1.1 or HTTP/1.0: requests one after the other, some of them
-// pipelined, and answers in their order.
+// pipelined, and answers in their order. It may end its side behind a request or within one, and
+// the last request may ask for a tunnel.
 
 #include <deque>
 #include <memory>
@@ -9,10 +10,14 @@
 #include "base/random.h"
 #include "client.h"
 #include "http1_message.h"
+#include "http1_tunnel.h"
 
 namespace sluice::sim {
 
-class Http1Client final : public Peer, public Caller, private Http1Reader::Owner {
+class Http1Client final : public Peer,
+                          public Caller,
+                          private Http1Reader::Owner,
+                          private TunnelMouth {
  public:
   // http10: of one request.
   Http1Client(Stage& stage, std::unique_ptr<Secure> secure, const Manners& manners, bool http10,
@@ -20,7 +25,7 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
       : Peer(stage, std::move(secure)), manners_(manners), http10_(http10), random_(seed) {}
 
   Peer& peer() override { return *this; }
-  bool busy() const override { return !calls_.empty(); }
+  bool busy() const override { return !calls_.empty() || (tunnel_ != nullptr && !tunnel_->opened); }
   bool spent() const override { return last_ || ended_; }
 
   bool call(Call& c) override {
@@ -57,6 +62,19 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     if (random_.chance(manners_.cancels))
       stage_.at(stage_.now() + Duration(static_cast<int64_t>(random_.below(60'000'000))),
                 [this, &c] { cancel(c); });
+    if (random_.chance(manners_.half_closes)) end_side(c);
+    return true;
+  }
+  bool open(Tunnel& t) override {
+    if (!started() || last_ || uploading_ || http10_) return false;
+    tunnel_ = &t;
+    t.by_http1 = true;
+    t.may_be_dropped = !calls_.empty();
+    last_ = true;
+    key_ = http1::make_websocket_key(keys_);
+    say(tunnel_request(t, http1::view(key_), random_));
+    t.client.attach(*this, *this);
+    if (t.early) t.client.talk();
     return true;
   }
   void cancel_all() override {
@@ -70,6 +88,26 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     c.cancelled = true;
     std::erase(calls_, &c);
     abort();
+  }
+  // FIN behind the request, or somewhere within its body.
+  void end_side(const Call& c) {
+    last_ = true;
+    if (!uploading_) {
+      calls_.back()->half_closed = true;
+      end_output();
+      return;
+    }
+    stage_.at(stage_.now() + Duration(static_cast<int64_t>(random_.below(20'000'000))), [this, &c] {
+      if (!alive() || calls_.empty() || calls_.back() != &c) return;
+      if (uploading_) {
+        gives_up_ = true;
+        calls_.back()->gave_up = true;
+      } else {
+        calls_.back()->half_closed = true;
+      }
+      uploading_ = false;
+      end_output();
+    });
   }
   void go_on(const Call& c) {
     if (!alive() || !uploading_ || !held_ || calls_.empty() || calls_.back() != &c) return;
@@ -97,9 +135,18 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
   void on_start() override {}
   void produce() override {}
   void on_bytes(buf::Slice data) override {
-    reader_.take({reinterpret_cast<const char*>(data.data()), data.size()});
+    const std::string_view bytes(reinterpret_cast<const char*>(data.data()), data.size());
+    if (tunnel_ != nullptr && tunnel_->opened) {
+      tunnel_->client.hear(bytes);
+      return;
+    }
+    reader_.take(bytes);
+    if (tunnel_ == nullptr || !tunnel_->opened) return;
+    tunnel_->client.hear(reader_.take_rest());
+    tunnel_->client.talk();
   }
   Http1Reader::Body on_head(const Http1Head& head) override {
+    if (calls_.empty() && tunnel_ != nullptr && !tunnel_->answered) return on_tunnel_answer(head);
     if (calls_.empty()) {
       if (!faulty()) stage_.violation("an answer that nobody asked for: " + head.first_line);
       reader_.stop();
@@ -128,12 +175,29 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     within_ = true;
     return Http1Reader::Body::kUntilClose;
   }
+  Http1Reader::Body on_tunnel_answer(const Http1Head& head) {
+    Tunnel& t = *tunnel_;
+    const std::string status = head.word(1);
+    if (status.starts_with("1") && status != "101") return Http1Reader::Body::kNone;
+    t.answered = true;
+    t.status = status;
+    if (opens_tunnel(t, head, http1::view(key_))) {
+      t.opened = true;
+      reader_.stop();
+      return Http1Reader::Body::kNone;
+    }
+    if (status == "101" && !faulty()) stage_.violation("a client got a wrong 101");
+    t.client.finished();
+    return Http1Reader::Body::kUntilClose;
+  }
   void on_body(std::string_view bytes) override {
+    if (calls_.empty()) return;  // of a refusal
     Call& c = *calls_.front();
     for (const char b : bytes)
       if (b != response_byte(c.id, c.got++)) c.got_wrong = true;
   }
   void on_message_end(const Http1Head& trailers) override {
+    if (calls_.empty()) return hang_up_soon();  // of a refusal
     if (const auto grpc = trailers.find("grpc-status")) calls_.front()->grpc_status = *grpc;
     answered();
   }
@@ -163,11 +227,28 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     c.ended = true;
     calls_.pop_front();
   }
+  bool lives_half_closed() const override { return tunnel_ != nullptr && tunnel_->opened; }
+  void tunnel_say(std::string_view bytes) override { say(bytes); }
+  void tunnel_end() override { end_output(); }
+  void tunnel_reset() override {
+    if (secure() && random_.chance(0.5)) {
+      truncate();
+    } else {
+      abort();
+    }
+  }
   void on_peer_end(bool clean) override {
     ended_ = true;
+    if (tunnel_ != nullptr) {
+      if (clean && tunnel_->opened) {
+        tunnel_->client.hear_end();
+        return;
+      }
+      tunnel_->client.hear_reset();
+    }
     if (clean) reader_.on_end();
     // The rest got no answer, or a part of one.
-    const bool may = faulty() || closes_ || within_ || had_body_;
+    const bool may = faulty() || closes_ || within_ || had_body_ || gives_up_;
     while (!calls_.empty()) {
       Call& c = *calls_.front();
       if (!may && !c.broken && c.processed == 0)
@@ -180,6 +261,7 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
     ended_ = true;
     for (Call* c : calls_) c->lost = true;
     calls_.clear();
+    if (tunnel_ != nullptr) tunnel_->client.leave(left_in_order());
   }
 
   const Manners manners_;
@@ -197,7 +279,11 @@ class Http1Client final : public Peer, public Caller, private Http1Reader::Owner
   // The last answer was to a request with a body: a pod may not have wanted the rest of it, and
   // then the connection ends behind the answer.
   bool had_body_ = false;
-  bool last_ = false;  // no further call
+  bool gives_up_ = false;  // FIN within a request
+  bool last_ = false;      // no further call
+  Tunnel* tunnel_ = nullptr;
+  http1::WebSocketKey key_{};
+  std::mt19937_64 keys_{random_.next()};
   bool ended_ = false;
 };
 

@@ -51,6 +51,8 @@ class Http1Reader {
     }
   }
   void stop() { stopped_ = true; }
+  // What stop() has left unread.
+  std::string take_rest() { return std::exchange(text_, {}); }
   // A part of a message has come.
   bool within() const { return state_ != State::kHead || !text_.empty(); }
   bool in_body() const { return state_ != State::kHead; }

@@ -9,13 +9,16 @@
 
 namespace sluice::sim {
 
-class Http1Server final : public Peer, public Server, private Http1Reader::Owner {
+class Http1Server final : public Peer,
+                          public Server,
+                          private Http1Reader::Owner,
+                          private TunnelMouth {
  public:
   Http1Server(Stage& stage, std::unique_ptr<Secure> secure, Pod& pod)
       : Peer(stage, std::move(secure)), pod_(pod) {}
 
   Peer& peer() override { return *this; }
-  bool busy() const override { return call_ != nullptr; }
+  bool busy() const override { return call_ != nullptr || (tunnel_ != nullptr && end_ == nullptr); }
   void begin(tcp::Connection& c) override {
     Peer::begin(c);
     if (!secure()) on_established(c);
@@ -23,17 +26,35 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
   // The answer under way is the last one.
   void goaway() override {
     announce();
-    if (call_ == nullptr) close();
+    if (call_ == nullptr && tunnel_ == nullptr) close();
   }
   void announce() override { leaving_ = true; }
+  std::string doing() const override {
+    if (call_ != nullptr) return "call " + std::to_string(call_->id);
+    return tunnel_ == nullptr ? "nothing" : "tunnel " + std::to_string(tunnel_->number);
+  }
 
  private:
   void on_start() override {}
-  void produce() override {}
+  void produce() override {
+    if (surplus_ && surplus_out_at_ == kNever && all_transmitted()) surplus_out_at_ = stage_.now();
+  }
   void on_bytes(buf::Slice data) override {
-    reader_.take({reinterpret_cast<const char*>(data.data()), data.size()});
+    const std::string_view bytes(reinterpret_cast<const char*>(data.data()), data.size());
+    if (end_ != nullptr) {
+      end_->hear(bytes);
+      return;
+    }
+    if (tunnel_ != nullptr && !faulty() && !out_of_step_ && !tunnel_->client.garbled())
+      stage_.violation("bytes of a tunnel reached a pod before it had opened the tunnel");
+    if (!reader_.within()) surplus_came_first_ = surplus_ && all_transmitted();
+    reader_.take(bytes);
   }
   Http1Reader::Body on_head(const Http1Head& head) override {
+    if (Tunnel* const t = pod_.tunnels.find(tunnel_number(head.word(1)))) {
+      on_tunnel(*t, head);
+      return Http1Reader::Body::kNone;
+    }
     Call* const call = pod_.called(head.word(1));
     if (broken_) stage_.violation("a request on a connection with a broken answer");
     if (call == nullptr) {
@@ -41,9 +62,12 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
       reader_.stop();
       return Http1Reader::Body::kNone;
     }
-    if (call_ != nullptr) stage_.violation("a request before the answer to the one before it");
+    if (call_ != nullptr && !out_of_step_)
+      stage_.violation("a request before the answer to the one before it");
+    if (meet_surplus()) call->broken = call->crossed = true;
+    call->mistakable |= out_of_step_;
     if (head.word(0) != call->method && !call->client->garbled())
-      stage_.violation("a request changed its method");
+      stage_.violation("a request changed its method to " + head.word(0));
     std::string shown;
     for (const auto& [name, value] : head.fields)
       if (name == "x-forwarded-client-cert") shown += value;
@@ -85,8 +109,87 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
   void on_nonsense(const std::string& what) override {
     if (!faulty()) stage_.violation("a pod was told nonsense: " + what);
   }
-  void on_peer_end(bool) override {}
-  void on_leave() override { call_ = nullptr; }
+  void on_peer_end(bool clean) override {
+    if (end_ == nullptr) return;
+    if (clean) {
+      end_->hear_end();
+    } else {
+      end_->hear_reset();
+    }
+  }
+  void on_leave() override {
+    call_ = nullptr;
+    if (end_ != nullptr) end_->leave(left_in_order());
+  }
+
+  // A tunnel is the last thing on its connection, unless the pod refuses it.
+  void on_tunnel(Tunnel& t, const Http1Head& head) {
+    if (broken_) stage_.violation("a request on a connection with a broken answer");
+    if ((call_ != nullptr || tunnel_ != nullptr) && !out_of_step_)
+      stage_.violation("a request for a tunnel before the answer to the one before it");
+    if (t.websocket && head.find("upgrade").value_or("") != "websocket")
+      stage_.violation("a request for a WebSocket lost its Upgrade");
+    t.dropped_by_pod |= meet_surplus();
+    t.mistakable |= out_of_step_;
+    tunnel_ = &t;
+    ++generation_;
+    if (!pod_.random.chance(pod_.moods.waits)) {
+      answer_tunnel(head);
+      return;
+    }
+    stage_.at(stage_.now() + Duration(static_cast<int64_t>(pod_.random.below(40'000'000))),
+              [this, head, generation = generation_] {
+                if (alive() && tunnel_ != nullptr && generation == generation_) answer_tunnel(head);
+              });
+  }
+  void answer_tunnel(const Http1Head& head) {
+    Tunnel& t = *tunnel_;
+    Random& random = pod_.random;
+    pod_.tunnels.ask(t, *this, random);
+    switch (t.answer) {
+      case TunnelAnswer::kOpensLate:
+        say("HTTP/1.1 103 Early Hints\r\n\r\n");
+        [[fallthrough]];
+      case TunnelAnswer::kOpens:
+        say(tunnel_opening(t, head));
+        end_ = &pod_.tunnels.open(t, random);
+        end_->attach(*this, *this);
+        end_->talk();
+        break;
+      case TunnelAnswer::kIgnores:
+        if (t.websocket) {
+          t.dropped_by_pod = true;
+          say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain");
+          tunnel_ = nullptr;
+          break;
+        }
+        [[fallthrough]];
+      case TunnelAnswer::kRefuses:
+        t.refused_by_pod = true;
+        say("HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nno way");
+        tunnel_ = nullptr;
+        if (leaving_) soon(&Http1Server::close);
+        break;
+      case TunnelAnswer::kBreaks:
+        say(wrong_opening(t, random));
+        t.dropped_by_pod = true;
+        blame();
+        broken_ = true;
+        break;
+      case TunnelAnswer::kSilent:
+        break;
+      case TunnelAnswer::kDrops:
+        t.dropped_by_pod = true;
+        blame();
+        reader_.stop();
+        soon(&Http1Server::end_somehow);
+        break;
+    }
+  }
+  bool lives_half_closed() const override { return end_ != nullptr; }
+  void tunnel_say(std::string_view bytes) override { say(bytes); }
+  void tunnel_end() override { end_output(); }
+  void tunnel_reset() override { cut(); }
 
   // From inside the reader: the connection must not end before the reader has returned.
   void soon(void (Http1Server::*what)()) {
@@ -183,7 +286,7 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
       return;
     }
     say(text);
-    if (!until_close || !secure()) c.answered_on = this;
+    if (!surplus_ && (!until_close || !secure())) c.answered_on = this;
     if (until_close && secure() && random.chance(0.3)) {
       // All bytes and no close_notify: nobody can tell whether this is all.
       c.broken = true;
@@ -192,10 +295,34 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
       soon(&Http1Server::truncate);
       return;
     }
-    c.answered_on = this;
+    if (!surplus_) c.answered_on = this;
     early_ = !whole_;
     call_ = nullptr;
+    if (!closes && whole_ && random.chance(pod_.moods.surplus))
+      stage_.at(stage_.now() + Duration(static_cast<int64_t>(random.below(5'000'001))),
+                [this] { say_surplus(); });
     if (closes && (whole_ || until_close || random.chance(0.5))) soon(&Http1Server::close);
+  }
+  // An answer that no request asked for.
+  void say_surplus() {
+    if (!alive() || tunnel_ != nullptr || broken_ || surplus_) return;
+    surplus_ = true;
+    // The pod has a part of the next request already.
+    if (call_ != nullptr) call_->mistakable = call_->broken = true;
+    out_of_step_ |= call_ != nullptr || reader_.within();
+    say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong");
+  }
+  // A request comes. True: it met a surplus answer on the way, and was sent before the surplus
+  // arrived at the appliance.
+  bool meet_surplus() {
+    if (!surplus_) return false;
+    if (out_of_step_) return true;
+    if (!surplus_came_first_ || !pod_.in_order) {
+      out_of_step_ = true;
+    } else if (surplus_out_at_ != kNever && stage_.now() > surplus_out_at_ + pod_.round_trip) {
+      stage_.violation("a request on a connection with an answer that no request asked for");
+    }
+    return true;
   }
   // What RFC 9112 forbids. No request may follow on this connection.
   void break_answer(const std::string& good) {
@@ -242,6 +369,14 @@ class Http1Server final : public Peer, public Server, private Http1Reader::Owner
   bool early_ = false;
   bool leaving_ = false;
   bool broken_ = false;
+  bool surplus_ = false;          // an answer that no request asked for was sent
+  Time surplus_out_at_ = kNever;  // on the wire, as seen a step later
+  // The appliance may have taken the surplus for the answer to a request: the answers are those to
+  // other requests from here on.
+  bool out_of_step_ = false;
+  bool surplus_came_first_ = false;  // it was on the wire when the next request came
+  Tunnel* tunnel_ = nullptr;         // that the pod was asked for, and has not refused
+  TunnelEnd* end_ = nullptr;         // of the open one
 };
 
 inline tcp::User* Pod::on_accept(tcp::Connection& c) {

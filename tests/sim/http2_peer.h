@@ -25,7 +25,8 @@ class Http2Peer : public Peer, public http::Handler {
     if (role_ == http2::Role::kServer && !secure()) on_established(c);
   }
   http2::Connection& h2() { return *h2_; }
-  bool busy() const override { return h2_ && h2_->open_streams() > 0; }
+  uint32_t open_streams() const { return h2_ ? h2_->open_streams() : 0; }
+  bool busy() const override { return open_streams() > 0; }
 
   void on_settings() override {}
   void on_ping_ack(uint64_t) override {}

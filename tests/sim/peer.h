@@ -15,6 +15,8 @@
 
 namespace sluice::sim {
 
+struct Tunnel;
+
 // The world as clients and pods see it.
 class Stage {
  public:
@@ -91,6 +93,19 @@ class Peer : public tcp::User {
     if (busy()) blame();
     hang_up();
   }
+  // The end of our side, as close() makes it, and reading goes on until the other side's end.
+  void end_output() {
+    if (!alive() || output_ended_) return;
+    seal();
+    if (secure_ && secure_->done()) {
+      secure_->end();
+      to_tcp(secure_->said());
+    }
+    output_ended_ = left_in_order_ = true;
+    tcp_->set_patient();
+    tcp_->close();
+    if (peer_ended_) take_leave();
+  }
   // A FIN without close_notify.
   void truncate() {
     if (!alive()) return;
@@ -140,7 +155,7 @@ class Peer : public tcp::User {
     // The appliance may think better of a connection to a pod before its first record.
     const bool unused = secure_ && secure_->is_server() && !heard_;
     if (!clean && !unused && !faulty_) stage_.violation("a FIN without close_notify or an alert");
-    heard_end(clean);
+    if (!peer_ended_ || !clean) heard_end(clean);
   }
   void on_writable(tcp::Connection&) override {}
   void on_closed(tcp::Connection&, tcp::CloseReason) override {
@@ -159,6 +174,8 @@ class Peer : public tcp::User {
   virtual void on_leave() = 0;
   // Into output().
   virtual void produce() = 0;
+  // Our side goes on behind the other side's end in order.
+  virtual bool lives_half_closed() const { return false; }
   // TCP's connection has gone.
   virtual void detach() {}
 
@@ -168,6 +185,7 @@ class Peer : public tcp::User {
     return tcp_->send_space() > taken ? static_cast<uint32_t>(tcp_->send_space() - taken) : 0;
   }
   void say(std::string_view bytes) {
+    if (output_ended_) return;
     if (!output().append_copy({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
                               stage_.node().buffers.memory.hold()))
       stage_.violation("the world has no memory left");
@@ -175,12 +193,21 @@ class Peer : public tcp::User {
   // The end of our side, in order, whatever is under way.
   void hang_up() {
     seal();
+    left_in_order_ |= !cut_ || !secure_;
     take_leave();
+    if (output_ended_) return;
     if (secure_ && secure_->done() && !cut_) {
       secure_->end();
       to_tcp(secure_->said());
     }
     tcp_->close();
+  }
+
+  // For on_leave(): our side has ended in order, behind all that was said.
+  bool left_in_order() const { return left_in_order_; }
+  // All that was said is on the wire, each byte once at least.
+  bool all_transmitted() const {
+    return plain_.size() == 0 && tcp_->transmitted() == tcp_->send_queue().end();
   }
 
   Stage& stage_;
@@ -216,17 +243,19 @@ class Peer : public tcp::User {
       if (over_ || tcp_ == nullptr) return;
       take_leave();
       tcp_->close();
-    } else if (secure_->heard_end()) {
+    } else if (secure_->heard_end() && !peer_ended_) {
       heard_end(true);
     }
   }
   void heard_end(bool clean) {
+    peer_ended_ = true;
     on_peer_end(clean);
+    if (clean && lives_half_closed() && !output_ended_) return;
     if (tcp_ != nullptr && !over_) hang_up();
   }
   // Plain output becomes records.
   void seal() {
-    if (!secure_ || !secure_->done()) return;
+    if (!secure_ || !secure_->done() || output_ended_) return;
     std::string plain;
     while (!plain_.empty()) {
       const buf::Slice s = plain_.pop(UINT32_MAX);
@@ -236,7 +265,7 @@ class Peer : public tcp::User {
     to_tcp(secure_->said());
   }
   void to_tcp(std::string_view bytes) {
-    if (bytes.empty()) return;
+    if (bytes.empty() || output_ended_) return;
     if (!tcp_->send_queue().append_copy(
             {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
             stage_.node().buffers.memory.hold()))
@@ -257,7 +286,10 @@ class Peer : public tcp::User {
   bool faulty_ = false;
   bool garbled_ = false;
   bool paused_ = false;
-  bool cut_ = false;  // by truncate()
+  bool cut_ = false;           // by truncate()
+  bool output_ended_ = false;  // by end_output()
+  bool peer_ended_ = false;
+  bool left_in_order_ = false;
   bool refused_ = false;
   bool heard_ = false;  // bytes of TLS
   bool heard_plain_ = false;
@@ -271,6 +303,8 @@ class Caller {
   virtual Peer& peer() = 0;
   // False when the connection takes no call.
   virtual bool call(Call& c) = 0;
+  // Likewise.
+  virtual bool open(Tunnel& t) = 0;
   virtual void cancel_all() = 0;
   // Takes no further call, and nothing is wrong.
   virtual bool spent() const = 0;
@@ -284,6 +318,8 @@ class Server {
   // Takes no further call; announce() says so before.
   virtual void goaway() = 0;
   virtual void announce() = 0;
+  // What the connection is busy with.
+  virtual std::string doing() const = 0;
   virtual ~Server() = default;
 };
 

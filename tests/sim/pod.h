@@ -2,13 +2,17 @@
 // A pod: answers calls, each in the way that its dice say, and can be shaken in every way that pods
 // are. It keeps the truth: a call that it has acted on is processed, whatever becomes of it then.
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "base/random.h"
+#include "http1_tunnel.h"
 #include "http2_peer.h"
+#include "http2_tunnels.h"
+#include "tunnels.h"
 
 namespace sluice::sim {
 
@@ -21,8 +25,9 @@ struct Moods {
   double errors = 0;   // trailers-only with an error of its own
   double waits = 0.5;  // acts only after a while
   // Of HTTP/1.1.
-  double breaks = 0;  // answers as RFC 9112 forbids
-  double closes = 0;  // ends the connection behind its answer
+  double breaks = 0;   // answers as RFC 9112 forbids
+  double closes = 0;   // ends the connection behind its answer
+  double surplus = 0;  // sends one more answer, up to 5 ms behind a good one
 };
 
 enum class Way { kAnswer, kRefuse, kReset, kSilent, kEarly, kError, kBreak };
@@ -36,6 +41,13 @@ class Http2Server final : public Http2Peer, public Server {
       : Http2Peer(stage, std::move(secure), http2::Role::kServer, config), pod_(pod) {}
 
   Peer& peer() override { return *this; }
+  // Tunnels are no calls, and the appliance does not reset streams that a GOAWAY has excluded.
+  bool busy() const override {
+    const auto excluded = std::count_if(jobs_.begin(), jobs_.end(), [](const auto& j) {
+      return j->excluded && j->stream != nullptr;
+    });
+    return open_streams() > tunnels_.size() + static_cast<size_t>(excluded);
+  }
 
   // The final GOAWAY: what was not begun is excluded, honestly.
   void goaway() override {
@@ -43,7 +55,7 @@ class Http2Server final : public Http2Peer, public Server {
     gone_ = true;
     uint32_t last = 0;
     h2().for_each_stream([&](http::Stream& s) {
-      if (job_of(s).acted) last = std::max(last, s.id());
+      if (tunnels_.has(s) || job_of(s).acted) last = std::max(last, s.id());
     });
     last = std::max(last, highest_acted_);
     h2().goaway(last, http2::ErrorCode::kNoError);
@@ -56,15 +68,23 @@ class Http2Server final : public Http2Peer, public Server {
     if (started() && !gone_) h2().goaway(http2::kMaxStreamId, http2::ErrorCode::kNoError);
   }
 
+  std::string doing() const override {
+    return std::to_string(open_streams() - tunnels_.size()) + " streams of calls";
+  }
+
   void on_headers(http::Stream& s, Section section, http::FieldList& fields, bool end) override;
   void on_data(http::Stream& s, buf::Slice data, bool end) override;
   void on_sent(http::Stream&, uint32_t) override {}
   void on_reset(http::Stream& s, http::EndReason, http::EndedBy by) override {
     if (by != http::EndedBy::kPeer && !faulty())
       stage_.violation("the appliance broke the protocol toward a pod");
+    if (tunnels_.has(s)) return tunnels_.on_reset(s);
     finish(job_of(s));
   }
-  void on_closed(http::Stream& s) override { finish(job_of(s)); }
+  void on_closed(http::Stream& s) override {
+    if (tunnels_.has(s)) return tunnels_.on_closed(s);
+    finish(job_of(s));
+  }
   void on_goaway(const http::Goaway& g) override {
     if (g.reason != http::EndReason::kNoError && !faulty())
       stage_.violation(std::string("a pod was accused: ") + g.code);
@@ -84,8 +104,13 @@ class Http2Server final : public Http2Peer, public Server {
 
   static Job& job_of(http::Stream& s) { return *static_cast<Job*>(s.owner()); }
   static void finish(Job& j) { j.stream = nullptr; }
-  void on_lost(http::Stream& s) override { finish(job_of(s)); }
-  void on_peer_end(bool) override {}
+  void on_lost(http::Stream& s) override {
+    if (tunnels_.has(s)) return tunnels_.on_lost(s);
+    finish(job_of(s));
+  }
+  void on_peer_end(bool) override { tunnels_.on_connection_lost(); }
+  void on_tunnel(Tunnel& t, http::Stream& s);
+  void answer_tunnel(Tunnel& t, http::Stream& s);
   void act(Job& j);
   void progress(Job& j);
   void answer(Job& j);
@@ -94,6 +119,7 @@ class Http2Server final : public Http2Peer, public Server {
   bool gone_ = false;
   uint32_t highest_acted_ = 0;
   std::vector<std::unique_ptr<Job>> jobs_;
+  Http2Tunnels tunnels_{*this, stage_};
 };
 
 class Pod final : public tcp::Acceptor {
@@ -106,13 +132,14 @@ class Pod final : public tcp::Acceptor {
     bool asks = false;  // for the appliance's certificate
   };
   Pod(Stage& stage, int number, const Speech& speech, const Moods& moods, uint64_t seed,
-      std::map<uint64_t, std::unique_ptr<Call>>& calls, bool errors_are_retried)
+      std::map<uint64_t, std::unique_ptr<Call>>& calls, Tunnels& tunnels, bool errors_are_retried)
       : stage_(stage),
         number_(number),
         speech_(speech),
         moods(moods),
         random(seed),
         calls(calls),
+        tunnels(tunnels),
         errors_are_retried(errors_are_retried) {
     up();
   }
@@ -171,8 +198,13 @@ class Pod final : public tcp::Acceptor {
   Moods moods;
   Random random;
   std::map<uint64_t, std::unique_ptr<Call>>& calls;
+  Tunnels& tunnels;
   const bool errors_are_retried;
   std::vector<std::unique_ptr<Server>> peers;
+  // Whether packets neither get lost nor overtake one another; and a bound of the time there and
+  // back, and of the appliance's turn.
+  bool in_order = false;
+  Duration round_trip{};
 };
 
 inline void Http2Server::on_headers(http::Stream& s, Section section, http::FieldList& fields,
@@ -185,7 +217,11 @@ inline void Http2Server::on_headers(http::Stream& s, Section section, http::Fiel
     if (j.stream != nullptr) progress(j);
     return;
   }
-  Call* const call = pod_.called(fields.find(http::Name::kPath).value_or(""));
+  const std::string_view path = fields.find(http::Name::kPath).value_or("");
+  const std::string_view host = fields.find(http::Name::kAuthority).value_or("");
+  if (Tunnel* const t = pod_.tunnels.find(tunnel_number(path.empty() ? host : path)))
+    return on_tunnel(*t, s);
+  Call* const call = pod_.called(path);
   if (call == nullptr) {
     stage_.violation("a pod got a call that nobody made");
     return;
@@ -215,7 +251,58 @@ inline void Http2Server::on_headers(http::Stream& s, Section section, http::Fiel
             });
 }
 
+inline void Http2Server::on_tunnel(Tunnel& t, http::Stream& s) {
+  s.set_owner(&t);
+  tunnels_.add(h2(), s, t);
+  if (!pod_.random.chance(pod_.moods.waits)) {
+    answer_tunnel(t, s);
+    return;
+  }
+  stage_.at(stage_.now() + Duration(static_cast<int64_t>(pod_.random.below(40'000'000))),
+            [this, &t, &s] {
+              if (alive() && tunnels_.has(s) && &tunnels_.tunnel(s) == &t) answer_tunnel(t, s);
+            });
+}
+
+inline void Http2Server::answer_tunnel(Tunnel& t, http::Stream& s) {
+  pod_.tunnels.ask(t, *this, pod_.random);
+  highest_acted_ = std::max(highest_acted_, s.id());
+  const auto answer = [&](const char* status) {
+    http::FieldList f;
+    f.add(http::Name::kStatus, status);
+    h2().send_headers(s, f, false);
+  };
+  switch (t.answer) {
+    case TunnelAnswer::kOpensLate:
+      answer("103");
+      [[fallthrough]];
+    case TunnelAnswer::kOpens: {
+      answer("200");
+      TunnelEnd& end = pod_.tunnels.open(t, pod_.random);
+      tunnels_.attach(s, end);
+      end.talk();
+      break;
+    }
+    case TunnelAnswer::kIgnores:
+    case TunnelAnswer::kRefuses:
+      t.refused_by_pod = true;
+      answer("403");
+      h2().send_data(s, stage_.node().buffers.slice("no way"), true);
+      tunnels_.forget(s);
+      h2().reset_after_output(s, http2::ErrorCode::kNoError);
+      break;
+    case TunnelAnswer::kSilent:
+      break;
+    case TunnelAnswer::kBreaks:
+    case TunnelAnswer::kDrops:
+      t.dropped_by_pod = true;
+      tunnels_.forget(s);
+      h2().reset(s, http2::ErrorCode::kInternalError);
+  }
+}
+
 inline void Http2Server::on_data(http::Stream& s, buf::Slice data, bool end) {
+  if (tunnels_.has(s)) return tunnels_.on_data(s, data, end);
   Job& j = job_of(s);
   for (const uint8_t b : data.view())
     if (static_cast<char>(b) != request_byte(j.call->id, j.got++) && !j.call->client->garbled())

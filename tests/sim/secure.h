@@ -213,8 +213,11 @@ class Secure {
     SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED);
     check(SSL_do_handshake(ssl_.get()));
   }
-  // close_notify.
-  void end() { check(SSL_shutdown(ssl_.get())); }
+  // close_notify. Reading goes on.
+  void end() {
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
   std::string said() {
     char* data = nullptr;
     BIO* out = SSL_get_wbio(ssl_.get());
