@@ -472,6 +472,74 @@ TEST_F(Http1RelayTest, as_many_connections_are_opened_as_calls_wait_up_to_the_li
   EXPECT_EQ(p.requests.size(), 10u);
 }
 
+TEST_F(Http1RelayTest,
+       calls_that_wait_at_the_limit_of_connections_get_the_place_of_a_cancelled_one) {
+  snapshot.limits.http1_pod_connections = 2;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  http2::Stream* cancelled = call(c);
+  call(c);
+  call(c);
+  ASSERT_EQ(p.requests.size(), 2u);
+  ASSERT_EQ(worker->service(0).queued.get(), 2u);
+  c.h2->reset(*cancelled, ErrorCode::kCancel);
+  run();
+  ASSERT_EQ(p.requests.size(), 3u);
+  p.side(2).say(p.answer);
+  run();
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, a_call_in_the_segment_that_cancels_two_others_reaches_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  http2::Stream* second = call(c);
+  http2::Stream* third = call(c);
+  ASSERT_EQ(p.requests.size(), 3u);
+  c.h2->reset(*second, ErrorCode::kCancel);
+  c.h2->reset(*third, ErrorCode::kCancel);
+  call(c);
+  EXPECT_EQ(p.requests.size(), 4u);
+  call(client());
+  EXPECT_EQ(p.requests.size(), 5u) << "nor do the calls of others wait";
+}
+
+TEST_F(Http1RelayTest, a_call_that_comes_with_two_answers_that_close_reaches_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  for (int i = 0; i < 3; ++i) call(c);
+  ASSERT_EQ(p.requests.size(), 3u);
+  for (const size_t i : {1, 2})
+    p.side(i).say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+  call(c);
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_EQ(in_flight(1), 2u);
+}
+
+TEST_F(Http1RelayTest, a_place_that_has_to_be_given_up_is_taken_at_once_and_is_the_only_one) {
+  snapshot.limits.http1_pod_connections = 4;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& greedy = client();
+  for (int i = 0; i < 4; ++i) call(greedy);
+  ASSERT_EQ(p.requests.size(), 4u);
+  outside.move_to("198.18.0.7");
+  call(client());
+  run(1s);
+  EXPECT_EQ(p.requests.size(), 5u);
+  EXPECT_EQ(worker->relay.place_shares.get(), 1u);
+}
+
 TEST_F(Http1RelayTest, connections_that_are_not_needed_are_closed_and_the_last_one_is_kept) {
   Http1Pod& p = http1_pod(1);
   endpoints({1});
