@@ -149,7 +149,8 @@ void ServerConnection::reset(http::Stream& stream, EndReason reason) {
     if (!s.end_sent_) {
       cut(s);
     } else if (!s.remote_ended_) {
-      ending_ = Ending::kClose;
+      // Behind the owner's end of a tunnel, only a reset tells the client that its bytes are lost.
+      ending_ = s.tunnel_ == Stream::Tunnel::kOpen ? Ending::kAbort : Ending::kClose;
     }
     drop(s);
     return;

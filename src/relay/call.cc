@@ -203,7 +203,6 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
   http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     const bool answered = response_ != Response::kNone;
-    const bool tunnel = connect_ && result_ == stats::Result::k2xx;  // open
     if (!answered) status_ = grpc_ ? 200 : status_number(verdict.http_status);
     count(grpc_      ? grpc_result(verdict.grpc_status)
           : answered ? stats::Result::kIncomplete
@@ -223,9 +222,9 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
     }
     if (answer.empty()) {
       // Never a clean end. Of a tunnel, it is the other side's reset (RFC 8441, 5; RFC 9113, 8.5).
-      h2.reset(*s, !tunnel     ? EndReason::kInternalError
-                   : extended_ ? EndReason::kCancelled
-                               : EndReason::kConnectFailed);
+      h2.reset(*s, !in_tunnel() ? EndReason::kInternalError
+                   : extended_  ? EndReason::kCancelled
+                                : EndReason::kConnectFailed);
     } else if (request_ == Request::kOpen) {
       h2.send_headers(*s, answer, true);
       h2.reset_after_output(*s, EndReason::kNoError);
@@ -243,8 +242,8 @@ void Call::give_up_place() {
 
 void Call::end(const char* message) {
   cancel_attempt(client_);
-  if (response_ == Response::kEnded) {
-    finish_early();  // the answer is whole and may still be read
+  if (answer_whole()) {
+    finish_early();  // it may still be read
   } else {
     fail(message, stats::Failure::kEnding);
   }

@@ -108,6 +108,11 @@ class Call final : public ListHook<Call>,
   void on_request_grown();
   void forget_body();
   void request_ended(Request how);
+  // The call is an open tunnel.
+  bool in_tunnel() const { return connect_ && result_ == stats::Result::k2xx; }
+  // All of the answer is here, and the client may do without the rest of its request. The pod's end
+  // of a tunnel is no such answer: the client's bytes go on.
+  bool answer_whole() const { return response_ == Response::kEnded && !in_tunnel(); }
   // Sends the final status to a client that has not got the whole answer.
   void tell(const Verdict& verdict, const char* message, stats::Failure why);
   // The whole answer is here, and the pod does not want the rest of the request (RFC 9113, 8.1).

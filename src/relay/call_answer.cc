@@ -51,7 +51,7 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         status_ = status_number(fields.value(0));
       }
       forget_body();
-      if (connect_ && result_ == stats::Result::k2xx) {
+      if (in_tunnel()) {
         // An open tunnel is no call: it lives for as long as both sides want.
         kept_.shrink();
         timers_.clear(CallTimers::Limit::kCallTimeout);
@@ -98,8 +98,8 @@ void Call::pod_reset(EndReason code, EndedBy by) {
   pods::Pod& pod = attempt_.pod();
   const uint64_t connection = attempt_.connection().id();
   detach();
-  if (response_ == Response::kEnded) {
-    // The pod's error does not matter: the answer is whole, and the rest of the request not wanted.
+  if (answer_whole()) {
+    // The pod's error does not matter, and the rest of the request is not wanted.
     finish_early();
     return;
   }
@@ -205,7 +205,7 @@ void Call::pod_lost(PodLoss loss) {
   pods::Pod& pod = attempt_.pod();
   const Duration lasted = context_.now - attempt_.began();
   detach();
-  if (response_ == Response::kEnded) {
+  if (answer_whole()) {
     finish_early();
     return;
   }

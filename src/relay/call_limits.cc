@@ -92,7 +92,7 @@ void Call::expire_deadline() {
 
 void Call::expire(const Verdict& verdict, const char* message, stats::Failure why) {
   cancel_attempt(client_);
-  if (response_ == Response::kEnded) {
+  if (answer_whole()) {
     finish_early();
   } else {
     tell(verdict, message, why);

@@ -57,8 +57,7 @@ Result grpc_result_of_http(std::string_view status) {
 // All of the answer has left the stream's queue, or the call is an open tunnel, which ends when one
 // side wants.
 bool Call::served() const {
-  return (response_ == Response::kEnded && client_stream_->output_done()) ||
-         (connect_ && result_ == Result::k2xx);
+  return (response_ == Response::kEnded && client_stream_->output_done()) || in_tunnel();
 }
 
 void Call::note_access(Result result, const char* why) {

@@ -824,6 +824,37 @@ TEST_F(Http1RelayTest, a_pod_that_resets_a_WebSocket_resets_its_client) {
   EXPECT_TRUE(c.closed && c.reset);
 }
 
+TEST_F(Http1RelayTest, a_pod_that_resets_a_tunnel_behind_its_own_end_resets_the_client) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)) + "bye");
+  p.side(0).tcp->close();
+  run();
+  EXPECT_TRUE(c.ended);
+  ask(c, "more");
+  EXPECT_EQ(p.side(0).heard, "more") << "half-closed";
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_TRUE(c.closed && c.reset);
+
+  Peer& h2 = client();
+  FieldList f;
+  f.add(Name::kMethod, "CONNECT");
+  f.add(Name::kAuthority, "db:5432");
+  call(h2, false, f);
+  p.sides.back()->say("HTTP/1.1 200 OK\r\n\r\n");
+  p.sides.back()->tcp->close();
+  run();
+  EXPECT_TRUE(heard(h2).ended);
+  p.sides.back()->tcp->abort();
+  run();
+  EXPECT_EQ(heard(h2).code, ErrorCode::kConnectError);
+}
+
 TEST_F(Http1RelayTest, a_pod_that_never_answers_an_Upgrade_is_held_to_call_timeout) {
   Http1Pod& p = http1_pod(1);
   p.answers = false;
