@@ -24,6 +24,7 @@ class ServerConnection final : public Connection {
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
   void reset(http::Stream& s, EndReason reason) override;
   bool announce_drain(uint64_t opaque) override;
+  bool announces_later() const override { return stream_ != nullptr && closes_next_ && !closes_; }
   void drain() override { closes_ = true; }
 
   // Of the client role.

@@ -267,7 +267,11 @@ void ClientConnection::on_drain_timer() {
   switch (drain_) {
     case Drain::kNo:
     case Drain::kAnnounced:
-      say_final_goaway();
+      if (http_->announces_later()) {
+        context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+      } else {
+        say_final_goaway();
+      }
       return;
     case Drain::kFinal:  // see let_calls_end()
       end();

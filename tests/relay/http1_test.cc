@@ -313,6 +313,35 @@ TEST_F(Http1RelayTest, an_idle_connection_is_closed_a_second_into_the_drain) {
   EXPECT_TRUE(c.ended);
 }
 
+TEST_F(Http1RelayTest, a_drain_loses_no_request_behind_an_answer_that_had_begun) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& pipelined = raw();
+  RawSide& prompt = raw();
+  RawSide& silent = raw();
+  ask(pipelined, std::string(kGet) + std::string(kGet));
+  ask(prompt, kGet);
+  ask(silent, kGet);
+  ASSERT_EQ(p.requests.size(), 3u);
+  for (const size_t i : {0, 1, 2}) p.side(i).say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+  run();
+  relay->begin_drain(0s, 10s);
+  run(3s);
+  p.answers = true;
+  for (const size_t i : {0, 1, 2}) p.side(i).say("ok");
+  run();
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_NE(pipelined.heard.find("connection: close\r\n"), std::string::npos) << pipelined.heard;
+  EXPECT_TRUE(pipelined.ended);
+  run(900ms);
+  EXPECT_NE(ask(prompt, kGet).find("connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(prompt.ended);
+  EXPECT_FALSE(silent.ended);
+  run(200ms);
+  EXPECT_TRUE(silent.ended);
+}
+
 TEST_F(Http1RelayTest, a_reload_without_the_listener_and_its_service_loses_no_request) {
   Http1Pod& pod = http1_pod(1);
   endpoints({1});
