@@ -138,12 +138,31 @@ void Call::client_reset(EndReason code, const char* why) {
   } else {
     count(grpc_ ? stats::Result::kCancelled : stats::Result::kIncomplete, why);
   }
+  client_gone(code);
+}
+
+void Call::client_refused(EndReason code, const char* why, uint16_t status) {
+  if (served()) {
+    count(result_);
+  } else if (status != 0 && response_ == Response::kNone) {
+    status_ = status;
+    const std::string text = std::to_string(status);
+    count(grpc_ ? grpc_result_of_http(text) : http_result(text), why);
+  } else {
+    count(grpc_ ? grpc_result(code) : stats::Result::kIncomplete, why);
+  }
+  client_gone(code);
+}
+
+void Call::client_gone(EndReason code) {
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   if (attached()) {
+    const bool own =
+        code == EndReason::kNoError || code == EndReason::kTimeout;  // no pod's concern
     PodConnection& pod = attempt_.connection();
     context_.touch(pod);
-    pod.cancel(detach(), code == EndReason::kNoError ? EndReason::kCancelled : code, client);
+    pod.cancel(detach(), own ? EndReason::kCancelled : code, client);
   }
   end_if_over();
 }

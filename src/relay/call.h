@@ -39,6 +39,9 @@ class Call final : public ListHook<Call>,
   void client_sent(uint32_t n);
   // The client sent RST_STREAM, or its connection ended. why: for the access log.
   void client_reset(http::EndReason code, const char* why);
+  // The client's codec ended the stream for a fault. status: of the answer that the codec gives if
+  // the pod's has not begun; 0: it gives none.
+  void client_refused(http::EndReason code, const char* why, uint16_t status);
   // Both directions have ended for the client. The part of the request that the pod has not read
   // still goes to the pod: an early answer does not mean that the rest is not wanted (RFC 9113,
   // 8.1).
@@ -105,6 +108,7 @@ class Call final : public ListHook<Call>,
   static constexpr Duration kLeftoverIdle = 30s;
   static constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
 
+  void client_gone(http::EndReason code);
   void on_request_grown();
   void forget_body();
   void request_ended(Request how);

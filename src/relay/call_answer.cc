@@ -146,6 +146,13 @@ void Call::fail_reset(EndReason code, EndedBy by) {
     fail("the pod ended the call before the end of its answer", stats::Failure::kAnswer);
     return;
   }
+  // HTTP/1.1 has no resets: its client gets an answer instead.
+  if (response_ == Response::kNone && client_->http().credits()) {
+    ++service_.stats().failed;
+    tell(code == EndReason::kOverload ? kUnavailable : kBadAnswer, "the pod reset the stream",
+         stats::Failure::kAnswer);
+    return;
+  }
   // An error between the pod and Sluice does not concern the client.
   switch (code) {
     case EndReason::kProtocolError:

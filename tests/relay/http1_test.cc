@@ -117,6 +117,9 @@ class Http1RelayTest : public RelayTest {
     http1_pods.push_back(std::make_unique<Http1Pod>(outside, n));
     return *http1_pods.back();
   }
+  uint64_t failures(stats::Failure why) {
+    return worker->listener(0).failures[static_cast<size_t>(why)].get();
+  }
   static constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
 
   std::vector<std::unique_ptr<RawSide>> raws;
@@ -277,6 +280,48 @@ TEST_F(Http1RelayTest, a_pod_that_resets_its_answer_leaves_it_visibly_cut) {
   run();
   EXPECT_EQ(c.heard, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
   EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest,
+       a_pods_reset_in_place_of_an_answer_is_noted_as_the_502_that_the_client_gets) {
+  snapshot.access_log.file = "log";
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kInternalError);
+  run();
+  EXPECT_EQ(c.heard, "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+  const auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->status, 502);
+  EXPECT_EQ(a->result, stats::Result::k5xx);
+  EXPECT_STREQ(a->end, "the pod reset the stream");
+  EXPECT_EQ(failures(stats::Failure::kAnswer), 1u);
+}
+
+TEST_F(Http1RelayTest, a_request_that_Sluice_ends_is_noted_with_the_answer_and_the_reason) {
+  snapshot.access_log.file = "log";
+  snapshot.guards.stall_timeout = 10s;
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  const std::string head = "POST /a HTTP/1.1\r\nHost: vip\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string trailer(100'000, 'x');
+  const std::tuple<std::string, uint16_t, const char*> ends[] = {
+      {"ZZ\r\n", 400, "the client broke the protocol"},
+      {"0\r\nx: " + trailer + "\r\n\r\n", 431, "the request's trailers are too large"},
+      {"2\r\na", 408, "the rest of the request did not come in time"}};
+  for (const auto& [body, status, why] : ends) {
+    RawSide& c = raw();
+    ask(c, head + body);
+    run(20s);
+    EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 " + std::to_string(status));
+    const auto a = worker->access().pop();
+    ASSERT_TRUE(a) << why;
+    EXPECT_EQ(a->status, status);
+    EXPECT_EQ(a->result, stats::Result::k4xx);
+    EXPECT_STREQ(a->end, why);
+  }
 }
 
 TEST_F(Http1RelayTest, a_service_without_pods_answers_503_and_the_connection_is_kept) {
