@@ -43,6 +43,8 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
 void Call::end_if_over() {
   if (client_stream_ != nullptr || attached()) return;
   service_.stop_waiting(*this);
+  if (timers_.between_attempts()) [[unlikely]]
+    service_.end_pause();
   service_.on_end_of_call();
   timers_.disarm();
   --context_.stats.listener(listener_slot_).active_streams;

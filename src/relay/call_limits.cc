@@ -75,6 +75,7 @@ void Call::on_timer() {
       return;
     case Limit::kRefused:
       timers_.clear(Limit::kRefused);
+      service_.end_pause();
       timers_.arm();
       retry();
       return;
