@@ -186,13 +186,16 @@ void Call::client_closed() {
     // the client is charged now.
     if (!client->take_pod_reset() && attempt_.connection().http().resets_waiting() > 0)
       attempt_.connection().pool().isolate(*client);
-    timers_.moved(context_.now);
-    const Duration idle = timers_.idle_timeout();
-    timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle)
-                                                     : kLeftoverIdle);
-    timers_.arm();
+    limit_leftover();
   }
   end_if_over();
+}
+
+void Call::limit_leftover() {
+  timers_.moved(context_.now);
+  const Duration idle = timers_.idle_timeout();
+  timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle) : kLeftoverIdle);
+  timers_.arm();
 }
 
 void Call::drop_leftover() {

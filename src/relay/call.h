@@ -103,7 +103,7 @@ class Call final : public ListHook<Call>,
   enum class Request : uint8_t { kOpen, kEnded, kEndedByTrailers };
   enum class Response : uint8_t { kNone, kStarted, kEnded };
 
-  // Once a pod has answered and takes none of the request for so long, the pod does not want the
+  // Once a pod has answered and nothing of the request moves for so long, the pod does not want the
   // rest.
   static constexpr Duration kLeftoverIdle = 30s;
   static constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
@@ -141,6 +141,9 @@ class Call final : public ListHook<Call>,
   // Ends the attempt for the call. Returns the stream; the caller may have to reset it.
   http::Stream& detach();
   void cancel_attempt(upstream::ClientSide* for_client = nullptr);
+
+  // The answer is whole and the request is not: the call ends when nothing moves.
+  void limit_leftover();
 
   // call_answer.cc
   void response_ended();

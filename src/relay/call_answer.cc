@@ -27,6 +27,9 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 [[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
   attempt_.stats().latency->record(context_.now - attempt_.began());
+  // A client that writes first and a pod that reads no more would wait for each other.
+  if (request_ == Request::kOpen && answer_whole()) [[unlikely]]
+    limit_leftover();
 }
 
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {

@@ -61,7 +61,7 @@ void Call::on_timer() {
       expire(kUnavailable, "the stream has reached its greatest age");
       return;
     case Limit::kIdle:
-      if (client_stream_ != nullptr) ++stats.stream_idle_timeouts;
+      if (client_stream_ != nullptr && !answer_whole()) ++stats.stream_idle_timeouts;
       expire(kDeadlineExceeded, "the stream was idle for too long");
       return;
     case Limit::kWait:

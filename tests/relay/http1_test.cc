@@ -229,6 +229,28 @@ TEST_F(Http1RelayTest, a_client_that_writes_all_before_it_reads_gets_the_early_a
   EXPECT_TRUE(c.closed && c.reset) << "a client that neither sends nor ends is not waited for";
 }
 
+TEST_F(Http1RelayTest,
+       a_client_that_writes_first_and_a_pod_that_reads_no_more_do_not_wait_forever) {
+  pod(1).config.initial_stream_window = 1'000;
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  RawSide& c = raw();
+  c.paused = true;
+  ask(c, "POST /a HTTP/1.1\r\nHost: vip\r\nContent-Length: 1000000\r\n\r\n");
+  for (int i = 0; i < 100; ++i) c.say(std::string(10'000, 'x'));
+  pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+  pod(1).peer().h2->send_data(*pod(1).last, buffers.slice("no"), true);
+  run(29s);
+  ASSERT_FALSE(c.ended || c.closed);
+  EXPECT_GT(c.tcp->send_queue().size(), 100'000u);
+  run(2s);
+  EXPECT_EQ(c.tcp->send_queue().size(), 0u) << "the rest is read and dropped";
+  EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 200");
+  EXPECT_TRUE(c.ended);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_EQ(worker->relay.stream_idle_timeouts.get(), 0u);
+}
+
 TEST_F(Http1RelayTest, a_client_that_sends_on_and_on_behind_an_early_answer_is_reset) {
   endpoints({});
   RawSide& c = raw();
