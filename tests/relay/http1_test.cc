@@ -833,6 +833,30 @@ TEST_F(Http1RelayTest, a_WebSocket_reaches_a_pod_of_HTTP_1_1) {
   EXPECT_EQ(in_flight(1), 0u);
 }
 
+TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_1_1_is_noted_as_its_client_sees_it) {
+  snapshot.access_log.file = "log";
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  c.tcp->abort();
+  run();
+  auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->text(stats::Access::Text::kMethod), "GET");
+  EXPECT_EQ(a->status, 101);
+  ask(raw(), kUpgrade);
+  p.sides.back()->say("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  run();
+  a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->text(stats::Access::Text::kMethod), "GET");
+  EXPECT_EQ(a->status, 403);
+}
+
 TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {
   snapshot.listeners[0].health_path = "/chat";
   Http1Pod& p = http1_pod(1);
