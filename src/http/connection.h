@@ -137,6 +137,9 @@ class Connection {
   // At the client's answer, all requests that it sent before it knew have arrived (RFC 9113, 6.8).
   // False: the protocol has no such announcement.
   virtual bool announce_drain(uint64_t opaque) = 0;
+  // Server role: the announcement came within an answer that could not carry it. The answer to the
+  // client's next request will.
+  virtual bool announces_later() const { return false; }
   // Server role: announces the last request that is accepted. Later requests are discarded.
   virtual void drain() = 0;
 

@@ -149,7 +149,7 @@ bool Connection::read_section(buf::Slice& data, buf::Slice& whole) {
       refuse(bad("a line that ends in a bare LF"));
       return false;
     case SectionReader::Result::kTooLong:
-      refuse({static_cast<uint16_t>(section_.has_first_line() ? 431 : 414),
+      refuse({static_cast<uint16_t>(section_.has_first_line() || stream_ != nullptr ? 431 : 414),
               "a head or trailers larger than header_list_size"});
       return false;
   }

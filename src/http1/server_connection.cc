@@ -155,7 +155,8 @@ void ServerConnection::reset(http::Stream& stream, EndReason reason) {
     if (!s.end_sent_) {
       cut(s);
     } else if (!s.remote_ended_) {
-      ending_ = Ending::kClose;
+      // Behind the owner's end of a tunnel, only a reset tells the client that its bytes are lost.
+      ending_ = s.tunnel_ == Stream::Tunnel::kOpen ? Ending::kAbort : Ending::kClose;
     }
     drop(s);
     return;
@@ -214,7 +215,9 @@ void ServerConnection::refuse(const Fault& fault) {
     } else if (!s.end_sent_ && s.body_ == Stream::Body::kUntilClose) {
       ending_ = Ending::kAbort;
     }
-    end_stream(s, EndReason::kProtocolError, EndedBy::kProtocol);
+    const bool too_large = fault.status == 414 || fault.status == 431;
+    end_stream(s, fault.status == 408 ? EndReason::kTimeout : EndReason::kProtocolError,
+               too_large ? EndedBy::kTooLarge : EndedBy::kProtocol);
   }
   fail(fault.what, fault.status == 414 || fault.status == 431 ? "http1_head_size" : nullptr);
 }

@@ -25,6 +25,7 @@ class ServerConnection final : public Connection {
   bool decline_tunnel(http::Stream& s) override;
   void reset(http::Stream& s, EndReason reason) override;
   bool announce_drain(uint64_t opaque) override;
+  bool announces_later() const override { return stream_ != nullptr && closes_next_ && !closes_; }
   void drain() override { closes_ = true; }
 
   // Of the client role.

@@ -43,6 +43,8 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
 void Call::end_if_over() {
   if (client_stream_ != nullptr || attached()) return;
   service_.stop_waiting(*this);
+  if (timers_.between_attempts()) [[unlikely]]
+    service_.end_pause();
   service_.on_end_of_call();
   timers_.disarm();
   --context_.stats.listener(listener_slot_).active_streams;
@@ -107,7 +109,7 @@ void Call::client_data(buf::Slice data, bool end) {
 void Call::request_ended(Request how) {
   request_ = how;
   if (attached()) arm_try_timeout();
-  if (tunnel_open()) [[unlikely]]
+  if (in_tunnel()) [[unlikely]]
     bound_half_open_tunnel();
 }
 
@@ -140,12 +142,31 @@ void Call::client_reset(EndReason code, const char* why) {
   } else {
     count(grpc_ ? stats::Result::kCancelled : stats::Result::kIncomplete, why);
   }
+  client_gone(code);
+}
+
+void Call::client_refused(EndReason code, const char* why, uint16_t status) {
+  if (served()) {
+    count(result_);
+  } else if (status != 0 && response_ == Response::kNone) {
+    status_ = status;
+    const std::string text = std::to_string(status);
+    count(grpc_ ? grpc_result_of_http(text) : http_result(text), why);
+  } else {
+    count(grpc_ ? grpc_result(code) : stats::Result::kIncomplete, why);
+  }
+  client_gone(code);
+}
+
+void Call::client_gone(EndReason code) {
   client_stream_ = nullptr;
   ClientConnection* client = std::exchange(client_, nullptr);
   if (attached()) {
+    const bool own =
+        code == EndReason::kNoError || code == EndReason::kTimeout;  // no pod's concern
     PodConnection& pod = attempt_.connection();
     context_.touch(pod);
-    pod.cancel(detach(), code == EndReason::kNoError ? EndReason::kCancelled : code, client);
+    pod.cancel(detach(), own ? EndReason::kCancelled : code, client);
   }
   end_if_over();
 }
@@ -167,13 +188,16 @@ void Call::client_closed() {
     // the client is charged now.
     if (!client->take_pod_reset() && attempt_.connection().http().resets_waiting() > 0)
       attempt_.connection().pool().isolate(*client);
-    timers_.moved(context_.now);
-    const Duration idle = timers_.idle_timeout();
-    timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle)
-                                                     : kLeftoverIdle);
-    timers_.arm();
+    limit_leftover();
   }
   end_if_over();
+}
+
+void Call::limit_leftover() {
+  timers_.moved(context_.now);
+  const Duration idle = timers_.idle_timeout();
+  timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle) : kLeftoverIdle);
+  timers_.arm();
 }
 
 void Call::drop_leftover() {
@@ -205,7 +229,7 @@ void Call::tell(const Verdict& verdict, const char* message, stats::Failure why)
   http::Stream* s = std::exchange(client_stream_, nullptr);
   if (s != nullptr) {
     const bool answered = response_ != Response::kNone;
-    const bool tunnel = tunnel_open();
+    const bool tunnel = in_tunnel();
     if (!answered) status_ = grpc_ ? 200 : status_number(verdict.http_status);
     count(grpc_      ? grpc_result(verdict.grpc_status)
           : answered ? stats::Result::kIncomplete
@@ -245,8 +269,8 @@ void Call::give_up_place() {
 
 void Call::end(const char* message) {
   cancel_attempt(client_);
-  if (response_ == Response::kEnded) {
-    finish_early();  // the answer is whole and may still be read
+  if (answer_whole()) {
+    finish_early();  // it may still be read
   } else {
     fail(message, stats::Failure::kEnding);
   }

@@ -39,6 +39,9 @@ class Call final : public ListHook<Call>,
   void client_sent(uint32_t n);
   // The client sent RST_STREAM, or its connection ended. why: for the access log.
   void client_reset(http::EndReason code, const char* why);
+  // The client's codec ended the stream for a fault. status: of the answer that the codec gives if
+  // the pod's has not begun; 0: it gives none.
+  void client_refused(http::EndReason code, const char* why, uint16_t status);
   // Both directions have ended for the client. The part of the request that the pod has not read
   // still goes to the pod: an early answer does not mean that the rest is not wanted (RFC 9113,
   // 8.1).
@@ -100,14 +103,20 @@ class Call final : public ListHook<Call>,
   enum class Request : uint8_t { kOpen, kEnded, kEndedByTrailers };
   enum class Response : uint8_t { kNone, kStarted, kEnded };
 
-  // Once a pod has answered and takes none of the request for so long, the pod does not want the
+  // Once a pod has answered and nothing of the request moves for so long, the pod does not want the
   // rest.
   static constexpr Duration kLeftoverIdle = 30s;
   static constexpr const char* kLargerThanThePodTakes = "metadata larger than the endpoint takes";
 
+  void client_gone(http::EndReason code);
   void on_request_grown();
   void forget_body();
   void request_ended(Request how);
+  // The call is an open tunnel.
+  bool in_tunnel() const { return connect_ && result_ == stats::Result::k2xx; }
+  // All of the answer is here, and the client may do without the rest of its request. The pod's end
+  // of a tunnel is no such answer: the client's bytes go on.
+  bool answer_whole() const { return response_ == Response::kEnded && !in_tunnel(); }
   // Sends the final status to a client that has not got the whole answer.
   void tell(const Verdict& verdict, const char* message, stats::Failure why);
   // The whole answer is here, and the pod does not want the rest of the request (RFC 9113, 8.1).
@@ -132,6 +141,9 @@ class Call final : public ListHook<Call>,
   // Ends the attempt for the call. Returns the stream; the caller may have to reset it.
   http::Stream& detach();
   void cancel_attempt(upstream::ClientSide* for_client = nullptr);
+
+  // The answer is whole and the request is not: the call ends when nothing moves.
+  void limit_leftover();
 
   // call_answer.cc
   void response_ended();
@@ -167,7 +179,6 @@ class Call final : public ListHook<Call>,
   // One side of the open tunnel has ended: from now on silence has a bound, also where the service
   // has none. A peer that has gone may never end the other side.
   void bound_half_open_tunnel();
-  bool tunnel_open() const { return connect_ && result_ == stats::Result::k2xx; }
   void set_deadline();
   void tell_time_left();
   void on_timer();

@@ -26,9 +26,12 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 
 [[gnu::always_inline]] inline void Call::response_ended() {
   response_ = Response::kEnded;
-  if (tunnel_open()) [[unlikely]]
+  if (in_tunnel()) [[unlikely]]
     bound_half_open_tunnel();
   attempt_.stats().latency->record(context_.now - attempt_.began());
+  // A client that writes first and a pod that reads no more would wait for each other.
+  if (request_ == Request::kOpen && answer_whole()) [[unlikely]]
+    limit_leftover();
 }
 
 // In HTTP/2 any 2xx would open the tunnel (RFC 8441, 5), and the body would be taken for its bytes.
@@ -67,7 +70,7 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
         status_ = status_number(fields.value(0));
       }
       forget_body();
-      if (tunnel_open()) {
+      if (in_tunnel()) {
         // An open tunnel is no call: it lives for as long as both sides want.
         kept_.shrink();
         timers_.clear(CallTimers::Limit::kCallTimeout);
@@ -115,8 +118,8 @@ void Call::pod_reset(EndReason code, EndedBy by) {
   pods::Pod& pod = attempt_.pod();
   const uint64_t connection = attempt_.connection().id();
   detach();
-  if (response_ == Response::kEnded) {
-    // The pod's error does not matter: the answer is whole, and the rest of the request not wanted.
+  if (answer_whole()) {
+    // The pod's error does not matter, and the rest of the request is not wanted.
     finish_early();
     return;
   }
@@ -163,6 +166,13 @@ void Call::fail_reset(EndReason code, EndedBy by) {
   // The pod reports no error, but the answer is not whole. Some clients would take it for whole.
   if (client_stream_ == nullptr || code == EndReason::kNoError) {
     fail("the pod ended the call before the end of its answer", stats::Failure::kAnswer);
+    return;
+  }
+  // HTTP/1.1 has no resets: its client gets an answer instead.
+  if (response_ == Response::kNone && client_->http().credits()) {
+    ++service_.stats().failed;
+    tell(code == EndReason::kOverload ? kUnavailable : kBadAnswer, "the pod reset the stream",
+         stats::Failure::kAnswer);
     return;
   }
   // An error between the pod and Sluice does not concern the client.
@@ -224,7 +234,7 @@ void Call::pod_lost(PodLoss loss) {
   pods::Pod& pod = attempt_.pod();
   const Duration lasted = context_.now - attempt_.began();
   detach();
-  if (response_ == Response::kEnded) {
+  if (answer_whole()) {
     finish_early();
     return;
   }

@@ -69,7 +69,7 @@ void Call::on_timer() {
       expire(kUnavailable, "the stream has reached its greatest age");
       return;
     case Limit::kIdle:
-      if (client_stream_ != nullptr) ++stats.stream_idle_timeouts;
+      if (client_stream_ != nullptr && !answer_whole()) ++stats.stream_idle_timeouts;
       expire(kDeadlineExceeded, "the stream was idle for too long");
       return;
     case Limit::kWait:
@@ -83,6 +83,7 @@ void Call::on_timer() {
       return;
     case Limit::kRefused:
       timers_.clear(Limit::kRefused);
+      service_.end_pause();
       timers_.arm();
       retry();
       return;
@@ -100,7 +101,7 @@ void Call::expire_deadline() {
 
 void Call::expire(const Verdict& verdict, const char* message, stats::Failure why) {
   cancel_attempt(client_);
-  if (response_ == Response::kEnded) {
+  if (answer_whole()) {
     finish_early();
   } else {
     tell(verdict, message, why);

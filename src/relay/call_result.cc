@@ -57,7 +57,7 @@ Result grpc_result_of_http(std::string_view status) {
 // All of the answer has left the stream's queue, or the call is an open tunnel, which ends when one
 // side wants.
 bool Call::served() const {
-  return (response_ == Response::kEnded && client_stream_->output_done()) || tunnel_open();
+  return (response_ == Response::kEnded && client_stream_->output_done()) || in_tunnel();
 }
 
 void Call::note_access(Result result, const char* why) {
@@ -73,7 +73,9 @@ void Call::note_access(Result result, const char* why) {
   a.listener = listener_slot_;
   a.service = service_.slot();
   a.pod = pod_slot_;
-  a.status = status_;
+  // A WebSocket of HTTP/1.1 is an extended CONNECT within Sluice only.
+  const bool upgrade = extended_ && client_->http().credits();
+  a.status = upgrade && in_tunnel() ? uint16_t{101} : status_;
   a.tries = tries_;
   a.result = result;
   a.request_bytes = credited_;
@@ -82,7 +84,7 @@ void Call::note_access(Result result, const char* why) {
   a.tls = stream.security();
   a.end = why;
   a.set(Text::kServerName, stream.server_name());
-  a.set(Text::kMethod, fields.find(http::Name::kMethod).value_or(""));
+  a.set(Text::kMethod, upgrade ? "GET" : fields.find(http::Name::kMethod).value_or(""));
   std::string_view host = fields.find(http::Name::kAuthority).value_or("");
   if (host.empty()) host = fields.find(http::Name::kHost).value_or("");
   a.set(Text::kAuthority, host);

@@ -56,6 +56,7 @@ void Call::retry_refused() {
     return;
   }
   service_.grow_after_refusal();
+  service_.begin_pause();
   timers_.set(Limit::kRefused, context_.now + retries_.next_refused_wait());
   timers_.arm();
 }
@@ -147,6 +148,7 @@ bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushba
   }
   retries_.take_attempt(pushback.has_value());
   timers_.clear(Limit::kTry);
+  service_.begin_pause();
   timers_.set(Limit::kBackoff, context_.now + delay);
   timers_.arm();
   return true;
@@ -154,6 +156,7 @@ bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushba
 
 void Call::on_backoff() {
   timers_.clear(Limit::kBackoff);
+  service_.end_pause();
   ++context_.stats.relay.policy_retries;
   if (grpc_) {
     // A client that retries itself has counted its own attempts.

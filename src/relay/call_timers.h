@@ -42,6 +42,10 @@ class CallTimers {
   void disarm() { timer_.disarm(); }
   // The first limit that has passed.
   Limit due(Time now);
+  // The call waits for the time of its next attempt.
+  bool between_attempts() const {
+    return end(Limit::kBackoff) != kNever || end(Limit::kRefused) != kNever;
+  }
   // The latest time at which the call ends, by the limits as they are now.
   Time call_ends();
 

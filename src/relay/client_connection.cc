@@ -267,7 +267,11 @@ void ClientConnection::on_drain_timer() {
   switch (drain_) {
     case Drain::kNo:
     case Drain::kAnnounced:
-      say_final_goaway();
+      if (http_->announces_later()) {
+        context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+      } else {
+        say_final_goaway();
+      }
       return;
     case Drain::kFinal:  // see let_calls_end()
       end();
@@ -349,11 +353,41 @@ void ClientConnection::on_sent(http::Stream& s, uint32_t n) {
 }
 
 void ClientConnection::on_reset(http::Stream& s, http::EndReason code, http::EndedBy by) {
+  using http::EndReason;
+  const bool http1 = http_->credits();
   Call& call = call_of(s);
   s.set_owner(nullptr);
-  call.client_reset(code, by == http::EndedBy::kHalfClosed
-                              ? "the client had ended its side, and the answer did not come"
-                              : "the client reset the stream");
+  // HTTP/1.1 answers a bad request if it can; HTTP/2 resets the stream.
+  const auto refused = [&](uint16_t status, const char* why) {
+    call.client_refused(code, why, http1 ? status : uint16_t{0});
+  };
+  switch (by) {
+    case http::EndedBy::kPeer:
+      call.client_reset(code,
+                        http1 ? "the client closed the connection" : "the client reset the stream");
+      return;
+    case http::EndedBy::kHalfClosed:
+      call.client_reset(code, "the client had ended its side, and the answer did not come");
+      return;
+    case http::EndedBy::kProtocol:
+      if (code == EndReason::kTimeout) {
+        refused(408, "the rest of the request did not come in time");
+      } else if (http1 && code == EndReason::kInternalError) {
+        refused(0, "the answer is not as long as its content-length");
+      } else {
+        refused(400, "the client broke the protocol");
+      }
+      return;
+    case http::EndedBy::kTooLarge:
+      refused(431, "the request's trailers are too large");
+      return;
+    case http::EndedBy::kGuard:
+      refused(0, "a guard ended the stream");
+      return;
+    case http::EndedBy::kMemory:
+      refused(0, "out of packet memory");
+      return;
+  }
 }
 
 void ClientConnection::on_closed(http::Stream& s) {

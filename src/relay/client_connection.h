@@ -33,7 +33,8 @@ class ClientConnection final : public transport::User,
 
   // Moves the client away without losing a call. First come GOAWAY(2^31-1) and a PING. After the
   // PING's ACK, or after kDrainPing, comes GOAWAY with the last accepted stream (RFC 9113, 6.8).
-  // The connection closes when its streams have ended.
+  // The connection closes when its streams have ended. HTTP/1.1 says it in the next answer's head;
+  // a connection without a request closes after kDrainPing.
   void drain();
   // Ends the connection when the drain has lasted too long. Calls that are left get UNAVAILABLE or
   // RST_STREAM, and the connection closes. It is reset when the client does not take all that

@@ -62,6 +62,10 @@ void ClientConnection::on_life_timer() {
 void ClientConnection::on_idle() {
   idle_ = true;
   idle_since_ = context_.now;
+  // A client of HTTP/1.1 whose last answer did not announce the drain may have sent its next
+  // request.
+  if (drain_ == Drain::kAnnounced && http_->credits())
+    context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
   const Duration silence = context_.timeouts.client_idle;
   if (on(silence) && life_timer_.deadline() > idle_since_ + silence) arm_life();
 }

@@ -81,6 +81,9 @@ class Service final : public upstream::PoolOwner {
     if (sharing_) [[unlikely]]
       shares_.took(call.client_address(), call.client_id(), context_.now);
   }
+  // A call waits for the time of its next attempt, or no longer does.
+  void begin_pause() { ++between_attempts_; }
+  void end_pause() { --between_attempts_; }
   // The call has left its pod.
   void on_place_left(const Call& call) {
     if (sharing_) [[unlikely]]
@@ -103,6 +106,7 @@ class Service final : public upstream::PoolOwner {
     if (!left_at_) left_at_ = context_.now;
   }
   bool wanted_by_calls() const {
+    if (between_attempts_ > 0) return true;
     return (!waiting_.empty() || !held_.empty()) &&
            context_.now - *left_at_ < config_.queue_timeout;
   }
@@ -202,6 +206,7 @@ class Service final : public upstream::PoolOwner {
   Time sharing_until_{};
   Timer share_timer_;
   uint64_t calls_ = 0;
+  uint64_t between_attempts_ = 0;
   bool pump_due_ = false;
 };
 

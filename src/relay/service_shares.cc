@@ -21,13 +21,16 @@ void Service::look_at_shares() {
   if (ready_.empty()) return;  // calls wait for a pod, not for a place
   shares_.restart(context_.now);
   uint64_t capacity = 0;
+  uint64_t taken = 0;
   for (Pool* p : ready_) {
     capacity += p->places();
     p->for_each_call([&](CallSide& side) {
       const Call& call = static_cast<Call&>(side);
       shares_.count_place(call.client_address(), call.client_id());
+      ++taken;
     });
   }
+  if (taken < capacity) on_room();
   for (WaitQueue* queue : {&waiting_, &held_})
     queue->for_each_lane(
         [&](WaitQueue::Lane& lane) { shares_.count_waiting(lane.address, lane.client); });

@@ -168,6 +168,11 @@ void Pool::on_backoff_end() {
   owner_.on_room();                 // calls that wait may need another connection
 }
 
+// A connection of HTTP/1.1 without a stream is free, or has ended and leaves with its next flush().
+bool Pool::is_barren(const PodConnection& c) {
+  return !c.one_at_a_time() && c.streams() == 0 && !c.takes_stream();
+}
+
 void Pool::grow() {
   const bool http1 = speaks_http1();
   const uint32_t most = http1 ? context_.limits.http1_pod_connections : kMaxConnections;
@@ -176,7 +181,7 @@ void Pool::grow() {
   uint32_t connecting = 0;
   for (PodConnection& c : connections_) {
     connecting += c.connecting();
-    barren += !c.connecting() && c.streams() == 0 && !c.takes_stream();
+    barren += !c.connecting() && is_barren(c);
   }
   // A connection of HTTP/1.1 takes one call only: as many are opened as calls wait.
   uint32_t wanted = http1 ? std::clamp(owner_.calls_waiting(), uint32_t{1}, kMostConnecting) : 1;
@@ -212,7 +217,7 @@ bool Pool::replace(PodConnection& worn) {
       return true;
     }
     coming |= c.connecting();
-    barren += c.ready() && !c.worn() && c.streams() == 0;
+    barren += c.ready() && !c.worn() && is_barren(c);
   }
   return coming || (barren < kMaxBarren && !backoff_timer_.armed() && open_connection());
 }
@@ -370,6 +375,7 @@ void Pool::on_gone(bool was_connecting, bool isolated, const char* why, bool rou
     // A connection that was retired first comes here twice. Its end is then no loss.
     if (pod_.state() == Connectivity::kReady) quick_retries_ = 0;
     connect_if_needed();
+    owner_.on_room();  // for another connection
   }
   update_state();
 }

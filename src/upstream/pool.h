@@ -196,6 +196,8 @@ class Pool final : private ConnectTurns::Waiter {
   // A connection is ready, or being opened.
   bool connected_or_connecting();
   void on_backoff_end();
+  // Has no stream and takes none by the pod's own limit.
+  static bool is_barren(const PodConnection& c);
   static unsigned flaws_of(const PodConnection& c, uint64_t avoid);
   bool open_connection(uint64_t owner = kEverybody);
   // Takes a connect from the rate.

@@ -24,7 +24,7 @@ class PoolOwner {
   virtual void on_pod_state(Pool& pool) = 0;
   // Pool::doubtful() has changed.
   virtual void on_doubt() = 0;
-  // A connection may take one more stream.
+  // A connection may take one more stream, or the pod may get one more connection.
   virtual void on_room() = 0;
   // A connection may take one more stream of a call that waits for a connection of its own.
   virtual void on_isolated_room() = 0;

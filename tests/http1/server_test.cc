@@ -446,8 +446,10 @@ TEST_F(ServerTest, a_drain_within_an_answer_ends_the_connection_behind_the_next_
   http->send_headers(*owner.last, fields({{":status", "200"}, {"content-length", "2"}}), false);
   EXPECT_EQ(say(), "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
   EXPECT_FALSE(http->announce_drain(1));
+  EXPECT_TRUE(http->announces_later());
   send(*owner.last, "ok", true);
   EXPECT_EQ(say(), "ok");
+  EXPECT_FALSE(http->announces_later());
   EXPECT_EQ(http->ending(), Ending::kNo) << "the client's next request may be on its way";
   hear(kGet);
   answer(*owner.last);

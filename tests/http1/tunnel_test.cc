@@ -159,6 +159,15 @@ TEST_F(ServerTunnel, an_owner_that_resets_leaves_no_clean_end) {
   EXPECT_EQ(http->ending(), Ending::kAbort);
 }
 
+TEST_F(ServerTunnel, an_owner_that_resets_behind_its_own_end_leaves_no_clean_end) {
+  hear(kUpgrade);
+  open();
+  send(*owner.last, "bye", true);
+  say();
+  http->reset(*owner.last, EndReason::kCancelled);
+  EXPECT_EQ(http->ending(), Ending::kAbort);
+}
+
 TEST_F(ServerTunnel, CONNECT_is_passed_where_the_listener_says_so) {
   http = codec.server(owner, wire, {.pass_connect = true});
   owner.connection = http.get();

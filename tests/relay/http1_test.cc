@@ -127,6 +127,9 @@ class Http1RelayTest : public RelayTest {
     f.add(Name::kPath, "/chat");
     return f;
   }
+  uint64_t failures(stats::Failure why) {
+    return worker->listener(0).failures[static_cast<size_t>(why)].get();
+  }
   static constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: vip\r\n\r\n";
 
   std::vector<std::unique_ptr<RawSide>> raws;
@@ -236,6 +239,28 @@ TEST_F(Http1RelayTest, a_client_that_writes_all_before_it_reads_gets_the_early_a
   EXPECT_TRUE(c.closed && c.reset) << "a client that neither sends nor ends is not waited for";
 }
 
+TEST_F(Http1RelayTest,
+       a_client_that_writes_first_and_a_pod_that_reads_no_more_do_not_wait_forever) {
+  pod(1).config.initial_stream_window = 1'000;
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  RawSide& c = raw();
+  c.paused = true;
+  ask(c, "POST /a HTTP/1.1\r\nHost: vip\r\nContent-Length: 1000000\r\n\r\n");
+  for (int i = 0; i < 100; ++i) c.say(std::string(10'000, 'x'));
+  pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+  pod(1).peer().h2->send_data(*pod(1).last, buffers.slice("no"), true);
+  run(29s);
+  ASSERT_FALSE(c.ended || c.closed);
+  EXPECT_GT(c.tcp->send_queue().size(), 100'000u);
+  run(2s);
+  EXPECT_EQ(c.tcp->send_queue().size(), 0u) << "the rest is read and dropped";
+  EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 200");
+  EXPECT_TRUE(c.ended);
+  EXPECT_EQ(in_flight(1), 0u);
+  EXPECT_EQ(worker->relay.stream_idle_timeouts.get(), 0u);
+}
+
 TEST_F(Http1RelayTest, a_client_that_sends_on_and_on_behind_an_early_answer_is_reset) {
   endpoints({});
   RawSide& c = raw();
@@ -337,6 +362,48 @@ TEST_F(Http1RelayTest, a_pod_that_resets_its_answer_leaves_it_visibly_cut) {
   EXPECT_TRUE(c.ended);
 }
 
+TEST_F(Http1RelayTest,
+       a_pods_reset_in_place_of_an_answer_is_noted_as_the_502_that_the_client_gets) {
+  snapshot.access_log.file = "log";
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kGet);
+  pod(1).peer().h2->reset(*pod(1).last, ErrorCode::kInternalError);
+  run();
+  EXPECT_EQ(c.heard, "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+  const auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->status, 502);
+  EXPECT_EQ(a->result, stats::Result::k5xx);
+  EXPECT_STREQ(a->end, "the pod reset the stream");
+  EXPECT_EQ(failures(stats::Failure::kAnswer), 1u);
+}
+
+TEST_F(Http1RelayTest, a_request_that_Sluice_ends_is_noted_with_the_answer_and_the_reason) {
+  snapshot.access_log.file = "log";
+  snapshot.guards.stall_timeout = 10s;
+  pod(1).way = TestPod::Way::kSilent;
+  endpoints({1});
+  const std::string head = "POST /a HTTP/1.1\r\nHost: vip\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string trailer(100'000, 'x');
+  const std::tuple<std::string, uint16_t, const char*> ends[] = {
+      {"ZZ\r\n", 400, "the client broke the protocol"},
+      {"0\r\nx: " + trailer + "\r\n\r\n", 431, "the request's trailers are too large"},
+      {"2\r\na", 408, "the rest of the request did not come in time"}};
+  for (const auto& [body, status, why] : ends) {
+    RawSide& c = raw();
+    ask(c, head + body);
+    run(20s);
+    EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 " + std::to_string(status));
+    const auto a = worker->access().pop();
+    ASSERT_TRUE(a) << why;
+    EXPECT_EQ(a->status, status);
+    EXPECT_EQ(a->result, stats::Result::k4xx);
+    EXPECT_STREQ(a->end, why);
+  }
+}
+
 TEST_F(Http1RelayTest, a_service_without_pods_answers_503_and_the_connection_is_kept) {
   endpoints({});
   RawSide& c = raw();
@@ -369,6 +436,35 @@ TEST_F(Http1RelayTest, an_idle_connection_is_closed_a_second_into_the_drain) {
   relay->begin_drain(0s, 10s);
   run(1100ms);
   EXPECT_TRUE(c.ended);
+}
+
+TEST_F(Http1RelayTest, a_drain_loses_no_request_behind_an_answer_that_had_begun) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& pipelined = raw();
+  RawSide& prompt = raw();
+  RawSide& silent = raw();
+  ask(pipelined, std::string(kGet) + std::string(kGet));
+  ask(prompt, kGet);
+  ask(silent, kGet);
+  ASSERT_EQ(p.requests.size(), 3u);
+  for (const size_t i : {0, 1, 2}) p.side(i).say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+  run();
+  relay->begin_drain(0s, 10s);
+  run(3s);
+  p.answers = true;
+  for (const size_t i : {0, 1, 2}) p.side(i).say("ok");
+  run();
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_NE(pipelined.heard.find("connection: close\r\n"), std::string::npos) << pipelined.heard;
+  EXPECT_TRUE(pipelined.ended);
+  run(900ms);
+  EXPECT_NE(ask(prompt, kGet).find("connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(prompt.ended);
+  EXPECT_FALSE(silent.ended);
+  run(200ms);
+  EXPECT_TRUE(silent.ended);
 }
 
 TEST_F(Http1RelayTest, a_reload_without_the_listener_and_its_service_loses_no_request) {
@@ -528,6 +624,74 @@ TEST_F(Http1RelayTest, as_many_connections_are_opened_as_calls_wait_up_to_the_li
   run();
   EXPECT_EQ(p.sides.size(), 5u);
   EXPECT_EQ(p.requests.size(), 10u);
+}
+
+TEST_F(Http1RelayTest,
+       calls_that_wait_at_the_limit_of_connections_get_the_place_of_a_cancelled_one) {
+  snapshot.limits.http1_pod_connections = 2;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  http2::Stream* cancelled = call(c);
+  call(c);
+  call(c);
+  ASSERT_EQ(p.requests.size(), 2u);
+  ASSERT_EQ(worker->service(0).queued.get(), 2u);
+  c.h2->reset(*cancelled, ErrorCode::kCancel);
+  run();
+  ASSERT_EQ(p.requests.size(), 3u);
+  p.side(2).say(p.answer);
+  run();
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_EQ(worker->service(0).queued.get(), 0u);
+}
+
+TEST_F(Http1RelayTest, a_call_in_the_segment_that_cancels_two_others_reaches_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  call(c);
+  http2::Stream* second = call(c);
+  http2::Stream* third = call(c);
+  ASSERT_EQ(p.requests.size(), 3u);
+  c.h2->reset(*second, ErrorCode::kCancel);
+  c.h2->reset(*third, ErrorCode::kCancel);
+  call(c);
+  EXPECT_EQ(p.requests.size(), 4u);
+  call(client());
+  EXPECT_EQ(p.requests.size(), 5u) << "nor do the calls of others wait";
+}
+
+TEST_F(Http1RelayTest, a_call_that_comes_with_two_answers_that_close_reaches_the_pod) {
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& c = client();
+  for (int i = 0; i < 3; ++i) call(c);
+  ASSERT_EQ(p.requests.size(), 3u);
+  for (const size_t i : {1, 2})
+    p.side(i).say("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+  call(c);
+  EXPECT_EQ(p.requests.size(), 4u);
+  EXPECT_EQ(in_flight(1), 2u);
+}
+
+TEST_F(Http1RelayTest, a_place_that_has_to_be_given_up_is_taken_at_once_and_is_the_only_one) {
+  snapshot.limits.http1_pod_connections = 4;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  Peer& greedy = client();
+  for (int i = 0; i < 4; ++i) call(greedy);
+  ASSERT_EQ(p.requests.size(), 4u);
+  outside.move_to("198.18.0.7");
+  call(client());
+  run(1s);
+  EXPECT_EQ(p.requests.size(), 5u);
+  EXPECT_EQ(worker->relay.place_shares.get(), 1u);
 }
 
 TEST_F(Http1RelayTest, connections_that_are_not_needed_are_closed_and_the_last_one_is_kept) {
@@ -793,6 +957,29 @@ TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_is_502_for_a_client_of_HTTP
   EXPECT_TRUE(p.side(0).closed);
   EXPECT_EQ(in_flight(1), 0u);
 }
+TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_1_1_is_noted_as_its_client_sees_it) {
+  snapshot.access_log.file = "log";
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)));
+  run();
+  c.tcp->abort();
+  run();
+  auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->text(stats::Access::Text::kMethod), "GET");
+  EXPECT_EQ(a->status, 101);
+  ask(raw(), kUpgrade);
+  p.sides.back()->say("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  run();
+  a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->text(stats::Access::Text::kMethod), "GET");
+  EXPECT_EQ(a->status, 403);
+}
 
 TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {
   snapshot.listeners[0].health_path = "/chat";
@@ -879,6 +1066,37 @@ TEST_F(Http1RelayTest, a_pod_that_resets_a_WebSocket_resets_its_client) {
   p.side(0).tcp->abort();
   run();
   EXPECT_TRUE(c.closed && c.reset);
+}
+
+TEST_F(Http1RelayTest, a_pod_that_resets_a_tunnel_behind_its_own_end_resets_the_client) {
+  snapshot.listeners[0].connect = config::Connect::kPass;
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  RawSide& c = raw();
+  ask(c, kUpgrade);
+  p.side(0).say(switching(p.requests.at(0)) + "bye");
+  p.side(0).tcp->close();
+  run();
+  EXPECT_TRUE(c.ended);
+  ask(c, "more");
+  EXPECT_EQ(p.side(0).heard, "more") << "half-closed";
+  p.side(0).tcp->abort();
+  run();
+  EXPECT_TRUE(c.closed && c.reset);
+
+  Peer& h2 = client();
+  FieldList f;
+  f.add(Name::kMethod, "CONNECT");
+  f.add(Name::kAuthority, "db:5432");
+  call(h2, false, f);
+  p.sides.back()->say("HTTP/1.1 200 OK\r\n\r\n");
+  p.sides.back()->tcp->close();
+  run();
+  EXPECT_TRUE(heard(h2).ended);
+  p.sides.back()->tcp->abort();
+  run();
+  EXPECT_EQ(heard(h2).code, ErrorCode::kConnectError);
 }
 
 TEST_F(Http1RelayTest, a_pod_that_never_answers_an_Upgrade_is_held_to_call_timeout) {

@@ -270,6 +270,21 @@ TEST_F(AccessTest, the_end_tells_that_the_client_broke_the_protocol) {
   EXPECT_STREQ(a->end, "the client broke the protocol");
 }
 
+TEST_F(AccessTest, the_end_tells_a_clients_fault_in_one_stream_from_its_reset) {
+  log({});
+  pod(1).way = TestPod::Way::kSilent;
+  Peer& c = client();
+  FieldList f = plain();
+  f.add("content-length", "10");
+  body(c, call(c, false, f), "abc", true);
+  EXPECT_EQ(heard(c).code, ErrorCode::kProtocolError);
+  const auto a = worker->access().pop();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->result, Result::kIncomplete);
+  EXPECT_EQ(a->status, 0);
+  EXPECT_STREQ(a->end, "the client broke the protocol");
+}
+
 TEST_F(AccessTest, notes_that_nobody_fetches_are_counted_and_lost) {
   log({});
   Peer& c = client();

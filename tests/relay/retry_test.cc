@@ -321,6 +321,23 @@ TEST_F(RelayRetry, an_answer_now_is_better_than_none_at_the_deadline) {
   EXPECT_EQ(retried(), 0u);
 }
 
+TEST_F(RelayRetry,
+       a_service_that_a_reload_replaces_has_its_pods_until_calls_have_been_tried_again) {
+  policy.backoff = policy.backoff_max = 8s;  // longer than queue_timeout
+  start();
+  answers(1, status("14"));
+  Peer& c = client();
+  call(c);
+  snapshot.services[0].name = "green";
+  snapshot.services[0].slot = 1;
+  adopt();
+  run(1s);
+  EXPECT_FALSE(pod(2).peers.front()->ended);
+  run(11s);
+  EXPECT_EQ(heard(c).body, "pod2");
+  EXPECT_TRUE(pod(2).peers.front()->closed) << "nobody can call the old service any more";
+}
+
 TEST_F(RelayRetry, cancellation_ends_the_wait) {
   start();
   answers(1, status("14"));
