@@ -89,9 +89,9 @@ void ClientConnection::reset(http::Stream& stream, EndReason) {
   if (!over()) ending_ = Ending::kAbort;
 }
 
-bool ClientConnection::stale(const http::Stream& s) const {
-  return (s.id() > 1 || unasked_) && stream_ && !stream_->answered_ && !section_.begun() &&
-         informational_ == 0;
+bool ClientConnection::stale(const http::Stream& s, bool was_idle) const {
+  return (was_idle || s.id() > 1 || unasked_) && stream_ && !stream_->answered_ &&
+         !section_.begun() && informational_ == 0;
 }
 
 // A pod that answers has acknowledged the request's first byte. Bytes that it sent before belong to

@@ -170,9 +170,9 @@ TEST_F(ClientTest, an_answer_of_a_pod_that_does_not_have_the_request_yet_is_no_a
 TEST_F(ClientTest, a_first_request_is_stale_when_the_pod_spoke_before_it_had_the_request) {
   wire.prompt = false;
   http::Stream* s = ask();
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
   EXPECT_FALSE(hear("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"));
-  EXPECT_TRUE(http->stale(*s));
+  EXPECT_TRUE(http->stale(*s, false));
 }
 
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
@@ -185,12 +185,20 @@ TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
 
 TEST_F(ClientTest, a_request_is_stale_when_it_was_not_the_first_and_nothing_of_its_answer_came) {
   http::Stream* s = ask();
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
   hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   s = ask();
-  EXPECT_TRUE(http->stale(*s));
+  EXPECT_TRUE(http->stale(*s, false));
   hear("H");
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
+}
+
+TEST_F(ClientTest,
+       a_first_request_is_stale_when_the_connection_was_idle_and_nothing_of_its_answer_came) {
+  http::Stream* s = ask();
+  EXPECT_TRUE(http->stale(*s, true));
+  hear("H");
+  EXPECT_FALSE(http->stale(*s, true));
 }
 
 TEST_F(ClientTest, a_blank_in_front_of_a_colon_is_removed) {

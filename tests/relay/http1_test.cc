@@ -539,6 +539,27 @@ TEST_F(Http1RelayTest, a_POST_lost_on_a_kept_connection_is_not_repeated) {
   EXPECT_EQ(p.requests.size(), 2u);
 }
 
+TEST_F(Http1RelayTest, a_first_request_lost_on_a_connection_that_was_idle_counts_as_stale) {
+  Http1Pod& p = http1_pod(1);
+  for (const bool idempotent : {true, false}) {
+    endpoints({1});
+    run(1s);  // the connection is opened ahead, and waits
+    const size_t asked = p.requests.size();
+    p.answers = false;
+    RawSide& c = raw();
+    ask(c, idempotent ? kGet : "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(p.requests.size(), asked + 1);
+    p.answers = true;
+    p.side(p.sides.size() - 1).tcp->abort();
+    run();
+    EXPECT_EQ(c.heard.find("ok") != std::string::npos, idempotent) << c.heard;
+    endpoints({});
+    run(1s);
+  }
+  EXPECT_EQ(worker->relay.stale_retries.get(), 1u);
+  EXPECT_EQ(worker->relay.stale_losses.get(), 1u);
+}
+
 TEST_F(Http1RelayTest, a_request_lost_on_a_fresh_connection_is_not_repeated) {
   Http1Pod& p = http1_pod(1);
   endpoints({1});
