@@ -175,6 +175,28 @@ TEST_F(ClientTest, a_first_request_is_stale_when_the_pod_spoke_before_it_had_the
   EXPECT_TRUE(http->stale(*s, false));
 }
 
+TEST_F(ClientTest, behind_an_answer_instead_of_100_the_connection_is_not_kept) {
+  const auto asked = [this](bool with_100, const char* expect) {
+    begin(false);
+    http::Stream* s = http->open(fields({{":method", "POST"},
+                                         {":authority", "pod"},
+                                         {":path", "/"},
+                                         {"content-length", "2"},
+                                         {expect, "100-continue"}}),
+                                 false, &owner, 0);
+    if (with_100) hear("HTTP/1.1 100 Continue\r\n\r\n");
+    send(*s, "hi", true);
+    say();
+    hear("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    EXPECT_EQ(owner.log.back(), "closed");
+    EXPECT_EQ(http->ending(), http->can_open() ? Ending::kNo : Ending::kClose);
+    return http->can_open();
+  };
+  EXPECT_FALSE(asked(false, "expect"));
+  EXPECT_TRUE(asked(true, "expect"));
+  EXPECT_TRUE(asked(false, "x-expect"));
+}
+
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
   ask("HEAD");
   hear("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
