@@ -4,6 +4,7 @@
 #include "relay/client_connection.h"
 #include "relay/result.h"
 #include "relay/service.h"
+#include "relay/trailers.h"
 
 namespace sluice::relay {
 
@@ -30,6 +31,13 @@ std::string_view status_of_trailers(const http::FieldList& fields) {
 }
 
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
+  if (section == Section::kTrailers && may_have_early_fields(fields)) {
+    context_.stats.relay.trailers_dropped.add(drop_early_fields(fields));
+    if (fields.empty()) {
+      pod_data({}, true);
+      return;
+    }
+  }
   timers_.moved(context_.now);
   if (section != Section::kInformational) {
     if (retries_.suspect()) [[unlikely]] {
