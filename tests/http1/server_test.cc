@@ -325,5 +325,22 @@ TEST_F(ServerTest, a_head_that_does_not_come_in_time_is_answered_with_408) {
   EXPECT_EQ(stats.guard_slow_head.get(), 1u);
 }
 
+TEST_F(ServerTest, a_first_head_that_has_begun_has_as_long_as_any_other) {
+  codec.adopt(config::Limits{}, config::Guards{.preface_timeout = 3s, .headers_timeout = 20s});
+  hear("GET / HTTP/1.1\r\n");
+  int looks = 0;
+  auto watched = http::Connection::Watched::kFine;
+  for (; looks < 30 && watched == http::Connection::Watched::kFine; ++looks) {
+    if (looks < 15) hear("X: y\r\n");
+    watched = http->watch(now += 1s);
+  }
+  EXPECT_EQ(looks, 20);
+  EXPECT_EQ(watched, http::Connection::Watched::kFailed);
+  EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 408");
+  EXPECT_STREQ(http->guard(), "http1_slow_head");
+  EXPECT_EQ(stats.guard_slow_head.get(), 1u);
+  EXPECT_EQ(stats.guard_no_request.get(), 0u);
+}
+
 }  // namespace
 }  // namespace sluice::http1
