@@ -200,6 +200,10 @@ Fault parse_response(std::string_view text, uint32_t most, FieldList& out, Respo
   int64_t length;
   if (!http::valid_response(out, same_status, length))
     return bad("an answer that RFC 9110 forbids");
+  // RFC 9110, 15.5.22: the client is to learn which protocol the pod asks for.
+  constexpr int kUpgradeRequired = 426;
+  if (head.status == kUpgradeRequired && !facts.protocols.empty())
+    add_sound(out, Name::kUpgrade, facts.protocols);
   return {};
 }
 

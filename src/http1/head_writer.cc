@@ -26,6 +26,9 @@ void write_hop(HeadText& to, const HopFields& hop) {
     to.add("connection: upgrade\r\nupgrade: websocket\r\n");
     if (!hop.websocket_key.empty()) to.add("sec-websocket-key", hop.websocket_key);
     if (!hop.websocket_accept.empty()) to.add("sec-websocket-accept", hop.websocket_accept);
+  } else if (hop.upgrade) {
+    to.add("connection: upgrade");
+    to.add(hop.close ? ", close\r\n" : hop.keep_alive ? ", keep-alive\r\n" : "\r\n");
   } else if (hop.close) {
     to.add("connection: close\r\n");
   } else if (hop.keep_alive) {
@@ -122,6 +125,7 @@ void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) 
   bool version = false;
   for (const Field f : fields) {
     if ((http::bit_of(f.id) & kElsewhere) != 0 || (f.id == Name::kContentLength && hop.no_length) ||
+        f.name == "http2-settings" ||  // RFC 9113, 3.1: of a hop, and of an Upgrade to h2c
         (upgraded && f.name == "sec-websocket-key"))
       continue;
     version |= upgraded && f.name == "sec-websocket-version";

@@ -197,6 +197,27 @@ TEST_F(ClientTest, behind_an_answer_instead_of_100_the_connection_is_not_kept) {
   EXPECT_TRUE(asked(false, "x-expect"));
 }
 
+TEST_F(ClientTest, a_426_keeps_its_Upgrade_and_no_other_answer_does) {
+  for (const std::string status : {"426", "400", "200"}) {
+    ask();
+    hear("HTTP/1.1 " + status +
+         " X\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(owner.has("response :status=" + status + " content-length=0" +
+                        (status == "426" ? " upgrade=websocket end" : " end")),
+              true)
+        << owner.log.at(owner.log.size() - 2);
+  }
+}
+
+TEST_F(ClientTest, HTTP2_Settings_of_a_client_go_no_further) {
+  http->open(fields({{":method", "GET"},
+                     {":authority", "pod"},
+                     {":path", "/"},
+                     {"http2-settings", "AAMAAABkAAQAAP__"}}),
+             true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: pod\r\n\r\n");
+}
+
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
   ask("HEAD");
   hear("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
