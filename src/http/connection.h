@@ -97,9 +97,10 @@ class Connection {
   // Client role: sends delayed resets as far as may_reset() allows.
   virtual void release_resets() = 0;
   // Client role: no byte of the stream's answer has arrived. The stream came on a connection that
-  // was kept from an earlier one, so that the peer may have closed the connection before it saw the
-  // request (RFC 9112, 9.3.1), or the peer sent bytes before it had the request.
-  virtual bool stale(const Stream&) const { return false; }
+  // was kept from an earlier one, or was idle before its first one (was_idle), so that the peer may
+  // have closed the connection before it saw the request (RFC 9112, 9.3.1), or the peer sent bytes
+  // before it had the request.
+  virtual bool stale(const Stream&, bool /*was_idle*/) const { return false; }
 
   // fn(Stream&) for all streams that have an owner. fn may end its own stream, and no other. Not
   // for the hot path: it allocates.

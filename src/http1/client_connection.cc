@@ -23,6 +23,7 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   Stream& s = begin_stream();
   s.set_owner(owner);
   informational_ = 0;
+  s.expects_ = !end && request.has(Name::kExpect);
   const std::string_view method = request.find(Name::kMethod).value_or("");
   s.to_head_ = method == "HEAD";
   s.end_queued_ = end;
@@ -89,9 +90,9 @@ void ClientConnection::reset(http::Stream& stream, EndReason) {
   if (!over()) ending_ = Ending::kAbort;
 }
 
-bool ClientConnection::stale(const http::Stream& s) const {
-  return (s.id() > 1 || unasked_) && stream_ && !stream_->answered_ && !section_.begun() &&
-         informational_ == 0;
+bool ClientConnection::stale(const http::Stream& s, bool was_idle) const {
+  return (was_idle || s.id() > 1 || unasked_) && stream_ && !stream_->answered_ &&
+         !section_.begun() && informational_ == 0;
 }
 
 // A pod that answers has acknowledged the request's first byte. Bytes that it sent before belong to
@@ -127,6 +128,7 @@ void ClientConnection::on_head(std::string_view text) {
     return;
   }
   if (head.status < 200) {
+    if (head.status == 100) s.expects_ = false;
     if (++informational_ > kMostInformational) {
       refuse(bad("too many informational answers"));
     } else if (s.owner() != nullptr) {
@@ -135,7 +137,9 @@ void ClientConnection::on_head(std::string_view text) {
     return;
   }
   s.answered_ = true;
-  keeps_ = head.keep;
+  // Behind an answer instead of 100, a pod may take the body for its next request (RFC 9110,
+  // 10.1.1).
+  keeps_ = head.keep && !s.expects_;
   if (head.keep_seconds > 0) peer_keeps_idle_ = std::chrono::seconds(head.keep_seconds);
   const bool bodiless = s.to_head_ || head.status == 204 || head.status == 304;
   if (!bodiless) {

@@ -21,7 +21,7 @@ class ClientConnection final : public Connection {
   Stream* open(const FieldList& request, bool end_stream, void* owner, uint64_t payer) override;
   void send_headers(http::Stream& s, const FieldList& fields, bool end_stream) override;
   void reset(http::Stream& s, EndReason reason) override;
-  bool stale(const http::Stream& s) const override;
+  bool stale(const http::Stream& s, bool was_idle) const override;
 
   // Of the server role.
   bool announce_drain(uint64_t) override { return false; }

@@ -320,7 +320,7 @@ Connection::Watched Connection::watch(Time now) {
     detail_ = "took nothing of what waits";
     return Watched::kGone;
   }
-  if (head_late()) {
+  if (head_late() && !section_.begun()) {
     stalls_.settings_missing();
     if (stalls_.settings_late(g.preface_timeout)) {
       ++stats_.guard_no_request;

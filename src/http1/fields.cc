@@ -233,6 +233,7 @@ Fault FieldLines::take_field(std::string_view low, std::string_view value) {
       });
       break;
     case Name::kUpgrade:
+      facts_.protocols = value;
       for_each_element(value,
                        [&](std::string_view e) { facts_.websocket |= same_text(e, kWebSocket); });
       break;

@@ -50,6 +50,7 @@ struct FieldFacts {
   // Connection: upgrade and Upgrade: websocket (RFC 6455, 4.2.1)
   bool upgrade = false;
   bool websocket = false;
+  std::string_view protocols;         // the last Upgrade
   std::string_view websocket_key;     // Sec-WebSocket-Key; empty: none, or more than one
   std::string_view websocket_accept;  // Sec-WebSocket-Accept, likewise
 };

@@ -218,7 +218,8 @@ Fault parse_response(std::string_view text, uint32_t most, SectionCache& cache, 
   const bool lengthless = head.status < 200 || head.status == 204;
 
   FieldLines& lines = FieldLines::scratch();
-  const bool cacheable = minor > 0 && !lengthless;
+  constexpr int kUpgradeRequired = 426;
+  const bool cacheable = minor > 0 && !lengthless && head.status != kUpgradeRequired;
   const KnownSection* const known =
       cacheable ? cache.find(text, FieldLines::Of::kAnswer, most) : nullptr;
   if (known == nullptr &&
@@ -240,6 +241,9 @@ Fault parse_response(std::string_view text, uint32_t most, SectionCache& cache, 
   }
   lines.append_to(out, lengthless ? http::bit_of(Name::kContentLength) : 0, upgraded);
   if (cacheable) cache.learn(text, FieldLines::Of::kAnswer, lines);
+  // RFC 9110, 15.5.22: the client is to learn which protocol the pod asks for.
+  if (head.status == kUpgradeRequired && !facts.protocols.empty())
+    add_sound<Name::kUpgrade>(out, facts.protocols);
   return {};
 }
 

@@ -13,6 +13,9 @@ void write_field(HeadText& to, const Field& f) {
   to.add(f.name, f.id == Name::kContentLength ? without_zeros(f.value) : f.value);
 }
 
+// RFC 9113, 3.1: of a hop, and of an Upgrade to h2c.
+constexpr std::string_view kHttp2Settings = "http2-settings";
+
 // except: names that are left out, as http::bit_of() has them.
 void write_fields(HeadText& to, const FieldList& fields, uint32_t except) {
   for (size_t i = 0; i < fields.count();) {
@@ -22,8 +25,8 @@ void write_fields(HeadText& to, const FieldList& fields, uint32_t except) {
       i += n;
       continue;
     }
-    if ((http::bit_of(fields.known(i).id) & except) == 0) write_field(to, fields[i]);
-    ++i;
+    const Field f = fields[i++];
+    if ((http::bit_of(f.id) & except) == 0 && f.name != kHttp2Settings) write_field(to, f);
   }
 }
 
@@ -35,6 +38,9 @@ void write_hop(HeadText& to, const HopFields& hop) {
     to.add("connection: upgrade\r\nupgrade: websocket\r\n");
     if (!hop.websocket_key.empty()) to.add("sec-websocket-key", hop.websocket_key);
     if (!hop.websocket_accept.empty()) to.add("sec-websocket-accept", hop.websocket_accept);
+  } else if (hop.upgrade) {
+    to.add("connection: upgrade");
+    to.add(hop.close ? ", close\r\n" : hop.keep_alive ? ", keep-alive\r\n" : "\r\n");
   } else if (hop.close) {
     to.add("connection: close\r\n");
   } else if (hop.keep_alive) {
@@ -146,7 +152,9 @@ void write_request(HeadText& to, const FieldList& fields, const HopFields& hop) 
   } else {
     bool version = false;
     for (const Field f : fields) {
-      if ((http::bit_of(f.id) & except) != 0 || f.name == "sec-websocket-key") continue;
+      if ((http::bit_of(f.id) & except) != 0 || f.name == "sec-websocket-key" ||
+          f.name == kHttp2Settings)
+        continue;
       version |= f.name == "sec-websocket-version";
       write_field(to, f);
     }

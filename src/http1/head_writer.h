@@ -17,6 +17,7 @@ struct HopFields {
   bool empty = false;      // Content-Length: 0 is added
   bool close = false;
   bool keep_alive = false;  // for a peer of HTTP/1.0
+  bool upgrade = false;     // `fields` has Upgrade, which Connection has to name (RFC 9110, 7.8)
   // An Upgrade to WebSocket: the key of a request, or the accept value of an answer. The request
   // line is then GET's, and the status line 101's.
   std::string_view websocket_key = {};

@@ -77,7 +77,8 @@ void SectionCache::learn(std::string_view text, FieldLines::Of of, const FieldLi
   e.of = of;
   e.section.facts = lines.facts();
   FieldFacts& facts = e.section.facts;
-  for (std::string_view* view : {&facts.host, &facts.websocket_key, &facts.websocket_accept})
+  for (std::string_view* view :
+       {&facts.host, &facts.protocols, &facts.websocket_key, &facts.websocket_accept})
     *view = moved(*view, text, e.text);
   e.section.lines = lines.count();
   lines.append_to(e.section.fields, of == FieldLines::Of::kRequest ? http::bit_of(Name::kHost) : 0);

@@ -101,11 +101,9 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   // The bytes behind a request for a tunnel are no request, and are never read as one.
   closes_ |= in_tunnel();
   const auto length = fields.find(Name::kContentLength);
-  if (s.to_head_ || status == 304) {
+  if (s.to_head_ || status == 304 || status == 204) {
     s.body_ = Stream::Body::kNone;
-  } else if (status == 204) {
-    s.body_ = Stream::Body::kNone;
-    hop.no_length = true;  // RFC 9110, 8.6
+    hop.no_length = status == 204;  // RFC 9110, 8.6
   } else if (length) {
     s.body_ = Stream::Body::kLength;
     for (const char c : *length) s.body_left_ = s.body_left_ * 10 + (c - '0');
@@ -124,6 +122,7 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   closes_ |= (end && !s.remote_ended_) || s.expects_ || (ended_ && !input_waits());
   hop.close = closes_;
   hop.keep_alive = !closes_ && s.old_;
+  hop.upgrade = fields.has(Name::kUpgrade);
   write_response(text, fields, hop);
   if (!write(text.view())) return;
   if (end) write_end(s);

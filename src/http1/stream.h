@@ -47,8 +47,9 @@ class Stream final : public http::Stream {
   bool answered_ = false;      // client role: the head of the final answer has arrived
   bool to_head_ = false;       // the request's method is HEAD
   bool old_ = false;           // server role: the request is HTTP/1.0's
-  // Server role: the client may have kept the body back (RFC 9110, 10.1.1), for Sluice has passed
-  // on no 100, and nothing of the body has come.
+  // A body follows a request with Expect (RFC 9110, 10.1.1). Server role: the client may have kept
+  // the body back, for Sluice has passed on no 100, and nothing of the body has come. Client role:
+  // the pod has sent no 100.
   bool expects_ = false;
   bool left_ = false;       // reset_after_output(): the owner is done with the stream
   bool closed_ = false;     // on_closed or on_reset is running

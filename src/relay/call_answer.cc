@@ -4,6 +4,7 @@
 #include "relay/client_connection.h"
 #include "relay/result.h"
 #include "relay/service.h"
+#include "relay/trailers.h"
 
 namespace sluice::relay {
 
@@ -20,6 +21,22 @@ namespace {
 std::string_view status_of_trailers(const http::FieldList& fields) {
   if (fields.known(0).id == http::Name::kGrpcStatus) return fields.value(0);
   return *fields.find(http::Name::kGrpcStatus);
+}
+
+void leave_out(http::FieldList& fields, http::Name name) {
+  http::FieldList rest;
+  for (const http::Field f : fields)
+    if (f.id != name) rest.add(f.name, f.value, f.id, f.never_indexed);
+  fields.swap(rest);
+}
+
+// The head of an answer, without fields that its client must not get: Content-Length of a 204 (RFC
+// 9110, 8.6), and Upgrade of a 426 where the client speaks HTTP/2 (RFC 9113, 8.2.2).
+void remove_unfit(http::FieldList& head, ClientConnection* client) {
+  const bool to_http1 = client != nullptr && client->http().received_protocol()[0] == '1';
+  if (head.has(http::Name::kContentLength) && head.value(0) == "204")
+    leave_out(head, http::Name::kContentLength);
+  if (!to_http1 && head.has(http::Name::kUpgrade)) leave_out(head, http::Name::kUpgrade);
 }
 
 }  // namespace
@@ -47,6 +64,13 @@ bool Call::tunnel_declined() {
 }
 
 void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
+  if (section == Section::kTrailers && may_have_early_fields(fields)) {
+    context_.stats.relay.trailers_dropped.add(drop_early_fields(fields));
+    if (fields.empty()) {
+      pod_data({}, true);
+      return;
+    }
+  }
   timers_.moved(context_.now);
   if (section == Section::kDeclined && !tunnel_declined()) [[unlikely]]
     return;
@@ -62,8 +86,10 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       // :status is the only pseudo-header field of an answer, so it stands first.
       if (!grpc_) {
         result_ = http_result(fields.value(0));
+        remove_unfit(fields, client_);
       } else if (fields.value(0) != "200") [[unlikely]] {
         result_ = grpc_result_of_http(fields.value(0));
+        remove_unfit(fields, client_);
       }
       if (context_.access_log.on()) [[unlikely]] {
         first_byte_ = context_.now;

@@ -1,5 +1,5 @@
 #pragma once
-// Which trailers of a request reach a pod (RFC 9110, 6.5.1).
+// Which trailers pass (RFC 9110, 6.5.1).
 
 #include <cstddef>
 
@@ -7,12 +7,25 @@
 
 namespace sluice::relay {
 
+// False: drop_early_fields() would drop nothing, as of nearly all of gRPC's trailers. O(1).
+inline bool may_have_early_fields(const http::FieldList& trailers) {
+  using http::Name;
+  constexpr uint32_t kLate = http::bit_of(Name::kGrpcStatus) | http::bit_of(Name::kGrpcMessage) |
+                             http::bit_of(Name::kGrpcEncoding) |
+                             http::bit_of(Name::kGrpcPreviousRpcAttempts) |
+                             http::bit_of(Name::kGrpcRetryPushbackMs);
+  for (size_t i = 0; i < trailers.count(); ++i)
+    if ((http::bit_of(trailers.known(i).id) & kLate) == 0) return true;
+  return false;
+}
+
 // Removes the fields that a recipient must know before the content: framing, routing,
 // authentication, modifiers of the request, the content's format, and the origin of the request. A
-// pod, or a server behind it, may merge trailers into the header section. There they would override
-// the fields by which Sluice and the pod decided; and a client could write Forwarded and
-// X-Forwarded-For itself, which only Sluice may write. Trailers may be discarded (6.5.1), so the
-// call goes on. Returns the number of removed fields.
+// recipient, or one behind it, may merge trailers into the header section. In a request they would
+// override the fields by which Sluice and the pod decided; and a client could write Forwarded and
+// X-Forwarded-For itself, which only Sluice may write. In an answer they could set cookies,
+// redirect the client, or frame the body again. Trailers may be discarded (6.5.1), so the call goes
+// on. Returns the number of removed fields.
 size_t drop_early_fields(http::FieldList& trailers);
 
 }  // namespace sluice::relay

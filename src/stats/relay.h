@@ -15,9 +15,9 @@ namespace sluice::stats {
   X(Gauge,   calls_heap,           "bytes of heap that calls of clients take now")                                  \
   X(Gauge,   client_tables,        "bytes of heap that HPACK's tables of clients' connections take now")            \
   X(Gauge,   pod_heap,             "bytes of heap that HPACK's tables and unfinished frames of pods take now")      \
-  X(Counter, trailers_dropped,     "fields of requests' trailers that belong in front of the content")              \
+  X(Counter, trailers_dropped,     "fields of trailers that belong in front of the content")                        \
   X(Counter, retries,              "streams sent again, to a pod that had provably not begun")                      \
-  X(Counter, stale_retries,        "streams sent again: the pod closed a kept HTTP/1.1 connection under them")        \
+  X(Counter, stale_retries,        "streams sent again: the pod closed an idle HTTP/1.1 connection under them")     \
   X(Counter, stale_losses,         "streams that failed so: not idempotent, or not kept")                            \
   X(Counter, retries_exhausted,    "streams that failed after the last allowed try")                                \
   X(Counter, policy_retries,       "streams sent again by their service's retry policy")                            \

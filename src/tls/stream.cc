@@ -257,11 +257,13 @@ void Stream::on_data(transport::Stream&, buf::Slice data) {
 }
 
 // The record layer has taken the received bytes, an incomplete record included. So the lower window
-// stays shut for plain bytes that the user has not consumed, less one record at most.
+// stays shut for plain bytes that the user has not consumed, less one record at most, and for bytes
+// that wait for the handshake.
 void Stream::credit() {
-  if (held_ <= unconsumed_) return;
-  const uint64_t n = held_ - unconsumed_;
-  held_ = unconsumed_;
+  const uint64_t kept = unconsumed_ + early_.size();
+  if (held_ <= kept) return;
+  const uint64_t n = held_ - kept;
+  held_ = kept;
   lower_->consumed(static_cast<uint32_t>(n));
 }
 

@@ -68,9 +68,8 @@ class Stream final : public transport::Stream, public transport::User {
   void on_returned(std::unique_ptr<Handshake> handshake);
 
  private:
-  // Bytes and packet buffers that may wait for a handshake which is away. As many bytes as TCP's
-  // window has at the start, so clients that upload at once pass.
-  static constexpr uint64_t kMostEarly = 262'144;
+  // Packet buffers that wait as they came for a handshake which is away. Beyond them, bytes are
+  // copied into full buffers.
   static constexpr uint32_t kMostEarlyBuffers = 256;
   // Bytes that are discarded behind a failure before the connection is reset.
   static constexpr uint32_t kDiscarded = 262'144;
@@ -103,6 +102,8 @@ class Stream final : public transport::Stream, public transport::User {
   // stream_handshake.cc
   void begin_handshake(std::unique_ptr<Handshake> handshake);
   void receive_early(buf::Slice data);
+  // Moves bytes that waited to the handshake, up to one beyond handshake_size.
+  void feed_early();
   // Makes a step with these further bytes, or has a helper thread make it.
   void take_step(buf::View data);
   void after_step();

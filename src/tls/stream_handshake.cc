@@ -19,7 +19,8 @@ void Stream::begin_handshake(std::unique_ptr<Handshake> handshake) {
   ++context_.stats.handshaking;
 }
 
-// Bytes wait here while a helper has the handshake, and keep the window below shut.
+// Bytes wait here while a helper has the handshake, and keep the window below shut: so TCP's window
+// bounds them. Behind its Finished a client may send as much as the window takes (RFC 8446, 4.4.4).
 void Stream::receive_early(buf::Slice data) {
   if (away_ == nullptr) {
     take_step(data.view());
@@ -27,13 +28,29 @@ void Stream::receive_early(buf::Slice data) {
   }
   // Before Sluice has answered, a client can send nothing but its ClientHello.
   const bool answered = lower_->output().end() > 0;
-  const uint64_t most = answered ? kMostEarly : context_.guards.handshake_size;
-  if (early_.size() + data.size() > most || early_.slices() >= kMostEarlyBuffers) {
+  if (!answered && early_.size() + data.size() > context_.guards.handshake_size) {
     act(Guard::kSize);
-  } else if (keep(std::move(data), early_, context_.memory)) {
+    return;
+  }
+  const bool kept = early_.slices() < kMostEarlyBuffers
+                        ? keep(std::move(data), early_, context_.memory)
+                        : early_.append_copy(data.view(), context_.memory.hold());
+  if (kept) {
     user_->on_gap(*this);
   } else {
     out_of_memory();
+  }
+}
+
+// The handshake gets no more of the waiting bytes than its guard allows. The others go on waiting:
+// they may be behind its end.
+void Stream::feed_early() {
+  uint32_t left = context_.guards.handshake_size + 1 - before_open_;
+  while (left > 0 && !early_.empty()) {
+    const buf::Slice piece = early_.pop(left);
+    handshake_->add_input(piece.view());
+    before_open_ += piece.size();
+    left -= piece.size();
   }
 }
 
@@ -73,9 +90,7 @@ void Stream::on_returned(std::unique_ptr<Handshake> handshake) {
   after_step();
   if (state_ != State::kHandshake || away_ != nullptr) return;
   if (!early_.empty()) {
-    early_.for_each([&](const buf::Slice& s) { handshake_->add_input(s.view()); });
-    before_open_ += static_cast<uint32_t>(early_.size());
-    early_.clear();
+    feed_early();
     take_step({});
   } else if (ended_early_) {
     on_end_of_data(*lower_, transport::End::kClean);

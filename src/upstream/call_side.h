@@ -11,7 +11,7 @@ namespace sluice::upstream {
 
 // The consequence for a call when the connection to its pod ends.
 enum class PodLoss : uint8_t {
-  kStale,  // on a kept connection of HTTP/1.1, which the pod may have closed before it saw the call
+  kStale,  // on an idle connection of HTTP/1.1: the pod may have closed it before it saw the call
   kNotTransmitted,  // no byte of its HEADERS was on the wire: no pod has begun it
   kTransmitted,     // the pod may have begun it
   kAccused,         // as kTransmitted, and the pod ended the connection with an error

@@ -130,10 +130,10 @@ bool PodConnection::lose_streams() {
     const bool on_the_wire = s.head_sent() && s.head_position() < transmitted;
     queued |= s.head_sent() && !on_the_wire;
     // The call separates itself from the stream. The stream goes with the connection.
-    CallSide::of(s).pod_lost(!on_the_wire      ? PodLoss::kNotTransmitted
-                             : http_->stale(s) ? PodLoss::kStale
-                             : accuses_        ? PodLoss::kAccused
-                                               : PodLoss::kTransmitted);
+    CallSide::of(s).pod_lost(!on_the_wire                 ? PodLoss::kNotTransmitted
+                             : http_->stale(s, was_idle_) ? PodLoss::kStale
+                             : accuses_                   ? PodLoss::kAccused
+                                                          : PodLoss::kTransmitted);
   });
   return queued;
 }

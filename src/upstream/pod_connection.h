@@ -54,6 +54,8 @@ class PodConnection final : public transport::User,
   // stream.
   bool may_stand_in();
   uint32_t streams() const { return http_->open_streams(); }
+  // HTTP/1.1: the connection is about to carry a request.
+  void leave_idle() { was_idle_ = context_.now - idle_since_ >= kIdle; }
   // The fields are within the pod's SETTINGS_MAX_HEADER_LIST_SIZE. The setting is only advice (RFC
   // 9113, 6.5.2), but some pods end the connection of a client that exceeds it.
   bool takes_fields(const http::FieldList& fields) const;
@@ -101,6 +103,10 @@ class PodConnection final : public transport::User,
   // A connection of HTTP/2 that has had no stream for so long, and at most twice so long, ends
   // while another one may stand in for it.
   static constexpr Duration kSpare = 2min;
+
+  // A connection of HTTP/1.1 without a request for so long may meet the pod's end for idle
+  // connections. A pod that cannot serve ends a new connection sooner.
+  static constexpr Duration kIdle = 100ms;
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
@@ -178,6 +184,7 @@ class PodConnection final : public transport::User,
   Timer ping_timer_;  // for the next PING, or the end of the wait for its ACK
   Timer idle_timer_;
   Time idle_since_{};
+  bool was_idle_ = false;  // for kIdle or longer, before the present request
   // HTTP/2: the streams begun at the last look, when none was open then.
   std::optional<uint32_t> begun_when_idle_;
   bool ping_sent_ = false;

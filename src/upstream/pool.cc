@@ -250,6 +250,7 @@ PodConnection* Pool::with_room(uint64_t avoid) {
     // Behind all that are free, since it is about to carry a call.
     static_cast<ListHook<PodConnection>*>(best)->unlink();
     connections_.push_back(*best);
+    best->leave_idle();
     return best;
   }
   if (best == nullptr || best->streams() >= context_.limits.pod_connection_streams) grow();

@@ -181,6 +181,15 @@ class Clients(LabTest):
                     self.assertIn(f"x-framing: {framing}", head.read_text())
                     self.assertEqual("100 Continue" in head.read_text(), "100-continue" in str(words))
 
+    def test_large_uploads_right_behind_the_handshake(self) -> None:
+        self.need("node")
+        body = self.scratch / "large"
+        body.write_text(BODY * 15)
+        for url in self.bodies:
+            for number in range(10):
+                got = self.curl("--http1.1", "-H", "Expect:", "--data-binary", f"@{body}", f"{url}/")
+                self.assertTrue(got == BODY * 15, f"{url} {number}: {len(got)} bytes")
+
     def test_HEAD_ranges_and_OPTIONS_of_the_server_itself(self) -> None:
         self.need("node")
         for url in self.bodies:

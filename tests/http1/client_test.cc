@@ -170,9 +170,52 @@ TEST_F(ClientTest, an_answer_of_a_pod_that_does_not_have_the_request_yet_is_no_a
 TEST_F(ClientTest, a_first_request_is_stale_when_the_pod_spoke_before_it_had_the_request) {
   wire.prompt = false;
   http::Stream* s = ask();
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
   EXPECT_FALSE(hear("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"));
-  EXPECT_TRUE(http->stale(*s));
+  EXPECT_TRUE(http->stale(*s, false));
+}
+
+TEST_F(ClientTest, behind_an_answer_instead_of_100_the_connection_is_not_kept) {
+  const auto asked = [this](bool with_100, const char* expect) {
+    begin(false);
+    http::Stream* s = http->open(fields({{":method", "POST"},
+                                         {":authority", "pod"},
+                                         {":path", "/"},
+                                         {"content-length", "2"},
+                                         {expect, "100-continue"}}),
+                                 false, &owner, 0);
+    if (with_100) hear("HTTP/1.1 100 Continue\r\n\r\n");
+    send(*s, "hi", true);
+    say();
+    hear("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    EXPECT_EQ(owner.log.back(), "closed");
+    EXPECT_EQ(http->ending(), http->can_open() ? Ending::kNo : Ending::kClose);
+    return http->can_open();
+  };
+  EXPECT_FALSE(asked(false, "expect"));
+  EXPECT_TRUE(asked(true, "expect"));
+  EXPECT_TRUE(asked(false, "x-expect"));
+}
+
+TEST_F(ClientTest, a_426_keeps_its_Upgrade_and_no_other_answer_does) {
+  for (const std::string status : {"426", "400", "200"}) {
+    ask();
+    hear("HTTP/1.1 " + status +
+         " X\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(owner.has("response :status=" + status + " content-length=0" +
+                        (status == "426" ? " upgrade=websocket end" : " end")),
+              true)
+        << owner.log.at(owner.log.size() - 2);
+  }
+}
+
+TEST_F(ClientTest, HTTP2_Settings_of_a_client_go_no_further) {
+  http->open(fields({{":method", "GET"},
+                     {":authority", "pod"},
+                     {":path", "/"},
+                     {"http2-settings", "AAMAAABkAAQAAP__"}}),
+             true, &owner, 0);
+  EXPECT_EQ(say(), "GET / HTTP/1.1\r\nhost: pod\r\n\r\n");
 }
 
 TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
@@ -185,12 +228,20 @@ TEST_F(ClientTest, a_body_where_none_may_be_ends_the_connection) {
 
 TEST_F(ClientTest, a_request_is_stale_when_it_was_not_the_first_and_nothing_of_its_answer_came) {
   http::Stream* s = ask();
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
   hear("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   s = ask();
-  EXPECT_TRUE(http->stale(*s));
+  EXPECT_TRUE(http->stale(*s, false));
   hear("H");
-  EXPECT_FALSE(http->stale(*s));
+  EXPECT_FALSE(http->stale(*s, false));
+}
+
+TEST_F(ClientTest,
+       a_first_request_is_stale_when_the_connection_was_idle_and_nothing_of_its_answer_came) {
+  http::Stream* s = ask();
+  EXPECT_TRUE(http->stale(*s, true));
+  hear("H");
+  EXPECT_FALSE(http->stale(*s, true));
 }
 
 TEST_F(ClientTest, a_blank_in_front_of_a_colon_is_removed) {

@@ -65,6 +65,9 @@ constexpr std::string_view kMessages[] = {
     "HTTP/1.1 099 Low\r\nServer: pod\r\nContent-Length: 4\r\n\r\n",
     "HTTP/1.1 200 OK\r\nHost: pod\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: chunked\r\n"
     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: "
+    "0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.1 200 OK\r\nServer : pod\r\nContent-Length: 0\r\n\r\n",
 };
 

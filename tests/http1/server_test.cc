@@ -90,10 +90,26 @@ TEST_F(ServerTest, answers_to_HEAD_and_of_204_and_304_have_no_body) {
   hear(kGet);
   http->send_headers(*owner.last, fields({{":status", "204"}, {"content-length", "0"}}), true);
   EXPECT_EQ(say(), "HTTP/1.1 204 No Content\r\n\r\n");
+  hear("HEAD / HTTP/1.1\r\nHost: v\r\n\r\n");
+  http->send_headers(*owner.last, fields({{":status", "204"}, {"content-length", "5"}}), true);
+  EXPECT_EQ(say(), "HTTP/1.1 204 No Content\r\n\r\n");
   hear(kGet);
   http->send_headers(*owner.last, fields({{":status", "304"}, {"content-length", "9"}}), true);
   EXPECT_EQ(say(), "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
   EXPECT_EQ(http->ending(), Ending::kNo);
+}
+
+TEST_F(ServerTest, Upgrade_of_a_426_is_named_by_Connection) {
+  const FieldList head =
+      fields({{":status", "426"}, {"content-length", "0"}, {"upgrade", "websocket"}});
+  const std::string kHead =
+      "HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\nupgrade: websocket\r\nconnection: ";
+  hear(kGet);
+  http->send_headers(*owner.last, head, true);
+  EXPECT_EQ(say(), kHead + "upgrade\r\n\r\n");
+  hear("GET / HTTP/1.1\r\nHost: v\r\nConnection: close\r\n\r\n");
+  http->send_headers(*owner.last, head, true);
+  EXPECT_EQ(say(), kHead + "upgrade, close\r\n\r\n");
 }
 
 TEST_F(ServerTest, informational_answers_are_passed_on_before_the_body_is_sent) {
@@ -467,6 +483,23 @@ TEST_F(ServerTest, a_head_that_does_not_come_in_time_is_answered_with_408) {
   EXPECT_EQ(watched, http::Connection::Watched::kFailed);
   EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 408");
   EXPECT_EQ(stats.guard_slow_head.get(), 1u);
+}
+
+TEST_F(ServerTest, a_first_head_that_has_begun_has_as_long_as_any_other) {
+  codec.adopt(config::Limits{}, config::Guards{.preface_timeout = 3s, .headers_timeout = 20s});
+  hear("GET / HTTP/1.1\r\n");
+  int looks = 0;
+  auto watched = http::Connection::Watched::kFine;
+  for (; looks < 30 && watched == http::Connection::Watched::kFine; ++looks) {
+    if (looks < 15) hear("X: y\r\n");
+    watched = http->watch(now += 1s);
+  }
+  EXPECT_EQ(looks, 20);
+  EXPECT_EQ(watched, http::Connection::Watched::kFailed);
+  EXPECT_EQ(say().substr(0, 12), "HTTP/1.1 408");
+  EXPECT_STREQ(http->guard(), "http1_slow_head");
+  EXPECT_EQ(stats.guard_slow_head.get(), 1u);
+  EXPECT_EQ(stats.guard_no_request.get(), 0u);
 }
 
 }  // namespace

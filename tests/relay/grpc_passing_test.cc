@@ -171,6 +171,45 @@ TEST_F(GrpcPassing, trailers_of_a_request_pass_without_what_must_stand_before_it
   EXPECT_EQ(worker->relay.trailers_dropped.get(), 8u);
 }
 
+TEST_F(GrpcPassing, trailers_of_an_answer_pass_without_what_must_stand_before_its_content) {
+  Peer& c = client();
+  call(c);
+  pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+  FieldList f;
+  for (const auto& [name, value] : {std::pair{"grpc-status", "0"},
+                                    {"grpc-message", "fine"},
+                                    {"grpc-status-details-bin", "AAAA"},
+                                    {"x-custom-bin", "AAAA"},
+                                    {"content-length", "3"},
+                                    {"content_length", "3"},
+                                    {"content-type", "text/html"},
+                                    {"host", "other"},
+                                    {"location", "/evil"},
+                                    {"authorization", "Bearer x"},
+                                    {"set-cookie", "a=b"},
+                                    {"www-authenticate", "Basic"},
+                                    {"x-forwarded-for", "10.0.0.1"}})
+    f.add(name, value);
+  pod(1).peer().h2->send_headers(*pod(1).last, f, true);
+  run();
+  EXPECT_EQ(joined(heard(c).trailers),
+            "grpc-status=0 grpc-message=fine grpc-status-details-bin=AAAA x-custom-bin=AAAA");
+  EXPECT_EQ(worker->relay.trailers_dropped.get(), 9u);
+}
+
+TEST_F(GrpcPassing, trailers_of_which_nothing_is_left_end_the_answer_all_the_same) {
+  Peer& c = client();
+  call(c);
+  pod(1).peer().h2->send_headers(*pod(1).last, http2::response(), false);
+  FieldList f;
+  f.add("set-cookie", "a=b");
+  pod(1).peer().h2->send_headers(*pod(1).last, f, true);
+  run();
+  EXPECT_TRUE(heard(c).closed);
+  EXPECT_TRUE(heard(c).trailers.empty());
+  EXPECT_EQ(in_flight(1), 0u);
+}
+
 TEST_F(GrpcPassing, trailers_of_which_nothing_is_left_end_the_request_all_the_same) {
   Peer& c = client();
   http2::Stream* s = call(c, false);

@@ -569,6 +569,50 @@ TEST_F(Http1RelayTest, a_call_of_HTTP_2_whose_authority_no_Host_can_carry_is_a_b
   EXPECT_TRUE(p.requests.empty());
 }
 
+TEST_F(Http1RelayTest, Upgrade_of_a_426_reaches_clients_of_HTTP_1_1_only) {
+  Http1Pod& p = http1_pod(1);
+  p.answer =
+      "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+      "Content-Length: 0\r\n\r\n";
+  endpoints({1});
+  EXPECT_EQ(ask(raw(), kGet),
+            "HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\nupgrade: websocket\r\n"
+            "connection: upgrade\r\n\r\n");
+  for (const bool grpc : {false, true}) {
+    FieldList f = http2::request();
+    if (grpc) f.add(Name::kContentType, "application/grpc");
+    Peer& c = client();
+    call(c, true, f);
+    EXPECT_EQ(field(heard(c).headers, Name::kStatus), "426");
+    EXPECT_FALSE(heard(c).headers.has(Name::kUpgrade));
+    EXPECT_TRUE(heard(c).closed);
+  }
+}
+
+TEST_F(Http1RelayTest, Content_Length_of_a_204_to_HEAD_reaches_no_client) {
+  endpoints({1});
+  pod(1).way = TestPod::Way::kSilent;
+  FieldList no_content;
+  no_content.add(Name::kStatus, "204");
+  no_content.add(Name::kContentLength, "5");
+  RawSide& h1 = raw();
+  ask(h1, "HEAD /a HTTP/1.1\r\nHost: vip\r\n\r\n");
+  pod(1).peer().h2->send_headers(*pod(1).last, no_content, true);
+  run();
+  EXPECT_EQ(h1.heard, "HTTP/1.1 204 No Content\r\n\r\n");
+  FieldList f;
+  f.add(Name::kMethod, "HEAD");
+  f.add(Name::kScheme, "http");
+  f.add(Name::kAuthority, "vip");
+  f.add(Name::kPath, "/");
+  Peer& c = client();
+  call(c, true, f);
+  pod(1).peer().h2->send_headers(*pod(1).last, no_content, true);
+  run();
+  EXPECT_EQ(field(heard(c).headers, Name::kStatus), "204");
+  EXPECT_FALSE(heard(c).headers.has(Name::kContentLength));
+}
+
 TEST_F(Http1RelayTest, trailers_by_which_a_proxy_vouches_for_a_client_reach_no_pod) {
   Http1Pod& p = http1_pod(1);
   p.answers = false;
@@ -759,6 +803,27 @@ TEST_F(Http1RelayTest, a_POST_lost_on_a_kept_connection_is_not_repeated) {
   EXPECT_EQ(c.heard.substr(0, 12), "HTTP/1.1 503");
   EXPECT_EQ(worker->relay.stale_losses.get(), 1u);
   EXPECT_EQ(p.requests.size(), 2u);
+}
+
+TEST_F(Http1RelayTest, a_first_request_lost_on_a_connection_that_was_idle_counts_as_stale) {
+  Http1Pod& p = http1_pod(1);
+  for (const bool idempotent : {true, false}) {
+    endpoints({1});
+    run(1s);  // the connection is opened ahead, and waits
+    const size_t asked = p.requests.size();
+    p.answers = false;
+    RawSide& c = raw();
+    ask(c, idempotent ? kGet : "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(p.requests.size(), asked + 1);
+    p.answers = true;
+    p.side(p.sides.size() - 1).tcp->abort();
+    run();
+    EXPECT_EQ(c.heard.find("ok") != std::string::npos, idempotent) << c.heard;
+    endpoints({});
+    run(1s);
+  }
+  EXPECT_EQ(worker->relay.stale_retries.get(), 1u);
+  EXPECT_EQ(worker->relay.stale_losses.get(), 1u);
 }
 
 TEST_F(Http1RelayTest, a_request_lost_on_a_fresh_connection_is_not_repeated) {

@@ -173,22 +173,56 @@ TEST_F(HandshakePoolTest, a_client_sends_no_more_than_a_hello_before_it_has_an_a
   collect();
 }
 
-TEST_F(HandshakePoolTest, a_client_may_upload_at_once_up_to_a_limit) {
+TEST_F(HandshakePoolTest, a_client_may_upload_at_once_as_much_as_the_window_takes) {
   begin();
-  for (const size_t bytes : {200'000u, 400'000u}) {
+  for (const size_t bytes : {200'000u, 700'000u}) {
     memory.refresh();
     client.renew();
     last_step_is_away();
+    const uint64_t taken = lower->taken;
     const std::string body(bytes, 'x');
     to_server(client.write(body), 1'448);
-    EXPECT_EQ(owner.heard, bytes > 262'144 ? "!" : "");
+    EXPECT_EQ(owner.heard, "");
+    EXPECT_EQ(lower->taken, taken) << "the window stays shut";
     collect();
-    EXPECT_EQ(lower->closed, bytes > 262'144);
-    if (!lower->closed) {
-      EXPECT_TRUE(owner.heard == body);
-    }
+    EXPECT_FALSE(lower->closed);
+    EXPECT_TRUE(owner.heard == body);
+    EXPECT_EQ(lower->taken, lower->received);
   }
+  EXPECT_EQ(stats.failed_size.get(), 0u);
+}
+
+TEST_F(HandshakePoolTest, segments_of_any_size_behind_a_handshake_pin_few_buffers) {
+  begin();
+  last_step_is_away();
+  const std::string bytes = client.write(std::string(400'000, 'x'));
+  for (size_t at = 0; at < bytes.size(); at += 1'025) {
+    memory.refresh();
+    lower->arrive(bytes.substr(at, 1'024), 1'024, pool);
+    lower->arrive(bytes.substr(at + 1'024 < bytes.size() ? at + 1'024 : bytes.size(), 1), 1, pool);
+  }
+  EXPECT_LE(server->buffers(), 256 + 200u);
+  collect();
+  EXPECT_EQ(owner.heard.size(), 400'000u);
+}
+
+TEST_F(HandshakePoolTest, a_handshake_without_an_end_gets_no_more_bytes_than_its_guard_allows) {
+  context.guards.handshake_size = 4'096;
+  begin();
+  accept();
+  to_server(client.turn());
+  collect();
+  EXPECT_NE(lower->drain(), "") << "the server's flight";
+  const std::string header("\x17\x03\x03\x40\x00", 5);
+  to_server(header);
+  const uint64_t taken = lower->taken;
+  to_server(std::string(16'000, 'x'));
+  EXPECT_FALSE(lower->closed);
+  EXPECT_EQ(lower->taken, taken);
+  collect();
+  EXPECT_TRUE(lower->closed);
   EXPECT_EQ(stats.failed_size.get(), 1u);
+  EXPECT_STREQ(events.pop()->guard, "handshake_size");
 }
 
 TEST_F(HandshakePoolTest, the_end_of_a_client_during_its_handshake_is_its_failure) {
