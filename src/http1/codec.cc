@@ -4,13 +4,12 @@ namespace sluice::http1 {
 
 http::ConnectionPtr Codec::server(http::Handler& handler, transport::Stream& stream,
                                   const ServerOptions& options) {
-  return http::ConnectionPtr(servers_.create(
-      Connection::Parts{config_, handler, stream, memory_, stats_, *this}, options.pass_connect));
+  return http::ConnectionPtr(
+      servers_.create(Connection::Parts{handler, stream, *this}, options.pass_connect));
 }
 
 http::ConnectionPtr Codec::client(http::Handler& handler, transport::Stream& stream) {
-  return http::ConnectionPtr(
-      clients_.create(Connection::Parts{config_, handler, stream, memory_, stats_, *this}));
+  return http::ConnectionPtr(clients_.create(Connection::Parts{handler, stream, *this}));
 }
 
 void Codec::adopt(const config::Limits& limits, const config::Guards& guards) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "http1/codec.h"
 #include "http1/connection.h"
 #include "http1/head_writer.h"
 
@@ -20,8 +21,8 @@ constexpr uint64_t kLargestChunk = 65'536;
 }  // namespace
 
 bool Connection::write(std::string_view text) {
-  if (output_.append_copy({reinterpret_cast<const uint8_t*>(text.data()), text.size()},
-                          memory_.hold())) {
+  if (output().append_copy({reinterpret_cast<const uint8_t*>(text.data()), text.size()},
+                           memory().hold())) {
     room_ -= static_cast<int64_t>(text.size());
     return true;
   }
@@ -30,7 +31,7 @@ bool Connection::write(std::string_view text) {
 }
 
 void Connection::out_of_buffers() {
-  ++stats_.memory_refusals;
+  ++stats().memory_refusals;
   fail("no memory for a head or a chunk");
 }
 
@@ -43,7 +44,7 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end) {
     emit(s, std::move(data), end);
   } else if (data.size() > 0) {
     if (!keep(s.data_, std::move(data))) {
-      ++stats_.memory_refusals;
+      ++stats().memory_refusals;
       break_off(s, EndedBy::kMemory);
       return;
     }
@@ -82,7 +83,7 @@ void Connection::emit(Stream& s, buf::Slice piece, bool end) {
       return;
     }
     if (s.body_ != Stream::Body::kNone) {
-      if (!keep(output_, std::move(piece))) {
+      if (!keep(output(), std::move(piece))) {
         out_of_buffers();
         return;
       }
@@ -120,7 +121,7 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
     s.trailers_ = std::make_unique<FieldList>(fields);
     s.settle();
   } else {
-    stats_.trailers_dropped.add(fields.count());
+    stats().trailers_dropped.add(fields.count());
   }
   if (s.data_.empty() && s.body_ != Stream::Body::kHeld) {
     const uint32_t id = s.id_;
@@ -141,7 +142,7 @@ void Connection::pump(Stream& s) {
     for (uint64_t left = total; left > 0;) {
       buf::Slice piece = s.data_.pop(static_cast<uint32_t>(left));
       left -= piece.size();
-      if (s.body_ != Stream::Body::kNone) output_.append(std::move(piece));
+      if (s.body_ != Stream::Body::kNone) output().append(std::move(piece));
     }
     s.settle();
     room_ -= static_cast<int64_t>(total);

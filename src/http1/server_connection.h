@@ -2,6 +2,8 @@
 // An HTTP/1.1 connection of a client: requests come in, one at a time, and answers go out in their
 // order. Requests behind the one that is being answered wait as they came (RFC 9112, 9.3.2).
 
+#include <memory>
+
 #include "http1/connection.h"
 #include "http1/head.h"
 #include "http1/rate_watch.h"
@@ -54,10 +56,14 @@ class ServerConnection final : public Connection {
   bool closes_ = false;       // the connection ends behind the answer under way
   bool closes_next_ = false;  // or behind the one after it
   bool ended_ = false;        // the client's FIN
-  uint32_t empty_lines_ = 0;
+  uint8_t empty_lines_ = 0;
   uint32_t tiny_chunks_ = 0;  // that were not earned
-  RateWatch body_rate_;
-  OutputRateWatch answer_rate_;
+  // Made by a look at a connection that moves, until a look finds that nothing is under way.
+  struct Rates {
+    RateWatch body;
+    OutputRateWatch answer;
+  };
+  std::unique_ptr<Rates> rates_;
 };
 
 }  // namespace sluice::http1

@@ -49,15 +49,18 @@ class Stream final : public http::Stream {
   // Server role: the client may have kept the body back (RFC 9110, 10.1.1), for Sluice has passed
   // on no 100, and nothing of the body has come.
   bool expects_ = false;
-  bool left_ = false;       // reset_after_output(): the owner is done with the stream
-  bool closed_ = false;     // on_closed or on_reset is running
-  WebSocketAccept accept_;  // of websocket_: to be sent, or expected
-  int64_t body_left_ = 0;   // of Body::kLength
+  bool left_ = false;    // reset_after_output(): the owner is done with the stream
+  bool closed_ = false;  // on_closed or on_reset is running
+  // A request for a WebSocket has no body, and neither has an answer that opens one.
+  union Peer {
+    Peer() : accept{} {}
+    WebSocketAccept accept;  // of websocket_, until the answer: to be sent, or expected
+    ChunkedDecoder chunks;   // of the peer's body, from ChunkedDecoder::begin() on
+  } peer_;
+  int64_t body_left_ = 0;  // of Body::kLength
   buf::Queue data_;
   std::unique_ptr<FieldList> trailers_;
-  // The peer's body.
-  ChunkedDecoder chunks_;
-  int64_t peer_left_ = 0;  // bytes that are missing of one with a Content-Length
+  int64_t peer_left_ = 0;  // bytes that are missing of the peer's body with a Content-Length
 };
 static_assert(sizeof(Stream) <= http::Stream::kBytes);
 

@@ -53,7 +53,7 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       forget_body();
       if (connect_ && result_ == stats::Result::k2xx) {
         // An open tunnel is no call: it lives for as long as both sides want.
-        kept_.shrink();
+        kept_.let_go(context_.access_log.on());
         timers_.clear(CallTimers::Limit::kCallTimeout);
         timers_.arm();
       }

@@ -123,12 +123,11 @@ bool Call::retried_loss(uint32_t pod_slot) {
 }
 
 bool Call::retried_stale(uint32_t pod_slot) {
+  if (!may_repeat() || response_ != Response::kNone) return false;
   const auto method = kept_.headers().find(Name::kMethod);
   // An extended CONNECT is a GET at an HTTP/1.1 pod.
   const bool safe = method && (idempotent(*method) || kept_.headers().has(Name::kProtocol));
-  if (!may_repeat() || response_ != Response::kNone || !safe ||
-      !retries_.take_transparent(context_.limits.transparent_retries))
-    return false;
+  if (!safe || !retries_.take_transparent(context_.limits.transparent_retries)) return false;
   ++context_.stats.pod(pod_slot).retried;
   ++context_.stats.relay.stale_retries;
   retry();

@@ -85,14 +85,15 @@ void ClientConnection::begin_linger() {
   stream_->consumed(UINT32_MAX);         // also the bytes that waited
   if (drain_ == Drain::kEnding) return;  // a reset is near
   drain_ = Drain::kLingering;
-  linger_ends_ = context_.now + kLingerUnused;
-  context_.wheel.arm(drain_timer_, context_.now + kLingerSilence);
+  leaving().linger_ends = context_.now + kLingerUnused;
+  arm_drain(kLingerSilence);
 }
 
 void ClientConnection::linger_on(uint32_t n) {
   stream_->consumed(n);
-  if (last_drained_ == kNever) linger_ends_ = context_.now + kLinger;
-  last_drained_ = context_.now;
+  ClientLeaving& leaving = this->leaving();
+  if (leaving.last_drained == kNever) leaving.linger_ends = context_.now + kLinger;
+  leaving.last_drained = context_.now;
 }
 
 // TCP's own timeouts hold while the answer is not acknowledged. A peer that only answers probes of
@@ -100,18 +101,20 @@ void ClientConnection::linger_on(uint32_t n) {
 void ClientConnection::on_linger_timer() {
   const Time now = context_.now;
   if (evicted_) return;
+  ClientLeaving& leaving = this->leaving();
   const bool taken = stream_->acknowledged() >= stream_->output().end();
-  const bool silent = last_drained_ != kNever && now >= last_drained_ + kLingerSilence;
-  if (taken && last_drained_ != kNever && now >= linger_ends_) {
+  const bool silent =
+      leaving.last_drained != kNever && now >= leaving.last_drained + kLingerSilence;
+  if (taken && leaving.last_drained != kNever && now >= leaving.linger_ends) {
     ++context_.stats.relay.guard_discarded;
     on_guard("discarded", "sent on and on behind the end of its connection");
   }
-  if (taken && (silent || now >= linger_ends_)) {
+  if (taken && (silent || now >= leaving.linger_ends)) {
     evict("the client did not end its side");
     return;
   }
-  if (!taken) linger_ends_ = std::max(linger_ends_, now + kLinger);
-  context_.wheel.arm(drain_timer_, now + 1s);
+  if (!taken) leaving.linger_ends = std::max(leaving.linger_ends, now + kLinger);
+  arm_drain(1s);
 }
 
 }  // namespace sluice::relay

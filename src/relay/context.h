@@ -22,6 +22,7 @@
 namespace sluice::relay {
 
 class ClientConnection;
+struct ClientLeaving;
 class Call;
 class Handshake;
 
@@ -52,6 +53,7 @@ struct Context : upstream::Context {
   Holders holders;
   Slab<Call> calls;
   Slab<ClientConnection> clients;
+  Slab<ClientLeaving> leaving;
   Slab<Handshake> handshakes;
   List<Call, Leftover> leftovers;
   List<Call, Repeatable> repeatables;

@@ -17,21 +17,41 @@ KeptRequest::KeptRequest(Context& context, Holder& holder, http::FieldList& head
 }
 
 bool KeptRequest::forget_body() {
+  if (replay_ == nullptr) return false;
   replay_->forget_body();
   if (charged_buffers_ == 0 && charged_heap_ < kCallBytes + kLargeBody) return false;  // most calls
   settle();
   return true;
 }
 
-void KeptRequest::shrink() {
-  replay_->headers.shrink();
-  replay_->trailers.shrink();
+http::FieldList& KeptRequest::trailers() {
+  if (replay_ == nullptr) {
+    replay_ = context_.take_replay();
+    replay_->forget_body();
+  }
+  return replay_->trailers;
+}
+
+void KeptRequest::let_go(bool logged) {
+  if (logged) logged_ = std::make_unique<LoggedFieldsCopy>(LoggedFields::of(replay_->headers));
+  context_.give_replay(std::move(replay_));
   settle();
 }
 
+LoggedFields KeptRequest::logged() const {
+  if (logged_ != nullptr) return logged_->view();
+  return replay_ != nullptr ? LoggedFields::of(replay_->headers) : LoggedFields{};
+}
+
 void KeptRequest::settle() {
-  const size_t heap = kCallBytes + replay_->heap();
-  const uint32_t buffers = replay_->buffers();
+  size_t heap = kCallBytes;
+  uint32_t buffers = 0;
+  if (replay_ != nullptr) [[likely]] {
+    heap += replay_->heap();
+    buffers = replay_->buffers();
+  }
+  if (logged_ != nullptr) [[unlikely]]
+    heap += logged_->heap();
   if (heap == charged_heap_ && buffers == charged_buffers_) return;
   holder_.charge(static_cast<int32_t>(buffers - charged_buffers_),
                  static_cast<int64_t>(heap) - static_cast<int64_t>(charged_heap_));

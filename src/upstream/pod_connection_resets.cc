@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string>
+#include <utility>
 
 #include "upstream/pod_connection.h"
 #include "upstream/pool.h"
@@ -42,10 +43,9 @@ void PodConnection::settle_resets() {
   if (http_->resets_waiting() > 0) {
     http_->release_resets();
     if (http_->resets_waiting() > 0) {
-      if (!over_budget_) ++context_.stats.relay.pod_reset_budgets;
-      over_budget_ = true;
+      if (!std::exchange(http2_->over_budget, true)) ++context_.stats.relay.pod_reset_budgets;
       worn_ |= owner_ == Pool::kEverybody;
-      context_.wheel.arm(reset_timer_, resets_.next(pool_.reset_rate()));
+      context_.wheel.arm(http2_->reset_timer, resets_.next(pool_.reset_rate()));
     }
   }
   // Resets that wait count in the pod's limit of streams.
