@@ -152,8 +152,9 @@ void ClientConnection::on_head(std::string_view text) {
 // False: the answer refuses the tunnel, or is not the last one.
 bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields) {
   if (head.status >= 300 || (head.status < 200 && head.status != 101)) return false;
-  const bool opened = s.websocket_ ? head.status == 101 && head.websocket_accept == view(s.peer_.accept)
-                                   : head.status >= 200;
+  const bool opened = s.websocket_
+                          ? head.status == 101 && head.websocket_accept == view(s.peer_.accept)
+                          : head.status >= 200;
   if (s.websocket_ && head.status >= 200) {
     // A server may ignore Upgrade (RFC 9110, 7.8). For the owner, any 2xx opens a tunnel, so it
     // gets another status, and no body.

@@ -40,10 +40,11 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end) {
   if (over() || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end;
   const uint32_t id = s.id_;
-  if (room_ > 0 && s.data_.empty() && s.body_ != Stream::Body::kHeld) {
+  if (room_ > 0 && s.queued() == 0 && s.body_ != Stream::Body::kHeld) {
     emit(s, std::move(data), end);
   } else if (data.size() > 0) {
-    if (!keep(s.data_, std::move(data))) {
+    if (s.data_ == nullptr) s.data_ = std::make_unique<buf::Queue>();
+    if (!keep(*s.data_, std::move(data))) {
       ++stats().memory_refusals;
       break_off(s, EndedBy::kMemory);
       return;
@@ -123,7 +124,7 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
   } else {
     stats().trailers_dropped.add(fields.count());
   }
-  if (s.data_.empty() && s.body_ != Stream::Body::kHeld) {
+  if (s.queued() == 0 && s.body_ != Stream::Body::kHeld) {
     const uint32_t id = s.id_;
     write_end(s);
     if (stream_ && stream_->id_ == id) settle_end();
@@ -133,14 +134,14 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
 void Connection::pump(Stream& s) {
   if (s.body_ == Stream::Body::kHeld) return;
   const uint32_t id = s.id_;
-  while (room_ > 0 && !over() && !s.data_.empty()) {
-    const uint64_t total = std::min({s.data_.size(), static_cast<uint64_t>(room_), kLargestChunk});
+  while (room_ > 0 && !over() && s.queued() > 0) {
+    const uint64_t total = std::min({s.queued(), static_cast<uint64_t>(room_), kLargestChunk});
     if (!frame(s, total)) {
       if (!failed_) break_off(s, EndedBy::kProtocol);
       return;
     }
     for (uint64_t left = total; left > 0;) {
-      buf::Slice piece = s.data_.pop(static_cast<uint32_t>(left));
+      buf::Slice piece = s.data_->pop(static_cast<uint32_t>(left));
       left -= piece.size();
       if (s.body_ != Stream::Body::kNone) output().append(std::move(piece));
     }
@@ -151,7 +152,8 @@ void Connection::pump(Stream& s) {
     if (s.owner() != nullptr) handler_.on_sent(s, static_cast<uint32_t>(total));
     if (!stream_ || stream_->id_ != id) return;  // the owner ended the stream
   }
-  if (s.data_.empty() && s.end_queued_ && !s.end_sent_ && !over()) write_end(s);
+  if (s.tunnel_ == Stream::Tunnel::kOpen && s.queued() == 0) s.data_.reset();
+  if (s.queued() == 0 && s.end_queued_ && !s.end_sent_ && !over()) write_end(s);
   if (stream_ && stream_->id_ == id) settle_end();
 }
 

@@ -39,7 +39,7 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
   s.set_account(account_);
   s.to_head_ = head.to_head;
   s.old_ = head.minor == 0;
-  received_protocol_ = s.old_ ? "1.0" : "1.1";
+  received_protocol_ = s.old_ ? Received::kHttp10 : Received::kHttp11;
   closes_ |= !head.keep;
   if (rates_ != nullptr) rates_->body.begin();
   tiny_chunks_ -= std::min(tiny_chunks_, kEarnedChunks);

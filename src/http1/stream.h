@@ -15,7 +15,7 @@ namespace sluice::http1 {
 class Stream final : public http::Stream {
  public:
   // Bytes of body that wait here for room.
-  uint64_t queued() const { return data_.size(); }
+  uint64_t queued() const { return data_ == nullptr ? 0 : data_->size(); }
 
  private:
   friend class Connection;
@@ -35,7 +35,7 @@ class Stream final : public http::Stream {
   enum class Tunnel : uint8_t { kNone, kAsked, kOpen };
 
   void settle() {
-    charge(data_.slices(),
+    charge(data_ == nullptr ? 0 : data_->slices(),
            static_cast<uint32_t>(trailers_ != nullptr ? trailers_->heap() : size_t{0}));
   }
 
@@ -57,8 +57,8 @@ class Stream final : public http::Stream {
     WebSocketAccept accept;  // of websocket_, until the answer: to be sent, or expected
     ChunkedDecoder chunks;   // of the peer's body, from ChunkedDecoder::begin() on
   } peer_;
-  int64_t body_left_ = 0;  // of Body::kLength
-  buf::Queue data_;
+  int64_t body_left_ = 0;             // of Body::kLength
+  std::unique_ptr<buf::Queue> data_;  // our side's body, as far as it waits for room
   std::unique_ptr<FieldList> trailers_;
   int64_t peer_left_ = 0;  // bytes that are missing of the peer's body with a Content-Length
 };

@@ -53,9 +53,9 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       forget_body();
       if (connect_ && result_ == stats::Result::k2xx) {
         // An open tunnel is no call: it lives for as long as both sides want.
-        kept_.let_go(context_.access_log.on());
+        kept_.let_go(holder_, context_.access_log.on());
         timers_.clear(CallTimers::Limit::kCallTimeout);
-        timers_.arm();
+        timers_.arm(context_.wheel);
       }
     }
     if (end) {

@@ -20,7 +20,7 @@ void Call::set_limits() {
   limit(Limit::kCallTimeout, service_.config().call_timeout);
   limit(Limit::kMaxAge, service_.config().max_stream_age);
   timers_.set_idle_timeout(service_.config().stream_idle_timeout);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 // A malformed grpc-timeout crosses unchanged and sets no deadline here. Two values are as malformed
@@ -75,11 +75,11 @@ void Call::on_timer() {
       return;
     case Limit::kRefused:
       timers_.clear(Limit::kRefused);
-      timers_.arm();
+      timers_.arm(context_.wheel);
       retry();
       return;
     case Limit::kNone:
-      timers_.arm();
+      timers_.arm(context_.wheel);
       return;
   }
 }

@@ -57,7 +57,7 @@ void Call::retry_refused() {
   }
   service_.grow_after_refusal();
   timers_.set(Limit::kRefused, context_.now + retries_.next_refused_wait());
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::accuse() {
@@ -147,7 +147,7 @@ bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushba
   retries_.take_attempt(pushback.has_value());
   timers_.clear(Limit::kTry);
   timers_.set(Limit::kBackoff, context_.now + delay);
-  timers_.arm();
+  timers_.arm(context_.wheel);
   return true;
 }
 
@@ -165,7 +165,7 @@ void Call::on_backoff() {
       headers.add(Name::kGrpcPreviousRpcAttempts, now);
     }
   }
-  timers_.arm();
+  timers_.arm(context_.wheel);
   service_.assign(*this, true);
 }
 
@@ -176,7 +176,7 @@ void Call::arm_try_timeout() {
       response_ != Response::kNone)
     return;
   timers_.set(Limit::kTry, context_.now + policy->per_try_timeout);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::on_try_timeout() {
@@ -184,7 +184,7 @@ void Call::on_try_timeout() {
   const config::Retry* policy = service_.retry();
   // A call that cannot be tried again gets the time that it needs.
   if (policy == nullptr || !attached() || !may_repeat() || !repeatable(*policy)) {
-    timers_.arm();
+    timers_.arm(context_.wheel);
     return;
   }
   ++context_.stats.relay.try_timeouts;

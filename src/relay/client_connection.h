@@ -162,14 +162,14 @@ class ClientConnection final : public transport::User,
   bool evicted_ = false;     // its memory is free, or about to be
   bool heap_noted_ = false;  // on_heap_refusal() has been logged
   bool idle_ = true;         // no streams
+  bool grace_ = false;       // the connection has reached its age
   // Where the listener takes both versions, HTTP/1.1's at first.
   std::optional<FirstBytes> first_bytes_;  // until the version is known
   uint32_t streams_begun_ = 0;
   Timer life_timer_;  // idleness, age and grace: armed for the earliest of them, or earlier
   Time idle_since_;
-  Time age_ends_ = kNever;
-  Time grace_ends_ = kNever;
-  Timer watch_timer_;  // armed while something waits for the client, or TCP keeps output
+  Time age_ends_ = kNever;  // or, then, the grace
+  Timer watch_timer_;       // armed while something waits for the client, or TCP keeps output
   const uint64_t id_;
   upstream::ResetBudget pod_resets_;
   std::unique_ptr<Forwarding> forwarding_;  // may be nullptr

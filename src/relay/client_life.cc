@@ -26,7 +26,7 @@ void ClientConnection::begin_life() {
 }
 
 void ClientConnection::arm_life() {
-  Time next = std::min(age_ends_, grace_ends_);
+  Time next = age_ends_;
   const Duration silence = context_.timeouts.client_idle;
   if (idle_ && on(silence) && drain_ == Drain::kNo) next = std::min(next, idle_since_ + silence);
   if (next != kNever) context_.wheel.arm(life_timer_, next);
@@ -36,8 +36,8 @@ void ClientConnection::on_life_timer() {
   const Time now = context_.now;
   const Duration silence = context_.timeouts.client_idle;
   stats::Relay& stats = context_.stats.relay;
-  if (now >= grace_ends_) {
-    grace_ends_ = kNever;
+  if (grace_ && now >= age_ends_) {
+    age_ends_ = kNever;
     end("the connection has reached its greatest age");
     return;
   }
@@ -48,7 +48,8 @@ void ClientConnection::on_life_timer() {
       drain();
     }
     const Duration grace = context_.timeouts.max_connection_age_grace;
-    if (on(grace)) grace_ends_ = now + grace;
+    if (on(grace)) age_ends_ = now + grace;
+    grace_ = true;
   } else if (idle_ && on(silence) && now >= idle_since_ + silence && drain_ == Drain::kNo &&
              !closing_) {
     ++stats.client_idle_goaways;

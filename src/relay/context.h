@@ -26,9 +26,6 @@ struct ClientLeaving;
 class Call;
 class Handshake;
 
-// A call that is over for its client, while its pod still reads the request.
-class Leftover : public ListHook<Leftover> {};
-
 // A call on a pod, of which much is kept for another attempt.
 class Repeatable : public ListHook<Repeatable> {};
 
@@ -55,7 +52,7 @@ struct Context : upstream::Context {
   Slab<ClientConnection> clients;
   Slab<ClientLeaving> leaving;
   Slab<Handshake> handshakes;
-  List<Call, Leftover> leftovers;
+  List<Call, Call> leftovers;  // over for their clients, while their pods read the requests
   List<Call, Repeatable> repeatables;
   List<Call, Call> over;  // calls that ended in this turn
   uint64_t clients_ever = 0;

@@ -15,7 +15,7 @@ namespace sluice::relay {
 
 class KeptRequest {
  public:
-  // Takes the contents of `headers`. `holder` outlives release().
+  // Takes the contents of `headers`. holder: the client's, here and below; it outlives release().
   KeptRequest(Context& context, Holder& holder, http::FieldList& headers);
   ~KeptRequest() {
     if (replay_ != nullptr) [[likely]]
@@ -46,28 +46,27 @@ class KeptRequest {
     return replay_ == nullptr || replay_->for_each(context_.memory, fn);
   }
   // There will be no further attempt. True when that freed something.
-  bool forget_body();
+  bool forget_body(Holder& holder);
 
   // There will be no further attempt, and the call may last: gives the request back. logged: the
   // fields that the access log names stay.
-  void let_go(bool logged);
+  void let_go(Holder& holder, bool logged);
   // Those fields. Without any, when let_go() kept none.
   LoggedFields logged() const;
 
   // Charges the memory that the call takes now.
-  void settle();
+  void settle(Holder& holder);
   // The call is over: takes back all charges.
-  void release();
+  void release(Holder& holder);
 
  private:
   // Bytes of a body from which forgetting it is worth while.
   static constexpr uint64_t kLargeBody = 4'096;
 
   Context& context_;
-  Holder& holder_;
   std::unique_ptr<Replay> replay_;  // nullptr after let_go(), unless trailers come
   std::unique_ptr<LoggedFieldsCopy> logged_;
-  size_t charged_heap_ = 0;
+  uint32_t charged_heap_ = 0;  // bytes
   uint32_t charged_buffers_ = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/chrono.h"
 #include "base/timer_wheel.h"
+#include "upstream/reset_budget.h"
 
 namespace sluice::upstream {
 
@@ -14,8 +15,10 @@ struct Http2State {
   Http2State(Timer::Fire on_reset, Timer::Fire on_ping, void* owner)
       : reset_timer(on_reset, owner), ping_timer(on_ping, owner) {}
 
-  Timer reset_timer;  // for when a RST_STREAM that waits may leave
-  Timer ping_timer;   // for the next PING, or the end of the wait for its ACK
+  ResetBudget resets;
+  uint32_t resets_waiting = 0;  // at the last look
+  Timer reset_timer;            // for when a RST_STREAM that waits may leave
+  Timer ping_timer;             // for the next PING, or the end of the wait for its ACK
   Time ping_sent_at{};
   bool ping_sent = false;
   bool over_budget = false;  // a RST_STREAM has to wait, or had to

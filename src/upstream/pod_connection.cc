@@ -181,14 +181,15 @@ void PodConnection::reopen() {
 }
 
 void PodConnection::flush() {
-  if (!closing_ && (http_->resets_waiting() > 0 || resets_waiting_ > 0)) settle_resets();
+  if (!closing_ && http2_ != nullptr && (http_->resets_waiting() > 0 || http2_->resets_waiting > 0))
+    settle_resets();
   if (http_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
     if (coming && http_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
     // Resets that wait fill the pod's limit of streams.
     if (!coming && !retired_ && http_->resets_waiting() > 0 && !http_->can_open()) {
-      resets_ = {};
+      http2_->resets = {};
       settle_resets();
     }
   }

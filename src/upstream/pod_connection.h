@@ -12,7 +12,6 @@
 #include "upstream/connecting.h"
 #include "upstream/context.h"
 #include "upstream/http2_state.h"
-#include "upstream/reset_budget.h"
 
 namespace sluice::upstream {
 
@@ -137,6 +136,10 @@ class PodConnection final : public transport::User,
   void charge(ClientSide* client);
   // Sends those RST_STREAM that may leave. Marks the connection as worn when some have to wait.
   void settle_resets();
+  // More RST_STREAM may leave.
+  bool resets_left(const ResetRate& rate) const {
+    return http2_ == nullptr || http2_->resets.left(rate, context_.now);
+  }
   // The pod's GOAWAY says that there were too many RST_STREAM.
   bool blames_resets(const http::Goaway& goaway) const;
   // Streams that the pod's limit blocks move to another connection.
@@ -176,9 +179,7 @@ class PodConnection final : public transport::User,
   bool worn_ = false;
   // The log gets the pod's first GOAWAY, and the first one that names an error.
   enum class Goaway : uint8_t { kNone, kGraceful, kError } goaway_ = Goaway::kNone;
-  bool accuses_ = false;         // a GOAWAY with an error that some call may have caused
-  uint32_t resets_waiting_ = 0;  // at the last look
-  ResetBudget resets_;
+  bool accuses_ = false;  // a GOAWAY with an error that some call may have caused
   Timer idle_timer_;
   Time idle_since_{};
   http::ConnectionPtr http_;
