@@ -1,6 +1,7 @@
 #pragma once
 // A connection that speaks some version of HTTP, in either role: the interface of a codec.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -128,7 +129,10 @@ class Connection {
   // Asks the peer for a sign of life; on_ping_ack(opaque) follows. False: the protocol has none.
   virtual bool ping(uint64_t opaque) = 0;
   // Server role: the version of the latest request, as Via has it (RFC 9110, 7.6.3).
-  const char* received_protocol() const { return received_protocol_; }
+  const char* received_protocol() const {
+    constexpr std::array<const char*, 3> kTexts{"2.0", "1.1", "1.0"};
+    return kTexts[static_cast<size_t>(received_protocol_)];
+  }
   // When bytes from the peer last arrived.
   Time received_at() const { return now_; }
 
@@ -183,9 +187,10 @@ class Connection {
   bool failed_ = false;
   bool credits_ = false;
   Ending ending_ = Ending::kNo;
+  enum class Received : uint8_t { kHttp2, kHttp11, kHttp10 };
+  Received received_protocol_ = Received::kHttp2;
   Duration peer_keeps_idle_{};
   Time now_{};
-  const char* received_protocol_ = "2.0";
   const char* detail_ = "";
   const char* guard_ = nullptr;
   buf::Account* account_ = nullptr;  // may stay nullptr

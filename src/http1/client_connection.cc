@@ -28,7 +28,7 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
   s.to_head_ = method == "HEAD";
   s.end_queued_ = end;
   s.head_written_ = true;
-  s.head_position_ = output_.end();
+  s.head_position_ = output().end();
   HopFields hop;
   const NamedHost host = named_host(request);
   hop.host = host.text;
@@ -50,7 +50,7 @@ Stream* ClientConnection::open(const FieldList& request, bool end, void* owner, 
     s.websocket_ = request.has(Name::kProtocol);
     if (s.websocket_) {
       key = codec_.make_key();
-      s.accept_ = accept_of(view(key));
+      s.peer_.accept = accept_of(view(key));
       hop.websocket_key = view(key);
     }
   } else if (length) {
@@ -100,7 +100,7 @@ bool ClientConnection::stale(const http::Stream& s, bool was_idle) const {
 bool ClientConnection::takes_head() {
   if (stream_ && transport_.acknowledged() > stream_->head_position_) return true;
   if (!over()) {
-    ++stats_.unasked_bytes;
+    ++stats().unasked_bytes;
     unasked_ = true;
     fail("bytes that no request asked for");
   }
@@ -116,7 +116,7 @@ void ClientConnection::on_head(std::string_view text) {
     refuse(fault);
     return;
   }
-  if (fields.size() > config_.max_header_list_size) {
+  if (fields.size() > config().max_header_list_size) {
     refuse({431, "a field list larger than header_list_size"});
     return;
   }
@@ -160,8 +160,9 @@ void ClientConnection::on_head(std::string_view text) {
 // False: the answer opens no tunnel, or is not the last one.
 bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, FieldList& fields) {
   if (head.status >= 300 || (head.status < 200 && head.status != 101)) return false;
-  const bool opened = s.websocket_ ? head.status == 101 && head.websocket_accept == view(s.accept_)
-                                   : head.status >= 200;
+  const bool opened = s.websocket_
+                          ? head.status == 101 && head.websocket_accept == view(s.peer_.accept)
+                          : head.status >= 200;
   if (s.websocket_ && head.status >= 200) {
     s.tunnel_ = Stream::Tunnel::kIgnored;
     return false;
@@ -190,7 +191,7 @@ bool ClientConnection::on_tunnel_answer(Stream& s, const ResponseHead& head, Fie
 void ClientConnection::refuse(const Fault& fault) {
   if (over()) return;
   const bool too_large = fault.status == 414 || fault.status == 431;
-  ++(too_large ? stats_.guard_head_size : stats_.broken_answers);
+  ++(too_large ? stats().guard_head_size : stats().broken_answers);
   if (stream_)
     end_stream(*stream_, EndReason::kProtocolError,
                too_large ? EndedBy::kTooLarge : EndedBy::kProtocol);
@@ -210,7 +211,7 @@ void ClientConnection::on_exchange_end() {
 // or take it for the next request.
 void ClientConnection::on_peer_done(Stream& s) {
   if (s.tunnel_ == Stream::Tunnel::kOpen) return;  // half-closed
-  ++stats_.early_answers;
+  ++stats().early_answers;
   ending_ = Ending::kAbort;
   end_stream(s, EndReason::kNoError, EndedBy::kPeer);
 }

@@ -42,7 +42,7 @@ class ClientConnection final : public Connection {
 
   bool keeps_ = true;     // the pod lets the connection stay open
   bool unasked_ = false;  // the pod sent bytes that belong to no request
-  uint32_t informational_ = 0;
+  uint8_t informational_ = 0;
 };
 
 }  // namespace sluice::http1

@@ -53,4 +53,14 @@ class Codec final : public http::Codec {
   std::mt19937_64 random_{std::random_device{}()};
 };
 
+inline const Config& Connection::config() const {
+  return codec_.config_;
+}
+inline buf::Memory& Connection::memory() const {
+  return codec_.memory_;
+}
+inline stats::Http1& Connection::stats() const {
+  return codec_.stats_;
+}
+
 }  // namespace sluice::http1

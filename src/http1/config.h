@@ -1,7 +1,6 @@
 #pragma once
 // Limits and guards of an HTTP/1.1 connection.
 
-#include <chrono>
 #include <cstdint>
 
 #include "config/guards.h"
@@ -12,9 +11,6 @@ struct Config {
   // Bytes of a head or of a trailer section on the wire, and of its fields as FieldList::size()
   // counts them.
   uint32_t max_header_list_size = 16'384;
-  // Server role: how long nothing of an answer may flow to a client that has ended its side; zero:
-  // for any time.
-  std::chrono::duration<uint32_t> half_closed_timeout{};
   // Outlives the connection. Its values may change while the connection lives.
   const config::Guards* guards = &config::kDefaultGuards;
 };

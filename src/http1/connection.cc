@@ -11,13 +11,7 @@
 namespace sluice::http1 {
 
 Connection::Connection(const Parts& parts)
-    : config_(parts.config),
-      handler_(parts.handler),
-      transport_(parts.stream),
-      output_(parts.stream.output()),
-      memory_(parts.memory),
-      stats_(parts.stats),
-      codec_(parts.codec) {
+    : handler_(parts.handler), transport_(parts.stream), codec_(parts.codec) {
   credits_ = true;
 }
 
@@ -38,7 +32,7 @@ bool Connection::receive(buf::Slice data, Time now) {
   } else {
     read(data);
     if (data.size() > 0 && !over()) {
-      if (input_ == Input::kHead) ++stats_.pipelined_waits;
+      if (input_ == Input::kHead) ++stats().pipelined_waits;
       park(std::move(data));
     }
   }
@@ -52,28 +46,30 @@ void Connection::resume() {
     return input_ != Input::kHeld && (input_ != Input::kHead || takes_head());
   };
   while (input_waits() && !over() && reads()) {
-    buf::Slice data = front_ ? std::move(front_) : waiting_.pop(UINT32_MAX);
+    buf::Slice data =
+        waiting_->front ? std::move(waiting_->front) : waiting_->behind.pop(UINT32_MAX);
     read(data);
     if (data.size() > 0 && !over()) {
-      front_ = std::move(data);
+      waiting().front = std::move(data);
       break;
     }
   }
+  if (waiting_ != nullptr && waiting_->empty()) waiting_.reset();
   charge_input();
   give_credit();
 }
 
 // Bytes that wait keep their part of the receive window, which bounds them.
 void Connection::park(buf::Slice data) {
-  if (!keep(waiting_, std::move(data))) {
-    ++stats_.memory_refusals;
+  if (!keep(waiting().behind, std::move(data))) {
+    ++stats().memory_refusals;
     fail("no memory for requests that wait");
   }
 }
 
 bool Connection::keep(buf::Queue& queue, buf::Slice data) {
-  if (data.size() <= kCopyBreak) return queue.append_copy(data.view(), memory_.hold());
-  data = memory_.retain(std::move(data));
+  if (data.size() <= kCopyBreak) return queue.append_copy(data.view(), memory().hold());
+  data = memory().retain(std::move(data));
   if (!data) return false;
   queue.append(std::move(data));
   return true;
@@ -81,7 +77,8 @@ bool Connection::keep(buf::Queue& queue, buf::Slice data) {
 
 void Connection::recharge() {
   if (account_ == nullptr) return;
-  const uint32_t buffers = waiting_.slices() + (front_ ? 1 : 0);
+  const uint32_t buffers =
+      waiting_ == nullptr ? 0 : waiting_->behind.slices() + (waiting_->front ? 1 : 0);
   const auto heap = static_cast<uint32_t>(section_.heap());
   if (buffers == charged_buffers_ && heap == charged_heap_) return;
   account_->charge(static_cast<int32_t>(buffers - charged_buffers_), int64_t{heap} - charged_heap_);
@@ -128,7 +125,7 @@ void Connection::read(buf::Slice& data) {
 }
 
 void Connection::open_tunnel(Stream& s) {
-  ++stats_.tunnels;
+  ++stats().tunnels;
   s.tunnel_ = Stream::Tunnel::kOpen;
   s.body_ = Stream::Body::kUntilClose;
   input_ = Input::kTunnel;
@@ -138,7 +135,7 @@ void Connection::open_tunnel(Stream& s) {
 bool Connection::read_section(buf::Slice& data, buf::Slice& whole) {
   const uint32_t before = data.size();
   if (!section_.begun()) stalls_.unfinished_begins();
-  const SectionReader::Result result = section_.read(data, config_.max_header_list_size, whole);
+  const SectionReader::Result result = section_.read(data, config().max_header_list_size, whole);
   taken_ += before - data.size();
   switch (result) {
     case SectionReader::Result::kMore:
@@ -169,7 +166,7 @@ void Connection::begin_body(const Framing& framing, bool until_close,
   body_looks_ = 0;
   if (framing.chunked) {
     input_ = Input::kChunked;
-    stream_->chunks_.begin(padding);
+    stream_->peer_.chunks.begin(padding);
   } else if (framing.length > 0) {
     input_ = Input::kLength;
     stream_->peer_left_ = framing.length;
@@ -181,20 +178,20 @@ void Connection::begin_body(const Framing& framing, bool until_close,
 void Connection::read_chunked(buf::Slice& data) {
   const uint32_t before = data.size();
   buf::Slice piece;
-  const ChunkedDecoder::Event event = stream_->chunks_.read(data, piece);
+  const ChunkedDecoder::Event event = stream_->peer_.chunks.read(data, piece);
   taken_ += before - data.size() - piece.size();
   switch (event) {
     case ChunkedDecoder::Event::kMore:
       break;
     case ChunkedDecoder::Event::kData:
-      on_chunk(piece.size(), stream_->chunks_.size());
+      on_chunk(piece.size(), stream_->peer_.chunks.size());
       if (!over()) deliver(std::move(piece), false);
       break;
     case ChunkedDecoder::Event::kEnd:
       input_ = Input::kTrailers;
       break;
     case ChunkedDecoder::Event::kBad:
-      refuse(bad(stream_->chunks_.what()));
+      refuse(bad(stream_->peer_.chunks.what()));
       break;
   }
 }
@@ -307,15 +304,15 @@ bool Connection::peer_takes_protocol(std::string_view protocol) const {
 bool Connection::wants_watch() const {
   // A tunnel whose peer has ended its side reads nothing more, and still has to end.
   return section_.begun() || input_ != Input::kHead || in_tunnel() || head_late() || ended_ ||
-         transport_.acknowledged() < output_.end();
+         transport_.acknowledged() < output().end();
 }
 
 Connection::Watched Connection::watch(Time now) {
   if (over()) return Watched::kFine;
   now_ = now;
   const config::Guards& g = guards();
-  if (stalls_.output_stalled(transport_.acknowledged(), output_.end(), g.stall_timeout)) {
-    ++stats_.guard_slow_read;
+  if (stalls_.output_stalled(transport_.acknowledged(), output().end(), g.stall_timeout)) {
+    ++stats().guard_slow_read;
     guard_ = "http1_slow_read";
     detail_ = "took nothing of what waits";
     return Watched::kGone;
@@ -323,12 +320,12 @@ Connection::Watched Connection::watch(Time now) {
   if (head_late() && !section_.begun()) {
     stalls_.settings_missing();
     if (stalls_.settings_late(g.preface_timeout)) {
-      ++stats_.guard_no_request;
+      ++stats().guard_no_request;
       fail("no request in time", "http1_no_request");
     }
   }
   if (stalls_.unfinished_stalled(section_.begun(), g.headers_timeout) && !failed_) {
-    ++stats_.guard_slow_head;
+    ++stats().guard_slow_head;
     refuse({408, "a head or trailers not complete in time"});
     guard_ = "http1_slow_head";
   }
@@ -336,8 +333,8 @@ Connection::Watched Connection::watch(Time now) {
   // tunnel may be silent for as long as they like, until one of them has ended its side.
   const bool silent = in_tunnel() ? stream_->end_sent_ != stream_->remote_ended_ : awaits_body();
   body_looks_ = silent && !std::exchange(body_moved_, false) ? body_looks_ + 1 : 0;
-  if (!failed_ && http::StallWatch::over(static_cast<uint16_t>(body_looks_), g.stall_timeout)) {
-    ++stats_.guard_slow_body;
+  if (!failed_ && http::StallWatch::over(body_looks_, g.stall_timeout)) {
+    ++stats().guard_slow_body;
     refuse({408, "nothing of a body that is not whole"});
     guard_ = "http1_slow_body";
   }

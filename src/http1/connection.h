@@ -3,7 +3,7 @@
 // one message after the other. Sans-IO, as http::Connection says.
 
 #include <cstdint>
-#include <string>
+#include <memory>
 
 #include "buf/memory.h"
 #include "buf/queue.h"
@@ -48,11 +48,8 @@ class Connection : public http::Connection {
 
   // Everything referred to outlives the connection.
   struct Parts {
-    const Config& config;
     Handler& handler;
     transport::Stream& stream;
-    buf::Memory& memory;
-    stats::Http1& stats;
     Codec& codec;
   };
 
@@ -102,12 +99,12 @@ class Connection : public http::Connection {
   // The body of the message whose head was read.
   void begin_body(const Framing& framing, bool until_close, ChunkedDecoder::Padding padding);
   bool mid_message() const { return input_ != Input::kHead || section_.begun(); }
-  bool input_waits() const { return static_cast<bool>(front_) || !waiting_.empty(); }
+  bool input_waits() const { return waiting_ != nullptr && !waiting_->empty(); }
   bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }
   // The peer's body is not whole, and nobody but the peer is waited for.
   bool awaits_body() const {
     return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits() &&
-           !(stream_ && stream_->expects_);
+           !(stream_ && stream_->expects_ && !stream_->answered_);
   }
   // The peer's side of the stream has ended. Finishes the stream if ours has too.
   void remote_end();
@@ -143,14 +140,15 @@ class Connection : public http::Connection {
   void out_of_buffers();
   void fail(const char* detail, const char* guard = nullptr);
 
-  const config::Guards& guards() const { return *config_.guards; }
+  // Those of the codec (http1/codec.h).
+  const Config& config() const;
+  buf::Memory& memory() const;
+  stats::Http1& stats() const;
+  const config::Guards& guards() const { return *config().guards; }
+  buf::Queue& output() const { return transport_.output(); }
 
-  const Config config_;
   Handler& handler_;
   transport::Stream& transport_;
-  buf::Queue& output_;  // of transport_
-  buf::Memory& memory_;
-  stats::Http1& stats_;
   Codec& codec_;
   Stream* stream_ = nullptr;  // of the codec; only while there is an exchange
   SectionReader section_;
@@ -166,7 +164,17 @@ class Connection : public http::Connection {
   void read_chunked(buf::Slice& data);
   // False when the section is not whole, or bad. whole: as SectionReader::read() has it.
   bool read_section(buf::Slice& data, buf::Slice& whole);
+  // Received bytes that were not read.
+  struct Waiting {
+    bool empty() const { return !front && behind.empty(); }
+    buf::Slice front;
+    buf::Queue behind;
+  };
   void park(buf::Slice data);
+  Waiting& waiting() {
+    if (waiting_ == nullptr) waiting_ = std::make_unique<Waiting>();
+    return *waiting_;
+  }
   void give_credit();
   void emit(Stream& s, buf::Slice piece, bool end);
   // Bytes of a chunk's or a body's frame. False: no memory.
@@ -177,15 +185,14 @@ class Connection : public http::Connection {
   }
   void recharge();
 
-  buf::Slice front_;    // received and not read, in front of waiting_
-  buf::Queue waiting_;  // received and not read
-  uint32_t taken_ = 0;  // bytes that were read and not credited
-  uint32_t owed_ = 0;   // bytes of the body that the owner has, and that were not credited
+  std::unique_ptr<Waiting> waiting_;  // most connections never have any
+  uint32_t taken_ = 0;                // bytes that were read and not credited
+  uint32_t owed_ = 0;  // bytes of the body that the owner has, and that were not credited
   uint32_t charged_buffers_ = 0;
   uint32_t charged_heap_ = 0;
   http::StallWatch stalls_;
-  uint32_t body_looks_ = 0;  // in a row that found a body that did not move
   uint32_t body_bytes_ = 0;  // of the peer's body since the last look
+  uint16_t body_looks_ = 0;  // in a row that found a body that did not move
   bool body_moved_ = false;
 };
 

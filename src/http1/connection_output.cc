@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "http1/codec.h"
 #include "http1/connection.h"
 #include "http1/head_writer.h"
 
@@ -20,8 +21,8 @@ constexpr uint64_t kLargestChunk = 65'536;
 }  // namespace
 
 bool Connection::write(std::string_view text) {
-  if (output_.append_copy({reinterpret_cast<const uint8_t*>(text.data()), text.size()},
-                          memory_.hold())) {
+  if (output().append_copy({reinterpret_cast<const uint8_t*>(text.data()), text.size()},
+                           memory().hold())) {
     room_ -= static_cast<int64_t>(text.size());
     return true;
   }
@@ -30,7 +31,7 @@ bool Connection::write(std::string_view text) {
 }
 
 void Connection::out_of_buffers() {
-  ++stats_.memory_refusals;
+  ++stats().memory_refusals;
   fail("no memory for a head or a chunk");
 }
 
@@ -39,11 +40,12 @@ void Connection::send_data(http::Stream& stream, buf::Slice data, bool end) {
   if (over() || s.closed_ || s.end_queued_) return;
   s.end_queued_ = end;
   const uint32_t id = s.id_;
-  if (room_ > 0 && s.data_.empty() && s.body_ != Stream::Body::kHeld) {
+  if (room_ > 0 && s.queued() == 0 && s.body_ != Stream::Body::kHeld) {
     emit(s, std::move(data), end);
   } else if (data.size() > 0) {
-    if (!keep(s.data_, std::move(data))) {
-      ++stats_.memory_refusals;
+    if (s.data_ == nullptr) s.data_ = std::make_unique<buf::Queue>();
+    if (!keep(*s.data_, std::move(data))) {
+      ++stats().memory_refusals;
       break_off(s, EndedBy::kMemory);
       return;
     }
@@ -82,7 +84,7 @@ void Connection::emit(Stream& s, buf::Slice piece, bool end) {
       return;
     }
     if (s.body_ != Stream::Body::kNone) {
-      if (!keep(output_, std::move(piece))) {
+      if (!keep(output(), std::move(piece))) {
         out_of_buffers();
         return;
       }
@@ -120,10 +122,10 @@ void Connection::write_end(Stream& s, const FieldList* trailers) {
 void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
   s.end_queued_ = true;
   const bool chunked = s.body_ == Stream::Body::kChunked;
-  if (!chunked) stats_.trailers_dropped.add(fields.count());
+  if (!chunked) stats().trailers_dropped.add(fields.count());
   // Of a body that is too short, flush() ends the stream: the caller may still refer to it.
   if (s.body_ == Stream::Body::kLength && s.body_left_ > 0) return;
-  if (s.data_.empty() && s.body_ != Stream::Body::kHeld) {
+  if (s.queued() == 0 && s.body_ != Stream::Body::kHeld) {
     const uint32_t id = s.id_;
     write_end(s, &fields);
     if (stream_ && stream_->id_ == id) settle_end();
@@ -136,16 +138,16 @@ void Connection::end_with_trailers(Stream& s, const FieldList& fields) {
 void Connection::pump(Stream& s) {
   if (s.body_ == Stream::Body::kHeld) return;
   const uint32_t id = s.id_;
-  while (room_ > 0 && !over() && !s.data_.empty()) {
-    const uint64_t total = std::min({s.data_.size(), static_cast<uint64_t>(room_), kLargestChunk});
+  while (room_ > 0 && !over() && s.queued() > 0) {
+    const uint64_t total = std::min({s.queued(), static_cast<uint64_t>(room_), kLargestChunk});
     if (!frame(s, total)) {
       if (!failed_) break_off(s, EndedBy::kProtocol);
       return;
     }
     for (uint64_t left = total; left > 0;) {
-      buf::Slice piece = s.data_.pop(static_cast<uint32_t>(left));
+      buf::Slice piece = s.data_->pop(static_cast<uint32_t>(left));
       left -= piece.size();
-      if (s.body_ != Stream::Body::kNone) output_.append(std::move(piece));
+      if (s.body_ != Stream::Body::kNone) output().append(std::move(piece));
     }
     s.settle();
     room_ -= static_cast<int64_t>(total);
@@ -154,7 +156,8 @@ void Connection::pump(Stream& s) {
     if (s.owner() != nullptr) handler_.on_sent(s, static_cast<uint32_t>(total));
     if (!stream_ || stream_->id_ != id) return;  // the owner ended the stream
   }
-  if (s.data_.empty() && s.end_queued_ && !s.end_sent_ && !over()) write_end(s);
+  if (s.tunnel_ == Stream::Tunnel::kOpen && s.queued() == 0) s.data_.reset();
+  if (s.queued() == 0 && s.end_queued_ && !s.end_sent_ && !over()) write_end(s);
   if (stream_ && stream_->id_ == id) settle_end();
 }
 

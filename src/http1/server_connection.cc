@@ -23,14 +23,14 @@ void ServerConnection::on_head(std::string_view text) {
   fields.clear();
   RequestHead head;
   Fault fault = parse_request(text, guards().header_fields, codec_.sections(), fields, head);
-  if (!fault && fields.size() > config_.max_header_list_size)
+  if (!fault && fields.size() > config().max_header_list_size)
     fault = {431, "a field list larger than header_list_size"};
   if (!fault && head.connect && !pass_connect_) fault = {501, "CONNECT"};
   if (fault) {
     refuse(fault);
     return;
   }
-  ++stats_.requests;
+  ++stats().requests;
   begin_request(head, fields);
 }
 
@@ -39,12 +39,12 @@ void ServerConnection::begin_request(const RequestHead& head, FieldList& fields)
   s.set_account(account_);
   s.to_head_ = head.to_head;
   s.old_ = head.minor == 0;
-  received_protocol_ = s.old_ ? "1.0" : "1.1";
+  received_protocol_ = s.old_ ? Received::kHttp10 : Received::kHttp11;
   closes_ |= !head.keep;
-  body_rate_.begin();
+  if (rates_ != nullptr) rates_->body.begin();
   tiny_chunks_ -= std::min(tiny_chunks_, kEarnedChunks);
   s.websocket_ = !head.websocket_key.empty();
-  if (s.websocket_) s.accept_ = accept_of(head.websocket_key);
+  if (s.websocket_) s.peer_.accept = accept_of(head.websocket_key);
   if (s.websocket_ || head.connect) {
     s.tunnel_ = Stream::Tunnel::kAsked;
     input_ = Input::kHeld;
@@ -87,10 +87,10 @@ void ServerConnection::send_headers(http::Stream& stream, const FieldList& field
   }
   s.head_written_ = true;
   s.end_queued_ = end;
-  s.head_position_ = output_.end();
+  s.head_position_ = output().end();
   if (s.tunnel_ == Stream::Tunnel::kAsked && status < 300) {
     hop.no_length = true;
-    if (s.websocket_) hop.websocket_accept = view(s.accept_);
+    if (s.websocket_) hop.websocket_accept = view(s.peer_.accept);
     write_response(text, fields, hop);
     if (!write(text.view())) return;
     open_tunnel(s);
@@ -137,7 +137,7 @@ bool ServerConnection::decline_tunnel(http::Stream& s) {
 }
 
 void ServerConnection::cut(const Stream& s) {
-  ++stats_.answers_cut;
+  ++stats().answers_cut;
   // The end of the connection is the end of such a body: only a reset tells the client.
   const bool looks_whole = s.head_written_ && s.body_ == Stream::Body::kUntilClose;
   ending_ = looks_whole ? Ending::kAbort : Ending::kClose;
@@ -183,19 +183,19 @@ void ServerConnection::break_off(Stream& s, EndedBy by) {
 void ServerConnection::count(const Fault& fault) {
   switch (fault.status) {
     case 400:
-      ++stats_.bad_requests;
+      ++stats().bad_requests;
       break;
     case 408:
       break;  // a guard counts it
     case 414:
     case 431:
-      ++stats_.guard_head_size;
+      ++stats().guard_head_size;
       break;
     case 501:
-      ++stats_.connects_refused;
+      ++stats().connects_refused;
       break;
     default:
-      ++stats_.versions_refused;
+      ++stats().versions_refused;
   }
 }
 
@@ -268,18 +268,17 @@ void ServerConnection::on_chunk(uint32_t piece, uint64_t chunk) {
   }
   const config::Rate& rate = guards().tiny_data;
   if (rate.burst == 0 || ++tiny_chunks_ <= rate.burst) return;
-  ++stats_.guard_tiny_chunks;
+  ++stats().guard_tiny_chunks;
   refuse(bad("too many chunks of a few bytes"));
   guard_ = "http1_tiny_chunks";
 }
 
-void ServerConnection::watch_half_closed() {
-  const bool silent =
-      ended_ && stream_ && answer_rate_.still(transport_.acknowledged(), output_.end());
+void ServerConnection::watch_half_closed(uint64_t taken, uint64_t end) {
+  const bool silent = ended_ && stream_ && rates_->answer.still(taken, end);
   silent_looks_ = silent ? silent_looks_ + 1 : 0;
-  const auto limit = config_.half_closed_timeout;
-  if (limit.count() == 0 || silent_looks_ * kWatchPeriod <= limit) return;
-  ++stats_.half_closed_cancels;
+  if (half_closed_timeout_.count() == 0 || silent_looks_ * kWatchPeriod <= half_closed_timeout_)
+    return;
+  ++stats().half_closed_cancels;
   Stream& s = *stream_;
   closes_ = true;
   if (s.head_written_) {
@@ -294,18 +293,24 @@ void ServerConnection::watch_half_closed() {
 Connection::Watched ServerConnection::watch_rates(uint32_t body) {
   const config::Guards& g = guards();
   tiny_chunks_ -= std::min(tiny_chunks_, g.tiny_data.per_second);
-  if (in_tunnel()) return Watched::kFine;  // both sides may be as slow as they like
-  watch_half_closed();
+  const uint64_t taken = transport_.acknowledged();
+  const uint64_t end = output().end();
+  // Both sides of a tunnel may be as slow as they like.
+  if (in_tunnel() || (taken >= end && !mid_message() && !ended_)) {
+    rates_.reset();
+    return Watched::kFine;
+  }
+  if (rates_ == nullptr) rates_ = std::make_unique<Rates>();
+  watch_half_closed(taken, end);
   if (over()) return Watched::kFine;
-  if (answer_rate_.too_slow(transport_.acknowledged(), output_.end(), g.min_rate,
-                            g.min_rate_grace)) {
-    ++stats_.guard_read_rate;
+  if (rates_->answer.too_slow(taken, end, g.min_rate, g.min_rate_grace)) {
+    ++stats().guard_read_rate;
     guard_ = "http1_read_rate";
     detail_ = "reads an answer more slowly than min_rate";
     return Watched::kGone;
   }
-  if (awaits_body() && body_rate_.too_slow(body, g.min_rate, g.min_rate_grace)) {
-    ++stats_.guard_body_rate;
+  if (awaits_body() && rates_->body.too_slow(body, g.min_rate, g.min_rate_grace)) {
+    ++stats().guard_body_rate;
     refuse({408, "a body slower than min_rate"});
     guard_ = "http1_body_rate";
   }

@@ -2,6 +2,8 @@
 // An HTTP/1.1 connection of a client: requests come in, one at a time, and answers go out in their
 // order. Requests behind the one that is being answered wait as they came (RFC 9112, 9.3.2).
 
+#include <memory>
+
 #include "http1/connection.h"
 #include "http1/head.h"
 #include "http1/rate_watch.h"
@@ -15,9 +17,13 @@ class ServerConnection final : public Connection {
   // Chunks of a few bytes that each request earns.
   static constexpr uint32_t kEarnedChunks = 2;
 
-  // pass_connect: requests to CONNECT reach the owner.
-  ServerConnection(const Parts& parts, bool pass_connect)
-      : Connection(parts), pass_connect_(pass_connect) {}
+  // pass_connect: requests to CONNECT reach the owner. half_closed_timeout: how long nothing of an
+  // answer may flow to a client that has ended its side; zero: for any time.
+  ServerConnection(const Parts& parts, bool pass_connect, Duration half_closed_timeout)
+      : Connection(parts),
+        pass_connect_(pass_connect),
+        half_closed_timeout_(
+            std::chrono::ceil<std::chrono::duration<uint32_t>>(half_closed_timeout)) {}
 
   void start() override { room_ = 65'535; }
   bool end_of_input() override;
@@ -47,7 +53,8 @@ class ServerConnection final : public Connection {
 
   // Cancels the request of a client that has ended its side, and to which nothing of the answer has
   // flowed for half_closed_timeout: only bytes of an answer tell whether the client is still there.
-  void watch_half_closed();
+  // taken, end: positions of the output, as OutputRateWatch has them.
+  void watch_half_closed(uint64_t taken, uint64_t end);
   void begin_request(const RequestHead& head, FieldList& fields);
   // An answer without a body, of Sluice's own.
   void answer(int status);
@@ -57,13 +64,19 @@ class ServerConnection final : public Connection {
   void cut(const Stream& s);
 
   const bool pass_connect_;
-  bool closes_ = false;        // the connection ends behind the answer under way
-  bool closes_next_ = false;   // or behind the one after it
+  bool closes_ = false;       // the connection ends behind the answer under way
+  bool closes_next_ = false;  // or behind the one after it
+  uint8_t empty_lines_ = 0;
   uint16_t silent_looks_ = 0;  // in a row, of watch_half_closed()
-  uint32_t empty_lines_ = 0;
+  // Whole seconds; zero: for any time.
+  const std::chrono::duration<uint32_t> half_closed_timeout_;
   uint32_t tiny_chunks_ = 0;  // that were not earned
-  RateWatch body_rate_;
-  OutputRateWatch answer_rate_;
+  // Made by a look at a connection that moves, until a look finds that nothing is under way.
+  struct Rates {
+    RateWatch body;
+    OutputRateWatch answer;
+  };
+  std::unique_ptr<Rates> rates_;
 };
 
 }  // namespace sluice::http1

@@ -15,7 +15,7 @@ namespace sluice::http1 {
 class Stream final : public http::Stream {
  public:
   // Bytes of body that wait here for room.
-  uint64_t queued() const { return data_.size(); }
+  uint64_t queued() const { return data_ == nullptr ? 0 : data_->size(); }
 
  private:
   friend class Connection;
@@ -36,7 +36,7 @@ class Stream final : public http::Stream {
   enum class Tunnel : uint8_t { kNone, kAsked, kIgnored, kOpen };
 
   void settle() {
-    charge(data_.slices(),
+    charge(data_ == nullptr ? 0 : data_->slices(),
            static_cast<uint32_t>(trailers_ != nullptr ? trailers_->heap() : size_t{0}));
   }
 
@@ -51,15 +51,18 @@ class Stream final : public http::Stream {
   // the body back, for Sluice has passed on no 100, and nothing of the body has come. Client role:
   // the pod has sent no 100.
   bool expects_ = false;
-  bool left_ = false;       // reset_after_output(): the owner is done with the stream
-  bool closed_ = false;     // on_closed or on_reset is running
-  WebSocketAccept accept_;  // of websocket_: to be sent, or expected
-  int64_t body_left_ = 0;   // of Body::kLength
-  buf::Queue data_;
+  bool left_ = false;    // reset_after_output(): the owner is done with the stream
+  bool closed_ = false;  // on_closed or on_reset is running
+  // A request for a WebSocket has no body, and neither has an answer that opens one.
+  union Peer {
+    Peer() : accept{} {}
+    WebSocketAccept accept;  // of websocket_, until the answer: to be sent, or expected
+    ChunkedDecoder chunks;   // of the peer's body, from ChunkedDecoder::begin() on
+  } peer_;
+  int64_t body_left_ = 0;             // of Body::kLength
+  std::unique_ptr<buf::Queue> data_;  // our side's body, as far as it waits for room
   std::unique_ptr<FieldList> trailers_;
-  // The peer's body.
-  ChunkedDecoder chunks_;
-  int64_t peer_left_ = 0;  // bytes that are missing of one with a Content-Length
+  int64_t peer_left_ = 0;  // bytes that are missing of the peer's body with a Content-Length
 };
 static_assert(sizeof(Stream) <= http::Stream::kBytes);
 

@@ -31,9 +31,7 @@ Call::Call(Context& context, ClientConnection& client, http::Stream& stream, Ser
       request_(end ? Request::kEnded : Request::kOpen),
       result_(stats::Result::kUnknown),
       kept_(context, holder_, request),
-      timers_(
-          context.wheel, [](void* self, Time) { static_cast<Call*>(self)->on_timer(); }, this,
-          context.now) {
+      timers_([](void* self, Time) { static_cast<Call*>(self)->on_timer(); }, this, context.now) {
   holder_.use();
   ++context_.stats.listener(listener_slot_).active_streams;
   ++context_.stats.relay.streams;
@@ -49,19 +47,19 @@ void Call::end_if_over() {
   timers_.disarm();
   --context_.stats.listener(listener_slot_).active_streams;
   --context_.stats.relay.streams;
-  if (Leftover& leftover = *this; leftover.linked()) [[unlikely]] {
+  if (auto& left = static_cast<ListHook<Call>&>(*this); left.linked()) [[unlikely]] {
     holder_.end_left_call();
-    leftover.unlink();
+    left.unlink();
   }
   static_cast<Repeatable&>(*this).unlink();
-  kept_.release();
+  kept_.release(holder_);
   holder_.leave();
   context_.over.push_back(*this);
 }
 
 // Memory for another attempt is charged to the client, and the client can do without it.
 void Call::on_request_grown() {
-  kept_.settle();
+  kept_.settle(holder_);
   if (!attached()) return;
   if (holder_.overdrawn()) {
     forget_request();
@@ -71,7 +69,7 @@ void Call::on_request_grown() {
 }
 
 void Call::forget_body() {
-  if (kept_.forget_body()) static_cast<Repeatable&>(*this).unlink();
+  if (kept_.forget_body(holder_)) static_cast<Repeatable&>(*this).unlink();
 }
 
 void Call::forget_request() {
@@ -116,7 +114,7 @@ void Call::request_ended(Request how) {
 void Call::client_trailers(http::FieldList& fields) {
   request_ended(Request::kEndedByTrailers);
   kept_.trailers().swap(fields);
-  kept_.settle();
+  kept_.settle(holder_);
   if (!attached()) return;
   PodConnection& pod = attempt_.connection();
   if (!pod.takes_fields(kept_.trailers())) {
@@ -197,7 +195,7 @@ void Call::limit_leftover() {
   timers_.moved(context_.now);
   const Duration idle = timers_.idle_timeout();
   timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, kLeftoverIdle) : kLeftoverIdle);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::drop_leftover() {

@@ -23,11 +23,9 @@ class Service;
 
 // The call is over when neither side has a stream any more. Its functions are the events of both
 // sides. Any of them may end the call, but the object lives until the end of the turn
-// (Context::over): so no function loses the object while it runs.
-class Call final : public ListHook<Call>,
-                   public Leftover,
-                   public Repeatable,
-                   public upstream::CallSide {
+// (Context::over): so no function loses the object while it runs. By its own hook it is among the
+// calls that wait for a pod, those that are left over, or those that are over.
+class Call final : public ListHook<Call>, public Repeatable, public upstream::CallSide {
  public:
   // Takes the contents of `request`. The caller ties `stream` to the call.
   Call(Context& context, ClientConnection& client, http::Stream& stream, Service& service,
@@ -87,7 +85,7 @@ class Call final : public ListHook<Call>,
   WaitQueue::Lane* lane() const { return lane_; }
   void set_lane(WaitQueue::Lane* lane) { lane_ = lane; }
   // The call waits for a pod, no longer than `most`.
-  void begin_wait(Duration most) { timers_.begin_wait(context_.now, most); }
+  void begin_wait(Duration most) { timers_.begin_wait(context_.wheel, context_.now, most); }
   void end_wait() { timers_.end_wait(context_.now); }
 
   // The ids stay valid when the client has gone.

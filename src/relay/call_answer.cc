@@ -98,9 +98,9 @@ void Call::pod_headers(Section section, http::FieldList& fields, bool end) {
       forget_body();
       if (in_tunnel()) {
         // An open tunnel is no call: it lives for as long as both sides want.
-        kept_.shrink();
+        kept_.let_go(holder_, context_.access_log.on());
         timers_.clear(CallTimers::Limit::kCallTimeout);
-        timers_.arm();
+        timers_.arm(context_.wheel);
         if (request_ != Request::kOpen) bound_half_open_tunnel();
       }
     }

@@ -20,7 +20,7 @@ void Call::set_limits() {
   limit(Limit::kCallTimeout, service_.config().call_timeout);
   limit(Limit::kMaxAge, service_.config().max_stream_age);
   timers_.set_idle_timeout(service_.config().stream_idle_timeout);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::bound_half_open_tunnel() {
@@ -28,7 +28,7 @@ void Call::bound_half_open_tunnel() {
   if (most <= Duration::zero()) return;
   const Duration idle = timers_.idle_timeout();
   timers_.set_idle_timeout(idle > Duration::zero() ? std::min(idle, most) : most);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 // A malformed grpc-timeout crosses unchanged and sets no deadline here. Two values are as malformed
@@ -84,11 +84,11 @@ void Call::on_timer() {
     case Limit::kRefused:
       timers_.clear(Limit::kRefused);
       service_.end_pause();
-      timers_.arm();
+      timers_.arm(context_.wheel);
       retry();
       return;
     case Limit::kNone:
-      timers_.arm();
+      timers_.arm(context_.wheel);
       return;
   }
 }

@@ -63,7 +63,6 @@ bool Call::served() const {
 void Call::note_access(Result result, const char* why) {
   const bool failed = stats::is_grpc(result) ? result != Result::kOk : result >= Result::k5xx;
   if (!(failed && context_.access_log.failures) && !context_.take_access_sample()) return;
-  const http::FieldList& fields = kept_.headers();
   const transport::Stream& stream = client_->stream();
   stats::Access a;
   a.arrived = timers_.arrived();
@@ -83,20 +82,14 @@ void Call::note_access(Result result, const char* why) {
   a.protocol = client_->http().received_protocol();
   a.tls = stream.security();
   a.end = why;
-  a.set(Text::kServerName, stream.server_name());
-  a.set(Text::kMethod, upgrade ? "GET" : fields.find(http::Name::kMethod).value_or(""));
-  std::string_view host = fields.find(http::Name::kAuthority).value_or("");
-  if (host.empty()) host = fields.find(http::Name::kHost).value_or("");
-  a.set(Text::kAuthority, host);
-  std::string_view path = fields.find(http::Name::kPath).value_or("");
+  LoggedFields fields = kept_.logged();
+  fields.values[static_cast<size_t>(Text::kServerName)] = stream.server_name();
+  if (std::string_view& method = fields.values[static_cast<size_t>(Text::kMethod)];
+      upgrade && !method.empty())
+    method = "GET";
+  std::string_view& path = fields.values[static_cast<size_t>(Text::kPath)];
   if (!context_.access_log.query) path = path.substr(0, path.find('?'));
-  a.set(Text::kPath, path);
-  for (const http::Field f : fields) {
-    if (f.id != http::Name::kOther) continue;
-    if (f.name == "x-request-id") a.set(Text::kRequestId, f.value);
-    if (f.name == "traceparent") a.set(Text::kTraceParent, f.value);
-    if (f.name == "user-agent") a.set(Text::kUserAgent, f.value);
-  }
+  fields.note(a);
   context_.stats.access().push(a);
 }
 

@@ -58,7 +58,7 @@ void Call::retry_refused() {
   service_.grow_after_refusal();
   service_.begin_pause();
   timers_.set(Limit::kRefused, context_.now + retries_.next_refused_wait());
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::accuse() {
@@ -124,12 +124,11 @@ bool Call::retried_loss(uint32_t pod_slot) {
 }
 
 bool Call::retried_stale(uint32_t pod_slot) {
+  if (!may_repeat() || response_ != Response::kNone) return false;
   const auto method = kept_.headers().find(Name::kMethod);
   // An extended CONNECT is a GET at an HTTP/1.1 pod.
   const bool safe = method && (idempotent(*method) || kept_.headers().has(Name::kProtocol));
-  if (!may_repeat() || response_ != Response::kNone || !safe ||
-      !retries_.take_transparent(context_.limits.transparent_retries))
-    return false;
+  if (!safe || !retries_.take_transparent(context_.limits.transparent_retries)) return false;
   ++context_.stats.pod(pod_slot).retried;
   ++context_.stats.relay.stale_retries;
   retry();
@@ -150,7 +149,7 @@ bool Call::try_again(const config::Retry& policy, std::optional<Duration> pushba
   timers_.clear(Limit::kTry);
   service_.begin_pause();
   timers_.set(Limit::kBackoff, context_.now + delay);
-  timers_.arm();
+  timers_.arm(context_.wheel);
   return true;
 }
 
@@ -169,7 +168,7 @@ void Call::on_backoff() {
       headers.add(Name::kGrpcPreviousRpcAttempts, now);
     }
   }
-  timers_.arm();
+  timers_.arm(context_.wheel);
   service_.assign(*this, true);
 }
 
@@ -180,7 +179,7 @@ void Call::arm_try_timeout() {
       response_ != Response::kNone)
     return;
   timers_.set(Limit::kTry, context_.now + policy->per_try_timeout);
-  timers_.arm();
+  timers_.arm(context_.wheel);
 }
 
 void Call::on_try_timeout() {
@@ -188,7 +187,7 @@ void Call::on_try_timeout() {
   const config::Retry* policy = service_.retry();
   // A call that cannot be tried again gets the time that it needs.
   if (policy == nullptr || !attached() || !may_repeat() || !repeatable(*policy)) {
-    timers_.arm();
+    timers_.arm(context_.wheel);
     return;
   }
   ++context_.stats.relay.try_timeouts;

@@ -4,14 +4,14 @@
 
 namespace sluice::relay {
 
-void CallTimers::arm() {
+void CallTimers::arm(TimerWheel& wheel) {
   look_at_idleness();
   Time next = kNever;
   for (const Time end : ends_) next = std::min(next, end);
   if (next == kNever) {
     timer_.disarm();
   } else if (next != timer_.deadline()) {
-    wheel_.arm(timer_, next);
+    wheel.arm(timer_, next);
   }
 }
 
@@ -28,10 +28,10 @@ Time CallTimers::call_ends() {
       {end(Limit::kDeadline), end(Limit::kCallTimeout), end(Limit::kMaxAge), end(Limit::kIdle)});
 }
 
-void CallTimers::begin_wait(Time now, Duration most) {
+void CallTimers::begin_wait(TimerWheel& wheel, Time now, Duration most) {
   wait_began_ = now;
   set(Limit::kWait, now + std::max(most - waited_, Duration::zero()));
-  arm();
+  arm(wheel);
 }
 
 void CallTimers::end_wait(Time now) {

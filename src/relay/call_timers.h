@@ -25,8 +25,8 @@ class CallTimers {
   };
 
   // fire(owner, now) is called when a limit may be due; `owner` then calls due().
-  CallTimers(TimerWheel& wheel, Timer::Fire fire, void* owner, Time now)
-      : wheel_(wheel), timer_(fire, owner), arrived_(now), active_at_(now) {}
+  CallTimers(Timer::Fire fire, void* owner, Time now)
+      : timer_(fire, owner), arrived_(now), active_at_(now) {}
 
   // Takes effect with the next arm().
   void set(Limit limit, Time end) { end_of(limit) = end; }
@@ -38,7 +38,7 @@ class CallTimers {
 
   // Arms the timer for the earliest limit. When a limit has moved to a later time since, the timer
   // fires too early and is armed again.
-  void arm();
+  void arm(TimerWheel& wheel);
   void disarm() { timer_.disarm(); }
   // The first limit that has passed.
   Limit due(Time now);
@@ -55,7 +55,7 @@ class CallTimers {
   void moved(Time now) { active_at_ = now; }
 
   // The call begins to wait for a pod. All waits of the call together last at most `most`.
-  void begin_wait(Time now, Duration most);
+  void begin_wait(TimerWheel& wheel, Time now, Duration most);
   void end_wait(Time now);
   Time wait_began() const { return wait_began_; }
   // The time of an attempt that was never sent counts as a wait.
@@ -74,7 +74,6 @@ class CallTimers {
     end_of(Limit::kIdle) = idle_timeout_ > Duration::zero() ? active_at_ + idle_timeout_ : kNever;
   }
 
-  TimerWheel& wheel_;
   Timer timer_;
   const Time arrived_;
   Time active_at_;

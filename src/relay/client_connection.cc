@@ -35,31 +35,29 @@ ClientConnection::ClientConnection(Context& context, Listener& listener,
     : context_(context),
       listener_(listener),
       stream_(std::move(stream)),
-      holder_(context.holders.open(address_key(peer().address), *this)),
-      drain_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); },
-                   this),
+      holder_(&context.holders.open(address_key(peer().address), *this)),
       life_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->on_life_timer(); },
                   this),
       idle_since_(context.now),
       watch_timer_([](void* self, Time) { static_cast<ClientConnection*>(self)->watch(); }, this),
       id_(++context.clients_ever),
       forwarding_(listener.forwarding(*stream_)),
-      leave_(&holder_),
       http_(first_codec(context, listener, *stream_)
-                .server(*this, *stream_, listener.http_options(holder_.address().origin))) {
+                .server(*this, *stream_, listener.http_options(holder_->address().origin))) {
   if (listener.takes_http1()) first_bytes_.emplace();
   stream_->set_user(*this);
   ++listener_.stats().connections;
   ++listener_.stats().active_connections;
   ++context_.stats.relay.client_connections;
-  http_->set_account(&holder_);
+  http_->set_account(holder_.get());
   http_->start();
   begin_life();
   context_.touch(*this);
 }
 
 ClientConnection::~ClientConnection() {
-  holder_.forget_client();
+  if (leaving_ != nullptr) context_.leaving.destroy(leaving_);
+  holder_->forget_client();
   --listener_.stats().active_connections;
   --context_.stats.relay.client_connections;
 }
@@ -78,7 +76,7 @@ void ClientConnection::on_data(transport::Stream& stream, buf::Slice data) {
     }
     return;
   }
-  if (closing_) discarded_ += n;
+  if (closing_) leaving().discarded += n;
   if (!closing_ && !http_->receive(std::move(data), context_.now)) abandon_streams(why_failed());
   stream.consumed(n);
 }
@@ -90,8 +88,8 @@ bool ClientConnection::choose_version(buf::Slice& data) {
   first_bytes_.reset();
   if (version == FirstBytes::Version::kHttp2) {
     http_ =
-        context_.http2.server(*this, *stream_, listener_.http_options(holder_.address().origin));
-    http_->set_account(&holder_);
+        context_.http2.server(*this, *stream_, listener_.http_options(holder_->address().origin));
+    http_->set_account(holder_.get());
     http_->start();
     if (drain_ == Drain::kAnnounced) http_->announce_drain(kDrainOpaque);
     stream_->consumed(static_cast<uint32_t>(seen.size()));
@@ -161,13 +159,13 @@ void ClientConnection::evict(const char* why) {
   if (evicted_) return;
   closing_ = evicted_ = true;
   abandon_streams(why);
-  holder_.forget_client();
+  holder_->forget_client();
   http_->stop();
   stream_->abort();
 }
 
 void ClientConnection::flush() {
-  if (discarded_ > context_.guards.discarded) {
+  if (leaving_ != nullptr && leaving_->discarded > context_.guards.discarded) {
     if (!evicted_) {
       ++context_.stats.relay.guard_discarded;
       on_guard("discarded", "sent on and on behind GOAWAY and FIN");
@@ -206,7 +204,7 @@ void ClientConnection::flush() {
   }
   stream_->push();
   look();
-  if (!watch_timer_.armed() && (holder_.in_tcp() > 0 || (!closing_ && http_->wants_watch())))
+  if (!watch_timer_.armed() && (holder_->in_tcp() > 0 || (!closing_ && http_->wants_watch())))
     context_.wheel.arm(watch_timer_, context_.now + http::Connection::kWatchPeriod);
 }
 
@@ -236,7 +234,18 @@ void ClientConnection::watch() {
 // The final GOAWAY has been sent.
 void ClientConnection::let_calls_end() {
   drain_ = Drain::kFinal;
-  context_.wheel.arm(drain_timer_, context_.now + context_.timeouts.drain);
+  arm_drain(context_.timeouts.drain);
+}
+
+ClientLeaving& ClientConnection::leaving() {
+  if (leaving_ == nullptr)
+    leaving_ = context_.leaving.create(
+        [](void* self, Time) { static_cast<ClientConnection*>(self)->on_drain_timer(); }, this);
+  return *leaving_;
+}
+
+void ClientConnection::arm_drain(Duration wait) {
+  context_.wheel.arm(leaving().timer, context_.now + wait);
 }
 
 void ClientConnection::report() {
@@ -251,14 +260,14 @@ void ClientConnection::drain() {
   if (drain_ != Drain::kNo || closing_) return;
   drain_ = Drain::kAnnounced;
   http_->announce_drain(kDrainOpaque);
-  context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+  arm_drain(kDrainPing);
   context_.touch(*this);
 }
 
 void ClientConnection::say_final_goaway() {
   if (drain_ != Drain::kAnnounced || closing_) return;  // nothing follows our FIN
   drain_ = Drain::kFinal;
-  drain_timer_.disarm();
+  if (leaving_ != nullptr) leaving_->timer.disarm();
   http_->drain();
   context_.touch(*this);
 }
@@ -298,7 +307,7 @@ void ClientConnection::end(const char* why) {
   }
   drain_ = Drain::kEnding;
   http_->for_each_stream([why](http::Stream& s) { call_of(s).end(why); });
-  context_.wheel.arm(drain_timer_, context_.now + kLastWords);
+  arm_drain(kLastWords);
   context_.touch(*this);
 }
 

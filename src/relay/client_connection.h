@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
+#include "relay/client_leaving.h"
 #include "relay/context.h"
 #include "relay/first_bytes.h"
 #include "relay/forwarding.h"
@@ -50,11 +51,11 @@ class ClientConnection final : public transport::User,
   // Memory kept for the client: output that the client has not taken, requests that pods have not
   // taken, data that arrived ahead of a gap, requests kept for another attempt, and the calls' own
   // objects. A packet buffer counts whole, however few bytes are in it.
-  Holder& holder() { return holder_; }
+  Holder& holder() { return *holder_; }
   // Updates holder() with the output that TCP has freed.
   void look() {
-    holder_.look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
-                 stream_->buffers_ahead());
+    holder_->look(stream_->acknowledged(), stream_->output().end(), stream_->buffers(),
+                  stream_->buffers_ahead());
   }
   // Counts one more request. The request may be the last one that the connection takes
   // (client_life.cc).
@@ -72,7 +73,7 @@ class ClientConnection final : public transport::User,
   Endpoint peer() const override { return stream_->peer(); }
   uint64_t id() const override { return id_; }
   // The key of the client's address (relay/address_key.h).
-  uint64_t address() const { return holder_.address().key; }
+  uint64_t address() const { return holder_->address().key; }
   // A client may cause a fifth of the RST_STREAM that a connection to a pod may send.
   bool take_pod_reset() override {
     return pod_resets_.take(upstream::ResetRate::of(context_.guards.pod_resets, 5), context_.now);
@@ -124,6 +125,9 @@ class ClientConnection final : public transport::User,
   // Makes the connection of the version that the client's first bytes show. False while they do not
   // show it.
   bool choose_version(buf::Slice& data);
+  // Made when the connection is first drained, ended or closed.
+  ClientLeaving& leaving();
+  void arm_drain(Duration wait);
   void on_drain_timer();
   // Ends the calls that are left after drain_timeout, as end() does.
   void let_calls_end();
@@ -146,35 +150,31 @@ class ClientConnection final : public transport::User,
   Context& context_;
   Listener& listener_;
   const transport::StreamPtr stream_;
-  Holder& holder_;
-  Drain drain_ = Drain::kNo;
-  bool peer_ended_ = false;  // the client's FIN
-  bool closing_ = false;     // our FIN is queued
-  uint64_t discarded_ = 0;   // bytes that arrived after our FIN (HTTP/2)
-  bool evicted_ = false;     // its memory is free, or about to be
-  bool heap_noted_ = false;  // on_heap_refusal() has been logged
-  Timer drain_timer_;
-  Timer life_timer_;  // idleness, age and grace: armed for the earliest of them, or earlier
-  bool idle_ = true;  // no streams
-  Time idle_since_;
-  Time age_ends_ = kNever;
-  Time grace_ends_ = kNever;
-  Time linger_ends_ = kNever;   // at the latest
-  Time last_drained_ = kNever;  // kNever: nothing has come behind our FIN
-  uint32_t streams_begun_ = 0;
-  Timer watch_timer_;  // armed while something waits for the client, or TCP keeps output
-  const uint64_t id_;
-  upstream::ResetBudget pod_resets_;
-  std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
-  // Leaves the holder last: after the HTTP/2 connection has given back its charges, and the part of
+  // Leaves the holder last: after the HTTP connection has given back its charges, and the part of
   // its address's allowance that it did not use.
   struct LeaveHolders {
     void operator()(Holder* h) const { h->leave(); }
   };
-  const std::unique_ptr<Holder, LeaveHolders> leave_;
+  const std::unique_ptr<Holder, LeaveHolders> holder_;
+  ClientLeaving* leaving_ = nullptr;  // of the context's slab; see leaving()
+  Drain drain_ = Drain::kNo;
+  bool peer_ended_ = false;  // the client's FIN
+  bool closing_ = false;     // our FIN is queued
+  bool evicted_ = false;     // its memory is free, or about to be
+  bool heap_noted_ = false;  // on_heap_refusal() has been logged
+  bool idle_ = true;         // no streams
+  bool grace_ = false;       // the connection has reached its age
   // Where the listener takes both versions, HTTP/1.1's at first.
-  http::ConnectionPtr http_;
   std::optional<FirstBytes> first_bytes_;  // until the version is known
+  uint32_t streams_begun_ = 0;
+  Timer life_timer_;  // idleness, age and grace: armed for the earliest of them, or earlier
+  Time idle_since_;
+  Time age_ends_ = kNever;  // or, then, the grace
+  Timer watch_timer_;       // armed while something waits for the client, or TCP keeps output
+  const uint64_t id_;
+  upstream::ResetBudget pod_resets_;
+  std::unique_ptr<Forwarding> forwarding_;  // may be nullptr
+  http::ConnectionPtr http_;
 };
 
 }  // namespace sluice::relay

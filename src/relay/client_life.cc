@@ -26,7 +26,7 @@ void ClientConnection::begin_life() {
 }
 
 void ClientConnection::arm_life() {
-  Time next = std::min(age_ends_, grace_ends_);
+  Time next = age_ends_;
   const Duration silence = context_.timeouts.client_idle;
   if (idle_ && on(silence) && drain_ == Drain::kNo) next = std::min(next, idle_since_ + silence);
   if (next != kNever) context_.wheel.arm(life_timer_, next);
@@ -36,8 +36,8 @@ void ClientConnection::on_life_timer() {
   const Time now = context_.now;
   const Duration silence = context_.timeouts.client_idle;
   stats::Relay& stats = context_.stats.relay;
-  if (now >= grace_ends_) {
-    grace_ends_ = kNever;
+  if (grace_ && now >= age_ends_) {
+    age_ends_ = kNever;
     end("the connection has reached its greatest age");
     return;
   }
@@ -48,7 +48,8 @@ void ClientConnection::on_life_timer() {
       drain();
     }
     const Duration grace = context_.timeouts.max_connection_age_grace;
-    if (on(grace)) grace_ends_ = now + grace;
+    if (on(grace)) age_ends_ = now + grace;
+    grace_ = true;
   } else if (idle_ && on(silence) && now >= idle_since_ + silence && drain_ == Drain::kNo &&
              !closing_) {
     ++stats.client_idle_goaways;
@@ -89,14 +90,15 @@ void ClientConnection::begin_linger() {
   stream_->consumed(UINT32_MAX);         // also the bytes that waited
   if (drain_ == Drain::kEnding) return;  // a reset is near
   drain_ = Drain::kLingering;
-  linger_ends_ = context_.now + kLingerUnused;
-  context_.wheel.arm(drain_timer_, context_.now + kLingerSilence);
+  leaving().linger_ends = context_.now + kLingerUnused;
+  arm_drain(kLingerSilence);
 }
 
 void ClientConnection::linger_on(uint32_t n) {
   stream_->consumed(n);
-  if (last_drained_ == kNever) linger_ends_ = context_.now + kLinger;
-  last_drained_ = context_.now;
+  ClientLeaving& leaving = this->leaving();
+  if (leaving.last_drained == kNever) leaving.linger_ends = context_.now + kLinger;
+  leaving.last_drained = context_.now;
 }
 
 // TCP's own timeouts hold while the answer is not acknowledged. A peer that only answers probes of
@@ -104,18 +106,20 @@ void ClientConnection::linger_on(uint32_t n) {
 void ClientConnection::on_linger_timer() {
   const Time now = context_.now;
   if (evicted_) return;
+  ClientLeaving& leaving = this->leaving();
   const bool taken = stream_->acknowledged() >= stream_->output().end();
-  const bool silent = last_drained_ != kNever && now >= last_drained_ + kLingerSilence;
-  if (taken && last_drained_ != kNever && now >= linger_ends_) {
+  const bool silent =
+      leaving.last_drained != kNever && now >= leaving.last_drained + kLingerSilence;
+  if (taken && leaving.last_drained != kNever && now >= leaving.linger_ends) {
     ++context_.stats.relay.guard_discarded;
     on_guard("discarded", "sent on and on behind the end of its connection");
   }
-  if (taken && (silent || now >= linger_ends_)) {
+  if (taken && (silent || now >= leaving.linger_ends)) {
     evict("the client did not end its side");
     return;
   }
-  if (!taken) linger_ends_ = std::max(linger_ends_, now + kLinger);
-  context_.wheel.arm(drain_timer_, now + 1s);
+  if (!taken) leaving.linger_ends = std::max(leaving.linger_ends, now + kLinger);
+  arm_drain(1s);
 }
 
 }  // namespace sluice::relay

@@ -22,11 +22,9 @@
 namespace sluice::relay {
 
 class ClientConnection;
+struct ClientLeaving;
 class Call;
 class Handshake;
-
-// A call that is over for its client, while its pod still reads the request.
-class Leftover : public ListHook<Leftover> {};
 
 // A call on a pod, of which much is kept for another attempt.
 class Repeatable : public ListHook<Repeatable> {};
@@ -52,8 +50,9 @@ struct Context : upstream::Context {
   Holders holders;
   Slab<Call> calls;
   Slab<ClientConnection> clients;
+  Slab<ClientLeaving> leaving;
   Slab<Handshake> handshakes;
-  List<Call, Leftover> leftovers;
+  List<Call, Call> leftovers;  // over for their clients, while their pods read the requests
   List<Call, Repeatable> repeatables;
   List<Call, Call> over;  // calls that ended in this turn
   uint64_t clients_ever = 0;

@@ -19,7 +19,7 @@ class FirstBytes {
   Version look(buf::View bytes) {
     for (const uint8_t c : bytes) {
       if (c != static_cast<uint8_t>(kBegin[seen_])) return Version::kHttp1;
-      if (seen_ + 1 == kBegin.size()) return Version::kHttp2;
+      if (seen_ + 1u == kBegin.size()) return Version::kHttp2;
       ++seen_;
     }
     return Version::kUnknown;
@@ -29,7 +29,7 @@ class FirstBytes {
 
  private:
   static constexpr std::string_view kBegin = "PRI ";
-  size_t seen_ = 0;
+  uint8_t seen_ = 0;
 };
 
 }  // namespace sluice::relay

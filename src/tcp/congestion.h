@@ -37,6 +37,9 @@ concept CongestionController = requires(C c, const C k, const AckSample& ack, Ti
   c.undo();
   // Nothing was sent for longer than an RTO (RFC 5681, 4.1).
   c.on_idle(now, bytes);
+  // Nothing is in flight, and nothing has moved for a while: memory that only growth needs goes.
+  // undo() is not called for what was before.
+  c.rest();
   { k.window() } -> std::same_as<uint32_t>;     // bytes
   { k.threshold() } -> std::same_as<uint32_t>;  // ssthresh, bytes
   { k.slow_start() } -> std::same_as<bool>;

@@ -78,8 +78,8 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
   change_state(State::kEstablished);
   iss_ = first_seq(h.iss);
   snd_una_ = snd_nxt_ = iss_ + 1;
-  irs_ = first_seq(h.irs);
-  rcv_nxt_ = acked_ = irs_ + 1;
+  const Seq irs = first_seq(h.irs);
+  rcv_nxt_ = acked_ = irs + 1;
   rcv_adv_ = rcv_nxt_ + h.offered_window;
   ts_offset_ = h.ts_offset;
   ts_recent_ = h.ts_recent;
@@ -93,11 +93,15 @@ Connection::Connection(Context& context, const Endpoint& l, const Endpoint& r, c
   }
   peer_mss_ = h.peer_mss;
   if (peer_mss_ < context.config.min_mss) ++context.counters.tiny_mss;
-  snd_wl1_ = irs_;
+  snd_wl1_ = irs;
   route_changed();
   congestion_.start(mss_, context.config.initial_window * mss_);
   if (h.rtt > Duration::zero()) rtt_.sample(h.rtt, context.now);
   arm_life_timer();
+}
+
+Connection::~Connection() {
+  if (episode_ != nullptr) context_.episodes.destroy(episode_);
 }
 
 // Beyond send_buffer a queue takes no more than as many KiB as buffers are free above half of the

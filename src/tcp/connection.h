@@ -2,7 +2,6 @@
 // One TCP connection (RFC 9293) from SYN-SENT, or from the end of a passive handshake, up to
 // TIME-WAIT. The first public section is the interface of the connection's owner.
 
-#include <array>
 #include <cstdint>
 #include <span>
 
@@ -14,12 +13,10 @@
 #include "buf/queue.h"
 #include "tcp/context.h"
 #include "tcp/cubic.h"
+#include "tcp/episode.h"
 #include "tcp/flow_table.h"
 #include "tcp/half_open.h"
 #include "tcp/header.h"
-#include "tcp/path_mtu.h"
-#include "tcp/prr.h"
-#include "tcp/rack.h"
 #include "tcp/receive_queue.h"
 #include "tcp/received.h"
 #include "tcp/rtt.h"
@@ -81,10 +78,12 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   State state() const { return state_; }
   uint32_t congestion_window() const { return congestion_.window(); }  // bytes
   uint32_t in_flight() const { return board_.pipe(); }                 // bytes
-  uint16_t segment_size() const { return mss_; }                       // payload bytes
+  // The memory that only a connection in use needs has been given back.
+  bool rests() const { return !board_.has_memory() && episode_ == nullptr; }
+  uint16_t segment_size() const { return mss_; }  // payload bytes
 
   // Bytes from the start of the object that every segment needs; Stack prefetches them.
-  static constexpr size_t kHotBytes = 576;
+  static constexpr size_t kHotBytes = 512;
   // Bytes that may wait in send_queue() beside those that may leave at once. Enough to use the
   // window until the owner is asked again; at most four frames of HTTP/2 before a new one leaves.
   static constexpr uint32_t kUnsentAhead = 65'536;
@@ -97,7 +96,10 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   // Prefetches what the next segment will need beyond kHotBytes.
   void fetch_ahead() const {
     if (user_ != nullptr) prefetch(user_, kCacheLine);
-    if (!board_.empty()) prefetch(&rto_base_, sizeof rto_base_ + sizeof rack_ + sizeof congestion_);
+    if (!board_.empty()) {
+      board_.fetch_ahead();
+      prefetch(&rto_base_, sizeof rto_base_ + sizeof pace_at_ + sizeof congestion_);
+    }
   }
 
   // SYN-SENT; the SYN leaves at the next flush.
@@ -108,7 +110,7 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   // The part that both constructors have in common.
   Connection(Context& context, const Endpoint& local, const Endpoint& remote, User* user,
              State first);
-  ~Connection() = default;
+  ~Connection();
 
   // connection_input.cc: a segment for this connection. Its bytes begin behind the TCP header, and
   // are taken.
@@ -196,12 +198,21 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   void route_changed();     // recomputes the MSS from path and peer
 
   // connection_timers.cc
-  enum class LossTimer : uint8_t { kRetransmit, kTailProbe, kReorder, kWindowProbe, kPacing };
+  enum class LossTimer : uint8_t {
+    kRetransmit,
+    kTailProbe,
+    kReorder,
+    kWindowProbe,
+    kPacing,
+    kRest,  // nothing is in flight; the timer may be armed from before
+  };
   void arm_loss_timer();
   void on_loss_timer();
   void on_retransmission_timeout();
   void on_window_probe();
   void on_reorder_deadline();
+  void on_rest();
+  void rest();
   void unanswered();
   void answered();
   void on_ack_timer();
@@ -213,6 +224,13 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
     return state_ == State::kFinWait1 || state_ == State::kClosing || state_ == State::kLastAck;
   }
   Duration rto() const;
+  // Makes the state of unusual events when the first of them happens.
+  Episode& episode() {
+    if (episode_ == nullptr) [[unlikely]]
+      episode_ = context_.episodes.create();
+    return *episode_;
+  }
+  bool is_mtu_probe(Seq end) const { return path_learned_ && episode_->path_mtu.is_probe(end); }
   bool may_probe_tail() const;
   Duration usual_probe_timeout() const;
   Duration probe_timeout() const;
@@ -262,14 +280,14 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   bool paced_ : 1 = false;           // new data waits until pace_at_
   bool window_used_ : 1 = false;     // see note_window_use()
   bool head_timed_out_ : 1 = false;  // the oldest segment in flight has timed out
-  bool path_learned_ : 1 = false;    // path_mtu_ has learned something
+  bool path_learned_ : 1 = false;    // Episode::path_mtu has learned something
   bool silent_ : 1 = false;          // the owner was told of an expired timeout
   bool patient_ : 1 = false;         // see set_patient()
   // Receiving.
   bool ack_now_ : 1 = false;
   bool ack_later_ : 1 = false;
   bool fin_known_ : 1 = false;        // the peer's FIN has arrived; it is at rcv_fin_
-  bool duplicate_ : 1 = false;        // duplicate_begin_/end_ are still to be reported (D-SACK)
+  bool duplicate_ : 1 = false;        // that of the episode is still to be reported (D-SACK)
   bool window_withheld_ : 1 = false;  // the window would open if there was memory
 
   uint8_t snd_scale_ = 0;
@@ -324,32 +342,18 @@ class Connection : public Flow, private ListHook<Waiting>, private PeerMember {
   // Fields that an ACK of data needs.
   Time rto_base_{};  // RFC 6298, 5.3: when the timer was last restarted
   Time pace_at_{};   // when everything sent so far would have left at an even rate
-  Rack rack_;
   Cubic congestion_;
-  std::array<SackBlock, 2> seen_sacks_{};  // of the last ACK with any, as long as some count
 
   // Loss recovery, closing, silence.
-  Seq irs_ = 0;
+  Episode* episode_ = nullptr;  // of the context's slab: see episode() and rest()
   Seq fin_seq_ = 0;
   Seq rcv_fin_ = 0;
-  Seq duplicate_begin_ = 0;
-  Seq duplicate_end_ = 0;
-  Seq recovery_end_ = 0;  // snd_nxt_ when the episode began
-  Seq ecn_end_ = 0;       // snd_nxt_ at the last reduction for an echo
-  Time timed_out_at_{};
-  uint32_t undo_resent_ = 0;  // segments resent in the episode and not reported as duplicates
-  Seq resent_begin_ = 0;      // all that the episode retransmitted lies within these two
-  Seq resent_end_ = 0;
-  Prr prr_;
-  PathMtu path_mtu_;
-  Time out_of_window_answered_{};
-  Time challenged_{};
   Duration user_timeout_;
   Time deadline_{};   // opening: the handshake must be done; closing: all must be acknowledged
   Timer life_timer_;  // connect timeout, keepalive, closing, FIN-WAIT-2
 };
 
-// A million idle connections take a gigabyte, the connection table included.
-static_assert(sizeof(Connection) <= 992);
+// A million idle connections take 0.6 gigabytes, the connection table included.
+static_assert(sizeof(Connection) <= 608);
 
 }  // namespace sluice::tcp

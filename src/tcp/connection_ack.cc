@@ -1,6 +1,7 @@
 // What an ACK tells about sent data: SACK, RTT, loss detection, recovery, the send window.
 
 #include <algorithm>
+#include <array>
 
 #include "tcp/connection.h"
 
@@ -13,11 +14,11 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   d.pipe_before = board_.pipe();
   Time newest{};
   bool needless_timeout = false;
-  const Seq forward = rack_.forward_ack();
+  const Seq forward = board_.empty() ? 0 : board_.rack().forward_ack();
   const bool echo_valid = timestamps_ && h.options.timestamps && h.options.ts_echo != 0;
   bool wider = false;
   auto delivered = [&](const Scoreboard::Segment& s) {
-    wider |= path_learned_ && path_mtu_.is_probe(s.end);
+    wider |= is_mtu_probe(s.end);
     // Karn's algorithm, or a timestamp that rules out the first transmission.
     bool ambiguous = false;
     if (s.retransmitted) {
@@ -29,10 +30,10 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       newest = s.sent;
       d.rtt = context_.now - s.sent;
     }
-    rack_.delivered(s, context_.now, ambiguous, forward);
+    board_.rack().delivered(s, context_.now, ambiguous, forward);
     // F-RTO (RFC 5682, 3): a segment arrived that the timeout called lost and that was not sent
     // again.
-    if (timeout_doubtful_ && sack_ && !s.retransmitted && s.sent < timed_out_at_)
+    if (timeout_doubtful_ && sack_ && !s.retransmitted && s.sent < episode().timed_out_at)
       needless_timeout = true;
   };
 
@@ -40,6 +41,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     const uint32_t before_sack = board_.sacked();
     uint32_t steps = Scoreboard::kFindSteps;
     const bool any_seen = before_sack > 0;
+    std::array<SackBlock, 2>& seen = episode().seen_sacks;
     for (size_t i = 0; i < h.options.sack_count; ++i) {
       const Seq begin = widen(snd_una_, h.options.sacks[i].begin);
       const Seq end = widen(snd_una_, h.options.sacks[i].end);
@@ -56,14 +58,13 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
       }
       if (end <= ack) continue;  // an old ACK, overtaken
       // Most blocks repeat those of the ACK before, in case the peer lost it.
-      if (any_seen && std::find(seen_sacks_.begin(), seen_sacks_.end(), h.options.sacks[i]) !=
-                          seen_sacks_.end())
+      if (any_seen && std::find(seen.begin(), seen.end(), h.options.sacks[i]) != seen.end())
         continue;
       board_.sack(std::max(begin, snd_una_), end, steps, delivered);
     }
     if (steps == 0) ++context_.counters.sack_walks_cut;
-    for (size_t i = 0; i < seen_sacks_.size(); ++i)
-      seen_sacks_[i] = steps > 0 && i < h.options.sack_count ? h.options.sacks[i] : SackBlock{};
+    for (size_t i = 0; i < seen.size(); ++i)
+      seen[i] = steps > 0 && i < h.options.sack_count ? h.options.sacks[i] : SackBlock{};
     d.bytes += board_.sacked() - before_sack;
   }
 
@@ -75,7 +76,8 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
     snd_una_ = ack;
     send_queue_.trim_to(std::min(ack - iss_ - 1, send_queue_.end()));
     // Eifel (RFC 3522): the ACK answers a segment from before the retransmission.
-    if (timeout_doubtful_ && echo_valid && before(h.options.ts_echo, timestamp(timed_out_at_)))
+    if (timeout_doubtful_ && echo_valid &&
+        before(h.options.ts_echo, timestamp(episode().timed_out_at)))
       needless_timeout = true;
     head_timed_out_ = false;
     duplicate_acks_ = 0;
@@ -107,7 +109,7 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   if (d.duplicate) duplicate_reported(d);
 
   if (wider) {
-    path_mtu_.arrived();
+    episode().path_mtu.arrived();
     ++context_.counters.path_mtu_raised;
     route_changed();
   }
@@ -117,9 +119,10 @@ void Connection::process_ack(const Header& h, Seq seq, Seq ack, bool carries_dat
   tail_probe_answered(ack, d);
   detect_loss(d);
   undo_if_spurious();
-  if (recovery_ != Recovery::kOpen && snd_una_ >= recovery_end_) leave_recovery();
+  if (recovery_ != Recovery::kOpen && snd_una_ >= episode().recovery_end) leave_recovery();
   if (recovery_ == Recovery::kFast) {
-    prr_.on_ack(d.bytes, pipe(), congestion_.threshold(), mss_, d.advanced && !d.found_lost);
+    episode().prr.on_ack(d.bytes, pipe(), congestion_.threshold(), mss_,
+                         d.advanced && !d.found_lost);
   } else if (d.advanced || d.bytes > 0) {
     AckSample sample;
     sample.now = context_.now;
@@ -203,7 +206,8 @@ void Connection::detect_loss(Delivery& d) {
   reorder_deadline_ = kNever;
   if (board_.empty()) return;
   if (!sack_) {
-    const bool partial = recovery_ == Recovery::kFast && d.advanced && snd_una_ < recovery_end_;
+    const bool partial =
+        recovery_ == Recovery::kFast && d.advanced && snd_una_ < episode().recovery_end;
     Scoreboard::Segment* first = board_.first();
     if ((duplicate_acks_ == 3 && recovery_ == Recovery::kOpen) || partial) {
       if (first->state == Scoreboard::State::kInFlight) {
@@ -211,22 +215,22 @@ void Connection::detect_loss(Delivery& d) {
         d.found_lost = true;
       }
     }
-  } else if (rack_.newest() != Time{}) {
+  } else if (const Rack& rack = board_.rack(); rack.newest() != Time{}) {
     const bool three_sacked = board_.sacked() >= 3u * mss_;
     const Duration window =
-        rack_.window(recovery_ != Recovery::kOpen, three_sacked,
-                     rtt_.measured() ? rtt_.minimum() : Duration::zero(), rtt_.smoothed());
+        rack.window(recovery_ != Recovery::kOpen, three_sacked,
+                    rtt_.measured() ? rtt_.minimum() : Duration::zero(), rtt_.smoothed());
     // Segments of the same moment as the newest are not all in the order of their numbers.
     constexpr unsigned kSameMoment = 64;
     unsigned not_overtaken = 0;
     board_.walk_in_flight([&](Scoreboard::Segment& s) {
-      if (s.sent > rack_.newest()) return false;
-      if (!rack_.overtook(s)) return ++not_overtaken < kSameMoment;
-      const Time due = s.sent + rack_.rtt() + window;
+      if (s.sent > rack.newest()) return false;
+      if (!rack.overtook(s)) return ++not_overtaken < kSameMoment;
+      const Time due = s.sent + rack.rtt() + window;
       if (due <= context_.now) {
         // A path MTU probe that is lost alone is no sign of congestion (RFC 4821, 7.5).
-        if (path_mtu_.is_probe(s.end)) {
-          path_mtu_.failed();
+        if (is_mtu_probe(s.end)) {
+          episode().path_mtu.failed();
           touch();
         } else {
           d.found_lost = true;
@@ -247,15 +251,15 @@ void Connection::detect_loss(Delivery& d) {
 void Connection::enter_recovery() {
   ++context_.counters.fast_recoveries;
   recovery_ = Recovery::kFast;
-  recovery_end_ = snd_nxt_;
+  episode().recovery_end = snd_nxt_;
   begin_episode();
-  prr_.start(static_cast<uint32_t>(snd_nxt_ - snd_una_));
+  episode().prr.start(static_cast<uint32_t>(snd_nxt_ - snd_una_));
   congestion_.on_congestion(context_.now, board_.pipe());
-  prr_.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
+  episode().prr.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
 }
 
 void Connection::begin_episode() {
-  undo_resent_ = 0;
+  episode().undo_resent = 0;
   resent_any_ = false;
   may_undo_ = true;
   tail_probe_end_ = 0;
@@ -264,17 +268,17 @@ void Connection::begin_episode() {
 void Connection::leave_recovery() {
   recovery_ = Recovery::kOpen;
   duplicate_acks_ = 0;
-  rack_.recovery_ended();
+  board_.rack().recovery_ended();
 }
 
 // The recovery was spurious: every retransmission of the episode was reported as a duplicate (the
 // idea of RFC 3708, with D-SACK), or all that the episode called lost arrived before any of it was
 // sent again, as when the ACKs of overtaken segments come in one turn.
 void Connection::undo_if_spurious() {
-  if (!may_undo_ || undo_resent_ > 0) return;
+  if (!may_undo_ || episode().undo_resent > 0) return;
   if (!resent_any_) {
     if (recovery_ != Recovery::kFast || board_.lost() > 0) return;
-    rack_.duplicate_reported(snd_una_, snd_nxt_);  // the reordering window was too small
+    board_.rack().duplicate_reported(snd_una_, snd_nxt_);  // the reordering window was too small
   }
   may_undo_ = false;
   resent_any_ = false;
@@ -297,9 +301,9 @@ void Connection::undo_timeout() {
 
 // RFC 3168, 6.1.2: an ECN echo acts like a loss, once a round trip, and nothing is retransmitted.
 void Connection::echoed_congestion() {
-  if (recovery_ != Recovery::kOpen || snd_una_ < ecn_end_) return;
+  if (recovery_ != Recovery::kOpen || snd_una_ < episode().ecn_end) return;
   ++context_.counters.ecn_reductions;
-  ecn_end_ = snd_nxt_;
+  episode().ecn_end = snd_nxt_;
   ecn_reduced_ = true;
   may_undo_ = false;
   congestion_.on_congestion(context_.now, board_.pipe());
@@ -308,11 +312,12 @@ void Connection::echoed_congestion() {
 void Connection::duplicate_reported(const Delivery& d) {
   // Sent by a timer: no sign of reordering, and not of the episode.
   if (is_of_tail_probe(d)) return;
-  rack_.duplicate_reported(snd_una_, snd_nxt_);
+  board_.rack().duplicate_reported(snd_una_, snd_nxt_);
   // The network duplicates segments too, and such a duplicate undoes nothing.
-  if (undo_resent_ > 0 && d.duplicate_begin >= resent_begin_ && d.duplicate_end <= resent_end_) {
-    --undo_resent_;
-    rack_.was_overtaken();
+  Episode& e = episode();
+  if (e.undo_resent > 0 && d.duplicate_begin >= e.resent_begin && d.duplicate_end <= e.resent_end) {
+    --e.undo_resent;
+    board_.rack().was_overtaken();
   }
 }
 
@@ -349,10 +354,10 @@ void Connection::tail_probe_repaired() {
   if (recovery_ != Recovery::kOpen) return;
   // A D-SACK that was overtaken may still report that nothing was lost.
   begin_episode();
-  undo_resent_ = 1;
+  episode().undo_resent = 1;
   resent_any_ = true;
-  resent_begin_ = end - mss_ - 1;
-  resent_end_ = end;
+  episode().resent_begin = end - mss_ - 1;
+  episode().resent_end = end;
   congestion_.on_congestion(context_.now, board_.pipe());
 }
 

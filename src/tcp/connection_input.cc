@@ -23,7 +23,7 @@ void Connection::input(const Header& h, Received& r) {
   const uint32_t size = r.segment.size();
   Seq seq = widen(rcv_nxt_, h.seq);
   bool syn = h.has(kSyn);
-  if (state_ == State::kSynReceived && syn && h.has(kAck) && seq == irs_) {
+  if (state_ == State::kSynReceived && syn && h.has(kAck) && seq + 1 == rcv_nxt_) {
     // The other half of a simultaneous open: the SYN is known, but the ACK is new.
     syn = false;
     ++seq;
@@ -118,10 +118,10 @@ void Connection::input_syn_sent(const Header& h, Received& r) {
   }
   if (!h.has(kSyn)) return;
 
-  irs_ = first_seq(h.seq);
-  rcv_nxt_ = acked_ = irs_ + 1;
+  const Seq irs = first_seq(h.seq);
+  rcv_nxt_ = acked_ = irs + 1;
   rcv_adv_ = rcv_nxt_ + std::min(rcv_buffer_, 0xffffu);
-  snd_wl1_ = irs_;
+  snd_wl1_ = irs;
   last_heard_ = context_.now;
   learn_options(h.options);
   snd_wnd_ = max_snd_wnd_ = h.window;  // never scaled in a SYN
@@ -168,12 +168,12 @@ void Connection::learn_options(const Options& o) {
 // True: the message was about a segment in flight, and was believed.
 bool Connection::path_shrank(uint32_t wire_seq, uint32_t max_segment) {
   const Seq seq = widen(snd_una_, wire_seq);
-  if (seq < snd_una_ || seq >= snd_nxt_ || max_segment >= path_mtu_.limit() ||
-      max_segment < context_.config.min_path_segment)
+  if (seq < snd_una_ || seq >= snd_nxt_ || max_segment < context_.config.min_path_segment ||
+      max_segment >= episode().path_mtu.limit())
     return false;
   const uint16_t before = mss_;
-  path_mtu_.lower(static_cast<uint16_t>(max_segment), context_.now,
-                  context_.config.mtu_search_interval);
+  episode().path_mtu.lower(static_cast<uint16_t>(max_segment), context_.now,
+                           context_.config.mtu_search_interval);
   path_lowered(before);
   return true;
 }
@@ -279,12 +279,13 @@ bool Connection::acceptable(const Header& h, Seq seq, Seq end) {
 }
 
 void Connection::challenge() {
-  if (context_.may_challenge(challenged_)) ack_now();
+  if (context_.may_challenge(episode().challenged)) ack_now();
 }
 
 void Connection::answer_out_of_window() {
-  if (context_.now - out_of_window_answered_ < kOutOfWindowInterval) return;
-  out_of_window_answered_ = context_.now;
+  Time& answered = episode().out_of_window_answered;
+  if (context_.now - answered < kOutOfWindowInterval) return;
+  answered = context_.now;
   ack_now();
 }
 
@@ -391,8 +392,8 @@ void Connection::keep_ahead(Seq seq, Received& r) {
 void Connection::report_duplicate(Seq begin, Seq end) {
   if (duplicate_ && sack_) send_ack();
   duplicate_ = true;
-  duplicate_begin_ = begin;
-  duplicate_end_ = end;
+  episode().duplicate_begin = begin;
+  episode().duplicate_end = end;
 }
 
 void Connection::deliver(buf::Slice data) {

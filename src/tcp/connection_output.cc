@@ -13,8 +13,9 @@ uint16_t Connection::widest() const {
 }
 
 void Connection::route_changed() {
-  path_learned_ = path_mtu_.learned();
-  const uint32_t path = std::min(widest(), path_mtu_.limit());
+  const uint16_t limit = episode_ == nullptr ? PathMtu::kUnlimited : episode_->path_mtu.limit();
+  path_learned_ = limit != PathMtu::kUnlimited;
+  const uint32_t path = std::min(widest(), limit);
   const uint32_t ours = path > kMinHeader ? path - kMinHeader : 0;
   uint32_t mss = std::max(ours, uint32_t{context_.config.min_mss});
   if (timestamps_) mss -= kTimestampsSpace;
@@ -116,7 +117,7 @@ void Connection::send_syn() {
 }
 
 uint32_t Connection::window_budget() const {
-  if (recovery_ == Recovery::kFast) return prr_.allowance();
+  if (recovery_ == Recovery::kFast) return episode_->prr.allowance();
   const uint32_t cwnd = congestion_.window();
   const uint32_t out = pipe();
   return cwnd > out ? cwnd - out : 0;
@@ -172,15 +173,16 @@ void Connection::send_lost() {
     if (s == board_.first()) rto_base_ = context_.now;
     board_.resent(*s, end, context_.now);
     note_resent(s->begin, end);
-    if (recovery_ == Recovery::kFast) prr_.sent(size);
+    if (recovery_ == Recovery::kFast) episode().prr.sent(size);
   }
 }
 
 void Connection::note_resent(Seq begin, Seq end) {
   ++context_.counters.retransmits;
-  ++undo_resent_;
-  resent_begin_ = resent_any_ ? std::min(resent_begin_, begin) : begin;
-  resent_end_ = resent_any_ ? std::max(resent_end_, end) : end;
+  Episode& e = episode();
+  ++e.undo_resent;
+  e.resent_begin = resent_any_ ? std::min(e.resent_begin, begin) : begin;
+  e.resent_end = resent_any_ ? std::max(e.resent_end, end) : end;
   resent_any_ = true;
   force_resend_ = false;
   note_window_use();
@@ -240,7 +242,7 @@ void Connection::send_new() {
     if (!send_range(begin, end, size > mss_ ? mss_ : 0, false)) return;
     sent_new(begin, end, was_empty);
     if (quantum > 0) pace(static_cast<uint32_t>(size), quantum);
-    if (recovery_ == Recovery::kFast) prr_.sent(static_cast<uint32_t>(size));
+    if (recovery_ == Recovery::kFast) episode().prr.sent(static_cast<uint32_t>(size));
   }
 }
 
@@ -321,7 +323,7 @@ void Connection::fill_sacks(Header& h) {
   auto& o = h.options;
   const size_t room = timestamps_ ? 3 : 4;
   size_t n = 0;
-  if (duplicate_) o.sacks[n++] = {wire(duplicate_begin_), wire(duplicate_end_)};
+  if (duplicate_) o.sacks[n++] = {wire(episode_->duplicate_begin), wire(episode_->duplicate_end)};
   n += out_of_order_.sack_blocks(std::span(o.sacks).subspan(n, room - n));
   o.sack_count = static_cast<uint8_t>(n);
 }
@@ -343,7 +345,7 @@ void Connection::send_mtu_probe() {
   constexpr uint32_t kFollowers = 4;  // segments behind the probe: RACK's reordering and one more
   if (recovery_ != Recovery::kOpen || !sack_ || board_.sacked() > 0 || board_.lost() > 0) return;
   const uint16_t size =
-      path_mtu_.next_probe(widest(), context_.now, context_.config.mtu_search_interval);
+      episode().path_mtu.next_probe(widest(), context_.now, context_.config.mtu_search_interval);
   if (size == 0) return;
   const uint32_t payload = size - kMinHeader - (timestamps_ ? kTimestampsSpace : 0);
   const uint32_t needed = payload + kFollowers * mss_;
@@ -357,14 +359,14 @@ void Connection::send_mtu_probe() {
   if (!send_range(begin, end, 0, false)) return;
   if (end == begin + payload) {
     ++context_.counters.path_mtu_probes;
-    path_mtu_.probing(size, end);
+    episode().path_mtu.probing(size, end);
   }
   sent_new(begin, end, was_empty);
 }
 
 void Connection::sent_new(Seq begin, Seq end, bool was_empty) {
   for (Seq at = begin; at < end;) {
-    Seq upto = path_mtu_.is_probe(end) ? end : std::min<Seq>(at + mss_, end);
+    Seq upto = is_mtu_probe(end) ? end : std::min<Seq>(at + mss_, end);
     if (closing_ && upto == fin_seq_) ++upto;
     board_.sent(at, upto, context_.now);
     at = upto;

@@ -70,7 +70,8 @@ void Connection::arm_loss_timer() {
     loss_timer_is_ = LossTimer::kPacing;
   }
   if (deadline == kNever) {
-    loss_timer_.disarm();
+    loss_timer_is_ = LossTimer::kRest;
+    if (opening) loss_timer_.disarm();
   } else if (loss_timer_.deadline() != deadline) {
     context_.wheel.arm(loss_timer_, deadline);
   }
@@ -108,7 +109,35 @@ void Connection::on_loss_timer() {
     case LossTimer::kPacing:
       touch();
       break;
+    case LossTimer::kRest:
+      on_rest();
+      break;
   }
+}
+
+void Connection::on_rest() {
+  constexpr Duration kRestAfter = 1s;  // longer than the pauses of a connection that is in use
+  const Time due = std::max(last_sent_, last_heard_) + kRestAfter;
+  if (context_.now < due) {
+    context_.wheel.arm(loss_timer_, due);
+  } else {
+    rest();
+  }
+}
+
+// Gives back the memory that only a connection in use needs. Nothing is in flight or queued, so no
+// episode goes on.
+void Connection::rest() {
+  if (!board_.empty() || !send_queue_.empty()) return;
+  send_queue_.shrink();
+  board_.shrink();
+  congestion_.rest();
+  may_undo_ = resent_any_ = false;
+  const bool needed =
+      recovery_ != Recovery::kOpen || timeout_doubtful_ || path_learned_ || duplicate_ || ended();
+  if (episode_ == nullptr || needed) return;
+  context_.episodes.destroy(episode_);
+  episode_ = nullptr;
 }
 
 // RFC 6298, 5.4 to 5.7, marking losses as in RFC 8985, 6.3.
@@ -127,12 +156,12 @@ void Connection::on_retransmission_timeout() {
   if (!head_timed_out_) {
     congestion_.on_timeout(context_.now, board_.pipe());
     timeout_doubtful_ = recovery_ == Recovery::kOpen;
-    timed_out_at_ = context_.now;
+    episode().timed_out_at = context_.now;
   } else {
     timeout_doubtful_ = false;
   }
   recovery_ = Recovery::kTimeout;
-  recovery_end_ = snd_nxt_;
+  episode().recovery_end = snd_nxt_;
   duplicate_acks_ = 0;
   begin_episode();
   suspect_black_hole();
@@ -174,16 +203,17 @@ void Connection::answered() {
 // The second timeout of a long segment. A path that silently drops such segments looks like this.
 // So does a path that is down, for which a shorter segment is no worse (RFC 4821, 7.7).
 void Connection::suspect_black_hole() {
-  path_mtu_.forget_probe();
+  PathMtu& path = episode().path_mtu;
+  path.forget_probe();
   const uint16_t base = context_.config.base_path_segment;
   const Scoreboard::Segment& s = *board_.first();
   const uint64_t packet = s.end - s.begin + kMinHeader + (timestamps_ ? kTimestampsSpace : 0);
   // The segment may be older than the last news of the path, which is already that narrow.
-  const auto size = static_cast<uint16_t>(std::min(widest(), path_mtu_.limit()));
+  const auto size = static_cast<uint16_t>(std::min(widest(), path.limit()));
   if (!head_timed_out_ || packet <= base || size <= base) return;
   ++context_.counters.path_mtu_black_holes;
   const uint16_t before = mss_;
-  path_mtu_.black_hole(size, base, context_.now);
+  path.black_hole(size, base, context_.now);
   path_lowered(before);
 }
 
@@ -191,7 +221,7 @@ void Connection::on_reorder_deadline() {
   Delivery d;
   detect_loss(d);
   if (recovery_ == Recovery::kFast && d.found_lost)
-    prr_.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
+    episode().prr.on_ack(0, pipe(), congestion_.threshold(), mss_, false);
   arm_loss_timer();
 }
 
@@ -279,7 +309,6 @@ void Connection::on_life_timer() {
       return;
     }
   } else if (silence >= c.keepalive_idle + keepalives_ * c.keepalive_interval) {
-    send_queue_.shrink();  // a connection that is silent for so long needs no ring
     if (keepalives_ >= c.keepalive_probes) {
       end(CloseReason::kTimeout);
       return;

@@ -8,12 +8,14 @@
 #include "base/chrono.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "base/timer_wheel.h"
 #include "buf/memory.h"
 #include "ip/output.h"
 #include "tcp/challenge_limit.h"
 #include "tcp/config.h"
 #include "tcp/counters.h"
+#include "tcp/episode.h"
 #include "tcp/flow_table.h"
 #include "tcp/header.h"
 #include "tcp/peers.h"
@@ -65,6 +67,7 @@ struct Context {
   ChallengeLimit& challenges;
   ReceiveQueues receive_queues;
   Scoreboard::Pool segments;
+  Slab<Episode> episodes;
   Time now{};
   StateTrace* trace = nullptr;                   // may be null
   std::array<buf::Fragment, kMaxPieces> pieces;  // of the segment that is being sent

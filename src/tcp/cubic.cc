@@ -29,7 +29,7 @@ void Cubic::on_ack(const AckSample& ack) {
     uint32_t growth = ack.delivered;
     if (ssthresh_ == UINT32_MAX) {
       constexpr uint32_t kConservativeDivisor = 4;  // RFC 9406, 4.3
-      switch (hystart_.on_ack(ack.acknowledged, ack.sent, ack.rtt)) {
+      switch (this->growth().hystart.on_ack(ack.acknowledged, ack.sent, ack.rtt)) {
         case HyStart::Verdict::kGrow:
           break;
         case HyStart::Verdict::kConservative:
@@ -48,37 +48,38 @@ void Cubic::on_ack(const AckSample& ack) {
 
 void Cubic::avoid(const AckSample& ack) {
   const double cwnd = cwnd_;
-  if (epoch_ == kNever) {
-    epoch_ = ack.now;
-    w_est_ = cwnd;
-    origin_ = std::max<double>(w_max_, cwnd);
-    k_ = std::cbrt((origin_ - cwnd) / mss_ / kC);
+  Growth& g = growth();
+  if (g.epoch == kNever) {
+    g.epoch = ack.now;
+    g.w_est = cwnd;
+    g.origin = std::max<double>(w_max_, cwnd);
+    g.k = std::cbrt((g.origin - cwnd) / mss_ / kC);
   } else {
     // 4.2 and 5.8: time in which the application was the limit does not count. The ACKs of a window
     // in use are at most a round trip apart.
-    epoch_ += std::max(ack.now - used_at_ - ack.smoothed_rtt, Duration::zero());
+    g.epoch += std::max(ack.now - g.used_at - ack.smoothed_rtt, Duration::zero());
   }
-  used_at_ = ack.now;
-  const double t = seconds(ack.now - epoch_ + ack.smoothed_rtt) - k_;
-  double target = origin_ + kC * t * t * t * mss_;
+  g.used_at = ack.now;
+  const double t = seconds(ack.now - g.epoch + ack.smoothed_rtt) - g.k;
+  double target = g.origin + kC * t * t * t * mss_;
   target = std::clamp(target, cwnd, 1.5 * cwnd);  // RFC 9438, 4.2
 
-  const double alpha = w_est_ < friendly_until_ ? kReno : 1.0;  // 4.3
-  w_est_ += alpha * ack.delivered * mss_ / cwnd;
-  const double goal = std::max(target, w_est_);
+  const double alpha = g.w_est < friendly_until_ ? kReno : 1.0;  // 4.3
+  g.w_est += alpha * ack.delivered * mss_ / cwnd;
+  const double goal = std::max(target, g.w_est);
   // (target - cwnd) / cwnd for each acknowledged byte. Only whole segments; the rest is carried
   // over.
   const double grow = (goal - cwnd) / cwnd * ack.delivered;
-  fraction_ += std::max(grow, 0.0);
-  if (fraction_ >= mss_) {
-    const uint32_t whole = static_cast<uint32_t>(fraction_) / mss_ * mss_;
+  g.fraction += std::max(grow, 0.0);
+  if (g.fraction >= mss_) {
+    const uint32_t whole = static_cast<uint32_t>(g.fraction) / mss_ * mss_;
     cwnd_ += whole;
-    fraction_ -= whole;
+    g.fraction -= whole;
   }
 }
 
 void Cubic::remember() {
-  saved_ = {cwnd_, ssthresh_, w_max_, friendly_until_};
+  growth().saved = {cwnd_, ssthresh_, w_max_, friendly_until_};
 }
 
 void Cubic::reduce() {
@@ -86,8 +87,8 @@ void Cubic::reduce() {
   w_max_ = cwnd_ < w_max_ ? static_cast<uint32_t>(cwnd_ * (1 + kBeta) / 2) : cwnd_;
   friendly_until_ = w_max_;
   ssthresh_ = std::max(static_cast<uint32_t>(cwnd_ * kBeta), kMinSegments * mss_);
-  epoch_ = kNever;
-  fraction_ = 0;
+  growth().epoch = kNever;
+  growth().fraction = 0;
 }
 
 void Cubic::on_congestion(Time, uint32_t) {
@@ -104,11 +105,12 @@ void Cubic::on_timeout(Time, uint32_t) {
 }
 
 void Cubic::undo() {
-  cwnd_ = std::max(cwnd_, saved_.cwnd);
-  ssthresh_ = saved_.ssthresh;
-  w_max_ = saved_.w_max;
-  friendly_until_ = saved_.friendly_until;
-  epoch_ = kNever;
+  const auto& saved = growth().saved;
+  cwnd_ = std::max(cwnd_, saved.cwnd);
+  ssthresh_ = saved.ssthresh;
+  w_max_ = saved.w_max;
+  friendly_until_ = saved.friendly_until;
+  growth().epoch = kNever;
 }
 
 void Cubic::on_idle(Time, uint32_t restart_window) {
@@ -116,7 +118,12 @@ void Cubic::on_idle(Time, uint32_t restart_window) {
   if (cwnd_ <= restart_window) return;
   ssthresh_ = std::max(ssthresh_, cwnd_ / 4 * 3);
   cwnd_ = restart_window;
-  epoch_ = kNever;
+  if (growth_ != nullptr) growth_->epoch = kNever;
+}
+
+// The next epoch begins anew, as on_idle() has it.
+void Cubic::rest() {
+  growth_.reset();
 }
 
 }  // namespace sluice::tcp

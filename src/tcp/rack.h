@@ -3,19 +3,21 @@
 // reordering is over (RFC 8985, 6).
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/chrono.h"
-#include "tcp/scoreboard.h"
 #include "tcp/sequence.h"
 
 namespace sluice::tcp {
 
+// A Segment is one of Scoreboard (tcp/scoreboard.h).
 class Rack {
  public:
   // A segment was delivered. ambiguous: it was sent more than once, and the ACK may be for the
   // first transmission. forward: forward_ack() from before this ACK, since the SACK blocks of an
   // ACK are read before its cumulative part.
-  void delivered(const Scoreboard::Segment& s, Time now, bool ambiguous, Seq forward) {
+  template <class Segment>
+  void delivered(const Segment& s, Time now, bool ambiguous, Seq forward) {
     if (s.end < forward && !s.retransmitted) reordering_ = true;
     highest_ = std::max(highest_, s.end);
     if (ambiguous) return;
@@ -50,7 +52,8 @@ class Rack {
   }
 
   // The newest transmission known to have arrived was sent after s.
-  bool overtook(const Scoreboard::Segment& s) const {
+  template <class Segment>
+  bool overtook(const Segment& s) const {
     return sent_ > s.sent || (sent_ == s.sent && end_ > s.end);
   }
   // End of the highest segment known to have arrived.
@@ -58,6 +61,8 @@ class Rack {
   Time newest() const { return sent_; }
   Duration rtt() const { return rtt_; }
   bool reordering_seen() const { return reordering_; }
+  // Something that later segments need: the path reorders.
+  bool learned() const { return reordering_ || multiplier_ > 1; }
 
  private:
   static constexpr unsigned kMaxMultiplier =

@@ -5,13 +5,14 @@
 namespace sluice::tcp {
 
 void Scoreboard::sent(Seq begin, Seq end, Time now) {
-  assert(begin < end && (segments_.empty() || segments_.back().end == begin));
-  Segment* s = pool_.create();
+  assert(begin < end && (empty() || last()->end == begin));
+  if (order_ == nullptr) order_ = pool_.orders_.create();
+  Segment* s = pool_.segments_.create();
   s->begin = begin;
   s->end = end;
   s->sent = now;
-  segments_.push_back(*s);
-  in_flight_.push_back(*s);
+  order_->segments.push_back(*s);
+  order_->in_flight.push_back(*s);
   total_ += static_cast<uint32_t>(end - begin);
 }
 
@@ -21,42 +22,42 @@ void Scoreboard::mark_lost(Segment& s, bool urgent) {
   s.state = State::kLost;
   lost_ += static_cast<uint32_t>(s.end - s.begin);
   if (urgent) {
-    lost_list_.push_front(s);
+    order_->lost.push_front(s);
   } else {
-    lost_list_.push_back(s);
+    order_->lost.push_back(s);
   }
 }
 
 void Scoreboard::hurry(Segment& s) {
   assert(s.state == State::kLost);
   static_cast<ListHook<ByTime>&>(s).unlink();
-  lost_list_.push_front(s);
+  order_->lost.push_front(s);
 }
 
 void Scoreboard::resent(Segment& s, Seq sent_end, Time now) {
   assert(s.begin < sent_end && sent_end <= s.end);
   if (sent_end < s.end) {
     assert(s.state == State::kLost);
-    Segment* rest = pool_.create();
+    Segment* rest = pool_.segments_.create();
     rest->begin = sent_end;
     rest->end = s.end;
     rest->sent = s.sent;
     rest->state = State::kLost;
     rest->retransmitted = s.retransmitted;
     s.end = sent_end;
-    if (Segment* next = segments_.next(s)) {
-      segments_.insert_before(*next, *rest);
+    if (Segment* next = order_->segments.next(s)) {
+      order_->segments.insert_before(*next, *rest);
     } else {
-      segments_.push_back(*rest);
+      order_->segments.push_back(*rest);
     }
-    lost_list_.push_front(*rest);
+    order_->lost.push_front(*rest);
   }
   static_cast<ListHook<ByTime>&>(s).unlink();
   if (s.state == State::kLost) lost_ -= static_cast<uint32_t>(s.end - s.begin);
   s.state = State::kInFlight;
   s.retransmitted = true;
   s.sent = now;
-  in_flight_.push_back(s);
+  order_->in_flight.push_back(s);
 }
 
 void Scoreboard::drop(Segment& s) {
@@ -64,9 +65,9 @@ void Scoreboard::drop(Segment& s) {
   total_ -= n;
   if (s.state == State::kSacked) sacked_ -= n;
   if (s.state == State::kLost) lost_ -= n;
-  if (hint_ == &s) hint_ = segments_.next(s);
-  if (highest_ == &s) highest_ = nullptr;
-  pool_.destroy(&s);
+  if (order_->hint == &s) order_->hint = order_->segments.next(s);
+  if (order_->highest == &s) order_->highest = nullptr;
+  pool_.segments_.destroy(&s);
 }
 
 // The segment nearest to `begin` among those whose place is known.
@@ -76,7 +77,7 @@ Scoreboard::Segment* Scoreboard::nearest(Seq begin) {
   };
   if (empty()) return nullptr;
   Segment* nearest = first();
-  for (Segment* s : {last(), highest_, hint_})
+  for (Segment* s : {last(), order_->highest, order_->hint})
     if (s != nullptr && distance(*s) < distance(*nearest)) nearest = s;
   return nearest;
 }
@@ -88,58 +89,66 @@ Scoreboard::Segment* Scoreboard::find(Seq begin, uint32_t& steps) {
   if (s == nullptr) return nullptr;
   const bool forward = s->begin < begin;
   for (; steps > 0; --steps) {
-    hint_ = s;
-    Segment* const to = forward ? segments_.next(*s) : segments_.previous(*s);
+    order_->hint = s;
+    Segment* const to = forward ? order_->segments.next(*s) : order_->segments.previous(*s);
     if (!forward && (to == nullptr || to->begin < begin)) return s;
     if (to == nullptr) return nullptr;
     s = to;
     if (forward && s->begin >= begin) return s;
   }
-  hint_ = s;
+  order_->hint = s;
   return nullptr;
 }
 
 // Runs of SACKed segments become one record, so the length of a walk is the number of holes.
 void Scoreboard::merge_sacked(Segment& s) {
-  if (Segment* p = segments_.previous(s); p != nullptr && p->state == State::kSacked) {
+  if (Segment* p = order_->segments.previous(s); p != nullptr && p->state == State::kSacked) {
     s.begin = p->begin;
     absorb(s, *p);
   }
-  if (Segment* n = segments_.next(s); n != nullptr && n->state == State::kSacked) {
+  if (Segment* n = order_->segments.next(s); n != nullptr && n->state == State::kSacked) {
     s.end = n->end;
     absorb(s, *n);
   }
 }
 
 void Scoreboard::absorb(Segment& s, Segment& neighbour) {
-  if (hint_ == &neighbour) hint_ = &s;
-  if (highest_ == &neighbour) highest_ = &s;
-  pool_.destroy(&neighbour);
+  if (order_->hint == &neighbour) order_->hint = &s;
+  if (order_->highest == &neighbour) order_->highest = &s;
+  pool_.segments_.destroy(&neighbour);
 }
 
 void Scoreboard::restore_lost() {
-  while (!lost_list_.empty()) {
-    Segment& s = lost_list_.back();
+  if (empty()) return;
+  while (!order_->lost.empty()) {
+    Segment& s = order_->lost.back();
     static_cast<ListHook<ByTime>&>(s).unlink();
     s.state = State::kInFlight;
-    in_flight_.push_front(s);
+    order_->in_flight.push_front(s);
   }
   lost_ = 0;
 }
 
 void Scoreboard::forget_sacks() {
-  for (Segment& s : segments_) {
+  if (empty()) return;
+  for (Segment& s : order_->segments) {
     if (s.state != State::kSacked) continue;
     s.state = State::kInFlight;
     sacked_ -= static_cast<uint32_t>(s.end - s.begin);
     mark_lost(s);
   }
-  highest_sacked_ = 0;
-  highest_ = nullptr;
+  order_->highest_sacked = 0;
+  order_->highest = nullptr;
 }
 
 void Scoreboard::clear() {
-  while (!segments_.empty()) drop(segments_.front());
+  while (!empty()) drop(*first());
+}
+
+void Scoreboard::shrink() {
+  if (!empty() || order_ == nullptr || order_->rack.learned()) return;
+  pool_.orders_.destroy(order_);
+  order_ = nullptr;
 }
 
 }  // namespace sluice::tcp

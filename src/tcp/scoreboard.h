@@ -7,7 +7,9 @@
 
 #include "base/chrono.h"
 #include "base/list.h"
+#include "base/prefetch.h"
 #include "base/slab.h"
+#include "tcp/rack.h"
 #include "tcp/sequence.h"
 
 namespace sluice::tcp {
@@ -30,11 +32,33 @@ class Scoreboard {
     State state = State::kInFlight;
     bool retransmitted = false;
   };
-  using Pool = Slab<Segment>;
+
+ private:
+  // Exists from the first segment until shrink().
+  struct Order {
+    List<Segment, BySeq> segments;
+    List<Segment, ByTime> in_flight;
+    List<Segment, ByTime> lost;
+    Segment* hint = nullptr;     // where the last block was found: the next one is near
+    Segment* highest = nullptr;  // ends at highest_sacked
+    Seq highest_sacked = 0;
+    Rack rack;
+  };
+
+ public:
+  // The records of all connections.
+  class Pool {
+    friend Scoreboard;
+    Slab<Segment> segments_;
+    Slab<Order> orders_;
+  };
 
   // pool: has no limit of its own; the bytes that are queued to be sent bound it.
   explicit Scoreboard(Pool& pool) : pool_(pool) {}
-  ~Scoreboard() { clear(); }
+  ~Scoreboard() {
+    clear();
+    if (order_ != nullptr) pool_.orders_.destroy(order_);
+  }
   Scoreboard(const Scoreboard&) = delete;
 
   bool empty() const { return total_ == 0; }
@@ -42,7 +66,7 @@ class Scoreboard {
   // Bytes that wait for their retransmission.
   uint32_t lost() const { return lost_; }
   // End of the highest SACKed segment; zero when there is none.
-  Seq highest_sacked() const { return highest_sacked_; }
+  Seq highest_sacked() const { return order_ == nullptr ? 0 : order_->highest_sacked; }
   // Bytes believed to be in the network.
   uint32_t pipe() const { return total_ - sacked_ - lost_; }
 
@@ -71,7 +95,8 @@ class Scoreboard {
   // call mark_lost on its segment.
   template <class Fn>
   void walk_in_flight(Fn&& fn) {
-    for (Segment& s : in_flight_)
+    if (order_ == nullptr) return;
+    for (Segment& s : order_->in_flight)
       if (!fn(s)) return;
   }
   // urgent: the segment is retransmitted before other lost ones.
@@ -80,7 +105,7 @@ class Scoreboard {
   void hurry(Segment& s);
 
   // The next segment to retransmit; nullptr when none is lost.
-  Segment* next_lost() { return lost_list_.empty() ? nullptr : &lost_list_.front(); }
+  Segment* next_lost() { return lost_ == 0 ? nullptr : &order_->lost.front(); }
   // The segment was retransmitted. If only `sent_end` of it fit (the MSS has shrunk), it is cut
   // there.
   void resent(Segment& s, Seq sent_end, Time now);
@@ -88,12 +113,23 @@ class Scoreboard {
   // The losses were spurious: segments that wait for their retransmission are in flight as before.
   void restore_lost();
 
-  Segment* first() { return segments_.empty() ? nullptr : &segments_.front(); }
-  Segment* last() { return segments_.empty() ? nullptr : &segments_.back(); }
+  Segment* first() { return empty() ? nullptr : &order_->segments.front(); }
+  Segment* last() { return empty() ? nullptr : &order_->segments.back(); }
 
   // The peer has thrown SACKed data away (RFC 2018, 8), or a timeout makes that likely.
   void forget_sacks();
   void clear();
+  // What is known of the order in which segments arrive.
+  Rack& rack() {
+    if (order_ == nullptr) [[unlikely]]
+      order_ = pool_.orders_.create();
+    return order_->rack;
+  }
+  // Gives back the memory that an empty board keeps for the next segment, unless rack() has learned
+  // something: for idle connections.
+  void shrink();
+  bool has_memory() const { return order_ != nullptr; }
+  void fetch_ahead() const { prefetch(order_, sizeof *order_); }
 
  private:
   void drop(Segment& s);
@@ -103,22 +139,19 @@ class Scoreboard {
   void absorb(Segment& s, Segment& neighbour);
 
   Pool& pool_;
-  List<Segment, BySeq> segments_;
-  List<Segment, ByTime> in_flight_;
-  List<Segment, ByTime> lost_list_;
-  Segment* hint_ = nullptr;     // where the last block was found: the next one is near
-  Segment* highest_ = nullptr;  // ends at highest_sacked_
+  Order* order_ = nullptr;  // of pool_
   uint32_t total_ = 0;
   uint32_t sacked_ = 0;
   uint32_t lost_ = 0;
-  Seq highest_sacked_ = 0;
 };
 
 template <class Fn>
 uint32_t Scoreboard::acknowledge(Seq una, Fn&& delivered) {
+  if (empty()) return 0;
   uint32_t bytes = 0;
-  while (!segments_.empty()) {
-    Segment& s = segments_.front();
+  List<Segment, BySeq>& segments = order_->segments;
+  while (!segments.empty()) {
+    Segment& s = segments.front();
     if (s.begin >= una) break;
     const Seq upto = s.end < una ? s.end : una;
     const auto n = static_cast<uint32_t>(upto - s.begin);
@@ -133,7 +166,7 @@ uint32_t Scoreboard::acknowledge(Seq una, Fn&& delivered) {
     if (s.state != State::kSacked) delivered(static_cast<const Segment&>(s));
     drop(s);
   }
-  if (highest_sacked_ <= una) highest_sacked_ = 0;
+  if (order_->highest_sacked <= una) order_->highest_sacked = 0;
   return bytes;
 }
 
@@ -150,14 +183,14 @@ uint32_t Scoreboard::sack(Seq begin, Seq end, uint32_t& steps, Fn&& delivered) {
       s->state = State::kSacked;
       sacked_ += n;
       bytes += n;
-      if (s->end > highest_sacked_) {
-        highest_sacked_ = s->end;
-        highest_ = s;
+      if (s->end > order_->highest_sacked) {
+        order_->highest_sacked = s->end;
+        order_->highest = s;
       }
       merge_sacked(*s);
     }
-    hint_ = s;
-    s = segments_.next(*s);
+    order_->hint = s;
+    s = order_->segments.next(*s);
   }
   return bytes;
 }

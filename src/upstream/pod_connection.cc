@@ -11,19 +11,20 @@ PodConnection::PodConnection(Context& context, Pool& pool, uint64_t owner)
     : context_(context),
       pool_(pool),
       owner_(owner),
-      http1_(pool.speaks_http1()),
       id_(++context.pod_connections_ever),
       since_(context.now),
-      reset_timer_(
-          [](void* self, Time) {
-            auto* c = static_cast<PodConnection*>(self);
-            c->context_.touch(*c);
-          },
-          this),
-      connect_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->stream_->abort(); },
-                     this),
-      ping_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
-                  this),
+      connecting_(std::make_unique<Connecting>(
+          [](void* self, Time) { static_cast<PodConnection*>(self)->stream_->abort(); }, this)),
+      http2_(pool.speaks_http1()
+                 ? nullptr
+                 : std::make_unique<Http2State>(
+                       [](void* self, Time) {
+                         auto* c = static_cast<PodConnection*>(self);
+                         c->context_.touch(*c);
+                       },
+                       [](void* self, Time) { static_cast<PodConnection*>(self)->on_ping_timer(); },
+                       this)),
+      http1_(pool.speaks_http1()),
       idle_timer_([](void* self, Time) { static_cast<PodConnection*>(self)->on_idle_timer(); },
                   this) {}
 
@@ -35,7 +36,7 @@ bool PodConnection::start() {
   http_->set_account(&context_.pod_heap);
   // The timer covers the time from the SYN to the pod's SETTINGS: a pod that accepts and sends
   // nothing is not ready.
-  context_.wheel.arm(connect_timer_, context_.now + pool_.connect_timeout());
+  context_.wheel.arm(connecting_->timer, context_.now + pool_.connect_timeout());
   return true;
 }
 
@@ -43,7 +44,7 @@ bool PodConnection::start() {
 void PodConnection::on_established(transport::Stream&) {
   established_ = true;
   if (closing_) return;
-  flight_.on_answer(context_.now);
+  answered();
   http_->start();
   context_.touch(*this);
 }
@@ -180,14 +181,15 @@ void PodConnection::reopen() {
 }
 
 void PodConnection::flush() {
-  if (!closing_ && (http_->resets_waiting() > 0 || resets_waiting_ > 0)) settle_resets();
+  if (!closing_ && http2_ != nullptr && (http_->resets_waiting() > 0 || http2_->resets_waiting > 0))
+    settle_resets();
   if (http_->streams_begun() >= context_.limits.max_pod_connection_streams) worn_ = true;
   if (worn_ && !retired_) {
     const bool coming = pool_.replace(*this);
     if (coming && http_->resets_waiting() > pool_.reset_rate().burst / 2) open_ = false;
     // Resets that wait fill the pod's limit of streams.
     if (!coming && !retired_ && http_->resets_waiting() > 0 && !http_->can_open()) {
-      resets_ = {};
+      http2_->resets = {};
       settle_resets();
     }
   }
@@ -276,14 +278,15 @@ bool PodConnection::may_stand_in() {
 
 void PodConnection::look_whether_spare() {
   const uint32_t begun = http_->streams_begun();
-  if (streams() == 0 && begun_when_idle_ == begun && pool_.takes_elsewhere(*this)) {
+  std::optional<uint32_t>& before = http2_->begun_when_idle;
+  if (streams() == 0 && before == begun && pool_.takes_elsewhere(*this)) {
     why_ = "no stream for some minutes";
     routine_ = true;
     retire();
     return;
   }
-  begun_when_idle_.reset();
-  if (streams() == 0) begun_when_idle_ = begun;
+  before.reset();
+  if (streams() == 0) before = begun;
   context_.wheel.arm(idle_timer_, context_.now + kSpare);
 }
 
@@ -316,22 +319,22 @@ void PodConnection::report_goaway(const http::Goaway& goaway) {
 
 void PodConnection::arm_ping() {
   const Duration interval = pool_.ping_interval();
-  if (http1_ || interval <= Duration::zero() || !ready_ || ping_sent_) return;
-  context_.wheel.arm(ping_timer_, std::max(context_.now, http_->received_at() + interval));
+  if (http1_ || interval <= Duration::zero() || !ready_ || http2_->ping_sent) return;
+  context_.wheel.arm(http2_->ping_timer, std::max(context_.now, http_->received_at() + interval));
 }
 
 // Any bytes from the pod prove that it is there. So a PING is sent only after silence, and any
 // bytes answer it.
 void PodConnection::on_ping_timer() {
   if (closing_) return;
-  if (ping_sent_ && http_->received_at() <= ping_sent_at_) {
+  if (http2_->ping_sent && http_->received_at() <= http2_->ping_sent_at) {
     ++context_.stats.relay.pod_ping_timeouts;
     why_ = "no answer to PING";
     report(nullptr, why_);
     stream_->abort();
     return;
   }
-  ping_sent_ = false;
+  http2_->ping_sent = false;
   const Duration interval = pool_.ping_interval();
   if (interval <= Duration::zero()) return;
   if (context_.now < http_->received_at() + interval) {
@@ -339,12 +342,12 @@ void PodConnection::on_ping_timer() {
   } else if (http_->open_streams() > 0 || pool_.ping_without_calls()) {
     http_->ping(kPingOpaque);
     ++context_.stats.relay.pod_pings;
-    ping_sent_ = true;
-    ping_sent_at_ = context_.now;
+    http2_->ping_sent = true;
+    http2_->ping_sent_at = context_.now;
     context_.touch(*this);
-    context_.wheel.arm(ping_timer_, context_.now + pool_.ping_timeout());
+    context_.wheel.arm(http2_->ping_timer, context_.now + pool_.ping_timeout());
   } else {
-    context_.wheel.arm(ping_timer_, context_.now + interval);
+    context_.wheel.arm(http2_->ping_timer, context_.now + interval);
   }
 }
 
@@ -355,8 +358,7 @@ void PodConnection::give_back() {
 void PodConnection::on_settings() {
   if (!ready_ && !retired_) {
     ready_ = open_ = true;
-    flight_.land();
-    connect_timer_.disarm();
+    connecting_.reset();
     arm_ping();
     if (http1_) {
       begin_idle();
@@ -374,8 +376,8 @@ void PodConnection::on_settings() {
 }
 
 void PodConnection::on_ping_ack(uint64_t opaque) {
-  if (opaque != kPingOpaque || !ping_sent_) return;
-  ping_sent_ = false;
+  if (opaque != kPingOpaque || !http2_->ping_sent) return;
+  http2_->ping_sent = false;
   arm_ping();
 }
 

@@ -2,15 +2,16 @@
 // A connection to a pod: a byte stream below it, HTTP in the client role, calls of many clients
 // above it.
 
-#include <optional>
+#include <memory>
 
 #include "base/list.h"
 #include "base/timer_wheel.h"
 #include "http/handler.h"
 #include "transport/stream.h"
 #include "upstream/call_side.h"
+#include "upstream/connecting.h"
 #include "upstream/context.h"
-#include "upstream/reset_budget.h"
+#include "upstream/http2_state.h"
 
 namespace sluice::upstream {
 
@@ -65,7 +66,7 @@ class PodConnection final : public transport::User,
   }
   uint64_t owner() const { return owner_; }
   // The connect, as ConnectTurns counts it.
-  ConnectTurns::Flight& flight() { return flight_; }
+  ConnectTurns::Flight& flight() { return connecting_->flight; }  // while connecting()
   // An id is never used again for another connection, and is not 0.
   uint64_t id() const { return id_; }
   // Takes one more stream of clients that cancel much. The limit is so low that the pod bears the
@@ -110,7 +111,7 @@ class PodConnection final : public transport::User,
 
   static constexpr uint64_t kPingOpaque = 0x736c756963650002;
 
-  void on_answer(transport::Stream&) override { flight_.on_answer(context_.now); }
+  void on_answer(transport::Stream&) override { answered(); }
   void on_established(transport::Stream& s) override;
   void on_data(transport::Stream& s, buf::Slice data) override;
   void on_end_of_data(transport::Stream& s, transport::End end) override;
@@ -130,6 +131,10 @@ class PodConnection final : public transport::User,
   Duration round_trip() const override { return stream_->round_trip(); }
   void on_guard(const char* guard, const char* what) override;
 
+  // The pod has answered the connect, or a step of its handshakes.
+  void answered() {
+    if (connecting_ != nullptr) connecting_->flight.on_answer(context_.now);
+  }
   // Writes to the log why HTTP/2 or the pod ends the connection.
   void report(const char* guard, const char* what);
   void report_goaway(const http::Goaway& goaway);
@@ -137,6 +142,10 @@ class PodConnection final : public transport::User,
   void charge(ClientSide* client);
   // Sends those RST_STREAM that may leave. Marks the connection as worn when some have to wait.
   void settle_resets();
+  // More RST_STREAM may leave.
+  bool resets_left(const ResetRate& rate) const {
+    return http2_ == nullptr || http2_->resets.left(rate, context_.now);
+  }
   // The pod's GOAWAY says that there were too many RST_STREAM.
   bool blames_resets(const http::Goaway& goaway) const;
   // Streams that the pod's limit blocks move to another connection.
@@ -158,16 +167,17 @@ class PodConnection final : public transport::User,
   Context& context_;
   Pool& pool_;
   const uint64_t owner_;
-  const bool http1_;
   const uint64_t id_;
   const Time since_;
-  ConnectTurns::Flight flight_;
   transport::StreamPtr stream_;
+  std::unique_ptr<Connecting> connecting_;   // until the connection takes calls
+  const std::unique_ptr<Http2State> http2_;  // nullptr: the connection speaks HTTP/1.1
   const char* why_ = "";  // why the connection is ending or takes no more streams
+  Time silent_since_{};
+  const bool http1_;
   bool routine_ = false;  // why_ is normal operation
   bool established_ = false;
   bool silent_ = false;
-  Time silent_since_{};
   bool ready_ = false;
   bool retired_ = false;
   bool open_ = false;  // ready, not retired, and not waiting for its replacement
@@ -175,20 +185,10 @@ class PodConnection final : public transport::User,
   bool worn_ = false;
   // The log gets the pod's first GOAWAY, and the first one that names an error.
   enum class Goaway : uint8_t { kNone, kGraceful, kError } goaway_ = Goaway::kNone;
-  bool accuses_ = false;         // a GOAWAY with an error that some call may have caused
-  bool over_budget_ = false;     // a RST_STREAM has to wait, or had to
-  uint32_t resets_waiting_ = 0;  // at the last look
-  ResetBudget resets_;
-  Timer reset_timer_;  // for when a RST_STREAM that waits may leave
-  Timer connect_timer_;
-  Timer ping_timer_;  // for the next PING, or the end of the wait for its ACK
+  bool accuses_ = false;  // a GOAWAY with an error that some call may have caused
   Timer idle_timer_;
   Time idle_since_{};
   bool was_idle_ = false;  // for kIdle or longer, before the present request
-  // HTTP/2: the streams begun at the last look, when none was open then.
-  std::optional<uint32_t> begun_when_idle_;
-  bool ping_sent_ = false;
-  Time ping_sent_at_{};
   http::ConnectionPtr http_;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string>
+#include <utility>
 
 #include "upstream/pod_connection.h"
 #include "upstream/pool.h"
@@ -12,16 +13,15 @@ namespace sluice::upstream {
 
 bool PodConnection::takes_isolated_stream() const {
   const ResetRate rate = pool_.reset_rate();
-  return takes_stream() && (rate.burst == 0 || streams() < rate.burst / 2 + 1) &&
-         resets_.left(rate, context_.now);
+  return takes_stream() && (rate.burst == 0 || streams() < rate.burst / 2 + 1) && resets_left(rate);
 }
 
 bool PodConnection::spent_since(Duration begin) const {
-  return context_.now >= since_ + begin && !resets_.left(pool_.reset_rate(), context_.now);
+  return context_.now >= since_ + begin && !resets_left(pool_.reset_rate());
 }
 
 bool PodConnection::may_reset() {
-  return resets_.take(pool_.reset_rate(), context_.now);
+  return http2_->resets.take(pool_.reset_rate(), context_.now);
 }
 
 void PodConnection::cancel(http::Stream& s, http::EndReason code, ClientSide* client) {
@@ -42,22 +42,21 @@ void PodConnection::settle_resets() {
   if (http_->resets_waiting() > 0) {
     http_->release_resets();
     if (http_->resets_waiting() > 0) {
-      if (!over_budget_) ++context_.stats.relay.pod_reset_budgets;
-      over_budget_ = true;
+      if (!std::exchange(http2_->over_budget, true)) ++context_.stats.relay.pod_reset_budgets;
       worn_ |= owner_ == Pool::kEverybody;
-      context_.wheel.arm(reset_timer_, resets_.next(pool_.reset_rate()));
+      context_.wheel.arm(http2_->reset_timer, http2_->resets.next(pool_.reset_rate()));
     }
   }
   // Resets that wait count in the pod's limit of streams.
-  if (http_->resets_waiting() < resets_waiting_) pool_.on_room();
-  resets_waiting_ = http_->resets_waiting();
+  if (http_->resets_waiting() < http2_->resets_waiting) pool_.on_room();
+  http2_->resets_waiting = http_->resets_waiting();
 }
 
 // No error code alone says that there were too many RST_STREAM. Netty, Jetty and others add a text;
 // nghttp2 sends INTERNAL_ERROR without a text.
 bool PodConnection::blames_resets(const http::Goaway& goaway) const {
   const ResetRate rate = pool_.reset_rate();
-  const int64_t spent = rate.burst == 0 ? 0 : resets_.spent(rate, context_.now);
+  const int64_t spent = rate.burst == 0 ? 0 : http2_->resets.spent(rate, context_.now);
   if (goaway.reason == http::EndReason::kNoError || spent == 0) return false;
   std::string words(goaway.debug);
   std::transform(words.begin(), words.end(), words.begin(),

@@ -1022,6 +1022,7 @@ TEST_F(Http1RelayTest, a_pod_that_ignores_an_Upgrade_is_502_for_a_client_of_HTTP
   EXPECT_TRUE(p.side(0).closed);
   EXPECT_EQ(in_flight(1), 0u);
 }
+
 TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_1_1_is_noted_as_its_client_sees_it) {
   snapshot.access_log.file = "log";
   Http1Pod& p = http1_pod(1);
@@ -1044,6 +1045,39 @@ TEST_F(Http1RelayTest, a_WebSocket_of_HTTP_1_1_is_noted_as_its_client_sees_it) {
   ASSERT_TRUE(a);
   EXPECT_EQ(a->text(stats::Access::Text::kMethod), "GET");
   EXPECT_EQ(a->status, 403);
+}
+
+TEST_F(Http1RelayTest, the_access_log_has_the_request_of_a_WebSocket_that_has_ended) {
+  using Text = stats::Access::Text;
+  snapshot.access_log.file = "log";
+  Http1Pod& p = http1_pod(1);
+  p.answers = false;
+  endpoints({1});
+  for (const bool logged : {true, false}) {
+    RawSide& c = raw();
+    std::string request(kUpgrade);
+    request.insert(request.size() - 2, "User-Agent: browser\r\nX-Request-Id: r1\r\n");
+    if (!logged) {  // the log is switched on while the tunnel is open
+      snapshot.access_log.file = "";
+      endpoints({1});
+    }
+    ask(c, request);
+    p.side(p.requests.size() - 1).say(switching(p.requests.back()));
+    run();
+    EXPECT_TRUE(c.heard.starts_with("HTTP/1.1 101 "));
+    snapshot.access_log.file = "log";
+    endpoints({1});
+    c.tcp->abort();
+    run();
+    const auto a = worker->access().pop();
+    ASSERT_TRUE(a);
+    EXPECT_EQ(a->result, stats::Result::k2xx);
+    EXPECT_EQ(a->text(Text::kPath), logged ? "/chat" : "");
+    EXPECT_EQ(a->text(Text::kMethod), logged ? "GET" : "");
+    EXPECT_EQ(a->text(Text::kAuthority), logged ? "vip" : "");
+    EXPECT_EQ(a->text(Text::kUserAgent), logged ? "browser" : "");
+    EXPECT_EQ(a->text(Text::kRequestId), logged ? "r1" : "");
+  }
 }
 
 TEST_F(Http1RelayTest, a_WebSocket_at_the_path_of_health_reaches_the_pod) {

@@ -90,6 +90,23 @@ TEST(Cubic, a_timeout_leaves_one_segment_and_idleness_the_initial_window) {
   EXPECT_EQ(d.window(), 10 * kMss);
 }
 
+TEST(Cubic, a_rest_leaves_the_window_the_threshold_and_the_plateau) {
+  Cubic c;
+  c.start(kMss, 100 * kMss);
+  c.on_congestion(Time(1s), 100 * kMss);
+  Cubic rested;
+  rested.start(kMss, 100 * kMss);
+  rested.on_congestion(Time(1s), 100 * kMss);
+  rested.rest();
+  EXPECT_EQ(rested.window(), c.window());
+  EXPECT_EQ(rested.threshold(), c.threshold());
+  for (Time now = Time(2s); now < Time(3s); now += 1ms) {
+    c.on_ack(ack(now, kMss, 1ms));
+    rested.on_ack(ack(now, kMss, 1ms));
+    ASSERT_EQ(rested.window(), c.window());
+  }
+}
+
 // RFC 9438, 4.8: the old window says nothing of a path on which everything was lost.
 TEST(Cubic, after_a_timeout_the_curve_begins_where_slow_start_ends) {
   Cubic c;

@@ -30,6 +30,43 @@ class LossRecovery : public TcpTest {
   uint32_t acked_ = 1;
 };
 
+// The rest.
+
+TEST_F(LossRecovery, a_connection_at_rest_gives_memory_back_and_recovers_from_later_losses) {
+  established(10ms);
+  for (int i = 0; i < 2; ++i) {
+    write(5 * kMss);
+    wire.sent.clear();
+    after(11ms);
+    send({.seq = 1, .ack = acked_, .sacks = {{acked_ + kMss, acked_ + kMss * 5}}});
+    expect({.seq = acked_, .length = kMss});
+    after(11ms);
+    EXPECT_FALSE(owner.connection->rests());
+    acked_ += 5 * kMss;
+    send({.seq = 1, .ack = acked_});
+    after(500ms);
+    EXPECT_FALSE(owner.connection->rests()) << "the pause is short";
+    after(3s);
+    EXPECT_TRUE(owner.connection->rests());
+    expect_silence();
+    EXPECT_EQ(counters.fast_recoveries.get(), i + 1u);
+    EXPECT_EQ(counters.rto.get(), 0u);
+  }
+}
+
+TEST_F(LossRecovery, a_connection_with_data_in_flight_does_not_rest) {
+  established(10ms);
+  write(kMss);
+  after(3s);
+  EXPECT_FALSE(owner.connection->rests());
+  EXPECT_GT(counters.rto.get(), 0u);
+  wire.sent.clear();
+  acked_ += kMss;
+  send({.seq = 1, .ack = acked_});
+  after(10s);  // the timeout was backed off
+  EXPECT_TRUE(owner.connection->rests());
+}
+
 // The timeout.
 
 TEST_F(LossRecovery, the_timeout_stays_away_from_a_fast_recovery_on_a_long_path) {

@@ -214,7 +214,7 @@ TEST(Scoreboard, counts_pipe_like_a_plain_model) {
       ASSERT_EQ(board.sacked(), counts[kSacked]);
     }
     board.clear();
-    EXPECT_EQ(pool.live(), 0u);
+    EXPECT_EQ(board.pipe() + board.lost() + board.sacked(), 0u);
   }
 }
 
@@ -295,6 +295,30 @@ TEST(Scoreboard, the_oldest_loss_can_be_put_before_the_others) {
   EXPECT_EQ(board.lost(), 400u);
   board.resent(*board.next_lost(), 100, Time{});
   EXPECT_EQ(board.next_lost()->begin, 100u);
+}
+
+TEST(Scoreboard, an_empty_one_gives_its_memory_back_and_goes_on) {
+  Scoreboard::Pool pool;
+  Scoreboard board(pool);
+  EXPECT_FALSE(board.has_memory());
+  EXPECT_EQ(board.first(), nullptr);
+  EXPECT_EQ(board.next_lost(), nullptr);
+  const auto nothing = [](const Scoreboard::Segment&) {};
+  for (Seq at : {Seq{0}, Seq{200}}) {
+    EXPECT_EQ(board.acknowledge(at, nothing), 0u);
+    board.sent(at, at + 100, Time{});
+    board.sent(at + 100, at + 200, Time{});
+    board.shrink();
+    EXPECT_TRUE(board.has_memory()) << "something is in flight";
+    uint32_t steps = Scoreboard::kFindSteps;
+    EXPECT_EQ(board.sack(at + 100, at + 200, steps, nothing), 100u);
+    EXPECT_EQ(board.highest_sacked(), at + 200);
+    EXPECT_EQ(board.acknowledge(at + 200, nothing), 100u);
+    EXPECT_TRUE(board.has_memory()) << "for the next segment";
+    board.shrink();
+    EXPECT_FALSE(board.has_memory());
+    EXPECT_EQ(board.highest_sacked(), 0u);
+  }
 }
 
 }  // namespace
