@@ -67,19 +67,6 @@ TEST_F(ConnectTest, where_it_is_passed_bytes_go_both_ways) {
   EXPECT_TRUE(heard(c).closed);
 }
 
-TEST_F(ConnectTest, trailers_end_an_open_tunnel_as_the_end_of_its_bytes_does) {
-  pass();
-  Peer& c = client();
-  http2::Stream* s = call(c, false, plain());
-  body(c, s, "ping", false);
-  FieldList trailers;
-  trailers.add("checksum", "1");
-  c.h2->send_headers(*s, trailers, true);
-  run();
-  EXPECT_EQ(pod(1).peer().owner.streams[1].body, "ping");
-  EXPECT_TRUE(pod(1).peer().owner.streams[1].ended);
-}
-
 TEST_F(ConnectTest, extended_reaches_a_pod_that_offers_it) {
   pass();
   Peer& c = client();

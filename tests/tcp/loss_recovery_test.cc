@@ -56,15 +56,11 @@ TEST_F(LossRecovery, a_connection_at_rest_gives_memory_back_and_recovers_from_la
 
 TEST_F(LossRecovery, a_connection_with_data_in_flight_does_not_rest) {
   established(10ms);
-  write(kMss);
+  write(100);
   after(3s);
   EXPECT_FALSE(owner.connection->rests());
   EXPECT_GT(counters.rto.get(), 0u);
   wire.sent.clear();
-  acked_ += kMss;
-  send({.seq = 1, .ack = acked_});
-  after(10s);  // the timeout was backed off
-  EXPECT_TRUE(owner.connection->rests());
 }
 
 // The timeout.
