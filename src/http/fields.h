@@ -147,6 +147,15 @@ class Growing {
       capacity_ = 0;
     }
   }
+  // Gives back the capacity that the values do not need.
+  void shrink() {
+    if (size_ == 0) {
+      values_.reset();
+      capacity_ = 0;
+    } else if (size_ + kSlack < capacity_) {
+      reallocate(size_ + kSlack);
+    }
+  }
   void swap(Growing& o) noexcept {
     values_.swap(o.values_);
     std::swap(size_, o.size_);
@@ -156,7 +165,9 @@ class Growing {
  private:
   [[gnu::noinline]] void reserve(size_t n) {
     constexpr size_t kFirst = 512 / sizeof(T);
-    const size_t capacity = std::bit_ceil(std::max(kFirst, n));
+    reallocate(std::bit_ceil(std::max(kFirst, n)));
+  }
+  void reallocate(size_t capacity) {
     auto values = std::make_unique_for_overwrite<T[]>(capacity);
     if (size_ > 0) std::memcpy(values.get(), values_.get(), size_ * sizeof(T));
     values_ = std::move(values);
@@ -246,6 +257,11 @@ class FieldList {
     line_bytes_ = 0;
     entries_.clear();
     text_.clear();
+  }
+  // Gives back the capacity that the fields do not need. Views are invalid then.
+  void shrink() {
+    entries_.shrink();
+    text_.shrink();
   }
   bool empty() const { return entries_.size() == 0; }
   size_t count() const { return entries_.size(); }

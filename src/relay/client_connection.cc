@@ -277,7 +277,7 @@ void ClientConnection::on_drain_timer() {
     case Drain::kNo:
     case Drain::kAnnounced:
       if (http_->announces_later()) {
-        context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+        arm_drain(kDrainPing);
       } else {
         say_final_goaway();
       }

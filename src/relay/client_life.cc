@@ -66,7 +66,7 @@ void ClientConnection::on_idle() {
   // A client of HTTP/1.1 whose last answer did not announce the drain may have sent its next
   // request.
   if (drain_ == Drain::kAnnounced && http_->credits())
-    context_.wheel.arm(drain_timer_, context_.now + kDrainPing);
+    arm_drain(kDrainPing);
   const Duration silence = context_.timeouts.client_idle;
   if (on(silence) && life_timer_.deadline() > idle_since_ + silence) arm_life();
 }

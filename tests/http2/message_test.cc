@@ -344,5 +344,21 @@ TEST_F(Answer, to_connect_is_a_tunnel_that_no_length_limits) {
   resets(answer("404", false, {{"content-length", "1"}}) + data(1, "abc", true), kMalformed);
 }
 
+TEST(FieldList, shrinks_to_the_fields_that_it_has) {
+  http::FieldList fields;
+  fields.add(":path", "/chat");
+  fields.add("user-agent", std::string(600, 'x'));
+  const size_t before = fields.heap();
+  fields.shrink();
+  EXPECT_LT(fields.heap(), before);
+  EXPECT_EQ(fields[0].value, "/chat");
+  EXPECT_EQ(fields[1].value, std::string(600, 'x'));
+  fields.add("cookie", "a=b");
+  EXPECT_EQ(fields[2].name, "cookie");
+  fields.clear();
+  fields.shrink();
+  EXPECT_EQ(fields.heap(), 0u);
+}
+
 }  // namespace
 }  // namespace sluice::http2
