@@ -10,13 +10,11 @@ namespace sluice::relay {
 // False: drop_early_fields() would drop nothing, as of nearly all of gRPC's trailers. O(1).
 inline bool may_have_early_fields(const http::FieldList& trailers) {
   using http::Name;
-  constexpr uint32_t kLate = http::bit_of(Name::kGrpcStatus) | http::bit_of(Name::kGrpcMessage) |
-                             http::bit_of(Name::kGrpcEncoding) |
-                             http::bit_of(Name::kGrpcPreviousRpcAttempts) |
-                             http::bit_of(Name::kGrpcRetryPushbackMs);
-  for (size_t i = 0; i < trailers.count(); ++i)
-    if ((http::bit_of(trailers.known(i).id) & kLate) == 0) return true;
-  return false;
+  return trailers.has(Name::kOther) || trailers.has(Name::kContentLength) ||
+         trailers.has(Name::kContentType) || trailers.has(Name::kCookie) ||
+         trailers.has(Name::kExpect) || trailers.has(Name::kForwarded) ||
+         trailers.has(Name::kHost) || trailers.has(Name::kTe) || trailers.has(Name::kVia) ||
+         trailers.has(Name::kXForwardedFor);
 }
 
 // Removes the fields that a recipient must know before the content: framing, routing,
