@@ -65,8 +65,7 @@ void ClientConnection::on_idle() {
   idle_since_ = context_.now;
   // A client of HTTP/1.1 whose last answer did not announce the drain may have sent its next
   // request.
-  if (drain_ == Drain::kAnnounced && http_->credits())
-    arm_drain(kDrainPing);
+  if (drain_ == Drain::kAnnounced && http_->credits()) arm_drain(kDrainPing);
   const Duration silence = context_.timeouts.client_idle;
   if (on(silence) && life_timer_.deadline() > idle_since_ + silence) arm_life();
 }

@@ -93,6 +93,7 @@ class Peer : public tcp::User {
     if (busy()) blame();
     hang_up();
   }
+  bool output_ended() const { return output_ended_; }
   // The end of our side, as close() makes it, and reading goes on until the other side's end.
   void end_output() {
     if (!alive() || output_ended_) return;

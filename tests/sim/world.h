@@ -524,7 +524,8 @@ class World final : public Stage {
         pod.each([&](Server& s) { s.peer().garbage(noise(), random_.chance(0.5)); });
         break;
       case Plan::kPodTruncates:
-        pod.each([](Server& s) { s.peer().truncate(); });
+        // In cleartext, a FIN would be the end of a body in order.
+        pod.each([](Server& s) { s.peer().secure() ? s.peer().truncate() : s.peer().abort(); });
         break;
       case Plan::kClientVanishes:
         if (!client.alive()) break;
@@ -639,7 +640,7 @@ class World final : public Stage {
   // A well-behaved client waits in vain: because a pod never answers, or because garbage looks like
   // the beginning of a frame that never ends.
   void unanswered(const Call& c) {
-    if (c.silent && !c.gave_up) return;
+    if (c.silent && !c.gave_up && !c.half_closed) return;
     // Nor is a call answered that waits behind such a one.
     for (const auto& [id, other] : calls_)
       if (c.by_http1 && other->client == c.client && other->silent && !over(*other)) return;
@@ -649,6 +650,8 @@ class World final : public Stage {
         if (peer->peer().garbled()) return;
     violation("call " + std::to_string(c.id) + " was never answered");
   }
+  // The call's client of HTTP/1.1 has ended its side: half_closed_timeout may end the call.
+  static bool half_closed(const Call& c) { return c.by_http1 && c.client->output_ended(); }
   // What each side knows about a call must fit.
   void judge(const Call& c) {
     const auto wrong = [&](const char* what) {
@@ -673,9 +676,10 @@ class World final : public Stage {
       const bool unavailable =
           c.grpc ? c.grpc_status == "14"
                  : c.http_status == "503" || (lost_by_pod && c.http_status == "502");
-      const bool idle = c.silent && plan.tunnels.idle > Duration::zero() &&
+      const bool idle = plan.tunnels.idle > Duration::zero() &&
                         (c.grpc ? c.grpc_status == "4" : c.http_status == "504");
-      if (!unavailable && !idle) wrong("an end that nobody gave");
+      const bool given_up = half_closed(c) && c.http_status == "504";
+      if (!unavailable && !idle && !given_up) wrong("an end that nobody gave");
       // An error that a pod has answered with is behind a call that its policy tries again.
       if (says_unprocessed(c.message) && c.processed > c.errors)
         wrong("said not to be processed, and was");
@@ -684,6 +688,8 @@ class World final : public Stage {
     if (c.reset && c.code == http2::ErrorCode::kRefusedStream && c.processed > 0)
       wrong("refused, and was processed");
     if (c.cancelled || c.gave_up || c.client->faulty()) return;
+    // Nothing of an answer came to a client that had ended its side.
+    if (half_closed(c) && (c.lost || c.reset || c.http_status == "504")) return;
     if (c.lost) wrong("lost with a client's connection that was in order");
     // A call whose client gives its place up to others may cross with its answer.
     const bool gave_way = c.message.find("more than its share of the pods") != std::string::npos;
