@@ -213,9 +213,7 @@ class Tunnels {
   // What `end` has heard must be what `other` has done.
   void judge_end(const Tunnel& t, const TunnelEnd& end, const TunnelEnd& other) const {
     if (end.wrong) wrong(t, end.name() + " got bytes that the other end did not say");
-    // At stall_timeout a half-closed client may be told an end in order: not a truth yet.
-    const bool stalled = half_closed(t) && end.heard_end_at - said_at(t) >= plan_.stall - 1100ms;
-    if (end.heard_end && !end.end_was_told && !stalled)
+    if (end.heard_end && !end.end_was_told && !end.did_reset && !end.blamed())
       wrong(t, end.name() + " heard an end in order of what was cut");
     if (&end != &t.client && &end != &t.pods.back()) {
       if (end.got > 0) wrong(t, "a pod that is in no tunnel got bytes");
