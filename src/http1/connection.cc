@@ -46,13 +46,12 @@ void Connection::resume() {
     return input_ != Input::kHeld && (input_ != Input::kHead || takes_head());
   };
   while (input_waits() && !over() && reads()) {
-    buf::Slice data =
-        waiting_->front ? std::move(waiting_->front) : waiting_->behind.pop(UINT32_MAX);
+    // The slice stays in its place: input_waits() is asked while the slice is read.
+    buf::Slice& data = waiting_->front;
+    if (data.size() == 0) data = waiting_->behind.pop(UINT32_MAX);
     read(data);
-    if (data.size() > 0 && !over()) {
-      waiting().front = std::move(data);
-      break;
-    }
+    if (data.size() > 0 && !over()) break;
+    data.reset();
   }
   if (waiting_ != nullptr && waiting_->empty()) waiting_.reset();
   charge_input();
@@ -324,7 +323,9 @@ Connection::Watched Connection::watch(Time now) {
       fail("no request in time", "http1_no_request");
     }
   }
-  if (stalls_.unfinished_stalled(section_.begun(), g.headers_timeout) && !failed_) {
+  // Where the rest of a head waits, the client has to wait for room, and not the reverse.
+  if (stalls_.unfinished_stalled(section_.begun() && !input_waits(), g.headers_timeout) &&
+      !failed_) {
     ++stats().guard_slow_head;
     refuse({408, "a head or trailers not complete in time"});
     guard_ = "http1_slow_head";

@@ -103,8 +103,7 @@ class Connection : public http::Connection {
   bool in_tunnel() const { return stream_ && stream_->tunnel_ != Stream::Tunnel::kNone; }
   // The peer's body is not whole, and nobody but the peer is waited for.
   bool awaits_body() const {
-    return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits() &&
-           !(stream_ && stream_->expects_ && !stream_->answered_);
+    return input_ != Input::kHead && !in_tunnel() && owed_ == 0 && !input_waits();
   }
   // The peer's side of the stream has ended. Finishes the stream if ours has too.
   void remote_end();
@@ -166,7 +165,7 @@ class Connection : public http::Connection {
   bool read_section(buf::Slice& data, buf::Slice& whole);
   // Received bytes that were not read.
   struct Waiting {
-    bool empty() const { return !front && behind.empty(); }
+    bool empty() const { return front.size() == 0 && behind.empty(); }
     buf::Slice front;
     buf::Queue behind;
   };

@@ -64,7 +64,7 @@ const KnownSection* SectionCache::find(std::string_view text, FieldLines::Of of,
 }
 
 void SectionCache::learn(std::string_view text, FieldLines::Of of, const FieldLines& lines) {
-  if (last_hash_ == 0) return;
+  if (last_hash_ == 0 || lines.count() > kMostLines) return;
   Place& place = places_[last_hash_ % kPlaces];
   if (place.missed != last_hash_) {
     place.missed = last_hash_;

@@ -39,8 +39,9 @@ class SectionCache {
   // Behind a find() of the same text that found nothing, and FieldLines::read() without a fault.
   void learn(std::string_view text, FieldLines::Of of, const FieldLines& lines);
 
-  // Sections with more text are not kept.
+  // Sections with more text or lines are not kept.
   static constexpr size_t kMostText = 1'024;
+  static constexpr uint32_t kMostLines = 64;
   static constexpr size_t kPlaces = 256;
 
  private:

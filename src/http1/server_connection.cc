@@ -238,7 +238,12 @@ void ServerConnection::after_flush() {
     drop(*stream_);
   }
   resume();
-  if (!ended_ || over() || (input_waits() && !section_.begun())) return;
+  if (!ended_ || over() || input_waits()) return;
+  if (input_ == Input::kTunnel) {  // opened behind the client's FIN, which ends its side
+    ended_ = false;
+    deliver({}, true);
+    return;
+  }
   if (stream_ && input_ == Input::kHead) return;
   // The client ended within a request that had to wait, or has got all answers.
   ending_ = Ending::kClose;
@@ -253,7 +258,7 @@ bool ServerConnection::end_of_input() {
     if (!over()) deliver({}, true);
     return true;
   }
-  if (over() || mid_message()) return false;
+  if (over() || (mid_message() && !input_waits())) return false;
   if (!stream_ && !input_waits()) return false;
   ended_ = true;
   return true;

@@ -163,17 +163,6 @@ TEST_F(GuardTest, requests_that_begin_to_wait_are_counted) {
   EXPECT_EQ(stats.pipelined_waits.get(), 1u);
 }
 
-TEST_F(GuardTest, a_client_that_waits_for_100_is_not_late_with_its_body) {
-  set(config::Guards{.stall_timeout = 2s, .min_rate = 100, .min_rate_grace = 3s});
-  hear("POST / HTTP/1.1\r\nHost: v\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(look(), Watched::kFine);
-  http->send_headers(*owner.last, fields({{":status", "100"}}), false);
-  say();
-  EXPECT_EQ(look(), Watched::kFine);
-  EXPECT_EQ(look(), Watched::kFailed);
-  EXPECT_STREQ(http->guard(), "http1_slow_body");
-}
-
 TEST_F(GuardTest, a_silent_connection_a_silent_body_and_an_answer_that_nobody_takes_end) {
   set(config::Guards{.preface_timeout = 2s, .stall_timeout = 2s});
   EXPECT_EQ(look(), Watched::kFine);

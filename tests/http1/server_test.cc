@@ -322,6 +322,24 @@ TEST_F(ServerTest, a_client_that_ends_its_side_behind_two_requests_gets_both_ans
   EXPECT_EQ(http->ending(), Ending::kClose);
 }
 
+TEST_F(ServerTest, requests_that_wait_for_room_in_front_of_the_clients_end_are_all_answered) {
+  owner.on_head = [this](http::Stream& s, Handler::Section, bool) {
+    http->send_headers(s, fields({{":status", "404"}, {"x-filler", std::string(900, 'x')}}), true);
+  };
+  http->flush(0);
+  std::string requests;
+  for (int i = 0; i < 20; ++i) requests += kGet;
+  hear(requests.substr(0, requests.size() - 5), 300);
+  hear(requests.substr(requests.size() - 5));
+  EXPECT_TRUE(http->end_of_input());
+  std::string heard;
+  for (int i = 0; i < 40; ++i) heard += say(1'000);
+  size_t answers = 0;
+  for (size_t at = 0; (at = heard.find("HTTP/1.1 404", at)) != std::string::npos; ++at) ++answers;
+  EXPECT_EQ(answers, 20u);
+  EXPECT_EQ(http->ending(), Ending::kClose);
+}
+
 TEST_F(ServerTest, a_client_that_ends_its_side_within_a_request_is_gone) {
   hear("POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 6\r\n\r\nabc");
   EXPECT_FALSE(http->end_of_input());

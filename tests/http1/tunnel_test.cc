@@ -117,6 +117,19 @@ TEST_F(ServerTunnel, bytes_that_waited_come_before_the_end) {
   EXPECT_TRUE(owner.has("body early"));
 }
 
+TEST_F(ServerTunnel, behind_another_request_has_its_clients_bytes_and_end) {
+  hear("GET /slow HTTP/1.1\r\nHost: v\r\n\r\n" + kUpgrade + "abc");
+  EXPECT_TRUE(http->end_of_input());
+  answer(*owner.last);
+  say();
+  open();
+  EXPECT_NE(say().find("101 Switching Protocols"), std::string::npos);
+  EXPECT_EQ(owner.log.back(), "body abc");
+  EXPECT_EQ(http->ending(), Ending::kNo);
+  send(*owner.last, "pong", false);
+  EXPECT_EQ(say(), "pong");
+}
+
 TEST_F(ServerTunnel, is_watched_when_the_client_has_ended_its_side) {
   hear(kUpgrade);
   open();

@@ -650,6 +650,25 @@ TEST_F(HpackEncoderTest, WhatClientsOfHttp1RepeatIsIndexedAtLast) {
   EXPECT_EQ(shared.fields.find_ref("x-own-name", "other").handle, 0u);
 }
 
+TEST_F(HpackEncoderTest, AShortCredentialOfHttp1WithARecordIsNeverIndexed) {
+  const std::string name = "authorization", value = "Basic YTpi", text = name + value;
+  const uint32_t handle =
+      shared.fields.intern({text.data(), static_cast<uint32_t>(name.size()),
+                            static_cast<uint32_t>(value.size()), Name::kOther, 23});
+  Encoder pod(shared, 4096);
+  OracleDecoder at_pod;
+  for (int i = 0; i < 4; ++i) {
+    FieldList fields;
+    add_line(fields, name, value);
+    fields.set_ref(0, shared.fields.ref(handle));
+    const buf::View block = pod.encode(fields);
+    PlainFields got;
+    ASSERT_TRUE(at_pod.decode({block.data(), block.size()}, got));
+    EXPECT_EQ(got, PlainFields({{name, value, true}}));
+  }
+  shared.fields.release(handle);
+}
+
 TEST_F(HpackEncoderTest, FieldsThatAreNewInEveryRequestOfHttp1LeaveNoRecord) {
   Encoder pod(shared, 4096);
   const uint32_t before = shared.fields.records();

@@ -93,6 +93,12 @@ uint8_t* write_literal(uint8_t* p, uint8_t pattern, const Field& f, uint8_t stat
   return write_string(p, f.value, coded);
 }
 
+// The static table's first entry with the field's name. Fields of HTTP/1.1 come without the number.
+uint8_t entry_of_name(const Field& f) {
+  if (f.static_name != 0) return f.static_name;
+  return f.id == Name::kOther ? static_name_of(f.name) : static_name_of(f.id);
+}
+
 }  // namespace
 
 Encoder::Encoder(Shared& shared, uint32_t cap) : table_(shared), shared_(shared), cap_(cap) {
@@ -149,7 +155,7 @@ uint8_t* Encoder::write_unread(uint8_t* p, const Field& f, size_t& coded, uint32
     ++indexed;
     return p;
   }
-  const uint8_t name = f.id == Name::kOther ? static_name_of(f.name) : static_name_of(f.id);
+  const uint8_t name = entry_of_name(f);
   if (is_credential(name) && f.value.size() < kShortCredential)
     return write_literal<4>(p, kNeverIndexed, f, name, coded);
   const bool lasting = f.id != Name::kGrpcTimeout && f.id != Name::kContentLength;
@@ -192,7 +198,7 @@ buf::View Encoder::encode(const FieldList& fields) {
       continue;
     }
     if (f.never_indexed) {
-      const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
+      const uint8_t name = entry_of_name(f);
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);
       continue;
     }
@@ -206,7 +212,7 @@ buf::View Encoder::encode(const FieldList& fields) {
     }
     const bool known =
         handle != 0 && table_.find(handle) == EncoderTable::kNone && shared_.fields.current(f.ref);
-    const uint8_t name = f.static_name != 0 ? f.static_name : static_name_of(f.id);
+    const uint8_t name = entry_of_name(f);
     if (is_credential(name) && f.value.size() < kShortCredential) {
       p = write_literal<4>(p, kNeverIndexed, f, name, coded);
     } else if (known && f.id != Name::kGrpcTimeout && second_time(handle, handle) &&
